@@ -1,0 +1,106 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One set of settings for every Swift target: the strictest that the toolchain offers. Lifetimes is experimental in
+// the compiler and is needed to write readers over RawSpan that cannot outlive the datagram they read.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableExperimentalFeature("Lifetimes"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+// Tests take unsafe pointers for granted, and keep the rest.
+let strictTests: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableExperimentalFeature("Lifetimes"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "rmcp",
+    products: [
+        .executable(name: "rmcp", targets: ["rmcp"]),
+        .executable(name: "rmcp-simulate", targets: ["rmcp-simulate"]),
+        .library(name: "RMCPProtocol", targets: ["RMCPProtocol"]),
+        .library(name: "RMCPContent", targets: ["RMCPContent"]),
+        .library(name: "RMCPHost", targets: ["RMCPHost"]),
+        .library(name: "RMCPSimulator", targets: ["RMCPSimulator"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .target(name: "CLinuxNetwork"),
+        .target(
+            name: "RMCPProtocol",
+            dependencies: [.product(name: "Collections", package: "swift-collections")],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "RMCPContent",
+            dependencies: ["CZstd", "RMCPProtocol", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "RMCPHost",
+            dependencies: [
+                "CLinuxNetwork", "RMCPProtocol", "RMCPContent",
+                .product(name: "SystemPackage", package: "swift-system"),
+                .product(name: "Collections", package: "swift-collections"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "RMCPSimulator",
+            dependencies: ["RMCPProtocol", .product(name: "Collections", package: "swift-collections")],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "rmcp",
+            dependencies: [
+                "RMCPProtocol", "RMCPContent", "RMCPHost",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "SystemPackage", package: "swift-system"),
+                .product(name: "TOMLKit", package: "TOMLKit"),
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "rmcp-simulate",
+            dependencies: [
+                "RMCPProtocol", "RMCPSimulator",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(name: "RMCPProtocolTests", dependencies: ["RMCPProtocol"], swiftSettings: strictTests),
+        .testTarget(
+            name: "RMCPContentTests", dependencies: ["RMCPContent", "RMCPProtocol"], swiftSettings: strictTests),
+        .testTarget(
+            name: "RMCPHostTests",
+            dependencies: ["RMCPHost", "RMCPContent", "RMCPProtocol", "CLinuxNetwork"],
+            swiftSettings: strictTests
+        ),
+        .testTarget(
+            name: "RMCPSimulatorTests", dependencies: ["RMCPSimulator", "RMCPProtocol"], swiftSettings: strictTests),
+        .testTarget(
+            name: "ScenarioTests",
+            dependencies: ["RMCPSimulator", "RMCPProtocol"],
+            path: "Tests/Scenarios",
+            swiftSettings: strictTests
+        ),
+        .testTarget(name: "CommandTests", dependencies: ["rmcp"], swiftSettings: strictTests),
+        .testTarget(name: "ArchitectureTests", swiftSettings: strictTests),
+        .testTarget(name: "EndToEndTests", dependencies: ["rmcp"], swiftSettings: strictTests),
+    ]
+)

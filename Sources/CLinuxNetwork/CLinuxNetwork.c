@@ -1,0 +1,1 @@
+#include "CLinuxNetwork.h"

@@ -1,0 +1,95 @@
+/// 32 bytes held as four big-endian words: hashable and comparable without an allocation, which an array is not.
+public struct Bytes32: Hashable, Sendable {
+    public var a: UInt64
+    public var b: UInt64
+    public var c: UInt64
+    public var d: UInt64
+
+    public init(_ a: UInt64, _ b: UInt64, _ c: UInt64, _ d: UInt64) {
+        self.a = a
+        self.b = b
+        self.c = c
+        self.d = d
+    }
+
+    public static let zero = Bytes32(0, 0, 0, 0)
+
+    /// Nil unless `bytes` holds exactly 32 bytes.
+    public init?(bytes: some Collection<UInt8>) {
+        guard bytes.count == 32 else { return nil }
+        self.init(0, 0, 0, 0)
+        for (index, byte) in bytes.enumerated() {
+            let shifted = UInt64(byte) << UInt64(56 - 8 * (index % 8))
+            switch index / 8 {
+            case 0: a |= shifted
+            case 1: b |= shifted
+            case 2: c |= shifted
+            default: d |= shifted
+            }
+        }
+    }
+
+    public var bytes: [UInt8] {
+        var result: [UInt8] = []
+        result.reserveCapacity(32)
+        for word in [a, b, c, d] {
+            for shift in stride(from: 56, through: 0, by: -8) { result.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
+        }
+        return result
+    }
+}
+
+/// A SHA-256 digest (FIPS 180-4).
+public struct Digest: Hashable, Sendable {
+    public var value: Bytes32
+    public init(_ value: Bytes32) { self.value = value }
+    public static let zero = Digest(.zero)
+}
+
+/// An Ed25519 public key (RFC 8032, 5.1.5). All zero stands for "not signed".
+public struct PublicKey: Hashable, Sendable {
+    public var value: Bytes32
+    public init(_ value: Bytes32) { self.value = value }
+    public static let none = PublicKey(.zero)
+}
+
+/// An Ed25519 signature (RFC 8032, 5.1.6). All zero stands for "not signed".
+public struct Signature: Hashable, Sendable {
+    public var r: Bytes32
+    public var s: Bytes32
+    public init(r: Bytes32, s: Bytes32) {
+        self.r = r
+        self.s = s
+    }
+    public static let none = Signature(r: .zero, s: .zero)
+}
+
+/// 128 random bits drawn by the sender for one `rmcp send`.
+public struct SessionID: Hashable, Sendable {
+    public var high: UInt64
+    public var low: UInt64
+    public init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+    /// What every packet of the session carries in place of the whole id.
+    public var tag: UInt32 { UInt32(truncatingIfNeeded: high >> 32) }
+}
+
+/// The sender's half of the cryptography: a pure function handed to the engine, Ed25519 in production and a cheap keyed
+/// sum in the simulator.
+public protocol MessageSigner: Sendable {
+    /// `.none` when the session is not signed.
+    var publicKey: PublicKey { get }
+    func signature(for message: [UInt8]) -> Signature
+}
+
+/// The receiver's half: it verifies what a `MessageSigner` signed.
+public protocol MessageVerifier: Sendable {
+    func isValid(_ signature: Signature, for message: [UInt8], by key: PublicKey) -> Bool
+}
+
+/// SHA-256 in production. The table's digest is a chain over its pages (docs/protocol.md, "END").
+public protocol MessageDigest: Sendable {
+    func digest(of message: [UInt8]) -> Digest
+}

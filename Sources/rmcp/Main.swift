@@ -1,0 +1,4 @@
+import ArgumentParser
+import TOMLKit
+import SystemPackage
+@main struct Main: ParsableCommand { func run() {} }

@@ -35,6 +35,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-numerics", from: "1.1.1"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
     ],
@@ -43,7 +44,10 @@ let package = Package(
         .target(name: "CLinuxNetwork"),
         .target(
             name: "RMCPProtocol",
-            dependencies: [.product(name: "Collections", package: "swift-collections")],
+            dependencies: [
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "RealModule", package: "swift-numerics"),
+            ],
             swiftSettings: strict
         ),
         .target(
@@ -56,13 +60,13 @@ let package = Package(
             dependencies: [
                 "CLinuxNetwork", "RMCPProtocol", "RMCPContent",
                 .product(name: "SystemPackage", package: "swift-system"),
-                .product(name: "Collections", package: "swift-collections"),
+                .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: strict
         ),
         .target(
             name: "RMCPSimulator",
-            dependencies: ["RMCPProtocol", .product(name: "Collections", package: "swift-collections")],
+            dependencies: ["RMCPProtocol", .product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: strict
         ),
         .executableTarget(

@@ -1,0 +1,120 @@
+/// Every tunable of the engine: its unit is in its name or type; beside it stand its reason and its source.
+public struct Configuration: Sendable {
+    // MARK: Packets and chunks
+
+    /// Length of a whole datagram of DATA, bytes. 1400 leaves room for the usual tunnels below 1500-byte frames; the
+    /// host lowers it to what the path carries.
+    public var datagramLength = 1_400
+    /// Lengths to fall back to when joined receivers do not get full-sized datagrams: below common tunnel stacks, the
+    /// IPv6 minimum MTU of 1280 (RFC 8200, 5) less headers, and the IPv4 minimum of 576 (RFC 791) less headers.
+    public var datagramLengthLadder = [1_400, 1_300, 1_200, 1_000, 508]
+    /// Content bytes of a chunk; docs/decisions/0002 has the measurements.
+    public var chunkLength: UInt32 = 1 << 20
+
+    // MARK: Joining
+
+    /// Start as soon as this many receivers have joined; nil starts with those who came by `minimumWait`.
+    public var waitForReceivers: Int?
+    public var minimumWait = Interval.seconds(2)
+    public var maximumWait = Interval.seconds(30)
+    /// How long to stay after the last known receiver is complete.
+    public var linger = Interval.zero
+    /// ANNOUNCE repeats this often while receivers join: they join within a tenth of a second.
+    public var announceIntervalWaiting = Interval.milliseconds(100)
+    /// And this often later: a latecomer waits for one.
+    public var announceInterval = Interval.milliseconds(500)
+
+    // MARK: Feedback
+
+    /// Backoff window of a NAK in units of GRTT (RFC 5401, 3.2.3: K = 4 where NAKs are by unicast or scoped).
+    public var backoffFactor = 4.0
+    /// Bounds of the group round-trip time. The lower one covers scheduling at both ends: below it, NAKs and repairs
+    /// would cross each other.
+    public var minimumGroupRoundTrip = Interval.milliseconds(2)
+    public var maximumGroupRoundTrip = Interval.seconds(2)
+    /// Assumed until the first echo (RFC 5740 assumes 0.5 s; local networks are what this starts on).
+    public var initialGroupRoundTrip = Interval.milliseconds(10)
+    /// Packets that arrive this much after a later one were reordered, not lost. Paths reorder within a few packets;
+    /// 1 ms is about the length of a batch.
+    public var reorderDelay = Interval.milliseconds(1)
+    /// NAKs of a receiver in one go, datagrams: bounds its share of the parent's inbound queue.
+    public var maximumNAKDatagrams = 4
+    /// Chunks a latecomer or far-behind receiver asks for again after this long when nothing of them came: the parent
+    /// keeps the request, so that only a lost NAK needs this.
+    public var catchUpHoldOff = Interval.milliseconds(300)
+    /// Absent chunks that are asked for in one go: enough that a request is on the parent's books while the one before
+    /// is being served.
+    public var catchUpWindow = 256
+    /// STATUS datagrams a second that a parent wants from all of its children together.
+    public var statusRateLimit = 400.0
+    public var minimumStatusInterval = Interval.milliseconds(25)
+    public var maximumStatusInterval = Interval.seconds(10)
+    /// A final STATUS is repeated after this long until it is acknowledged, doubling each time up to a second.
+    public var finalStatusTimeout = Interval.milliseconds(50)
+    /// Unacknowledged final STATUS datagrams before a receiver takes its parent for gone.
+    public var finalStatusAttempts = 10
+
+    // MARK: Heartbeats and silence
+
+    public var heartbeatIntervalWaiting = Interval.milliseconds(100)
+    /// While streaming, heartbeats carry the clock that round trips and queueing are measured by; at slow rates they
+    /// are spaced out so as to stay below `heartbeatShare` of the rate.
+    public var minimumHeartbeatInterval = Interval.milliseconds(20)
+    public var maximumHeartbeatInterval = Interval.milliseconds(200)
+    public var heartbeatShare = 0.001
+    /// A child that has been silent for this long, or for four of its status intervals if that is longer, is lost.
+    public var childTimeout = Interval.seconds(5)
+    /// A receiver joins the group anew when nothing came for this long: a snooping switch without a querier, or an
+    /// interface that was down, may have forgotten it.
+    public var rejoinAfterSilence = Interval.seconds(1)
+    /// A receiver gives a silent sender up after this long. Its partial file stays.
+    public var senderTimeout = Interval.seconds(30)
+    /// LEAVING is said this often, `leavingInterval` apart: one lost datagram must not cost a receiver its timeout.
+    public var leavingRepeats = 4
+    public var leavingInterval = Interval.milliseconds(15)
+
+    // MARK: Repairs
+
+    /// A NAK's packets wait this long for other children's NAKs before they are repaired.
+    public var repairAggregationDelay = Interval.milliseconds(1)
+    /// Share of the rate that latecomers and far-behind receivers may take from first transmissions (0...1): small,
+    /// since the healthy must finish as if they were alone (promise 4).
+    public var catchUpShareWhileStreaming = 0.02
+    /// Chunks with repairs pending; further ones are turned into catch-up requests for the whole chunk.
+    public var maximumRepairChunks = 1_024
+    /// Fragments of the catch-up queue; at the limit further requests are dropped, to be asked for again.
+    public var maximumCatchUpRanges = 8_192
+
+    // MARK: Memory
+
+    /// Encoded chunks that the sender's host holds: what is being encoded, sent and repaired.
+    public var maximumResidentChunks = 96
+    /// Of these, chunks encoded before their turn to be sent.
+    public var encodeAhead = 24
+    /// Old chunks that are read and encoded again at one time.
+    public var maximumFetches = 6
+    /// Chunks that a receiver assembles at one time: loss is repaired within this window.
+    public var assemblySlots = 64
+    /// Children of one parent.
+    public var maximumChildren = 100_000
+    /// Control datagrams waiting to be sent; at the limit the oldest is dropped.
+    public var maximumControlQueue = 256
+
+    // MARK: Rate
+
+    /// A fixed rate in bits per second of datagrams; nil adapts.
+    public var fixedRate: UInt64?
+    public var minimumRate: UInt64 = 1_000_000
+    public var maximumRate: UInt64 = 100_000_000_000
+    public var initialRate: UInt64 = 200_000_000
+    /// Quantile of the loss and pressure histograms that the rate follows (0...1).
+    public var rateQuantile = 0.9
+    /// Multiplicative decrease on a sign of overload.
+    public var rateDecrease = 0.7
+    /// Longest train of packets sent back to back: small switch buffers survive it.
+    public var batchDuration = Interval.milliseconds(1)
+    /// Packets in one segmentation-offload send: the kernel takes at most 64 KiB and 64 segments.
+    public var maximumBatchPackets = 46
+
+    public init() {}
+}

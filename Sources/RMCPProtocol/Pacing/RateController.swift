@@ -1,0 +1,106 @@
+/// `--rate auto`: finds the rate that the healthy part of the group can take.
+///
+/// It listens to two quantiles of the receivers' histograms. *Pressure* (queueing delay, buffers filling, socket
+/// overflow) comes first and is always a reason to slow down. *Loss* is a reason only as far as it depends on the rate:
+/// links that lose one packet in a hundred at any rate are not helped by sending slower. So after a decrease that did
+/// not bring loss down, the loss is taken for the path's own (the floor) and the decrease is undone.
+///
+/// ```
+///   startup ──first sign of overload──▶ steady ──overload──▶ recovering(until feedback of the new rate is in)
+///   (doubles each round)                (grows)  ◀───────────┘
+/// ```
+public struct RateController: Sendable {
+    private enum Phase: Sendable {
+        case startup
+        case steady
+        /// The rate was cut from `previousRate` at `previousLoss`; no judgement before `until`.
+        case recovering(until: Instant, previousRate: Double, previousLoss: Double)
+    }
+
+    /// Bits per second.
+    public private(set) var rate: Double
+    private let minimum: Double
+    private let maximum: Double
+    private let isFixed: Bool
+    private let decrease: Double
+    private var phase = Phase.startup
+    /// Loss that does not depend on the rate.
+    private var lossFloor = 0.0
+    private var nextGrowth: Instant
+    /// The rate at the last overload: growth is careful near it and fast well below it.
+    private var ceiling: Double?
+
+    /// Loss above the floor that counts as overload.
+    private static let tolerance = 0.02
+    /// Pressure buckets: from `holdPressure` the rate does not grow, from `overloadPressure` it falls.
+    private static let holdPressure = 3
+    private static let overloadPressure = 4
+
+    public init(configuration: Configuration, at now: Instant) {
+        minimum = Double(max(1, configuration.minimumRate))
+        maximum = Double(max(configuration.maximumRate, configuration.minimumRate))
+        decrease = configuration.rateDecrease
+        if let fixed = configuration.fixedRate {
+            isFixed = true
+            rate = Double(max(1, fixed))
+        } else {
+            isFixed = false
+            rate = min(max(Double(configuration.initialRate), minimum), maximum)
+        }
+        nextGrowth = now
+    }
+
+    /// Takes what the group says now.
+    /// - Parameters:
+    ///   - loss: fraction (0...1) at the quantile.
+    ///   - pressure: `PressureBucket` at the quantile.
+    ///   - round: how long feedback of a change takes to come back: a status interval and a round trip.
+    ///   - isLimitedByRate: false while the sender had nothing to send; the rate proves nothing then.
+    public mutating func update(
+        loss: Double, pressure: Int, round: Interval, isLimitedByRate: Bool, at now: Instant
+    ) {
+        guard !isFixed else { return }
+        let isOverload = pressure >= Self.overloadPressure || loss > lossFloor + Self.tolerance
+        if case .recovering(let until, let previousRate, let previousLoss) = phase {
+            guard now >= until else { return }
+            if pressure < Self.overloadPressure, previousLoss > 0, loss > previousLoss * 0.7 {
+                // Slower, and as lossy as before: the path loses that much at any rate.
+                lossFloor = max(lossFloor, loss)
+                rate = previousRate
+                phase = .steady
+                nextGrowth = now + round
+                return
+            }
+            phase = .steady
+        }
+        if isOverload {
+            slowDown(loss: loss, pressure: pressure, round: round, at: now)
+        } else if isLimitedByRate, pressure < Self.holdPressure, now >= nextGrowth {
+            speedUp(round: round, at: now)
+        }
+        lossFloor = min(lossFloor, max(loss, lossFloor * 0.98))
+    }
+
+    private mutating func slowDown(loss: Double, pressure: Int, round: Interval, at now: Instant) {
+        ceiling = rate
+        // Only loss above the floor can be undone by the check after recovery; pressure cannot be misread that way.
+        let lossAtCut = loss > lossFloor + Self.tolerance && pressure < Self.overloadPressure ? loss : 0
+        phase = .recovering(until: now + round * 1.5, previousRate: rate, previousLoss: lossAtCut)
+        rate = max(minimum, rate * decrease)
+        nextGrowth = now + round
+    }
+
+    private mutating func speedUp(round: Interval, at now: Instant) {
+        switch phase {
+        case .startup: rate *= 2
+        case .steady, .recovering:
+            // A twentieth of the ceiling each round; a tenth of the rate where that is far off.
+            if let ceiling, rate < ceiling * 1.2 { rate += ceiling * 0.05 } else { rate *= 1.25 }
+        }
+        rate = min(rate, maximum)
+        nextGrowth = now + round
+    }
+
+    /// Leaves start-up, since something other than the rate limits.
+    public mutating func endStartup() { if case .startup = phase { phase = .steady } }
+}

@@ -1,0 +1,74 @@
+/// Measures loss by the gaps in one transmitter's sequence numbers. Reordered and duplicated datagrams count as
+/// received, which errs on the calm side.
+struct ArrivalTracker: Sendable {
+    private var highest: UInt32?
+    private var expected = 0
+    private var received = 0
+    /// Smoothed fraction lost (0...1).
+    private(set) var loss = 0.0
+    private(set) var totalExpected: UInt64 = 0
+    private(set) var totalReceived: UInt64 = 0
+
+    /// A jump of more than this many datagrams is a new start, not a loss.
+    private static let maximumJump = 1 << 22
+    /// Fewer datagrams than this say nothing about loss.
+    private static let minimumSample = 20
+
+    /// How many datagrams were skipped right before this one: 0 in order, nil for one from the past.
+    @discardableResult
+    mutating func record(_ sequence: UInt32) -> Int? {
+        guard let last = highest else {
+            highest = sequence
+            expected += 1
+            received += 1
+            return 0
+        }
+        let distance = SerialNumber.distance(from: last, to: sequence)
+        received += 1
+        guard distance > 0 else { return nil }
+        highest = sequence
+        expected += distance < Self.maximumJump ? distance : 1
+        return distance - 1
+    }
+
+    /// Closes a measuring interval and folds it into the smoothed loss.
+    mutating func closeInterval() {
+        guard expected >= Self.minimumSample else { return }
+        let fraction = max(0, 1 - Double(received) / Double(expected))
+        loss = totalExpected == 0 ? fraction : (loss + fraction) / 2
+        totalExpected += UInt64(expected)
+        totalReceived += UInt64(min(received, expected))
+        expected = 0
+        received = 0
+    }
+}
+
+/// How long datagrams queue between the parent and here: the time since a heartbeat's timestamp, over the shortest such
+/// time seen lately (as LEDBAT does, RFC 6817, 3.4.1). The two clocks' offset cancels out; their drift is slower than
+/// the window.
+struct QueueingDelayEstimator: Sendable {
+    private var baseline: Int64 = .max
+    private var previousBaseline: Int64 = .max
+    private var windowStart: Instant?
+    private var worst: Int64 = 0
+    private static let window = Interval.seconds(15)
+
+    mutating func record(timestamp: UInt64, at now: Instant) {
+        let offset = now.nanoseconds / 1_000 &- Int64(truncatingIfNeeded: timestamp)
+        let start = windowStart ?? now
+        windowStart = start
+        if now - start >= Self.window {
+            previousBaseline = baseline
+            baseline = offset
+            windowStart = now
+        }
+        baseline = min(baseline, offset)
+        worst = max(worst, offset - min(baseline, previousBaseline))
+    }
+
+    /// The longest delay since this was last asked.
+    mutating func takeWorst() -> Interval {
+        defer { worst = 0 }
+        return .microseconds(worst)
+    }
+}

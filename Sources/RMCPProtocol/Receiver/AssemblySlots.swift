@@ -1,0 +1,71 @@
+/// One chunk that is being put together in memory.
+struct AssemblySlot: Sendable {
+    var isInUse = false
+    var chunk: UInt32 = 0
+    var received: PacketSet
+    /// Asked for as a whole chunk, behind the live stream.
+    var isCatchUp = false
+    /// No NAK for this chunk before this: a repair is under way, or somebody else has asked.
+    var holdUntil = Instant.zero
+    /// What an NCF has confirmed, valid until `coveredUntil`.
+    var covered = PacketSet()
+    var coveredUntil = Instant.zero
+    /// All packets are in and the host has it: verified, decompressed and written from the slot's buffer.
+    var isWithHost = false
+}
+
+/// The bounded window in which chunks are assembled. A slot is an index that the host pairs with a buffer.
+struct AssemblySlots: Sendable {
+    private var slots: [AssemblySlot]
+    /// Slot of a chunk, for packets that are out of order.
+    private var index: [UInt32: Int] = [:]
+    private var free: [Int]
+    private var lastChunk: UInt32 = .max
+    private var lastSlot = 0
+
+    init(count: Int, packetCapacity: Int) {
+        slots = Array(repeating: AssemblySlot(received: PacketSet(capacity: packetCapacity)), count: count)
+        free = Array((0..<count).reversed())
+    }
+
+    var count: Int { slots.count }
+    var freeCount: Int { free.count }
+    var usedCount: Int { slots.count - free.count }
+    var usedShare: Double { Double(usedCount) / Double(max(1, slots.count)) }
+    var indices: Range<Int> { slots.indices }
+
+    subscript(slot: Int) -> AssemblySlot {
+        get { slots[slot] }
+        _modify { yield &slots[slot] }
+    }
+
+    mutating func slot(ofChunk chunk: UInt32) -> Int? {
+        if chunk == lastChunk { return lastSlot }
+        guard let slot = index[chunk] else { return nil }
+        lastChunk = chunk
+        lastSlot = slot
+        return slot
+    }
+
+    mutating func allocate(chunk: UInt32, isCatchUp: Bool, at now: Instant) -> Int? {
+        guard let slot = free.popLast() else { return nil }
+        slots[slot].isInUse = true
+        slots[slot].chunk = chunk
+        slots[slot].received.removeAll()
+        slots[slot].isCatchUp = isCatchUp
+        slots[slot].holdUntil = now
+        slots[slot].coveredUntil = .zero
+        slots[slot].isWithHost = false
+        index[chunk] = slot
+        return slot
+    }
+
+    mutating func release(_ slot: Int) {
+        guard slots[slot].isInUse else { return }
+        let chunk = slots[slot].chunk
+        slots[slot].isInUse = false
+        index[chunk] = nil
+        free.append(slot)
+        if lastChunk == chunk { lastChunk = .max }
+    }
+}

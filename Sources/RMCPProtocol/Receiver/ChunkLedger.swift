@@ -1,0 +1,109 @@
+/// What a receiver knows of the table, and how far each chunk has come.
+///
+/// ```
+///   absent ──packet or request──▶ assembling ──all packets──▶ verifying ──stored──▶ done
+///     │  ▲                            ▲                           │                  ▲
+///     │  └──not on disk── consulting ─┼────── kept ───────────────┼──────────────────┤
+///     │                               └──────── rejected ─────────┘                  │
+///     └──the page says zero──▶ verifying ────────────────────────────────────────────┘
+/// ```
+struct ChunkLedger: Sendable {
+    enum State: UInt8, Sendable {
+        case absent = 0
+        case assembling
+        /// The host looks whether it has the chunk from before.
+        case consulting
+        case verifying
+        case done
+    }
+
+    private var states: ContiguousArray<State> = []
+    private var records: ContiguousArray<ChunkRecord> = []
+    private var hasRecord = IndexRangeSet()
+    private var pages = IndexRangeSet()
+    private var pageDigests: ContiguousArray<Digest> = []
+    private(set) var doneCount: UInt32 = 0
+    private(set) var recordedContentLength: UInt64 = 0
+    private(set) var recordedEncodedLength: UInt64 = 0
+    /// A chunk shorter than the rest, of which there may be one, the last.
+    private var shortChunks: [UInt32] = []
+    /// No chunk before this is absent.
+    private var absentCursor: UInt32 = 0
+
+    subscript(chunk: UInt32) -> State {
+        get { Int(chunk) < states.count ? states[Int(chunk)] : .absent }
+        set {
+            let missing = Int(chunk) + 1 - states.count
+            if missing > 0 { states.append(contentsOf: repeatElement(.absent, count: missing)) }
+            let old = states[Int(chunk)]
+            if old == .done, newValue != .done { doneCount -= 1 }
+            if old != .done, newValue == .done { doneCount += 1 }
+            if newValue == .absent { absentCursor = min(absentCursor, chunk) }
+            states[Int(chunk)] = newValue
+        }
+    }
+
+    func record(of chunk: UInt32) -> ChunkRecord? { hasRecord.contains(chunk) ? records[Int(chunk)] : nil }
+    func hasPage(_ index: UInt32) -> Bool { pages.contains(index) }
+    var pageCount: Int { pages.count }
+    /// Pages up to the highest that came, those that are missing among them.
+    var pageBound: UInt32 { pages.ranges.last?.upperBound ?? 0 }
+    /// Chunks up to the highest with a record.
+    var recordBound: UInt32 { hasRecord.ranges.last?.upperBound ?? 0 }
+
+    /// The first absent chunk in `from..<bound`, if any.
+    mutating func firstAbsent(from lowerBound: UInt32 = 0, below bound: UInt32) -> UInt32? {
+        var chunk = max(absentCursor, lowerBound)
+        let scansAll = lowerBound <= absentCursor
+        while chunk < bound, Int(chunk) < states.count, states[Int(chunk)] != .absent { chunk += 1 }
+        if scansAll { absentCursor = chunk }
+        return chunk < bound ? chunk : nil
+    }
+
+    func missingPages(below bound: UInt32) -> [Range<UInt32>] {
+        var missing = IndexRangeSet(0..<bound)
+        for range in pages.ranges { missing.remove(range) }
+        return missing.ranges
+    }
+
+    /// Takes a page whose signature is good. False when it contradicts what is known: its sender is broken.
+    mutating func insert(_ page: TablePage, digest: Digest, chunkLength: UInt32) -> Bool {
+        let end = Int(page.firstChunk) + page.records.count
+        if records.count < end {
+            records.append(contentsOf: repeatElement(.zero(contentLength: 1), count: end - records.count))
+        }
+        for (offset, record) in page.records.enumerated() {
+            let chunk = page.firstChunk + UInt32(offset)
+            guard record.contentLength <= chunkLength, !hasRecord.contains(chunk) else { return false }
+            if record.contentLength != chunkLength {
+                guard shortChunks.isEmpty else { return false }
+                shortChunks.append(chunk)
+            }
+            records[Int(chunk)] = record
+            recordedContentLength += UInt64(record.contentLength)
+            recordedEncodedLength += UInt64(record.encodedLength)
+        }
+        hasRecord.insert(page.chunkRange)
+        pages.insert(page.index)
+        let missing = Int(page.index) + 1 - pageDigests.count
+        if missing > 0 { pageDigests.append(contentsOf: repeatElement(.zero, count: missing)) }
+        pageDigests[Int(page.index)] = digest
+        return true
+    }
+
+    /// True when every page that `end` counts is there.
+    func hasWholeTable(_ end: EndOfTable) -> Bool {
+        pages.count == Int(end.pageCount) && (end.pageCount == 0 || pageBound == end.pageCount)
+    }
+
+    /// Holds the whole table against the signed totals.
+    func matches(_ end: EndOfTable, digest: any MessageDigest) -> Bool {
+        guard hasRecord.count == Int(end.chunkCount), recordBound == end.chunkCount else { return false }
+        guard recordedContentLength == end.contentLength, recordedEncodedLength == end.encodedLength else { return false }
+        if let short = shortChunks.first, short + 1 != end.chunkCount { return false }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(pageDigests.count * 32)
+        for page in pageDigests { bytes.append(contentsOf: page.value.bytes) }
+        return digest.digest(of: bytes) == end.tableDigest
+    }
+}

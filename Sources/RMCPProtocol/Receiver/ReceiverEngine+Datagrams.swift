@@ -1,0 +1,279 @@
+extension ReceiverEngine {
+    /// Takes one datagram of this session. For DATA that is wanted it answers where the payload goes; the host copies
+    /// it there before it polls for events.
+    public mutating func handle(datagram: RawSpan, at now: Instant) -> Placement? {
+        let header: PacketHeader
+        let packet: Packet
+        do throws(WireError) {
+            (header, packet) = try Packet.parse(datagram)
+        } catch {
+            counters.malformed += 1
+            return nil
+        }
+        guard header.sessionTag == session.tag, header.transmitter == parentTransmitter else {
+            counters.foreign += 1
+            return nil
+        }
+        counters.datagrams += 1
+        lastHeard = now
+        if !header.isUnicast {
+            arrivals.record(header.sequence)
+            longestDatagram = max(longestDatagram, datagram.byteCount)
+        }
+        switch packet {
+        case .data(let data, let payloadOffset):
+            return place(data, payloadOffset: payloadOffset, length: datagram.byteCount - payloadOffset, at: now)
+        case .heartbeat(let heartbeat): handle(heartbeat, at: now)
+        case .page(let page, let body, let signature): handle(page, body: body, signature: signature, at: now)
+        case .end(let end, let signature): handle(end, signature: signature, at: now)
+        case .ncf(let request): postpone(for: request, at: now)
+        case .announce(let announce, let signature): update(announce, signature: signature, at: now)
+        case .acknowledgement(let sequence): handleAcknowledgement(of: sequence)
+        case .nak, .status: counters.foreign += 1
+        }
+        return nil
+    }
+
+    // MARK: Data
+
+    private mutating func place(_ data: DataHeader, payloadOffset: Int, length: Int, at now: Instant) -> Placement? {
+        guard case .receiving = phase else { return nil }
+        let full = Int(announce.payloadLength)
+        let offset = Int(data.packet) * full
+        guard length <= full, offset + length <= Int(announce.chunkLength), data.chunk < Limits.maximumChunks else {
+            counters.malformed += 1
+            return nil
+        }
+        if !data.isRepair { advanceFront(pastPacket: data, at: now) }
+        let slot: Int
+        switch ledger[data.chunk] {
+        case .done, .verifying, .consulting:
+            counters.duplicates += 1
+            return nil
+        case .assembling:
+            guard let assembling = slots.slot(ofChunk: data.chunk) else { return nil }
+            slot = assembling
+        case .absent:
+            guard let allocated = slots.allocate(chunk: data.chunk, isCatchUp: data.isRepair, at: now) else {
+                counters.windowDrops += 1
+                return nil
+            }
+            ledger[data.chunk] = .assembling
+            slot = allocated
+        }
+        return fill(slot: slot, with: data, payloadOffset: payloadOffset, offset: offset, length: length, at: now)
+    }
+
+    private mutating func fill(
+        slot: Int, with data: DataHeader, payloadOffset: Int, offset: Int, length: Int, at now: Instant
+    ) -> Placement? {
+        guard !slots[slot].isWithHost else { return nil }
+        // Where the record is known, a packet of any other length is forged or damaged. Where it is not, only the last
+        // packet may be short, which the chunk's digest finds out.
+        if let record = ledger.record(of: data.chunk) {
+            guard offset + length == min(Int(record.encodedLength), offset + Int(announce.payloadLength)) else {
+                counters.malformed += 1
+                return nil
+            }
+        }
+        guard slots[slot].received.insert(Int(data.packet)) else {
+            counters.duplicates += 1
+            return nil
+        }
+        if data.isRepair {
+            // Repairs come in a train: what it will still bring must not be asked for again.
+            let quiet = now + groupRoundTrip * 2
+            if slots[slot].holdUntil < quiet { slots[slot].holdUntil = quiet }
+            if slots[slot].isCatchUp { catchUpHoldUntil = max(catchUpHoldUntil, now + configuration.catchUpHoldOff) }
+        }
+        counters.payloadBytes += UInt64(length)
+        handOverIfWhole(slot: slot)
+        return Placement(slot: slot, chunk: data.chunk, payloadOffset: payloadOffset, offset: offset, length: length)
+    }
+
+    func packetCount(of record: ChunkRecord) -> Int {
+        ChunkGeometry.packetCount(encodedLength: record.encodedLength, payloadLength: announce.payloadLength)
+    }
+
+    /// A chunk whose record came after its packets may have more of them than it should: they were forged.
+    private mutating func handOverIfWhole(slot: Int) {
+        let chunk = slots[slot].chunk
+        guard !slots[slot].isWithHost, let record = ledger.record(of: chunk) else { return }
+        let total = packetCount(of: record)
+        guard slots[slot].received.count >= total else { return }
+        if let last = slots[slot].received.last, last >= total {
+            slots[slot].received.removeAll()
+            counters.forged += 1
+            return
+        }
+        slots[slot].isWithHost = true
+        ledger[chunk] = .verifying
+        events.append(.assembled(slot: slot, chunk: chunk, record: record))
+    }
+
+    // MARK: The front
+
+    private mutating func advanceFront(pastPacket data: DataHeader, at now: Instant) {
+        let next = StreamPosition(chunk: data.chunk, packet: data.packet &+ 1)
+        guard let front else {
+            // Joined here: what came before is caught up with, behind the live stream.
+            self.front = next
+            settledFront = StreamPosition(chunk: data.chunk, packet: 0)
+            candidateFront = next
+            candidateTime = now
+            return
+        }
+        guard front < next else { return }
+        let isGap = data.chunk == front.chunk ? data.packet != front.packet : true
+        moveFront(to: next, from: front, at: now)
+        if isGap { armNAK(at: now) }
+    }
+
+    /// Everything before `position` has been sent once.
+    mutating func moveFront(to position: StreamPosition, from old: StreamPosition, at now: Instant) {
+        settle(at: now)
+        // Chunks of which nothing came at all are part of the live window while there is room.
+        if position.chunk > old.chunk {
+            var chunk = old.chunk
+            let end = position.packet == 0 ? position.chunk : position.chunk + 1
+            while chunk < end, slots.freeCount > 0 {
+                if ledger[chunk] == .absent, ledger.record(of: chunk)?.kind != .zero {
+                    _ = slots.allocate(chunk: chunk, isCatchUp: false, at: now)
+                    ledger[chunk] = .assembling
+                }
+                chunk += 1
+            }
+        }
+        front = position
+    }
+
+    /// Lets the settled front follow: what lies before it is not merely reordered any more.
+    mutating func settle(at now: Instant) {
+        guard let front, now - candidateTime >= configuration.reorderDelay else { return }
+        settledFront = max(settledFront, candidateFront)
+        candidateFront = front
+        candidateTime = now
+    }
+
+    // MARK: Table
+
+    private mutating func handle(_ page: TablePage, body: [UInt8], signature: Signature, at now: Instant) {
+        guard !ledger.hasPage(page.index) else {
+            counters.duplicates += 1
+            return
+        }
+        guard isAuthentic(signature, TablePage.signedMessage(session: session, body: body)) else { return }
+        guard ledger.insert(page, digest: digest.digest(of: body), chunkLength: announce.chunkLength) else {
+            return finish(as: .failedVerification, at: now)
+        }
+        if page.index + 1 > knownPages {
+            if page.index > knownPages { armNAK(at: now) }
+            knownPages = page.index + 1
+        }
+        admit(page)
+        commitIfWhole(at: now)
+    }
+
+    /// Starts what the new records make possible: holes, chunks from before, chunks whose packets are here already.
+    private mutating func admit(_ page: TablePage) {
+        var consulted: Range<UInt32>?
+        var zeros: Range<UInt32>?
+        for chunk in page.chunkRange {
+            switch ledger[chunk] {
+            case .absent where ledger.record(of: chunk)?.kind == .zero:
+                ledger[chunk] = .verifying
+                if let range = zeros, range.upperBound == chunk {
+                    zeros = range.lowerBound..<chunk + 1
+                } else {
+                    if let range = zeros { events.append(.zeros(range)) }
+                    zeros = chunk..<chunk + 1
+                }
+            case .absent where isResumable:
+                ledger[chunk] = .consulting
+                consulted = (consulted?.lowerBound ?? chunk)..<chunk + 1
+            case .assembling:
+                if let slot = slots.slot(ofChunk: chunk) { handOverIfWhole(slot: slot) }
+            case .absent, .consulting, .verifying, .done: break
+            }
+        }
+        if let zeros { events.append(.zeros(zeros)) }
+        if let consulted { events.append(.consult(consulted)) }
+    }
+
+    private mutating func handle(_ end: EndOfTable, signature: Signature, at now: Instant) {
+        guard self.end == nil else { return }
+        guard isAuthentic(signature, end.signedMessage(session: session)) else { return }
+        self.end = end
+        knownPages = max(knownPages, end.pageCount)
+        noteFront(StreamPosition(chunk: end.chunkCount, packet: 0), at: now)
+        armNAK(at: now)
+        commitIfWhole(at: now)
+    }
+
+    private mutating func isAuthentic(_ signature: Signature, _ message: [UInt8]) -> Bool {
+        guard announce.isSigned else { return true }
+        if verifier.isValid(signature, for: message, by: announce.key) { return true }
+        counters.forged += 1
+        return false
+    }
+
+    /// While nothing has been sent the sender may lower its datagrams' length to fit the path.
+    private mutating func update(_ newer: Announce, signature: Signature, at now: Instant) {
+        guard newer != announce, newer.session == session, newer.key == announce.key else { return }
+        guard front == nil, slots.usedCount == 0, isAuthentic(signature, newer.signedMessage) else { return }
+        var expected = newer
+        expected.payloadLength = announce.payloadLength
+        guard expected == announce else { return }
+        announce = newer
+        nextStatus = min(nextStatus, now + groupRoundTrip)
+    }
+
+    // MARK: Heartbeat
+
+    private mutating func handle(_ heartbeat: Heartbeat, at now: Instant) {
+        senderPhase = heartbeat.phase
+        groupRoundTrip = min(
+            max(.microseconds(Int64(heartbeat.groupRoundTrip)), configuration.minimumGroupRoundTrip),
+            configuration.maximumGroupRoundTrip)
+        population = Double(max(1, heartbeat.population))
+        liveLossLimit = heartbeat.liveLossLimit
+        echo = (heartbeat.timestamp, now)
+        queueing.record(timestamp: heartbeat.timestamp, at: now)
+        adoptStatusInterval(.milliseconds(Int64(heartbeat.statusInterval)), at: now)
+        if heartbeat.phase == .leaving || heartbeat.phase == .aborted { return senderLeft(at: now) }
+        knownPages = max(knownPages, heartbeat.pageCount)
+        senderHasEnd = senderHasEnd || heartbeat.hasEnd
+        if heartbeat.position > .start { noteFront(heartbeat.position, at: now) }
+        if nakAt == nil, hasNeeds(at: now) { armNAK(at: now) }
+    }
+
+    private mutating func noteFront(_ position: StreamPosition, at now: Instant) {
+        guard let front else {
+            self.front = position
+            settledFront = position
+            candidateFront = position
+            candidateTime = now
+            return
+        }
+        if front < position { moveFront(to: position, from: front, at: now) } else { settle(at: now) }
+    }
+
+    private mutating func senderLeft(at now: Instant) {
+        switch phase {
+        case .receiving:
+            // What is only waiting for this host's storage can still be finished without the sender.
+            if end == nil || hasOutstandingData { finish(as: .failedSender, at: now) }
+        case .committing: break
+        case .final(let state, _): close(after: state, at: now)
+        case .finished: break
+        }
+    }
+
+    /// True while something is missing that only the network can bring.
+    private var hasOutstandingData: Bool {
+        guard let end, ledger.hasWholeTable(end) else { return true }
+        var ledger = ledger
+        if ledger.firstAbsent(below: end.chunkCount) != nil { return true }
+        return slots.indices.contains { slots[$0].isInUse && !slots[$0].isWithHost }
+    }
+}

@@ -1,0 +1,218 @@
+/// What this receiver lacks and when it says so: RFC 5401's backoff before a NAK, hold-off after it, suppression by NCF.
+extension ReceiverEngine {
+    /// Sets the NAK timer unless it is set: reordering is waited for, then a backoff is drawn.
+    mutating func armNAK(at now: Instant) {
+        guard nakAt == nil, case .receiving = phase else { return }
+        nakAt = now + configuration.reorderDelay + drawBackoff()
+    }
+
+    private mutating func drawBackoff() -> Interval {
+        Backoff.draw(window: groupRoundTrip * configuration.backoffFactor, groupSize: population, using: &random)
+    }
+
+    /// (K + 2) * GRTT: as long as another child's NAK and the repair for it may take (RFC 5401, 3.2.3).
+    private var holdOff: Interval { groupRoundTrip * (configuration.backoffFactor + 2) + configuration.repairAggregationDelay }
+
+    /// An NCF says that what it names is coming: needs that it covers are postponed, never cancelled.
+    mutating func postpone(for request: RepairRequest, at now: Instant) {
+        let until = now + holdOff
+        for entry in request.packets {
+            guard let slot = slots.slot(ofChunk: entry.chunk) else { continue }
+            if now >= slots[slot].coveredUntil { slots[slot].covered.removeAll() }
+            slots[slot].covered.formUnion(entry.packets)
+            slots[slot].coveredUntil = until
+        }
+        if let absent = ledger.firstAbsent(below: catchUpBound), request.chunks.contains(where: { $0.contains(absent) }) {
+            catchUpHoldUntil = max(catchUpHoldUntil, now + configuration.catchUpHoldOff)
+        }
+        let missing = ledger.missingPages(below: knownPages)
+        if !missing.isEmpty, missing.allSatisfy({ gap in request.pages.contains { $0.contains(gap.lowerBound) && $0.upperBound >= gap.upperBound } }) {
+            pagesHoldUntil = max(pagesHoldUntil, until)
+        }
+        if request.needsEnd { endHoldUntil = max(endHoldUntil, until) }
+    }
+
+    // MARK: Needs
+
+    /// The packets of a slot's chunk that were sent and did not come.
+    private func missing(in slot: AssemblySlot, at now: Instant) -> PacketSet {
+        let total = ledger.record(of: slot.chunk).map { packetCount(of: $0) }
+        let upper: Int
+        if slot.chunk < settledFront.chunk || (slot.isCatchUp && slot.chunk < (front?.chunk ?? 0)) {
+            upper = total ?? ((slot.received.last ?? -1) + 1)
+        } else if slot.chunk == settledFront.chunk {
+            upper = min(Int(settledFront.packet), total ?? .max)
+        } else {
+            upper = 0
+        }
+        var result = slot.received.missing(in: 0..<upper)
+        if now < slot.coveredUntil { result.subtract(slot.covered) }
+        return result
+    }
+
+    /// Live needs are kept to oneself while behind: the stream goes on without waiting for this receiver.
+    private var asksForLiveData: Bool { !isBehind || senderPhase != .streaming }
+
+    private func needsPages(at now: Instant) -> Bool { ledger.pageCount < Int(knownPages) && now >= pagesHoldUntil }
+    private func needsEnd(at now: Instant) -> Bool { senderHasEnd && end == nil && now >= endHoldUntil }
+
+    /// Chunks that were sent before this receiver came, or when it had no room, and are known not to be holes.
+    private var catchUpBound: UInt32 { min(front?.chunk ?? 0, ledger.recordBound) }
+
+    /// True when a NAK would have something to say, now or when holds have passed.
+    mutating func hasNeeds(at now: Instant) -> Bool {
+        guard case .receiving = phase else { return false }
+        if ledger.pageCount < Int(knownPages) || (senderHasEnd && end == nil) { return true }
+        if asksForLiveData {
+            for slot in slots.indices where slots[slot].isInUse && !slots[slot].isWithHost {
+                if slots[slot].chunk < (front?.chunk ?? 0) || !missing(in: slots[slot], at: now).isEmpty { return true }
+            }
+        }
+        return ledger.firstAbsent(below: catchUpBound) != nil
+    }
+
+    /// When the NAK timer should fire next, for needs that are on hold.
+    private mutating func earliestNeed(at now: Instant) -> Instant? {
+        var earliest: Instant?
+        func consider(_ instant: Instant) { earliest = min(earliest ?? .distantFuture, instant) }
+        if ledger.pageCount < Int(knownPages) { consider(pagesHoldUntil) }
+        if senderHasEnd, end == nil { consider(endHoldUntil) }
+        if asksForLiveData {
+            let frontChunk = front?.chunk ?? 0
+            for slot in slots.indices where slots[slot].isInUse && !slots[slot].isWithHost {
+                guard slots[slot].chunk < frontChunk || !missing(in: slots[slot], at: now).isEmpty else { continue }
+                consider(max(slots[slot].holdUntil, now < slots[slot].coveredUntil ? slots[slot].coveredUntil : .zero))
+            }
+        }
+        if let absent = ledger.firstAbsent(below: catchUpBound) {
+            consider(absent >= catchUpRenewal ? now : catchUpHoldUntil)
+        }
+        return earliest
+    }
+
+    // MARK: The NAK timer
+
+    mutating func fireNAK(at now: Instant) {
+        settle(at: now)
+        nakAt = nil
+        var composer = NAKComposer(limit: Self.nakRoom(datagramLength: Int(announce.payloadLength) + DataHeader.length))
+        if needsPages(at: now) {
+            for range in ledger.missingPages(below: knownPages).prefix(64) { composer.add(pages: range) }
+            pagesHoldUntil = now + holdOff
+        }
+        if needsEnd(at: now) {
+            composer.addEnd()
+            endHoldUntil = now + holdOff
+        }
+        if asksForLiveData { collectSlots(into: &composer, at: now) }
+        requestAbsentChunks(into: &composer, at: now)
+        for request in composer.finish().prefix(configuration.maximumNAKDatagrams) {
+            counters.naksSent += 1
+            outbox.append(.nak(NegativeAcknowledgement(echo: currentEcho(at: now), request: request)))
+        }
+        if let next = earliestNeed(at: now) {
+            nakAt = max(next, now + configuration.reorderDelay) + drawBackoff()
+        }
+    }
+
+    private static func nakRoom(datagramLength: Int) -> Int { datagramLength - PacketHeader.length - 12 }
+
+    private mutating func collectSlots(into composer: inout NAKComposer, at now: Instant) {
+        for slot in slots.indices where slots[slot].isInUse && !slots[slot].isWithHost {
+            guard now >= slots[slot].holdUntil else { continue }
+            guard !composer.isFull(datagrams: configuration.maximumNAKDatagrams) else { return }
+            if slots[slot].isCatchUp, slots[slot].received.isEmpty {
+                guard slots[slot].chunk < (front?.chunk ?? 0) else { continue }
+                composer.add(chunks: slots[slot].chunk..<slots[slot].chunk + 1)
+                slots[slot].holdUntil = now + configuration.catchUpHoldOff
+                continue
+            }
+            let packets = missing(in: slots[slot], at: now)
+            if packets.isEmpty {
+                if now < slots[slot].coveredUntil { counters.naksSuppressed += 1 }
+                continue
+            }
+            composer.add(chunk: slots[slot].chunk, packets: packets)
+            slots[slot].holdUntil = now + holdOff
+        }
+    }
+
+    /// Asks for absent chunks whole, a window of them at a time: they come by multicast behind the live stream and take
+    /// slots as they come. The window is renewed when half of it is in, or when nothing has come for a hold-off.
+    private mutating func requestAbsentChunks(into composer: inout NAKComposer, at now: Instant) {
+        let bound = catchUpBound
+        guard let first = ledger.firstAbsent(below: bound) else { return }
+        guard now >= catchUpHoldUntil || first >= catchUpRenewal else { return }
+        var asked = 0
+        var ranges = 0
+        var position: UInt32? = first
+        while let chunk = position, asked < configuration.catchUpWindow, ranges < configuration.catchUpWindow / 8 {
+            var end = chunk
+            while end < bound, asked < configuration.catchUpWindow, ledger[end] == .absent, ledger.record(of: end) != nil {
+                end += 1
+                asked += 1
+            }
+            if end > chunk { composer.add(chunks: chunk..<end) }
+            if asked * 2 <= configuration.catchUpWindow { catchUpRenewal = end }
+            ranges += 1
+            position = ledger.firstAbsent(from: max(end, chunk + 1), below: bound)
+        }
+        catchUpHoldUntil = now + configuration.catchUpHoldOff
+    }
+}
+
+/// Packs needs into as few requests as their datagrams' room allows.
+struct NAKComposer {
+    private let limit: Int
+    private var current = RepairRequest()
+    private var used = 0
+    private var done: [RepairRequest] = []
+
+    /// - Parameter limit: bytes of entries in one datagram.
+    init(limit: Int) { self.limit = limit }
+
+    func isFull(datagrams: Int) -> Bool { done.count >= datagrams }
+
+    private mutating func reserve(_ length: Int) {
+        if used + length > limit, !current.isEmpty {
+            done.append(current)
+            current = RepairRequest()
+            used = 0
+        }
+        used += length
+    }
+
+    mutating func addEnd() {
+        reserve(1)
+        current.needsEnd = true
+    }
+
+    mutating func add(pages range: Range<UInt32>) {
+        reserve(RepairRequest.rangeEntryLength)
+        current.pages.append(range)
+    }
+
+    mutating func add(chunks range: Range<UInt32>) {
+        if let last = current.chunks.last, last.upperBound == range.lowerBound {
+            current.chunks[current.chunks.count - 1] = last.lowerBound..<range.upperBound
+            return
+        }
+        reserve(RepairRequest.rangeEntryLength)
+        current.chunks.append(range)
+    }
+
+    /// A set that does not fit a datagram at all is cut: the rest is asked for after the hold-off.
+    mutating func add(chunk: UInt32, packets: PacketSet) {
+        var packets = packets
+        while RepairRequest.wireLength(of: packets) > limit, let last = packets.last, let first = packets.first() {
+            let middle = first + (last - first) / 2
+            packets.subtract(PacketSet(middle..<last + 1))
+        }
+        reserve(RepairRequest.wireLength(of: packets))
+        current.packets.append(RepairRequest.ChunkPackets(chunk: chunk, packets: packets))
+    }
+
+    consuming func finish() -> [RepairRequest] {
+        current.isEmpty ? done : done + [current]
+    }
+}

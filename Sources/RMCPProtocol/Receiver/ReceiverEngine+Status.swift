@@ -1,0 +1,130 @@
+import DequeModule
+
+extension ReceiverEngine {
+    // MARK: Time
+
+    public func pollTimeout() -> Instant? {
+        if isFinished { return outbox.isEmpty ? nil : lastHeard }
+        if !outbox.isEmpty { return lastHeard }
+        var next = min(nextStatus, nextRejoin)
+        if let nakAt { next = min(next, nakAt) }
+        if case .receiving = phase { next = min(next, lastHeard + configuration.senderTimeout) }
+        return next
+    }
+
+    public mutating func handleTimeout(at now: Instant) {
+        guard !isFinished else { return }
+        if let nakAt, now >= nakAt {
+            if case .receiving = phase { fireNAK(at: now) } else { self.nakAt = nil }
+        }
+        if now >= nextStatus { reportStatus(at: now) }
+        if now >= nextRejoin { checkSilence(at: now) }
+        if case .receiving = phase, now - lastHeard >= configuration.senderTimeout { finish(as: .failedSender, at: now) }
+    }
+
+    private mutating func checkSilence(at now: Instant) {
+        if now - lastHeard >= configuration.rejoinAfterSilence {
+            events.append(.rejoin)
+            nextRejoin = now + configuration.rejoinAfterSilence
+        } else {
+            nextRejoin = lastHeard + configuration.rejoinAfterSilence
+        }
+    }
+
+    // MARK: Status
+
+    mutating func adoptStatusInterval(_ interval: Interval, at now: Instant) {
+        guard interval != statusInterval else { return }
+        statusInterval = interval
+        if case .final = phase { return }
+        // A new pace starts at a random phase, or all would report at once.
+        nextStatus = min(nextStatus, now + random.interval(upTo: interval))
+    }
+
+    private mutating func reportStatus(at now: Instant) {
+        if case .final(let state, let attempts) = phase {
+            guard attempts < configuration.finalStatusAttempts else {
+                phase = .finished
+                events.append(.finished(state))
+                return
+            }
+            phase = .final(state, attempts: attempts + 1)
+            let wait = configuration.finalStatusTimeout * Double(1 << min(attempts, 4))
+            nextStatus = now + min(wait, .seconds(1)) + random.interval(upTo: configuration.finalStatusTimeout)
+        } else {
+            arrivals.closeInterval()
+            judgeProfile(at: now)
+            // The interval, a tenth more or less, so that receivers drift apart.
+            nextStatus = now + statusInterval * (0.9 + 0.2 * random.uniform())
+        }
+        enqueueStatus(at: now)
+    }
+
+    mutating func enqueueStatus(at now: Instant) {
+        counters.statusesSent += 1
+        let queueing = PressureBucket.index(queueingDelay: queueing.takeWorst())
+        var pressure = max(queueing, PressureBucket.index(bufferUse: slots.usedShare))
+        if overflowed { pressure = UInt8(PressureBucket.count - 1) }
+        overflowed = false
+        var histogram = StatusHistogram(
+            state: state, progress: progressDecile, loss: LossBucket.index(of: arrivals.loss), pressure: pressure)
+        if state.isFinal {
+            // Who is done has no say in the rate.
+            histogram.loss = Array(repeating: 0, count: LossBucket.count)
+            histogram.pressure = Array(repeating: 0, count: PressureBucket.count)
+        }
+        outbox.append(
+            .status(
+                StatusReport(
+                    echo: currentEcho(at: now), longestDatagram: UInt16(clamping: longestDatagram), histogram: histogram)))
+    }
+
+    private var progressDecile: UInt8 {
+        guard let total = chunkTotal else { return 0 }
+        guard total > 0 else { return 10 }
+        return UInt8(min(10, UInt64(ledger.doneCount) * 10 / UInt64(total)))
+    }
+
+    func currentEcho(at now: Instant) -> TimestampEcho {
+        guard let echo else { return .none }
+        return TimestampEcho(timestamp: echo.timestamp, delay: (now - echo.at).wireMicroseconds)
+    }
+
+    /// Beyond the sender's limit for a second: catching up afterwards. Below it for two: back in profile.
+    private mutating func judgeProfile(at now: Instant) {
+        let isBeyond = LossBucket.index(of: arrivals.loss) > liveLossLimit
+        guard isBeyond != isBehind else {
+            profileChangedAt = nil
+            return
+        }
+        let since = profileChangedAt ?? now
+        profileChangedAt = since
+        if now - since >= .seconds(isBehind ? 2 : 1) {
+            isBehind = isBeyond
+            profileChangedAt = nil
+            if !isBehind { armNAK(at: now) }
+        }
+    }
+
+    mutating func handleAcknowledgement(of sequence: UInt32) {
+        // Any status since the state became final will do.
+        guard case .final(let state, let attempts) = phase, attempts > 0 else { return }
+        phase = .finished
+        events.append(.finished(state))
+    }
+
+    // MARK: Transmit
+
+    /// The next datagram for the parent's unicast address.
+    public mutating func pollTransmit(at now: Instant) -> [UInt8]? {
+        guard let packet = outbox.popFirst() else { return nil }
+        var writer = ByteWriter()
+        PacketHeader(
+            kind: PacketKind(of: packet), isUnicast: true, sessionTag: session.tag, transmitter: transmitter,
+            sequence: nextSequence
+        ).write(to: &writer)
+        nextSequence &+= 1
+        writer.write(packet)
+        return writer.bytes
+    }
+}

@@ -1,0 +1,276 @@
+import DequeModule
+
+/// Where the host puts a DATA packet's payload: `length` bytes from `payloadOffset` of the datagram go to `offset` of
+/// the slot's buffer.
+public struct Placement: Sendable, Hashable {
+    public var slot: Int
+    public var chunk: UInt32
+    public var payloadOffset: Int
+    public var offset: Int
+    public var length: Int
+}
+
+/// What the receiver engine asks of its host, or tells it.
+public enum ReceiverEvent: Sendable, Hashable {
+    /// Records of these chunks are known and the chunks are not here yet: the host says of each whether it has it from
+    /// before (`StorageEvent.kept` or `.absent`). Only asked of a resumable session.
+    case consult(Range<UInt32>)
+    /// The slot's buffer holds all encoded bytes of the chunk: verify, decode, write, then say `.stored` or `.rejected`.
+    case assembled(slot: Int, chunk: UInt32, record: ChunkRecord)
+    /// These chunks are zero: make holes of them, then say `.storedZeros`.
+    case zeros(Range<UInt32>)
+    /// Nothing has come for a while: join the group anew.
+    case rejoin
+    /// Every chunk is stored and the table agrees with the signed END: make the bundle durable and visible, then say
+    /// `.committed`.
+    case commit(EndOfTable)
+    /// The session is over for this receiver.
+    case finished(ReceiverState)
+}
+
+/// What the host tells the receiver engine about its storage.
+public enum StorageEvent: Sendable, Hashable {
+    case kept(chunk: UInt32)
+    case absent(chunk: UInt32)
+    /// Verified and written; the slot's buffer is free.
+    case stored(slot: Int, chunk: UInt32)
+    case storedZeros(Range<UInt32>)
+    /// The bytes are not what the signed record says; the slot's buffer may be filled again.
+    case rejected(slot: Int, chunk: UInt32)
+    /// The host has no buffer for this slot: what was placed is lost.
+    case unavailable(slot: Int)
+    /// The bundle is on stable storage under its final name.
+    case committed
+    /// The bundle cannot be received here.
+    case failed(ReceiverState)
+    /// Datagrams that the socket dropped because the host did not come to read them.
+    case overflow(datagrams: UInt64)
+}
+
+/// The receiver's protocol engine for one session: told of datagrams, of storage and of time, then drained of
+/// placements, datagrams and events. It holds no payload.
+///
+/// ```
+///   receiving ──all done, table agrees──▶ committing ──durable──▶ final(complete)
+///       └────── failure, sender gone ───────────┴────────────────▶ final(failed) ──acknowledged──▶ finished
+/// ```
+public struct ReceiverEngine: Sendable {
+    enum Phase: Sendable {
+        case receiving
+        case committing
+        case final(ReceiverState, attempts: Int)
+        case finished
+    }
+
+    let configuration: Configuration
+    let verifier: any MessageVerifier
+    let digest: any MessageDigest
+    public internal(set) var announce: Announce
+    /// Ephemeral: drawn for this session, known to the parent only.
+    let transmitter: UInt32
+    let parent: SocketAddress
+    let parentTransmitter: UInt32
+    let isResumable: Bool
+    var random: RandomSource
+
+    var phase = Phase.receiving
+    var ledger = ChunkLedger()
+    var slots: AssemblySlots
+    var end: EndOfTable?
+    /// Everything before this has been sent once, as far as is known here; nil until something is known.
+    var front: StreamPosition?
+    /// `front` as it was a reordering delay ago: what is missing before it is lost.
+    var settledFront = StreamPosition.start
+    var candidateFront = StreamPosition.start
+    var candidateTime: Instant
+    var senderPhase = SessionPhase.waiting
+    var knownPages: UInt32 = 0
+    var senderHasEnd = false
+    /// No request for absent chunks before this, unless all before `catchUpRenewal` are in.
+    var catchUpHoldUntil = Instant.zero
+    var catchUpRenewal: UInt32 = 0
+
+    var arrivals = ArrivalTracker()
+    var queueing = QueueingDelayEstimator()
+    var overflowed = false
+    var longestDatagram = 0
+    var groupRoundTrip: Interval
+    var population = 1.0
+    var liveLossLimit: UInt8 = UInt8(LossBucket.count)
+    var isBehind = false
+    var profileChangedAt: Instant?
+    var echo: (timestamp: UInt64, at: Instant)?
+
+    var lastHeard: Instant
+    var nextRejoin: Instant
+    var nakAt: Instant?
+    var pagesHoldUntil = Instant.zero
+    var endHoldUntil = Instant.zero
+    var statusInterval: Interval
+    var nextStatus: Instant
+    var pendingFinalSequence: UInt32?
+
+    var outbox: Deque<Packet> = []
+    var events: Deque<ReceiverEvent> = []
+    var nextSequence: UInt32 = 0
+    public internal(set) var counters = ReceiverCounters()
+
+    /// - Parameters:
+    ///   - announce: verified and accepted.
+    ///   - source, transmitter: where it came from, and who multicasts the session.
+    ///   - isResumable: whether the host may have chunks of this bundle from before.
+    ///   - seed: where the ephemeral id and jitter come from; must not repeat in production.
+    public init(
+        configuration: Configuration, announce: Announce, source: SocketAddress, transmitter parentTransmitter: UInt32,
+        isResumable: Bool, verifier: any MessageVerifier, digest: any MessageDigest, seed: UInt64, at now: Instant
+    ) {
+        self.configuration = configuration
+        self.announce = announce
+        self.verifier = verifier
+        self.digest = digest
+        self.isResumable = isResumable
+        parent = source
+        self.parentTransmitter = parentTransmitter
+        var random = RandomSource(seed: seed)
+        transmitter = UInt32.random(in: 1...(.max), using: &random)
+        slots = AssemblySlots(
+            count: configuration.assemblySlots,
+            packetCapacity: ChunkGeometry.packetCount(
+                encodedLength: announce.chunkLength, payloadLength: announce.payloadLength))
+        candidateTime = now
+        groupRoundTrip = configuration.initialGroupRoundTrip
+        lastHeard = now
+        nextRejoin = now + configuration.rejoinAfterSilence
+        statusInterval = configuration.minimumStatusInterval
+        // The first status is what the sender counts joins by: soon, but not all at once.
+        nextStatus = now + random.interval(upTo: configuration.minimumStatusInterval * 0.5)
+        self.random = random
+    }
+
+    // MARK: What the host asks
+
+    public var session: SessionID { announce.session }
+    public var parentAddress: SocketAddress { parent }
+    public var isFinished: Bool { if case .finished = phase { true } else { false } }
+    public var chunksDone: UInt32 { ledger.doneCount }
+    /// Total number of chunks: from END, or from the announced length; nil while neither is known.
+    public var chunkTotal: UInt32? {
+        if let end { return end.chunkCount }
+        guard let length = announce.contentLength else { return nil }
+        let chunkLength = UInt64(announce.chunkLength)
+        return UInt32(clamping: length / chunkLength + (length % chunkLength == 0 ? 0 : 1))
+    }
+    /// Smoothed loss (0...1).
+    public var loss: Double { arrivals.loss }
+    public var lastHeardFromSender: Instant { lastHeard }
+    public func record(of chunk: UInt32) -> ChunkRecord? { ledger.record(of: chunk) }
+
+    public var state: ReceiverState {
+        switch phase {
+        case .receiving, .committing:
+            if isBehind { return .behind }
+            return front == nil && ledger.doneCount == 0 ? .joined : .receiving
+        case .final(let state, _): return state
+        case .finished: return finalState
+        }
+    }
+    var finalState = ReceiverState.failedSender
+
+    public mutating func pollEvent() -> ReceiverEvent? { events.popFirst() }
+
+    // MARK: Storage
+
+    public mutating func handle(_ event: StorageEvent, at now: Instant) {
+        switch event {
+        case .kept(let chunk):
+            guard ledger[chunk] == .consulting else { return }
+            ledger[chunk] = .done
+            counters.chunksKept += 1
+        case .absent(let chunk):
+            guard ledger[chunk] == .consulting else { return }
+            ledger[chunk] = .absent
+            armNAK(at: now)
+        case .stored(let slot, let chunk):
+            ledger[chunk] = .done
+            slots.release(slot)
+        case .storedZeros(let range):
+            for chunk in range { ledger[chunk] = .done }
+        case .rejected(let slot, let chunk): refill(slot: slot, chunk: chunk, at: now)
+        case .unavailable(let slot): abandon(slot: slot)
+        case .committed:
+            guard case .committing = phase else { return }
+            finish(as: .complete, at: now)
+        case .failed(let state): finish(as: state, at: now)
+        case .overflow(let datagrams):
+            counters.overflowed += datagrams
+            overflowed = true
+        }
+        commitIfWhole(at: now)
+    }
+
+    private mutating func refill(slot: Int, chunk: UInt32, at now: Instant) {
+        counters.chunksRejected += 1
+        ledger[chunk] = .assembling
+        slots[slot].received.removeAll()
+        slots[slot].isWithHost = false
+        slots[slot].isCatchUp = true
+        slots[slot].holdUntil = now
+        armNAK(at: now)
+    }
+
+    private mutating func abandon(slot: Int) {
+        guard slots[slot].isInUse else { return }
+        ledger[slots[slot].chunk] = .absent
+        slots.release(slot)
+        counters.windowDrops += 1
+    }
+
+    /// Everything is there when the signed END says so, and not before.
+    mutating func commitIfWhole(at now: Instant) {
+        guard case .receiving = phase, let end, ledger.hasWholeTable(end) else { return }
+        guard ledger.doneCount == end.chunkCount else { return }
+        guard ledger.matches(end, digest: digest), announce.contentLength.map({ $0 == end.contentLength }) ?? true else {
+            return finish(as: .failedVerification, at: now)
+        }
+        phase = .committing
+        events.append(.commit(end))
+    }
+
+    mutating func finish(as state: ReceiverState, at now: Instant) {
+        switch phase {
+        case .receiving, .committing: break
+        case .final, .finished: return
+        }
+        finalState = state
+        phase = .final(state, attempts: 0)
+        nakAt = nil
+        nextStatus = now
+        if senderPhase == .leaving || senderPhase == .aborted { close(after: state, at: now) }
+    }
+
+    /// Says the final state once more and goes: nobody is left to acknowledge it.
+    mutating func close(after state: ReceiverState, at now: Instant) {
+        enqueueStatus(at: now)
+        phase = .finished
+        events.append(.finished(state))
+    }
+}
+
+/// What a receiver counts.
+public struct ReceiverCounters: Sendable, Hashable {
+    public var datagrams: UInt64 = 0
+    public var payloadBytes: UInt64 = 0
+    public var duplicates: UInt64 = 0
+    public var malformed: UInt64 = 0
+    public var foreign: UInt64 = 0
+    public var forged: UInt64 = 0
+    /// Packets that came when no slot was free.
+    public var windowDrops: UInt64 = 0
+    public var overflowed: UInt64 = 0
+    public var naksSent: UInt64 = 0
+    public var naksSuppressed: UInt64 = 0
+    public var statusesSent: UInt64 = 0
+    public var chunksKept: UInt64 = 0
+    public var chunksRejected: UInt64 = 0
+    public init() {}
+}

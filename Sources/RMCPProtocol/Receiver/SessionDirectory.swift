@@ -1,0 +1,102 @@
+import DequeModule
+
+/// Whom a receiver believes.
+public struct TrustPolicy: Sendable {
+    public var trustedKeys: Set<PublicKey>
+    public var allowsUnsigned: Bool
+
+    public init(trustedKeys: Set<PublicKey>, allowsUnsigned: Bool) {
+        self.trustedKeys = trustedKeys
+        self.allowsUnsigned = allowsUnsigned
+    }
+}
+
+/// Why a session was not accepted: one line to the user for each session.
+public enum SessionRefusal: Sendable, Hashable {
+    case unsigned
+    case untrusted(PublicKey)
+    case badSignature
+    /// Another session with the same tag is under way.
+    case tagInUse
+    case tooManySessions
+}
+
+/// Decides which announced sessions a receiver takes part in.
+public struct SessionDirectory: Sendable {
+    public enum Verdict: Sendable {
+        /// A session that has not been seen: make an engine for it.
+        case accept(Announce)
+        /// Said once for each session.
+        case refuse(Announce, SessionRefusal)
+        /// Known, over, or refused before.
+        case ignore
+    }
+
+    private let policy: TrustPolicy
+    private let verifier: any MessageVerifier
+    private let sessionLimit: Int
+    private var active: [UInt32: SessionID] = [:]
+    /// Sessions that are over or were refused, oldest first.
+    private var closed: Deque<SessionID> = []
+    private var closedSet: Set<SessionID> = []
+    private static let closedLimit = 1_024
+    public private(set) var malformed: UInt64 = 0
+    public private(set) var foreign: UInt64 = 0
+
+    /// - Parameter sessionLimit: sessions at one time.
+    public init(policy: TrustPolicy, verifier: any MessageVerifier, sessionLimit: Int) {
+        self.policy = policy
+        self.verifier = verifier
+        self.sessionLimit = sessionLimit
+    }
+
+    /// Judges a datagram whose session tag belongs to no engine.
+    public mutating func judge(_ datagram: RawSpan) -> Verdict {
+        let announce: Announce
+        let signature: Signature
+        do throws(WireError) {
+            // Most of what comes here is DATA of sessions that are over: it is not decoded any further.
+            guard try PacketHeader(of: datagram).kind == .announce else { return .ignore }
+            guard case .announce(let parsed, let parsedSignature) = try Packet.parse(datagram).1 else { return .ignore }
+            (announce, signature) = (parsed, parsedSignature)
+        } catch {
+            if error == .foreignMagic || error == .foreignVersion { foreign += 1 } else { malformed += 1 }
+            return .ignore
+        }
+        if closedSet.contains(announce.session) || active[announce.session.tag] == announce.session { return .ignore }
+        if let refusal = refusal(of: announce, signature: signature) {
+            // A bad signature may be somebody else's forgery of a session that is good: it must not close that one.
+            if refusal == .badSignature {
+                malformed += 1
+                return .ignore
+            }
+            if refusal != .tooManySessions { close(announce.session) }
+            return .refuse(announce, refusal)
+        }
+        active[announce.session.tag] = announce.session
+        return .accept(announce)
+    }
+
+    private func refusal(of announce: Announce, signature: Signature) -> SessionRefusal? {
+        if announce.isSigned {
+            guard verifier.isValid(signature, for: announce.signedMessage, by: announce.key) else { return .badSignature }
+            guard policy.trustedKeys.contains(announce.key) || policy.allowsUnsigned else { return .untrusted(announce.key) }
+        } else if !policy.allowsUnsigned {
+            return .unsigned
+        }
+        if active[announce.session.tag] != nil { return .tagInUse }
+        return active.count >= sessionLimit ? .tooManySessions : nil
+    }
+
+    /// The session's engine is gone. One that may still succeed, such as after a partition, is not remembered.
+    public mutating func end(_ session: SessionID, mayReturn: Bool) {
+        if active[session.tag] == session { active[session.tag] = nil }
+        if !mayReturn { close(session) }
+    }
+
+    private mutating func close(_ session: SessionID) {
+        guard closedSet.insert(session).inserted else { return }
+        closed.append(session)
+        if closed.count > Self.closedLimit, let oldest = closed.popFirst() { closedSet.remove(oldest) }
+    }
+}

@@ -1,0 +1,81 @@
+import DequeModule
+
+/// Packets that children lack of chunks that were sent, as the union of their NAKs: each is repaired once in a
+/// hold-off however many asked (RFC 5740, 5.3).
+struct RepairQueue: Sendable {
+    private struct Entry: Sendable {
+        var pending = PacketSet()
+        /// Repaired since `recentStart`: a NAK for these crossed the repair on its way.
+        var recent = PacketSet()
+        var recentStart = Instant.zero
+        var isQueued = false
+    }
+
+    private var entries: [UInt32: Entry] = [:]
+    /// Chunks with something pending, in order of the first NAK, with the time from which they are repaired.
+    private var queue: Deque<(chunk: UInt32, due: Instant)> = []
+    private let limit: Int
+    private let aggregationDelay: Interval
+
+    init(configuration: Configuration) {
+        limit = configuration.maximumRepairChunks
+        aggregationDelay = configuration.repairAggregationDelay
+    }
+
+    var isEmpty: Bool { queue.isEmpty }
+    var isFull: Bool { entries.count >= limit }
+    var nextDue: Instant? { queue.first?.due }
+
+    func needs(_ chunk: UInt32) -> Bool { entries[chunk].map { !$0.pending.isEmpty } ?? false }
+
+    /// Takes what one NAK lacks of one chunk; what was repaired within `holdOff` is left out.
+    mutating func request(chunk: UInt32, packets: PacketSet, holdOff: Interval, at now: Instant) {
+        var entry = entries[chunk] ?? Entry()
+        var wanted = packets
+        if now - entry.recentStart < holdOff { wanted.subtract(entry.recent) } else { entry.recent.removeAll() }
+        entry.pending.formUnion(wanted)
+        if !entry.pending.isEmpty, !entry.isQueued {
+            entry.isQueued = true
+            queue.append((chunk, now + aggregationDelay))
+        }
+        entries[chunk] = entry
+    }
+
+    /// The chunk whose repairs are due first.
+    func dueChunk(at now: Instant) -> UInt32? {
+        guard let first = queue.first, first.due <= now else { return nil }
+        return first.chunk
+    }
+
+    /// Puts the first chunk behind the others, since its bytes must be fetched first.
+    mutating func postponeFirst(to due: Instant) {
+        guard let first = queue.popFirst() else { return }
+        queue.append((first.chunk, due))
+    }
+
+    /// Takes up to `limit` packets of the first chunk in the queue.
+    mutating func takeFirst(limit: Int, at now: Instant, _ body: (Int) -> Void) {
+        guard let chunk = queue.first?.chunk, var entry = entries[chunk] else { return }
+        if entry.recent.isEmpty { entry.recentStart = now }
+        var taken = 0
+        var position = entry.pending.first()
+        while let packet = position, taken < limit {
+            entry.pending.remove(packet)
+            entry.recent.insert(packet)
+            body(packet)
+            taken += 1
+            position = entry.pending.first(from: packet + 1)
+        }
+        if entry.pending.isEmpty {
+            entry.isQueued = false
+            queue.removeFirst()
+        }
+        entries[chunk] = entry
+    }
+
+    /// Forgets chunks whose hold-off has passed and of which nothing is pending.
+    mutating func prune(holdOff: Interval, at now: Instant) {
+        guard !entries.isEmpty else { return }
+        entries = entries.filter { $0.value.isQueued || now - $0.value.recentStart < holdOff }
+    }
+}

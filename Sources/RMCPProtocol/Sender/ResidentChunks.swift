@@ -1,0 +1,42 @@
+/// Which encoded chunks the sender's host holds in memory. The engine decides, the host obeys: it frees what is
+/// released and encodes again what is fetched.
+struct ResidentChunks: Sendable {
+    private let limit: Int
+    private let fetchLimit: Int
+    /// When each was last sent from; the least recently used is released first.
+    private var lastUse: [UInt32: Instant] = [:]
+    private var fetching: Set<UInt32> = []
+
+    init(configuration: Configuration) {
+        limit = configuration.maximumResidentChunks
+        fetchLimit = configuration.maximumFetches
+    }
+
+    var count: Int { lastUse.count }
+    var mayFetch: Bool { fetching.count < fetchLimit }
+
+    func contains(_ chunk: UInt32) -> Bool { lastUse[chunk] != nil }
+    func isFetching(_ chunk: UInt32) -> Bool { fetching.contains(chunk) }
+
+    mutating func insert(_ chunk: UInt32, at now: Instant) {
+        fetching.remove(chunk)
+        lastUse[chunk] = now
+    }
+
+    mutating func touch(_ chunk: UInt32, at now: Instant) { lastUse[chunk] = now }
+    mutating func beginFetch(_ chunk: UInt32) { fetching.insert(chunk) }
+
+    /// Makes room for one more: the chunk to release, if there must be one. Chunks at or behind `position` have not
+    /// been sent and stay, as do those for which `isNeeded` holds.
+    mutating func evict(before position: UInt32, unless isNeeded: (UInt32) -> Bool) -> UInt32? {
+        guard lastUse.count + fetching.count > limit else { return nil }
+        // Ties are broken by the chunk's index: the order of a dictionary must not show in a run.
+        var candidate: (Instant, UInt32)?
+        for (chunk, used) in lastUse where chunk < position && !isNeeded(chunk) {
+            if candidate.map({ (used, chunk) < $0 }) ?? true { candidate = (used, chunk) }
+        }
+        guard let candidate else { return nil }
+        lastUse[candidate.1] = nil
+        return candidate.1
+    }
+}

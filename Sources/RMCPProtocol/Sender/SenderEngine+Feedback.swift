@@ -1,0 +1,109 @@
+import DequeModule
+
+extension SenderEngine {
+    /// Takes a datagram that came by unicast. Anything that is not a child's NAK or STATUS of this session is counted
+    /// and dropped.
+    public mutating func handle(datagram: RawSpan, from source: SocketAddress, at now: Instant) {
+        let header: PacketHeader
+        let packet: Packet
+        do throws(WireError) {
+            (header, packet) = try Packet.parse(datagram)
+        } catch {
+            counters.malformed += 1
+            return
+        }
+        guard header.sessionTag == session.tag, header.transmitter != transmitter else {
+            counters.foreign += 1
+            return
+        }
+        switch packet {
+        case .status(let report): handle(report, header: header, from: source, at: now)
+        case .nak(let nak): handle(nak, from: header.transmitter, at: now)
+        default: counters.foreign += 1
+        }
+        advancePhase(at: now)
+    }
+
+    private mutating func handle(_ report: StatusReport, header: PacketHeader, from source: SocketAddress, at now: Instant) {
+        guard report.histogram.population > 0 else {
+            counters.malformed += 1
+            return
+        }
+        counters.statusesReceived += 1
+        sample(report.echo, at: now)
+        let completeBefore = children.summary.count(.complete)
+        children.update(id: header.transmitter, report: report, at: now)
+        if children.summary.count(.complete) != completeBefore { lastProgress = now }
+        if report.histogram.active == 0 {
+            // Final: the child repeats it until it hears this.
+            enqueue(.acknowledgement(sequence: header.sequence), to: .peer(source))
+        }
+        if children.active > 0 { idleSince = nil }
+    }
+
+    private mutating func sample(_ echo: TimestampEcho, at now: Instant) {
+        guard echo.timestamp > 0 else { return }
+        let elapsed = now.nanoseconds / 1_000 - Int64(clamping: echo.timestamp) - Int64(echo.delay)
+        // A timestamp that was not sent yet, or long ago, is a forgery or a suspended host.
+        guard elapsed >= 0, elapsed < 60_000_000 else { return }
+        roundTrip.record(.microseconds(elapsed), at: now)
+    }
+
+    private mutating func handle(_ nak: NegativeAcknowledgement, from child: UInt32, at now: Instant) {
+        counters.naksReceived += 1
+        sample(nak.echo, at: now)
+        children.heard(child, at: now)
+        let request = nak.request
+        var confirmed = RepairRequest()
+        for entry in request.packets {
+            let wanted = clipToSent(entry)
+            guard !wanted.packets.isEmpty else { continue }
+            if repairs.isFull, !repairs.needs(entry.chunk) {
+                catchUp.request(entry.chunk..<entry.chunk + 1, holdOff: repairHoldOff, at: now)
+            } else {
+                repairs.request(chunk: entry.chunk, packets: wanted.packets, holdOff: repairHoldOff, at: now)
+            }
+            confirmed.packets.append(wanted)
+        }
+        for range in request.chunks {
+            let sent = range.clamped(to: 0..<position.chunk)
+            guard !sent.isEmpty else { continue }
+            catchUp.request(sent, holdOff: repairHoldOff, at: now)
+            confirmed.chunks.append(sent)
+        }
+        for range in request.pages {
+            let sent = range.clamped(to: 0..<pagesSent)
+            pageRepairs.insert(sent)
+            if !sent.isEmpty { confirmed.pages.append(sent) }
+        }
+        if request.needsEnd, endSent {
+            endRequested = true
+            confirmed.needsEnd = true
+        }
+        if !confirmed.isEmpty {
+            lastProgress = now
+            // A lone child has nobody to be kept from asking.
+            if children.childCount > 1 { enqueue(.ncf(confirmed), to: .group) }
+        }
+    }
+
+    /// What of a request has been sent once: the rest will come anyway.
+    private func clipToSent(_ entry: RepairRequest.ChunkPackets) -> RepairRequest.ChunkPackets {
+        var result = entry
+        guard let record = table[entry.chunk], entry.chunk <= position.chunk else {
+            result.packets = PacketSet()
+            return result
+        }
+        let total = ChunkGeometry.packetCount(encodedLength: record.encodedLength, payloadLength: announce.payloadLength)
+        let sent = entry.chunk < position.chunk ? total : min(total, Int(position.packet))
+        if let last = entry.packets.last, last >= sent {
+            result.packets.subtract(PacketSet(sent..<last + 1))
+        }
+        return result
+    }
+
+    mutating func enqueue(_ packet: Packet, to destination: Destination) {
+        if control.count >= configuration.maximumControlQueue { control.removeFirst() }
+        control.append((packet, destination))
+    }
+}

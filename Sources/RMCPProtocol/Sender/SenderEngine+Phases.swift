@@ -1,0 +1,174 @@
+import DequeModule
+
+extension SenderEngine {
+    /// Moves through the life of a session as far as its conditions are met.
+    mutating func advancePhase(at now: Instant) {
+        switch phase {
+        case .waiting: startIfReady(at: now)
+        case .streaming:
+            // Everybody is gone or done: what is left would be sent to nobody.
+            if let idleSince, now - idleSince >= configuration.childTimeout * 2 { conclude(at: now) }
+        case .draining:
+            if children.active == 0 {
+                phase = .lingering(until: now + configuration.linger)
+                advancePhase(at: now)
+            } else if now - lastProgress >= configuration.senderTimeout * 2 {
+                conclude(at: now)
+            }
+        case .lingering(let until):
+            if children.active > 0 {
+                lastProgress = now
+                phase = .draining
+            } else if now >= until {
+                conclude(at: now)
+            }
+        case .leaving, .finished: break
+        }
+    }
+
+    private mutating func startIfReady(at now: Instant) {
+        let joined = children.active
+        let elapsed = now - created
+        if elapsed >= configuration.maximumWait {
+            guard joined > 0 else { return leave(children.population == 0 ? .nobodyCame : .partial, at: now) }
+        } else {
+            guard elapsed >= configuration.minimumWait, joined >= max(1, configuration.waitForReceivers ?? 1) else { return }
+            guard isDatagramLengthSettled(at: now) else { return }
+        }
+        phase = .streaming
+        lastProgress = now
+        nextHeartbeat = now
+        events.append(.started(receivers: joined))
+    }
+
+    /// Lowers the datagram's length while joined receivers do not get it: a hole in the path MTU, found before the
+    /// first chunk is cut. False while that is being tried out.
+    private mutating func isDatagramLengthSettled(at now: Instant) -> Bool {
+        guard let longest = children.shortestLongestDatagram, longest < datagramLength else { return true }
+        guard let probed = lastLengthProbe else {
+            lastLengthProbe = now
+            return false
+        }
+        // Three padded ANNOUNCEs and as many statuses.
+        guard now - probed >= configuration.announceIntervalWaiting * 3 + statusInterval * 2 else { return false }
+        guard let next = configuration.datagramLengthLadder.first(where: { $0 < datagramLength }) else { return true }
+        announce.payloadLength = UInt16(next - DataHeader.length)
+        counters.datagramLengthReductions += 1
+        lastLengthProbe = now
+        nextAnnounce = now
+        return false
+    }
+
+    /// Ends the session for the reasons that the receivers' states give.
+    private mutating func conclude(at now: Instant) {
+        let summary = children.summary
+        let kind: SenderOutcome.Kind
+        if summary.population == 0 {
+            kind = .nobodyCame
+        } else if summary.active == 0, summary.failed == 0, summary.count(.lost) == 0 {
+            kind = .complete
+        } else if summary.count(.complete) == 0, summary.failed == summary.count(.lost) {
+            kind = .noProgress
+        } else {
+            kind = .partial
+        }
+        leave(kind, at: now)
+    }
+
+    mutating func leave(_ kind: SenderOutcome.Kind, at now: Instant) {
+        let outcome = SenderOutcome(kind: kind, receivers: children.summary)
+        phase = .leaving(outcome, repeatsLeft: configuration.leavingRepeats, next: now)
+    }
+
+    mutating func sayLeaving(_ outcome: SenderOutcome, left: Int, at now: Instant) {
+        guard left > 0 else {
+            phase = .finished
+            events.append(.finished(outcome))
+            return
+        }
+        phase = .leaving(outcome, repeatsLeft: left - 1, next: now + configuration.leavingInterval)
+        enqueue(.heartbeat(heartbeat(at: now)), to: .group)
+    }
+
+    // MARK: Announce and heartbeat
+
+    mutating func scheduleAnnounce(at now: Instant) {
+        var interval = configuration.announceInterval
+        if case .waiting = phase { interval = configuration.announceIntervalWaiting }
+        nextAnnounce = now + interval
+        let signature = signer.signature(for: announce.signedMessage)
+        enqueue(.announce(announce, signature), to: .group)
+    }
+
+    mutating func scheduleHeartbeat(at now: Instant) {
+        nextHeartbeat = now + heartbeatInterval
+        enqueue(.heartbeat(heartbeat(at: now)), to: .group)
+    }
+
+    private var heartbeatInterval: Interval {
+        let longest = configuration.maximumHeartbeatInterval
+        switch phase {
+        case .waiting: return configuration.heartbeatIntervalWaiting
+        case .streaming:
+            // 80 bytes, as a share of the rate.
+            let spaced = Interval.seconds(80 * 8 / (configuration.heartbeatShare * rateController.rate))
+            return min(max(spaced, configuration.minimumHeartbeatInterval), longest)
+        case .draining:
+            // What is still missing is asked for in answer to heartbeats: often at first, then less.
+            let quick = max(roundTrip.estimate, configuration.minimumHeartbeatInterval)
+            return min(quick, longest)
+        case .lingering, .leaving, .finished: return longest
+        }
+    }
+
+    func heartbeat(at now: Instant) -> Heartbeat {
+        Heartbeat(
+            phase: sessionPhase,
+            timestamp: UInt64(max(1, now.nanoseconds / 1_000)),
+            groupRoundTrip: roundTrip.estimate.wireMicroseconds,
+            statusInterval: UInt32(max(1, statusInterval.nanoseconds / 1_000_000)),
+            population: UInt32(clamping: children.population),
+            position: position,
+            pageCount: pagesSent,
+            hasEnd: endSent,
+            rate: UInt64(rateController.rate),
+            liveLossLimit: liveLossLimit)
+    }
+
+    /// Receivers that lose clearly more than the quantile do not ask for live repairs: they would hold back the rest.
+    private var liveLossLimit: UInt8 {
+        guard children.active > 1 else { return UInt8(LossBucket.count) }
+        let quantile = StatusHistogram.quantile(configuration.rateQuantile, of: children.summary.loss)
+        return UInt8(min(LossBucket.count, max(quantile + 4, 10)))
+    }
+
+    // MARK: Rate
+
+    mutating func updateRate(at now: Instant) {
+        let summary = children.summary
+        switch phase {
+        case .streaming, .draining: break
+        default: return
+        }
+        let loss = StatusHistogram.quantile(configuration.rateQuantile, of: summary.loss)
+        let pressure = StatusHistogram.quantile(configuration.rateQuantile, of: summary.pressure)
+        rateController.update(
+            loss: LossBucket.fraction(of: loss), pressure: pressure, round: statusInterval + roundTrip.estimate,
+            isLimitedByRate: wasLimitedByRate, at: now)
+        wasLimitedByRate = false
+        applyRate(at: now)
+    }
+
+    mutating func applyRate(at now: Instant) {
+        let rate = UInt64(rateController.rate)
+        // A burst of at most one batch duration, and at least one datagram.
+        let burst = max(datagramLength, Int(Double(rate) / 8 * configuration.batchDuration.inSeconds))
+        bucket.setRate(rate, burst: burst, at: now)
+        let packets = burst / (datagramLength + Self.perDatagramOverhead)
+        let room = 65_000 / datagramLength
+        batchLimit = max(1, min(packets, configuration.maximumBatchPackets, room, DataBatch.capacity))
+    }
+
+    /// IP and UDP headers count towards the rate: the user thinks of the link.
+    static var perDatagramOverhead: Int { 28 }
+}

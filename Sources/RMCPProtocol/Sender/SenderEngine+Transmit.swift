@@ -1,0 +1,180 @@
+import DequeModule
+
+extension SenderEngine {
+    /// The next thing to put on the wire, or nil until `pollTimeout`. Control goes first and is not paced; then repairs
+    /// that are live, first transmissions, and what latecomers asked for.
+    public mutating func pollTransmit(at now: Instant) -> Transmit? {
+        if let (packet, destination) = control.popFirst() { return .datagram(encode(packet, to: destination), destination) }
+        switch phase {
+        case .waiting, .leaving, .finished: return nil
+        case .streaming, .draining, .lingering: break
+        }
+        guard bucket.mayTransmit(at: now) else {
+            wasLimitedByRate = wasLimitedByRate || hasPacedWork || repairs.nextDue.map { $0 <= now } ?? false
+            return nil
+        }
+        if let page = nextPageRepair() { return paced(page) }
+        if let batch = nextRepair(at: now) { return .data(batch) }
+        if case .streaming = phase {
+            if catchUpCredit > 0, let batch = nextCatchUp(at: now) { return .data(batch) }
+            return nextFirstTransmission(at: now)
+        }
+        return nextCatchUp(at: now).map { .data($0) }
+    }
+
+    // MARK: Control and table
+
+    private mutating func encode(_ packet: Packet, to destination: Destination) -> [UInt8] {
+        let isUnicast = destination != .group
+        let sequence: UInt32
+        if isUnicast {
+            sequence = nextUnicastSequence
+            nextUnicastSequence &+= 1
+        } else {
+            sequence = nextSequence
+            nextSequence &+= 1
+        }
+        var writer = ByteWriter(capacity: datagramLength)
+        PacketHeader(
+            kind: PacketKind(of: packet), isUnicast: isUnicast, sessionTag: session.tag, transmitter: transmitter,
+            sequence: sequence
+        ).write(to: &writer)
+        writer.write(packet)
+        // While receivers join, ANNOUNCE is as long as DATA will be: a hole in the path MTU shows before it matters.
+        if case .announce = packet, case .waiting = phase, sequence & 1 == 0 { writer.pad(to: datagramLength) }
+        count(bytes: writer.count, datagrams: 1)
+        return writer.bytes
+    }
+
+    private mutating func count(bytes: Int, datagrams: Int) {
+        counters.bytesSent += UInt64(bytes)
+        counters.datagramsSent += UInt64(datagrams)
+    }
+
+    private mutating func paced(_ packet: Packet) -> Transmit {
+        let bytes = encode(packet, to: .group)
+        bucket.consume(bytes.count + Self.perDatagramOverhead)
+        return .datagram(bytes, .group)
+    }
+
+    private mutating func nextPageRepair() -> Packet? {
+        if let index = pageRepairs.first {
+            pageRepairs.remove(index)
+            if let packet = table.packet(forPage: index) { return packet }
+        }
+        guard endRequested else { return nil }
+        endRequested = false
+        return table.finish()
+    }
+
+    // MARK: Data
+
+    private mutating func nextFirstTransmission(at now: Instant) -> Transmit? {
+        while position.chunk < chunkCount {
+            if position.chunk >= table.pagedChunkCount { table.closePage(datagramLength: datagramLength) }
+            // A chunk's page goes before it: who has the page can verify what follows.
+            if let page = table.pageIndex(ofChunk: position.chunk), page >= pagesSent {
+                pagesSent = page + 1
+                if let packet = table.packet(forPage: page) { return paced(packet) }
+            }
+            guard let record = table[position.chunk] else { return nil }
+            let total = ChunkGeometry.packetCount(
+                encodedLength: record.encodedLength, payloadLength: announce.payloadLength)
+            guard total > 0 else {
+                position = StreamPosition(chunk: position.chunk + 1, packet: 0)
+                continue
+            }
+            return .data(firstTransmission(record: record, total: total, at: now))
+        }
+        guard sourceEnded else { return nil }
+        endSent = true
+        phase = .draining
+        lastProgress = now
+        nextHeartbeat = now
+        events.append(.sentOnce)
+        return paced(table.finish())
+    }
+
+    private mutating func firstTransmission(record: ChunkRecord, total: Int, at now: Instant) -> DataBatch {
+        let chunk = position.chunk
+        var batch = makeBatch(chunk: chunk, record: record, isRepair: false)
+        var packet = Int(position.packet)
+        while packet < total, batch.count < batchLimit {
+            batch.append(packet)
+            packet += 1
+        }
+        position = packet == total ? StreamPosition(chunk: chunk + 1, packet: 0) : StreamPosition(chunk: chunk, packet: UInt16(packet))
+        let bytes = account(batch)
+        counters.firstBytes += UInt64(bytes)
+        catchUpCredit = min(catchUpCredit + Double(bytes) * configuration.catchUpShareWhileStreaming, 1_000_000)
+        if packet == total { resident.touch(chunk, at: now) }
+        return batch
+    }
+
+    private mutating func nextRepair(at now: Instant) -> DataBatch? {
+        // Each chunk in the queue is looked at once: those without their bytes go to the back.
+        var examined = 0
+        while examined < 8, let chunk = repairs.dueChunk(at: now), let record = table[chunk] {
+            guard resident.contains(chunk) else {
+                fetch(chunk)
+                repairs.postponeFirst(to: now + configuration.repairAggregationDelay)
+                examined += 1
+                continue
+            }
+            var batch = makeBatch(chunk: chunk, record: record, isRepair: true)
+            repairs.takeFirst(limit: batchLimit, at: now) { batch.append($0) }
+            guard batch.count > 0 else { continue }
+            resident.touch(chunk, at: now)
+            counters.repairBytes += UInt64(account(batch))
+            return batch
+        }
+        return nil
+    }
+
+    private mutating func nextCatchUp(at now: Instant) -> DataBatch? {
+        guard !catchUp.isEmpty else { return nil }
+        for chunk in catchUp.upcoming(limit: configuration.maximumFetches) where table[chunk]?.kind != .zero {
+            if !resident.contains(chunk) { fetch(chunk) }
+        }
+        guard let chunk = catchUp.select(), let record = table[chunk] else { return nil }
+        let total = ChunkGeometry.packetCount(encodedLength: record.encodedLength, payloadLength: announce.payloadLength)
+        guard total > 0 else {
+            catchUp.advance(to: 0, of: 0, at: now)
+            return nil
+        }
+        guard resident.contains(chunk), let start = catchUp.current?.nextPacket else { return nil }
+        var batch = makeBatch(chunk: chunk, record: record, isRepair: true)
+        var packet = start
+        while packet < total, batch.count < batchLimit {
+            batch.append(packet)
+            packet += 1
+        }
+        catchUp.advance(to: packet, of: total, at: now)
+        resident.touch(chunk, at: now)
+        let bytes = account(batch)
+        counters.catchUpBytes += UInt64(bytes)
+        if case .streaming = phase { catchUpCredit -= Double(bytes) }
+        return batch
+    }
+
+    private mutating func fetch(_ chunk: UInt32) {
+        guard resident.mayFetch, !resident.isFetching(chunk) else { return }
+        resident.beginFetch(chunk)
+        events.append(.fetch(chunk: chunk))
+        makeRoom()
+    }
+
+    private func makeBatch(chunk: UInt32, record: ChunkRecord, isRepair: Bool) -> DataBatch {
+        DataBatch(
+            chunk: chunk, isRepair: isRepair, destination: .group, sessionTag: session.tag, transmitter: transmitter,
+            firstSequence: nextSequence, encodedLength: record.encodedLength, payloadLength: announce.payloadLength)
+    }
+
+    private mutating func account(_ batch: DataBatch) -> Int {
+        nextSequence &+= UInt32(batch.count)
+        let bytes = batch.byteCount
+        bucket.consume(bytes + batch.count * Self.perDatagramOverhead)
+        count(bytes: bytes, datagrams: batch.count)
+        return bytes
+    }
+}

@@ -1,0 +1,293 @@
+import DequeModule
+
+/// What the sender engine asks of its host, or tells it.
+public enum SenderEvent: Sendable, Hashable {
+    /// The start condition is met: this many receivers have joined.
+    case started(receivers: Int)
+    /// Read and encode this chunk again, then say `SourceEvent.fetched`.
+    case fetch(chunk: UInt32)
+    /// The chunk's bytes are not needed any more (they may be fetched later).
+    case release(chunk: UInt32)
+    /// Everything has been sent once.
+    case sentOnce
+    /// The session is over; nothing more will be sent.
+    case finished(SenderOutcome)
+}
+
+/// What the host tells the sender engine about its source.
+public enum SourceEvent: Sendable {
+    /// The next chunk in order; its encoded bytes are at hand unless it is a zero chunk.
+    case encoded(ChunkRecord)
+    /// A hole: this many zero chunks of the same length follow.
+    case hole(chunks: Int, contentLength: UInt32)
+    /// Bytes of a chunk that was released are at hand again.
+    case fetched(chunk: UInt32)
+    /// There are no more chunks.
+    case ended
+}
+
+/// How a session ended, at the sender.
+public struct SenderOutcome: Sendable, Hashable {
+    public enum Kind: Sendable, Hashable {
+        /// Every receiver that joined is complete.
+        case complete
+        /// Some receivers failed or were lost.
+        case partial
+        /// Nobody joined in time.
+        case nobodyCame
+        /// Those who joined stopped making progress before any was complete.
+        case noProgress
+        /// The host stopped the session.
+        case stopped
+    }
+    public var kind: Kind
+    public var receivers: StatusHistogram
+}
+
+/// The sender's protocol engine: depth 0 of the tree. It is told of datagrams, of its source and of time, and is then
+/// drained of what to transmit and of events. It holds no payload.
+///
+/// ```
+///   waiting ──start condition──▶ streaming ──all sent once──▶ draining ◀──latecomer── lingering
+///      │ nobody came                                              └──all done──▶─────────┘ │
+///      └───────────────────────────▶ leaving ◀───────────────────────────────linger passed─┘
+///                                       └── LEAVING said often enough ──▶ finished
+/// ```
+public struct SenderEngine: Sendable {
+    enum Phase: Sendable {
+        case waiting
+        case streaming
+        case draining
+        case lingering(until: Instant)
+        case leaving(SenderOutcome, repeatsLeft: Int, next: Instant)
+        case finished
+    }
+
+    let configuration: Configuration
+    let signer: any MessageSigner
+    var announce: Announce
+    let transmitter: UInt32
+    var random: RandomSource
+
+    var phase = Phase.waiting
+    let created: Instant
+    var table: TableBuilder
+    var sourceEnded = false
+    /// First transmissions: everything before this has been sent once.
+    var position = StreamPosition.start
+    var pagesSent: UInt32 = 0
+    var endSent = false
+    var resident: ResidentChunks
+    var repairs: RepairQueue
+    var catchUp: CatchUpQueue
+    var pageRepairs = IndexRangeSet()
+    var endRequested = false
+    /// Bytes that catch-up may send while first transmissions go on.
+    var catchUpCredit = 0.0
+    var children: ChildTable
+    var roundTrip: RoundTripEstimator
+    var bucket: TokenBucket
+    var rateController: RateController
+    var lastProgress: Instant
+    /// When nobody has been active any more since; nil while somebody is.
+    var idleSince: Instant?
+
+    var nextAnnounce: Instant
+    var nextHeartbeat: Instant
+    var nextTick: Instant
+    /// Packets in a batch at the current rate.
+    var batchLimit = 1
+    /// Whether the rate, and not the source, held something back since the last update of the rate.
+    var wasLimitedByRate = false
+    /// When receivers were found to lack full-sized datagrams; the start waits for the probes.
+    var lastLengthProbe: Instant?
+
+    var control: Deque<(Packet, Destination)> = []
+    var events: Deque<SenderEvent> = []
+    var nextSequence: UInt32
+    var nextUnicastSequence: UInt32 = 0
+    public internal(set) var counters = SenderCounters()
+
+    /// - Parameters:
+    ///   - announce: its key must be the signer's, its payload length is set here from the datagram's.
+    ///   - seed: where ids and jitter come from; must not repeat in production.
+    public init(
+        configuration: Configuration, announce: Announce, signer: any MessageSigner, digest: any MessageDigest,
+        seed: UInt64, at now: Instant
+    ) {
+        self.configuration = configuration
+        self.signer = signer
+        var random = RandomSource(seed: seed)
+        transmitter = UInt32.random(in: 1...(.max), using: &random)
+        nextSequence = UInt32.random(in: 0...(.max), using: &random)
+        self.random = random
+        var announce = announce
+        announce.payloadLength = UInt16(configuration.datagramLength - DataHeader.length)
+        announce.key = signer.publicKey
+        self.announce = announce
+        created = now
+        table = TableBuilder(session: announce.session, signer: signer, digest: digest)
+        resident = ResidentChunks(configuration: configuration)
+        repairs = RepairQueue(configuration: configuration)
+        catchUp = CatchUpQueue(configuration: configuration)
+        children = ChildTable(configuration: configuration)
+        roundTrip = RoundTripEstimator(configuration: configuration)
+        rateController = RateController(configuration: configuration, at: now)
+        bucket = TokenBucket(rate: UInt64(rateController.rate), burst: 65_536, at: now)
+        lastProgress = now
+        nextAnnounce = now
+        nextHeartbeat = now
+        nextTick = now
+        applyRate(at: now)
+    }
+
+    // MARK: What the host asks
+
+    public var session: SessionID { announce.session }
+    public var datagramLength: Int { Int(announce.payloadLength) + DataHeader.length }
+    /// Receivers by state, and their loss.
+    public var receivers: StatusHistogram { children.summary }
+    /// Bits per second.
+    public var rate: Double { rateController.rate }
+    public var groupRoundTrip: Interval { roundTrip.estimate }
+    /// Totals of the table so far.
+    public var contentLength: UInt64 { table.contentLength }
+    public var encodedLength: UInt64 { table.encodedLength }
+    public var chunkCount: UInt32 { table.chunkCount }
+    /// The first chunk that has not been sent whole once.
+    public var positionChunk: UInt32 { position.chunk }
+    public func record(of chunk: UInt32) -> ChunkRecord? { table[chunk] }
+    public var isFinished: Bool { if case .finished = phase { true } else { false } }
+
+    public var sessionPhase: SessionPhase {
+        switch phase {
+        case .waiting: .waiting
+        case .streaming: .streaming
+        case .draining: .draining
+        case .lingering: .lingering
+        case .leaving(let outcome, _, _): outcome.kind == .stopped ? .aborted : .leaving
+        case .finished: .leaving
+        }
+    }
+
+    /// How many more chunks the host may encode now, those under way included: bounds memory whatever the network does.
+    public var encodeCredit: Int {
+        guard !sourceEnded, chunkCount < Limits.maximumChunks else { return 0 }
+        if case .leaving = phase { return 0 }
+        // Holes cost no memory, but records without a page are bounded too.
+        guard chunkCount - table.pagedChunkCount < UInt32(TablePage.maximumRecords) else { return 0 }
+        let ahead = Int(chunkCount - min(position.chunk, chunkCount))
+        return max(0, configuration.encodeAhead - ahead)
+    }
+
+    public mutating func pollEvent() -> SenderEvent? { events.popFirst() }
+
+    // MARK: What the host tells
+
+    public mutating func handle(_ event: SourceEvent, at now: Instant) {
+        switch event {
+        case .encoded(let record):
+            let chunk = chunkCount
+            table.append(record)
+            if record.kind != .zero {
+                resident.insert(chunk, at: now)
+                makeRoom()
+            }
+        case .hole(let chunks, let contentLength):
+            for _ in 0..<min(chunks, Int(Limits.maximumChunks - chunkCount)) { table.append(.zero(contentLength: contentLength)) }
+        case .fetched(let chunk):
+            resident.insert(chunk, at: now)
+            makeRoom()
+        case .ended: sourceEnded = true
+        }
+    }
+
+    /// Ends the session before its time: the source failed, or the user interrupted it.
+    public mutating func stop(at now: Instant) {
+        switch phase {
+        case .leaving, .finished: break
+        default: leave(.stopped, at: now)
+        }
+    }
+
+    mutating func makeRoom() {
+        while let chunk = resident.evict(before: position.chunk, unless: { [repairs, catchUp] in
+            repairs.needs($0) || catchUp.current?.chunk == $0
+        }) {
+            events.append(.release(chunk: chunk))
+        }
+    }
+
+    // MARK: Time
+
+    public func pollTimeout(at now: Instant) -> Instant? {
+        if isFinished { return nil }
+        var next = min(nextHeartbeat, nextTick)
+        switch phase {
+        case .leaving(_, _, let at): return min(at, control.isEmpty ? .distantFuture : now)
+        case .lingering(let until): next = min(next, until)
+        default: break
+        }
+        next = min(next, nextAnnounce)
+        if !control.isEmpty { return now }
+        if let due = repairs.nextDue { next = min(next, max(due, bucket.nextTransmission(at: now))) }
+        if hasPacedWork { next = min(next, bucket.nextTransmission(at: now)) }
+        return next
+    }
+
+    /// Something that only the rate holds back.
+    var hasPacedWork: Bool {
+        if !pageRepairs.isEmpty || endRequested { return true }
+        switch phase {
+        case .streaming: return position.chunk < chunkCount || sourceEnded
+        case .draining, .lingering: return catchUp.upcoming(limit: 1).contains { resident.contains($0) }
+        case .waiting, .leaving, .finished: return false
+        }
+    }
+
+    public mutating func handleTimeout(at now: Instant) {
+        if case .leaving(let outcome, let left, let next) = phase, now >= next {
+            sayLeaving(outcome, left: left, at: now)
+            return
+        }
+        if now >= nextTick { tick(at: now) }
+        advancePhase(at: now)
+        if now >= nextAnnounce { scheduleAnnounce(at: now) }
+        if now >= nextHeartbeat { scheduleHeartbeat(at: now) }
+    }
+
+    /// Housekeeping at the pace of feedback: lost children, rate, round trip.
+    private mutating func tick(at now: Instant) {
+        let interval = statusInterval
+        nextTick = now + max(interval, configuration.minimumHeartbeatInterval)
+        children.expire(silentFor: max(configuration.childTimeout, interval * 4), at: now)
+        repairs.prune(holdOff: repairHoldOff, at: now)
+        updateRate(at: now)
+        if children.active > 0 || children.population == 0 { idleSince = nil } else if idleSince == nil { idleSince = now }
+    }
+
+    /// How often a child may report, so that all together stay within the limit.
+    var statusInterval: Interval {
+        let fair = Interval.seconds(Double(children.childCount) / configuration.statusRateLimit)
+        return min(max(fair, configuration.minimumStatusInterval), configuration.maximumStatusInterval)
+    }
+
+    var repairHoldOff: Interval { roundTrip.estimate }
+}
+
+/// What a sender counts.
+public struct SenderCounters: Sendable, Hashable {
+    /// Bytes of all datagrams handed to the network, headers of this protocol included.
+    public var bytesSent: UInt64 = 0
+    public var datagramsSent: UInt64 = 0
+    public var firstBytes: UInt64 = 0
+    public var repairBytes: UInt64 = 0
+    public var catchUpBytes: UInt64 = 0
+    public var naksReceived: UInt64 = 0
+    public var statusesReceived: UInt64 = 0
+    public var malformed: UInt64 = 0
+    public var foreign: UInt64 = 0
+    /// Times that the datagram's length was lowered for a hole in the path MTU.
+    public var datagramLengthReductions: UInt64 = 0
+    public init() {}
+}

@@ -1,0 +1,97 @@
+/// The sender's side of the chunk table: it grows by a record for each chunk, and is cut into signed pages as late as
+/// possible, so that pages are full when the encoder is ahead and small when the network waits for it.
+struct TableBuilder: Sendable {
+    private struct Page: Sendable {
+        var firstChunk: UInt32
+        var recordCount: UInt32
+        var signature: Signature
+    }
+
+    private let session: SessionID
+    private let signer: any MessageSigner
+    private let digest: any MessageDigest
+    private(set) var records: ContiguousArray<ChunkRecord> = []
+    private var pages: ContiguousArray<Page> = []
+    private var pageDigests: [UInt8] = []
+    private(set) var contentLength: UInt64 = 0
+    private(set) var encodedLength: UInt64 = 0
+    private var finished: (EndOfTable, Signature)?
+
+    init(session: SessionID, signer: any MessageSigner, digest: any MessageDigest) {
+        self.session = session
+        self.signer = signer
+        self.digest = digest
+    }
+
+    var chunkCount: UInt32 { UInt32(records.count) }
+    var pageCount: UInt32 { UInt32(pages.count) }
+    /// Chunks that have a page already.
+    var pagedChunkCount: UInt32 { pages.last.map { $0.firstChunk + $0.recordCount } ?? 0 }
+
+    /// Nil beyond the end of the table.
+    subscript(chunk: UInt32) -> ChunkRecord? { chunk < chunkCount ? records[Int(chunk)] : nil }
+
+    mutating func append(_ record: ChunkRecord) {
+        records.append(record)
+        contentLength += UInt64(record.contentLength)
+        encodedLength += UInt64(record.encodedLength)
+    }
+
+    /// Cuts the next page from the records that have none: as many as fit in `datagramLength` bytes.
+    mutating func closePage(datagramLength: Int) {
+        let first = pagedChunkCount
+        guard first < chunkCount else { return }
+        let room = datagramLength - PacketHeader.length - TablePage.prefixLength - TablePage.signatureLength
+        var used = 0
+        var end = Int(first)
+        while end < records.count, end - Int(first) < TablePage.maximumRecords {
+            let previous = end > Int(first) ? records[end - 1] : nil
+            used += TablePage.encodedLength(of: records[end], after: previous)
+            guard used <= room || end == Int(first) else { break }
+            end += 1
+        }
+        let body = self.body(index: pageCount, firstChunk: first, count: UInt32(end) - first)
+        let signature = signer.signature(for: TablePage.signedMessage(session: session, body: body))
+        pages.append(Page(firstChunk: first, recordCount: UInt32(end) - first, signature: signature))
+        pageDigests.append(contentsOf: digest.digest(of: body).value.bytes)
+    }
+
+    private func body(index: UInt32, firstChunk: UInt32, count: UInt32) -> [UInt8] {
+        page(index: index, firstChunk: firstChunk, count: count).body
+    }
+
+    private func page(index: UInt32, firstChunk: UInt32, count: UInt32) -> TablePage {
+        TablePage(index: index, firstChunk: firstChunk, records: Array(records[Int(firstChunk)..<Int(firstChunk + count)]))
+    }
+
+    /// The page as a packet; its body is made again from the records, which are kept anyway.
+    func packet(forPage index: UInt32) -> Packet? {
+        guard index < pageCount else { return nil }
+        let page = pages[Int(index)]
+        let content = self.page(index: index, firstChunk: page.firstChunk, count: page.recordCount)
+        return .page(content, body: content.body, page.signature)
+    }
+
+    /// The page that holds the record of `chunk`; nil while it has none.
+    func pageIndex(ofChunk chunk: UInt32) -> UInt32? {
+        guard chunk < pagedChunkCount else { return nil }
+        var low = 0
+        var high = pages.count - 1
+        while low < high {
+            let middle = (low + high + 1) / 2
+            if pages[middle].firstChunk <= chunk { low = middle } else { high = middle - 1 }
+        }
+        return UInt32(low)
+    }
+
+    /// Signs the totals, once every record has its page.
+    mutating func finish() -> Packet {
+        if let (end, signature) = finished { return .end(end, signature) }
+        let end = EndOfTable(
+            chunkCount: chunkCount, pageCount: pageCount, contentLength: contentLength, encodedLength: encodedLength,
+            tableDigest: digest.digest(of: pageDigests))
+        let signature = signer.signature(for: end.signedMessage(session: session))
+        finished = (end, signature)
+        return .end(end, signature)
+    }
+}

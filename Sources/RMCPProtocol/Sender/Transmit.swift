@@ -1,0 +1,78 @@
+/// Where a datagram goes.
+public enum Destination: Hashable, Sendable {
+    /// The session's group.
+    case group
+    case peer(SocketAddress)
+}
+
+/// What an engine wants put on the wire next.
+public enum Transmit: Sendable {
+    /// A control packet, complete.
+    case datagram([UInt8], Destination)
+    /// DATA packets of one chunk: the host writes the headers and gathers the payload from the chunk.
+    case data(DataBatch)
+}
+
+/// Packets of one chunk that go out back to back, as one segmentation-offload send: all of one length, but for the
+/// chunk's last packet, which can only stand at the end.
+public struct DataBatch: Sendable {
+    /// The kernel's own limit on segments in one send.
+    public static let capacity = 64
+
+    public let chunk: UInt32
+    public let isRepair: Bool
+    public let destination: Destination
+    public let sessionTag: UInt32
+    public let transmitter: UInt32
+    /// Sequence number of the first packet; the others follow it.
+    public let firstSequence: UInt32
+    /// Bytes of the encoded chunk, and payload bytes of a packet that is not its last.
+    public let encodedLength: UInt32
+    public let payloadLength: UInt16
+    public private(set) var count = 0
+    private var packets = InlineArray<64, UInt16>(repeating: 0)
+
+    init(
+        chunk: UInt32, isRepair: Bool, destination: Destination, sessionTag: UInt32, transmitter: UInt32,
+        firstSequence: UInt32, encodedLength: UInt32, payloadLength: UInt16
+    ) {
+        self.chunk = chunk
+        self.isRepair = isRepair
+        self.destination = destination
+        self.sessionTag = sessionTag
+        self.transmitter = transmitter
+        self.firstSequence = firstSequence
+        self.encodedLength = encodedLength
+        self.payloadLength = payloadLength
+    }
+
+    mutating func append(_ packet: Int) {
+        precondition(count < Self.capacity, "batch is full")
+        packets[count] = UInt16(truncatingIfNeeded: packet)
+        count += 1
+    }
+
+    /// The packet index of the batch's `index`-th packet (0..<count).
+    public subscript(index: Int) -> UInt16 { packets[index] }
+
+    /// Where the payload of the `index`-th packet lies in the encoded chunk.
+    public func payloadRange(at index: Int) -> Range<Int> {
+        let start = Int(packets[index]) * Int(payloadLength)
+        return start..<min(start + Int(payloadLength), Int(encodedLength))
+    }
+
+    /// Bytes of all its datagrams, headers included.
+    public var byteCount: Int {
+        guard count > 0 else { return 0 }
+        return (count - 1) * (DataHeader.length + Int(payloadLength)) + DataHeader.length + payloadRange(at: count - 1).count
+    }
+
+    /// Writes the headers of the `index`-th packet into its first 24 bytes.
+    public func writeHeader(at index: Int, into bytes: inout MutableRawSpan) {
+        let isUnicast = destination != .group
+        let header = PacketHeader(
+            kind: .data, isUnicast: isUnicast, sessionTag: sessionTag, transmitter: transmitter,
+            sequence: firstSequence &+ UInt32(index))
+        DataHeader(chunk: chunk, packet: packets[index], isRepair: isRepair).write(after: header, into: &bytes)
+    }
+}

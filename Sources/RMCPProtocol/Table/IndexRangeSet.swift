@@ -1,0 +1,69 @@
+/// A set of 32-bit indices (chunks, pages) as sorted ranges that neither overlap nor touch. Its size is that of its
+/// fragmentation, which the caller bounds.
+public struct IndexRangeSet: Hashable, Sendable {
+    public private(set) var ranges: [Range<UInt32>] = []
+
+    public init() {}
+    public init(_ range: Range<UInt32>) { if !range.isEmpty { ranges = [range] } }
+
+    public var isEmpty: Bool { ranges.isEmpty }
+    public var count: Int { ranges.reduce(0) { $0 + $1.count } }
+    public var first: UInt32? { ranges.first?.lowerBound }
+
+    /// Index of the first range that ends behind `value`.
+    private func position(of value: UInt32) -> Int {
+        var low = 0
+        var high = ranges.count
+        while low < high {
+            let middle = (low + high) / 2
+            if ranges[middle].upperBound <= value { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    public func contains(_ value: UInt32) -> Bool {
+        let index = position(of: value)
+        return index < ranges.count && ranges[index].contains(value)
+    }
+
+    /// The smallest member that is `lowerBound` or more.
+    public func first(from lowerBound: UInt32) -> UInt32? {
+        let index = position(of: lowerBound)
+        guard index < ranges.count else { return nil }
+        return max(lowerBound, ranges[index].lowerBound)
+    }
+
+    public mutating func insert(_ value: UInt32) { insert(value..<value + 1) }
+
+    public mutating func insert(_ range: Range<UInt32>) {
+        guard !range.isEmpty else { return }
+        // A range that ends where this one starts is joined too.
+        var low = position(of: range.lowerBound)
+        if low > 0, ranges[low - 1].upperBound == range.lowerBound { low -= 1 }
+        var high = low
+        var merged = range
+        while high < ranges.count, ranges[high].lowerBound <= range.upperBound {
+            merged = min(merged.lowerBound, ranges[high].lowerBound)..<max(merged.upperBound, ranges[high].upperBound)
+            high += 1
+        }
+        ranges.replaceSubrange(low..<high, with: CollectionOfOne(merged))
+    }
+
+    public mutating func remove(_ value: UInt32) { remove(value..<value + 1) }
+
+    public mutating func remove(_ range: Range<UInt32>) {
+        guard !range.isEmpty else { return }
+        let low = position(of: range.lowerBound)
+        var high = low
+        var kept: [Range<UInt32>] = []
+        while high < ranges.count, ranges[high].lowerBound < range.upperBound {
+            let old = ranges[high]
+            if old.lowerBound < range.lowerBound { kept.append(old.lowerBound..<range.lowerBound) }
+            if old.upperBound > range.upperBound { kept.append(range.upperBound..<old.upperBound) }
+            high += 1
+        }
+        ranges.replaceSubrange(low..<high, with: kept)
+    }
+
+    public mutating func removeAll() { ranges.removeAll(keepingCapacity: true) }
+}

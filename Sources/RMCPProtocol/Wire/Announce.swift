@@ -1,0 +1,159 @@
+/// What kind of source a bundle was read from.
+public enum BundleKind: UInt8, Sendable, Hashable {
+    /// One regular file or block device: its size is known at the start.
+    case file = 0
+    /// A directory or several paths.
+    case tree = 1
+    /// Standard input: its size is known at END.
+    case stream = 2
+}
+
+/// What the sender says about the bundle before the first chunk. Signed; repeated throughout the session.
+public struct Announce: Hashable, Sendable {
+    public static let maximumNameLength = 255
+
+    public var session: SessionID
+    public var kind: BundleKind
+    /// Bytes of content in every chunk but the last.
+    public var chunkLength: UInt32
+    /// Payload bytes in every DATA packet of a chunk but the last.
+    public var payloadLength: UInt16
+    /// When the session was created, milliseconds since 1970 (the sender's clock).
+    public var creationTime: UInt64
+    /// Bytes of content; nil for a stream.
+    public var contentLength: UInt64?
+    /// Bytes that are not holes, as far as the sender's file system tells; at most `contentLength`. What a receiver
+    /// needs room for.
+    public var allocatedLength: UInt64
+    /// Permission bits, 0...0o777: no setuid, setgid or sticky bit can be said.
+    public var mode: UInt16
+    /// Modification time in nanoseconds since 1970; 0 for none.
+    public var modificationTime: UInt64
+    /// The bundle's name: UTF-8, 1...255 bytes. Whether it may be a file name is the receiver's to judge.
+    public var name: String
+    public var key: PublicKey
+
+    public init(
+        session: SessionID, kind: BundleKind, chunkLength: UInt32, payloadLength: UInt16, creationTime: UInt64,
+        contentLength: UInt64?, allocatedLength: UInt64, mode: UInt16, modificationTime: UInt64, name: String,
+        key: PublicKey
+    ) {
+        self.session = session
+        self.kind = kind
+        self.chunkLength = chunkLength
+        self.payloadLength = payloadLength
+        self.creationTime = creationTime
+        self.contentLength = contentLength
+        self.allocatedLength = allocatedLength
+        self.mode = mode
+        self.modificationTime = modificationTime
+        self.name = name
+        self.key = key
+    }
+
+    public var isSigned: Bool { key != .none }
+
+    /// The fields in wire order, without the signature.
+    private func writeBody(to writer: inout ByteWriter) {
+        writer.writeSessionID(session)
+        writer.writeUInt8(kind.rawValue)
+        writer.writeUInt8(0)
+        writer.writeUInt16(payloadLength)
+        writer.writeUInt32(chunkLength)
+        writer.writeUInt64(creationTime)
+        writer.writeUInt64(contentLength ?? .max)
+        writer.writeUInt64(allocatedLength)
+        writer.writeUInt64(modificationTime)
+        writer.writeUInt16(mode)
+        let nameBytes = Array(name.utf8.prefix(Self.maximumNameLength))
+        writer.writeUInt16(UInt16(nameBytes.count))
+        writer.writeArray(nameBytes)
+        writer.writeBytes32(key.value)
+    }
+
+    /// What the signature covers.
+    public var signedMessage: [UInt8] {
+        var writer = ByteWriter(capacity: 512)
+        writer.writeArray(SignedDomain.announce)
+        writeBody(to: &writer)
+        return writer.bytes
+    }
+
+    func write(signature: Signature, to writer: inout ByteWriter) {
+        writeBody(to: &writer)
+        writer.writeSignature(signature)
+    }
+
+    /// Bytes after the signature are padding and are ignored: a padded ANNOUNCE finds out whether a full-sized
+    /// datagram reaches the receivers.
+    init(reading reader: inout ByteReader) throws(WireError) {
+        session = SessionID(high: try reader.readUInt64(), low: try reader.readUInt64())
+        guard let kind = BundleKind(rawValue: try reader.readUInt8()) else { throw .invalidField("bundle kind") }
+        self.kind = kind
+        try reader.skip(1)
+        payloadLength = try reader.readUInt16()
+        chunkLength = try reader.readUInt32()
+        creationTime = try reader.readUInt64()
+        let length = try reader.readUInt64()
+        contentLength = length == .max ? nil : length
+        allocatedLength = try reader.readUInt64()
+        modificationTime = try reader.readUInt64()
+        mode = try reader.readUInt16()
+        let nameLength = Int(try reader.readUInt16())
+        guard (1...Self.maximumNameLength).contains(nameLength) else { throw .invalidField("name length") }
+        let nameBytes = try reader.readArray(count: nameLength)
+        guard let name = String(validating: nameBytes, as: UTF8.self) else { throw .invalidField("name") }
+        self.name = name
+        key = PublicKey(try reader.readBytes32())
+        try validate()
+    }
+
+    private func validate() throws(WireError) {
+        guard (Limits.minimumPayloadLength...Limits.maximumPayloadLength).contains(Int(payloadLength)) else {
+            throw .invalidField("payload length")
+        }
+        guard chunkLength > 0, chunkLength <= Limits.maximumChunkLength else { throw .invalidField("chunk length") }
+        guard ChunkGeometry.packetCount(encodedLength: chunkLength, payloadLength: payloadLength) <= Limits.maximumPacketsPerChunk
+        else { throw .invalidField("packets per chunk") }
+        guard mode <= 0o777 else { throw .invalidField("mode") }
+        guard let contentLength else { return }
+        let chunks = contentLength / UInt64(chunkLength) + (contentLength % UInt64(chunkLength) == 0 ? 0 : 1)
+        guard chunks <= UInt64(Limits.maximumChunks) else { throw .invalidField("content length") }
+        guard allocatedLength <= contentLength else { throw .invalidField("allocated length") }
+    }
+}
+
+/// What each signature starts with, so that none can be passed off as another kind of message.
+enum SignedDomain {
+    static let announce = Array("rmcp announce v1\n".utf8)
+    static let page = Array("rmcp page v1\n".utf8)
+    static let end = Array("rmcp end v1\n".utf8)
+}
+
+/// Bounds that both ends agree on; what lies outside is refused when it is parsed.
+public enum Limits {
+    /// 8 MiB. Chunks are assembled in memory.
+    public static let maximumChunkLength: UInt32 = 8 << 20
+    /// 2^20 chunks: the table of the largest bundle (1 TiB in chunks of 1 MiB, 8 TiB in chunks of 8 MiB) is then at
+    /// most 88 MiB in memory.
+    public static let maximumChunks: UInt32 = 1 << 20
+    /// The smallest that fits the IPv4 minimum reassembly size of 576 (RFC 791) with room for tunnels.
+    public static let minimumPayloadLength = 400
+    /// 9000-byte frames less the headers.
+    public static let maximumPayloadLength = 8_948
+    /// A packet index has 16 bits, and a bitmap of this many bits is 4 KiB.
+    public static let maximumPacketsPerChunk = 32_768
+}
+
+/// How a chunk is cut into packets.
+public enum ChunkGeometry {
+    /// Packets of `payloadLength` bytes, the last one shorter; 0 for a zero chunk.
+    public static func packetCount(encodedLength: UInt32, payloadLength: UInt16) -> Int {
+        (Int(encodedLength) + Int(payloadLength) - 1) / Int(payloadLength)
+    }
+
+    /// Payload bytes of packet `packet`, which exists.
+    public static func payloadLength(ofPacket packet: Int, encodedLength: UInt32, payloadLength: UInt16) -> Int {
+        min(Int(payloadLength), Int(encodedLength) - packet * Int(payloadLength))
+    }
+}

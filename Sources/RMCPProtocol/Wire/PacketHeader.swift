@@ -1,0 +1,72 @@
+/// What a datagram is.
+public enum PacketKind: UInt8, Sendable, CaseIterable {
+    case announce = 1
+    case page = 2
+    case data = 3
+    case end = 4
+    case heartbeat = 5
+    case nak = 6
+    case ncf = 7
+    case status = 8
+    case acknowledgement = 9
+}
+
+/// The 16 bytes that every packet starts with (docs/protocol.md, "Every packet").
+public struct PacketHeader: Hashable, Sendable {
+    public static let magic: UInt16 = 0x524D
+    public static let version: UInt8 = 1
+    public static let length = 16
+    /// Set in the kind byte of a datagram sent to one address: its `sequence` is not part of the multicast sequence.
+    public static let unicastFlag: UInt8 = 0x80
+
+    public var kind: PacketKind
+    public var isUnicast: Bool
+    public var sessionTag: UInt32
+    /// The ephemeral id of who put this datagram on the wire; drawn at random for each session.
+    public var transmitter: UInt32
+    /// Fresh on every transmission, retransmissions too: what loss is measured by. Wraps (RFC 1982).
+    public var sequence: UInt32
+
+    public init(kind: PacketKind, isUnicast: Bool = false, sessionTag: UInt32, transmitter: UInt32, sequence: UInt32) {
+        self.kind = kind
+        self.isUnicast = isUnicast
+        self.sessionTag = sessionTag
+        self.transmitter = transmitter
+        self.sequence = sequence
+    }
+
+    public init(reading reader: inout ByteReader) throws(WireError) {
+        guard try reader.readUInt16() == Self.magic else { throw .foreignMagic }
+        guard try reader.readUInt8() == Self.version else { throw .foreignVersion }
+        let kindByte = try reader.readUInt8()
+        guard let kind = PacketKind(rawValue: kindByte & ~Self.unicastFlag) else { throw .unknownKind }
+        self.kind = kind
+        isUnicast = kindByte & Self.unicastFlag != 0
+        sessionTag = try reader.readUInt32()
+        transmitter = try reader.readUInt32()
+        sequence = try reader.readUInt32()
+    }
+
+    /// Reads the header alone, to route a datagram before it is decoded.
+    public init(of datagram: RawSpan) throws(WireError) {
+        var reader = ByteReader(datagram)
+        try self.init(reading: &reader)
+    }
+
+    public func write(to writer: inout ByteWriter) {
+        writer.writeUInt16(Self.magic)
+        writer.writeUInt8(Self.version)
+        writer.writeUInt8(kind.rawValue | (isUnicast ? Self.unicastFlag : 0))
+        writer.writeUInt32(sessionTag)
+        writer.writeUInt32(transmitter)
+        writer.writeUInt32(sequence)
+    }
+}
+
+/// Serial-number arithmetic over 32 bits (RFC 1982).
+public enum SerialNumber {
+    /// How far `later` is ahead of `earlier`: negative when it is behind.
+    public static func distance(from earlier: UInt32, to later: UInt32) -> Int {
+        Int(Int32(truncatingIfNeeded: later &- earlier))
+    }
+}

@@ -1,0 +1,138 @@
+/// What a NAK asks for, and what an NCF confirms: packets of chunks, whole chunks, pages, END.
+public struct RepairRequest: Hashable, Sendable {
+    public struct ChunkPackets: Hashable, Sendable {
+        public var chunk: UInt32
+        public var packets: PacketSet
+        public init(chunk: UInt32, packets: PacketSet) {
+            self.chunk = chunk
+            self.packets = packets
+        }
+    }
+
+    /// Live needs: packets missing from chunks that are being assembled.
+    public var packets: [ChunkPackets] = []
+    /// Whole chunks, for latecomers and those far behind (RMTP's immediate-transmission request).
+    public var chunks: [Range<UInt32>] = []
+    public var pages: [Range<UInt32>] = []
+    public var needsEnd = false
+
+    public init() {}
+
+    public var isEmpty: Bool { packets.isEmpty && chunks.isEmpty && pages.isEmpty && !needsEnd }
+
+    private enum Entry: UInt8 {
+        case packetRanges = 1
+        case packetBitmap = 2
+        case chunks = 3
+        case pages = 4
+        case end = 5
+    }
+
+    static let rangeEntryLength = 9
+
+    /// Bytes that `packets` takes on the wire: ranges or a bitmap, whichever is shorter.
+    static func wireLength(of packets: PacketSet) -> Int {
+        min(rangesLength(of: packets), bitmapLength(of: packets))
+    }
+
+    private static func rangesLength(of packets: PacketSet) -> Int {
+        var runs = 0
+        packets.forEachRun { _ in runs += 1 }
+        return runs > 255 ? .max : 6 + 4 * runs
+    }
+
+    private static func bitmapLength(of packets: PacketSet) -> Int {
+        guard let first = packets.first(), let last = packets.last else { return 0 }
+        return 9 + (last - first) / 8 + 1
+    }
+
+    func write(to writer: inout ByteWriter) {
+        if needsEnd { writer.writeUInt8(Entry.end.rawValue) }
+        for (kind, ranges) in [(Entry.pages, pages), (Entry.chunks, chunks)] {
+            for range in ranges where !range.isEmpty {
+                writer.writeUInt8(kind.rawValue)
+                writer.writeUInt32(range.lowerBound)
+                writer.writeUInt32(range.upperBound - 1)
+            }
+        }
+        for entry in packets where !entry.packets.isEmpty { Self.write(entry, to: &writer) }
+    }
+
+    private static func write(_ entry: ChunkPackets, to writer: inout ByteWriter) {
+        if rangesLength(of: entry.packets) <= bitmapLength(of: entry.packets) {
+            writer.writeUInt8(Entry.packetRanges.rawValue)
+            writer.writeUInt32(entry.chunk)
+            var runs: [Range<Int>] = []
+            entry.packets.forEachRun { runs.append($0) }
+            writer.writeUInt8(UInt8(runs.count))
+            for run in runs {
+                writer.writeUInt16(UInt16(run.lowerBound))
+                writer.writeUInt16(UInt16(run.upperBound - 1))
+            }
+        } else if let first = entry.packets.first(), let last = entry.packets.last {
+            writer.writeUInt8(Entry.packetBitmap.rawValue)
+            writer.writeUInt32(entry.chunk)
+            writer.writeUInt16(UInt16(first))
+            let byteCount = (last - first) / 8 + 1
+            writer.writeUInt16(UInt16(byteCount))
+            for byte in 0..<byteCount {
+                var bits: UInt8 = 0
+                for bit in 0..<8 where entry.packets.contains(first + byte * 8 + bit) { bits |= 0x80 >> UInt8(bit) }
+                writer.writeUInt8(bits)
+            }
+        }
+    }
+
+    init(reading reader: inout ByteReader) throws(WireError) {
+        while reader.remaining > 0 {
+            guard let kind = Entry(rawValue: try reader.readUInt8()) else { throw .invalidField("entry kind") }
+            switch kind {
+            case .end: needsEnd = true
+            case .pages: pages.append(try Self.readRange(from: &reader))
+            case .chunks: chunks.append(try Self.readRange(from: &reader))
+            case .packetRanges:
+                let chunk = try Self.readChunk(from: &reader)
+                packets.append(ChunkPackets(chunk: chunk, packets: try Self.readRuns(from: &reader)))
+            case .packetBitmap:
+                let chunk = try Self.readChunk(from: &reader)
+                packets.append(ChunkPackets(chunk: chunk, packets: try Self.readBitmap(from: &reader)))
+            }
+        }
+    }
+
+    private static func readChunk(from reader: inout ByteReader) throws(WireError) -> UInt32 {
+        let chunk = try reader.readUInt32()
+        guard chunk < Limits.maximumChunks else { throw .invalidField("chunk index") }
+        return chunk
+    }
+
+    private static func readRange(from reader: inout ByteReader) throws(WireError) -> Range<UInt32> {
+        let first = try reader.readUInt32()
+        let last = try reader.readUInt32()
+        guard first <= last, last < Limits.maximumChunks else { throw .invalidField("range") }
+        return first..<last + 1
+    }
+
+    private static func readRuns(from reader: inout ByteReader) throws(WireError) -> PacketSet {
+        var set = PacketSet()
+        for _ in 0..<(try reader.readUInt8()) {
+            let first = Int(try reader.readUInt16())
+            let last = Int(try reader.readUInt16())
+            guard first <= last, last < Limits.maximumPacketsPerChunk else { throw .invalidField("packet range") }
+            set.insert(first..<last + 1)
+        }
+        return set
+    }
+
+    private static func readBitmap(from reader: inout ByteReader) throws(WireError) -> PacketSet {
+        let first = Int(try reader.readUInt16())
+        let byteCount = Int(try reader.readUInt16())
+        guard first + byteCount * 8 <= Limits.maximumPacketsPerChunk + 8 else { throw .invalidField("packet bitmap") }
+        var set = PacketSet(capacity: first + byteCount * 8)
+        for byte in 0..<byteCount {
+            let bits = try reader.readUInt8()
+            for bit in 0..<8 where bits & (0x80 >> UInt8(bit)) != 0 { set.insert(first + byte * 8 + bit) }
+        }
+        return set
+    }
+}

@@ -1,0 +1,163 @@
+/// A piece of the chunk table: the records of consecutive chunks, signed, in one packet.
+///
+/// Pages are numbered without gaps, and so are the chunks in them: page `n + 1` starts where page `n` stops.
+public struct TablePage: Hashable, Sendable {
+    public var index: UInt32
+    public var firstChunk: UInt32
+    public var records: [ChunkRecord]
+
+    /// Bytes of a page before its records.
+    static let prefixLength = 10
+    static let signatureLength = 64
+    /// A page describes at most this many chunks, however many holes are run together in it.
+    public static let maximumRecords = 4_096
+
+    public init(index: UInt32, firstChunk: UInt32, records: [ChunkRecord]) {
+        self.index = index
+        self.firstChunk = firstChunk
+        self.records = records
+    }
+
+    public var chunkRange: Range<UInt32> { firstChunk..<firstChunk + UInt32(records.count) }
+
+    /// The unsigned part: what is digested for END, and, behind the domain and the session's id, what is signed.
+    var body: [UInt8] {
+        var writer = ByteWriter()
+        writer.writeUInt32(index)
+        writer.writeUInt32(firstChunk)
+        let countOffset = writer.count
+        writer.writeUInt16(0)
+        var entries = 0
+        var position = 0
+        while position < records.count {
+            let run = Self.entryLength(records[position...])
+            Self.write(records[position], run: run, to: &writer)
+            position += run
+            entries += 1
+        }
+        writer.patchUInt16(UInt16(entries), at: countOffset)
+        return writer.bytes
+    }
+
+    static func signedMessage(session: SessionID, body: [UInt8]) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.writeArray(SignedDomain.page)
+        writer.writeSessionID(session)
+        writer.writeArray(body)
+        return writer.bytes
+    }
+
+    /// How many records at the front of `records` go into one entry: equal zero chunks run together.
+    private static func entryLength(_ records: ArraySlice<ChunkRecord>) -> Int {
+        guard let first = records.first, first.kind == .zero else { return 1 }
+        return records.prefix { $0 == first }.count
+    }
+
+    private static func write(_ record: ChunkRecord, run: Int, to writer: inout ByteWriter) {
+        writer.writeUInt8(record.kind.rawValue)
+        writer.writeUInt32(record.contentLength)
+        switch record.kind {
+        case .zero: writer.writeUInt32(UInt32(run))
+        case .stored: writer.writeDigest(record.contentDigest)
+        case .compressed:
+            writer.writeUInt32(record.encodedLength)
+            writer.writeDigest(record.encodedDigest)
+            writer.writeDigest(record.contentDigest)
+        }
+    }
+
+    /// Bytes that one more record takes behind `previous`; 0 when it joins a run of holes.
+    static func encodedLength(of record: ChunkRecord, after previous: ChunkRecord?) -> Int {
+        switch record.kind {
+        case .zero: record == previous ? 0 : 9
+        case .stored: 37
+        case .compressed: 73
+        }
+    }
+
+    init(reading reader: inout ByteReader, chunkLengthLimit: UInt32 = Limits.maximumChunkLength) throws(WireError) {
+        index = try reader.readUInt32()
+        firstChunk = try reader.readUInt32()
+        records = []
+        let entries = try reader.readUInt16()
+        for _ in 0..<entries {
+            guard let kind = ChunkKind(rawValue: try reader.readUInt8()) else { throw .invalidField("chunk kind") }
+            let contentLength = try reader.readUInt32()
+            guard contentLength > 0, contentLength <= chunkLengthLimit else { throw .invalidField("content length") }
+            try readEntry(kind: kind, contentLength: contentLength, from: &reader)
+        }
+        guard index < Limits.maximumChunks, !records.isEmpty, records.count <= Self.maximumRecords,
+            UInt64(firstChunk) + UInt64(records.count) <= UInt64(Limits.maximumChunks)
+        else { throw .invalidField("page extent") }
+    }
+
+    private mutating func readEntry(kind: ChunkKind, contentLength: UInt32, from reader: inout ByteReader) throws(WireError) {
+        switch kind {
+        case .zero:
+            let run = Int(try reader.readUInt32())
+            guard run > 0, records.count + run <= Self.maximumRecords else { throw .invalidField("run of holes") }
+            records.append(contentsOf: repeatElement(.zero(contentLength: contentLength), count: run))
+        case .stored:
+            let digest = try reader.readDigest()
+            records.append(
+                ChunkRecord(
+                    kind: .stored, contentLength: contentLength, encodedLength: contentLength, encodedDigest: digest,
+                    contentDigest: digest))
+        case .compressed:
+            let encodedLength = try reader.readUInt32()
+            guard encodedLength > 0, encodedLength < contentLength else { throw .invalidField("encoded length") }
+            records.append(
+                ChunkRecord(
+                    kind: .compressed, contentLength: contentLength, encodedLength: encodedLength,
+                    encodedDigest: try reader.readDigest(), contentDigest: try reader.readDigest()))
+        }
+    }
+}
+
+/// The signed totals, without which nothing is committed.
+public struct EndOfTable: Hashable, Sendable {
+    public var chunkCount: UInt32
+    public var pageCount: UInt32
+    public var contentLength: UInt64
+    public var encodedLength: UInt64
+    /// SHA-256 over the SHA-256 of every page's body, in order of the pages.
+    public var tableDigest: Digest
+
+    public init(chunkCount: UInt32, pageCount: UInt32, contentLength: UInt64, encodedLength: UInt64, tableDigest: Digest) {
+        self.chunkCount = chunkCount
+        self.pageCount = pageCount
+        self.contentLength = contentLength
+        self.encodedLength = encodedLength
+        self.tableDigest = tableDigest
+    }
+
+    private func writeBody(to writer: inout ByteWriter) {
+        writer.writeUInt32(chunkCount)
+        writer.writeUInt32(pageCount)
+        writer.writeUInt64(contentLength)
+        writer.writeUInt64(encodedLength)
+        writer.writeDigest(tableDigest)
+    }
+
+    func signedMessage(session: SessionID) -> [UInt8] {
+        var writer = ByteWriter(capacity: 128)
+        writer.writeArray(SignedDomain.end)
+        writer.writeSessionID(session)
+        writeBody(to: &writer)
+        return writer.bytes
+    }
+
+    func write(signature: Signature, to writer: inout ByteWriter) {
+        writeBody(to: &writer)
+        writer.writeSignature(signature)
+    }
+
+    init(reading reader: inout ByteReader) throws(WireError) {
+        chunkCount = try reader.readUInt32()
+        pageCount = try reader.readUInt32()
+        contentLength = try reader.readUInt64()
+        encodedLength = try reader.readUInt64()
+        tableDigest = try reader.readDigest()
+        guard chunkCount <= Limits.maximumChunks, pageCount <= chunkCount else { throw .invalidField("totals") }
+    }
+}

@@ -1,1 +1,182 @@
+#define _GNU_SOURCE
 #include "CLinuxNetwork.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <net/if.h>
+#include <netinet/ip.h>
+#include <netinet/udp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+#ifndef IPV6_MULTICAST_ALL
+#define IPV6_MULTICAST_ALL 29
+#endif
+
+int rmcp_fallocate(int descriptor, int mode, long offset, long length) {
+    return fallocate(descriptor, mode, offset, length);
+}
+int rmcp_o_tmpfile(void) { return O_TMPFILE; }
+int rmcp_seek_data(void) { return SEEK_DATA; }
+int rmcp_seek_hole(void) { return SEEK_HOLE; }
+
+long rmcp_block_device_size(int descriptor) {
+    uint64_t size = 0;
+    return ioctl(descriptor, BLKGETSIZE64, &size) == 0 ? (long)size : -1;
+}
+
+int rmcp_set_integer_option(int descriptor, int level, int name, int value) {
+    return setsockopt(descriptor, level, name, &value, sizeof value);
+}
+int rmcp_get_integer_option(int descriptor, int level, int name, int *value) {
+    socklen_t length = sizeof *value;
+    return getsockopt(descriptor, level, name, value, &length);
+}
+int rmcp_enable_gro(int descriptor) { return rmcp_set_integer_option(descriptor, SOL_UDP, UDP_GRO, 1); }
+int rmcp_enable_overflow_count(int descriptor) {
+    return rmcp_set_integer_option(descriptor, SOL_SOCKET, SO_RXQ_OVFL, 1);
+}
+int rmcp_set_forced_receive_buffer(int descriptor, int bytes) {
+    return rmcp_set_integer_option(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, bytes);
+}
+int rmcp_set_do_not_fragment(int descriptor, int family) {
+    return family == AF_INET6
+        ? rmcp_set_integer_option(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO)
+        : rmcp_set_integer_option(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
+}
+int rmcp_set_multicast_interface(int descriptor, int family, unsigned index, uint32_t address) {
+    if (family == AF_INET6) return rmcp_set_integer_option(descriptor, IPPROTO_IPV6, IPV6_MULTICAST_IF, (int)index);
+    struct ip_mreqn request = {.imr_ifindex = (int)index, .imr_address.s_addr = address};
+    return setsockopt(descriptor, IPPROTO_IP, IP_MULTICAST_IF, &request, sizeof request);
+}
+int rmcp_set_multicast_ttl(int descriptor, int family, int ttl) {
+    return family == AF_INET6 ? rmcp_set_integer_option(descriptor, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, ttl)
+                              : rmcp_set_integer_option(descriptor, IPPROTO_IP, IP_MULTICAST_TTL, ttl);
+}
+int rmcp_set_multicast_loop(int descriptor, int family, int enabled) {
+    return family == AF_INET6 ? rmcp_set_integer_option(descriptor, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, enabled)
+                              : rmcp_set_integer_option(descriptor, IPPROTO_IP, IP_MULTICAST_LOOP, enabled);
+}
+int rmcp_set_multicast_all(int descriptor, int family, int enabled) {
+    return family == AF_INET6 ? rmcp_set_integer_option(descriptor, IPPROTO_IPV6, IPV6_MULTICAST_ALL, enabled)
+                              : rmcp_set_integer_option(descriptor, IPPROTO_IP, IP_MULTICAST_ALL, enabled);
+}
+int rmcp_multicast_membership(int descriptor, int family, const void *group, unsigned index, int join) {
+    if (family == AF_INET6) {
+        struct ipv6_mreq request = {.ipv6mr_interface = index};
+        memcpy(&request.ipv6mr_multiaddr, group, 16);
+        return setsockopt(descriptor, IPPROTO_IPV6, join ? IPV6_JOIN_GROUP : IPV6_LEAVE_GROUP, &request, sizeof request);
+    }
+    struct ip_mreqn request = {.imr_ifindex = (int)index};
+    memcpy(&request.imr_multiaddr, group, 4);
+    return setsockopt(descriptor, IPPROTO_IP, join ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, &request, sizeof request);
+}
+
+ssize_t rmcp_send(int descriptor, const struct sockaddr *address, socklen_t length, struct iovec *vector, size_t count,
+                  uint16_t segment) {
+    union {
+        char bytes[CMSG_SPACE(sizeof(uint16_t))];
+        struct cmsghdr alignment;
+    } control;
+    struct msghdr message = {
+        .msg_name = (void *)address, .msg_namelen = length, .msg_iov = vector, .msg_iovlen = count};
+    if (segment > 0) {
+        memset(&control, 0, sizeof control);
+        message.msg_control = control.bytes;
+        message.msg_controllen = sizeof control.bytes;
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_UDP;
+        header->cmsg_type = UDP_SEGMENT;
+        header->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+        memcpy(CMSG_DATA(header), &segment, sizeof segment);
+    }
+    return sendmsg(descriptor, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+#define RMCP_RECEIVE_LIMIT 64
+
+int rmcp_receive(int descriptor, void *slab, size_t stride, unsigned buffers, struct rmcp_received *received) {
+    struct mmsghdr messages[RMCP_RECEIVE_LIMIT];
+    struct iovec vectors[RMCP_RECEIVE_LIMIT];
+    union {
+        char bytes[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint32_t))];
+        struct cmsghdr alignment;
+    } controls[RMCP_RECEIVE_LIMIT];
+    if (buffers > RMCP_RECEIVE_LIMIT) buffers = RMCP_RECEIVE_LIMIT;
+    for (unsigned i = 0; i < buffers; i++) {
+        vectors[i] = (struct iovec){.iov_base = (char *)slab + stride * i, .iov_len = stride};
+        messages[i].msg_hdr = (struct msghdr){
+            .msg_name = &received[i].address, .msg_namelen = sizeof received[i].address, .msg_iov = &vectors[i],
+            .msg_iovlen = 1, .msg_control = controls[i].bytes, .msg_controllen = sizeof controls[i].bytes};
+    }
+    int count = recvmmsg(descriptor, messages, buffers, MSG_DONTWAIT, NULL);
+    for (int i = 0; i < count; i++) {
+        struct msghdr *message = &messages[i].msg_hdr;
+        received[i].length = messages[i].msg_len;
+        received[i].segment = 0;
+        received[i].has_overflow = 0;
+        received[i].truncated = (message->msg_flags & MSG_TRUNC) != 0;
+        for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+            if (header->cmsg_level == SOL_UDP && header->cmsg_type == UDP_GRO) {
+                int segment;
+                memcpy(&segment, CMSG_DATA(header), sizeof segment);
+                received[i].segment = (uint32_t)segment;
+            } else if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SO_RXQ_OVFL) {
+                memcpy(&received[i].overflow, CMSG_DATA(header), sizeof(uint32_t));
+                received[i].has_overflow = 1;
+            }
+        }
+    }
+    return count;
+}
+
+int rmcp_event_descriptor(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
+
+int rmcp_stop_signal_descriptor(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+int rmcp_take_signal(int descriptor) {
+    struct signalfd_siginfo info;
+    return read(descriptor, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
+}
+
+void rmcp_name_thread(const char *name) {
+    char shortened[16] = {0};
+    strncpy(shortened, name, sizeof shortened - 1);
+    pthread_setname_np(pthread_self(), shortened);
+}
+
+int rmcp_set_timer_slack(unsigned long nanoseconds) { return prctl(PR_SET_TIMERSLACK, nanoseconds, 0, 0, 0); }
+int rmcp_ppoll(struct pollfd *descriptors, unsigned long count, const struct timespec *timeout) {
+    return ppoll(descriptors, count, timeout, NULL);
+}
+
+int rmcp_interface_mtu(const char *name) {
+    struct ifreq request;
+    memset(&request, 0, sizeof request);
+    strncpy(request.ifr_name, name, sizeof request.ifr_name - 1);
+    int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return -1;
+    int result = ioctl(descriptor, SIOCGIFMTU, &request);
+    close(descriptor);
+    return result < 0 ? -1 : request.ifr_mtu;
+}

@@ -1,1 +1,68 @@
+// What Glibc's Swift overlay hides or cannot express: batched datagram calls with control messages, file-space calls,
+// and constants of newer kernels. No logic: each function is one system call or one macro.
 #pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <netinet/in.h>
+#include <time.h>
+#include <poll.h>
+
+#define RMCP_FALLOC_FL_KEEP_SIZE 0x01
+#define RMCP_FALLOC_FL_PUNCH_HOLE 0x02
+
+int rmcp_fallocate(int descriptor, int mode, long offset, long length);
+int rmcp_o_tmpfile(void);
+int rmcp_seek_data(void);
+int rmcp_seek_hole(void);
+// Size of a block device in bytes; -1 and errno otherwise.
+long rmcp_block_device_size(int descriptor);
+
+// Socket options; 0 or -1 and errno.
+int rmcp_set_integer_option(int descriptor, int level, int name, int value);
+int rmcp_get_integer_option(int descriptor, int level, int name, int *value);
+int rmcp_enable_gro(int descriptor);
+int rmcp_enable_overflow_count(int descriptor);
+int rmcp_set_forced_receive_buffer(int descriptor, int bytes);
+int rmcp_set_do_not_fragment(int descriptor, int family);
+int rmcp_set_multicast_interface(int descriptor, int family, unsigned index, uint32_t address);
+int rmcp_set_multicast_ttl(int descriptor, int family, int ttl);
+int rmcp_set_multicast_loop(int descriptor, int family, int enabled);
+int rmcp_set_multicast_all(int descriptor, int family, int enabled);
+// `group` is 4 or 16 bytes in network order; `join` 1 to join, 0 to leave.
+int rmcp_multicast_membership(int descriptor, int family, const void *group, unsigned index, int join);
+
+// One sendmsg. `segment` above 0 asks for UDP_SEGMENT: the datagram is cut into pieces of that many bytes.
+ssize_t rmcp_send(int descriptor, const struct sockaddr *address, socklen_t length, struct iovec *vector, size_t count,
+                  uint16_t segment);
+
+// What recvmmsg filled into one buffer.
+struct rmcp_received {
+    struct sockaddr_storage address;
+    uint32_t length;
+    // Bytes of each datagram that was coalesced into the buffer; 0 when it is a single one.
+    uint32_t segment;
+    // Datagrams that the socket has dropped for want of room, since it was opened; wraps.
+    uint32_t overflow;
+    uint32_t has_overflow;
+    uint32_t truncated;
+};
+
+// Receives into up to 64 buffers of `stride` bytes each that lie behind one another; the number received or -1.
+int rmcp_receive(int descriptor, void *slab, size_t stride, unsigned buffers, struct rmcp_received *received);
+
+// Non-blocking, closed on exec; -1 and errno.
+int rmcp_event_descriptor(void);
+// A descriptor that becomes readable on SIGINT and SIGTERM, which are blocked in the calling thread.
+int rmcp_stop_signal_descriptor(void);
+// Takes one signal from it; 0 when there is none.
+int rmcp_take_signal(int descriptor);
+// Names the calling thread; the kernel keeps 15 bytes.
+void rmcp_name_thread(const char *name);
+
+int rmcp_set_timer_slack(unsigned long nanoseconds);
+int rmcp_ppoll(struct pollfd *descriptors, unsigned long count, const struct timespec *timeout);
+// MTU of an interface; -1 and errno.
+int rmcp_interface_mtu(const char *name);

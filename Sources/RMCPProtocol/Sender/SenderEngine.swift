@@ -42,6 +42,11 @@ public struct SenderOutcome: Sendable, Hashable {
     }
     public var kind: Kind
     public var receivers: StatusHistogram
+
+    public init(kind: Kind, receivers: StatusHistogram) {
+        self.kind = kind
+        self.receivers = receivers
+    }
 }
 
 /// The sender's protocol engine: depth 0 of the tree. It is told of datagrams, of its source and of time, and is then

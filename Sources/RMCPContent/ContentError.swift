@@ -1,0 +1,22 @@
+/// What can be wrong with a chunk or with the keys that vouch for it.
+public enum ContentError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// libzstd refused; its own words.
+    case compression(String)
+    /// The encoded bytes are not those of the record.
+    case encodedDigestMismatch
+    /// The bytes decode to something else than the record says.
+    case contentMismatch
+    /// A buffer is shorter than what must go into it.
+    case bufferTooSmall
+    case invalidKey(String)
+
+    public var description: String {
+        switch self {
+        case .compression(let reason): "zstd: \(reason)"
+        case .encodedDigestMismatch: "encoded bytes do not match the signed table"
+        case .contentMismatch: "content does not match the signed table"
+        case .bufferTooSmall: "buffer too small for the chunk"
+        case .invalidKey(let reason): reason
+        }
+    }
+}

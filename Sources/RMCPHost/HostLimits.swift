@@ -1,0 +1,19 @@
+import Glibc
+
+/// Bounds of the host's own making; those of the protocol are in `Configuration`.
+enum HostLimits {
+    /// Threads that encode or store: as many as there are cores, but no more than keep one fast network busy.
+    static var workerThreads: Int { max(1, min(4, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
+    /// Sessions that one receiver takes part in at one time.
+    static let sessions = 8
+    /// Bytes of chunk buffers of one receiver, whatever the number of its sessions.
+    static let receiveBufferBytes = 128 << 20
+    /// Chunks of standard input that are read before they can be encoded.
+    static let readAhead = 4
+    /// Datagram trains in one receive call: 1 MiB.
+    static let slabBuffers = 16
+    /// Receive calls before other work gets its turn.
+    static let receiveRounds = 8
+    /// Sends before other work gets its turn.
+    static let sendsPerRound = 16
+}

@@ -1,0 +1,173 @@
+import CLinuxNetwork
+import Glibc
+import RMCPProtocol
+
+/// How a send went.
+enum SendResult: Sendable, Equatable {
+    case sent
+    /// The socket's buffer or the device's queue is full: try again when it is writable.
+    case wouldBlock
+    /// The datagram is longer than the path or the interface carries.
+    case tooLong
+    /// The interface is down, gone or has lost its address.
+    case unreachable(Int32)
+    case failed(Int32)
+}
+
+/// A UDP socket with the options that a multicast transfer wants. Not blocking.
+final class DatagramSocket {
+    let descriptor: OwnedDescriptor
+    private(set) var segmentationOffload = true
+    private let interface: NetworkInterface
+    private let group: SocketAddress
+
+    var raw: Int32 { descriptor.raw }
+
+    private init(descriptor: OwnedDescriptor, interface: NetworkInterface, group: SocketAddress) {
+        self.descriptor = descriptor
+        self.interface = interface
+        self.group = group
+    }
+
+    private static func open(for group: SocketAddress) throws(HostError) -> OwnedDescriptor {
+        let flags = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        let raw = socket(group.systemFamily, flags, 0)
+        guard raw >= 0 else { throw .system("open", "a datagram socket") }
+        return OwnedDescriptor(raw)
+    }
+
+    /// Sends to the group and to single hosts, and takes their answers, on a port of its own.
+    static func sending(to group: SocketAddress, through interface: NetworkInterface, timeToLive: Int) throws(HostError) -> DatagramSocket {
+        guard var local = interface.address(for: group) else {
+            throw HostError("interface \(interface.name) has no address for \(group.text)")
+        }
+        local.port = 0
+        if local.high >> 54 == 0x3FA { local = local.scoped(to: interface.index) }
+        let descriptor = try open(for: group)
+        try bind(descriptor.raw, to: local)
+        let family = group.systemFamily
+        let address = UInt32(truncatingIfNeeded: local.low).bigEndian
+        guard rmcp_set_multicast_interface(descriptor.raw, family, interface.index, address) == 0 else {
+            throw .system("send multicast through", interface.name)
+        }
+        guard rmcp_set_multicast_ttl(descriptor.raw, family, Int32(timeToLive)) == 0 else {
+            throw .system("set the time to live \(timeToLive) on", interface.name)
+        }
+        _ = rmcp_set_multicast_loop(descriptor.raw, family, 1)
+        _ = rmcp_set_do_not_fragment(descriptor.raw, family)
+        _ = rmcp_set_integer_option(descriptor.raw, SOL_SOCKET, SO_SNDBUF, 4 << 20)
+        setReceiveBuffer(descriptor.raw, bytes: 4 << 20)
+        _ = rmcp_enable_gro(descriptor.raw)
+        return DatagramSocket(descriptor: descriptor, interface: interface, group: group)
+    }
+
+    /// Takes what is sent to the group; several receivers on one host may share the port.
+    static func receiving(from group: SocketAddress, through interface: NetworkInterface) throws(HostError) -> DatagramSocket {
+        let descriptor = try open(for: group)
+        _ = rmcp_set_integer_option(descriptor.raw, SOL_SOCKET, SO_REUSEADDR, 1)
+        do throws(HostError) {
+            try bind(descriptor.raw, to: group.scoped(to: interface.index))
+        } catch {
+            guard errno == EADDRINUSE else { throw error }
+            throw HostError(
+                "port \(group.port) is used by another program that does not share it; choose another with -g \(group.host):PORT")
+        }
+        _ = rmcp_set_multicast_all(descriptor.raw, group.systemFamily, 0)
+        setReceiveBuffer(descriptor.raw, bytes: 32 << 20)
+        _ = rmcp_enable_gro(descriptor.raw)
+        _ = rmcp_enable_overflow_count(descriptor.raw)
+        let result = DatagramSocket(descriptor: descriptor, interface: interface, group: group)
+        guard result.membership(join: true) else {
+            throw .system("join \(group.host) on", interface.name)
+        }
+        return result
+    }
+
+    /// As large as the kernel lets: root may exceed net.core.rmem_max.
+    private static func setReceiveBuffer(_ raw: Int32, bytes: Int32) {
+        if rmcp_set_forced_receive_buffer(raw, bytes) != 0 {
+            _ = rmcp_set_integer_option(raw, SOL_SOCKET, SO_RCVBUF, bytes)
+        }
+    }
+
+    /// Bytes of datagrams that the socket can hold; the kernel counts its own overhead, hence twice what was asked for.
+    var receiveBufferLength: Int {
+        var value: Int32 = 0
+        _ = unsafe rmcp_get_integer_option(raw, SOL_SOCKET, SO_RCVBUF, &value)
+        return Int(value) / 2
+    }
+
+    private static func bind(_ raw: Int32, to address: SocketAddress) throws(HostError) {
+        guard unsafe address.withSockaddr({ unsafe Glibc.bind(raw, $0, $1) }) == 0 else { throw .system("bind to", address.text) }
+    }
+
+    static func localAddress(of raw: Int32) -> SocketAddress? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let result = unsafe withUnsafeMutableBytes(of: &storage) {
+            unsafe getsockname(raw, $0.assumingMemoryBound(to: sockaddr.self).baseAddress.unsafelyUnwrapped, &length)
+        }
+        return result == 0 ? SocketAddress(storage) : nil
+    }
+
+    private func membership(join: Bool) -> Bool {
+        let bytes = group.addressBytes
+        return unsafe rmcp_multicast_membership(raw, group.systemFamily, bytes, interface.index, join ? 1 : 0) == 0
+    }
+
+    /// Leaves and joins the group, so that switches and routers hear of it again. False while the interface is gone.
+    @discardableResult
+    func rejoin() -> Bool {
+        _ = membership(join: false)
+        return membership(join: true)
+    }
+
+    // MARK: Sending
+
+    func send(_ bytes: [UInt8], to address: SocketAddress) -> SendResult {
+        unsafe bytes.withUnsafeBytes { buffer in
+            var vector = unsafe iovec(
+                iov_base: UnsafeMutableRawPointer(mutating: buffer.baseAddress), iov_len: buffer.count)
+            return unsafe Self.result(address.withSockaddr { unsafe rmcp_send(raw, $0, $1, &vector, 1, 0) })
+        }
+    }
+
+    /// Sends datagrams gathered from pairs of vectors (header, payload), cut into `segment` bytes each, in one call; or
+    /// in one call each where the kernel or the device cannot. `sent` tells how many went when it stops early.
+    func send(
+        pairs: UnsafeMutableBufferPointer<iovec>, segment: Int, to address: SocketAddress, sent: inout Int
+    ) -> SendResult {
+        let total = pairs.count / 2
+        if segmentationOffload, total - sent > 1 {
+            let rest = unsafe UnsafeMutableBufferPointer(rebasing: pairs[(sent * 2)...])
+            let result = unsafe Self.result(
+                address.withSockaddr { unsafe rmcp_send(raw, $0, $1, rest.baseAddress, rest.count, UInt16(segment)) })
+            switch result {
+            case .failed(EIO), .failed(EINVAL), .failed(ENOPROTOOPT), .failed(EOPNOTSUPP): segmentationOffload = false
+            case .sent:
+                sent = total
+                return .sent
+            default: return result
+            }
+        }
+        while sent < total {
+            let pair = unsafe UnsafeMutableBufferPointer(rebasing: pairs[(sent * 2)..<(sent * 2 + 2)])
+            let result = unsafe Self.result(address.withSockaddr { unsafe rmcp_send(raw, $0, $1, pair.baseAddress, 2, 0) })
+            guard result == .sent else { return result }
+            sent += 1
+        }
+        return .sent
+    }
+
+    private static func result(_ count: Int) -> SendResult {
+        if count >= 0 { return .sent }
+        switch errno {
+        case EAGAIN, EWOULDBLOCK, ENOBUFS, ENOMEM, EINTR: return .wouldBlock
+        case EMSGSIZE: return .tooLong
+        case ENETDOWN, ENETUNREACH, EHOSTUNREACH, ENODEV, EADDRNOTAVAIL, ENXIO, EPERM: return .unreachable(errno)
+        // An earlier datagram's ICMP error: this one was not sent, and may be now.
+        case ECONNREFUSED: return .wouldBlock
+        default: return .failed(errno)
+        }
+    }
+}

@@ -1,0 +1,124 @@
+import CLinuxNetwork
+import Glibc
+public import RMCPProtocol
+
+/// A network interface that multicast can go through.
+public struct NetworkInterface: Sendable, Hashable {
+    public var name: String
+    public var index: UInt32
+    public var isUp: Bool
+    public var isMulticast: Bool
+    public var isLoopback: Bool
+    public var addresses: [SocketAddress]
+    /// Largest IP packet in bytes.
+    public var mtu: Int
+
+    /// All interfaces of this host, in the kernel's order.
+    public static func all() throws(HostError) -> [NetworkInterface] {
+        var list: UnsafeMutablePointer<ifaddrs>?
+        guard unsafe getifaddrs(&list) == 0 else { throw .system("list", "network interfaces") }
+        defer { unsafe freeifaddrs(list) }
+        var result: [NetworkInterface] = []
+        var next = unsafe list
+        while let entry = unsafe next {
+            unsafe add(entry.pointee, to: &result)
+            unsafe next = entry.pointee.ifa_next
+        }
+        return result
+    }
+
+    private static func add(_ entry: ifaddrs, to result: inout [NetworkInterface]) {
+        let name = unsafe String(cString: entry.ifa_name)
+        let flags = unsafe Int32(truncatingIfNeeded: entry.ifa_flags)
+        let position: Int
+        if let known = result.firstIndex(where: { $0.name == name }) {
+            position = known
+        } else {
+            position = result.count
+            result.append(
+                NetworkInterface(
+                    name: name, index: unsafe if_nametoindex(name), isUp: flags & Int32(truncatingIfNeeded: IFF_UP) != 0,
+                    isMulticast: flags & Int32(truncatingIfNeeded: IFF_MULTICAST) != 0,
+                    isLoopback: flags & Int32(truncatingIfNeeded: IFF_LOOPBACK) != 0, addresses: [],
+                    mtu: Int(unsafe rmcp_interface_mtu(name))))
+        }
+        guard let address = unsafe entry.ifa_addr else { return }
+        var storage = sockaddr_storage()
+        let length: Int
+        switch unsafe Int32(address.pointee.sa_family) {
+        case AF_INET: length = MemoryLayout<sockaddr_in>.size
+        case AF_INET6: length = MemoryLayout<sockaddr_in6>.size
+        default: return
+        }
+        unsafe withUnsafeMutableBytes(of: &storage) {
+            unsafe $0.copyMemory(from: UnsafeRawBufferPointer(start: address, count: length))
+        }
+        if let parsed = SocketAddress(storage) { result[position].addresses.append(parsed) }
+    }
+
+    /// The address that datagrams to `group` should come from.
+    public func address(for group: SocketAddress) -> SocketAddress? {
+        let candidates = addresses.filter { $0.family == group.family }
+        guard group.family == .ipv6 else { return candidates.first }
+        // A link-local source reaches the link and nothing else.
+        return candidates.first { $0.high >> 54 != 0x3FA } ?? candidates.first
+    }
+
+    /// The interface for a group: the one that is named, or the one that the kernel routes the group to.
+    /// - Throws: one line with the interfaces to choose from when the name is wrong or the choice is ambiguous.
+    public static func forGroup(_ group: SocketAddress, named name: String?) throws(HostError) -> NetworkInterface {
+        let all = try all()
+        if let name { return try named(name, among: all, group: group) }
+        if let routed = try routedInterface(to: group, among: all) { return routed }
+        let candidates = all.filter { $0.isUp && $0.isMulticast && !$0.isLoopback && $0.address(for: group) != nil }
+        if candidates.count == 1 { return candidates[0] }
+        if candidates.isEmpty {
+            throw HostError(
+                "no interface for \(group.text): none is up with an address and multicast; bring one up, or use -i lo for this host alone",
+                kind: .usage)
+        }
+        throw HostError(
+            "no route to \(group.text), and several interfaces could take it: \(names(of: candidates)); choose one with -i",
+            kind: .usage)
+    }
+
+    private static func names(of interfaces: [NetworkInterface]) -> String {
+        interfaces.map { item in
+            let shown = item.addresses.first.map { " (\($0.host))" } ?? ""
+            return item.name + shown
+        }.joined(separator: ", ")
+    }
+
+    private static func named(
+        _ name: String, among all: [NetworkInterface], group: SocketAddress
+    ) throws(HostError) -> NetworkInterface {
+        guard let found = all.first(where: { $0.name == name }) else {
+            throw HostError("no interface is called \(name); there are: \(names(of: all))", kind: .usage)
+        }
+        guard found.isUp else { throw HostError("interface \(name) is down; bring it up with: ip link set \(name) up") }
+        guard found.isMulticast || found.isLoopback else {
+            throw HostError("interface \(name) does not do multicast; choose another with -i: \(names(of: all))")
+        }
+        guard found.address(for: group) != nil else {
+            let family = group.family == .ipv4 ? "IPv4" : "IPv6"
+            throw HostError("interface \(name) has no \(family) address; give it one, or use a group of the other family with -g")
+        }
+        return found
+    }
+
+    /// Asks the kernel by connecting a datagram socket, which sends nothing.
+    private static func routedInterface(
+        to group: SocketAddress, among all: [NetworkInterface]
+    ) throws(HostError) -> NetworkInterface? {
+        let raw = socket(group.systemFamily, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard raw >= 0 else { throw .system("open", "a socket") }
+        let descriptor = OwnedDescriptor(raw)
+        guard unsafe group.withSockaddr({ unsafe connect(descriptor.raw, $0, $1) }) == 0 else { return nil }
+        guard let local = DatagramSocket.localAddress(of: descriptor.raw) else { return nil }
+        let found = all.first { item in
+            item.addresses.contains { $0.high == local.high && $0.low == local.low && $0.family == local.family }
+        }
+        guard let found, found.isUp, found.isMulticast || found.isLoopback else { return nil }
+        return found
+    }
+}

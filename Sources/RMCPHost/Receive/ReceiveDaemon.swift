@@ -1,0 +1,174 @@
+import RMCPContent
+import RMCPProtocol
+
+/// Takes sessions from a group until it is told to stop: receiver engines, their sockets and their storage, on the
+/// calling thread.
+public final class ReceiveDaemon {
+    let request: ReceiveRequest
+    let interface: NetworkInterface
+    let groupSocket: DatagramSocket
+    /// What receivers send comes from here, and unicast answers go here.
+    let replySocket: DatagramSocket
+    let groupSlab = DatagramSlab(buffers: HostLimits.slabBuffers)
+    let replySlab = DatagramSlab(buffers: 2)
+    let wakeUp: WakeUp
+    let signals: SignalListener
+    let workers: WorkerPool<StorageJob, StorageOutput>
+    /// Buffers of each chunk length in use; nearly always one.
+    var pools: [Int: BufferPool] = [:]
+    var directory: SessionDirectory
+    var sessions: [UInt32: ReceiveSession] = [:]
+    /// The order of arrival, for going through the sessions.
+    var order: [UInt32] = []
+    private var poller: Poller
+    private var nextProgress: Instant
+    var lastActivity: Instant
+    var refusedSession: SessionID?
+    var outcome: ReceiveOutcome?
+
+    public init(_ request: ReceiveRequest) throws(HostError) {
+        guard request.group.isMulticast else {
+            throw HostError(
+                "\(request.group.host) is not a multicast address; use one of 224.0.0.0/4 (239.255.0.0/16 is for local use) or ff00::/8",
+                kind: .usage)
+        }
+        self.request = request
+        signals = try SignalListener()
+        wakeUp = try WakeUp()
+        if request.output == .directory { try Self.checkDirectory(request.directory) }
+        interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
+        groupSocket = try DatagramSocket.receiving(from: request.group, through: interface)
+        replySocket = try DatagramSocket.sending(to: request.group, through: interface, timeToLive: 1)
+        workers = try WorkerPool(name: "rmcp-store", threads: HostLimits.workerThreads, wakeUp: wakeUp) {
+            let worker = StorageWorker()
+            return { worker.run($0) }
+        }
+        directory = SessionDirectory(policy: request.trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.sessions)
+        let now = Poller.now()
+        nextProgress = now
+        lastActivity = now
+        poller = Poller([groupSocket.raw, replySocket.raw, wakeUp.descriptor.raw, signals.descriptor.raw])
+    }
+
+    /// Returns when `once` is fulfilled or a signal comes.
+    public func run(observer: (ReceiveUpdate) -> Void) throws(HostError) -> ReceiveOutcome {
+        observer(.listening(interface: interface.name, group: request.group))
+        if groupSocket.receiveBufferLength < 4 << 20 {
+            observer(
+                .warning(
+                    "the socket buffer is only \(groupSocket.receiveBufferLength >> 10) KiB; fast senders will overrun it: sysctl -w net.core.rmem_max=33554432"
+                ))
+        }
+        while outcome == nil {
+            let now = Poller.now()
+            let isBusy = receive(at: now, observer)
+            if poller.isReadable(2) { wakeUp.clear() }
+            collect(at: now, observer)
+            for tag in order { sessions[tag].map { drive($0, at: Poller.now(), observer) } }
+            if poller.isReadable(3), signals.take() { stop(at: now) }
+            checkTimeout(at: now)
+            report(observer, at: now)
+            guard outcome == nil else { break }
+            poller.wait(until: isBusy ? now : deadline(at: now))
+        }
+        shutDown()
+        return outcome ?? .interrupted
+    }
+
+    private func receive(at now: Instant, _ observer: (ReceiveUpdate) -> Void) -> Bool {
+        var isBusy = false
+        if poller.isReadable(1) {
+            _ = unsafe replySlab.receive(from: replySocket.raw) { bytes, source in
+                unsafe route(bytes, from: source, at: now, observer)
+            }
+        }
+        guard poller.isReadable(0) else { return false }
+        for round in 0..<HostLimits.receiveRounds {
+            let now = round == 0 ? now : Poller.now()
+            let count = unsafe groupSlab.receive(from: groupSocket.raw) { bytes, source in
+                unsafe route(bytes, from: source, at: now, observer)
+            }
+            isBusy = count > 0
+            if !isBusy { break }
+            // What was assembled goes to the storage threads at once, so that they work while more is read.
+            for tag in order { sessions[tag].map { handleEvents($0, at: now, observer) } }
+        }
+        let dropped = groupSlab.takeOverflow()
+        if dropped > 0 { for tag in order { sessions[tag]?.engine.handle(.overflow(datagrams: dropped), at: now) } }
+        return isBusy
+    }
+
+    private func route(
+        _ bytes: UnsafeRawBufferPointer, from source: SocketAddress, at now: Instant, _ observer: (ReceiveUpdate) -> Void
+    ) {
+        guard bytes.count >= PacketHeader.length else { return }
+        let tag = unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+        if let session = sessions[tag] { return unsafe session.handle(bytes, at: now) }
+        let datagram = unsafe RawSpan(_unsafeBytes: bytes)
+        switch directory.judge(datagram) {
+        case .ignore: noteRefusedSender(datagram)
+        case .refuse(let announce, let reason): refuse(announce, reason, observer)
+        case .accept(let announce):
+            guard let header = try? PacketHeader(of: datagram) else { return }
+            begin(announce, from: source, transmitter: header.transmitter, at: now, observer)
+        }
+    }
+
+    // MARK: Time
+
+    private func deadline(at now: Instant) -> Instant? {
+        var deadline: Instant?
+        func consider(_ instant: Instant) { deadline = min(deadline ?? .distantFuture, instant) }
+        if !sessions.isEmpty { consider(nextProgress) }
+        if request.once, let timeout = request.timeout { consider(lastActivity + timeout) }
+        for tag in order { sessions[tag]?.engine.pollTimeout().map(consider) }
+        return deadline
+    }
+
+    private func checkTimeout(at now: Instant) {
+        guard request.once, let timeout = request.timeout, now - lastActivity >= timeout else { return }
+        for tag in order { sessions[tag]?.engine.handle(.failed(.interrupted), at: now) }
+        outcome = refusedSession != nil && sessions.isEmpty ? .refused : .timedOut
+    }
+
+    private func stop(at now: Instant) {
+        for tag in order { sessions[tag]?.engine.handle(.failed(.interrupted), at: now) }
+        outcome = .interrupted
+    }
+
+    private func report(_ observer: (ReceiveUpdate) -> Void, at now: Instant) {
+        guard now >= nextProgress, !sessions.isEmpty else { return }
+        nextProgress = now + .milliseconds(200)
+        observer(.progress(order.compactMap { sessions[$0]?.snapshot(at: now) }))
+    }
+
+    /// Says goodbye to the senders and leaves partial files behind in good order.
+    private func shutDown() {
+        let now = Poller.now()
+        for tag in order {
+            guard let session = sessions[tag] else { continue }
+            session.engine.handleTimeout(at: now)
+            transmit(session, at: now)
+        }
+        workers.shutDown()
+        for tag in order { sessions[tag]?.close() }
+    }
+
+    // MARK: Refusals
+
+    private func refuse(_ announce: Announce, _ reason: SessionRefusal, _ observer: (ReceiveUpdate) -> Void) {
+        observer(.refused(announce, reason))
+        guard request.once else { return }
+        refusedSession = announce.session
+        // Nothing can ever be accepted: waiting on would be in vain.
+        if request.trust.trustedKeys.isEmpty, !request.trust.allowsUnsigned { outcome = .refused }
+    }
+
+    /// With `once`, the only session that came was refused and is over: so is the waiting.
+    private func noteRefusedSender(_ datagram: RawSpan) {
+        guard let refused = refusedSession, sessions.isEmpty else { return }
+        guard let (header, packet) = try? Packet.parse(datagram), header.sessionTag == refused.tag else { return }
+        guard case .heartbeat(let heartbeat) = packet, heartbeat.phase == .leaving || heartbeat.phase == .aborted else { return }
+        outcome = .refused
+    }
+}

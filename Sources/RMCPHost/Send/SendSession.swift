@@ -1,0 +1,240 @@
+import Glibc
+import RMCPContent
+public import RMCPProtocol
+
+/// Runs one send from open to finish: the sender engine, its socket and its source, on the calling thread.
+public final class SendSession {
+    private let group: SocketAddress
+    private let interface: NetworkInterface
+    private let source: any BundleSource
+    private let socket: DatagramSocket
+    private let slab = DatagramSlab(buffers: 4)
+    private let transmitter: DataTransmitter
+    private let feeder: ChunkFeeder
+    private let wakeUp: WakeUp
+    private let signals: SignalListener
+    private let announce: Announce
+    private var engine: SenderEngine
+    private var poller: Poller
+
+    private let created: Instant
+    private var streamingSince: Instant?
+    private var nextProgress: Instant
+    private var blockedUntil: Instant?
+    private var interrupted = false
+    private var failure: HostError?
+    private var warned: Set<String> = []
+    private var outcome: SenderOutcome?
+
+    public init(_ request: SendRequest) throws(HostError) {
+        guard request.group.isMulticast else {
+            throw HostError(
+                "\(request.group.host) is not a multicast address; use one of 224.0.0.0/4 (239.255.0.0/16 is for local use) or ff00::/8",
+                kind: .usage)
+        }
+        // Before threads are started: they inherit the blocked signals.
+        signals = try SignalListener()
+        wakeUp = try WakeUp()
+        group = request.group
+        switch request.source {
+        case .path(let path): source = try FileSource(path: path)
+        case .standardInput: source = try StreamSource()
+        }
+        interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
+        socket = try DatagramSocket.sending(to: request.group, through: interface, timeToLive: request.timeToLive)
+        transmitter = DataTransmitter(socket: socket, group: request.group.scoped(to: interface.index))
+        var configuration = request.configuration
+        configuration.datagramLength = Self.datagramLength(
+            limit: configuration.datagramLength, mtu: interface.mtu, family: group.family)
+        let announce = try Self.makeAnnounce(request, source: source, configuration: configuration)
+        feeder = try ChunkFeeder(
+            source: source, announce: announce, level: request.compressionLevel, configuration: configuration,
+            wakeUp: wakeUp)
+        created = Poller.now()
+        nextProgress = created
+        engine = SenderEngine(
+            configuration: configuration, announce: announce, signer: request.signer, digest: SHA256Digest(),
+            seed: .random(in: 0...(.max)), at: created)
+        self.announce = announce
+        poller = Poller([socket.raw, wakeUp.descriptor.raw, signals.descriptor.raw])
+    }
+
+    /// What fits the interface without fragments: 28 or 48 bytes of IP and UDP headers.
+    private static func datagramLength(limit: Int, mtu: Int, family: SocketAddress.Family) -> Int {
+        let room = mtu - (family == .ipv4 ? 28 : 48)
+        return max(DataHeader.length + Limits.minimumPayloadLength, min(limit, room))
+    }
+
+    private static func makeAnnounce(
+        _ request: SendRequest, source: any BundleSource, configuration: Configuration
+    ) throws(HostError) -> Announce {
+        let name = request.name ?? (source.kind == .stream ? "stdin" : lastComponent(of: source.path))
+        if let objection = BundleName.objection(to: name) {
+            throw HostError("the bundle's name \"\(BundleName.printable(name))\" will not do: \(objection); give another with --name", kind: .usage)
+        }
+        var chunkLength = configuration.chunkLength
+        // The table is bounded, so the largest bundles have longer chunks.
+        while let length = source.contentLength, length > UInt64(chunkLength) * UInt64(Limits.maximumChunks) {
+            guard chunkLength < Limits.maximumChunkLength else {
+                throw HostError("\(source.path) has \(length) bytes; the most that one bundle holds are 8 TiB", kind: .usage)
+            }
+            chunkLength *= 2
+        }
+        var time = timespec()
+        _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Announce(
+            session: SessionID(high: .random(in: 0...(.max)), low: .random(in: 0...(.max))), kind: source.kind,
+            chunkLength: chunkLength, payloadLength: 0,
+            creationTime: UInt64(time.tv_sec) * 1_000 + UInt64(time.tv_nsec) / 1_000_000,
+            contentLength: source.contentLength, allocatedLength: source.allocatedLength, mode: source.mode,
+            modificationTime: source.modificationTime, name: name, key: request.signer.publicKey)
+    }
+
+    private static func lastComponent(of path: String) -> String {
+        path.split(separator: "/").last.map(String.init) ?? path
+    }
+
+    // MARK: Running
+
+    /// Returns when the session is over; an interrupt makes it end with `.stopped`.
+    /// - Throws: when the source or the network fails; receivers have been told by then.
+    public func run(observer: (SendUpdate) -> Void) throws(HostError) -> SenderOutcome {
+        observer(.ready(interface: interface.name, group: group, announce: announce))
+        defer { feeder.shutDown() }
+        while outcome == nil {
+            let now = Poller.now()
+            receive(at: now)
+            if poller.isReadable(1) { wakeUp.clear() }
+            guarded { () throws(HostError) in
+                try feeder.collect(&engine, at: now)
+                try feeder.feed(&engine, at: now)
+            }
+            if poller.isReadable(2), signals.take() { interrupt(at: now) }
+            if let due = engine.pollTimeout(at: now), due <= now { engine.handleTimeout(at: now) }
+            let isBusy = transmit(observer)
+            handleEvents(observer)
+            report(observer, at: now)
+            guard outcome == nil else { break }
+            poller.wait(until: isBusy ? now : deadline(), writable: transmitter.isBlocked && blockedUntil == nil ? 0 : nil)
+        }
+        if let failure { throw failure }
+        return outcome ?? SenderOutcome(kind: .stopped, receivers: engine.receivers)
+    }
+
+    private func guarded(_ body: () throws(HostError) -> Void) {
+        guard failure == nil else { return }
+        do throws(HostError) { try body() } catch {
+            failure = error
+            engine.stop(at: Poller.now())
+        }
+    }
+
+    private func interrupt(at now: Instant) {
+        if interrupted { outcome = SenderOutcome(kind: .stopped, receivers: engine.receivers) }
+        interrupted = true
+        engine.stop(at: now)
+    }
+
+    private func deadline() -> Instant {
+        let now = Poller.now()
+        var deadline = nextProgress
+        if let blockedUntil { return min(deadline, blockedUntil) }
+        if transmitter.isBlocked { return deadline }
+        if let due = engine.pollTimeout(at: now) { deadline = min(deadline, due) }
+        return deadline
+    }
+
+    private func receive(at now: Instant) {
+        guard poller.isReadable(0) else { return }
+        for _ in 0..<HostLimits.receiveRounds {
+            let count = unsafe slab.receive(from: socket.raw) { bytes, source in
+                unsafe engine.handle(datagram: RawSpan(_unsafeBytes: bytes), from: source, at: now)
+            }
+            if count == 0 { return }
+        }
+    }
+
+    /// Sends what the engine has; true when there is more.
+    private func transmit(_ observer: (SendUpdate) -> Void) -> Bool {
+        if let blockedUntil {
+            guard Poller.now() >= blockedUntil else { return false }
+            self.blockedUntil = nil
+        }
+        if transmitter.isBlocked, !accept(transmitter.resume(), observer) { return false }
+        for _ in 0..<HostLimits.sendsPerRound {
+            guard let transmit = engine.pollTransmit(at: Poller.now()) else { return false }
+            switch transmit {
+            case .datagram(let bytes, let destination):
+                // Control is small and repeats: what the socket does not take is as good as lost on the way.
+                let address = if case .peer(let peer) = destination { peer } else { group.scoped(to: interface.index) }
+                _ = accept(socket.send(bytes, to: address), observer)
+            case .data(let batch):
+                guard let buffer = feeder.buffers[batch.chunk] else { continue }
+                if !accept(transmitter.send(batch, from: buffer), observer) { return false }
+            }
+        }
+        return true
+    }
+
+    /// True when sending may go on at once.
+    private func accept(_ result: SendResult, _ observer: (SendUpdate) -> Void) -> Bool {
+        switch result {
+        case .sent: return true
+        case .wouldBlock: return false
+        case .tooLong:
+            warn("the path's MTU became smaller than \(engine.datagramLength) bytes; packets are lost until it is restored", observer)
+            transmitter.dropPending()
+            return true
+        case .unreachable(let code):
+            warn("interface \(interface.name): \(HostError.errorText(code)); waiting for it to come back", observer)
+            blockedUntil = Poller.now() + .milliseconds(50)
+            return false
+        case .failed(let code):
+            warn("cannot send through \(interface.name): \(HostError.errorText(code)); trying on", observer)
+            transmitter.dropPending()
+            blockedUntil = Poller.now() + .milliseconds(50)
+            return false
+        }
+    }
+
+    private func warn(_ text: String, _ observer: (SendUpdate) -> Void) {
+        if warned.insert(text).inserted { observer(.warning(text)) }
+    }
+
+    private func handleEvents(_ observer: (SendUpdate) -> Void) {
+        while let event = engine.pollEvent() {
+            switch event {
+            case .started(let receivers):
+                streamingSince = Poller.now()
+                if engine.counters.datagramLengthReductions > 0 {
+                    warn("some receivers do not get full-sized datagrams; using \(engine.datagramLength) bytes", observer)
+                }
+                observer(.started(receivers: receivers))
+            case .fetch(let chunk):
+                if let record = engine.record(of: chunk) { feeder.fetch(chunk, record: record) }
+            case .release(let chunk): feeder.release(chunk)
+            case .sentOnce: observer(.sentOnce(snapshot()))
+            case .finished(let outcome):
+                self.outcome = outcome
+                observer(.finished(outcome, snapshot()))
+            }
+        }
+    }
+
+    private func report(_ observer: (SendUpdate) -> Void, at now: Instant) {
+        guard now >= nextProgress else { return }
+        nextProgress = now + .milliseconds(200)
+        observer(.progress(snapshot()))
+    }
+
+    private func snapshot() -> SendSnapshot {
+        let now = Poller.now()
+        let sent = min(UInt64(engine.positionChunk) * UInt64(announce.chunkLength), engine.contentLength)
+        let loss = StatusHistogram.quantile(0.5, of: engine.receivers.loss)
+        return SendSnapshot(
+            phase: engine.sessionPhase, elapsed: now - created, streaming: streamingSince.map { now - $0 },
+            contentSent: sent, contentLength: announce.contentLength, encodedLength: engine.encodedLength,
+            rate: engine.rate, receivers: engine.receivers, medianLoss: LossBucket.fraction(of: loss),
+            groupRoundTrip: engine.groupRoundTrip, counters: engine.counters)
+    }
+}

@@ -1,0 +1,286 @@
+import DequeModule
+import RMCPContent
+import RMCPProtocol
+
+/// Brings encoded chunks from the source to the sender engine in order, as many ahead as the engine gives credit for,
+/// and fetches old ones again.
+///
+/// ```
+///   source ──read, encode (worker threads, any order)──▶ reorder ──SourceEvent (in order)──▶ engine
+/// ```
+final class ChunkFeeder {
+    enum Job: Sendable {
+        /// Read and encode: `known` is set when the chunk was encoded before and must come out the same.
+        case encode(chunk: UInt32, length: Int, buffer: ChunkBuffer, known: ChunkRecord?)
+        /// Encode what the reader put into the buffer.
+        case encodeRead(chunk: UInt32, length: Int, buffer: ChunkBuffer)
+    }
+
+    enum Output: Sendable {
+        case encoded(chunk: UInt32, record: ChunkRecord, buffer: ChunkBuffer, isFetch: Bool)
+        case failed(HostError)
+    }
+
+    private enum Ready {
+        case chunk(ChunkRecord, ChunkBuffer)
+        case hole(chunks: Int)
+    }
+
+    private let source: any BundleSource
+    private let chunkLength: UInt64
+    private let pool: BufferPool
+    private let workers: WorkerPool<Job, Output>
+    private var reader: StreamReader?
+    /// Next chunk to start on, next to tell the engine of, and what is done in between.
+    private var nextChunk: UInt32 = 0
+    private var nextDelivery: UInt32 = 0
+    private var ready: [UInt32: Ready] = [:]
+    private var inFlight = 0
+    private var planned = false
+    private var endTold = false
+    /// Encoded bytes of the chunks that the engine counts as resident.
+    private(set) var buffers: [UInt32: ChunkBuffer] = [:]
+
+    init(
+        source: any BundleSource, announce: Announce, level: Int, configuration: Configuration, wakeUp: WakeUp
+    ) throws(HostError) {
+        self.source = source
+        chunkLength = UInt64(announce.chunkLength)
+        pool = BufferPool(
+            bufferLength: Int(announce.chunkLength),
+            limit: configuration.maximumResidentChunks + configuration.encodeAhead + configuration.maximumFetches
+                + 2 * HostLimits.readAhead)
+        let chunkLength = Int(announce.chunkLength)
+        workers = try WorkerPool(name: "rmcp-encode", threads: HostLimits.workerThreads, wakeUp: wakeUp) {
+            let worker = EncodeWorker(source: source, chunkLength: chunkLength, level: level)
+            return { worker.run($0) }
+        }
+        if let stream = source as? StreamSource {
+            reader = try StreamReader(source: stream, pool: pool, wakeUp: wakeUp, ahead: HostLimits.readAhead)
+        }
+    }
+
+    func shutDown() {
+        reader?.stop()
+        workers.shutDown()
+    }
+
+    // MARK: Ahead
+
+    /// Starts as much as the engine has credit for.
+    func feed(_ engine: inout SenderEngine, at now: Instant) throws(HostError) {
+        while !planned, inFlight + ready.count < engine.encodeCredit {
+            guard try startNext() else { break }
+        }
+        if planned, !endTold, inFlight == 0, ready.isEmpty {
+            // Before END vouches for the whole: it must have been one and the same source all along.
+            try source.checkUnchanged()
+            endTold = true
+            engine.handle(.ended, at: now)
+        }
+    }
+
+    private func startNext() throws(HostError) -> Bool {
+        if let reader { return try startRead(reader) }
+        guard let file = source as? FileSource, let total = file.contentLength else { return false }
+        let offset = UInt64(nextChunk) * chunkLength
+        guard offset < total else {
+            planned = true
+            return false
+        }
+        let hole = file.holeLength(at: offset)
+        // A last, short chunk is read: its zeros are found anyway.
+        let wholeChunks = min(Int(hole / chunkLength), Int((total - offset) / chunkLength))
+        if wholeChunks > 0 {
+            let chunks = min(wholeChunks, TablePage.maximumRecords)
+            ready[nextChunk] = .hole(chunks: chunks)
+            nextChunk += UInt32(chunks)
+            return true
+        }
+        guard let buffer = pool.take() else { return false }
+        let length = Int(min(chunkLength, total - offset))
+        workers.submit(.encode(chunk: nextChunk, length: length, buffer: buffer, known: nil))
+        inFlight += 1
+        nextChunk += 1
+        return true
+    }
+
+    private func startRead(_ reader: StreamReader) throws(HostError) -> Bool {
+        switch reader.next() {
+        case nil: return false
+        case .failed(let error): throw error
+        case .ended:
+            planned = true
+            return false
+        case .chunk(let buffer, let length):
+            workers.submit(.encodeRead(chunk: nextChunk, length: length, buffer: buffer))
+            inFlight += 1
+            nextChunk += 1
+            return true
+        }
+    }
+
+    /// Takes what the workers have finished and tells the engine, in order.
+    func collect(_ engine: inout SenderEngine, at now: Instant) throws(HostError) {
+        while let output = workers.collect() {
+            switch output {
+            case .failed(let error): throw error
+            case .encoded(let chunk, let record, let buffer, let isFetch):
+                if isFetch {
+                    buffers[chunk] = buffer
+                    engine.handle(.fetched(chunk: chunk), at: now)
+                } else {
+                    inFlight -= 1
+                    ready[chunk] = .chunk(record, buffer)
+                }
+            }
+        }
+        while let item = ready.removeValue(forKey: nextDelivery) {
+            switch item {
+            case .hole(let chunks):
+                engine.handle(.hole(chunks: chunks, contentLength: UInt32(chunkLength)), at: now)
+                nextDelivery += UInt32(chunks)
+            case .chunk(let record, let buffer):
+                if record.kind == .zero { pool.giveBack(buffer) } else { buffers[nextDelivery] = buffer }
+                engine.handle(.encoded(record), at: now)
+                nextDelivery += 1
+            }
+        }
+    }
+
+    // MARK: Again
+
+    func fetch(_ chunk: UInt32, record: ChunkRecord) {
+        // The engine bounds what it fetches to what the pool holds.
+        guard let buffer = pool.take() else { return }
+        workers.submit(.encode(chunk: chunk, length: Int(record.contentLength), buffer: buffer, known: record))
+    }
+
+    func release(_ chunk: UInt32) {
+        if let buffer = buffers.removeValue(forKey: chunk) { pool.giveBack(buffer) }
+    }
+}
+
+/// What one encoding thread owns.
+private final class EncodeWorker {
+    private let source: any BundleSource
+    private let chunkLength: Int
+    private let level: Int
+    private var encoder: ChunkEncoder?
+    private let scratch: ChunkScratch
+
+    init(source: any BundleSource, chunkLength: Int, level: Int) {
+        self.source = source
+        self.chunkLength = chunkLength
+        self.level = level
+        scratch = ChunkScratch(length: chunkLength)
+    }
+
+    func run(_ job: ChunkFeeder.Job) -> ChunkFeeder.Output {
+        do throws(HostError) {
+            switch job {
+            case .encode(let chunk, let length, let buffer, let known):
+                return try encode(chunk: chunk, length: length, buffer: buffer, known: known)
+            case .encodeRead(let chunk, let length, let buffer):
+                let record = try encode(buffer: buffer, length: length)
+                if let stream = source as? StreamSource, record.kind != .zero {
+                    let encoded = unsafe UnsafeRawBufferPointer(rebasing: buffer.bytes.prefix(Int(record.encodedLength)))
+                    unsafe try stream.spool(encoded, at: UInt64(chunk) * UInt64(chunkLength))
+                }
+                return .encoded(chunk: chunk, record: record, buffer: buffer, isFetch: false)
+            }
+        } catch {
+            return .failed(error)
+        }
+    }
+
+    private func encode(chunk: UInt32, length: Int, buffer: ChunkBuffer, known: ChunkRecord?) throws(HostError) -> ChunkFeeder.Output {
+        let offset = UInt64(chunk) * UInt64(chunkLength)
+        if let known, let stream = source as? StreamSource {
+            let target = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer.bytes.prefix(Int(known.encodedLength)))
+            unsafe try stream.readSpooled(into: target, at: offset)
+            return .encoded(chunk: chunk, record: known, buffer: buffer, isFetch: true)
+        }
+        unsafe try source.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer.bytes.prefix(length)), at: offset)
+        let record = try encode(buffer: buffer, length: length)
+        guard known == nil || known == record else {
+            throw HostError("\(source.path) changed while it was being sent; receivers keep nothing of it. Send it again once it is at rest")
+        }
+        return .encoded(chunk: chunk, record: record, buffer: buffer, isFetch: known != nil)
+    }
+
+    /// Encodes what is in the buffer; the encoded bytes end up in its front.
+    private func encode(buffer: ChunkBuffer, length: Int) throws(HostError) -> ChunkRecord {
+        do throws(ContentError) {
+            if encoder == nil { encoder = try ChunkEncoder(level: level) }
+            guard let encoder else { throw .compression("no encoder") }
+            let content = unsafe UnsafeRawBufferPointer(rebasing: buffer.bytes.prefix(length))
+            let record = unsafe try encoder.encode(content: content, into: scratch.bytes)
+            if record.kind == .compressed {
+                unsafe buffer.bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: scratch.bytes.prefix(Int(record.encodedLength))))
+            }
+            return record
+        } catch {
+            throw HostError("cannot encode \(source.path): \(error)")
+        }
+    }
+}
+
+/// Working memory of one worker.
+@safe final class ChunkScratch {
+    let bytes: UnsafeMutableRawBufferPointer
+    let length: Int
+    init(length: Int) {
+        self.length = length
+        unsafe bytes = .allocate(byteCount: length, alignment: 4_096)
+    }
+    deinit { unsafe bytes.deallocate() }
+}
+
+/// The thread that reads standard input: it may block for as long as nothing comes.
+private final class StreamReader {
+    enum Item: Sendable {
+        case chunk(ChunkBuffer, length: Int)
+        case ended
+        case failed(HostError)
+    }
+
+    private let items: BoundedQueue<Item>
+    private let room: BoundedQueue<Void>
+
+    init(source: StreamSource, pool: BufferPool, wakeUp: WakeUp, ahead: Int) throws(HostError) {
+        let items = BoundedQueue<Item>(capacity: ahead + 2)
+        // One token for each chunk that may be read ahead.
+        let room = BoundedQueue<Void>(capacity: ahead)
+        for _ in 0..<ahead { _ = room.tryPush(()) }
+        self.items = items
+        self.room = room
+        // Not joined: it may be blocked in read until the process ends.
+        _ = try HostThread(name: "rmcp-read") {
+            while room.pop() != nil {
+                guard let buffer = pool.take() else { break }
+                let item: Item
+                do throws(HostError) {
+                    let length = unsafe try source.readNext(into: buffer.bytes)
+                    item = length > 0 ? .chunk(buffer, length: length) : .ended
+                } catch { item = .failed(error) }
+                _ = items.tryPush(item)
+                wakeUp.signal()
+                guard case .chunk(_, let length) = item, length == pool.bufferLength else {
+                    if case .chunk = item { _ = items.tryPush(.ended) }
+                    wakeUp.signal()
+                    return
+                }
+            }
+        }
+    }
+
+    /// Nil while nothing has been read.
+    func next() -> Item? {
+        guard let item = items.tryPop() else { return nil }
+        _ = room.tryPush(())
+        return item
+    }
+
+    func stop() { room.close() }
+}

@@ -1,0 +1,24 @@
+import RMCPProtocol
+
+/// Where a bundle's chunks go until it is complete. Chunks are written from worker threads, several at once and in any
+/// order; `commit` comes last and alone.
+protocol BundleStorage: AnyObject, Sendable {
+    /// The path shown to the user.
+    var path: String { get }
+    /// Whether chunks from before may be there.
+    var isResumable: Bool { get }
+
+    /// Makes room for the bundle, so that a full disk is known at the start.
+    func prepare(contentLength: UInt64?, allocatedLength: UInt64) throws(HostError)
+    /// True when a chunk with this record may be there from before; it counts only once `read` has verified it.
+    func mayHave(chunk: UInt32, record: ChunkRecord) -> Bool
+    /// Reads back what is there of a chunk; false when it is not all there.
+    func read(chunk: UInt32, into buffer: UnsafeMutableRawBufferPointer) throws(HostError) -> Bool
+    func write(chunk: UInt32, record: ChunkRecord, content: UnsafeRawBufferPointer) throws(HostError)
+    /// Makes holes of zero chunks.
+    func zero(chunks: Range<UInt32>, contentLength: UInt64) throws(HostError)
+    /// Puts the bundle on stable storage and under its final name.
+    func commit(contentLength: UInt64) throws(HostError)
+    /// The bundle will not be completed by this session; what is there stays for the next.
+    func abandon()
+}

@@ -1,0 +1,73 @@
+import Glibc
+
+/// A file descriptor that is closed when its owner goes.
+public final class OwnedDescriptor: Sendable {
+    public let raw: Int32
+    public init(_ raw: Int32) { self.raw = raw }
+    deinit { close(raw) }
+}
+
+/// Calls that go on until everything is transferred or something is wrong.
+enum FileTransfer {
+    /// Reads until `buffer` is full or the file ends; the number of bytes read.
+    static func read(
+        _ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64, path: String
+    ) throws(HostError) -> Int {
+        var done = 0
+        while done < buffer.count {
+            let count = unsafe pread(descriptor, buffer.baseAddress?.advanced(by: done), buffer.count - done, Int(offset) + done)
+            if count == 0 { break }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw .system("read", path)
+            }
+            done += count
+        }
+        return done
+    }
+
+    /// Reads from a pipe or terminal until `buffer` is full or the input ends.
+    static func readSequentially(
+        _ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, path: String
+    ) throws(HostError) -> Int {
+        var done = 0
+        while done < buffer.count {
+            let count = unsafe Glibc.read(descriptor, buffer.baseAddress?.advanced(by: done), buffer.count - done)
+            if count == 0 { break }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw .system("read", path)
+            }
+            done += count
+        }
+        return done
+    }
+
+    static func write(
+        _ descriptor: Int32, _ buffer: UnsafeRawBufferPointer, at offset: UInt64, path: String
+    ) throws(HostError) {
+        var done = 0
+        while done < buffer.count {
+            let count = unsafe pwrite(descriptor, buffer.baseAddress?.advanced(by: done), buffer.count - done, Int(offset) + done)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw .system("write", path)
+            }
+            done += count
+        }
+    }
+
+    static func writeSequentially(
+        _ descriptor: Int32, _ buffer: UnsafeRawBufferPointer, path: String
+    ) throws(HostError) {
+        var done = 0
+        while done < buffer.count {
+            let count = unsafe Glibc.write(descriptor, buffer.baseAddress?.advanced(by: done), buffer.count - done)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw .system("write", path)
+            }
+            done += count
+        }
+    }
+}

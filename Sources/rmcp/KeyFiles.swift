@@ -1,0 +1,81 @@
+import Glibc
+import RMCPContent
+import RMCPHost
+import RMCPProtocol
+
+/// Where keys live and how they are read and made.
+enum KeyFiles {
+    /// `$XDG_CONFIG_HOME/rmcp` or `~/.config/rmcp`.
+    static var directory: String {
+        if let base = Settings.systemEnvironment("XDG_CONFIG_HOME"), !base.isEmpty { return base + "/rmcp" }
+        return (Settings.systemEnvironment("HOME") ?? "/root") + "/.config/rmcp"
+    }
+
+    static var defaultKey: String { directory + "/id_ed25519" }
+    /// Read by `recv` when no `--trust` is given.
+    static var defaultTrust: String { directory + "/trusted_keys" }
+
+    /// The signing key of `send`; the default one is made on first use.
+    static func signingKey(path: String?) throws(HostError) -> (key: SigningKey, isNew: Bool) {
+        let file = path ?? defaultKey
+        if path == nil, unsafe access(file, F_OK) != 0 { return (try generate(at: file), true) }
+        var status = stat()
+        guard unsafe stat(file, &status) == 0 else {
+            throw .system("read key", file, advice: "make one with: rmcp keygen -o \(file)")
+        }
+        guard status.st_mode & 0o077 == 0 else {
+            throw HostError("key \(file) can be read by others; receivers would trust whoever did. Protect it with: chmod 600 \(file)")
+        }
+        let text = try TextFile.read(file)
+        do throws(ContentError) { return (try SigningKey(parsing: text), false) } catch {
+            throw HostError("\(file): \(error)")
+        }
+    }
+
+    /// Makes a key file that only its owner can read; never writes over one.
+    static func generate(at path: String) throws(HostError) -> SigningKey {
+        try makeParents(of: path)
+        let key = SigningKey()
+        let raw = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard raw >= 0 else {
+            throw .system("create key", path, advice: errno == EEXIST ? "it is not overwritten; remove it first if you mean to" : nil)
+        }
+        let descriptor = OwnedDescriptor(raw)
+        var text = key.fileText
+        let written = text.withUTF8 { unsafe Glibc.write(descriptor.raw, $0.baseAddress, $0.count) }
+        guard written == text.utf8.count, fsync(raw) == 0 else { throw .system("write key", path) }
+        return key
+    }
+
+    private static func makeParents(of path: String) throws(HostError) {
+        var directory = ""
+        for component in path.split(separator: "/", omittingEmptySubsequences: false).dropLast() {
+            directory += directory.isEmpty && component.isEmpty ? "/" : component + "/"
+            if component.isEmpty { continue }
+            guard unsafe mkdir(directory, 0o700) == 0 || errno == EEXIST else { throw .system("create directory", directory) }
+        }
+    }
+
+    /// `--trust KEY|FILE`, any number of them; without any, the default file if it is there.
+    static func trustedKeys(_ arguments: [String]) throws(HostError) -> Set<PublicKey> {
+        var keys: Set<PublicKey> = []
+        var sources = arguments
+        if sources.isEmpty, unsafe access(defaultTrust, F_OK) == 0 { sources = [defaultTrust] }
+        for source in sources {
+            if let key = PublicKeyText.parse(line: source) {
+                keys.insert(key)
+                continue
+            }
+            guard unsafe access(source, F_OK) == 0 else {
+                throw HostError(
+                    "--trust \(source): neither a public key nor a file; rmcp keygen prints keys of the form: rmcp-ed25519 BASE64",
+                    kind: .usage)
+            }
+            let text = try TextFile.read(source)
+            do throws(ContentError) { keys.formUnion(try PublicKeyText.parse(file: text, path: source)) } catch {
+                throw HostError(error.description, kind: .usage)
+            }
+        }
+        return keys
+    }
+}

@@ -1,0 +1,20 @@
+import ArgumentParser
+import RMCPContent
+import RMCPHost
+
+struct KeygenCommand: CodedCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "keygen", abstract: "Make a signing key and print its public line.",
+        discussion: "Give the public line to receivers: rmcp recv --trust 'rmcp-ed25519 BASE64', or in a file with one key a line.")
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("Where the private key goes (default: ~/.config/rmcp/id_ed25519).", valueName: "file"))
+    var output: String?
+
+    mutating func execute() throws -> ExitStatus {
+        let path = output ?? KeyFiles.defaultKey
+        let key = try KeyFiles.generate(at: path)
+        Console.line("private key written to \(path)")
+        Console.standardOutput(PublicKeyText.line(for: key.publicKey))
+        return .done
+    }
+}

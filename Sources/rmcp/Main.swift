@@ -1,4 +1,0 @@
-import ArgumentParser
-import TOMLKit
-import SystemPackage
-@main struct Main: ParsableCommand { func run() {} }

@@ -1,0 +1,122 @@
+import RMCPContent
+import RMCPHost
+import RMCPProtocol
+
+/// Tells the user how a receiver fares.
+final class RecvReporter {
+    private let style: OutputStyle
+    private var live: LiveLine
+    private let metrics: MetricsFile?
+    private var completed = 0
+    private var failed = 0
+    private var last: (at: Interval, done: UInt64)?
+
+    init(style: OutputStyle, metricsPath: String?) {
+        self.style = style
+        live = LiveLine(isActive: !style.isQuiet && !style.isJSON)
+        metrics = metricsPath.map { MetricsFile(path: $0) }
+    }
+
+    func handle(_ update: ReceiveUpdate) {
+        count(update)
+        if style.isJSON { return writeJSON(update) }
+        switch update {
+        case .listening(let interface, let group): say("listening to \(group.text) on \(interface)")
+        case .warning(let text): live.print("rmcp: \(text)")
+        case .refused(let announce, let reason): live.print("rmcp: refused \(Self.describe(announce)): \(Self.explain(reason))")
+        case .began(let snapshot):
+            let size = snapshot.announce.contentLength.map { ", \(Units.size($0))" } ?? ""
+            say("receiving \(Self.describe(snapshot.announce))\(size)")
+        case .progress(let snapshots): live.show(snapshots.map(line).joined(separator: " | "))
+        case .completed(let snapshot, let path):
+            let speed = Double(snapshot.contentDone) / max(0.001, snapshot.elapsed.inSeconds)
+            var text = "complete: \(path), \(Units.size(snapshot.contentDone)) in \(Units.time(snapshot.elapsed)) (\(Units.size(UInt64(speed)))/s)"
+            if snapshot.contentKept > 0 { text += ", \(Units.size(snapshot.contentKept)) of it from before" }
+            say(text)
+            if style.isVerbose { say(Self.counters(snapshot.counters)) }
+        case .failed(let snapshot, let reason):
+            live.clear()
+            Console.error("failed: \(reason)")
+            if style.isVerbose { say(Self.counters(snapshot.counters)) }
+        }
+    }
+
+    private func count(_ update: ReceiveUpdate) {
+        switch update {
+        case .completed: completed += 1
+        case .failed: failed += 1
+        case .progress(let snapshots):
+            metrics?.write(snapshots, completed: completed, failed: failed)
+            return
+        default: return
+        }
+        metrics?.write([], completed: completed, failed: failed)
+    }
+
+    private func say(_ text: String) { if !style.isQuiet { live.print(text) } }
+
+    private func line(_ snapshot: ReceiveSnapshot) -> String {
+        var parts = ["\(BundleName.printable(snapshot.announce.name)) \(Units.size(snapshot.contentDone))"]
+        if let total = snapshot.contentLength, total > 0 {
+            parts[0] += " of \(Units.size(total)) \(Units.percent(Double(snapshot.contentDone) / Double(total)))"
+        }
+        parts.append("\(Units.size(UInt64(Double(snapshot.contentDone) / max(0.001, snapshot.elapsed.inSeconds))))/s")
+        parts.append(snapshot.state.reason)
+        if snapshot.loss > 0.0005 { parts.append("loss \(Units.percent(snapshot.loss))") }
+        return parts.joined(separator: " · ")
+    }
+
+    private static func describe(_ announce: Announce) -> String {
+        let key = announce.isSigned ? "key \(PublicKeyText.short(announce.key))…" : "not signed"
+        return "\"\(BundleName.printable(announce.name))\" (\(key), session \(announce.session.text.prefix(8)))"
+    }
+
+    private static func explain(_ reason: SessionRefusal) -> String {
+        switch reason {
+        case .unsigned: "it is not signed; --allow-unsigned would take it"
+        case .untrusted(let key): "its key is not trusted; to trust it: --trust '\(PublicKeyText.line(for: key))'"
+        case .badSignature: "its signature is wrong"
+        case .tagInUse: "another session with the same tag is under way"
+        case .tooManySessions: "too many sessions at once; it is taken when another ends"
+        }
+    }
+
+    private static func counters(_ counters: ReceiverCounters) -> String {
+        "datagrams \(counters.datagrams), duplicates \(counters.duplicates), NAKs \(counters.naksSent), suppressed \(counters.naksSuppressed), "
+            + "statuses \(counters.statusesSent), window drops \(counters.windowDrops), overflow \(counters.overflowed), "
+            + "rejected chunks \(counters.chunksRejected), malformed \(counters.malformed), foreign \(counters.foreign), forged \(counters.forged)"
+    }
+
+    // MARK: JSON
+
+    private func writeJSON(_ update: ReceiveUpdate) {
+        switch update {
+        case .listening(let interface, let group):
+            JSONLine(event: "listening", ["interface": .string(interface), "group": .string(group.text)]).write()
+        case .warning(let text): JSONLine(event: "warning", ["message": .string(text)]).write()
+        case .refused(let announce, let reason):
+            JSONLine(event: "refused", ["name": .string(announce.name), "session": .string(announce.session.text), "reason": .string(Self.explain(reason))]).write()
+        case .began(let snapshot): JSONLine(event: "began", fields(snapshot)).write()
+        case .progress(let snapshots): for snapshot in snapshots { JSONLine(event: "progress", fields(snapshot)).write() }
+        case .completed(let snapshot, let path):
+            var all = fields(snapshot)
+            all["path"] = .string(path)
+            JSONLine(event: "completed", all).write()
+        case .failed(let snapshot, let reason):
+            var all = fields(snapshot)
+            all["reason"] = .string(reason)
+            JSONLine(event: "failed", all).write()
+        }
+    }
+
+    private func fields(_ snapshot: ReceiveSnapshot) -> [String: JSONLine.Value] {
+        [
+            "name": .string(snapshot.announce.name), "session": .string(snapshot.announce.session.text),
+            "state": .string("\(snapshot.state)"), "seconds": .number(snapshot.elapsed.inSeconds),
+            "bytes_done": .unsigned(snapshot.contentDone), "bytes_kept": .unsigned(snapshot.contentKept),
+            "bytes": snapshot.contentLength.map { .unsigned($0) } ?? .integer(-1), "loss": .number(snapshot.loss),
+            "naks": .unsigned(snapshot.counters.naksSent), "overflow": .unsigned(snapshot.counters.overflowed),
+            "rejected_chunks": .unsigned(snapshot.counters.chunksRejected),
+        ]
+    }
+}

@@ -57,6 +57,13 @@ struct Poller {
         return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
+    /// Since 1970, for what people and other hosts read; may jump.
+    static func wallClockMilliseconds() -> UInt64 {
+        var time = timespec()
+        _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return UInt64(time.tv_sec) * 1_000 + UInt64(time.tv_nsec) / 1_000_000
+    }
+
     /// Returns when a descriptor is ready or the deadline has come.
     /// - Parameter writable: index of a descriptor to wait for room at, too.
     mutating func wait(until deadline: Instant?, writable: Int? = nil) {

@@ -80,12 +80,10 @@ public final class SendSession {
             }
             chunkLength *= 2
         }
-        var time = timespec()
-        _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
         return Announce(
             session: SessionID(high: .random(in: 0...(.max)), low: .random(in: 0...(.max))), kind: source.kind,
             chunkLength: chunkLength, payloadLength: 0,
-            creationTime: UInt64(time.tv_sec) * 1_000 + UInt64(time.tv_nsec) / 1_000_000,
+            creationTime: Poller.wallClockMilliseconds(),
             contentLength: source.contentLength, allocatedLength: source.allocatedLength, mode: source.mode,
             modificationTime: source.modificationTime, name: name, key: request.signer.publicKey)
     }

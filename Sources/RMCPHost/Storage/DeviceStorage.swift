@@ -1,3 +1,4 @@
+import CLinuxNetwork
 import Glibc
 import RMCPProtocol
 

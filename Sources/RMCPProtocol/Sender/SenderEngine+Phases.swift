@@ -44,7 +44,10 @@ extension SenderEngine {
     /// Lowers the datagram's length while joined receivers do not get it: a hole in the path MTU, found before the
     /// first chunk is cut. False while that is being tried out.
     private mutating func isDatagramLengthSettled(at now: Instant) -> Bool {
-        guard let longest = children.shortestLongestDatagram, longest < datagramLength else { return true }
+        guard let longest = children.shortestLongestDatagram, longest < datagramLength else {
+            lastLengthProbe = nil
+            return true
+        }
         guard let probed = lastLengthProbe else {
             lastLengthProbe = now
             return false
@@ -94,7 +97,12 @@ extension SenderEngine {
 
     mutating func scheduleAnnounce(at now: Instant) {
         var interval = configuration.announceInterval
-        if case .waiting = phase { interval = configuration.announceIntervalWaiting }
+        if case .waiting = phase {
+            interval = configuration.announceIntervalWaiting
+            // Each ANNOUNCE is followed by one as long as DATA will be: who gets only the short one sits behind a hole
+            // in the path MTU.
+            lengthProbeDue = true
+        }
         nextAnnounce = now + interval
         let signature = signer.signature(for: announce.signedMessage)
         enqueue(.announce(announce, signature), to: .group)

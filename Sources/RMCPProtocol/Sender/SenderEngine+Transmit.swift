@@ -5,6 +5,11 @@ extension SenderEngine {
     /// that are live, first transmissions, and what latecomers asked for.
     public mutating func pollTransmit(at now: Instant) -> Transmit? {
         if let (packet, destination) = control.popFirst() { return .datagram(encode(packet, to: destination), destination) }
+        if lengthProbeDue {
+            lengthProbeDue = false
+            let signature = signer.signature(for: announce.signedMessage)
+            return .datagram(encode(.announce(announce, signature), to: .group, paddedTo: datagramLength), .group)
+        }
         switch phase {
         case .waiting, .leaving, .finished: return nil
         case .streaming, .draining, .lingering: break
@@ -24,7 +29,7 @@ extension SenderEngine {
 
     // MARK: Control and table
 
-    private mutating func encode(_ packet: Packet, to destination: Destination) -> [UInt8] {
+    private mutating func encode(_ packet: Packet, to destination: Destination, paddedTo length: Int = 0) -> [UInt8] {
         let isUnicast = destination != .group
         let sequence: UInt32
         if isUnicast {
@@ -40,8 +45,7 @@ extension SenderEngine {
             sequence: sequence
         ).write(to: &writer)
         writer.write(packet)
-        // While receivers join, ANNOUNCE is as long as DATA will be: a hole in the path MTU shows before it matters.
-        if case .announce = packet, case .waiting = phase, sequence & 1 == 0 { writer.pad(to: datagramLength) }
+        writer.pad(to: length)
         count(bytes: writer.count, datagrams: 1)
         return writer.bytes
     }

@@ -106,6 +106,7 @@ public struct SenderEngine: Sendable {
     var wasLimitedByRate = false
     /// When receivers were found to lack full-sized datagrams; the start waits for the probes.
     var lastLengthProbe: Instant?
+    var lengthProbeDue = false
 
     var control: Deque<(Packet, Destination)> = []
     var events: Deque<SenderEvent> = []
@@ -229,7 +230,7 @@ public struct SenderEngine: Sendable {
         if isFinished { return nil }
         var next = min(nextHeartbeat, nextTick)
         switch phase {
-        case .leaving(_, _, let at): return min(at, control.isEmpty ? .distantFuture : now)
+        case .leaving(_, _, let at): return control.isEmpty ? at : now
         case .lingering(let until): next = min(next, until)
         default: break
         }

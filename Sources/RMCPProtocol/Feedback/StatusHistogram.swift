@@ -59,6 +59,10 @@ public enum PressureBucket {
     /// Upper bound of the queueing delay of each bucket, milliseconds.
     public static let delayBounds: [Int64] = [2, 5, 10, 20, 50, 100, 200]
     public static let count = 8
+    /// From `hold` on the rate must not grow; from `overload` on it must fall, and from `severe` on, fast.
+    public static let hold: UInt8 = 3
+    public static let overload: UInt8 = 4
+    public static let severe: UInt8 = 6
 
     public static func index(queueingDelay: Interval) -> UInt8 {
         UInt8(delayBounds.firstIndex { queueingDelay < .milliseconds($0) } ?? delayBounds.count)

@@ -32,9 +32,8 @@ public struct RateController: Sendable {
 
     /// Loss above the floor that counts as overload.
     private static let tolerance = 0.02
-    /// Pressure buckets: from `holdPressure` the rate does not grow, from `overloadPressure` it falls.
-    private static let holdPressure = 3
-    private static let overloadPressure = 4
+    private static let holdPressure = Int(PressureBucket.hold)
+    private static let overloadPressure = Int(PressureBucket.overload)
 
     public init(configuration: Configuration, at now: Instant) {
         minimum = Double(max(1, configuration.minimumRate))
@@ -75,7 +74,13 @@ public struct RateController: Sendable {
         }
         if isOverload {
             slowDown(loss: loss, pressure: pressure, round: round, at: now)
-        } else if isLimitedByRate, pressure < Self.holdPressure, now >= nextGrowth {
+        } else if pressure >= Self.holdPressure {
+            // Close enough: from here on growth is careful.
+            if case .startup = phase {
+                phase = .steady
+                ceiling = rate
+            }
+        } else if isLimitedByRate, now >= nextGrowth {
             speedUp(round: round, at: now)
         }
         lossFloor = min(lossFloor, max(loss, lossFloor * 0.98))
@@ -86,7 +91,7 @@ public struct RateController: Sendable {
         // Only loss above the floor can be undone by the check after recovery; pressure cannot be misread that way.
         let lossAtCut = loss > lossFloor + Self.tolerance && pressure < Self.overloadPressure ? loss : 0
         phase = .recovering(until: now + round * 1.5, previousRate: rate, previousLoss: lossAtCut)
-        rate = max(minimum, rate * decrease)
+        rate = max(minimum, rate * (pressure >= Int(PressureBucket.severe) ? decrease * decrease : decrease))
         nextGrowth = now + round
     }
 

@@ -60,6 +60,7 @@ extension ReceiverEngine {
             }
             ledger[data.chunk] = .assembling
             slot = allocated
+            reportRisingPressure(at: now)
         }
         return fill(slot: slot, with: data, payloadOffset: payloadOffset, offset: offset, length: length, at: now)
     }

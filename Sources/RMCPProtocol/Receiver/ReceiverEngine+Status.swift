@@ -60,12 +60,22 @@ extension ReceiverEngine {
         enqueueStatus(at: now)
     }
 
+    /// Buffers fill within milliseconds on a fast network: a receiver that is about to be overrun says so ahead of
+    /// its turn.
+    mutating func reportRisingPressure(at now: Instant) {
+        let pressure = PressureBucket.index(bufferUse: slots.usedShare)
+        guard pressure >= PressureBucket.overload, pressure > reportedPressure else { return }
+        nextStatus = min(nextStatus, lastStatus + max(configuration.urgentStatusInterval, statusInterval * 0.25))
+    }
+
     mutating func enqueueStatus(at now: Instant) {
         counters.statusesSent += 1
+        lastStatus = now
         let queueing = PressureBucket.index(queueingDelay: queueing.takeWorst())
         var pressure = max(queueing, PressureBucket.index(bufferUse: slots.usedShare))
         if overflowed { pressure = UInt8(PressureBucket.count - 1) }
         overflowed = false
+        reportedPressure = pressure
         var histogram = StatusHistogram(
             state: state, progress: progressDecile, loss: LossBucket.index(of: arrivals.loss), pressure: pressure)
         if state.isFinal {

@@ -108,6 +108,8 @@ public struct ReceiverEngine: Sendable {
     var endHoldUntil = Instant.zero
     var statusInterval: Interval
     var nextStatus: Instant
+    var lastStatus: Instant
+    var reportedPressure: UInt8 = 0
     var pendingFinalSequence: UInt32?
 
     var outbox: Deque<Packet> = []
@@ -142,6 +144,7 @@ public struct ReceiverEngine: Sendable {
         lastHeard = now
         nextRejoin = now + configuration.rejoinAfterSilence
         statusInterval = configuration.minimumStatusInterval
+        lastStatus = now
         // The first status is what the sender counts joins by: soon, but not all at once.
         nextStatus = now + random.interval(upTo: configuration.minimumStatusInterval * 0.5)
         self.random = random

@@ -39,6 +39,10 @@ extension SenderEngine {
             enqueue(.acknowledgement(sequence: header.sequence), to: .peer(source))
         }
         if children.active > 0 { idleSince = nil }
+        // A receiver that is being overrun cannot wait for the next tick.
+        if report.histogram.pressure.suffix(PressureBucket.count - Int(PressureBucket.overload)).contains(where: { $0 > 0 }) {
+            updateRate(at: now)
+        }
     }
 
     private mutating func sample(_ echo: TimestampEcho, at now: Instant) {

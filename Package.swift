@@ -66,7 +66,11 @@ let package = Package(
         ),
         .target(
             name: "RMCPSimulator",
-            dependencies: ["RMCPProtocol", .product(name: "DequeModule", package: "swift-collections")],
+            dependencies: [
+                "RMCPProtocol",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+            ],
             swiftSettings: strict
         ),
         .executableTarget(

@@ -10,6 +10,8 @@ public struct Configuration: Sendable {
     public var datagramLengthLadder = [1_400, 1_300, 1_200, 1_000, 508]
     /// Content bytes of a chunk; docs/decisions/0002 has the measurements.
     public var chunkLength: UInt32 = 1 << 20
+    /// Sequence number of the first multicast datagram; nil draws one. Set where the wrap of the number is tried out.
+    public var firstSequence: UInt32?
 
     // MARK: Joining
 

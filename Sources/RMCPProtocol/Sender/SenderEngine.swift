@@ -125,7 +125,8 @@ public struct SenderEngine: Sendable {
         self.signer = signer
         var random = RandomSource(seed: seed)
         transmitter = UInt32.random(in: 1...(.max), using: &random)
-        nextSequence = UInt32.random(in: 0...(.max), using: &random)
+        let drawn = UInt32.random(in: 0...(.max), using: &random)
+        nextSequence = configuration.firstSequence ?? drawn
         self.random = random
         var announce = announce
         announce.payloadLength = UInt16(configuration.datagramLength - DataHeader.length)
@@ -150,6 +151,8 @@ public struct SenderEngine: Sendable {
     // MARK: What the host asks
 
     public var session: SessionID { announce.session }
+    /// The ephemeral id in the headers of this session's packets.
+    public var transmitterID: UInt32 { transmitter }
     public var datagramLength: Int { Int(announce.payloadLength) + DataHeader.length }
     /// Receivers by state, and their loss.
     public var receivers: StatusHistogram { children.summary }

@@ -1,0 +1,145 @@
+import DequeModule
+import RMCPProtocol
+
+/// What a receiver's host can do.
+public struct ReceiverHostModel: Sendable {
+    /// Datagrams a second that its network thread handles.
+    public var datagramRate: Double
+    /// Bytes that its socket holds while the process does not read.
+    public var socketBuffer: Int
+    public var disk: DiskModel
+    public var trusts: Trust
+    /// False makes the hook after a bundle fail.
+    public var hookSucceeds = true
+
+    public enum Trust: Sendable, Hashable {
+        /// The key of the senders that the scenario adds.
+        case sender
+        case nobody
+        case anybody
+    }
+
+    public init(
+        datagramRate: Double = 500_000, socketBuffer: Int = 8 << 20, disk: DiskModel = DiskModel(), trusts: Trust = .sender
+    ) {
+        self.datagramRate = datagramRate
+        self.socketBuffer = socketBuffer
+        self.disk = disk
+        self.trusts = trusts
+    }
+}
+
+/// A receiver's host in the simulator: a socket buffer, a process that may sleep or be killed, sessions, and a disk.
+struct ReceiverNode {
+    /// A class, so that engines are driven in place and never copied.
+    final class Session {
+        var engine: ReceiverEngine
+        let announce: Announce
+        /// What lies in each slot's buffer, by packet.
+        var buffers: [[UInt64]]
+        var isCommitted = false
+
+        init(engine: ReceiverEngine, announce: Announce, slots: Int) {
+            self.engine = engine
+            self.announce = announce
+            let packets = ChunkGeometry.packetCount(
+                encodedLength: announce.chunkLength, payloadLength: UInt16(Limits.minimumPayloadLength))
+            buffers = Array(repeating: Array(repeating: 0, count: packets), count: slots)
+        }
+    }
+
+    struct Queued {
+        var payload: Payload
+        var source: SocketAddress
+        var bytes: Int
+    }
+
+    let host: ReceiverHostModel
+    let configuration: Configuration
+    var disk: SimulatedDisk
+    var directory: SessionDirectory
+    var sessions: [UInt32: Session] = [:]
+    /// Tags in the order in which sessions began: dictionaries have none that replays.
+    var order: [UInt32] = []
+    /// False while the process is not running.
+    var isRunning = true
+    /// Counts lives: what was scheduled for an earlier one is void.
+    var life = 0
+    /// No reading from the socket before this.
+    var pausedUntil = Instant.zero
+    /// What the node's clock is ahead of the world's: a suspended host's falls behind.
+    var clockOffset = Interval.zero
+    var socket: Deque<Queued> = []
+    var socketBytes = 0
+    var busyUntil = Instant.zero
+    var overflowed: UInt64 = 0
+
+    // What the checkers read.
+    var completed: [SessionID: Instant] = [:]
+    var failed: [SessionID: ReceiverState] = [:]
+    var refusals: [SessionRefusal] = []
+    var joinedAt: [SessionID: Instant] = [:]
+    var keptChunks = 0
+    var counters = ReceiverCounters()
+    var fetchedBytes: UInt64 = 0
+
+    init(host: ReceiverHostModel, configuration: Configuration, trustedKeys: Set<PublicKey>) {
+        self.host = host
+        self.configuration = configuration
+        disk = SimulatedDisk(model: host.disk)
+        directory = Self.makeDirectory(host: host, trustedKeys: trustedKeys)
+    }
+
+    static func makeDirectory(host: ReceiverHostModel, trustedKeys: Set<PublicKey>) -> SessionDirectory {
+        let keys = host.trusts == .sender ? trustedKeys : []
+        return SessionDirectory(
+            policy: TrustPolicy(trustedKeys: keys, allowsUnsigned: host.trusts == .anybody),
+            verifier: SimulatedVerifier(), sessionLimit: 8)
+    }
+
+    /// Takes a train of datagrams into the socket's buffer; what does not fit is lost and counted.
+    mutating func enqueue(_ payload: Payload, from source: SocketAddress, bytes: Int, datagrams: Int) {
+        guard socketBytes + bytes <= host.socketBuffer else {
+            overflowed += UInt64(datagrams)
+            return
+        }
+        socketBytes += bytes
+        socket.append(Queued(payload: payload, source: source, bytes: bytes))
+    }
+
+    /// Kills the process: only the disk is left.
+    mutating func kill(using random: inout RandomSource) {
+        isRunning = false
+        life += 1
+        for tag in order { retire(tag) }
+        socket.removeAll()
+        socketBytes = 0
+        disk.tear(using: &random)
+    }
+
+    mutating func restart(trustedKeys: Set<PublicKey>) {
+        isRunning = true
+        life += 1
+        directory = Self.makeDirectory(host: host, trustedKeys: trustedKeys)
+    }
+
+    /// Takes a session off the books and adds up what it counted.
+    mutating func retire(_ tag: UInt32) {
+        guard let session = sessions.removeValue(forKey: tag) else { return }
+        order.removeAll { $0 == tag }
+        let last = session.engine.counters
+        counters.naksSent += last.naksSent
+        counters.naksSuppressed += last.naksSuppressed
+        counters.duplicates += last.duplicates
+        counters.datagrams += last.datagrams
+        counters.chunksRejected += last.chunksRejected
+        counters.malformed += last.malformed
+        counters.forged += last.forged
+        counters.windowDrops += last.windowDrops
+        counters.statusesSent += last.statusesSent
+        fetchedBytes += last.payloadBytes
+    }
+
+    /// The key under which a bundle lies on disk: another signer's bundle of the same name is another file.
+    static func diskName(_ announce: Announce) -> String { "\(announce.name)/\(announce.key.value.a)" }
+}

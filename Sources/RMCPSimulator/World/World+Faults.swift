@@ -1,0 +1,117 @@
+public import RMCPProtocol
+
+/// What scenarios do to a world while it runs.
+extension World {
+    /// kill -9: the process is gone, the disk stays.
+    public func killReceiver(_ index: Int) {
+        log("receiver \(index): killed")
+        receivers[index].node.kill(using: &random)
+        receivers[index].isReading = false
+        receivers[index].nextWake = .distantFuture
+    }
+
+    public func restartReceiver(_ index: Int) {
+        log("receiver \(index): restarted")
+        receivers[index].node.restart(trustedKeys: trustedKeys)
+        receivers[index].isMember = true
+    }
+
+    /// The process does not run for a while; its clock does, and its socket fills.
+    public func pauseReceiver(_ index: Int, for interval: Interval) {
+        receivers[index].node.pausedUntil = max(receivers[index].node.pausedUntil, now + interval)
+    }
+
+    /// The host sleeps: nothing arrives, and its monotonic clock stands still.
+    public func suspendReceiver(_ index: Int, for interval: Interval) {
+        log("receiver \(index): suspended")
+        pauseReceiver(index, for: interval)
+        setLinks(ofReceiver: index, up: false)
+        after((now - Self.start) + interval) { world in
+            world.receivers[index].node.clockOffset = world.receivers[index].node.clockOffset - interval
+            world.setLinks(ofReceiver: index, up: true)
+            world.driveReceiver(index)
+        }
+    }
+
+    /// The cable is pulled, or plugged in.
+    public func setLinks(ofReceiver index: Int, up: Bool) {
+        log("receiver \(index): link \(up ? "up" : "down")")
+        receivers[index].downlink.isUp = up
+        receivers[index].uplink.isUp = up
+    }
+
+    public func setEgress(ofSender index: Int, up: Bool) { senders[index].egress.isUp = up }
+
+    /// A switch forgets that the receiver belongs to the group; it is let in again when it says so anew.
+    public func forgetMembership(ofReceiver index: Int) { receivers[index].isMember = false }
+
+    /// The next `count` packets of a kind that go to the receiver, or come from it, are lost.
+    public func drop(_ kind: PacketKind, count: Int, ofReceiver index: Int) {
+        receivers[index].downlink.dropNext[kind] = count
+        receivers[index].uplink.dropNext[kind] = count
+    }
+
+    /// The sender's process is gone without a word.
+    public func killSender(_ index: Int) {
+        log("sender \(index): killed")
+        senders[index].isRunning = false
+    }
+
+    public func stopSender(_ index: Int) {
+        senders[index].node.engine.stop(at: now)
+        driveSender(index)
+    }
+
+    /// Somebody writes to the source of a sender.
+    public func changeSource(ofSender index: Int) { senders[index].node.sourceChanged = true }
+
+    /// Somebody else's datagram reaches every receiver by the group's address.
+    public func inject(_ bytes: [UInt8], fingerprint: UInt64 = 0xBAD, from source: SocketAddress = .ipv4(10, 9, 9, 9, port: 9)) {
+        for index in receivers.indices where receivers[index].isMember {
+            queue.schedule(
+                .receiverArrival(index, .packet(bytes, fingerprint: fingerprint), source, bytes: bytes.count + 28, datagrams: 1),
+                at: now + .microseconds(10))
+        }
+    }
+
+    /// Somebody else's datagram reaches the sender.
+    public func inject(_ bytes: [UInt8], toSender index: Int, from source: SocketAddress = .ipv4(10, 9, 9, 9, port: 9)) {
+        queue.schedule(.senderArrival(index, bytes, source), at: now + .microseconds(10))
+    }
+
+    // MARK: What checks ask
+
+    public func session(ofSender index: Int) -> SessionID { senders[index].node.engine.session }
+    public func outcome(ofSender index: Int) -> SenderOutcome? { senders[index].node.outcome }
+    public func counters(ofSender index: Int) -> SenderCounters { senders[index].node.engine.counters }
+    public func encodedLength(ofSender index: Int) -> UInt64 { senders[index].node.engine.encodedLength }
+    public func rate(ofSender index: Int) -> Double { senders[index].node.engine.rate }
+    public func datagramLength(ofSender index: Int) -> Int { senders[index].node.engine.datagramLength }
+    public func peakResident(ofSender index: Int) -> Int { senders[index].node.peakResident }
+    /// From the start of streaming, nil until everything was sent once.
+    public func timeToSendOnce(ofSender index: Int) -> Interval? {
+        guard let end = senders[index].node.sentOnceAt, let start = senders[index].node.startedAt else { return nil }
+        return end - start
+    }
+    public func startTime(ofSender index: Int) -> Instant? { senders[index].node.startedAt }
+    public var receiverCount: Int { receivers.count }
+    public func completion(ofReceiver index: Int, session: SessionID) -> Instant? { receivers[index].node.completed[session] }
+    public func failure(ofReceiver index: Int, session: SessionID) -> ReceiverState? { receivers[index].node.failed[session] }
+    public func refusals(ofReceiver index: Int) -> [SessionRefusal] { receivers[index].node.refusals }
+    public func keptChunks(ofReceiver index: Int) -> Int { receivers[index].node.keptChunks }
+
+    /// Counters of all of a receiver's sessions, past and present.
+    public func counters(ofReceiver index: Int) -> ReceiverCounters {
+        var total = receivers[index].node.counters
+        for tag in receivers[index].node.order {
+            guard let session = receivers[index].node.sessions[tag] else { continue }
+            let counters = session.engine.counters
+            total.naksSent += counters.naksSent
+            total.chunksRejected += counters.chunksRejected
+            total.malformed += counters.malformed
+            total.forged += counters.forged
+            total.duplicates += counters.duplicates
+        }
+        return total
+    }
+}

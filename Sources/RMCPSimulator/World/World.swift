@@ -1,0 +1,235 @@
+public import RMCPProtocol
+
+/// A network of senders and receivers under one seeded clock: the same engines that the host runs, told of datagrams,
+/// storage and time in an order that the seed alone decides.
+///
+/// ```
+///   sender ──egress──▶ switch ──downlink of each receiver──▶ socket buffer ──▶ engine ──▶ disk
+///      ▲─────────────────────────uplink of each receiver─────────────────────────┘
+/// ```
+public final class World {
+    enum Event {
+        case senderWake(Int)
+        case senderWork(Int, SenderNode.Work)
+        case senderArrival(Int, [UInt8], SocketAddress)
+        case receiverArrival(Int, Payload, SocketAddress, bytes: Int, datagrams: Int)
+        case receiverRead(Int, life: Int)
+        case receiverWake(Int, life: Int)
+        case storage(Int, life: Int, SessionID, StorageResult)
+        case action(Int)
+    }
+
+    enum StorageResult {
+        case stored(slot: Int, chunk: UInt32, record: ChunkRecord)
+        case rejected(slot: Int, chunk: UInt32)
+        case checked(chunk: UInt32, record: ChunkRecord)
+        case zeroed(Range<UInt32>)
+        case committed(EndOfTable)
+        case failed(ReceiverState)
+    }
+
+    public let seed: UInt64
+    public internal(set) var now = Instant(nanoseconds: 1_000_000_000)
+    public static let start = Instant(nanoseconds: 1_000_000_000)
+    var random: RandomSource
+    var queue = EventQueue<Event>()
+    var senders: [SenderSite] = []
+    var receivers: [ReceiverSite] = []
+    var actions: [(World) -> Void] = []
+    var contents: [SessionID: SimulatedContent] = [:]
+    /// What must never happen, and did.
+    public internal(set) var violations: [String] = []
+    /// Called with a line for each event of interest, when somebody watches.
+    public var trace: ((String) -> Void)?
+    /// Changes with everything that happens, and when: two runs with the same hash were the same run.
+    public private(set) var traceHash: UInt64
+    public private(set) var eventCount = 0
+    private var scratch = [UInt8](repeating: 0, count: 16_384)
+    private var spins = 0
+
+    struct SenderSite {
+        var node: SenderNode
+        var egress: Link
+        var isRunning = true
+        var nextWake = Instant.distantFuture
+        var naksSeen = 0
+    }
+
+    struct ReceiverSite {
+        var node: ReceiverNode
+        var downlink: Link
+        var uplink: Link
+        var isMember = true
+        var nextWake = Instant.distantFuture
+        var isReading = false
+    }
+
+    public init(seed: UInt64) {
+        self.seed = seed
+        random = RandomSource(seed: seed)
+        traceHash = seed
+    }
+
+    // MARK: Building
+
+    static let secret: UInt64 = 0x5EED
+    var trustedKeys: Set<PublicKey> { [SimulatedSigner(secret: Self.secret).publicKey] }
+
+    /// - Parameter session: nil draws a new one, as `rmcp send` does.
+    /// - Returns: the sender's index.
+    @discardableResult
+    public func addSender(
+        content: SimulatedContent, configuration: Configuration, egress: LinkModel = LinkModel(), name: String = "image",
+        host: SenderHostModel = SenderHostModel(), session: SessionID? = nil, isSigned: Bool = true
+    ) -> Int {
+        let session = session ?? SessionID(high: random.next(), low: random.next())
+        contents[session] = content
+        let signer: any MessageSigner = isSigned ? SimulatedSigner(secret: Self.secret) : NoSigner()
+        let announce = Announce(
+            session: session, kind: .file, chunkLength: content.chunkLength, payloadLength: 1_376, creationTime: 0,
+            contentLength: content.length, allocatedLength: content.length, mode: 0o644, modificationTime: 0, name: name,
+            key: signer.publicKey)
+        let engine = SenderEngine(
+            configuration: configuration, announce: announce, signer: signer, digest: SimulatedDigest(),
+            seed: random.next(), at: now)
+        senders.append(SenderSite(node: SenderNode(content: content, engine: engine, host: host), egress: Link(model: egress)))
+        driveSender(senders.count - 1)
+        return senders.count - 1
+    }
+
+    /// - Returns: the receiver's index.
+    @discardableResult
+    public func addReceiver(
+        configuration: Configuration, downlink: LinkModel = LinkModel(), uplink: LinkModel = LinkModel(),
+        host: ReceiverHostModel = ReceiverHostModel()
+    ) -> Int {
+        let node = ReceiverNode(host: host, configuration: configuration, trustedKeys: trustedKeys)
+        receivers.append(ReceiverSite(node: node, downlink: Link(model: downlink), uplink: Link(model: uplink)))
+        return receivers.count - 1
+    }
+
+    /// Something that the scenario does to the world, `after` its start.
+    public func after(_ interval: Interval, _ action: @escaping (World) -> Void) {
+        actions.append(action)
+        queue.schedule(.action(actions.count - 1), at: Self.start + interval)
+    }
+
+    static func address(ofSender index: Int) -> SocketAddress {
+        .ipv4(10, 1, UInt8(index >> 8 & 255), UInt8(index & 255), port: 20_000)
+    }
+
+    static func address(ofReceiver index: Int) -> SocketAddress {
+        .ipv4(10, 2 + UInt8(index >> 16), UInt8(index >> 8 & 255), UInt8(index & 255), port: 17_627)
+    }
+
+    // MARK: Running
+
+    /// Runs until every sender is done and no receiver has a session, or until `limit` after the start.
+    public func run(limit: Interval) {
+        let end = Self.start + limit
+        while let next = queue.nextTime, next <= end, let (time, event) = queue.popFirst() {
+            if time > now { spins = 0 } else { spins += 1 }
+            if spins == 200_000 {
+                violations.append("the same instant never ends: somebody's timer does not move on")
+                return
+            }
+            now = time
+            eventCount += 1
+            perform(event)
+            if isOver { return }
+        }
+        now = max(now, queue.nextTime == nil ? now : end)
+    }
+
+    private var isOver: Bool {
+        guard pendingActions == 0 else { return false }
+        return senders.allSatisfy { !$0.isRunning || $0.node.engine.isFinished }
+            && receivers.allSatisfy { $0.node.sessions.isEmpty }
+    }
+
+    private var performedActions = 0
+    private var pendingActions: Int { actions.count - performedActions }
+
+    private func perform(_ event: Event) {
+        switch event {
+        case .senderWake(let index):
+            guard senders[index].nextWake <= now else { return }
+            note(1, index)
+            driveSender(index)
+        case .senderWork(let index, let work):
+            guard senders[index].isRunning else { return }
+            senders[index].node.finish(work, at: now)
+            driveSender(index)
+        case .senderArrival(let index, let bytes, let source):
+            guard senders[index].isRunning else { return }
+            note(2, index)
+            unsafe senders[index].node.engine.handle(datagram: bytes.span.bytes, from: source, at: now)
+            driveSender(index)
+        case .receiverArrival(let index, let payload, let source, let bytes, let datagrams):
+            guard receivers[index].node.isRunning else { return }
+            receivers[index].node.enqueue(payload, from: source, bytes: bytes, datagrams: datagrams)
+            scheduleRead(index)
+        case .receiverRead(let index, let life):
+            guard receivers[index].node.life == life, receivers[index].node.isRunning else { return }
+            receivers[index].isReading = false
+            note(3, index)
+            readSocket(of: index)
+        case .receiverWake(let index, let life):
+            guard receivers[index].node.life == life, receivers[index].nextWake <= now else { return }
+            note(4, index)
+            receivers[index].nextWake = .distantFuture
+            driveReceiver(index)
+        case .storage(let index, let life, let session, let result):
+            guard receivers[index].node.life == life, receivers[index].node.isRunning else { return }
+            note(5, index)
+            finishStorage(of: index, session: session, result)
+        case .action(let index):
+            performedActions += 1
+            actions[index](self)
+        }
+    }
+
+    func note(_ code: UInt64, _ index: Int) {
+        traceHash = Hash.mix(traceHash, UInt64(bitPattern: now.nanoseconds), code << 32 | UInt64(index))
+    }
+
+    func log(_ text: @autoclosure () -> String) {
+        guard let trace else { return }
+        let microseconds = (now - Self.start).nanoseconds / 1_000
+        trace("\(microseconds) us  \(text())")
+    }
+
+    // MARK: Datagrams as engines see them
+
+    /// Hands the packets of a payload to `body`, one after another: the datagram, its fingerprint, its packet index.
+    func forEachDatagram(of payload: Payload, _ body: (RawSpan, UInt64) -> Void) {
+        switch payload {
+        case .bytes(let bytes): unsafe body(bytes.span.bytes, 0)
+        case .packet(let bytes, let fingerprint): unsafe body(bytes.span.bytes, fingerprint)
+        case .batch(let batch, let record, let mask):
+            for index in 0..<batch.count where mask & (1 << UInt64(index)) != 0 {
+                let length = DataHeader.length + batch.payloadRange(at: index).count
+                var header = scratch.mutableSpan
+                var bytes = unsafe header.mutableBytes
+                batch.writeHeader(at: index, into: &bytes)
+                let fingerprint = SimulatedContent.fingerprint(of: record, packet: Int(batch[index]))
+                unsafe body(scratch.span.bytes.extracting(0..<length), fingerprint)
+            }
+        }
+    }
+
+    /// One packet of a batch as real bytes, for damaging.
+    func materialise(_ batch: DataBatch, packet index: Int) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: DataHeader.length + batch.payloadRange(at: index).count)
+        var span = bytes.mutableSpan
+        var raw = unsafe span.mutableBytes
+        batch.writeHeader(at: index, into: &raw)
+        return bytes
+    }
+}
+
+/// Signs nothing.
+struct NoSigner: MessageSigner {
+    var publicKey: PublicKey { .none }
+    func signature(for message: [UInt8]) -> Signature { .none }
+}

@@ -24,7 +24,7 @@ public struct Configuration: Sendable {
     /// ANNOUNCE repeats this often while receivers join: they join within a tenth of a second.
     public var announceIntervalWaiting = Interval.milliseconds(100)
     /// And this often later: a latecomer waits for one.
-    public var announceInterval = Interval.milliseconds(500)
+    public var announceInterval = Interval.milliseconds(250)
 
     // MARK: Feedback
 
@@ -48,8 +48,8 @@ public struct Configuration: Sendable {
     /// is being served.
     public var catchUpWindow = 256
     /// STATUS datagrams a second that a parent wants from all of its children together.
-    public var statusRateLimit = 400.0
-    public var minimumStatusInterval = Interval.milliseconds(25)
+    public var statusRateLimit = 1_000.0
+    public var minimumStatusInterval = Interval.milliseconds(10)
     public var maximumStatusInterval = Interval.seconds(10)
     /// Least time between a STATUS and one that is ahead of its turn because buffers fill: 5 ms at 10 Gb/s are 6 MB, a
     /// fraction of the assembly slots.
@@ -64,9 +64,9 @@ public struct Configuration: Sendable {
     public var heartbeatIntervalWaiting = Interval.milliseconds(100)
     /// While streaming, heartbeats carry the clock that round trips and queueing are measured by; at slow rates they
     /// are spaced out so as to stay below `heartbeatShare` of the rate.
-    public var minimumHeartbeatInterval = Interval.milliseconds(20)
+    public var minimumHeartbeatInterval = Interval.milliseconds(10)
     public var maximumHeartbeatInterval = Interval.milliseconds(200)
-    public var heartbeatShare = 0.001
+    public var heartbeatShare = 0.005
     /// A child that has been silent for this long, or for four of its status intervals if that is longer, is lost.
     public var childTimeout = Interval.seconds(5)
     /// A receiver joins the group anew when nothing came for this long: a snooping switch without a querier, or an
@@ -84,7 +84,7 @@ public struct Configuration: Sendable {
     public var repairAggregationDelay = Interval.milliseconds(1)
     /// Share of the rate that latecomers and far-behind receivers may take from first transmissions (0...1): small,
     /// since the healthy must finish as if they were alone (promise 4).
-    public var catchUpShareWhileStreaming = 0.02
+    public var catchUpShareWhileStreaming = 0.01
     /// Chunks with repairs pending; further ones are turned into catch-up requests for the whole chunk.
     public var maximumRepairChunks = 1_024
     /// Fragments of the catch-up queue; at the limit further requests are dropped, to be asked for again.
@@ -111,7 +111,8 @@ public struct Configuration: Sendable {
     public var fixedRate: UInt64?
     public var minimumRate: UInt64 = 1_000_000
     public var maximumRate: UInt64 = 100_000_000_000
-    public var initialRate: UInt64 = 200_000_000
+    /// Low enough for a slow link's queue; eight doublings, a fifth of a second, from 5 Gb/s.
+    public var initialRate: UInt64 = 20_000_000
     /// Quantile of the loss and pressure histograms that the rate follows (0...1).
     public var rateQuantile = 0.9
     /// Multiplicative decrease on a sign of overload.

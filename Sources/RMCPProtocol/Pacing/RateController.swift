@@ -27,6 +27,7 @@ public struct RateController: Sendable {
     /// Loss that does not depend on the rate.
     private var lossFloor = 0.0
     private var nextGrowth: Instant
+    private var changedAt: Instant
     /// The rate at the last overload: growth is careful near it and fast well below it.
     private var ceiling: Double?
 
@@ -47,6 +48,7 @@ public struct RateController: Sendable {
             rate = min(max(Double(configuration.initialRate), minimum), maximum)
         }
         nextGrowth = now
+        changedAt = now
     }
 
     /// Takes what the group says now.
@@ -54,9 +56,11 @@ public struct RateController: Sendable {
     ///   - loss: fraction (0...1) at the quantile.
     ///   - pressure: `PressureBucket` at the quantile.
     ///   - round: how long feedback of a change takes to come back: a status interval and a round trip.
+    ///   - heardOf: when the newest datagram that receivers have answered was sent. The rate does not grow before
+    ///     something that was sent at this rate has been answered: a long queue, once filled, must not be filled more.
     ///   - isLimitedByRate: false while the sender had nothing to send; the rate proves nothing then.
     public mutating func update(
-        loss: Double, pressure: Int, round: Interval, isLimitedByRate: Bool, at now: Instant
+        loss: Double, pressure: Int, round: Interval, heardOf: Instant, isLimitedByRate: Bool, at now: Instant
     ) {
         guard !isFixed else { return }
         let isOverload = pressure >= Self.overloadPressure || loss > lossFloor + Self.tolerance
@@ -80,7 +84,7 @@ public struct RateController: Sendable {
                 phase = .steady
                 ceiling = rate
             }
-        } else if isLimitedByRate, now >= nextGrowth {
+        } else if isLimitedByRate, now >= nextGrowth, heardOf >= changedAt {
             speedUp(round: round, at: now)
         }
         lossFloor = min(lossFloor, max(loss, lossFloor * 0.98))
@@ -91,7 +95,11 @@ public struct RateController: Sendable {
         // Only loss above the floor can be undone by the check after recovery; pressure cannot be misread that way.
         let lossAtCut = loss > lossFloor + Self.tolerance && pressure < Self.overloadPressure ? loss : 0
         phase = .recovering(until: now + round * 1.5, previousRate: rate, previousLoss: lossAtCut)
-        rate = max(minimum, rate * (pressure >= Int(PressureBucket.severe) ? decrease * decrease : decrease))
+        var factor = pressure >= Int(PressureBucket.severe) ? decrease * decrease : decrease
+        // Far above what the path carries, what arrives says how much that is.
+        if lossAtCut > 0 { factor = min(factor, max(0.1, 1 - loss)) }
+        rate = max(minimum, rate * factor)
+        changedAt = now
         nextGrowth = now + round
     }
 
@@ -104,6 +112,7 @@ public struct RateController: Sendable {
         }
         rate = min(rate, maximum)
         nextGrowth = now + round
+        changedAt = now
     }
 
     /// Leaves start-up, since something other than the rate limits.

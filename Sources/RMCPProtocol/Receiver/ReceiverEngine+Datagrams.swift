@@ -40,7 +40,7 @@ extension ReceiverEngine {
         guard case .receiving = phase else { return nil }
         let full = Int(announce.payloadLength)
         let offset = Int(data.packet) * full
-        guard length <= full, offset + length <= Int(announce.chunkLength), data.chunk < Limits.maximumChunks else {
+        guard length <= full, offset + length <= Int(announce.chunkLength), data.chunk < chunkTotal ?? Limits.maximumChunks else {
             counters.malformed += 1
             return nil
         }
@@ -181,7 +181,9 @@ extension ReceiverEngine {
         var zeros: Range<UInt32>?
         for chunk in page.chunkRange {
             switch ledger[chunk] {
-            case .absent where ledger.record(of: chunk)?.kind == .zero:
+            case .absent where ledger.record(of: chunk)?.kind == .zero, .assembling where ledger.record(of: chunk)?.kind == .zero:
+                // A slot may have been set aside before it was known that nothing will come.
+                if let slot = slots.slot(ofChunk: chunk) { slots.release(slot) }
                 ledger[chunk] = .verifying
                 if let range = zeros, range.upperBound == chunk {
                     zeros = range.lowerBound..<chunk + 1
@@ -205,10 +207,20 @@ extension ReceiverEngine {
         guard self.end == nil else { return }
         guard isAuthentic(signature, end.signedMessage(session: session)) else { return }
         self.end = end
+        dropChunks(from: end.chunkCount)
         knownPages = max(knownPages, end.pageCount)
         noteFront(StreamPosition(chunk: end.chunkCount, packet: 0), at: now)
         armNAK(at: now)
         commitIfWhole(at: now)
+    }
+
+    /// Chunks beyond the end were never sent by the sender: somebody forged packets of them.
+    private mutating func dropChunks(from count: UInt32) {
+        for slot in slots.indices where slots[slot].isInUse && slots[slot].chunk >= count && !slots[slot].isWithHost {
+            ledger[slots[slot].chunk] = .absent
+            slots.release(slot)
+            counters.forged += 1
+        }
     }
 
     private mutating func isAuthentic(_ signature: Signature, _ message: [UInt8]) -> Bool {
@@ -238,6 +250,7 @@ extension ReceiverEngine {
             configuration.maximumGroupRoundTrip)
         population = Double(max(1, heartbeat.population))
         liveLossLimit = heartbeat.liveLossLimit
+        livePressureLimit = heartbeat.livePressureLimit
         echo = (heartbeat.timestamp, now)
         queueing.record(timestamp: heartbeat.timestamp, at: now)
         adoptStatusInterval(.milliseconds(Int64(heartbeat.statusInterval)), at: now)

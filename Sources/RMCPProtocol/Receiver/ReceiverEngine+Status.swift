@@ -75,6 +75,7 @@ extension ReceiverEngine {
         var pressure = max(queueing, PressureBucket.index(bufferUse: slots.usedShare))
         if overflowed { pressure = UInt8(PressureBucket.count - 1) }
         overflowed = false
+        if pressure > livePressureLimit { fallBehind(at: now) }
         reportedPressure = pressure
         var histogram = StatusHistogram(
             state: state, progress: progressDecile, loss: LossBucket.index(of: arrivals.loss), pressure: pressure)
@@ -100,20 +101,26 @@ extension ReceiverEngine {
         return TimestampEcho(timestamp: echo.timestamp, delay: (now - echo.at).wireMicroseconds)
     }
 
-    /// Beyond the sender's limit for a second: catching up afterwards. Below it for two: back in profile.
+    /// Beyond the sender's limit for half a second: catching up afterwards. Below it for a second: back in profile.
     private mutating func judgeProfile(at now: Instant) {
-        let isBeyond = LossBucket.index(of: arrivals.loss) > liveLossLimit
+        let isBeyond = LossBucket.index(of: arrivals.loss) > liveLossLimit || now < behindUntil
         guard isBeyond != isBehind else {
             profileChangedAt = nil
             return
         }
         let since = profileChangedAt ?? now
         profileChangedAt = since
-        if now - since >= .seconds(isBehind ? 2 : 1) {
+        if now - since >= .seconds(isBehind ? 1 : 0.5) {
             isBehind = isBeyond
             profileChangedAt = nil
             if !isBehind { armNAK(at: now) }
         }
+    }
+
+    /// The stream is more than this host takes in: what it missed is fetched behind the others' backs.
+    private mutating func fallBehind(at now: Instant) {
+        isBehind = true
+        behindUntil = now + .seconds(2)
     }
 
     mutating func handleAcknowledgement(of sequence: UInt32) {

@@ -97,8 +97,11 @@ public struct ReceiverEngine: Sendable {
     var groupRoundTrip: Interval
     var population = 1.0
     var liveLossLimit: UInt8 = UInt8(LossBucket.count)
+    var livePressureLimit: UInt8 = UInt8(PressureBucket.count)
     var isBehind = false
     var profileChangedAt: Instant?
+    /// Not back in profile before this, since the host itself was overrun.
+    var behindUntil = Instant.zero
     var echo: (timestamp: UInt64, at: Instant)?
 
     var lastHeard: Instant
@@ -178,6 +181,16 @@ public struct ReceiverEngine: Sendable {
         }
     }
     var finalState = ReceiverState.failedSender
+
+    /// What it waits for, in words, for reports of runs that do not end.
+    public var diagnosis: String {
+        let assembling = slots.indices.filter { slots[$0].isInUse }.prefix(8).map { index in
+            let slot = slots[index]
+            return "chunk \(slot.chunk): \(slot.received.count) packets\(slot.isWithHost ? ", with the host" : "")\(slot.isCatchUp ? ", catch-up" : "")"
+        }
+        return "front \(front.map { "\($0.chunk).\($0.packet)" } ?? "none"), pages \(ledger.pageCount) of \(knownPages), "
+            + "END \(end == nil ? "missing" : "here"), NAK \(nakAt == nil ? "not due" : "due"), slots \(slots.usedCount) [\(assembling.joined(separator: "; "))]"
+    }
 
     public mutating func pollEvent() -> ReceiverEvent? { events.popFirst() }
 

@@ -16,6 +16,7 @@ extension SenderEngine {
             counters.foreign += 1
             return
         }
+        guard !isFinished else { return }
         switch packet {
         case .status(let report): handle(report, header: header, from: source, at: now)
         case .nak(let nak): handle(nak, from: header.transmitter, at: now)
@@ -51,6 +52,7 @@ extension SenderEngine {
         // A timestamp that was not sent yet, or long ago, is a forgery or a suspended host.
         guard elapsed >= 0, elapsed < 60_000_000 else { return }
         roundTrip.record(.microseconds(elapsed), at: now)
+        newestEcho = max(newestEcho, Instant(nanoseconds: Int64(clamping: echo.timestamp) * 1_000))
     }
 
     private mutating func handle(_ nak: NegativeAcknowledgement, from child: UInt32, at now: Instant) {

@@ -140,7 +140,8 @@ extension SenderEngine {
             pageCount: pagesSent,
             hasEnd: endSent,
             rate: UInt64(rateController.rate),
-            liveLossLimit: liveLossLimit)
+            liveLossLimit: liveLossLimit,
+            livePressureLimit: livePressureLimit)
     }
 
     /// Receivers that lose clearly more than the quantile do not ask for live repairs: they would hold back the rest.
@@ -148,6 +149,13 @@ extension SenderEngine {
         guard children.active > 1 else { return UInt8(LossBucket.count) }
         let quantile = StatusHistogram.quantile(configuration.rateQuantile, of: children.summary.loss)
         return UInt8(min(LossBucket.count, max(quantile + 4, 10)))
+    }
+
+    /// The same for receivers that are overrun while most are calm.
+    private var livePressureLimit: UInt8 {
+        guard children.active > 1 else { return UInt8(PressureBucket.count) }
+        let quantile = StatusHistogram.quantile(configuration.rateQuantile, of: children.summary.pressure)
+        return UInt8(quantile < Int(PressureBucket.hold) ? Int(PressureBucket.severe) : PressureBucket.count)
     }
 
     // MARK: Rate
@@ -162,7 +170,7 @@ extension SenderEngine {
         let pressure = StatusHistogram.quantile(configuration.rateQuantile, of: summary.pressure)
         rateController.update(
             loss: LossBucket.fraction(of: loss), pressure: pressure, round: statusInterval + roundTrip.estimate,
-            isLimitedByRate: wasLimitedByRate, at: now)
+            heardOf: newestEcho, isLimitedByRate: wasLimitedByRate, at: now)
         wasLimitedByRate = false
         applyRate(at: now)
     }

@@ -93,6 +93,8 @@ public struct SenderEngine: Sendable {
     var roundTrip: RoundTripEstimator
     var bucket: TokenBucket
     var rateController: RateController
+    /// When the latest heartbeat that somebody has answered was sent.
+    var newestEcho: Instant
     var lastProgress: Instant
     /// When nobody has been active any more since; nil while somebody is.
     var idleSince: Instant?
@@ -140,6 +142,7 @@ public struct SenderEngine: Sendable {
         children = ChildTable(configuration: configuration)
         roundTrip = RoundTripEstimator(configuration: configuration)
         rateController = RateController(configuration: configuration, at: now)
+        newestEcho = now
         bucket = TokenBucket(rate: UInt64(rateController.rate), burst: 65_536, at: now)
         lastProgress = now
         nextAnnounce = now

@@ -52,10 +52,13 @@ public struct Heartbeat: Hashable, Sendable {
     public var rate: UInt64
     /// The loss bucket above which a child stops asking for live repairs and catches up afterwards.
     public var liveLossLimit: UInt8
+    /// The pressure bucket above which a child does the same: it is overrun where most are not.
+    public var livePressureLimit: UInt8
 
     public init(
         phase: SessionPhase, timestamp: UInt64, groupRoundTrip: UInt32, statusInterval: UInt32, population: UInt32,
-        position: StreamPosition, pageCount: UInt32, hasEnd: Bool, rate: UInt64, liveLossLimit: UInt8
+        position: StreamPosition, pageCount: UInt32, hasEnd: Bool, rate: UInt64, liveLossLimit: UInt8,
+        livePressureLimit: UInt8
     ) {
         self.phase = phase
         self.timestamp = timestamp
@@ -67,13 +70,14 @@ public struct Heartbeat: Hashable, Sendable {
         self.hasEnd = hasEnd
         self.rate = rate
         self.liveLossLimit = liveLossLimit
+        self.livePressureLimit = livePressureLimit
     }
 
     func write(to writer: inout ByteWriter) {
         writer.writeUInt8(phase.rawValue)
         writer.writeUInt8(hasEnd ? 1 : 0)
         writer.writeUInt8(liveLossLimit)
-        writer.writeUInt8(0)
+        writer.writeUInt8(livePressureLimit)
         writer.writeUInt64(timestamp)
         writer.writeUInt32(groupRoundTrip)
         writer.writeUInt32(statusInterval)
@@ -89,7 +93,7 @@ public struct Heartbeat: Hashable, Sendable {
         self.phase = phase
         hasEnd = try reader.readUInt8() & 1 != 0
         liveLossLimit = try reader.readUInt8()
-        try reader.skip(1)
+        livePressureLimit = try reader.readUInt8()
         timestamp = try reader.readUInt64()
         groupRoundTrip = try reader.readUInt32()
         statusInterval = max(1, try reader.readUInt32())

@@ -49,7 +49,9 @@ struct SenderNode {
     }
 
     private mutating func encoderDone(chunk: UInt32, at now: Instant) -> Instant {
-        let length = Double(content.record(of: chunk).contentLength)
+        let record = content.record(of: chunk)
+        // Holes are not read.
+        let length = record.kind == .zero ? 0 : Double(record.contentLength)
         encoderFreeAt = max(encoderFreeAt, now) + .seconds(length / host.encodeRate)
         return encoderFreeAt
     }

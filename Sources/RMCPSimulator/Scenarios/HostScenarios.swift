@@ -92,7 +92,7 @@ extension Scenario {
             let seed = world.seed ^ 0x51EE9
             for receiver in 0..<count {
                 for step in 0..<80 {
-                    world.after(.milliseconds(100 * Int64(step))) { world in
+                    world.after(.milliseconds(310 + 100 * Int64(step))) { world in
                         var random = RandomSource(seed: seed &+ UInt64(step * 16 + receiver))
                         if random.chance(probability) { world.pauseReceiver(receiver, for: .milliseconds(100)) }
                     }

@@ -11,7 +11,7 @@ extension Scenario {
             addWhen(world, { $0.timeToSendOnce(ofSender: 0) != nil }, extra: .milliseconds(200))
         },
         Scenario("join-storm", "40 receivers come one after another during the transfer") { world in
-            Setting.plain(world, receivers: 2, megabytes: 16) { $0.fixedRate = 200_000_000 }
+            Setting.plain(world, receivers: 2, megabytes: 16) { $0.fixedRate = 200_000_000; $0.linger = .milliseconds(500) }
             for index in 0..<40 {
                 world.after(.milliseconds(320 + 15 * Int64(index))) { world in
                     world.addReceiver(configuration: Setting.configuration, downlink: Setting.gigabit)
@@ -99,7 +99,7 @@ extension Scenario {
 
     private static func lateJoin(at share: Double, _ name: String, _ summary: String) -> Scenario {
         Scenario(name, summary) { world in
-            Setting.plain(world, receivers: 4) { $0.fixedRate = 200_000_000 }
+            Setting.plain(world, receivers: 4) { $0.fixedRate = 100_000_000; $0.linger = .milliseconds(500) }
             addWhen(world, { world in
                 guard world.startTime(ofSender: 0) != nil else { return false }
                 return Double(world.senders[0].node.engine.positionChunk) >= share * Double(world.senders[0].node.content.chunkCount)

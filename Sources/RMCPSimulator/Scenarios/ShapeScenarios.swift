@@ -8,8 +8,7 @@ extension Scenario {
         shape("one-chunk", "exactly one chunk", length: 64 << 10),
         shape("short-last-chunk", "the last chunk is one byte long", length: 10 * (64 << 10) + 1),
         Scenario("all-zero", "a gigabyte of nothing costs next to nothing") { world in
-            Setting.plain(world, receivers: 4)
-            world.senders.removeAll()
+            for _ in 0..<4 { world.addReceiver(configuration: Setting.configuration) }
             world.addSender(
                 content: SimulatedContent(seed: 5, length: 1 << 30, zeroShare: 1), configuration: Setting.configuration)
         } check: { world in

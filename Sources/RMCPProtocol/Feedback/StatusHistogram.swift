@@ -57,20 +57,25 @@ public enum LossBucket {
 /// before loss does, and tells a slow receiver from a lossy path.
 public enum PressureBucket {
     /// Upper bound of the queueing delay of each bucket, milliseconds.
-    public static let delayBounds: [Int64] = [2, 5, 10, 20, 50, 100, 200]
+    public static let delayBounds: [Int64] = [2, 5, 10, 20, 50, 100]
     public static let count = 8
     /// From `hold` on the rate must not grow; from `overload` on it must fall, and from `severe` on, fast.
     public static let hold: UInt8 = 3
     public static let overload: UInt8 = 4
     public static let severe: UInt8 = 6
 
+    /// Storage that does not keep up, as opposed to a delay that passes: worth slowing down for even if only one
+    /// receiver in profile says so.
+    public static let storageFull: UInt8 = 7
+
     public static func index(queueingDelay: Interval) -> UInt8 {
         UInt8(delayBounds.firstIndex { queueingDelay < .milliseconds($0) } ?? delayBounds.count)
     }
 
-    /// From the share of assembly slots in use (0...1): calm until half of them are.
-    public static func index(bufferUse: Double) -> UInt8 {
-        bufferUse < 0.5 ? 0 : UInt8(min(7, 2 + Int((bufferUse - 0.5) * 12)))
+    /// From the share of assembly slots that wait for storage (0...1): calm until a third of them do, full from two
+    /// thirds on, so that what is under way when the sender hears of it still finds room.
+    public static func index(storageShare: Double) -> UInt8 {
+        storageShare < 1.0 / 3 ? 0 : min(storageFull, 2 + UInt8(min(1, (storageShare - 1.0 / 3) * 3) * 5))
     }
 }
 

@@ -39,6 +39,7 @@ public struct TokenBucket: Sendable {
     public func nextTransmission(at now: Instant) -> Instant {
         let available = min(burst, tokens + max(0, (now - updated).inSeconds) * bytesPerSecond)
         guard available <= 0 else { return now }
-        return now + .seconds((1 - available) / bytesPerSecond)
+        // Above 8 Gb/s a byte takes less than the clock's nanosecond: time must pass all the same.
+        return now + max(.microseconds(1), .seconds((1 - available) / bytesPerSecond))
     }
 }

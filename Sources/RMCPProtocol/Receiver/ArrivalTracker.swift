@@ -35,7 +35,9 @@ struct ArrivalTracker: Sendable {
     mutating func closeInterval() {
         guard expected >= Self.minimumSample else { return }
         let fraction = max(0, 1 - Double(received) / Double(expected))
-        loss = totalExpected == 0 ? fraction : (loss + fraction) / 2
+        // A long interval says more than what was before it.
+        let weight = totalExpected == 0 ? 1 : Double(expected) / Double(expected + 100)
+        loss += (fraction - loss) * weight
         totalExpected += UInt64(expected)
         totalReceived += UInt64(min(received, expected))
         expected = 0

@@ -20,6 +20,7 @@ struct AssemblySlots: Sendable {
     /// Slot of a chunk, for packets that are out of order.
     private var index: [UInt32: Int] = [:]
     private var free: [Int]
+    private var withHostCount = 0
     private var lastChunk: UInt32 = .max
     private var lastSlot = 0
 
@@ -31,7 +32,9 @@ struct AssemblySlots: Sendable {
     var count: Int { slots.count }
     var freeCount: Int { free.count }
     var usedCount: Int { slots.count - free.count }
-    var usedShare: Double { Double(usedCount) / Double(max(1, slots.count)) }
+    /// Share of the slots that wait for the host's storage (0...1). Those that wait for packets are no sign of a slow
+    /// host: sending slower would not bring them their packets.
+    var storageShare: Double { Double(withHostCount) / Double(max(1, slots.count)) }
     var indices: Range<Int> { slots.indices }
 
     subscript(slot: Int) -> AssemblySlot {
@@ -55,13 +58,19 @@ struct AssemblySlots: Sendable {
         slots[slot].isCatchUp = isCatchUp
         slots[slot].holdUntil = now
         slots[slot].coveredUntil = .zero
-        slots[slot].isWithHost = false
         index[chunk] = slot
         return slot
     }
 
+    mutating func setWithHost(_ slot: Int, _ isWithHost: Bool) {
+        guard slots[slot].isWithHost != isWithHost else { return }
+        slots[slot].isWithHost = isWithHost
+        withHostCount += isWithHost ? 1 : -1
+    }
+
     mutating func release(_ slot: Int) {
         guard slots[slot].isInUse else { return }
+        setWithHost(slot, false)
         let chunk = slots[slot].chunk
         slots[slot].isInUse = false
         index[chunk] = nil

@@ -107,7 +107,7 @@ extension ReceiverEngine {
             counters.forged += 1
             return
         }
-        slots[slot].isWithHost = true
+        slots.setWithHost(slot, true)
         ledger[chunk] = .verifying
         events.append(.assembled(slot: slot, chunk: chunk, record: record))
     }

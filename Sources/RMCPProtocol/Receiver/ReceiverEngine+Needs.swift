@@ -51,7 +51,7 @@ extension ReceiverEngine {
     }
 
     /// Live needs are kept to oneself while behind: the stream goes on without waiting for this receiver.
-    private var asksForLiveData: Bool { !isBehind || senderPhase != .streaming }
+    var asksForLiveData: Bool { !isBehind || senderPhase != .streaming }
 
     private func needsPages(at now: Instant) -> Bool { ledger.pageCount < Int(knownPages) && now >= pagesHoldUntil }
     private func needsEnd(at now: Instant) -> Bool { senderHasEnd && end == nil && now >= endHoldUntil }
@@ -138,22 +138,25 @@ extension ReceiverEngine {
     }
 
     /// Asks for absent chunks whole, a window of them at a time: they come by multicast behind the live stream and take
-    /// slots as they come. The window is renewed when half of it is in, or when nothing has come for a hold-off.
+    /// slots as they come, so that no more are asked for than there are slots. The window is renewed when half of it is
+    /// in, or when nothing has come for a hold-off.
     private mutating func requestAbsentChunks(into composer: inout NAKComposer, at now: Instant) {
         let bound = catchUpBound
         guard let first = ledger.firstAbsent(below: bound) else { return }
         guard now >= catchUpHoldUntil || first >= catchUpRenewal else { return }
+        let window = min(configuration.catchUpWindow, slots.freeCount)
+        guard window > 0 else { return }
         var asked = 0
         var ranges = 0
         var position: UInt32? = first
-        while let chunk = position, asked < configuration.catchUpWindow, ranges < configuration.catchUpWindow / 8 {
+        while let chunk = position, asked < window, ranges < configuration.catchUpWindow / 8 {
             var end = chunk
-            while end < bound, asked < configuration.catchUpWindow, ledger[end] == .absent, ledger.record(of: end) != nil {
+            while end < bound, asked < window, ledger[end] == .absent, ledger.record(of: end) != nil {
                 end += 1
                 asked += 1
             }
             if end > chunk { composer.add(chunks: chunk..<end) }
-            if asked * 2 <= configuration.catchUpWindow { catchUpRenewal = end }
+            if asked * 2 <= window { catchUpRenewal = end }
             ranges += 1
             position = ledger.firstAbsent(from: max(end, chunk + 1), below: bound)
         }

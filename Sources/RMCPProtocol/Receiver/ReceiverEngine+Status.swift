@@ -63,7 +63,7 @@ extension ReceiverEngine {
     /// Buffers fill within milliseconds on a fast network: a receiver that is about to be overrun says so ahead of
     /// its turn.
     mutating func reportRisingPressure(at now: Instant) {
-        let pressure = PressureBucket.index(bufferUse: slots.usedShare)
+        let pressure = PressureBucket.index(storageShare: slots.storageShare)
         guard pressure >= PressureBucket.overload, pressure > reportedPressure else { return }
         nextStatus = min(nextStatus, lastStatus + max(configuration.urgentStatusInterval, statusInterval * 0.25))
     }
@@ -72,15 +72,16 @@ extension ReceiverEngine {
         counters.statusesSent += 1
         lastStatus = now
         let queueing = PressureBucket.index(queueingDelay: queueing.takeWorst())
-        var pressure = max(queueing, PressureBucket.index(bufferUse: slots.usedShare))
-        if overflowed { pressure = UInt8(PressureBucket.count - 1) }
+        let storage = PressureBucket.index(storageShare: slots.storageShare)
+        var pressure = max(queueing, storage)
+        if overflowed { pressure = max(pressure, PressureBucket.severe) }
+        judgeStorage(isFull: storage == PressureBucket.storageFull, hasOverflowed: overflowed, at: now)
         overflowed = false
-        if pressure > livePressureLimit { fallBehind(at: now) }
         reportedPressure = pressure
         var histogram = StatusHistogram(
             state: state, progress: progressDecile, loss: LossBucket.index(of: arrivals.loss), pressure: pressure)
-        if state.isFinal {
-            // Who is done has no say in the rate.
+        if state.isFinal || !asksForLiveData {
+            // Who is done, or does not keep up with the others, has no say in the rate.
             histogram.loss = Array(repeating: 0, count: LossBucket.count)
             histogram.pressure = Array(repeating: 0, count: PressureBucket.count)
         }
@@ -117,10 +118,20 @@ extension ReceiverEngine {
         }
     }
 
-    /// The stream is more than this host takes in: what it missed is fetched behind the others' backs.
-    private mutating func fallBehind(at now: Instant) {
+    /// A host that takes in less than most others do may slow them down for half a second; then it falls behind, for
+    /// longer each time, and fetches what it missed after them.
+    private mutating func judgeStorage(isFull: Bool, hasOverflowed: Bool, at now: Instant) {
+        guard livePressureLimit < UInt8(PressureBucket.count), senderPhase == .streaming, !isBehind else {
+            storageFullSince = nil
+            return
+        }
+        let since = storageFullSince ?? now
+        storageFullSince = isFull ? since : nil
+        guard hasOverflowed || (isFull && now - since >= .seconds(0.5)) else { return }
         isBehind = true
-        behindUntil = now + .seconds(2)
+        storageFullSince = nil
+        behindUntil = now + behindPenalty
+        behindPenalty = min(behindPenalty * 2, .seconds(60))
     }
 
     mutating func handleAcknowledgement(of sequence: UInt32) {

@@ -102,6 +102,8 @@ public struct ReceiverEngine: Sendable {
     var profileChangedAt: Instant?
     /// Not back in profile before this, since the host itself was overrun.
     var behindUntil = Instant.zero
+    var behindPenalty = Interval.seconds(2)
+    var storageFullSince: Instant?
     var echo: (timestamp: UInt64, at: Instant)?
 
     var lastHeard: Instant
@@ -228,7 +230,7 @@ public struct ReceiverEngine: Sendable {
         counters.chunksRejected += 1
         ledger[chunk] = .assembling
         slots[slot].received.removeAll()
-        slots[slot].isWithHost = false
+        slots.setWithHost(slot, false)
         slots[slot].isCatchUp = true
         slots[slot].holdUntil = now
         armNAK(at: now)

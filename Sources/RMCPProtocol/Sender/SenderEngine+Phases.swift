@@ -169,7 +169,8 @@ extension SenderEngine {
         let loss = StatusHistogram.quantile(configuration.rateQuantile, of: summary.loss)
         let pressure = StatusHistogram.quantile(configuration.rateQuantile, of: summary.pressure)
         rateController.update(
-            loss: LossBucket.fraction(of: loss), pressure: pressure, round: statusInterval + roundTrip.estimate,
+            loss: LossBucket.fraction(of: loss), pressure: pressure,
+            isStorageFull: summary.pressure[Int(PressureBucket.storageFull)] > 0, round: statusInterval + roundTrip.estimate,
             heardOf: newestEcho, isLimitedByRate: wasLimitedByRate, at: now)
         wasLimitedByRate = false
         applyRate(at: now)

@@ -18,7 +18,7 @@ extension Scenario {
             world.addReceiver(
                 configuration: Setting.configuration, downlink: Setting.gigabit, host: ReceiverHostModel(disk: DiskModel(rate: 5e6)))
         } check: { world in
-            Expect.allComplete(world) + healthyFinish(world, receivers: Array(0..<7), within: 3)
+            Expect.allComplete(world) + Expect.finish(world, receivers: Array(0..<7), within: 3)
         },
         Scenario("slow-disks", "all disks take 20 MB/s: the rate follows them") { world in
             for _ in 0..<4 {
@@ -71,16 +71,6 @@ extension Scenario {
             + Expect.that(world.outcome(ofSender: 0)?.receivers.count(state) == 1, "the sender does not know the reason")
     }
 
-    static func healthyFinish(_ world: World, receivers: [Int], within seconds: Double) -> [String] {
-        let session = world.session(ofSender: 0)
-        guard let start = world.startTime(ofSender: 0) else { return ["never started"] }
-        return receivers.compactMap { index in
-            guard let done = world.completion(ofReceiver: index, session: session) else { return nil }
-            let time = (done - start).inSeconds
-            return time <= seconds ? nil : "healthy receiver \(index) took \(time) s, expected at most \(seconds)"
-        }
-    }
-
     /// Birman's figure 2: 16 receivers, some of which sleep 100 ms at a time.
     private static func sleepers(_ count: Int, probability: Double) -> Scenario {
         let percent = Int(probability * 100)
@@ -101,7 +91,7 @@ extension Scenario {
         } check: { world in
             // 16 MiB at a ratio of 0.7, a twentieth of it holes: 0.92 s at the full rate, and 2 % more is allowed.
             let ideal = Double(world.encodedLength(ofSender: 0)) * 8 / 100e6 * 1.04
-            return Expect.allComplete(world) + healthyFinish(world, receivers: Array(count..<16), within: ideal * 1.02 + 0.02)
+            return Expect.allComplete(world) + Expect.finish(world, receivers: Array(count..<16), within: ideal * 1.02 + 0.02)
         }
     }
 }

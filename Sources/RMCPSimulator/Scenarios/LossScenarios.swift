@@ -25,6 +25,18 @@ extension Scenario {
                 Setting.plain(world, receivers: 7)
                 world.addReceiver(configuration: Setting.configuration, downlink: Setting.lossy(.random(0.25)))
             },
+            Scenario("straggler", "one receiver of four loses 30 % of a bundle that is larger than the sender's memory of it") { world in
+                for index in 0..<4 {
+                    world.addReceiver(
+                        configuration: Setting.configuration, downlink: index == 0 ? Setting.lossy(.random(0.3)) : Setting.gigabit)
+                }
+                world.addSender(
+                    content: SimulatedContent(seed: world.seed, length: 256 << 20, chunkLength: 1 << 20),
+                    configuration: Setting.configuration, egress: Setting.gigabit)
+            } check: { world in
+                Expect.allComplete(world) + Expect.finish(world, receivers: [1, 2, 3], within: 4)
+                    + Expect.finish(world, receivers: [0], within: 12)
+            },
             disturbed("reordering", "a tenth of all datagrams is up to 1 ms late") { $0.reorder = 0.1 },
             disturbed("late-reordering", "some datagrams are up to 20 ms late") {
                 $0.reorder = 0.02

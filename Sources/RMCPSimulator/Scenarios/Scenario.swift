@@ -129,5 +129,16 @@ enum Expect {
         return copies <= factor ? [] : ["\(copies) copies left sender \(sender), expected at most \(factor)"]
     }
 
+    /// Receivers that finished took no longer than this from the start of the stream.
+    static func finish(_ world: World, receivers: [Int], within seconds: Double) -> [String] {
+        let session = world.session(ofSender: 0)
+        guard let start = world.startTime(ofSender: 0) else { return ["never started"] }
+        return receivers.compactMap { index in
+            guard let done = world.completion(ofReceiver: index, session: session) else { return nil }
+            let time = (done - start).inSeconds
+            return time <= seconds ? nil : "receiver \(index) took \(time) s, expected at most \(seconds)"
+        }
+    }
+
     static func that(_ condition: Bool, _ otherwise: @autoclosure () -> String) -> [String] { condition ? [] : [otherwise()] }
 }

@@ -130,7 +130,7 @@ public final class World {
         while let next = queue.nextTime, next <= end, let (time, event) = queue.popFirst() {
             if time > now { spins = 0 } else { spins += 1 }
             if spins == 200_000 {
-                violations.append("the same instant never ends: somebody's timer does not move on")
+                violations.append("the same instant never ends: \(event) is due over and over; \(senders.map { "rate \($0.node.engine.rate)" })")
                 return
             }
             now = time

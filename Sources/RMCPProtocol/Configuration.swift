@@ -54,7 +54,7 @@ public struct Configuration: Sendable {
     /// Least time between a STATUS and one that is ahead of its turn because buffers fill: 5 ms at 10 Gb/s are 6 MB, a
     /// fraction of the assembly slots.
     public var urgentStatusInterval = Interval.milliseconds(5)
-    /// A final STATUS is repeated after this long until it is acknowledged, doubling each time up to a second.
+    /// A final STATUS is repeated after this long until it is acknowledged, doubling each time up to 0.8 s.
     public var finalStatusTimeout = Interval.milliseconds(50)
     /// Unacknowledged final STATUS datagrams before a receiver takes its parent for gone.
     public var finalStatusAttempts = 10
@@ -74,6 +74,9 @@ public struct Configuration: Sendable {
     public var rejoinAfterSilence = Interval.seconds(1)
     /// A receiver gives a silent sender up after this long. Its partial file stays.
     public var senderTimeout = Interval.seconds(30)
+    /// Receivers that report but neither ask nor progress for this long (a hung disk, a hook that never ends) are given
+    /// up; those that fall silent are lost after `childTimeout` already.
+    public var stalledTimeout = Interval.seconds(600)
     /// LEAVING is said this often, `leavingInterval` apart: one lost datagram must not cost a receiver its timeout.
     public var leavingRepeats = 4
     public var leavingInterval = Interval.milliseconds(15)

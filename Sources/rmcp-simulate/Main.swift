@@ -44,10 +44,13 @@ struct Sweep: ParsableCommand {
     @Option(help: "The first seed.") var from: UInt64 = 1
 
     func run() throws {
-        let scenarios = try names.isEmpty ? Scenario.all : names.map { name in
-            guard let scenario = Scenario.named(name) else { throw ValidationError("no scenario is called \(name)") }
-            return scenario
-        }
+        let scenarios =
+            try names.isEmpty
+            ? Scenario.all
+            : names.map { name in
+                guard let scenario = Scenario.named(name) else { throw ValidationError("no scenario is called \(name)") }
+                return scenario
+            }
         var failed = 0
         for scenario in scenarios {
             var failures = 0

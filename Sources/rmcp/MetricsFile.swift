@@ -26,7 +26,8 @@ final class MetricsFile {
         Self.gauge("rmcp_recv_sessions", "Sessions under way.", Double(snapshots.count), &text)
         Self.gauge("rmcp_recv_bundles_completed", "Bundles completed since the start.", Double(completed), &text)
         Self.gauge("rmcp_recv_bundles_failed", "Bundles failed since the start.", Double(failed), &text)
-        Self.gauge("rmcp_recv_content_bytes_done", "Verified content bytes of the sessions under way.", snapshots.reduce(0) { $0 + Double($1.contentDone) }, &text)
+        Self.gauge(
+            "rmcp_recv_content_bytes_done", "Verified content bytes of the sessions under way.", snapshots.reduce(0) { $0 + Double($1.contentDone) }, &text)
         Self.gauge("rmcp_recv_loss_ratio", "Worst smoothed loss of the sessions under way.", snapshots.map(\.loss).max() ?? 0, &text)
         replace(with: text)
     }

@@ -16,11 +16,16 @@ struct RecvCommand: CodedCommand {
 
     @Option(name: .shortAndLong, help: ArgumentHelp("Where bundles land (default: .).", valueName: "dir"))
     var directory: String?
-    @Option(name: .shortAndLong, help: ArgumentHelp("Write a single-file bundle exactly there: a file, a block device, or '-' (standard output).", valueName: "path"))
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("Write a single-file bundle exactly there: a file, a block device, or '-' (standard output).", valueName: "path"))
     var output: String?
     @Flag(help: "Exit after the first complete bundle (0), or the first that fails (3).")
     var once = false
-    @Option(parsing: .singleValue, help: ArgumentHelp("Accept bundles signed by this public key (repeatable); a file has one key a line (default: ~/.config/rmcp/trusted_keys).", valueName: "key|file"))
+    @Option(
+        parsing: .singleValue,
+        help: ArgumentHelp(
+            "Accept bundles signed by this public key (repeatable); a file has one key a line (default: ~/.config/rmcp/trusted_keys).", valueName: "key|file"))
     var trust: [String] = []
     @Flag(help: "Accept anything on the group: refused by default.")
     var allowUnsigned = false

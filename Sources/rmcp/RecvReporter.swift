@@ -95,7 +95,8 @@ final class RecvReporter {
             JSONLine(event: "listening", ["interface": .string(interface), "group": .string(group.text)]).write()
         case .warning(let text): JSONLine(event: "warning", ["message": .string(text)]).write()
         case .refused(let announce, let reason):
-            JSONLine(event: "refused", ["name": .string(announce.name), "session": .string(announce.session.text), "reason": .string(Self.explain(reason))]).write()
+            JSONLine(event: "refused", ["name": .string(announce.name), "session": .string(announce.session.text), "reason": .string(Self.explain(reason))])
+                .write()
         case .began(let snapshot): JSONLine(event: "began", fields(snapshot)).write()
         case .progress(let snapshots): for snapshot in snapshots { JSONLine(event: "progress", fields(snapshot)).write() }
         case .completed(let snapshot, let path):

@@ -95,7 +95,8 @@ final class SendReporter {
             Console.line("\(histogram.count(.complete)) of \(histogram.population) receivers complete, \(Units.size(content)) each, in \(time)")
             let ratio = snapshot.encodedLength > 0 ? Double(snapshot.counters.bytesSent) / Double(snapshot.encodedLength) : 0
             Console.line(
-                "\(Units.size(snapshot.counters.bytesSent)) sent: \(Units.fixed(ratio, digits: 3)) of the encoded bundle (\(Units.size(snapshot.encodedLength)))")
+                "\(Units.size(snapshot.counters.bytesSent)) sent: \(Units.fixed(ratio, digits: 3)) of the encoded bundle (\(Units.size(snapshot.encodedLength)))"
+            )
         }
         for state in ReceiverState.allCases where state.isFailure && histogram.count(state) > 0 {
             Console.error("\(histogram.count(state)) \(histogram.count(state) == 1 ? "receiver" : "receivers") failed: \(state.reason)")

@@ -51,13 +51,15 @@ import Glibc
     /// - Parameter name: shown by ps and perf; the kernel keeps 15 bytes.
     init(name: String, _ run: @escaping @Sendable () -> Void) throws(HostError) {
         let body = unsafe Unmanaged.passRetained(Body(name: name, run: run))
-        let code = unsafe pthread_create(&handle, nil, { argument in
-            guard let argument = unsafe argument else { return nil }
-            let body = unsafe Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
-            unsafe rmcp_name_thread(body.name)
-            body.run()
-            return nil
-        }, body.toOpaque())
+        let code = unsafe pthread_create(
+            &handle, nil,
+            { argument in
+                guard let argument = unsafe argument else { return nil }
+                let body = unsafe Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
+                unsafe rmcp_name_thread(body.name)
+                body.run()
+                return nil
+            }, body.toOpaque())
         guard code == 0 else {
             unsafe body.release()
             throw HostError("cannot start a thread: \(HostError.errorText(code))")

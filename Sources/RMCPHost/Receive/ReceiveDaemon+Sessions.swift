@@ -15,7 +15,8 @@ extension ReceiveDaemon {
         do throws(HostError) { storage = try makeStorage(for: announce) } catch { failure = error }
         var configuration = request.configuration
         // Most of the memory goes to whoever comes first; sessions beside it get by with what is left.
-        let slotBytes = sessions.isEmpty
+        let slotBytes =
+            sessions.isEmpty
             ? HostLimits.receiveBufferBytes / 4 * 3 : HostLimits.receiveBufferBytes / 4 / (HostLimits.sessions - 1)
         configuration.assemblySlots = max(4, min(configuration.assemblySlots, slotBytes / Int(announce.chunkLength)))
         let engine = ReceiverEngine(

@@ -114,7 +114,7 @@ enum Hook {
         let argumentPointers = unsafe arguments.map { unsafe strdup($0) } + [nil]
         let environmentPointers = unsafe environment.map { unsafe strdup($0) } + [nil]
         defer {
-            for unsafe pointer in unsafe argumentPointers + environmentPointers { unsafe free(pointer) }
+            unsafe (argumentPointers + environmentPointers).forEach { unsafe free($0) }
         }
         var attributes = posix_spawnattr_t()
         _ = unsafe posix_spawnattr_init(&attributes)

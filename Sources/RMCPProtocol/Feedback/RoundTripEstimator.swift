@@ -1,5 +1,6 @@
-/// The group round-trip time at a parent (RFC 5401, 3.2.3; the estimator of RFC 5740, 5.1.2): it rises to a longer
-/// sample at once by half the difference and comes down slowly, so that timers fit the slower part of the group.
+/// The group round-trip time at a parent (RFC 5401, 3.2.3; the estimator of RFC 5740, 5.1.2): each
+/// period it rises to a longer peak by half the difference, and comes down by a quarter of it, so that timers fit the slower
+/// part of the group.
 public struct RoundTripEstimator: Sendable {
     public private(set) var estimate: Interval
     private let bounds: ClosedRange<Interval>

@@ -37,49 +37,35 @@ public enum ReceiverState: UInt8, Sendable, Hashable, CaseIterable {
     }
 }
 
-/// Loss on a logarithmic scale of 16 buckets: 0 is none, each bucket is about 1.6 times the one before.
-public enum LossBucket {
-    /// Upper bound of each bucket, as a fraction of the packets sent. Bucket 15 is anything above the 14th.
-    public static let bounds: [Double] = [
-        0.000_01, 0.000_5, 0.001, 0.002, 0.004, 0.007, 0.012, 0.02, 0.035, 0.06, 0.1, 0.17, 0.28, 0.45, 0.7,
-    ]
-    public static let count = 16
+/// What one receiver says of itself.
+public struct LeafStatus: Hashable, Sendable {
+    /// What the rate follows.
+    public struct Network: Hashable, Sendable {
+        public var loss: UInt8
+        public var pressure: UInt8
+        public var arrival: UInt8
 
-    public static func index(of fraction: Double) -> UInt8 {
-        UInt8(bounds.firstIndex { fraction < $0 } ?? bounds.count)
+        public init(loss: UInt8, pressure: UInt8, arrival: UInt8) {
+            self.loss = loss
+            self.pressure = pressure
+            self.arrival = arrival
+        }
     }
 
-    /// The loss fraction that a bucket stands for: its upper bound, so that a decision errs on the careful side.
-    public static func fraction(of index: Int) -> Double { index == 0 ? 0 : index < bounds.count ? bounds[index] : 1 }
-}
+    public var state: ReceiverState
+    /// 0...10.
+    public var progress: UInt8
+    /// Nil for a receiver that has no say in the rate.
+    public var network: Network?
 
-/// How close a receiver is to being overrun: by the time its datagrams queue, by its buffers, or by its disk. It comes
-/// before loss does, and tells a slow receiver from a lossy path.
-public enum PressureBucket {
-    /// Upper bound of the queueing delay of each bucket, milliseconds.
-    public static let delayBounds: [Int64] = [2, 5, 10, 20, 50, 100]
-    public static let count = 8
-    /// From `hold` on the rate must not grow; from `overload` on it must fall, and from `severe` on, fast.
-    public static let hold: UInt8 = 3
-    public static let overload: UInt8 = 4
-    public static let severe: UInt8 = 6
-
-    /// Storage that does not keep up, as opposed to a delay that passes: worth slowing down for even if only one
-    /// receiver in profile says so.
-    public static let storageFull: UInt8 = 7
-
-    public static func index(queueingDelay: Interval) -> UInt8 {
-        UInt8(delayBounds.firstIndex { queueingDelay < .milliseconds($0) } ?? delayBounds.count)
-    }
-
-    /// From the share of assembly slots that wait for storage (0...1): calm until a third of them do, full from two
-    /// thirds on, so that what is under way when the sender hears of it still finds room.
-    public static func index(storageShare: Double) -> UInt8 {
-        storageShare < 1.0 / 3 ? 0 : min(storageFull, 2 + UInt8(min(1, (storageShare - 1.0 / 3) * 3) * 5))
+    public init(state: ReceiverState, progress: UInt8, network: Network?) {
+        self.state = state
+        self.progress = progress
+        self.network = network
     }
 }
 
-/// Counts of receivers by state, progress, loss and pressure. A leaf sends a histogram of one; a parent adds those of
+/// Counts of receivers by state, progress, loss, pressure and arrival rate. A leaf sends a histogram of one; a parent adds those of
 /// its children and sends the sum, so that nobody up the tree knows more than numbers.
 public struct StatusHistogram: Hashable, Sendable {
     public static let stateCount = 12
@@ -90,20 +76,20 @@ public struct StatusHistogram: Hashable, Sendable {
     public var progress: [UInt32]
     public var loss: [UInt32]
     public var pressure: [UInt32]
+    public var arrival: [UInt32]
 
     public init() {
         states = Array(repeating: 0, count: Self.stateCount)
         progress = Array(repeating: 0, count: Self.progressCount)
         loss = Array(repeating: 0, count: LossBucket.count)
         pressure = Array(repeating: 0, count: PressureBucket.count)
+        arrival = Array(repeating: 0, count: ArrivalBucket.count)
     }
 
-    public init(state: ReceiverState, progress decile: UInt8, loss lossBucket: UInt8, pressure pressureBucket: UInt8) {
+    /// A histogram of one.
+    public init(_ leaf: LeafStatus) {
         self.init()
-        states[Int(state.rawValue)] = 1
-        progress[min(Int(decile), Self.progressCount - 1)] = 1
-        loss[min(Int(lossBucket), LossBucket.count - 1)] = 1
-        pressure[min(Int(pressureBucket), PressureBucket.count - 1)] = 1
+        add(leaf)
     }
 
     /// Receivers that this counts.
@@ -120,6 +106,37 @@ public struct StatusHistogram: Hashable, Sendable {
         for index in progress.indices { progress[index] = operation(progress[index], other.progress[index]) }
         for index in loss.indices { loss[index] = operation(loss[index], other.loss[index]) }
         for index in pressure.indices { pressure[index] = operation(pressure[index], other.pressure[index]) }
+        for index in arrival.indices { arrival[index] = operation(arrival[index], other.arrival[index]) }
+    }
+
+    // One receiver more or less costs the same whatever the number of buckets.
+    public mutating func add(_ leaf: LeafStatus) { change(leaf) { $0 &+= 1 } }
+    public mutating func subtract(_ leaf: LeafStatus) { change(leaf) { $0 &-= 1 } }
+
+    private mutating func change(_ leaf: LeafStatus, _ operation: (inout UInt32) -> Void) {
+        operation(&states[Int(leaf.state.rawValue)])
+        operation(&progress[min(Int(leaf.progress), Self.progressCount - 1)])
+        guard let network = leaf.network else { return }
+        operation(&loss[min(Int(network.loss), LossBucket.count - 1)])
+        operation(&pressure[min(Int(network.pressure), PressureBucket.count - 1)])
+        operation(&arrival[min(Int(network.arrival), ArrivalBucket.count - 1)])
+    }
+
+    /// The one receiver that this counts; nil for none or several.
+    public var leaf: LeafStatus? {
+        guard population == 1, let state = states.firstIndex(of: 1).flatMap({ ReceiverState(rawValue: UInt8($0)) }),
+            let decile = progress.firstIndex(of: 1)
+        else { return nil }
+        guard let loss = loss.firstIndex(of: 1), let pressure = pressure.firstIndex(of: 1), let arrival = arrival.firstIndex(of: 1)
+        else { return LeafStatus(state: state, progress: UInt8(decile), network: nil) }
+        let network = LeafStatus.Network(loss: UInt8(loss), pressure: UInt8(pressure), arrival: UInt8(arrival))
+        return LeafStatus(state: state, progress: UInt8(decile), network: network)
+    }
+
+    /// The bucket at quantile `q` counted so that the worst of a scale on which more is better are left out.
+    public static func upperQuantile(_ q: Double, of counts: [UInt32]) -> Int {
+        let reversed = quantile(1 - q, of: counts.reversed())
+        return counts.contains { $0 > 0 } ? counts.count - 1 - reversed : 0
     }
 
     /// The bucket at quantile `q` (0...1) of a histogram, by the lower nearest rank: of four, the 90th percentile is
@@ -136,9 +153,9 @@ public struct StatusHistogram: Hashable, Sendable {
         return counts.count - 1
     }
 
-    // Sparse on the wire: a leaf's histogram of one is 4 entries of 6 bytes.
+    // Sparse on the wire: a leaf's histogram of one is 5 entries of 6 bytes.
     func write(to writer: inout ByteWriter) {
-        for counts in [states, progress, loss, pressure] {
+        for counts in [states, progress, loss, pressure, arrival] {
             writer.writeUInt8(UInt8(counts.reduce(0) { $1 > 0 ? $0 + 1 : $0 }))
             for (index, count) in counts.enumerated() where count > 0 {
                 writer.writeUInt8(UInt8(index))
@@ -153,6 +170,7 @@ public struct StatusHistogram: Hashable, Sendable {
         try Self.read(into: &progress, from: &reader)
         try Self.read(into: &loss, from: &reader)
         try Self.read(into: &pressure, from: &reader)
+        try Self.read(into: &arrival, from: &reader)
     }
 
     private static func read(into counts: inout [UInt32], from reader: inout ByteReader) throws(WireError) {

@@ -9,6 +9,11 @@ struct ArrivalTracker: Sendable {
     private(set) var totalExpected: UInt64 = 0
     private(set) var totalReceived: UInt64 = 0
 
+    private var bytes = 0
+    private var intervalStart: Instant?
+    /// Bits per second of datagrams, IP and UDP headers included, over the last interval.
+    private(set) var arrivalRate = 0.0
+
     /// A jump of more than this many datagrams is a new start, not a loss.
     private static let maximumJump = 1 << 22
     /// Fewer datagrams than this say nothing about loss.
@@ -16,7 +21,8 @@ struct ArrivalTracker: Sendable {
 
     /// How many datagrams were skipped right before this one: 0 in order, nil for one from the past.
     @discardableResult
-    mutating func record(_ sequence: UInt32) -> Int? {
+    mutating func record(_ sequence: UInt32, bytes length: Int) -> Int? {
+        bytes += length + SenderEngine.perDatagramOverhead
         guard let last = highest else {
             highest = sequence
             expected += 1
@@ -32,7 +38,10 @@ struct ArrivalTracker: Sendable {
     }
 
     /// Closes a measuring interval and folds it into the smoothed loss.
-    mutating func closeInterval() {
+    mutating func closeInterval(at now: Instant) {
+        if let start = intervalStart, now > start { arrivalRate = Double(bytes) * 8 / (now - start).inSeconds }
+        intervalStart = now
+        bytes = 0
         guard expected >= Self.minimumSample else { return }
         let fraction = max(0, 1 - Double(received) / Double(expected))
         // A long interval says more than what was before it.

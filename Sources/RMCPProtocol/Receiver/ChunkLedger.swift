@@ -60,6 +60,17 @@ struct ChunkLedger: Sendable {
         return chunk < bound ? chunk : nil
     }
 
+    /// The first absent chunk in `from..<bound` whose record is known: one that can be asked for whole.
+    mutating func firstRequestable(from lowerBound: UInt32 = 0, below bound: UInt32) -> UInt32? {
+        var position = lowerBound
+        while let recorded = hasRecord.first(from: position), recorded < bound {
+            guard let absent = firstAbsent(from: recorded, below: bound) else { return nil }
+            if hasRecord.contains(absent) { return absent }
+            position = absent + 1
+        }
+        return nil
+    }
+
     func missingPages(below bound: UInt32) -> [Range<UInt32>] {
         var missing = IndexRangeSet(0..<bound)
         for range in pages.ranges { missing.remove(range) }

@@ -17,7 +17,7 @@ extension ReceiverEngine {
         counters.datagrams += 1
         lastHeard = now
         if !header.isUnicast {
-            arrivals.record(header.sequence)
+            arrivals.record(header.sequence, bytes: datagram.byteCount)
             longestDatagram = max(longestDatagram, datagram.byteCount)
         }
         switch packet {
@@ -41,6 +41,12 @@ extension ReceiverEngine {
         let full = Int(announce.payloadLength)
         let offset = Int(data.packet) * full
         guard length <= full, offset + length <= Int(announce.chunkLength), data.chunk < chunkTotal ?? Limits.maximumChunks else {
+            counters.malformed += 1
+            return nil
+        }
+        // Where the record is known, a packet of any other length is forged or damaged. Where it is not, only the last
+        // packet may be short, which the chunk's digest finds out.
+        if let record = ledger.record(of: data.chunk), offset + length != min(Int(record.encodedLength), offset + full) {
             counters.malformed += 1
             return nil
         }
@@ -69,14 +75,6 @@ extension ReceiverEngine {
         slot: Int, with data: DataHeader, payloadOffset: Int, offset: Int, length: Int, at now: Instant
     ) -> Placement? {
         guard !slots[slot].isWithHost else { return nil }
-        // Where the record is known, a packet of any other length is forged or damaged. Where it is not, only the last
-        // packet may be short, which the chunk's digest finds out.
-        if let record = ledger.record(of: data.chunk) {
-            guard offset + length == min(Int(record.encodedLength), offset + Int(announce.payloadLength)) else {
-                counters.malformed += 1
-                return nil
-            }
-        }
         guard slots[slot].received.insert(Int(data.packet)) else {
             counters.duplicates += 1
             return nil
@@ -125,9 +123,18 @@ extension ReceiverEngine {
             return
         }
         guard front < next else { return }
-        let isGap = data.chunk == front.chunk ? data.packet != front.packet : true
+        let isGap = !isContiguous(from: front, to: StreamPosition(chunk: data.chunk, packet: data.packet))
         moveFront(to: next, from: front, at: now)
         if isGap { armNAK(at: now) }
+    }
+
+    /// Whether nothing that goes over the wire lies between two positions, as far as the table tells.
+    private func isContiguous(from front: StreamPosition, to position: StreamPosition) -> Bool {
+        if front.chunk == position.chunk { return front.packet == position.packet }
+        guard position.packet == 0 else { return false }
+        if let record = ledger.record(of: front.chunk), Int(front.packet) < packetCount(of: record) { return false }
+        guard position.chunk - front.chunk <= UInt32(TablePage.maximumRecords) else { return false }
+        return (front.chunk + 1..<position.chunk).allSatisfy { ledger.record(of: $0)?.kind == .zero }
     }
 
     /// Everything before `position` has been sent once.
@@ -232,12 +239,20 @@ extension ReceiverEngine {
 
     /// While nothing has been sent the sender may lower its datagrams' length to fit the path.
     private mutating func update(_ newer: Announce, signature: Signature, at now: Instant) {
-        guard newer != announce, newer.session == session, newer.key == announce.key else { return }
-        guard front == nil, slots.usedCount == 0, isAuthentic(signature, newer.signedMessage) else { return }
+        guard newer != announce, newer.session == session, newer.key == announce.key,
+            newer.payloadLength < announce.payloadLength
+        else { return }
         var expected = newer
         expected.payloadLength = announce.payloadLength
-        guard expected == announce else { return }
+        guard expected == announce, isAuthentic(signature, newer.signedMessage) else { return }
         announce = newer
+        // Who missed this until data came has put it into the wrong places.
+        for slot in slots.indices where slots[slot].isInUse && !slots[slot].isWithHost {
+            ledger[slots[slot].chunk] = .absent
+            slots.release(slot)
+        }
+        settledFront.packet = 0
+        candidateFront.packet = 0
         nextStatus = min(nextStatus, now + groupRoundTrip)
     }
 

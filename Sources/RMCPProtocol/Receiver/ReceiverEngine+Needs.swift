@@ -18,11 +18,14 @@ extension ReceiverEngine {
         let until = now + holdOff
         for entry in request.packets {
             guard let slot = slots.slot(ofChunk: entry.chunk) else { continue }
-            if now >= slots[slot].coveredUntil { slots[slot].covered.removeAll() }
+            // What is covered already keeps its time: NCFs that go on and on, forged or not, only delay so much.
+            if now >= slots[slot].coveredUntil {
+                slots[slot].covered.removeAll()
+                slots[slot].coveredUntil = until
+            }
             slots[slot].covered.formUnion(entry.packets)
-            slots[slot].coveredUntil = until
         }
-        if let absent = ledger.firstAbsent(below: catchUpBound), request.chunks.contains(where: { $0.contains(absent) }) {
+        if let absent = ledger.firstRequestable(below: catchUpBound), request.chunks.contains(where: { $0.contains(absent) }) {
             catchUpHoldUntil = max(catchUpHoldUntil, now + configuration.catchUpHoldOff)
         }
         let missing = ledger.missingPages(below: knownPages)
@@ -68,7 +71,7 @@ extension ReceiverEngine {
                 if slots[slot].chunk < (front?.chunk ?? 0) || !missing(in: slots[slot], at: now).isEmpty { return true }
             }
         }
-        return ledger.firstAbsent(below: catchUpBound) != nil
+        return ledger.firstRequestable(below: catchUpBound) != nil
     }
 
     /// When the NAK timer should fire next, for needs that are on hold.
@@ -84,7 +87,7 @@ extension ReceiverEngine {
                 consider(max(slots[slot].holdUntil, now < slots[slot].coveredUntil ? slots[slot].coveredUntil : .zero))
             }
         }
-        if let absent = ledger.firstAbsent(below: catchUpBound) {
+        if let absent = ledger.firstRequestable(below: catchUpBound), slots.freeCount > 0 {
             consider(absent >= catchUpRenewal ? now : catchUpHoldUntil)
         }
         return earliest
@@ -104,9 +107,9 @@ extension ReceiverEngine {
             composer.addEnd()
             endHoldUntil = now + holdOff
         }
-        if asksForLiveData { collectSlots(into: &composer, at: now) }
         requestAbsentChunks(into: &composer, at: now)
-        for request in composer.finish().prefix(configuration.maximumNAKDatagrams) {
+        if asksForLiveData { collectSlots(into: &composer, at: now) }
+        for request in composer.finish() {
             counters.naksSent += 1
             outbox.append(.nak(NegativeAcknowledgement(echo: currentEcho(at: now), request: request)))
         }
@@ -114,6 +117,9 @@ extension ReceiverEngine {
             nakAt = max(next, now + configuration.reorderDelay) + drawBackoff()
         }
     }
+
+    /// Ranges of absent chunks in one request: a third of a datagram.
+    private static let catchUpRanges = 32
 
     private static func nakRoom(datagramLength: Int) -> Int { datagramLength - PacketHeader.length - 12 }
 
@@ -142,23 +148,22 @@ extension ReceiverEngine {
     /// in, or when nothing has come for a hold-off.
     private mutating func requestAbsentChunks(into composer: inout NAKComposer, at now: Instant) {
         let bound = catchUpBound
-        guard let first = ledger.firstAbsent(below: bound) else { return }
+        guard let first = ledger.firstRequestable(below: bound) else { return }
         guard now >= catchUpHoldUntil || first >= catchUpRenewal else { return }
         let window = min(configuration.catchUpWindow, slots.freeCount)
         guard window > 0 else { return }
         var asked = 0
-        var ranges = 0
         var position: UInt32? = first
-        while let chunk = position, asked < window, ranges < configuration.catchUpWindow / 8 {
+        for _ in 0..<Self.catchUpRanges {
+            guard let chunk = position, asked < window else { break }
             var end = chunk
             while end < bound, asked < window, ledger[end] == .absent, ledger.record(of: end) != nil {
                 end += 1
                 asked += 1
+                if asked * 2 <= window { catchUpRenewal = end }
             }
-            if end > chunk { composer.add(chunks: chunk..<end) }
-            if asked * 2 <= window { catchUpRenewal = end }
-            ranges += 1
-            position = ledger.firstAbsent(from: max(end, chunk + 1), below: bound)
+            composer.add(chunks: chunk..<end)
+            position = ledger.firstRequestable(from: end, below: bound)
         }
         catchUpHoldUntil = now + configuration.catchUpHoldOff
     }
@@ -174,7 +179,8 @@ struct NAKComposer {
     /// - Parameter limit: bytes of entries in one datagram.
     init(limit: Int) { self.limit = limit }
 
-    func isFull(datagrams: Int) -> Bool { done.count >= datagrams }
+    /// True when the last of so many datagrams has been begun.
+    func isFull(datagrams: Int) -> Bool { done.count >= datagrams - 1 && used * 2 > limit }
 
     private mutating func reserve(_ length: Int) {
         if used + length > limit, !current.isEmpty {

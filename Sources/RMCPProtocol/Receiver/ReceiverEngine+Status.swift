@@ -52,7 +52,7 @@ extension ReceiverEngine {
             let wait = configuration.finalStatusTimeout * Double(1 << min(attempts, 4))
             nextStatus = now + min(wait, .seconds(1)) + random.interval(upTo: configuration.finalStatusTimeout)
         } else {
-            arrivals.closeInterval()
+            arrivals.closeInterval(at: now)
             judgeProfile(at: now)
             // The interval, a tenth more or less, so that receivers drift apart.
             nextStatus = now + statusInterval * (0.9 + 0.2 * random.uniform())
@@ -78,13 +78,14 @@ extension ReceiverEngine {
         judgeStorage(isFull: storage == PressureBucket.storageFull, hasOverflowed: overflowed, at: now)
         overflowed = false
         reportedPressure = pressure
-        var histogram = StatusHistogram(
-            state: state, progress: progressDecile, loss: LossBucket.index(of: arrivals.loss), pressure: pressure)
-        if state.isFinal || !asksForLiveData {
-            // Who is done, or does not keep up with the others, has no say in the rate.
-            histogram.loss = Array(repeating: 0, count: LossBucket.count)
-            histogram.pressure = Array(repeating: 0, count: PressureBucket.count)
+        var leaf = LeafStatus(state: state, progress: progressDecile, network: nil)
+        // Who is done, or does not keep up with the others, has no say in the rate.
+        if !state.isFinal, asksForLiveData {
+            leaf.network = LeafStatus.Network(
+                loss: LossBucket.index(of: arrivals.loss), pressure: pressure,
+                arrival: ArrivalBucket.index(bitsPerSecond: arrivals.arrivalRate))
         }
+        let histogram = StatusHistogram(leaf)
         outbox.append(
             .status(
                 StatusReport(

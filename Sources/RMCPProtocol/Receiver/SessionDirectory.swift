@@ -39,6 +39,8 @@ public struct SessionDirectory: Sendable {
     /// Sessions that are over or were refused, oldest first.
     private var closed: Deque<SessionID> = []
     private var closedSet: Set<SessionID> = []
+    /// The session that was last told that there is no room for it.
+    private var waiting: SessionID?
     private static let closedLimit = 1_024
     public private(set) var malformed: UInt64 = 0
     public private(set) var foreign: UInt64 = 0
@@ -70,7 +72,13 @@ public struct SessionDirectory: Sendable {
                 malformed += 1
                 return .ignore
             }
-            if refusal != .tooManySessions { close(announce.session) }
+            guard refusal == .tooManySessions else {
+                close(announce.session)
+                return .refuse(announce, refusal)
+            }
+            // It may be taken later, but its user is told once.
+            guard waiting != announce.session else { return .ignore }
+            waiting = announce.session
             return .refuse(announce, refusal)
         }
         active[announce.session.tag] = announce.session

@@ -19,12 +19,14 @@ struct CatchUpQueue: Sendable {
 
     func needs(_ chunk: UInt32) -> Bool { current?.chunk == chunk || wanted.contains(chunk) }
 
-    mutating func request(_ chunks: Range<UInt32>, holdOff: Interval, at now: Instant) {
-        guard wanted.ranges.count < rangeLimit else { return }
+    /// False when there is no room for more ranges: it will have to be asked for again.
+    mutating func request(_ chunks: Range<UInt32>, holdOff: Interval, at now: Instant) -> Bool {
+        guard wanted.ranges.count < rangeLimit else { return false }
         while let first = served.first, now - first.at >= holdOff { served.removeFirst() }
         wanted.insert(chunks)
         for entry in served where chunks.contains(entry.chunk) { wanted.remove(entry.chunk) }
         if let current { wanted.remove(current.chunk) }
+        return true
     }
 
     mutating func remove(_ chunk: UInt32) {

@@ -1,8 +1,41 @@
 /// What a parent knows of its children: an ephemeral id, where to answer, and the last histogram. Sums are kept as
 /// statuses come, so that each costs the same whatever their number.
 struct ChildTable: Sendable {
+    /// Most children are leaves: five bytes instead of five arrays.
+    private enum Report: Sendable {
+        case leaf(LeafStatus)
+        case sum(StatusHistogram)
+
+        init(_ histogram: StatusHistogram) { self = histogram.leaf.map { .leaf($0) } ?? .sum(histogram) }
+
+        var isActive: Bool {
+            switch self {
+            case .leaf(let leaf): !leaf.state.isFinal
+            case .sum(let histogram): histogram.active > 0
+            }
+        }
+
+        /// The same with everybody who was not done counted as lost.
+        var lost: Report {
+            switch self {
+            case .leaf(var leaf):
+                leaf.network = nil
+                leaf.state = .lost
+                return .leaf(leaf)
+            case .sum(let histogram):
+                var lost = StatusHistogram()
+                for state in ReceiverState.allCases {
+                    let target: ReceiverState = state.isFinal ? state : .lost
+                    lost.states[Int(target.rawValue)] &+= histogram.count(state)
+                }
+                lost.progress = histogram.progress
+                return .sum(lost)
+            }
+        }
+    }
+
     private struct Child: Sendable {
-        var histogram: StatusHistogram
+        var report: Report
         var lastHeard: Instant
         var longestDatagram: UInt16
         var isLost: Bool
@@ -26,16 +59,30 @@ struct ChildTable: Sendable {
     @discardableResult
     mutating func update(id: UInt32, report: StatusReport, at now: Instant) -> Bool {
         if let old = children[id] {
-            summary.subtract(old.histogram)
+            subtract(old.report)
         } else if children.count >= limit {
             refused += 1
             return false
         }
         let isNew = children[id] == nil
-        children[id] = Child(
-            histogram: report.histogram, lastHeard: now, longestDatagram: report.longestDatagram, isLost: false)
-        summary.add(report.histogram)
+        let report = (kept: Report(report.histogram), longest: report.longestDatagram)
+        children[id] = Child(report: report.kept, lastHeard: now, longestDatagram: report.longest, isLost: false)
+        add(report.kept)
         return isNew
+    }
+
+    private mutating func add(_ report: Report) {
+        switch report {
+        case .leaf(let leaf): summary.add(leaf)
+        case .sum(let histogram): summary.add(histogram)
+        }
+    }
+
+    private mutating func subtract(_ report: Report) {
+        switch report {
+        case .leaf(let leaf): summary.subtract(leaf)
+        case .sum(let histogram): summary.subtract(histogram)
+        }
     }
 
     /// A NAK shows that its child lives, too.
@@ -47,22 +94,17 @@ struct ChildTable: Sendable {
     /// Counts those who fell silent before they were done as lost.
     mutating func expire(silentFor timeout: Interval, at now: Instant) {
         for (id, child) in children where !child.isLost && now - child.lastHeard >= timeout {
-            guard child.histogram.active > 0 else { continue }
-            var lost = StatusHistogram()
-            for state in ReceiverState.allCases {
-                let target: ReceiverState = state.isFinal ? state : .lost
-                lost.states[Int(target.rawValue)] &+= child.histogram.count(state)
-            }
-            lost.progress = child.histogram.progress
-            summary.subtract(child.histogram)
-            summary.add(lost)
-            children[id]?.histogram = lost
+            guard child.report.isActive else { continue }
+            let lost = child.report.lost
+            subtract(child.report)
+            add(lost)
+            children[id]?.report = lost
             children[id]?.isLost = true
         }
     }
 
-    /// Every child's longest datagram, the shortest of them; nil without children.
+    /// Every active child's longest datagram, the shortest of them; nil without one.
     var shortestLongestDatagram: Int? {
-        children.values.lazy.filter { !$0.isLost }.map { Int($0.longestDatagram) }.min()
+        children.values.lazy.filter { $0.report.isActive }.map { Int($0.longestDatagram) }.min()
     }
 }

@@ -32,9 +32,9 @@ extension SenderEngine {
         }
         counters.statusesReceived += 1
         sample(report.echo, at: now)
-        let completeBefore = children.summary.count(.complete)
+        let before = (children.summary.states, children.summary.progress)
         children.update(id: header.transmitter, report: report, at: now)
-        if children.summary.count(.complete) != completeBefore { lastProgress = now }
+        if (children.summary.states, children.summary.progress) != before { lastProgress = now }
         if report.histogram.active == 0 {
             // Final: the child repeats it until it hears this.
             enqueue(.acknowledgement(sequence: header.sequence), to: .peer(source))
@@ -65,7 +65,7 @@ extension SenderEngine {
             let wanted = clipToSent(entry)
             guard !wanted.packets.isEmpty else { continue }
             if repairs.isFull, !repairs.needs(entry.chunk) {
-                catchUp.request(entry.chunk..<entry.chunk + 1, holdOff: repairHoldOff, at: now)
+                guard catchUp.request(entry.chunk..<entry.chunk + 1, holdOff: repairHoldOff, at: now) else { continue }
             } else {
                 repairs.request(chunk: entry.chunk, packets: wanted.packets, holdOff: repairHoldOff, at: now)
             }
@@ -73,8 +73,7 @@ extension SenderEngine {
         }
         for range in request.chunks {
             let sent = range.clamped(to: 0..<position.chunk)
-            guard !sent.isEmpty else { continue }
-            catchUp.request(sent, holdOff: repairHoldOff, at: now)
+            guard !sent.isEmpty, catchUp.request(sent, holdOff: repairHoldOff, at: now) else { continue }
             confirmed.chunks.append(sent)
         }
         for range in request.pages {

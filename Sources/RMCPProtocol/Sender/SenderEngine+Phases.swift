@@ -12,7 +12,7 @@ extension SenderEngine {
             if children.active == 0 {
                 phase = .lingering(until: now + configuration.linger)
                 advancePhase(at: now)
-            } else if now - lastProgress >= configuration.senderTimeout * 2 {
+            } else if now - lastProgress >= configuration.stalledTimeout {
                 conclude(at: now)
             }
         case .lingering(let until):
@@ -118,8 +118,8 @@ extension SenderEngine {
         switch phase {
         case .waiting: return configuration.heartbeatIntervalWaiting
         case .streaming:
-            // 80 bytes, as a share of the rate.
-            let spaced = Interval.seconds(80 * 8 / (configuration.heartbeatShare * rateController.rate))
+            // 86 bytes on the wire, as a share of the rate.
+            let spaced = Interval.seconds(86 * 8 / (configuration.heartbeatShare * rateController.rate))
             return min(max(spaced, configuration.minimumHeartbeatInterval), longest)
         case .draining:
             // What is still missing is asked for in answer to heartbeats: often at first, then less.
@@ -167,11 +167,15 @@ extension SenderEngine {
         default: return
         }
         let loss = StatusHistogram.quantile(configuration.rateQuantile, of: summary.loss)
-        let pressure = StatusHistogram.quantile(configuration.rateQuantile, of: summary.pressure)
+        let reporting = summary.arrival.contains { $0 > 0 }
+        let arrival = StatusHistogram.upperQuantile(1 - configuration.rateQuantile, of: summary.arrival)
+        let signal = RateSignal(
+            loss: LossBucket.fraction(of: loss),
+            pressure: StatusHistogram.quantile(configuration.rateQuantile, of: summary.pressure),
+            arrival: reporting ? ArrivalBucket.bitsPerSecond(of: arrival) : nil,
+            isStorageFull: summary.pressure[Int(PressureBucket.storageFull)] > 0)
         rateController.update(
-            loss: LossBucket.fraction(of: loss), pressure: pressure,
-            isStorageFull: summary.pressure[Int(PressureBucket.storageFull)] > 0, round: statusInterval + roundTrip.estimate,
-            heardOf: newestEcho, isLimitedByRate: wasLimitedByRate, at: now)
+            signal, round: statusInterval + roundTrip.estimate, heardOf: newestEcho, isLimitedByRate: wasLimitedByRate, at: now)
         wasLimitedByRate = false
         applyRate(at: now)
     }

@@ -223,9 +223,12 @@ public struct SenderEngine: Sendable {
     }
 
     mutating func makeRoom() {
-        while let chunk = resident.evict(before: position.chunk, unless: { [repairs, catchUp] in
-            repairs.needs($0) || catchUp.current?.chunk == $0
-        }) {
+        while let chunk = resident.evict(
+            before: position.chunk,
+            unless: { [repairs, catchUp] in
+                repairs.needs($0) || catchUp.current?.chunk == $0
+            })
+        {
             events.append(.release(chunk: chunk))
         }
     }

@@ -11,7 +11,7 @@ public enum ChunkKind: UInt8, Sendable, Hashable {
 /// One chunk's line in the signed table.
 public struct ChunkRecord: Hashable, Sendable {
     public var kind: ChunkKind
-    /// Bytes of content, 1...`Configuration.maximumChunkLength`.
+    /// Bytes of content, 1...`Limits.maximumChunkLength`.
     public var contentLength: UInt32
     /// Bytes on the wire: 0 for a zero chunk, `contentLength` for a stored one, less than that for a compressed one.
     public var encodedLength: UInt32

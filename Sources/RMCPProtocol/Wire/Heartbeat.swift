@@ -40,7 +40,7 @@ public struct Heartbeat: Hashable, Sendable {
     public var groupRoundTrip: UInt32
     /// How often a child may send a STATUS, milliseconds, 1 or more.
     public var statusInterval: UInt32
-    /// Children of this parent, by which NAK backoff is scaled.
+    /// Receivers that ever joined this parent, by which NAK backoff is scaled.
     public var population: UInt32
     /// Everything before this has been sent once.
     public var position: StreamPosition

@@ -20,6 +20,7 @@ struct SenderNode {
     var outcome: SenderOutcome?
     var sentOnceAt: Instant?
     var startedAt: Instant?
+    var tracedRate = 0.0
     /// The source was written to while it is being sent.
     var sourceChanged = false
 

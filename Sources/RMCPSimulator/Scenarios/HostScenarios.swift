@@ -7,12 +7,16 @@ extension Scenario {
             Setting.plain(world, receivers: 4)
             world.addReceiver(
                 configuration: Setting.configuration, downlink: Setting.gigabit, host: ReceiverHostModel(disk: DiskModel(capacity: 1 << 20)))
-        } check: { failed($0, receiver: 4, as: .failedDiskFull) },
+        } check: {
+            failed($0, receiver: 4, as: .failedDiskFull)
+        },
         Scenario("disk-error", "a receiver's disk breaks half-way") { world in
             Setting.plain(world, receivers: 4)
             world.addReceiver(
                 configuration: Setting.configuration, downlink: Setting.gigabit, host: ReceiverHostModel(disk: DiskModel(failsAfter: 3 << 20)))
-        } check: { failed($0, receiver: 4, as: .failedStorage) },
+        } check: {
+            failed($0, receiver: 4, as: .failedStorage)
+        },
         Scenario("slow-disk", "one receiver's disk takes 5 MB/s: it catches up, and slows nobody down", limit: .seconds(120)) { world in
             Setting.plain(world, receivers: 7, megabytes: 16)
             world.addReceiver(
@@ -26,13 +30,17 @@ extension Scenario {
                     configuration: Setting.configuration, downlink: Setting.gigabit, host: ReceiverHostModel(disk: DiskModel(rate: 20e6)))
             }
             world.addSender(content: Setting.content(world, megabytes: 24), configuration: Setting.configuration, egress: Setting.gigabit)
-        } check: { Expect.allComplete($0) + Expect.copies($0, atMost: 1.5) },
+        } check: {
+            Expect.allComplete($0) + Expect.copies($0, atMost: 1.5)
+        },
         Scenario("hook-failure", "the command after the bundle fails at one receiver: it is reported") { world in
             Setting.plain(world, receivers: 4)
             var host = ReceiverHostModel()
             host.hookSucceeds = false
             world.addReceiver(configuration: Setting.configuration, downlink: Setting.gigabit, host: host)
-        } check: { failed($0, receiver: 4, as: .failedHook) },
+        } check: {
+            failed($0, receiver: 4, as: .failedHook)
+        },
         Scenario("socket-overflow", "a receiver with a small socket buffer does not read for 300 ms") { world in
             Setting.plain(world, receivers: 3) { $0.fixedRate = 200_000_000 }
             world.addReceiver(

@@ -24,7 +24,9 @@ extension Scenario {
         Scenario("unsigned-refused", "an unsigned session is refused, once") { world in
             world.addReceiver(configuration: Setting.configuration)
             world.addSender(content: Setting.content(world), configuration: Setting.configuration, isSigned: false)
-        } check: { refusedOnce($0, .unsigned) + Expect.outcome($0, .nobodyCame) },
+        } check: {
+            refusedOnce($0, .unsigned) + Expect.outcome($0, .nobodyCame)
+        },
         Scenario("unsigned-allowed", "an unsigned session is taken by who allows it") { world in
             for _ in 0..<4 {
                 world.addReceiver(
@@ -35,7 +37,9 @@ extension Scenario {
         Scenario("untrusted-refused", "a signed session by a key that is not trusted is refused, once") { world in
             world.addReceiver(configuration: Setting.configuration, host: ReceiverHostModel(trusts: .nobody))
             world.addSender(content: Setting.content(world), configuration: Setting.configuration)
-        } check: { refusedOnce($0, .untrusted(SimulatedSigner(secret: World.secret).publicKey)) + Expect.outcome($0, .nobodyCame) },
+        } check: {
+            refusedOnce($0, .untrusted(SimulatedSigner(secret: World.secret).publicKey)) + Expect.outcome($0, .nobodyCame)
+        },
         Scenario("garbage", "random bytes on the group and at the sender") { world in
             Setting.plain(world)
             attack(world) { world, random in

@@ -11,7 +11,9 @@ extension Scenario {
             addWhen(world, { $0.timeToSendOnce(ofSender: 0) != nil }, extra: .milliseconds(200))
         },
         Scenario("join-storm", "40 receivers come one after another during the transfer") { world in
-            Setting.plain(world, receivers: 2, megabytes: 16) { $0.fixedRate = 200_000_000; $0.linger = .milliseconds(500) }
+            Setting.plain(world, receivers: 2, megabytes: 16) {
+                $0.fixedRate = 200_000_000; $0.linger = .milliseconds(500)
+            }
             for index in 0..<40 {
                 world.after(.milliseconds(320 + 15 * Int64(index))) { world in
                     world.addReceiver(configuration: Setting.configuration, downlink: Setting.gigabit)
@@ -19,18 +21,24 @@ extension Scenario {
             }
         },
         Scenario("receiver-killed", "a receiver is killed half-way and restarted: it fetches the rest only") { world in
-            Setting.plain(world) { $0.fixedRate = 200_000_000; $0.linger = .seconds(2) }
+            Setting.plain(world) {
+                $0.fixedRate = 200_000_000; $0.linger = .seconds(2)
+            }
             killAndRestart(world, receiver: 3)
         } check: { world in
             completeAfterRestart(world, receiver: 3)
                 + Expect.that(world.keptChunks(ofReceiver: 3) > 10, "only \(world.keptChunks(ofReceiver: 3)) chunks were kept")
         },
         Scenario("receiver-killed-torn", "the same, and a fifth of what its journal claims is torn: verified before it counts") { world in
-            Setting.plain(world, receivers: 3) { $0.fixedRate = 200_000_000; $0.linger = .seconds(2) }
+            Setting.plain(world, receivers: 3) {
+                $0.fixedRate = 200_000_000; $0.linger = .seconds(2)
+            }
             world.addReceiver(
                 configuration: Setting.configuration, downlink: Setting.gigabit, host: ReceiverHostModel(disk: DiskModel(tornShare: 0.2)))
             killAndRestart(world, receiver: 3)
-        } check: { completeAfterRestart($0, receiver: 3) },
+        } check: {
+            completeAfterRestart($0, receiver: 3)
+        },
         Scenario("sender-killed", "the sender dies and is started again with the same file: receivers keep what they have", limit: .seconds(90)) { world in
             Setting.plain(world) { $0.fixedRate = 200_000_000 }
             world.after(.milliseconds(500)) { $0.killSender(0) }
@@ -39,7 +47,9 @@ extension Scenario {
             }
         } check: { world in
             Expect.allComplete(world)
-                + world.receivers.indices.filter { world.keptChunks(ofReceiver: $0) < 10 }.map { "receiver \($0) kept \(world.keptChunks(ofReceiver: $0)) chunks" }
+                + world.receivers.indices.filter { world.keptChunks(ofReceiver: $0) < 10 }.map {
+                    "receiver \($0) kept \(world.keptChunks(ofReceiver: $0)) chunks"
+                }
         },
         Scenario("sender-stopped", "the sender is interrupted: receivers are told and keep what they have") { world in
             Setting.plain(world) { $0.fixedRate = 100_000_000 }
@@ -50,7 +60,9 @@ extension Scenario {
                 .map { "receiver \($0) does not know that the sender is gone" }
         },
         Scenario("receiver-dies", "one of four receivers is cut off for good: it is reported as lost, the others do not wait for it") { world in
-            Setting.plain(world, receivers: 4) { $0.fixedRate = 200_000_000; $0.childTimeout = .seconds(2) }
+            Setting.plain(world, receivers: 4) {
+                $0.fixedRate = 200_000_000; $0.childTimeout = .seconds(2)
+            }
             world.after(.milliseconds(450)) { $0.killReceiver(2) }
         } check: { world in
             Expect.complete(world, receivers: [0, 1, 3]) + Expect.outcome(world, .partial)
@@ -58,7 +70,9 @@ extension Scenario {
         },
         Scenario("nobody", "nobody comes: the sender gives up after its longest wait") { world in
             world.addSender(content: Setting.content(world), configuration: Setting.configuration)
-        } check: { Expect.outcome($0, .nobodyCame) },
+        } check: {
+            Expect.outcome($0, .nobodyCame)
+        },
         Scenario("wait-for", "the sender starts when the fourth receiver has joined, and not before") { world in
             var configuration = Setting.configuration
             configuration.waitForReceivers = 4
@@ -99,11 +113,15 @@ extension Scenario {
 
     private static func lateJoin(at share: Double, _ name: String, _ summary: String) -> Scenario {
         Scenario(name, summary) { world in
-            Setting.plain(world, receivers: 4) { $0.fixedRate = 100_000_000; $0.linger = .milliseconds(500) }
-            addWhen(world, { world in
-                guard world.startTime(ofSender: 0) != nil else { return false }
-                return Double(world.senders[0].node.engine.positionChunk) >= share * Double(world.senders[0].node.content.chunkCount)
-            })
+            Setting.plain(world, receivers: 4) {
+                $0.fixedRate = 100_000_000; $0.linger = .milliseconds(500)
+            }
+            addWhen(
+                world,
+                { world in
+                    guard world.startTime(ofSender: 0) != nil else { return false }
+                    return Double(world.senders[0].node.engine.positionChunk) >= share * Double(world.senders[0].node.content.chunkCount)
+                })
         }
     }
 

@@ -17,7 +17,9 @@ extension Scenario {
             Scenario("sender-side-loss", "loss before the switch hits everybody alike, and is repaired once") {
                 Setting.plain($0)
                 $0.senders[0].egress.model.loss = .random(0.03)
-            } check: { Expect.allComplete($0) + Expect.copies($0, atMost: 1.2) },
+            } check: {
+                Expect.allComplete($0) + Expect.copies($0, atMost: 1.2)
+            },
             Scenario("feedback-loss", "one-sided loss: 30 % of what receivers say is lost") {
                 Setting.plain($0, downlink: Setting.lossy(.random(0.02)), uplink: LinkModel(loss: .random(0.3)))
             },
@@ -54,7 +56,15 @@ extension Scenario {
             },
             Scenario("slow-link", "links of 20 Mb/s with a small queue: auto finds the rate", limit: .seconds(120)) { world in
                 Setting.plain(world, receivers: 4, downlink: LinkModel(latency: .milliseconds(2), rate: 20e6, queueLimit: 128 << 10))
-            } check: { Expect.allComplete($0) + Expect.copies($0, atMost: 1.6) },
+            } check: {
+                Expect.allComplete($0) + Expect.copies($0, atMost: 1.6)
+            },
+            Scenario("narrow-egress", "the sender's own link carries 500 Mb/s behind a queue of 50 ms: start-up does not flood it") { world in
+                for _ in 0..<4 { world.addReceiver(configuration: Setting.configuration) }
+                world.addSender(
+                    content: SimulatedContent(seed: world.seed, length: 100 << 20, chunkLength: 1 << 20),
+                    configuration: Setting.configuration, egress: LinkModel(rate: 500e6, queueLimit: 3 << 20))
+            } check: { Expect.allComplete($0) + Expect.copies($0, atMost: 1.04) + Expect.finish($0, receivers: Array(0..<4), within: 2.1) },
             Scenario("long-path", "100 ms one way", limit: .seconds(120)) { world in
                 Setting.plain(
                     world, receivers: 4, megabytes: 4, downlink: LinkModel(latency: .milliseconds(100), rate: 100e6, loss: .random(0.005)),
@@ -67,7 +77,9 @@ extension Scenario {
         let label = percent < 1 ? "\(percent)" : "\(Int(percent))"
         return Scenario("loss-\(label)", "every receiver loses \(label) % of everything, each on its own link") {
             Setting.plain($0, downlink: Setting.lossy(.random(probability)))
-        } check: { Expect.allComplete($0) + Expect.copies($0, atMost: copies) }
+        } check: {
+            Expect.allComplete($0) + Expect.copies($0, atMost: copies)
+        }
     }
 
     private static func disturbed(_ name: String, _ summary: String, change: @escaping @Sendable (inout LinkModel) -> Void) -> Scenario {

@@ -7,6 +7,11 @@ extension World {
         if let due = senders[index].node.engine.pollTimeout(at: now), due <= now {
             senders[index].node.engine.handleTimeout(at: now)
         }
+        if trace != nil, senders[index].node.tracedRate != senders[index].node.engine.rate {
+            senders[index].node.tracedRate = senders[index].node.engine.rate
+            let receivers = senders[index].node.engine.receivers
+            log("sender \(index): rate \(Int(senders[index].node.tracedRate / 1e6)) Mb/s, loss \(receivers.loss), pressure \(receivers.pressure)")
+        }
         for _ in 0..<4 {
             feedSender(index)
             var sent = 0

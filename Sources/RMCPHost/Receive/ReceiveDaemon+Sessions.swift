@@ -19,8 +19,9 @@ extension ReceiveDaemon {
             sessions.isEmpty
             ? HostLimits.receiveBufferBytes / 4 * 3 : HostLimits.receiveBufferBytes / 4 / (HostLimits.sessions - 1)
         configuration.assemblySlots = max(4, min(configuration.assemblySlots, slotBytes / Int(announce.chunkLength)))
+        let drawn = UInt32.random(in: 1...(.max))
         let engine = ReceiverEngine(
-            configuration: configuration, announce: announce, source: source, transmitter: transmitter,
+            identity: storage?.identity(in: announce.session, drawn: drawn) ?? drawn, configuration: configuration, announce: announce, source: source, transmitter: transmitter,
             isResumable: storage?.isResumable ?? false, verifier: Ed25519Verifier(), digest: SHA256Digest(),
             seed: .random(in: 0...(.max)), at: now)
         let session = ReceiveSession(

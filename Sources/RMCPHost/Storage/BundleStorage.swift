@@ -8,6 +8,8 @@ protocol BundleStorage: AnyObject, Sendable {
     /// Whether chunks from before may be there.
     var isResumable: Bool { get }
 
+    /// The ephemeral id of this receiver in a session: the one it had before it was restarted, or `drawn`.
+    func identity(in session: SessionID, drawn: UInt32) -> UInt32
     /// Makes room for the bundle, so that a full disk is known at the start.
     func prepare(contentLength: UInt64?, allocatedLength: UInt64) throws(HostError)
     /// True when a chunk with this record may be there from before; it counts only once `read` has verified it.
@@ -21,4 +23,8 @@ protocol BundleStorage: AnyObject, Sendable {
     func commit(contentLength: UInt64) throws(HostError)
     /// The bundle will not be completed by this session; what is there stays for the next.
     func abandon()
+}
+
+extension BundleStorage {
+    func identity(in session: SessionID, drawn: UInt32) -> UInt32 { drawn }
 }

@@ -8,7 +8,9 @@ import Synchronization
 /// make a wrong file. Hence no fsync here.
 ///
 /// Layout: 16 bytes of header ("RMCPJRN1", chunk length as 32 bits, 4 reserved), then 40 bytes an entry (chunk, content
-/// length, SHA-256 of the content), all big-endian. Entries are appended, each in one write.
+/// length, SHA-256 of the content), all big-endian. Entries are appended, each in one write. An entry with all bits of the
+/// chunk set is no chunk: it holds the ephemeral id that this receiver drew for a session, and the session's id, so that
+/// a process that is restarted is still the same receiver to the sender.
 final class ChunkJournal: Sendable {
     private struct Known: Sendable {
         var contentLength: UInt32
@@ -23,6 +25,8 @@ final class ChunkJournal: Sendable {
     private let directory: OwnedDescriptor
     private let name: String
     private let known: [UInt32: Known]
+    private let identities: [SessionID: UInt32]
+    private static let identityMark = UInt32.max
     private let appended = Atomic<Int>(0)
 
     var isEmpty: Bool { known.isEmpty && appended.load(ordering: .relaxed) == 0 }
@@ -51,11 +55,13 @@ final class ChunkJournal: Sendable {
         self.directory = directory
         self.name = name
         let bytes = try Self.load(descriptor.raw, name: name)
-        if let known = Self.parse(bytes, chunkLength: chunkLength) {
+        if let (known, identities) = Self.parse(bytes, chunkLength: chunkLength) {
             self.known = known
+            self.identities = identities
             return
         }
         known = [:]
+        identities = [:]
         guard ftruncate(descriptor.raw, 0) == 0 else { throw .system("truncate", name) }
         var header: [UInt8] = []
         for shift in stride(from: 56, through: 0, by: -8) { header.append(UInt8(truncatingIfNeeded: Self.magic >> UInt64(shift))) }
@@ -78,22 +84,35 @@ final class ChunkJournal: Sendable {
     }
 
     /// Nil unless the header fits; entries that are torn or out of range are skipped.
-    private static func parse(_ bytes: [UInt8], chunkLength: UInt32) -> [UInt32: Known]? {
+    private static func parse(_ bytes: [UInt8], chunkLength: UInt32) -> ([UInt32: Known], [SessionID: UInt32])? {
         func integer(at offset: Int, bytes count: Int) -> UInt64 {
             bytes[offset..<offset + count].reduce(0) { $0 << 8 | UInt64($1) }
         }
         guard bytes.count >= headerLength, integer(at: 0, bytes: 8) == magic, integer(at: 8, bytes: 4) == UInt64(chunkLength)
         else { return nil }
         var known: [UInt32: Known] = [:]
+        var identities: [SessionID: UInt32] = [:]
         var offset = headerLength
         while offset + entryLength <= bytes.count {
             let chunk = UInt32(integer(at: offset, bytes: 4))
-            if chunk < Limits.maximumChunks, let value = Bytes32(bytes: bytes[offset + 8..<offset + entryLength]) {
-                known[chunk] = Known(contentLength: UInt32(integer(at: offset + 4, bytes: 4)), digest: Digest(value))
+            let number = UInt32(integer(at: offset + 4, bytes: 4))
+            if let value = Bytes32(bytes: bytes[offset + 8..<offset + entryLength]) {
+                if chunk < Limits.maximumChunks {
+                    known[chunk] = Known(contentLength: number, digest: Digest(value))
+                } else if chunk == identityMark, number > 0 {
+                    identities[SessionID(high: value.a, low: value.b)] = number
+                }
             }
             offset += entryLength
         }
-        return known
+        return (known, identities)
+    }
+
+    /// The id under which this receiver took part in the session before.
+    func identity(in session: SessionID) -> UInt32? { identities[session] }
+
+    func note(identity: UInt32, in session: SessionID) throws(HostError) {
+        try append(Self.identityMark, identity, Bytes32(session.high, session.low, 0, 0))
     }
 
     func has(chunk: UInt32, record: ChunkRecord) -> Bool {
@@ -102,14 +121,18 @@ final class ChunkJournal: Sendable {
     }
 
     func append(chunk: UInt32, record: ChunkRecord) throws(HostError) {
+        try append(chunk, record.contentLength, record.contentDigest.value)
+        appended.add(1, ordering: .relaxed)
+    }
+
+    private func append(_ first: UInt32, _ second: UInt32, _ bytes: Bytes32) throws(HostError) {
         var entry: [UInt8] = []
         entry.reserveCapacity(Self.entryLength)
-        for value in [chunk, record.contentLength] {
+        for value in [first, second] {
             for shift in stride(from: 24, through: 0, by: -8) { entry.append(UInt8(truncatingIfNeeded: value >> UInt32(shift))) }
         }
-        entry.append(contentsOf: record.contentDigest.value.bytes)
+        entry.append(contentsOf: bytes.bytes)
         try Self.append(entry, to: descriptor.raw, name: name)
-        appended.add(1, ordering: .relaxed)
     }
 
     private static func append(_ bytes: [UInt8], to raw: Int32, name: String) throws(HostError) {

@@ -99,6 +99,13 @@ final class PartialFile: BundleStorage {
         mayHoldOldBytes.store(true, ordering: .relaxed)
     }
 
+    func identity(in session: SessionID, drawn: UInt32) -> UInt32 {
+        if let known = journal.identity(in: session) { return known }
+        // Without it a restart makes this another receiver, which costs the sender's exit code and nothing else.
+        try? journal.note(identity: drawn, in: session)
+        return drawn
+    }
+
     func mayHave(chunk: UInt32, record: ChunkRecord) -> Bool { journal.has(chunk: chunk, record: record) }
 
     func read(chunk: UInt32, into buffer: UnsafeMutableRawBufferPointer) throws(HostError) -> Bool {

@@ -123,12 +123,14 @@ public struct ReceiverEngine: Sendable {
     public internal(set) var counters = ReceiverCounters()
 
     /// - Parameters:
+    ///   - identity: the ephemeral id of this receiver in this session, not 0: drawn for it, and drawn once even if the
+    ///     process is restarted.
     ///   - announce: verified and accepted.
     ///   - source, transmitter: where it came from, and who multicasts the session.
     ///   - isResumable: whether the host may have chunks of this bundle from before.
-    ///   - seed: where the ephemeral id and jitter come from; must not repeat in production.
+    ///   - seed: where jitter comes from; must not repeat in production.
     public init(
-        configuration: Configuration, announce: Announce, source: SocketAddress, transmitter parentTransmitter: UInt32,
+        identity: UInt32, configuration: Configuration, announce: Announce, source: SocketAddress, transmitter parentTransmitter: UInt32,
         isResumable: Bool, verifier: any MessageVerifier, digest: any MessageDigest, seed: UInt64, at now: Instant
     ) {
         self.configuration = configuration
@@ -139,7 +141,7 @@ public struct ReceiverEngine: Sendable {
         parent = source
         self.parentTransmitter = parentTransmitter
         var random = RandomSource(seed: seed)
-        transmitter = UInt32.random(in: 1...(.max), using: &random)
+        transmitter = identity
         slots = AssemblySlots(
             count: configuration.assemblySlots,
             packetCapacity: ChunkGeometry.packetCount(

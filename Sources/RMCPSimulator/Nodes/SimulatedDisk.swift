@@ -25,6 +25,7 @@ struct SimulatedDisk {
         /// What the journal says is there, and what is there: different where a write was torn.
         var journal: [UInt32: Digest] = [:]
         var bytes: [UInt32: Digest] = [:]
+        var identities: [SessionID: UInt32] = [:]
     }
 
     let model: DiskModel
@@ -40,6 +41,13 @@ struct SimulatedDisk {
     mutating func schedule(bytes: Int, at now: Instant) -> Instant {
         freeAt = max(freeAt, now) + .seconds(Double(bytes) / model.rate)
         return freeAt
+    }
+
+    /// The id that a receiver drew for a session, kept so that it outlives the process.
+    mutating func identity(_ name: String, in session: SessionID, drawn: UInt32) -> UInt32 {
+        if let known = partials[name]?.identities[session] { return known }
+        partials[name, default: Partial()].identities[session] = drawn
+        return drawn
     }
 
     func journalled(_ name: String, chunk: UInt32) -> Digest? { partials[name]?.journal[chunk] }

@@ -58,8 +58,10 @@ extension World {
     private func begin(_ announce: Announce, source: SocketAddress, transmitter: UInt32, at index: Int, clock: Instant) {
         supersede(announce, at: index, clock: clock)
         let node = receivers[index].node
+        let identity = receivers[index].node.disk.identity(
+            ReceiverNode.diskName(announce), in: announce.session, drawn: UInt32.random(in: 1...(.max), using: &random))
         let engine = ReceiverEngine(
-            configuration: node.configuration, announce: announce, source: source, transmitter: transmitter,
+            identity: identity, configuration: node.configuration, announce: announce, source: source, transmitter: transmitter,
             isResumable: node.disk.hasPartial(ReceiverNode.diskName(announce)), verifier: SimulatedVerifier(),
             digest: SimulatedDigest(), seed: random.next(), at: clock)
         receivers[index].node.sessions[announce.session.tag] = ReceiverNode.Session(

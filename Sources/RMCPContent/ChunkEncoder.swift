@@ -91,8 +91,6 @@ public import RMCPProtocol
     public init() throws(ContentError) {
         guard let context = unsafe ZSTD_createDCtx() else { throw .compression("out of memory") }
         unsafe self.context = context
-        // 2^23: the longest chunk. A frame that wants a larger window is not one of ours.
-        _ = unsafe ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, 23)
     }
 
     deinit { unsafe ZSTD_freeDCtx(context) }

@@ -58,14 +58,20 @@ struct ArrivalTracker: Sendable {
 /// time seen lately (as LEDBAT does, RFC 6817, 3.4.1). The two clocks' offset cancels out; their drift is slower than
 /// the window.
 struct QueueingDelayEstimator: Sendable {
-    private var baseline: Int64 = .max
-    private var previousBaseline: Int64 = .max
+    private var baseline = Int64.max
+    private var previousBaseline = Int64.max
     private var windowStart: Instant?
     private var worst: Int64 = 0
     private static let window = Interval.seconds(15)
+    /// Microseconds: a minute. Longer is another clock, not a queue.
+    private static let longestDelay: Int64 = 60_000_000
+    /// Microseconds: 35,000 years.
+    private static let largestTimestamp: UInt64 = 1 << 60
 
     mutating func record(timestamp: UInt64, at now: Instant) {
-        let offset = now.nanoseconds / 1_000 &- Int64(truncatingIfNeeded: timestamp)
+        // Heartbeats are not signed: whatever they claim, the numbers must stay where arithmetic holds.
+        guard timestamp < Self.largestTimestamp else { return }
+        let offset = now.nanoseconds / 1_000 - Int64(timestamp)
         let start = windowStart ?? now
         windowStart = start
         if now - start >= Self.window {
@@ -74,7 +80,8 @@ struct QueueingDelayEstimator: Sendable {
             windowStart = now
         }
         baseline = min(baseline, offset)
-        worst = max(worst, offset - min(baseline, previousBaseline))
+        let delay = offset - min(baseline, previousBaseline)
+        worst = max(worst, min(delay, Self.longestDelay))
     }
 
     /// The longest delay since this was last asked.

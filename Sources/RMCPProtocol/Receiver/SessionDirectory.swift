@@ -36,9 +36,15 @@ public struct SessionDirectory: Sendable {
     private let verifier: any MessageVerifier
     private let sessionLimit: Int
     private var active: [UInt32: SessionID] = [:]
-    /// Sessions that are over or were refused, oldest first.
-    private var closed: Deque<SessionID> = []
-    private var closedSet: Set<SessionID> = []
+    /// Sessions that are over or were refused, oldest first. With their keys: a refused forgery of a session must not
+    /// close the session itself.
+    private struct Closed: Hashable, Sendable {
+        var session: SessionID
+        var key: PublicKey
+    }
+    private var closed: Deque<Closed> = []
+    private var closedSet: Set<Closed> = []
+    private var keys: [SessionID: PublicKey] = [:]
     /// The session that was last told that there is no room for it.
     private var waiting: SessionID?
     private static let closedLimit = 1_024
@@ -65,7 +71,8 @@ public struct SessionDirectory: Sendable {
             if error == .foreignMagic || error == .foreignVersion { foreign += 1 } else { malformed += 1 }
             return .ignore
         }
-        if closedSet.contains(announce.session) || active[announce.session.tag] == announce.session { return .ignore }
+        if closedSet.contains(Closed(session: announce.session, key: announce.key)) { return .ignore }
+        if active[announce.session.tag] == announce.session { return .ignore }
         if let refusal = refusal(of: announce, signature: signature) {
             // A bad signature may be somebody else's forgery of a session that is good: it must not close that one.
             if refusal == .badSignature {
@@ -73,7 +80,7 @@ public struct SessionDirectory: Sendable {
                 return .ignore
             }
             guard refusal == .tooManySessions else {
-                close(announce.session)
+                close(announce.session, key: announce.key)
                 return .refuse(announce, refusal)
             }
             // It may be taken later, but its user is told once.
@@ -82,6 +89,7 @@ public struct SessionDirectory: Sendable {
             return .refuse(announce, refusal)
         }
         active[announce.session.tag] = announce.session
+        keys[announce.session] = announce.key
         return .accept(announce)
     }
 
@@ -99,12 +107,14 @@ public struct SessionDirectory: Sendable {
     /// The session's engine is gone. One that may still succeed, such as after a partition, is not remembered.
     public mutating func end(_ session: SessionID, mayReturn: Bool) {
         if active[session.tag] == session { active[session.tag] = nil }
-        if !mayReturn { close(session) }
+        let key = keys.removeValue(forKey: session) ?? .none
+        if !mayReturn { close(session, key: key) }
     }
 
-    private mutating func close(_ session: SessionID) {
-        guard closedSet.insert(session).inserted else { return }
-        closed.append(session)
+    private mutating func close(_ session: SessionID, key: PublicKey) {
+        let entry = Closed(session: session, key: key)
+        guard closedSet.insert(entry).inserted else { return }
+        closed.append(entry)
         if closed.count > Self.closedLimit, let oldest = closed.popFirst() { closedSet.remove(oldest) }
     }
 }

@@ -5,10 +5,21 @@ import DequeModule
 struct RepairQueue: Sendable {
     private struct Entry: Sendable {
         var pending = PacketSet()
-        /// Repaired since `recentStart`: a NAK for these crossed the repair on its way.
+        /// Repaired since `recentStart`, and in the hold-off before that: a NAK for these crossed the repair on its way.
+        /// Two generations, so that each is held off for one to two hold-offs without a time for every packet.
         var recent = PacketSet()
+        var older = PacketSet()
         var recentStart = Instant.zero
         var isQueued = false
+
+        /// Moves to the next generation when a hold-off has passed, and forgets both when two have.
+        mutating func age(holdOff: Interval, at now: Instant) {
+            guard now - recentStart >= holdOff else { return }
+            if now - recentStart >= holdOff * 2 { recent.removeAll() }
+            swap(&recent, &older)
+            recent.removeAll()
+            recentStart = now
+        }
     }
 
     private var entries: [UInt32: Entry] = [:]
@@ -32,7 +43,9 @@ struct RepairQueue: Sendable {
     mutating func request(chunk: UInt32, packets: PacketSet, holdOff: Interval, at now: Instant) {
         var entry = entries[chunk] ?? Entry()
         var wanted = packets
-        if now - entry.recentStart < holdOff { wanted.subtract(entry.recent) } else { entry.recent.removeAll() }
+        entry.age(holdOff: holdOff, at: now)
+        wanted.subtract(entry.recent)
+        wanted.subtract(entry.older)
         entry.pending.formUnion(wanted)
         if !entry.pending.isEmpty, !entry.isQueued {
             entry.isQueued = true
@@ -54,9 +67,9 @@ struct RepairQueue: Sendable {
     }
 
     /// Takes up to `limit` packets of the first chunk in the queue.
-    mutating func takeFirst(limit: Int, at now: Instant, _ body: (Int) -> Void) {
+    mutating func takeFirst(limit: Int, holdOff: Interval, at now: Instant, _ body: (Int) -> Void) {
         guard let chunk = queue.first?.chunk, var entry = entries[chunk] else { return }
-        if entry.recent.isEmpty { entry.recentStart = now }
+        entry.age(holdOff: holdOff, at: now)
         var taken = 0
         var position = entry.pending.first()
         while let packet = position, taken < limit {
@@ -76,6 +89,6 @@ struct RepairQueue: Sendable {
     /// Forgets chunks whose hold-off has passed and of which nothing is pending.
     mutating func prune(holdOff: Interval, at now: Instant) {
         guard !entries.isEmpty else { return }
-        entries = entries.filter { $0.value.isQueued || now - $0.value.recentStart < holdOff }
+        entries = entries.filter { $0.value.isQueued || now - $0.value.recentStart < holdOff * 2 }
     }
 }

@@ -48,11 +48,13 @@ extension SenderEngine {
 
     private mutating func sample(_ echo: TimestampEcho, at now: Instant) {
         guard echo.timestamp > 0 else { return }
-        let elapsed = now.nanoseconds / 1_000 - Int64(clamping: echo.timestamp) - Int64(echo.delay)
+        let clock = UInt64(clamping: now.nanoseconds / 1_000)
         // A timestamp that was not sent yet, or long ago, is a forgery or a suspended host.
-        guard elapsed >= 0, elapsed < 60_000_000 else { return }
+        guard echo.timestamp <= clock, clock - echo.timestamp < 60_000_000 else { return }
+        let elapsed = Int64(clock - echo.timestamp) - Int64(echo.delay)
+        guard elapsed >= 0 else { return }
         roundTrip.record(.microseconds(elapsed), at: now)
-        newestEcho = max(newestEcho, Instant(nanoseconds: Int64(clamping: echo.timestamp) * 1_000))
+        newestEcho = max(newestEcho, Instant(nanoseconds: Int64(echo.timestamp) * 1_000))
     }
 
     private mutating func handle(_ nak: NegativeAcknowledgement, from child: UInt32, at now: Instant) {

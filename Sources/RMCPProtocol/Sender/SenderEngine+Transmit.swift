@@ -126,7 +126,7 @@ extension SenderEngine {
                 continue
             }
             var batch = makeBatch(chunk: chunk, record: record, isRepair: true)
-            repairs.takeFirst(limit: batchLimit, at: now) { batch.append($0) }
+            repairs.takeFirst(limit: batchLimit, holdOff: repairHoldOff, at: now) { batch.append($0) }
             guard batch.count > 0 else { continue }
             resident.touch(chunk, at: now)
             counters.repairBytes += UInt64(account(batch))

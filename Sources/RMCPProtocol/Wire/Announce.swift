@@ -65,7 +65,10 @@ public struct Announce: Hashable, Sendable {
         writer.writeUInt64(allocatedLength)
         writer.writeUInt64(modificationTime)
         writer.writeUInt16(mode)
-        let nameBytes = Array(name.utf8.prefix(Self.maximumNameLength))
+        // Cut between characters, or no receiver could read it.
+        var name = name
+        while name.utf8.count > Self.maximumNameLength { name.removeLast() }
+        let nameBytes = Array(name.utf8)
         writer.writeUInt16(UInt16(nameBytes.count))
         writer.writeArray(nameBytes)
         writer.writeBytes32(key.value)

@@ -20,6 +20,13 @@ public struct RepairRequest: Hashable, Sendable {
 
     public var isEmpty: Bool { packets.isEmpty && chunks.isEmpty && pages.isEmpty && !needsEnd }
 
+    /// What is asked for, in a few words, for traces.
+    public var summary: String {
+        let live = packets.map { entry in "\(entry.chunk):\(entry.packets.count)@\(entry.packets.first() ?? 0)" }
+        let ranges = chunks.map { "chunks \($0.lowerBound)-\($0.upperBound - 1)" } + pages.map { "pages \($0.lowerBound)-\($0.upperBound - 1)" }
+        return (live + ranges + (needsEnd ? ["END"] : [])).joined(separator: " ")
+    }
+
     private enum Entry: UInt8 {
         case packetRanges = 1
         case packetBitmap = 2
@@ -131,7 +138,11 @@ public struct RepairRequest: Hashable, Sendable {
         var set = PacketSet(capacity: first + byteCount * 8)
         for byte in 0..<byteCount {
             let bits = try reader.readUInt8()
-            for bit in 0..<8 where bits & (0x80 >> UInt8(bit)) != 0 { set.insert(first + byte * 8 + bit) }
+            for bit in 0..<8 where bits & (0x80 >> UInt8(bit)) != 0 {
+                let packet = first + byte * 8 + bit
+                guard packet < Limits.maximumPacketsPerChunk else { throw .invalidField("packet bitmap") }
+                set.insert(packet)
+            }
         }
         return set
     }

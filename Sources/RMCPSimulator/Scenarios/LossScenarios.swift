@@ -20,6 +20,14 @@ extension Scenario {
             } check: {
                 Expect.allComplete($0) + Expect.copies($0, atMost: 1.2)
             },
+            Scenario("shared-loss", "200 receivers lose the same 1 %: a few of them ask, the others hear that it was asked for") { world in
+                Setting.plain(world, receivers: 200) { $0.fixedRate = 100_000_000 }
+                world.senders[0].egress.model.loss = .random(0.01)
+            } check: { world in
+                let lost = Double(world.senders[0].egress.dropped)
+                let naks = Double(world.counters(ofSender: 0).naksReceived)
+                return Expect.allComplete(world) + Expect.that(naks <= lost * 6, "\(naks) NAKs for \(lost) losses")
+            },
             Scenario("feedback-loss", "one-sided loss: 30 % of what receivers say is lost") {
                 Setting.plain($0, downlink: Setting.lossy(.random(0.02)), uplink: LinkModel(loss: .random(0.3)))
             },

@@ -115,6 +115,9 @@ extension World {
 
     private func send(_ bytes: [UInt8], from index: Int, tag: UInt32) {
         guard let session = receivers[index].node.sessions[tag] else { return }
+        if trace != nil, let (_, packet) = unsafe try? Packet.parse(bytes.span.bytes), case .nak(let nak) = packet {
+            log("receiver \(index): NAK \(nak.request.summary)")
+        }
         let source = Self.address(ofReceiver: index)
         guard let arrival = receivers[index].uplink.pass(bytes: bytes.count + 28, datagrams: 1, at: now) else { return }
         guard let survivor = survivors(of: .bytes(bytes), link: &receivers[index].uplink), case .bytes(let left) = survivor

@@ -1,0 +1,29 @@
+import RMCPProtocol
+import RMCPSimulator
+import Testing
+
+/// Every scenario of the simulator, with a few seeds. `scripts/simulate sweep` runs them with many.
+@Suite struct ScenarioTests {
+    static let seeds: [UInt64] = [1, 2]
+
+    @Test("A scenario ends as it must", arguments: Scenario.all.map(\.name), seeds)
+    func runs(name: String, seed: UInt64) throws {
+        let scenario = try #require(Scenario.named(name))
+        let result = scenario.run(seed: seed)
+        #expect(result.failures.isEmpty, "\(result.report)")
+    }
+
+    @Test("A seed replays the same run, event by event", arguments: ["everything", "join-storm", "nak-flood", "sleepers-5-90"])
+    func replays(name: String) throws {
+        let scenario = try #require(Scenario.named(name))
+        let first = scenario.run(seed: 77)
+        let second = scenario.run(seed: 77)
+        #expect(first.traceHash == second.traceHash && first.events == second.events)
+        #expect(scenario.run(seed: 78).traceHash != first.traceHash)
+    }
+
+    @Test("Scenarios have names of their own")
+    func names() {
+        #expect(Set(Scenario.all.map(\.name)).count == Scenario.all.count)
+    }
+}

@@ -1,0 +1,56 @@
+import Testing
+
+@testable import RMCPProtocol
+
+@Suite struct AssemblySlotsTests {
+    @Test func followsAModel() {
+        var random = RandomSource(seed: 91)
+        var slots = AssemblySlots(count: 12, packetCapacity: 100)
+        var model: [UInt32: Int] = [:]
+        for step in 0..<5_000 {
+            let chunk = UInt32(random.int(0...30))
+            if let slot = model[chunk], random.chance(0.5) {
+                slots.release(slot)
+                model[chunk] = nil
+            } else if model[chunk] == nil {
+                let now = Instant.milliseconds(Int64(step))
+                let slot = slots.allocate(chunk: chunk, isCatchUp: step % 2 == 0, at: now)
+                if let slot {
+                    #expect(!model.values.contains(slot), "a slot was given to two chunks")
+                    #expect(slots[slot].isInUse && slots[slot].chunk == chunk && slots[slot].received.isEmpty)
+                    #expect(slots[slot].isCatchUp == (step % 2 == 0) && !slots[slot].isWithHost && slots[slot].holdUntil == now)
+                    // Dirt that the next owner must not find.
+                    slots[slot].received.insert(random.int(0...99))
+                    slots[slot].isWithHost = true
+                    slots[slot].coveredUntil = .distantFuture
+                    model[chunk] = slot
+                } else {
+                    #expect(model.count == 12)
+                }
+            }
+            #expect(slots.usedCount == model.count && slots.freeCount == 12 - model.count)
+            #expect(slots.usedShare == Double(model.count) / 12)
+            // Lookups twice over: the second is answered by the shortcut for the chunk last asked for.
+            let probe = UInt32(random.int(0...30))
+            for _ in 0..<2 {
+                let found = slots.slot(ofChunk: probe)
+                #expect(found == model[probe])
+            }
+        }
+    }
+
+    @Test func aCoverOfTheChunkBeforeHasExpired() throws {
+        var slots = AssemblySlots(count: 1, packetCapacity: 10)
+        let allocated = slots.allocate(chunk: 4, isCatchUp: false, at: .zero)
+        let slot = try #require(allocated)
+        slots[slot].coveredUntil = .distantFuture
+        slots.release(slot)
+        // Released once more by mistake, it must not be free twice.
+        slots.release(slot)
+        #expect(slots.freeCount == 1)
+        #expect(slots.allocate(chunk: 5, isCatchUp: false, at: .milliseconds(3)) == slot)
+        #expect(slots[slot].coveredUntil == .zero)
+        #expect(slots.allocate(chunk: 6, isCatchUp: false, at: .zero) == nil)
+        #expect(slots.slot(ofChunk: 4) == nil && slots.slot(ofChunk: 5) == slot)
+    }
+}

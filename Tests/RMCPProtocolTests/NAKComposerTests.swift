@@ -1,0 +1,66 @@
+import Testing
+
+@testable import RMCPProtocol
+
+@Suite struct NAKComposerTests {
+    private func wireLength(_ request: RepairRequest) -> Int {
+        var writer = ByteWriter()
+        request.write(to: &writer)
+        return writer.count
+    }
+
+    /// What fits is said completely and in order, and no datagram's room is exceeded.
+    @Test(arguments: [60, 480, 1_372]) func requestsFitTheirDatagrams(limit: Int) {
+        var random = RandomSource(seed: UInt64(limit))
+        for _ in 0..<200 {
+            var composer = NAKComposer(limit: limit)
+            var whole = RepairRequest()
+            var asked: [UInt32: PacketSet] = [:]
+            for index in UInt32(0)..<UInt32(random.int(0...5)) {
+                let range = index * 100..<index * 100 + 50
+                composer.add(pages: range)
+                whole.pages.append(range)
+            }
+            if random.chance(0.5) {
+                composer.addEnd()
+                whole.needsEnd = true
+            }
+            for chunk in UInt32(0)..<UInt32(random.int(0...20)) {
+                let packets = random.packetSet()
+                composer.add(chunk: chunk, packets: packets)
+                asked[chunk] = packets
+            }
+            for index in UInt32(0)..<UInt32(random.int(0...5)) {
+                let range = index * 100..<index * 100 + 50
+                composer.add(chunks: range)
+                whole.chunks.append(range)
+            }
+            let requests = composer.finish()
+            #expect(requests.allSatisfy { !$0.isEmpty && wireLength($0) <= limit })
+            #expect(requests.flatMap(\.pages) == whole.pages && requests.flatMap(\.chunks) == whole.chunks)
+            #expect(requests.contains(where: \.needsEnd) == whole.needsEnd)
+            let said = requests.flatMap(\.packets)
+            #expect(said.map(\.chunk) == asked.keys.sorted())
+            for entry in said {
+                guard let wanted = asked[entry.chunk] else { continue }
+                // A set that no datagram holds is cut at its end; nothing is asked for that is here.
+                var excess = entry.packets
+                excess.subtract(wanted)
+                #expect(excess.isEmpty && entry.packets.first() == wanted.first())
+                if RepairRequest.wireLength(of: wanted) <= limit { #expect(entry.packets == wanted) }
+            }
+        }
+    }
+
+    @Test func neighbouringChunksAreOneRange() {
+        var composer = NAKComposer(limit: 1_000)
+        composer.add(chunks: 1..<2)
+        composer.add(chunks: 2..<5)
+        composer.add(chunks: 6..<7)
+        #expect(composer.finish().map(\.chunks) == [[1..<5, 6..<7]])
+    }
+
+    @Test func nothingNeededIsNothingSaid() {
+        #expect(NAKComposer(limit: 100).finish().isEmpty)
+    }
+}

@@ -1,0 +1,149 @@
+import Testing
+
+@testable import RMCPProtocol
+
+@Suite struct SessionDirectoryTests {
+    private let trusted = LaneSigner(key: 1)
+    private let stranger = LaneSigner(key: 2)
+
+    private enum Answer: Equatable {
+        case accept(SessionID)
+        case refuse(SessionID, SessionRefusal)
+        case ignore
+    }
+
+    private func directory(allowsUnsigned: Bool = false, limit: Int = 10) -> SessionDirectory {
+        SessionDirectory(
+            policy: TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: allowsUnsigned), verifier: LaneVerifier(),
+            sessionLimit: limit)
+    }
+
+    /// Sessions with the same `tag` share what their packets carry; `number` tells them apart.
+    private func session(_ tag: UInt32, _ number: UInt64 = 0) -> SessionID { SessionID(high: UInt64(tag) << 32, low: number) }
+
+    private func announce(_ session: SessionID, by signer: LaneSigner?, bend: Bool = false) -> [UInt8] {
+        var announce = Announce(
+            session: session, kind: .file, chunkLength: 1_000, payloadLength: 400, creationTime: 0, contentLength: 5,
+            allocatedLength: 5, mode: 0o600, modificationTime: 0, name: "n", key: signer?.publicKey ?? .none)
+        let signature = signer?.signature(for: announce.signedMessage) ?? .none
+        if bend { announce.name = "m" }
+        return datagram(.announce(announce, signature), tag: session.tag)
+    }
+
+    private func judge(_ datagram: [UInt8], by directory: inout SessionDirectory) -> Answer {
+        switch directory.judge(datagram.span.bytes) {
+        case .accept(let announce): .accept(announce.session)
+        case .refuse(let announce, let refusal): .refuse(announce.session, refusal)
+        case .ignore: .ignore
+        }
+    }
+
+    private func expect(
+        _ datagram: [UInt8], _ expected: Answer, by directory: inout SessionDirectory,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        let answer = judge(datagram, by: &directory)
+        #expect(answer == expected, sourceLocation: sourceLocation)
+    }
+
+    @Test func aTrustedSessionIsAcceptedOnce() {
+        var directory = directory()
+        let announce = announce(session(1), by: trusted)
+        expect(announce, .accept(session(1)), by: &directory)
+        expect(announce, .ignore, by: &directory)
+    }
+
+    @Test func unsignedSessionsAreRefusedOnce() {
+        var directory = directory()
+        expect(announce(session(1), by: nil), .refuse(session(1), .unsigned), by: &directory)
+        expect(announce(session(1), by: nil), .ignore, by: &directory)
+        expect(announce(session(2), by: nil), .refuse(session(2), .unsigned), by: &directory)
+        var open = self.directory(allowsUnsigned: true)
+        expect(announce(session(1), by: nil), .accept(session(1)), by: &open)
+    }
+
+    @Test func untrustedKeysAreRefusedOnce() {
+        var directory = directory()
+        expect(announce(session(1), by: stranger), .refuse(session(1), .untrusted(stranger.publicKey)), by: &directory)
+        expect(announce(session(1), by: stranger), .ignore, by: &directory)
+        // Who takes unsigned sessions takes those of strangers, too.
+        var open = self.directory(allowsUnsigned: true)
+        expect(announce(session(1), by: stranger), .accept(session(1)), by: &open)
+    }
+
+    /// Somebody else's forgery must not close the session that it imitates, even where unsigned ones are taken.
+    @Test(arguments: [false, true]) func aBadSignatureIsCountedAndForgotten(allowsUnsigned: Bool) {
+        var directory = directory(allowsUnsigned: allowsUnsigned)
+        for _ in 0..<3 { expect(announce(session(1), by: trusted, bend: true), .ignore, by: &directory) }
+        #expect(directory.malformed == 3)
+        expect(announce(session(1), by: trusted), .accept(session(1)), by: &directory)
+        #expect(directory.malformed == 3)
+    }
+
+    @Test func aTagInUseIsRefusedOnce() {
+        var directory = directory()
+        expect(announce(session(7, 1), by: trusted), .accept(session(7, 1)), by: &directory)
+        expect(announce(session(7, 2), by: trusted), .refuse(session(7, 2), .tagInUse), by: &directory)
+        expect(announce(session(7, 2), by: trusted), .ignore, by: &directory)
+        // The first one is none the worse for it, and its end frees the tag for others.
+        directory.end(session(7, 1), mayReturn: false)
+        expect(announce(session(7, 1), by: trusted), .ignore, by: &directory)
+        expect(announce(session(7, 3), by: trusted), .accept(session(7, 3)), by: &directory)
+    }
+
+    @Test func aSessionBeyondTheLimitIsTakenWhenThereIsRoom() {
+        var directory = directory(limit: 2)
+        expect(announce(session(1), by: trusted), .accept(session(1)), by: &directory)
+        expect(announce(session(2), by: trusted), .accept(session(2)), by: &directory)
+        expect(announce(session(3), by: trusted), .refuse(session(3), .tooManySessions), by: &directory)
+        directory.end(session(1), mayReturn: false)
+        expect(announce(session(3), by: trusted), .accept(session(3)), by: &directory)
+    }
+
+    @Test func onlyASessionThatMayReturnReturns() {
+        var directory = directory()
+        for (tag, mayReturn) in [(UInt32(1), true), (2, false)] {
+            expect(announce(session(tag), by: trusted), .accept(session(tag)), by: &directory)
+            directory.end(session(tag), mayReturn: mayReturn)
+            expect(announce(session(tag), by: trusted), mayReturn ? .accept(session(tag)) : .ignore, by: &directory)
+        }
+    }
+
+    /// The end of a session that was refused its tag must not free the tag of the one that has it.
+    @Test func endingAnotherSessionOfTheSameTagChangesNothing() {
+        var directory = directory()
+        expect(announce(session(7, 1), by: trusted), .accept(session(7, 1)), by: &directory)
+        directory.end(session(7, 2), mayReturn: true)
+        expect(announce(session(7, 3), by: trusted), .refuse(session(7, 3), .tagInUse), by: &directory)
+    }
+
+    /// What is remembered of sessions that are over is bounded, and the oldest goes first.
+    @Test func memoryOfClosedSessionsIsBounded() {
+        var directory = directory()
+        for tag in UInt32(0)..<1_025 {
+            expect(announce(session(tag), by: nil), .refuse(session(tag), .unsigned), by: &directory)
+        }
+        expect(announce(session(1), by: nil), .ignore, by: &directory)
+        expect(announce(session(1_024), by: nil), .ignore, by: &directory)
+        expect(announce(session(0), by: nil), .refuse(session(0), .unsigned), by: &directory)
+    }
+
+    @Test func whatIsNoAnnounceIsIgnored() {
+        var directory = directory()
+        var random = RandomSource(seed: 95)
+        for kind in PacketKind.allCases where kind != .announce {
+            expect(datagram(random.packet(of: kind), payload: [1]), .ignore, by: &directory)
+        }
+        #expect(directory.malformed == 0 && directory.foreign == 0)
+        var bent = announce(session(1), by: trusted)
+        bent[0] ^= 1
+        expect(bent, .ignore, by: &directory)
+        bent[0] ^= 1
+        bent[2] = 2
+        expect(bent, .ignore, by: &directory)
+        #expect(directory.malformed == 0 && directory.foreign == 2)
+        expect(Array(announce(session(1), by: trusted).dropLast()), .ignore, by: &directory)
+        expect([], .ignore, by: &directory)
+        #expect(directory.malformed == 2 && directory.foreign == 2)
+    }
+}

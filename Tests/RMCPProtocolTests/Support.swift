@@ -1,0 +1,172 @@
+import Testing
+
+@testable import RMCPProtocol
+
+func parse(_ datagram: [UInt8]) throws(WireError) -> (PacketHeader, Packet) { try Packet.parse(datagram.span.bytes) }
+
+/// Bytes of a hex literal; whatever is no hex digit merely sets fields apart.
+func bytes(hex: String) -> [UInt8] {
+    let digits = hex.compactMap(\.hexDigitValue)
+    precondition(digits.count.isMultiple(of: 2), "half a byte")
+    return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
+}
+
+func datagram(
+    _ packet: Packet, isUnicast: Bool = false, tag: UInt32 = 0x0102_0304, transmitter: UInt32 = 0x0506_0708,
+    sequence: UInt32 = 0x090A_0B0C, payload: [UInt8] = []
+) -> [UInt8] {
+    var writer = ByteWriter()
+    PacketHeader(
+        kind: PacketKind(of: packet), isUnicast: isUnicast, sessionTag: tag, transmitter: transmitter, sequence: sequence
+    ).write(to: &writer)
+    writer.write(packet)
+    writer.writeArray(payload)
+    return writer.bytes
+}
+
+extension Instant {
+    static func milliseconds(_ count: Int64) -> Instant { .zero + .milliseconds(count) }
+}
+
+/// FNV-1a over four differently seeded lanes: any changed byte changes it, which is all that these tests need of a
+/// digest.
+struct LaneDigest: MessageDigest {
+    func digest(of message: [UInt8]) -> Digest { Digest(Self.lanes(of: message, seed: 0)) }
+
+    static func lanes(of message: [UInt8], seed: UInt64) -> Bytes32 {
+        func lane(_ number: UInt64) -> UInt64 {
+            message.reduce(0xCBF2_9CE4_8422_2325 ^ (seed &+ number)) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
+        }
+        return Bytes32(lane(1), lane(2), lane(3), lane(4))
+    }
+}
+
+/// A keyed sum in place of Ed25519: a signature by another key, or over another message, does not verify.
+struct LaneSigner: MessageSigner {
+    let publicKey: PublicKey
+
+    init(key: UInt64) { publicKey = PublicKey(Bytes32(key, key, key, key)) }
+
+    func signature(for message: [UInt8]) -> Signature {
+        Signature(
+            r: LaneDigest.lanes(of: message, seed: publicKey.value.a), s: LaneDigest.lanes(of: message, seed: ~publicKey.value.a))
+    }
+}
+
+struct LaneVerifier: MessageVerifier {
+    func isValid(_ signature: Signature, for message: [UInt8], by key: PublicKey) -> Bool {
+        LaneSigner(key: key.value.a).signature(for: message) == signature
+    }
+}
+
+// MARK: Random packets
+
+extension RandomSource {
+    mutating func bytes32() -> Bytes32 { Bytes32(next(), next(), next(), next()) }
+    mutating func signature() -> Signature { Signature(r: bytes32(), s: bytes32()) }
+    mutating func int(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
+    mutating func word() -> UInt32 { UInt32(truncatingIfNeeded: next()) }
+
+    mutating func packetSet() -> PacketSet {
+        var set = PacketSet()
+        // Scattered ones make a bitmap the shorter form, runs make ranges.
+        if chance(0.5) {
+            let base = int(0...32_000)
+            for _ in 0..<int(1...60) { set.insert(base + int(0...200)) }
+        } else {
+            for _ in 0..<int(1...5) {
+                let start = int(0...32_000)
+                set.insert(start..<start + int(1...700))
+            }
+        }
+        return set
+    }
+
+    mutating func range() -> Range<UInt32> {
+        let start = UInt32(int(0...1_000_000))
+        return start..<start + UInt32(int(1...40_000))
+    }
+
+    mutating func request() -> RepairRequest {
+        var request = RepairRequest()
+        request.needsEnd = chance(0.5)
+        for _ in 0..<int(0...3) { request.pages.append(range()) }
+        for _ in 0..<int(0...3) { request.chunks.append(range()) }
+        for _ in 0..<int(0...4) {
+            request.packets.append(RepairRequest.ChunkPackets(chunk: UInt32(int(0...1_048_575)), packets: packetSet()))
+        }
+        return request
+    }
+
+    mutating func record() -> ChunkRecord {
+        let length = UInt32(int(2...Int(Limits.maximumChunkLength)))
+        switch int(0...2) {
+        case 0: return .zero(contentLength: length)
+        case 1:
+            let digest = Digest(bytes32())
+            return ChunkRecord(
+                kind: .stored, contentLength: length, encodedLength: length, encodedDigest: digest, contentDigest: digest)
+        default:
+            return ChunkRecord(
+                kind: .compressed, contentLength: length, encodedLength: UInt32(int(1...Int(length) - 1)),
+                encodedDigest: Digest(bytes32()), contentDigest: Digest(bytes32()))
+        }
+    }
+
+    mutating func announce() -> Announce {
+        let chunkLength = UInt32(int(1...Int(Limits.maximumChunkLength)))
+        let contentLength: UInt64? = chance(0.2) ? nil : UInt64(int(0...1_000_000)) * UInt64(chunkLength)
+        let letters = ["a", "é", "名", "🗄", "/", ".", "\0"]
+        let name = (0..<int(1...63)).map { _ in letters[int(0...letters.count - 1)] }.joined()
+        return Announce(
+            session: SessionID(high: next(), low: next()), kind: BundleKind(rawValue: UInt8(int(0...2))) ?? .file,
+            chunkLength: chunkLength, payloadLength: UInt16(int(400...8_948)), creationTime: next(),
+            contentLength: contentLength, allocatedLength: contentLength.map { $0 / 3 } ?? next(),
+            mode: UInt16(int(0...0o777)), modificationTime: next(), name: name, key: PublicKey(bytes32()))
+    }
+
+    mutating func histogram() -> StatusHistogram {
+        var histogram = StatusHistogram()
+        for index in histogram.states.indices where chance(0.5) { histogram.states[index] = word() }
+        for index in histogram.progress.indices where chance(0.5) { histogram.progress[index] = word() }
+        for index in histogram.loss.indices where chance(0.5) { histogram.loss[index] = word() }
+        for index in histogram.pressure.indices where chance(0.5) { histogram.pressure[index] = word() }
+        return histogram
+    }
+
+    mutating func packet(of kind: PacketKind) -> Packet {
+        switch kind {
+        case .announce: return .announce(announce(), signature())
+        case .page:
+            let records = (0..<int(1...12)).map { _ in record() }
+            let page = TablePage(index: UInt32(int(0...1_000)), firstChunk: UInt32(int(0...1_000_000)), records: records)
+            return .page(page, body: page.body, signature())
+        case .data:
+            return .data(DataHeader(chunk: word(), packet: UInt16(int(0...65_535)), isRepair: chance(0.5)), payloadOffset: 24)
+        case .end:
+            let chunks = int(0...1_048_576)
+            return .end(
+                EndOfTable(
+                    chunkCount: UInt32(chunks), pageCount: UInt32(int(0...chunks)), contentLength: next(),
+                    encodedLength: next(), tableDigest: Digest(bytes32())), signature())
+        case .heartbeat:
+            return .heartbeat(
+                Heartbeat(
+                    phase: SessionPhase(rawValue: UInt8(int(0...5))) ?? .waiting, timestamp: next(), groupRoundTrip: word(),
+                    statusInterval: max(1, word()), population: word(),
+                    position: StreamPosition(chunk: UInt32(int(0...1_048_576)), packet: UInt16(int(0...65_535))),
+                    pageCount: UInt32(int(0...1_048_576)), hasEnd: chance(0.5), rate: next(),
+                    liveLossLimit: UInt8(int(0...255))))
+        case .nak:
+            return .nak(
+                NegativeAcknowledgement(echo: TimestampEcho(timestamp: next(), delay: word()), request: request()))
+        case .ncf: return .ncf(request())
+        case .status:
+            return .status(
+                StatusReport(
+                    echo: TimestampEcho(timestamp: next(), delay: word()), longestDatagram: UInt16(int(0...65_535)),
+                    histogram: histogram()))
+        case .acknowledgement: return .acknowledgement(sequence: word())
+        }
+    }
+}

@@ -1,0 +1,189 @@
+import Testing
+
+@testable import RMCPProtocol
+
+/// The wire format as bytes written down by hand: a change of either side of the codec that the other follows would
+/// pass a round trip, but not this.
+@Suite struct WireGoldenTests {
+    private static let header = "524D 01"
+    private static let ids = "01020304 05060708 090A0B0C"
+    private static let digestA = Digest(Bytes32(0x0001_0203_0405_0607, 0x0809_0A0B_0C0D_0E0F, 0x1011_1213_1415_1617, 0x1819_1A1B_1C1D_1E1F))
+    private static let digestB = Digest(Bytes32(0xA0A1_A2A3_A4A5_A6A7, 0xA8A9_AAAB_ACAD_AEAF, 0xB0B1_B2B3_B4B5_B6B7, 0xB8B9_BABB_BCBD_BEBF))
+    private static let hexA = "000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F"
+    private static let hexB = "A0A1A2A3A4A5A6A7A8A9AAABACADAEAFB0B1B2B3B4B5B6B7B8B9BABBBCBDBEBF"
+    private static let signature = Signature(r: digestA.value, s: digestB.value)
+    private static let hexSignature = hexA + hexB
+
+    private func expect(
+        _ packet: Packet, isUnicast: Bool = false, kindByte: String, body: String, payload: [UInt8] = [],
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let golden = bytes(hex: Self.header + kindByte + Self.ids + body)
+        #expect(
+            datagram(packet, isUnicast: isUnicast, payload: payload) == golden, sourceLocation: sourceLocation)
+        let (header, parsed) = try parse(golden)
+        #expect(parsed == packet, sourceLocation: sourceLocation)
+        #expect(
+            header
+                == PacketHeader(
+                    kind: PacketKind(of: packet), isUnicast: isUnicast, sessionTag: 0x0102_0304, transmitter: 0x0506_0708,
+                    sequence: 0x090A_0B0C), sourceLocation: sourceLocation)
+    }
+
+    @Test func headerIsSixteenBytesInNetworkOrder() throws {
+        var writer = ByteWriter()
+        PacketHeader(kind: .status, isUnicast: true, sessionTag: 0xDEAD_BEEF, transmitter: 1, sequence: 0xFFFF_FFFE)
+            .write(to: &writer)
+        #expect(writer.bytes == bytes(hex: "524D 01 88 DEADBEEF 00000001 FFFFFFFE"))
+        let header = try PacketHeader(of: writer.bytes.span.bytes)
+        #expect(header.kind == .status && header.isUnicast)
+        #expect(header.sessionTag == 0xDEAD_BEEF && header.transmitter == 1 && header.sequence == 0xFFFF_FFFE)
+    }
+
+    @Test func announceOfAFile() throws {
+        let announce = Announce(
+            session: SessionID(high: 0x1111_2222_3333_4444, low: 0x5555_6666_7777_8888), kind: .file,
+            chunkLength: 1 << 20, payloadLength: 1_376, creationTime: 0x0000_0199_0000_0001,
+            contentLength: 0x0000_0001_0000_0000, allocatedLength: 0x0000_0000_8000_0000, mode: 0o644,
+            modificationTime: 0x1700_0000_0000_0002, name: "dé.img", key: PublicKey(Self.digestB.value))
+        #expect(announce.session.tag == 0x1111_2222)
+        try expect(
+            .announce(announce, Self.signature), kindByte: "01",
+            body: "1111222233334444 5555666677778888 00 00 0560 00100000 0000019900000001 0000000100000000"
+                + "0000000080000000 1700000000000002 01A4 0007 64C3A92E696D67" + Self.hexB + Self.hexSignature)
+    }
+
+    @Test func announceOfAStreamHasNoLength() throws {
+        let announce = Announce(
+            session: SessionID(high: 1, low: 2), kind: .stream, chunkLength: 8 << 20, payloadLength: 400, creationTime: 3,
+            contentLength: nil, allocatedLength: 0, mode: 0, modificationTime: 0, name: "-", key: .none)
+        #expect(!announce.isSigned)
+        try expect(
+            .announce(announce, .none), kindByte: "01",
+            body: "0000000000000001 0000000000000002 02 00 0190 00800000 0000000000000003 FFFFFFFFFFFFFFFF"
+                + "0000000000000000 0000000000000000 0000 0001 2D" + String(repeating: "00", count: 96))
+    }
+
+    @Test func pageRunsEqualHolesTogether() throws {
+        let page = TablePage(
+            index: 2, firstChunk: 7,
+            records: [
+                .zero(contentLength: 0x10_0000), .zero(contentLength: 0x10_0000), .zero(contentLength: 0x10_0000),
+                ChunkRecord(
+                    kind: .stored, contentLength: 0x10_0000, encodedLength: 0x10_0000, encodedDigest: Self.digestA,
+                    contentDigest: Self.digestA),
+                ChunkRecord(
+                    kind: .compressed, contentLength: 0x10_0000, encodedLength: 0x1234, encodedDigest: Self.digestA,
+                    contentDigest: Self.digestB),
+                .zero(contentLength: 5),
+            ])
+        let body = "00000002 00000007 0004 02 00100000 00000003 01 00100000" + Self.hexA + "00 00100000 00001234"
+            + Self.hexA + Self.hexB + "02 00000005 00000001"
+        #expect(page.body == bytes(hex: body))
+        #expect(page.chunkRange == 7..<13)
+        try expect(
+            .page(page, body: bytes(hex: body), Self.signature), kindByte: "02", body: body + Self.hexSignature)
+    }
+
+    @Test func dataHasAnEightByteHeader() throws {
+        try expect(
+            .data(DataHeader(chunk: 0x0001_0203, packet: 0x0405, isRepair: true), payloadOffset: 24), kindByte: "03",
+            body: "00010203 0405 0001 FEED", payload: [0xFE, 0xED])
+        try expect(
+            .data(DataHeader(chunk: 9, packet: 0, isRepair: false), payloadOffset: 24), isUnicast: true, kindByte: "83",
+            body: "00000009 0000 0000 FE", payload: [0xFE])
+    }
+
+    /// The send path writes headers in place, past the control packets' writer: both must agree.
+    @Test func headersWrittenInPlaceAreTheSame() throws {
+        var batch = DataBatch(
+            chunk: 0x0001_0203, isRepair: true, destination: .group, sessionTag: 0x0102_0304, transmitter: 0x0506_0708,
+            firstSequence: 0xFFFF_FFFF, encodedLength: 1_000, payloadLength: 400)
+        batch.append(1)
+        batch.append(2)
+        // The second is the chunk's last packet: 1000 - 2 * 400 bytes. The sequence wraps.
+        #expect(batch.byteCount == 24 + 400 + 24 + 200)
+        #expect(batch.payloadRange(at: 0) == 400..<800 && batch.payloadRange(at: 1) == 800..<1_000)
+        for (index, golden) in [
+            "524D 01 03 01020304 05060708 FFFFFFFF 00010203 0001 0001", "524D 01 03 01020304 05060708 00000000 00010203 0002 0001",
+        ].enumerated() {
+            var storage = [UInt8](repeating: 0xEE, count: DataHeader.length)
+            storage.withUnsafeMutableBytes { buffer in
+                var span = buffer.mutableBytes
+                batch.writeHeader(at: index, into: &span)
+            }
+            #expect(storage == bytes(hex: golden))
+        }
+    }
+
+    @Test func end() throws {
+        try expect(
+            .end(
+                EndOfTable(
+                    chunkCount: 0x10_0000, pageCount: 0x1_0000, contentLength: 0x0102_0304_0506_0708,
+                    encodedLength: 0x0807_0605_0403_0201, tableDigest: Self.digestB), Self.signature), kindByte: "04",
+            body: "00100000 00010000 0102030405060708 0807060504030201" + Self.hexB + Self.hexSignature)
+    }
+
+    @Test func heartbeat() throws {
+        try expect(
+            .heartbeat(
+                Heartbeat(
+                    phase: .draining, timestamp: 0x0102_0304_0506_0708, groupRoundTrip: 0x1112_1314, statusInterval: 0x2122_2324,
+                    population: 0x3132_3334, position: StreamPosition(chunk: 0x000F_4243, packet: 0x5152),
+                    pageCount: 0x000F_6263, hasEnd: true, rate: 0x7172_7374_7576_7778, liveLossLimit: 12)), kindByte: "05",
+            body: "02 01 0C 00 0102030405060708 11121314 21222324 31323334 000F4243 5152 000F6263 7172737475767778")
+    }
+
+    @Test func requestsUseRangesOrABitmapWhicheverIsShorter() throws {
+        var request = RepairRequest()
+        request.needsEnd = true
+        request.pages = [3..<5]
+        request.chunks = [0..<1, 0x0F_0000..<0x10_0000]
+        var scattered = PacketSet()
+        for packet in [258, 260, 266, 273] { scattered.insert(packet) }
+        request.packets = [
+            RepairRequest.ChunkPackets(chunk: 6, packets: PacketSet(0..<0x8000)),
+            RepairRequest.ChunkPackets(chunk: 7, packets: scattered),
+        ]
+        let body = "05 04 00000003 00000004 03 00000000 00000000 03 000F0000 000FFFFF 01 00000006 01 0000 7FFF"
+            // Four runs would take 22 bytes. Bits from 258 on: 258 and 260, 266, 273.
+            + "02 00000007 0102 0002 A0 81"
+        try expect(.ncf(request), kindByte: "07", body: body)
+        try expect(
+            .nak(NegativeAcknowledgement(echo: TimestampEcho(timestamp: 0x0102_0304_0506_0708, delay: 0x0A0B_0C0D), request: request)),
+            isUnicast: true, kindByte: "86", body: "0102030405060708 0A0B0C0D" + body)
+        #expect(RepairRequest.wireLength(of: PacketSet(0..<0x8000)) == 10)
+        #expect(RepairRequest.wireLength(of: scattered) == 11)
+    }
+
+    @Test func statusOfALeafIsSparse() throws {
+        let histogram = StatusHistogram(state: .complete, progress: 10, loss: 2, pressure: 7)
+        try expect(
+            .status(StatusReport(echo: TimestampEcho(timestamp: 5, delay: 6), longestDatagram: 1_400, histogram: histogram)),
+            isUnicast: true, kindByte: "88",
+            body: "0000000000000005 00000006 0578 01 03 00000001 01 0A 00000001 01 02 00000001 01 07 00000001")
+    }
+
+    @Test func acknowledgement() throws {
+        try expect(.acknowledgement(sequence: 0xCAFE_F00D), isUnicast: true, kindByte: "89", body: "CAFEF00D")
+    }
+
+    /// Each signature starts with what it signs, so that a page cannot be replayed as an END.
+    @Test func signedMessagesCarryTheirDomainAndSession() {
+        let session = SessionID(high: 0x0102_0304_0506_0708, low: 0x1112_1314_1516_1718)
+        let sessionBytes = bytes(hex: "0102030405060708 1112131415161718")
+        #expect(
+            TablePage.signedMessage(session: session, body: [1, 2, 3]) == Array("rmcp page v1\n".utf8) + sessionBytes + [1, 2, 3])
+        let end = EndOfTable(chunkCount: 1, pageCount: 1, contentLength: 2, encodedLength: 3, tableDigest: Self.digestA)
+        #expect(
+            end.signedMessage(session: session)
+                == Array("rmcp end v1\n".utf8) + sessionBytes
+                + bytes(hex: "00000001 00000001 0000000000000002 0000000000000003" + Self.hexA))
+        let announce = Announce(
+            session: session, kind: .tree, chunkLength: 1, payloadLength: 400, creationTime: 0, contentLength: 0,
+            allocatedLength: 0, mode: 0o777, modificationTime: 0, name: "t", key: PublicKey(Self.digestA.value))
+        let wire = datagram(.announce(announce, Self.signature))
+        #expect(announce.signedMessage == Array("rmcp announce v1\n".utf8) + wire[16..<wire.count - 64])
+    }
+}

@@ -9,7 +9,6 @@ extension ReceiveDaemon {
         _ announce: Announce, from source: SocketAddress, transmitter: UInt32, at now: Instant,
         _ observer: (ReceiveUpdate) -> Void
     ) {
-        supersede(announce, at: now, observer)
         var storage: (any BundleStorage)?
         var failure: HostError?
         do throws(HostError) { storage = try makeStorage(for: announce) } catch { failure = error }
@@ -43,15 +42,10 @@ extension ReceiveDaemon {
         }
     }
 
-    /// A session of the same bundle whose sender has fallen silent gives way: its sender was restarted, and what was
-    /// received goes on in the new one.
-    private func supersede(_ announce: Announce, at now: Instant, _ observer: (ReceiveUpdate) -> Void) {
-        for tag in order {
-            guard let old = sessions[tag], old.announce.name == announce.name, old.announce.key == announce.key else { continue }
-            guard !old.isCommitted, now - old.engine.lastHeardFromSender >= request.configuration.rejoinAfterSilence else { continue }
-            observer(.warning("\(BundleName.printable(announce.name)): the sender started anew; going on with what is here"))
-            end(old, mayReturn: false)
-        }
+    /// Its sender was restarted: what was received goes on in the new session.
+    func supersede(_ old: ReceiveSession, _ observer: (ReceiveUpdate) -> Void) {
+        observer(.warning("\(BundleName.printable(old.announce.name)): the sender started anew; going on with what is here"))
+        end(old, mayReturn: false)
     }
 
     private func makeStorage(for announce: Announce) throws(HostError) -> any BundleStorage {

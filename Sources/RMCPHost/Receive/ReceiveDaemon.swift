@@ -43,7 +43,8 @@ public final class ReceiveDaemon {
             let worker = StorageWorker()
             return { worker.run($0) }
         }
-        directory = SessionDirectory(policy: request.trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.sessions)
+        directory = SessionDirectory(policy: request.trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.sessions,
+            silence: request.configuration.rejoinAfterSilence)
         let now = Poller.now()
         nextProgress = now
         lastActivity = now
@@ -105,11 +106,12 @@ public final class ReceiveDaemon {
         let tag = unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
         if let session = sessions[tag] { return unsafe session.handle(bytes, at: now) }
         let datagram = unsafe RawSpan(_unsafeBytes: bytes)
-        switch directory.judge(datagram) {
+        switch directory.judge(datagram, at: now, lastHeard: { [sessions] in sessions[$0.tag]?.engine.lastHeardFromSender }) {
         case .ignore: noteRefusedSender(datagram)
         case .refuse(let announce, let reason): refuse(announce, reason, observer)
-        case .accept(let announce):
+        case .accept(let announce, let superseded):
             guard let header = try? PacketHeader(of: datagram) else { return }
+            if let superseded, let old = sessions[superseded.tag] { supersede(old, observer) }
             begin(announce, from: source, transmitter: header.transmitter, at: now, observer)
         }
     }

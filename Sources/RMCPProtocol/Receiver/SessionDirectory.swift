@@ -24,8 +24,9 @@ public enum SessionRefusal: Sendable, Hashable {
 /// Decides which announced sessions a receiver takes part in.
 public struct SessionDirectory: Sendable {
     public enum Verdict: Sendable {
-        /// A session that has not been seen: make an engine for it.
-        case accept(Announce)
+        /// A session that has not been seen: make an engine for it. `superseding` is one that gives way to it: the same
+        /// bundle by a sender that has fallen silent, so that what came of it goes on in the new one.
+        case accept(Announce, superseding: SessionID?)
         /// Said once for each session.
         case refuse(Announce, SessionRefusal)
         /// Known, over, or refused before.
@@ -35,7 +36,13 @@ public struct SessionDirectory: Sendable {
     private let policy: TrustPolicy
     private let verifier: any MessageVerifier
     private let sessionLimit: Int
-    private var active: [UInt32: SessionID] = [:]
+    /// In order of arrival; at most `sessionLimit`.
+    private var active: [Announce] = []
+    /// Sessions of a bundle that is being received already, and since when they are put off: until it is clear whether
+    /// the other sender is dead.
+    private var postponed: Deque<(session: SessionID, since: Instant)> = []
+    private static let postponedLimit = 16
+    private let silence: Interval
     /// Sessions that are over or were refused, oldest first. With their keys: a refused forgery of a session must not
     /// close the session itself.
     private struct Closed: Hashable, Sendable {
@@ -44,22 +51,25 @@ public struct SessionDirectory: Sendable {
     }
     private var closed: Deque<Closed> = []
     private var closedSet: Set<Closed> = []
-    private var keys: [SessionID: PublicKey] = [:]
     /// The session that was last told that there is no room for it.
     private var waiting: SessionID?
     private static let closedLimit = 1_024
     public private(set) var malformed: UInt64 = 0
     public private(set) var foreign: UInt64 = 0
 
-    /// - Parameter sessionLimit: sessions at one time.
-    public init(policy: TrustPolicy, verifier: any MessageVerifier, sessionLimit: Int) {
+    /// - Parameters:
+    ///   - sessionLimit: sessions at one time.
+    ///   - silence: a sender that has not been heard for this long is taken for dead when another one offers the same.
+    public init(policy: TrustPolicy, verifier: any MessageVerifier, sessionLimit: Int, silence: Interval) {
+        self.silence = silence
         self.policy = policy
         self.verifier = verifier
         self.sessionLimit = sessionLimit
     }
 
     /// Judges a datagram whose session tag belongs to no engine.
-    public mutating func judge(_ datagram: RawSpan) -> Verdict {
+    /// - Parameter lastHeard: when the sender of an accepted session was last heard.
+    public mutating func judge(_ datagram: RawSpan, at now: Instant, lastHeard: (SessionID) -> Instant?) -> Verdict {
         let announce: Announce
         let signature: Signature
         do throws(WireError) {
@@ -72,7 +82,7 @@ public struct SessionDirectory: Sendable {
             return .ignore
         }
         if closedSet.contains(Closed(session: announce.session, key: announce.key)) { return .ignore }
-        if active[announce.session.tag] == announce.session { return .ignore }
+        if active.contains(where: { $0.session == announce.session }) { return .ignore }
         if let refusal = refusal(of: announce, signature: signature) {
             // A bad signature may be somebody else's forgery of a session that is good: it must not close that one.
             if refusal == .badSignature {
@@ -88,9 +98,30 @@ public struct SessionDirectory: Sendable {
             waiting = announce.session
             return .refuse(announce, refusal)
         }
-        active[announce.session.tag] = announce.session
-        keys[announce.session] = announce.key
-        return .accept(announce)
+        return admit(announce, at: now, lastHeard: lastHeard)
+    }
+
+    private mutating func admit(_ announce: Announce, at now: Instant, lastHeard: (SessionID) -> Instant?) -> Verdict {
+        var superseded: SessionID?
+        if let rival = active.first(where: { $0.name == announce.name && $0.key == announce.key }) {
+            if now - (lastHeard(rival.session) ?? .zero) >= silence {
+                superseded = rival.session
+                end(rival.session, mayReturn: false)
+            } else if !hasWaited(announce.session, at: now) {
+                return .ignore
+            }
+        }
+        postponed.removeAll { $0.session == announce.session }
+        active.append(announce)
+        return .accept(announce, superseding: superseded)
+    }
+
+    /// True when the session was put off for long enough for a dead sender to be known as dead: both are alive then.
+    private mutating func hasWaited(_ session: SessionID, at now: Instant) -> Bool {
+        if let entry = postponed.first(where: { $0.session == session }) { return now - entry.since >= silence * 1.5 }
+        if postponed.count >= Self.postponedLimit { postponed.removeFirst() }
+        postponed.append((session, now))
+        return false
     }
 
     private func refusal(of announce: Announce, signature: Signature) -> SessionRefusal? {
@@ -100,15 +131,15 @@ public struct SessionDirectory: Sendable {
         } else if !policy.allowsUnsigned {
             return .unsigned
         }
-        if active[announce.session.tag] != nil { return .tagInUse }
+        if active.contains(where: { $0.session.tag == announce.session.tag }) { return .tagInUse }
         return active.count >= sessionLimit ? .tooManySessions : nil
     }
 
     /// The session's engine is gone. One that may still succeed, such as after a partition, is not remembered.
     public mutating func end(_ session: SessionID, mayReturn: Bool) {
-        if active[session.tag] == session { active[session.tag] = nil }
-        let key = keys.removeValue(forKey: session) ?? .none
-        if !mayReturn { close(session, key: key) }
+        guard let index = active.firstIndex(where: { $0.session == session }) else { return }
+        let announce = active.remove(at: index)
+        if !mayReturn { close(session, key: announce.key) }
     }
 
     private mutating func close(_ session: SessionID, key: PublicKey) {

@@ -32,7 +32,10 @@ extension SenderEngine {
         if elapsed >= configuration.maximumWait {
             guard joined > 0 else { return leave(children.population == 0 ? .nobodyCame : .partial, at: now) }
         } else {
-            guard elapsed >= configuration.minimumWait, joined >= max(1, configuration.waitForReceivers ?? 1) else { return }
+            // Who came and cannot take part (a full disk) has come, too: nobody waits for it to come again.
+            let wanted = max(1, configuration.waitForReceivers ?? 1)
+            guard elapsed >= configuration.minimumWait, children.population >= wanted else { return }
+            guard joined > 0 else { return leave(.partial, at: now) }
             guard isDatagramLengthSettled(at: now) else { return }
         }
         phase = .streaming

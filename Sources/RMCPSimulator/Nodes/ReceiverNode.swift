@@ -87,14 +87,16 @@ struct ReceiverNode {
         self.host = host
         self.configuration = configuration
         disk = SimulatedDisk(model: host.disk)
-        directory = Self.makeDirectory(host: host, trustedKeys: trustedKeys)
+        directory = Self.makeDirectory(host: host, configuration: configuration, trustedKeys: trustedKeys)
     }
 
-    static func makeDirectory(host: ReceiverHostModel, trustedKeys: Set<PublicKey>) -> SessionDirectory {
+    static func makeDirectory(
+        host: ReceiverHostModel, configuration: Configuration, trustedKeys: Set<PublicKey>
+    ) -> SessionDirectory {
         let keys = host.trusts == .sender ? trustedKeys : []
         return SessionDirectory(
             policy: TrustPolicy(trustedKeys: keys, allowsUnsigned: host.trusts == .anybody),
-            verifier: SimulatedVerifier(), sessionLimit: 8)
+            verifier: SimulatedVerifier(), sessionLimit: 8, silence: configuration.rejoinAfterSilence)
     }
 
     /// Takes a train of datagrams into the socket's buffer; what does not fit is lost and counted.
@@ -120,7 +122,7 @@ struct ReceiverNode {
     mutating func restart(trustedKeys: Set<PublicKey>) {
         isRunning = true
         life += 1
-        directory = Self.makeDirectory(host: host, trustedKeys: trustedKeys)
+        directory = Self.makeDirectory(host: host, configuration: configuration, trustedKeys: trustedKeys)
     }
 
     /// Takes a session off the books and adds up what it counted.

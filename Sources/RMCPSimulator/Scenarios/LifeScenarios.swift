@@ -51,6 +51,19 @@ extension Scenario {
                     "receiver \($0) kept \(world.keptChunks(ofReceiver: $0)) chunks"
                 }
         },
+        Scenario("sender-restarted-at-once", "the same, started again within the blink of an eye: told from two senders by its silence") { world in
+            Setting.plain(world) { $0.fixedRate = 200_000_000 }
+            world.after(.milliseconds(450)) { $0.killSender(0) }
+            world.after(.milliseconds(455)) { world in
+                var configuration = Setting.configuration
+                configuration.minimumWait = .milliseconds(20)
+                configuration.waitForReceivers = world.receiverCount
+                world.addSender(content: Setting.content(world), configuration: configuration, egress: Setting.gigabit)
+            }
+        } check: { world in
+            Expect.allComplete(world)
+                + world.receivers.indices.filter { world.keptChunks(ofReceiver: $0) < 10 }.map { "receiver \($0) kept \(world.keptChunks(ofReceiver: $0)) chunks" }
+        },
         Scenario("sender-stopped", "the sender is interrupted: receivers are told and keep what they have") { world in
             Setting.plain(world) { $0.fixedRate = 100_000_000 }
             world.after(.milliseconds(500)) { $0.stopSender(0) }

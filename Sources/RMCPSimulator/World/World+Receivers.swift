@@ -36,7 +36,7 @@ extension World {
 
     private func dispatch(_ bytes: RawSpan, fingerprint: UInt64, source: SocketAddress, to index: Int, at clock: Instant) {
         guard let header = try? PacketHeader(of: bytes) else {
-            _ = receivers[index].node.directory.judge(bytes)
+            _ = receivers[index].node.directory.judge(bytes, at: clock) { _ in nil }
             return
         }
         if let session = receivers[index].node.sessions[header.sessionTag] {
@@ -46,17 +46,18 @@ extension World {
             }
             return
         }
-        switch receivers[index].node.directory.judge(bytes) {
+        let sessions = receivers[index].node.sessions
+        switch receivers[index].node.directory.judge(bytes, at: clock, lastHeard: { sessions[$0.tag]?.engine.lastHeardFromSender }) {
         case .ignore: break
         case .refuse(_, let reason): receivers[index].node.refusals.append(reason)
-        case .accept(let announce):
+        case .accept(let announce, let superseded):
+            if let superseded { receivers[index].node.retire(superseded.tag) }
             begin(announce, source: source, transmitter: header.transmitter, at: index, clock: clock)
             _ = receivers[index].node.sessions[header.sessionTag]?.engine.handle(datagram: bytes, at: clock)
         }
     }
 
     private func begin(_ announce: Announce, source: SocketAddress, transmitter: UInt32, at index: Int, clock: Instant) {
-        supersede(announce, at: index, clock: clock)
         let node = receivers[index].node
         let identity = receivers[index].node.disk.identity(
             ReceiverNode.diskName(announce), in: announce.session, drawn: UInt32.random(in: 1...(.max), using: &random))
@@ -71,18 +72,6 @@ extension World {
         log("receiver \(index): joins \(announce.name)")
         if announce.contentLength ?? 0 > node.disk.model.capacity {
             receivers[index].node.sessions[announce.session.tag]?.engine.handle(.failed(.failedDiskFull), at: clock)
-        }
-    }
-
-    /// As the host does: a silent session of the same bundle gives way to its sender's next attempt.
-    private func supersede(_ announce: Announce, at index: Int, clock: Instant) {
-        for tag in receivers[index].node.order {
-            guard let old = receivers[index].node.sessions[tag], old.announce.name == announce.name,
-                old.announce.key == announce.key, !old.isCommitted,
-                clock - old.engine.lastHeardFromSender >= receivers[index].node.configuration.rejoinAfterSilence
-            else { continue }
-            receivers[index].node.directory.end(old.announce.session, mayReturn: false)
-            receivers[index].node.retire(tag)
         }
     }
 

@@ -61,6 +61,7 @@ public struct Configuration: Sendable {
 
     // MARK: Heartbeats and silence
 
+    /// While receivers join, as often as ANNOUNCE: the first round trips are measured then.
     public var heartbeatIntervalWaiting = Interval.milliseconds(100)
     /// While streaming, heartbeats carry the clock that round trips and queueing are measured by; at slow rates they
     /// are spaced out so as to stay below `heartbeatShare` of the rate.

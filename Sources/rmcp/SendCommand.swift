@@ -54,8 +54,8 @@ struct SendCommand: CodedCommand {
         let session = try SendSession(
             SendRequest(
                 source: source, group: shared.group, interfaceName: shared.interfaceName, timeToLive: timeToLive ?? 1,
-                name: settings.string("name", name), compressionLevel: level ?? 3,
-                signer: try signer(settings, isJSON: shared.output.isJSON), configuration: configuration))
+                name: settings.string("name", name), compressionLevel: level ?? 3, configuration: configuration)
+        ) { () throws(HostError) in try signer(settings, isJSON: shared.output.isJSON) }
         let reporter = SendReporter(style: shared.output, metricsPath: shared.metricsPath)
         let outcome = try session.run { reporter.handle($0) }
         switch outcome.kind {

@@ -17,13 +17,12 @@ public struct SendRequest: Sendable {
     public var name: String?
     /// zstd level, 0...19; 0 stores.
     public var compressionLevel: Int
-    public var signer: any MessageSigner
     /// Rates, waits and linger are in here.
     public var configuration: Configuration
 
     public init(
         source: Source, group: SocketAddress, interfaceName: String?, timeToLive: Int, name: String?,
-        compressionLevel: Int, signer: any MessageSigner, configuration: Configuration
+        compressionLevel: Int, configuration: Configuration
     ) {
         self.source = source
         self.group = group
@@ -31,7 +30,6 @@ public struct SendRequest: Sendable {
         self.timeToLive = timeToLive
         self.name = name
         self.compressionLevel = compressionLevel
-        self.signer = signer
         self.configuration = configuration
     }
 }

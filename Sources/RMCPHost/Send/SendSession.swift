@@ -26,7 +26,8 @@ public final class SendSession {
     private var warned: Set<String> = []
     private var outcome: SenderOutcome?
 
-    public init(_ request: SendRequest) throws(HostError) {
+    /// - Throws: one line about what cannot be read, reached or bound.
+    public init(_ request: SendRequest, makeSigner: () throws(HostError) -> any MessageSigner) throws(HostError) {
         guard request.group.isMulticast else {
             throw HostError(
                 "\(request.group.host) is not a multicast address; use one of 224.0.0.0/4 (239.255.0.0/16 is for local use) or ff00::/8",
@@ -46,14 +47,17 @@ public final class SendSession {
         var configuration = request.configuration
         configuration.datagramLength = Self.datagramLength(
             limit: configuration.datagramLength, mtu: interface.mtu, family: group.family)
-        let announce = try Self.makeAnnounce(request, source: source, configuration: configuration)
+        var announce = try Self.makeAnnounce(request, source: source, configuration: configuration)
+        // After everything that the user may have got wrong: asking for a signer may make a key.
+        let signer = try makeSigner()
+        announce.key = signer.publicKey
         feeder = try ChunkFeeder(
             source: source, announce: announce, level: request.compressionLevel, configuration: configuration,
             wakeUp: wakeUp)
         created = Poller.now()
         nextProgress = created
         engine = SenderEngine(
-            configuration: configuration, announce: announce, signer: request.signer, digest: SHA256Digest(),
+            configuration: configuration, announce: announce, signer: signer, digest: SHA256Digest(),
             seed: .random(in: 0...(.max)), at: created)
         self.announce = announce
         poller = Poller([socket.raw, wakeUp.descriptor.raw, signals.descriptor.raw])
@@ -85,7 +89,7 @@ public final class SendSession {
             chunkLength: chunkLength, payloadLength: 0,
             creationTime: Poller.wallClockMilliseconds(),
             contentLength: source.contentLength, allocatedLength: source.allocatedLength, mode: source.mode,
-            modificationTime: source.modificationTime, name: name, key: request.signer.publicKey)
+            modificationTime: source.modificationTime, name: name, key: .none)
     }
 
     private static func lastComponent(of path: String) -> String {

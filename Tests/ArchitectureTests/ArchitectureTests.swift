@@ -1,0 +1,152 @@
+import Foundation
+import Testing
+
+/// The rules that make the code readable, held by a test: allowed imports, banned words, lengths, dead files.
+@Suite struct ArchitectureTests {
+    struct File: Sendable {
+        var path: String
+        var text: String
+        var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
+        /// Without comments, so that words in prose do not count.
+        var code: [Substring] { lines.filter { !$0.drop { $0 == " " }.hasPrefix("//") } }
+    }
+
+    static let root = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    static func files(in folder: String, suffix: String = ".swift") throws -> [File] {
+        let base = root.appendingPathComponent(folder)
+        let names = FileManager.default.enumerator(atPath: base.path)?.compactMap { $0 as? String } ?? []
+        return try names.filter { $0.hasSuffix(suffix) }.sorted().map {
+            File(path: "\(folder)/\($0)", text: try String(contentsOf: base.appendingPathComponent($0), encoding: .utf8))
+        }
+    }
+
+    static let allowedImports: [String: Set<String>] = [
+        "RMCPProtocol": ["DequeModule", "RealModule"],
+        "RMCPContent": ["CZstd", "Crypto", "FoundationEssentials", "RMCPProtocol"],
+        "RMCPHost": ["CLinuxNetwork", "Glibc", "Synchronization", "DequeModule", "RMCPProtocol", "RMCPContent"],
+        "RMCPSimulator": ["RMCPProtocol", "DequeModule", "HeapModule"],
+        "rmcp": ["ArgumentParser", "FoundationEssentials", "Glibc", "TOMLKit", "RMCPProtocol", "RMCPContent", "RMCPHost"],
+        "rmcp-simulate": ["ArgumentParser", "RMCPProtocol", "RMCPSimulator"],
+    ]
+
+    @Test("A module imports what it may, and nothing else", arguments: allowedImports.keys.sorted())
+    func imports(module: String) throws {
+        let files = try Self.files(in: "Sources/\(module)")
+        #expect(!files.isEmpty)
+        for file in files {
+            for line in file.lines {
+                let words = line.split(separator: " ")
+                guard let position = words.firstIndex(of: "import"), position <= 1, words.count > position + 1 else { continue }
+                let name = String(words[position + 1])
+                #expect(Self.allowedImports[module]?.contains(name) == true, "\(file.path) imports \(name)")
+            }
+        }
+    }
+
+    /// No clocks, no default randomness, no threads, no output, no order of dictionaries by accident.
+    static let banned: [String: [String]] = [
+        "Sources/RMCPProtocol": [
+            "SystemRandomNumberGenerator", "ContinuousClock", "SuspendingClock", "Date(", "print(", ".random(in: 0", "Task ", "async ", "actor ",
+            "DispatchQueue", "Thread", "fatalError", "try!", "as!",
+        ],
+        "Sources/RMCPSimulator": ["SystemRandomNumberGenerator", "ContinuousClock", "print(", "Task ", "async ", "fatalError", "try!", "as!"],
+        "Sources/RMCPContent": ["fatalError", "try!", "as!", "print("],
+        "Sources/RMCPHost": ["fatalError", "try!", "as!", "print(", "async ", "actor ", "Task "],
+        "Sources/rmcp": ["fatalError", "try!", "as!"],
+    ]
+
+    @Test("Words that a module must not use", arguments: banned.keys.sorted())
+    func bannedWords(folder: String) throws {
+        for file in try Self.files(in: folder) {
+            for (number, line) in file.lines.enumerated() where !line.drop(while: { $0 == " " }).hasPrefix("//") {
+                for word in Self.banned[folder] ?? [] where Self.uses(word, in: line) {
+                    // Randomness that is handed in is what the engine is for.
+                    if word == ".random(in: 0", line.contains("using:") { continue }
+                    Issue.record("\(file.path):\(number + 1) uses \(word)")
+                }
+            }
+        }
+    }
+
+    /// As a word of its own: `fingerprint(` is not `print(`.
+    private static func uses(_ word: String, in line: Substring) -> Bool {
+        var rest = line[...]
+        while let range = rest.range(of: word) {
+            let before = range.lowerBound > line.startIndex ? line[line.index(before: range.lowerBound)] : " "
+            if !before.isLetter && before != "_" { return true }
+            rest = rest[range.upperBound...]
+        }
+        return false
+    }
+
+    @Test("The engine opens no file, socket or thread")
+    func engineIsPure() throws {
+        for file in try Self.files(in: "Sources/RMCPProtocol") {
+            for line in file.code {
+                for word in ["Glibc", "Foundation", "Synchronization", "Mutex", "socket(", "open("] {
+                    #expect(!line.contains(word), "\(file.path): \(line)")
+                }
+            }
+        }
+    }
+
+    @Test("Files are short enough to read: 400 lines, and 600 for a test", arguments: ["Sources", "Tests"])
+    func lengths(folder: String) throws {
+        for file in try Self.files(in: folder) {
+            #expect(file.lines.count <= (folder == "Sources" ? 400 : 600), "\(file.path) has \(file.lines.count) lines")
+        }
+    }
+
+    @Test("Functions are short enough to read: 60 lines")
+    func functionLengths() throws {
+        for file in try Self.files(in: "Sources") {
+            var start: (line: Int, indent: Int)?
+            for (number, line) in file.lines.enumerated() {
+                let indent = line.prefix { $0 == " " }.count
+                let words = line.split(separator: " ")
+                if words.contains("func") || words.first.map({ $0.hasPrefix("init(") }) == true, line.hasSuffix("{") { start = (number, indent) }
+                if let begun = start, line.dropFirst(indent) == "}", indent == begun.indent {
+                    #expect(number - begun.line <= 60, "\(file.path):\(begun.line + 1) has a function of \(number - begun.line) lines")
+                    start = nil
+                }
+            }
+        }
+    }
+
+    @Test("The top level holds what it should, and nothing else")
+    func topLevel() throws {
+        let expected: Set<String> = ["Package.swift", "README.md", "LICENSE", "CHANGELOG.md", "Sources", "Tests", "docs", "man", "scripts"]
+        let names = try FileManager.default.contentsOfDirectory(atPath: Self.root.path).filter { !$0.hasPrefix(".") && $0 != "Package.resolved" }
+        #expect(Set(names) == expected)
+    }
+
+    @Test("Every tunable of the engine has its reason beside it")
+    func tunablesAreExplained() throws {
+        let lines = try String(contentsOf: Self.root.appendingPathComponent("Sources/RMCPProtocol/Configuration.swift"), encoding: .utf8)
+            .split(separator: "\n", omittingEmptySubsequences: false)
+        var explained = false
+        for line in lines {
+            let text = line.drop { $0 == " " }
+            if text.hasPrefix("///") { explained = true }
+            if text.isEmpty || text.hasPrefix("// MARK") { explained = false }
+            // A doc comment may speak for the settings right below it.
+            if text.hasPrefix("public var") { #expect(explained, "\(text)") }
+        }
+    }
+
+    @Test("Every option of the command line is in its manual page", arguments: ["send", "recv", "keygen"])
+    func manualPages(command: String) throws {
+        let page = try String(contentsOf: Self.root.appendingPathComponent("man/rmcp-\(command).1"), encoding: .utf8)
+        let sources = try Self.files(in: "Sources/rmcp")
+        let file = try #require(sources.first { $0.path.lowercased().hasSuffix("/\(command)command.swift") })
+        let names = file.text.matches(of: /var ([a-z][A-Za-z]*): (String\?|Bool|\[String\]|Int\?)/).map { String($0.output.1) }
+        for name in names where name != "paths" {
+            let option = name.reduce(into: "") { $0 += $1.isUppercase ? "-" + $1.lowercased() : String($1) }
+            // Hyphens are escaped in manual pages.
+            let plain = page.replacingOccurrences(of: "\\-", with: "-")
+            #expect(plain.contains("--" + option), "man/rmcp-\(command).1 says nothing of --\(option)")
+        }
+    }
+}

@@ -1,0 +1,145 @@
+import Foundation
+import Testing
+
+/// The program itself, given what it cannot work with: one line that says what to do, and the right exit code.
+@Suite struct UsageTests {
+    private static var binary: String {
+        ProcessInfo.processInfo.environment["RMCP_BINARY"] ?? Bundle.main.bundleURL.appendingPathComponent("rmcp").path
+    }
+
+    private struct Result {
+        var status: Int32
+        var output: String
+        var errors: String
+        var errorLines: Int { errors.split(separator: "\n").count }
+    }
+
+    private func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Result {
+        let home = NSTemporaryDirectory() + "rmcp-home-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: home) }
+        let process = Process()
+        let (output, errors) = (Pipe(), Pipe())
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
+        process.arguments = ["20", Self.binary] + arguments
+        process.environment = ["HOME": home, "PATH": "/usr/bin:/bin"].merging(environment) { $1 }
+        process.currentDirectoryURL = URL(fileURLWithPath: home)
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        let outputData = output.fileHandleForReading.readDataToEndOfFile()
+        let errorData = errors.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return Result(
+            status: process.terminationStatus, output: String(decoding: outputData, as: UTF8.self),
+            errors: String(decoding: errorData, as: UTF8.self))
+    }
+
+    private struct Case: CustomTestStringConvertible, Sendable {
+        var arguments: [String]
+        var status: Int32
+        /// Words that the line must have.
+        var words: [String]
+        var testDescription: String { arguments.joined(separator: " ") }
+    }
+
+    private static let loopback = ["-i", "lo", "-g", "239.255.76.99:17999"]
+
+    private static let cases: [Case] = [
+        Case(arguments: ["send", "/nonexistent/image"] + loopback, status: 1, words: ["/nonexistent/image", "no such file"]),
+        Case(arguments: ["send", "/etc"] + loopback, status: 2, words: ["/etc", "directory"]),
+        Case(arguments: ["send", "/dev/null"] + loopback, status: 2, words: ["/dev/null"]),
+        Case(arguments: ["send", "/etc/hosts", "-i", "nothere0"], status: 2, words: ["nothere0", "lo"]),
+        Case(arguments: ["send", "/etc/hosts", "-i", "lo", "-g", "192.168.1.1"], status: 2, words: ["192.168.1.1", "multicast"]),
+        Case(arguments: ["send", "/etc/hosts", "-i", "lo", "-g", "nonsense"], status: 2, words: ["nonsense"]),
+        Case(arguments: ["send", "/etc/hosts", "-i", "lo", "-g", "239.1.1.1:99999"], status: 2, words: ["239.1.1.1:99999"]),
+        Case(arguments: ["send", "/etc/hosts", "--rate", "0"] + loopback, status: 2, words: ["rate", "0"]),
+        Case(arguments: ["send", "/etc/hosts", "--rate", "quick"] + loopback, status: 2, words: ["rate", "quick"]),
+        Case(arguments: ["send", "/etc/hosts", "--level", "77"] + loopback, status: 2, words: ["level", "77"]),
+        Case(arguments: ["send", "/etc/hosts", "--ttl", "300"] + loopback, status: 2, words: ["ttl", "300"]),
+        Case(arguments: ["send", "/etc/hosts", "--wait-for", "none"] + loopback, status: 2, words: ["wait-for", "none"]),
+        Case(arguments: ["send", "/etc/hosts", "--max-wait=-3s"] + loopback, status: 2, words: ["max-wait"]),
+        Case(arguments: ["send", "/etc/hosts", "--name", "../x"] + loopback, status: 2, words: ["../x", "slash"]),
+        Case(arguments: ["send", "/etc/hosts", "--key", "/nonexistent/key"] + loopback, status: 1, words: ["/nonexistent/key", "no such file"]),
+        Case(arguments: ["send", "/etc/hosts", "--key", "/etc/hosts"] + loopback, status: 1, words: ["/etc/hosts", "key"]),
+        Case(arguments: ["recv", "-d", "/nonexistent"] + loopback, status: 1, words: ["/nonexistent", "no such file"]),
+        Case(arguments: ["recv", "--trust", "/nonexistent/keys"] + loopback, status: 2, words: ["/nonexistent/keys"]),
+        Case(arguments: ["recv", "--trust", "rmcp-ed25519 short"] + loopback, status: 2, words: ["key"]),
+        Case(arguments: ["recv", "-i", "nothere0"], status: 2, words: ["nothere0"]),
+        Case(arguments: ["recv", "-g", "10.0.0.1", "-i", "lo"], status: 2, words: ["10.0.0.1", "multicast"]),
+        Case(arguments: ["send", "--config", "/nonexistent.toml", "/etc/hosts"] + loopback, status: 1, words: ["/nonexistent.toml"]),
+    ]
+
+    @Test("Bad input gets one line and the right exit code", arguments: cases)
+    private func badInput(example: Case) throws {
+        let result = try run(example.arguments)
+        #expect(result.status == example.status, "\(result.errors)")
+        #expect(result.errorLines == 1, "\(result.errors)")
+        #expect(result.errors.hasPrefix("rmcp: "), "\(result.errors)")
+        for word in example.words { #expect(result.errors.contains(word), "'\(word)' is not in: \(result.errors)") }
+        #expect(result.output.isEmpty, "\(result.output)")
+    }
+
+    @Test("An unknown option or command is usage", arguments: [["send", "--fast"], ["frobnicate"], ["send"], ["recv", "--once", "extra"]])
+    func usage(arguments: [String]) throws { #expect(try run(arguments).status == 2) }
+
+    @Test("A port that is taken")
+    func portInUse() throws {
+        let raw = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        defer { close(raw) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        let bound = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(raw, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        }
+        #expect(bound == 0)
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        _ = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(raw, $0, &length) }
+        }
+        let port = UInt16(bigEndian: address.sin_port)
+        let result = try run(["recv", "-i", "lo", "-g", "239.255.76.99:\(port)", "--allow-unsigned"])
+        #expect(result.status == 1 && result.errorLines == 1 && result.errors.contains("\(port)"), "\(result.errors)")
+    }
+
+    @Test("Help and version go to standard output, exit code 0")
+    func help() throws {
+        for arguments in [["--help"], ["send", "--help"], ["recv", "--help"], ["--version"]] {
+            let result = try run(arguments)
+            #expect(result.status == 0 && !result.output.isEmpty && result.errors.isEmpty)
+        }
+        // Every option of the contract is there.
+        let send = try run(["send", "--help"]).output
+        for option in ["--group", "--interface", "--ttl", "--rate", "--level", "--wait-for", "--min-wait", "--max-wait", "--linger", "--until", "--key", "--unsigned", "--name", "--config", "--json", "--metrics"] {
+            #expect(send.contains(option), "\(option)")
+        }
+        let recv = try run(["recv", "--help"]).output
+        for option in ["--group", "--interface", "--directory", "--output", "--once", "--trust", "--allow-unsigned", "--exec", "--timeout"] {
+            #expect(recv.contains(option), "\(option)")
+        }
+    }
+
+    @Test("keygen writes a key that nobody else can read, and does not overwrite one")
+    func keygen() throws {
+        let path = NSTemporaryDirectory() + "rmcp-key-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let made = try run(["keygen", "-o", path])
+        #expect(made.status == 0 && made.output.hasPrefix("rmcp-ed25519 "), "\(made.errors)")
+        var status = stat()
+        #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
+        #expect(try run(["keygen", "-o", path]).status == 1)
+    }
+
+    @Test("Nobody comes: exit code 4 and a hint")
+    func nobody() throws {
+        let result = try run(["send", "/etc/hosts", "--max-wait", "300ms", "--min-wait", "0s", "-i", "lo", "-g", "239.255.76.97:17997"])
+        #expect(result.status == 4 && result.errors.contains("nobody came"), "\(result.errors)")
+    }
+
+    @Test("Nothing comes: exit code 4")
+    func timeout() throws {
+        let result = try run(["recv", "--once", "--timeout", "300ms", "--allow-unsigned", "-i", "lo", "-g", "239.255.76.96:17996"])
+        #expect(result.status == 4, "\(result.errors)")
+    }
+}

@@ -1,0 +1,145 @@
+import Foundation
+import RMCPContent
+import RMCPProtocol
+import Testing
+
+@testable import RMCPHost
+
+/// A directory that is gone afterwards.
+private final class Directory {
+    let path: String
+    init() throws {
+        path = NSTemporaryDirectory() + "rmcp-storage-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+    var names: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() }
+}
+
+@Suite struct StorageTests {
+    private let chunkLength: UInt32 = 4_096
+
+    private func announce(_ name: String = "image", length: UInt64 = 10_000, session: UInt64 = 1) -> Announce {
+        Announce(
+            session: SessionID(high: session, low: 2), kind: .file, chunkLength: chunkLength, payloadLength: 1_376, creationTime: 0,
+            contentLength: length, allocatedLength: length, mode: 0o640, modificationTime: 1_000_000_000_000_000_000, name: name, key: .none)
+    }
+
+    private func content(_ chunk: UInt32) -> [UInt8] {
+        (0..<(chunk == 2 ? 10_000 - 2 * 4_096 : 4_096)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ Int(chunk)) }
+    }
+
+    private func record(_ chunk: UInt32) -> ChunkRecord {
+        let bytes = content(chunk)
+        let digest = bytes.withUnsafeBytes { SHA256Digest.digest(of: $0) }
+        return ChunkRecord(
+            kind: .stored, contentLength: UInt32(bytes.count), encodedLength: UInt32(bytes.count), encodedDigest: digest, contentDigest: digest)
+    }
+
+    private func write(_ chunk: UInt32, to file: PartialFile) throws {
+        try content(chunk).withUnsafeBytes { try file.write(chunk: chunk, record: record(chunk), content: $0) }
+    }
+
+    @Test func aBundleAppearsOnlyWhenItIsCommitted() throws {
+        let directory = try Directory()
+        let file = try PartialFile(announce: announce(), name: "image", directoryPath: directory.path)
+        try file.prepare(contentLength: 10_000, allocatedLength: 10_000)
+        for chunk in [2, 0, 1] as [UInt32] {
+            try write(chunk, to: file)
+            #expect(!directory.names.contains("image"))
+        }
+        try file.commit(contentLength: 10_000)
+        #expect(directory.names == ["image"])
+        let expected = Data(content(0) + content(1) + content(2))
+        #expect(try Data(contentsOf: URL(fileURLWithPath: directory.path + "/image")) == expected)
+        var status = stat()
+        #expect(stat(directory.path + "/image", &status) == 0)
+        #expect(status.st_mode & 0o777 == 0o640 && status.st_mtim.tv_sec == 1_000_000_000)
+    }
+
+    @Test func whatIsThereIsOfferedAgainAndVerified() throws {
+        let directory = try Directory()
+        do {
+            let file = try PartialFile(announce: announce(), name: "image", directoryPath: directory.path)
+            try file.prepare(contentLength: 10_000, allocatedLength: 10_000)
+            try write(0, to: file)
+            try write(1, to: file)
+            file.abandon()
+        }
+        let again = try PartialFile(announce: announce(session: 9), name: "image", directoryPath: directory.path)
+        #expect(again.isResumable)
+        #expect(again.mayHave(chunk: 0, record: record(0)) && again.mayHave(chunk: 1, record: record(1)))
+        #expect(!again.mayHave(chunk: 2, record: record(2)))
+        // Another content under the same index is not there.
+        #expect(!again.mayHave(chunk: 1, record: record(0)))
+        var bytes = [UInt8](repeating: 0, count: 4_096)
+        #expect(try bytes.withUnsafeMutableBytes { try again.read(chunk: 1, into: $0) })
+        #expect(bytes == content(1))
+    }
+
+    @Test func nothingIsLeftOfASessionThatBroughtNothing() throws {
+        let directory = try Directory()
+        let file = try PartialFile(announce: announce(), name: "image", directoryPath: directory.path)
+        try file.prepare(contentLength: 10_000, allocatedLength: 10_000)
+        file.abandon()
+        #expect(directory.names.isEmpty)
+    }
+
+    @Test func aJournalThatIsTornOrForeignIsNoProof() throws {
+        let directory = try Directory()
+        do {
+            let file = try PartialFile(announce: announce(), name: "image", directoryPath: directory.path)
+            try file.prepare(contentLength: 10_000, allocatedLength: 10_000)
+            try write(0, to: file)
+            try write(1, to: file)
+            file.abandon()
+        }
+        let journal = try #require(directory.names.first { $0.hasSuffix("rmcp-journal") })
+        let path = directory.path + "/" + journal
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+        // Cut within the last entry, at every length: never a crash, never more than what is whole.
+        for length in stride(from: bytes.count - 1, through: 0, by: -7) {
+            try bytes.prefix(length).write(to: URL(fileURLWithPath: path))
+            let file = try PartialFile(announce: announce(), name: "image", directoryPath: directory.path)
+            if length < bytes.count { #expect(!file.mayHave(chunk: 1, record: record(1)) || length >= bytes.count - 40) }
+        }
+        try Data("not a journal at all, but long enough to be one".utf8).write(to: URL(fileURLWithPath: path))
+        #expect(try !PartialFile(announce: announce(), name: "image", directoryPath: directory.path).isResumable)
+    }
+
+    @Test func theReceiverIsTheSameAfterARestart() throws {
+        let directory = try Directory()
+        let session = SessionID(high: 1, low: 2)
+        do {
+            let file = try PartialFile(announce: announce(), name: "image", directoryPath: directory.path)
+            #expect(file.identity(in: session, drawn: 77) == 77)
+            try write(0, to: file)
+        }
+        let again = try PartialFile(announce: announce(), name: "image", directoryPath: directory.path)
+        #expect(again.identity(in: session, drawn: 78) == 77)
+        #expect(again.identity(in: SessionID(high: 3, low: 4), drawn: 79) == 79)
+    }
+
+    @Test func noSymbolicLinkIsFollowed() throws {
+        let directory = try Directory()
+        let outside = try Directory()
+        let target = outside.path + "/target"
+        try Data("precious".utf8).write(to: URL(fileURLWithPath: target))
+        for trap in ["image", ".image.rmcp-partial", ".image.rmcp-journal"] {
+            try FileManager.default.createSymbolicLink(atPath: directory.path + "/" + trap, withDestinationPath: target)
+            if let file = try? PartialFile(announce: announce(), name: "image", directoryPath: directory.path) {
+                try? file.prepare(contentLength: 10_000, allocatedLength: 10_000)
+                for chunk in 0..<3 as Range<UInt32> { try? write(chunk, to: file) }
+                try? file.commit(contentLength: 10_000)
+            }
+            #expect(try String(contentsOfFile: target, encoding: .utf8) == "precious", "through \(trap)")
+            for name in directory.names { try FileManager.default.removeItem(atPath: directory.path + "/" + name) }
+        }
+    }
+
+    @Test("Names that are no plain file names", arguments: ["", ".", "..", "a/b", "/etc/passwd", "../x", "a\nb", "a\u{1B}[31m", "a\0b", ".x.rmcp-partial"])
+    func badNames(name: String) { #expect(BundleName.objection(to: name) != nil) }
+
+    @Test("Names that are fine", arguments: ["a", "image.iso", ".hidden", "with space", "ünïcode", "-rf", "..."])
+    func goodNames(name: String) { #expect(BundleName.objection(to: name) == nil) }
+}

@@ -10,12 +10,12 @@ import Testing
         var previous: Int?
         var came = 0
         for offset in 0..<1_000 where offset == 0 || offset == 999 || !random.chance(0.1) {
-            let skipped = tracker.record(start &+ UInt32(offset))
+            let skipped = tracker.record(start &+ UInt32(offset), bytes: 100)
             #expect(skipped == previous.map { offset - $0 - 1 } ?? 0)
             previous = offset
             came += 1
         }
-        tracker.closeInterval()
+        tracker.closeInterval(at: .zero)
         #expect(abs(tracker.loss - Double(1_000 - came) / 1_000) < 1e-12)
         #expect(tracker.totalExpected == 1_000 && Int(tracker.totalReceived) == came)
     }
@@ -26,28 +26,28 @@ import Testing
         var random = RandomSource(seed: 72)
         let start = UInt32.max - 40
         for block in stride(from: UInt32(0), to: 100, by: 5) {
-            for offset in (block..<block + 5).shuffled(using: &random) { tracker.record(start &+ offset) }
+            for offset in (block..<block + 5).shuffled(using: &random) { tracker.record(start &+ offset, bytes: 100) }
         }
-        tracker.closeInterval()
+        tracker.closeInterval(at: .zero)
         #expect(tracker.loss == 0)
     }
 
     @Test func thePastIsToldFromTheFuture() {
         var tracker = ArrivalTracker()
-        #expect(tracker.record(0xFFFF_FFFF) == 0)
-        #expect(tracker.record(0) == 0)
-        #expect(tracker.record(0xFFFF_FFFF) == nil)
-        #expect(tracker.record(0) == nil)
-        #expect(tracker.record(3) == 2)
+        #expect(tracker.record(0xFFFF_FFFF, bytes: 100) == 0)
+        #expect(tracker.record(0, bytes: 100) == 0)
+        #expect(tracker.record(0xFFFF_FFFF, bytes: 100) == nil)
+        #expect(tracker.record(0, bytes: 100) == nil)
+        #expect(tracker.record(3, bytes: 100) == 2)
     }
 
     /// A sender that was suspended, or a stray datagram, must not look like four million losses.
     @Test func aLongJumpIsANewStart() {
         var tracker = ArrivalTracker()
-        for sequence in UInt32(0)..<50 { tracker.record(sequence) }
-        tracker.record(50 + 1 << 22)
-        for sequence in UInt32(1)..<50 { tracker.record(50 + 1 << 22 + sequence) }
-        tracker.closeInterval()
+        for sequence in UInt32(0)..<50 { tracker.record(sequence, bytes: 100) }
+        tracker.record(50 + 1 << 22, bytes: 100)
+        for sequence in UInt32(1)..<50 { tracker.record(50 + 1 << 22 + sequence, bytes: 100) }
+        tracker.closeInterval(at: .zero)
         #expect(tracker.loss == 0 && tracker.totalExpected == 100)
     }
 
@@ -56,42 +56,71 @@ import Testing
         var next: UInt32 = 0
         func interval(_ tracker: inout ArrivalTracker, lossEvery period: UInt32) {
             for _ in 0..<100 {
-                if period == 0 || next % period != 0 { tracker.record(next) }
+                if period == 0 || next % period != 0 { tracker.record(next, bytes: 100) }
                 next += 1
             }
             // The last of an interval comes, so that each spans 101 numbers or 100.
-            tracker.record(next)
+            tracker.record(next, bytes: 100)
             next += 1
-            tracker.closeInterval()
+            tracker.closeInterval(at: .zero)
         }
         interval(&tracker, lossEvery: 0)
         #expect(tracker.loss == 0)
         interval(&tracker, lossEvery: 2)
         let first = tracker.loss
-        #expect((0.24...0.26).contains(first))
+        // 50 of 101 were lost, and 101 weigh as 101 to the past's 100.
+        #expect(abs(first - 50.0 / 201) < 1e-12)
         interval(&tracker, lossEvery: 0)
-        #expect(abs(tracker.loss - first / 2) < 1e-12)
+        #expect(abs(tracker.loss - first * 100 / 201) < 1e-12)
     }
 
     /// A dozen datagrams of which one is lost are not a loss of eight in a hundred: they are kept for the next time.
     @Test func fewDatagramsSayNothingYet() {
         var tracker = ArrivalTracker()
-        for sequence: UInt32 in [0, 2, 4, 6, 8, 10, 12, 14, 16, 18] { tracker.record(sequence) }
-        tracker.closeInterval()
+        for sequence: UInt32 in [0, 2, 4, 6, 8, 10, 12, 14, 16, 18] { tracker.record(sequence, bytes: 100) }
+        tracker.closeInterval(at: .zero)
         #expect(tracker.loss == 0 && tracker.totalExpected == 0)
-        tracker.record(19)
-        tracker.closeInterval()
+        tracker.record(19, bytes: 100)
+        tracker.closeInterval(at: .zero)
         #expect(abs(tracker.loss - 0.45) < 1e-12 && tracker.totalExpected == 20)
+    }
+
+    // MARK: Arrival rate
+
+    /// 1222 bytes and 28 of IP and UDP headers, a thousand of them in a tenth of a second: 100 Mb/s.
+    @Test func theArrivalRateIsThatOfWholeDatagramsOverTheInterval() {
+        var tracker = ArrivalTracker()
+        tracker.record(0, bytes: 1_222)
+        tracker.closeInterval(at: .milliseconds(500))
+        // Since when is not known yet.
+        #expect(tracker.arrivalRate == 0)
+        for sequence in UInt32(1)...1_000 { tracker.record(sequence, bytes: 1_222) }
+        tracker.closeInterval(at: .milliseconds(600))
+        #expect(abs(tracker.arrivalRate - 1e8) < 1)
+        // An interval without length says nothing, one without datagrams says that none came.
+        tracker.closeInterval(at: .milliseconds(600))
+        #expect(abs(tracker.arrivalRate - 1e8) < 1)
+        tracker.closeInterval(at: .milliseconds(700))
+        #expect(tracker.arrivalRate == 0)
+    }
+
+    /// What is lost does not arrive; what comes late or twice does, since the path carried it.
+    @Test func onlyWhatCameArrives() {
+        var tracker = ArrivalTracker()
+        tracker.closeInterval(at: .zero)
+        for sequence: UInt32 in [0, 10, 20, 15, 15] { tracker.record(sequence, bytes: 97) }
+        tracker.closeInterval(at: .milliseconds(1_000))
+        #expect(abs(tracker.arrivalRate - 5 * 125 * 8) < 1e-9)
     }
 
     // MARK: Queueing delay
 
     /// The parent's clock may be hours ahead or behind: only what is above the shortest time counts.
-    @Test(arguments: [-3_600_000_000, 0, 7_200_000_000] as [Int64]) func clockOffsetsCancelOut(offset: Int64) {
+    @Test(arguments: [-7_200_000_000, -3_600_000_000, 0, 7_200_000_000] as [Int64]) func clockOffsetsCancelOut(offset: Int64) {
         var estimator = QueueingDelayEstimator()
         let delays: [Int64] = [300, 250, 900, 40_250, 12_000, 260]
         for (index, delay) in delays.enumerated() {
-            let sent = 10_000_000 + Int64(index) * 20_000
+            let sent = 7_200_000_001 + Int64(index) * 20_000
             estimator.record(
                 timestamp: UInt64(bitPattern: sent + offset), at: Instant(nanoseconds: (sent + delay) * 1_000))
         }
@@ -112,5 +141,29 @@ import Testing
         _ = estimator.takeWorst()
         record(41, delay: 31_000)
         #expect(estimator.takeWorst() == .zero)
+    }
+
+    /// Timestamps are not signed. One that no clock shows counts for nothing, whenever it comes.
+    @Test(arguments: [UInt64.max, 1 << 63, 1 << 60, UInt64(bitPattern: -1 << 40), UInt64(bitPattern: .min + 1)])
+    func absurdTimestampsChangeNothing(forged: UInt64) {
+        for position in 0..<3 {
+            var estimator = QueueingDelayEstimator()
+            for (index, delay) in ([300, 5_300, 300] as [Int64]).enumerated() {
+                let sent = 10_000_000 + Int64(index) * 20_000
+                let arrival = Instant(nanoseconds: (sent + delay) * 1_000)
+                if index == position { estimator.record(timestamp: forged, at: arrival) }
+                estimator.record(timestamp: UInt64(sent), at: arrival)
+            }
+            #expect(estimator.takeWorst() == .microseconds(5_000))
+        }
+    }
+
+    /// The largest that is taken moves the baseline, but arithmetic holds and the delay stays a delay.
+    @Test(arguments: [0, Int64.max, .min] as [Int64]) func theLargestTimestampOverflowsNothing(clock: Int64) {
+        var estimator = QueueingDelayEstimator()
+        for timestamp in [1, 1 << 60 - 1, 1, 1 << 60 - 1] as [UInt64] {
+            estimator.record(timestamp: timestamp, at: Instant(nanoseconds: clock))
+        }
+        #expect(estimator.takeWorst() == .seconds(60))
     }
 }

@@ -11,6 +11,14 @@ import Testing
         return CatchUpQueue(configuration: configuration)
     }
 
+    private func request(
+        _ queue: inout CatchUpQueue, _ chunks: Range<UInt32>, at milliseconds: Int64 = 0, isTaken expected: Bool = true,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        let isTaken = queue.request(chunks, holdOff: holdOff, at: .milliseconds(milliseconds))
+        #expect(isTaken == expected, sourceLocation: sourceLocation)
+    }
+
     /// Serves a whole chunk of `packets` packets.
     private func serve(_ queue: inout CatchUpQueue, at milliseconds: Int64, packets: Int = 1) -> UInt32? {
         let chunk = queue.select()
@@ -20,11 +28,11 @@ import Testing
 
     @Test func servesInRisingOrderFromTheCursorAndGoesRound() {
         var queue = queue()
-        queue.request(10..<13, holdOff: holdOff, at: .zero)
+        request(&queue, 10..<13)
         #expect(serve(&queue, at: 0) == 10)
         // Behind the cursor, ahead of it, and in between.
-        queue.request(2..<4, holdOff: holdOff, at: .zero)
-        queue.request(20..<21, holdOff: holdOff, at: .zero)
+        request(&queue, 2..<4)
+        request(&queue, 20..<21)
         #expect(queue.upcoming(limit: 10) == [11, 12, 20, 2, 3])
         #expect(queue.upcoming(limit: 2) == [11, 12])
         #expect(queue.count == 5)
@@ -36,26 +44,26 @@ import Testing
 
     @Test func whatWasServedLatelyIsNotServedAgain() {
         var queue = queue()
-        queue.request(0..<2, holdOff: holdOff, at: .zero)
+        request(&queue, 0..<2)
         #expect(serve(&queue, at: 0) == 0)
         #expect(serve(&queue, at: 30) == 1)
         // The request of another latecomer crossed both; chunk 2 is news.
-        queue.request(0..<3, holdOff: holdOff, at: .milliseconds(59))
+        request(&queue, 0..<3, at: 59)
         #expect(queue.upcoming(limit: 9) == [2])
         // The hold-off of chunk 0 has passed, that of chunk 1 has not.
-        queue.request(0..<3, holdOff: holdOff, at: .milliseconds(60))
+        request(&queue, 0..<3, at: 60)
         #expect(queue.upcoming(limit: 9) == [2, 0])
-        queue.request(0..<3, holdOff: holdOff, at: .milliseconds(90))
+        request(&queue, 0..<3, at: 90)
         #expect(queue.upcoming(limit: 9) == [2, 0, 1])
     }
 
     @Test func theChunkUnderWayIsNotQueuedTwice() {
         var queue = queue()
-        queue.request(5..<7, holdOff: holdOff, at: .zero)
+        request(&queue, 5..<7)
         #expect(queue.select() == 5)
         queue.advance(to: 3, of: 10, at: .zero)
         #expect(queue.current?.chunk == 5 && queue.current?.nextPacket == 3)
-        queue.request(5..<7, holdOff: holdOff, at: .zero)
+        request(&queue, 5..<7)
         #expect(queue.select() == 5 && queue.count == 2 && queue.needs(5) && queue.needs(6))
         queue.advance(to: 10, of: 10, at: .zero)
         #expect(queue.current == nil && !queue.needs(5))
@@ -65,7 +73,7 @@ import Testing
 
     @Test func removedChunksAreNotServed() {
         var queue = queue()
-        queue.request(0..<4, holdOff: holdOff, at: .zero)
+        request(&queue, 0..<4)
         queue.remove(1)
         #expect(queue.select() == 0)
         queue.remove(0)
@@ -77,10 +85,12 @@ import Testing
 
     @Test func requestsBeyondTheLimitOfFragmentsAreDropped() {
         var queue = queue { $0.maximumCatchUpRanges = 3 }
-        for chunk: UInt32 in [0, 2, 4, 6] { queue.request(chunk..<chunk + 1, holdOff: holdOff, at: .zero) }
+        // Who asks is told whether it was noted: what was not must not be confirmed to the group.
+        for chunk: UInt32 in [0, 2, 4, 6] { request(&queue, chunk..<chunk + 1, isTaken: chunk < 6) }
+        request(&queue, 1..<2, isTaken: false)
         #expect(queue.upcoming(limit: 9) == [0, 2, 4])
         #expect(serve(&queue, at: 0) == 0)
-        queue.request(6..<7, holdOff: holdOff, at: .zero)
+        request(&queue, 6..<7)
         #expect(queue.upcoming(limit: 9) == [2, 4, 6])
     }
 
@@ -94,7 +104,7 @@ import Testing
             if random.chance(0.3) {
                 let start = UInt32(random.int(0...80))
                 let range = start..<start + UInt32(random.int(1...12))
-                queue.request(range, holdOff: holdOff, at: .milliseconds(time))
+                request(&queue, range, at: time)
                 // A chunk that waits already goes on waiting: only what was done can be held off.
                 for chunk in range where time - servedAt[chunk, default: -1_000] >= 60 { wanted.insert(chunk) }
             } else {

@@ -13,8 +13,8 @@ import Testing
         StatusReport(echo: .none, longestDatagram: longest, histogram: histogram)
     }
 
-    private func one(_ state: ReceiverState, progress: UInt8 = 0, loss: UInt8 = 0, pressure: UInt8 = 0) -> StatusHistogram {
-        StatusHistogram(state: state, progress: progress, loss: loss, pressure: pressure)
+    private func one(_ state: ReceiverState, progress: UInt8 = 0, loss: UInt8 = 0, pressure: UInt8 = 0, arrival: UInt8 = 0) -> StatusHistogram {
+        StatusHistogram(state: state, progress: progress, loss: loss, pressure: pressure, arrival: arrival)
     }
 
     /// The running sum is that of every child's last report, after thousands of them and with children going silent.
@@ -34,9 +34,11 @@ import Testing
             case 0...5:
                 var histogram = one(
                     ReceiverState.allCases[random.int(0...10)], progress: UInt8(random.int(0...10)),
-                    loss: UInt8(random.int(0...15)), pressure: UInt8(random.int(0...7)))
+                    loss: UInt8(random.int(0...15)), pressure: UInt8(random.int(0...7)), arrival: UInt8(random.int(0...159)))
+                // Some have no say in the rate.
+                if random.chance(0.2) { histogram = StatusHistogram(LeafStatus(state: .behind, progress: 2, network: nil)) }
                 // Some children are parents themselves.
-                if random.chance(0.3) { histogram.add(one(.receiving, progress: 4, loss: 3, pressure: 2)) }
+                if random.chance(0.3) { histogram.add(one(.receiving, progress: 4, loss: 3, pressure: 2, arrival: 90)) }
                 let isNew = table.update(id: id, report: report(histogram), at: .milliseconds(time))
                 #expect(isNew == (model[id] == nil))
                 model[id] = Model(histogram: histogram, heard: time)
@@ -66,7 +68,7 @@ import Testing
 
     @Test func theSilentAreLostUnlessTheyAreDone() {
         var table = table()
-        table.update(id: 1, report: report(one(.receiving, progress: 6, loss: 9, pressure: 3)), at: .zero)
+        table.update(id: 1, report: report(one(.receiving, progress: 6, loss: 9, pressure: 3, arrival: 77)), at: .zero)
         table.update(id: 2, report: report(one(.complete, progress: 10)), at: .zero)
         table.update(id: 3, report: report(one(.failedDiskFull)), at: .zero)
         table.update(id: 4, report: report(one(.behind)), at: .milliseconds(4_999))
@@ -76,7 +78,8 @@ import Testing
         #expect(table.active == 1 && table.population == 4)
         #expect(table.summary.count(.lost) == 1 && table.summary.count(.complete) == 1)
         // What the lost one suffered must not steer the rate any more; how far it came is still told.
-        #expect(table.summary.loss[9] == 0 && table.summary.pressure[3] == 0 && table.summary.progress[6] == 1)
+        #expect(table.summary.loss[9] == 0 && table.summary.pressure[3] == 0 && table.summary.arrival[77] == 0)
+        #expect(table.summary.progress[6] == 1)
         // A NAK alone does not bring it back; a status does.
         table.heard(1, at: .milliseconds(5_001))
         #expect(table.summary.count(.lost) == 1)

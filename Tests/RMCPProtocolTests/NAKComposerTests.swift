@@ -63,4 +63,27 @@ import Testing
     @Test func nothingNeededIsNothingSaid() {
         #expect(NAKComposer(limit: 100).finish().isEmpty)
     }
+
+    /// The last datagram counts as full from half its room on: before that there is no reason to stop.
+    @Test func isFullFromTheMiddleOfTheLastDatagram() {
+        var composer = NAKComposer(limit: 100)
+        // Ranges of 9 bytes, 11 to a datagram. The second one is beyond its middle with its sixth.
+        for index in UInt32(1)...17 {
+            #expect(!composer.isFull(datagrams: 2), "before range \(index)")
+            composer.add(pages: index * 10..<index * 10 + 1)
+        }
+        #expect(composer.isFull(datagrams: 2) && !composer.isFull(datagrams: 3) && composer.isFull(datagrams: 1))
+        let requests = composer.finish()
+        #expect(requests.map(\.pages.count) == [11, 6])
+    }
+
+    @Test func oneDatagramIsFullToo() {
+        var composer = NAKComposer(limit: 18)
+        #expect(!composer.isFull(datagrams: 1))
+        composer.add(pages: 0..<1)
+        // Exactly half is not beyond it.
+        #expect(!composer.isFull(datagrams: 1))
+        composer.addEnd()
+        #expect(composer.isFull(datagrams: 1))
+    }
 }

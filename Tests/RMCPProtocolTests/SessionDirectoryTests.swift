@@ -24,7 +24,8 @@ import Testing
     private func announce(_ session: SessionID, by signer: LaneSigner?, bend: Bool = false) -> [UInt8] {
         var announce = Announce(
             session: session, kind: .file, chunkLength: 1_000, payloadLength: 400, creationTime: 0, contentLength: 5,
-            allocatedLength: 5, mode: 0o600, modificationTime: 0, name: "n", key: signer?.publicKey ?? .none)
+            allocatedLength: 5, mode: 0o600, modificationTime: 0,
+            name: "n\(session.tag).\(session.low)", key: signer?.publicKey ?? .none)
         let signature = signer?.signature(for: announce.signedMessage) ?? .none
         if bend { announce.name = "m" }
         return datagram(.announce(announce, signature), tag: session.tag)
@@ -80,6 +81,34 @@ import Testing
         #expect(directory.malformed == 3)
     }
 
+    /// An ANNOUNCE with the id of a good session and no signature, or a stranger's, is refused for itself alone: before
+    /// the good one came, while it is under way, and when it may return.
+    @Test func aForgeryDoesNotCloseTheSessionItImitates() {
+        for forger in [nil, stranger] {
+            let refusal: SessionRefusal = forger.map { .untrusted($0.publicKey) } ?? .unsigned
+            let forged = announce(session(1), by: forger)
+            let good = announce(session(1), by: trusted)
+            var directory = directory()
+            expect(forged, .refuse(session(1), refusal), by: &directory)
+            expect(good, .accept(session(1)), by: &directory)
+            expect(forged, .ignore, by: &directory)
+            directory.end(session(1), mayReturn: true)
+            expect(forged, .ignore, by: &directory)
+            expect(good, .accept(session(1)), by: &directory)
+            directory.end(session(1), mayReturn: false)
+            expect(good, .ignore, by: &directory)
+        }
+    }
+
+    /// The same the other way round: the end of the good one is what closes it, whatever was forged meanwhile.
+    @Test func aForgeryDoesNotReopenASession() {
+        var directory = directory()
+        expect(announce(session(1), by: trusted), .accept(session(1)), by: &directory)
+        directory.end(session(1), mayReturn: false)
+        expect(announce(session(1), by: nil), .refuse(session(1), .unsigned), by: &directory)
+        expect(announce(session(1), by: trusted), .ignore, by: &directory)
+    }
+
     @Test func aTagInUseIsRefusedOnce() {
         var directory = directory()
         expect(announce(session(7, 1), by: trusted), .accept(session(7, 1)), by: &directory)
@@ -96,6 +125,8 @@ import Testing
         expect(announce(session(1), by: trusted), .accept(session(1)), by: &directory)
         expect(announce(session(2), by: trusted), .accept(session(2)), by: &directory)
         expect(announce(session(3), by: trusted), .refuse(session(3), .tooManySessions), by: &directory)
+        // Said once, not with each of its four ANNOUNCEs a second.
+        for _ in 0..<3 { expect(announce(session(3), by: trusted), .ignore, by: &directory) }
         directory.end(session(1), mayReturn: false)
         expect(announce(session(3), by: trusted), .accept(session(3)), by: &directory)
     }

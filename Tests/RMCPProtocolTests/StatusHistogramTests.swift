@@ -10,7 +10,7 @@ import Testing
         for _ in 0..<200 {
             let part = StatusHistogram(
                 state: ReceiverState.allCases[random.int(0...11)], progress: UInt8(random.int(0...10)),
-                loss: UInt8(random.int(0...15)), pressure: UInt8(random.int(0...7)))
+                loss: UInt8(random.int(0...15)), pressure: UInt8(random.int(0...7)), arrival: UInt8(random.int(0...159)))
             parts.append(part)
             sum.add(part)
         }
@@ -20,6 +20,7 @@ import Testing
         for bucket in 0..<11 { #expect(Int(sum.progress[bucket]) == parts.count { $0.progress[bucket] == 1 }) }
         for bucket in 0..<16 { #expect(Int(sum.loss[bucket]) == parts.count { $0.loss[bucket] == 1 }) }
         for bucket in 0..<8 { #expect(Int(sum.pressure[bucket]) == parts.count { $0.pressure[bucket] == 1 }) }
+        for bucket in 0..<160 { #expect(Int(sum.arrival[bucket]) == parts.count { $0.arrival[bucket] == 1 }) }
         #expect(sum.active == sum.count(.joined) + sum.count(.receiving) + sum.count(.behind))
         #expect(sum.active + sum.count(.complete) + sum.failed == sum.population)
         for part in parts { sum.subtract(part) }
@@ -29,21 +30,52 @@ import Testing
     /// A child may claim anything: sums wrap, and what was added can always be taken out again.
     @Test func absurdCountsDoNotTrap() {
         var random = RandomSource(seed: 52)
-        var sum = StatusHistogram(state: .receiving, progress: 3, loss: 1, pressure: 0)
+        var sum = StatusHistogram(state: .receiving, progress: 3, loss: 1, pressure: 0, arrival: 60)
         let before = sum
         var absurd = StatusHistogram()
         absurd.states = absurd.states.map { _ in .max }
         absurd.loss = absurd.loss.map { _ in .max }
+        absurd.arrival = absurd.arrival.map { _ in .max }
         let others = (0..<20).map { _ in random.histogram() } + [absurd]
         for other in others { sum.add(other) }
-        _ = (sum.population, sum.failed, sum.active, StatusHistogram.quantile(0.9, of: sum.loss))
+        _ = (sum.population, sum.failed, sum.active, StatusHistogram.quantile(0.9, of: sum.loss), sum.leaf)
+        _ = StatusHistogram.upperQuantile(0.9, of: sum.arrival)
         for other in others { sum.subtract(other) }
         #expect(sum == before)
     }
 
     @Test func bucketsOutOfBoundsCountAsTheLast() {
-        let histogram = StatusHistogram(state: .behind, progress: 200, loss: 200, pressure: 200)
+        let histogram = StatusHistogram(state: .behind, progress: 200, loss: 200, pressure: 200, arrival: 200)
         #expect(histogram.progress.last == 1 && histogram.loss.last == 1 && histogram.pressure.last == 1)
+        #expect(histogram.arrival.last == 1)
+    }
+
+    /// One added and subtracted as itself is one added and subtracted as a histogram, and is found again in it.
+    @Test func aLeafIsAHistogramOfOne() {
+        var random = RandomSource(seed: 56)
+        var sum = random.histogram()
+        for _ in 0..<300 {
+            let network = LeafStatus.Network(
+                loss: UInt8(random.int(0...15)), pressure: UInt8(random.int(0...7)), arrival: UInt8(random.int(0...159)))
+            let leaf = LeafStatus(
+                state: ReceiverState.allCases[random.int(0...11)], progress: UInt8(random.int(0...10)),
+                network: random.chance(0.3) ? nil : network)
+            let one = StatusHistogram(leaf)
+            #expect(one.leaf == leaf && one.population == 1)
+            #expect(one.loss.reduce(0, +) == (leaf.network == nil ? 0 : 1))
+            var (left, right) = (sum, sum)
+            left.add(leaf)
+            right.add(one)
+            #expect(left == right)
+            left.subtract(leaf)
+            #expect(left == sum)
+            // Of two there is no one.
+            right = one
+            right.add(leaf)
+            #expect(right.leaf == nil)
+            if random.chance(0.2) { sum.add(leaf) }
+        }
+        #expect(StatusHistogram().leaf == nil)
     }
 
     @Test func statesAreActiveCompleteOrFailed() {
@@ -78,6 +110,23 @@ import Testing
         #expect(StatusHistogram.quantile(0.9, of: [.max, .max, 1]) == 1)
     }
 
+    /// Of arrival rates the worst are the lowest: as many are left out there as `quantile` leaves out at the top.
+    @Test func upperQuantileLeavesTheLowestOut() {
+        #expect(StatusHistogram.upperQuantile(0.1, of: [1, 0, 0, 3]) == 3)
+        #expect(StatusHistogram.upperQuantile(0.1, of: [2, 0, 0, 2]) == 0)
+        #expect(StatusHistogram.upperQuantile(0.1, of: [0, 1, 0, 0]) == 1)
+        #expect(StatusHistogram.upperQuantile(0.1, of: [0, 0, 0, 0]) == 0)
+        var random = RandomSource(seed: 57)
+        for _ in 0..<500 {
+            let counts = (0..<16).map { _ in random.chance(0.6) ? UInt32(0) : UInt32(random.int(1...9)) }
+            let falling = counts.enumerated().flatMap { Array(repeating: $0.offset, count: Int($0.element)) }.sorted(by: >)
+            for q in [0, 0.1, 0.5, 1] {
+                let expected = falling.isEmpty ? 0 : falling[Int((1 - q) * Double(falling.count - 1))]
+                #expect(StatusHistogram.upperQuantile(q, of: counts) == expected)
+            }
+        }
+    }
+
     // MARK: Wire
 
     @Test func wireLengthIsThatOfTheOccupiedBuckets() throws {
@@ -86,8 +135,8 @@ import Testing
             let histogram = random.histogram()
             var writer = ByteWriter()
             histogram.write(to: &writer)
-            let occupied = (histogram.states + histogram.progress + histogram.loss + histogram.pressure).count { $0 > 0 }
-            #expect(writer.count == 4 + 5 * occupied)
+            let occupied = [histogram.states, histogram.progress, histogram.loss, histogram.pressure, histogram.arrival].joined().count { $0 > 0 }
+            #expect(writer.count == 5 + 5 * occupied)
             var reader = ByteReader(writer.bytes.span.bytes)
             #expect(try StatusHistogram(reading: &reader) == histogram)
             #expect(reader.remaining == 0)
@@ -121,18 +170,43 @@ import Testing
     @Test func pressureByDelay() {
         #expect(PressureBucket.index(queueingDelay: .milliseconds(-5)) == 0)
         #expect(PressureBucket.index(queueingDelay: .zero) == 0)
-        for (bucket, milliseconds) in ([2, 5, 10, 20, 50, 100, 200] as [Int64]).enumerated() {
+        for (bucket, milliseconds) in ([2, 5, 10, 20, 50, 100] as [Int64]).enumerated() {
             let bound = Interval.milliseconds(milliseconds)
             #expect(Int(PressureBucket.index(queueingDelay: bound - Interval(nanoseconds: 1))) == bucket)
             #expect(Int(PressureBucket.index(queueingDelay: bound)) == bucket + 1)
         }
-        #expect(PressureBucket.index(queueingDelay: .seconds(3_600)) == 7)
+        #expect(PressureBucket.index(queueingDelay: .seconds(3_600)) == 6)
+        // Delay alone, however long, is not storage that is full.
+        #expect(PressureBucket.severe == 6 && PressureBucket.storageFull == 7)
     }
 
-    @Test func pressureByBuffers() {
-        #expect(PressureBucket.index(bufferUse: 0) == 0 && PressureBucket.index(bufferUse: 0.499) == 0)
-        let rising = stride(from: 32, through: 64, by: 1).map { PressureBucket.index(bufferUse: Double($0) / 64) }
-        #expect(rising.first == 2 && rising.last == 7)
-        #expect(zip(rising, rising.dropFirst()).allSatisfy { $0 <= $1 && $1 - $0 <= 1 })
+    /// Calm until a third of the slots wait for storage, full from two thirds on, whatever their number.
+    @Test(arguments: [3, 12, 64, 96, 100, 1_000]) func pressureByStorage(slots: Int) {
+        let rising = (0...slots).map { PressureBucket.index(storageShare: Double($0) / Double(slots)) }
+        #expect(zip(rising, rising.dropFirst()).allSatisfy { $0 <= $1 })
+        for (waiting, pressure) in rising.enumerated() {
+            if waiting * 3 < slots { #expect(pressure == 0, "\(waiting) of \(slots)") }
+            if waiting * 3 >= slots { #expect(pressure >= 2, "\(waiting) of \(slots)") }
+            if waiting * 3 < slots * 2 { #expect(pressure < PressureBucket.storageFull, "\(waiting) of \(slots)") }
+            if waiting * 3 >= slots * 2 { #expect(pressure == PressureBucket.storageFull, "\(waiting) of \(slots)") }
+        }
+    }
+
+    /// Eight buckets an octave from 64 kb/s on, by powers of two and by hand.
+    @Test func arrivalBuckets() {
+        for octave in 0..<20 {
+            let rate = 64_000 * Double(1 << octave)
+            #expect(Int(ArrivalBucket.index(bitsPerSecond: rate)) == octave * 8)
+            #expect(Int(ArrivalBucket.index(bitsPerSecond: rate * 1.09)) == octave * 8)
+            #expect(Int(ArrivalBucket.index(bitsPerSecond: rate * 1.091)) == octave * 8 + 1)
+        }
+        // log2(1e9 / 64000) = 13.93, times 8 is 111.5; the sixteenth root of two is 1.0443.
+        #expect(ArrivalBucket.index(bitsPerSecond: 1e9) == 111)
+        #expect(abs(ArrivalBucket.bitsPerSecond(of: 0) - 66_833.5) < 1)
+        for bucket in 0..<ArrivalBucket.count {
+            #expect(Int(ArrivalBucket.index(bitsPerSecond: ArrivalBucket.bitsPerSecond(of: bucket))) == bucket)
+        }
+        for rate in [-Double.infinity, -1, 0, 1, 63_999, .nan] { #expect(ArrivalBucket.index(bitsPerSecond: rate) == 0) }
+        for rate in [1e11, 1e300, Double.infinity] { #expect(ArrivalBucket.index(bitsPerSecond: rate) == 159) }
     }
 }

@@ -59,6 +59,14 @@ struct LaneVerifier: MessageVerifier {
     }
 }
 
+extension StatusHistogram {
+    /// A histogram of one that has a say in the rate.
+    init(state: ReceiverState, progress: UInt8, loss: UInt8, pressure: UInt8, arrival: UInt8 = 0) {
+        let network = LeafStatus.Network(loss: loss, pressure: pressure, arrival: arrival)
+        self.init(LeafStatus(state: state, progress: progress, network: network))
+    }
+}
+
 // MARK: Random packets
 
 extension RandomSource {
@@ -131,6 +139,7 @@ extension RandomSource {
         for index in histogram.progress.indices where chance(0.5) { histogram.progress[index] = word() }
         for index in histogram.loss.indices where chance(0.5) { histogram.loss[index] = word() }
         for index in histogram.pressure.indices where chance(0.5) { histogram.pressure[index] = word() }
+        for index in histogram.arrival.indices where chance(0.1) { histogram.arrival[index] = word() }
         return histogram
     }
 
@@ -156,7 +165,7 @@ extension RandomSource {
                     statusInterval: max(1, word()), population: word(),
                     position: StreamPosition(chunk: UInt32(int(0...1_048_576)), packet: UInt16(int(0...65_535))),
                     pageCount: UInt32(int(0...1_048_576)), hasEnd: chance(0.5), rate: next(),
-                    liveLossLimit: UInt8(int(0...255))))
+                    liveLossLimit: UInt8(int(0...255)), livePressureLimit: UInt8(int(0...255))))
         case .nak:
             return .nak(
                 NegativeAcknowledgement(echo: TimestampEcho(timestamp: next(), delay: word()), request: request()))

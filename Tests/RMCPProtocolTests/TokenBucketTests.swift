@@ -33,7 +33,8 @@ import Testing
         expect(&bucket, mayTransmit: true, at: .milliseconds(60_000))
         bucket.consume(5_000)
         expect(&bucket, mayTransmit: false, at: .milliseconds(60_000))
-        expect(bucket.nextTransmission(at: .milliseconds(60_000)), nanoseconds: 60_000_000_100)
+        // One byte takes 100 ns; no wait is shorter than a microsecond.
+        expect(bucket.nextTransmission(at: .milliseconds(60_000)), nanoseconds: 60_000_001_000)
     }
 
     @Test func timeThatStandsStillOrGoesBackAddsNothing() {
@@ -56,6 +57,17 @@ import Testing
         bucket.setRate(32_000_000, burst: 100, at: .milliseconds(1_000))
         bucket.consume(100)
         expect(&bucket, mayTransmit: false, at: .milliseconds(1_000))
+    }
+
+    /// Where a byte takes less than a nanosecond a wait could round to none, and its host would ask again for ever.
+    @Test(arguments: [8_000_000_000, 100_000_000_000, .max] as [UInt64]) func aWaitIsNeverNone(rate: UInt64) {
+        for overdraft in [0, 1, 7] {
+            var bucket = TokenBucket(rate: rate, burst: 1_000, at: .milliseconds(1))
+            bucket.consume(1_000 + overdraft)
+            let next = bucket.nextTransmission(at: .milliseconds(1))
+            #expect(next >= .milliseconds(1) + .microseconds(1))
+            expect(&bucket, mayTransmit: true, at: next)
+        }
     }
 
     /// What goes out in a second is the rate's share, whatever the sizes, and never early: at each promised instant a

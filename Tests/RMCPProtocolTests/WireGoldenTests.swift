@@ -77,7 +77,8 @@ import Testing
                     contentDigest: Self.digestB),
                 .zero(contentLength: 5),
             ])
-        let body = "00000002 00000007 0004 02 00100000 00000003 01 00100000" + Self.hexA + "00 00100000 00001234"
+        let body =
+            "00000002 00000007 0004 02 00100000 00000003 01 00100000" + Self.hexA + "00 00100000 00001234"
             + Self.hexA + Self.hexB + "02 00000005 00000001"
         #expect(page.body == bytes(hex: body))
         #expect(page.chunkRange == 7..<13)
@@ -131,8 +132,9 @@ import Testing
                 Heartbeat(
                     phase: .draining, timestamp: 0x0102_0304_0506_0708, groupRoundTrip: 0x1112_1314, statusInterval: 0x2122_2324,
                     population: 0x3132_3334, position: StreamPosition(chunk: 0x000F_4243, packet: 0x5152),
-                    pageCount: 0x000F_6263, hasEnd: true, rate: 0x7172_7374_7576_7778, liveLossLimit: 12)), kindByte: "05",
-            body: "02 01 0C 00 0102030405060708 11121314 21222324 31323334 000F4243 5152 000F6263 7172737475767778")
+                    pageCount: 0x000F_6263, hasEnd: true, rate: 0x7172_7374_7576_7778, liveLossLimit: 12,
+                    livePressureLimit: 5)), kindByte: "05",
+            body: "02 01 0C 05 0102030405060708 11121314 21222324 31323334 000F4243 5152 000F6263 7172737475767778")
     }
 
     @Test func requestsUseRangesOrABitmapWhicheverIsShorter() throws {
@@ -146,7 +148,8 @@ import Testing
             RepairRequest.ChunkPackets(chunk: 6, packets: PacketSet(0..<0x8000)),
             RepairRequest.ChunkPackets(chunk: 7, packets: scattered),
         ]
-        let body = "05 04 00000003 00000004 03 00000000 00000000 03 000F0000 000FFFFF 01 00000006 01 0000 7FFF"
+        let body =
+            "05 04 00000003 00000004 03 00000000 00000000 03 000F0000 000FFFFF 01 00000006 01 0000 7FFF"
             // Four runs would take 22 bytes. Bits from 258 on: 258 and 260, 266, 273.
             + "02 00000007 0102 0002 A0 81"
         try expect(.ncf(request), kindByte: "07", body: body)
@@ -158,11 +161,18 @@ import Testing
     }
 
     @Test func statusOfALeafIsSparse() throws {
-        let histogram = StatusHistogram(state: .complete, progress: 10, loss: 2, pressure: 7)
+        let histogram = StatusHistogram(state: .complete, progress: 10, loss: 2, pressure: 7, arrival: 159)
         try expect(
             .status(StatusReport(echo: TimestampEcho(timestamp: 5, delay: 6), longestDatagram: 1_400, histogram: histogram)),
             isUnicast: true, kindByte: "88",
-            body: "0000000000000005 00000006 0578 01 03 00000001 01 0A 00000001 01 02 00000001 01 07 00000001")
+            body: "0000000000000005 00000006 0578 01 03 00000001 01 0A 00000001 01 02 00000001 01 07 00000001 01 9F 00000001")
+        // Who has no say in the rate leaves the last three empty.
+        try expect(
+            .status(
+                StatusReport(
+                    echo: .none, longestDatagram: 0,
+                    histogram: StatusHistogram(LeafStatus(state: .behind, progress: 4, network: nil)))), isUnicast: true,
+            kindByte: "88", body: "0000000000000000 00000000 0000 01 02 00000001 01 04 00000001 00 00 00")
     }
 
     @Test func acknowledgement() throws {

@@ -57,6 +57,20 @@ import Testing
         refuses("name length", long)
     }
 
+    /// 256 bytes: the writer leaves out the last character, not half of it, and signs what it writes.
+    @Test(arguments: ["é", "名", "🗄"]) func aLongNameIsCutBetweenCharacters(letter: String) throws {
+        let size = letter.utf8.count
+        let name = String(repeating: letter, count: 256 / size)
+        guard case .announce(let parsed, _) = try parse(announce { $0.name = name }).1 else {
+            Issue.record("no ANNOUNCE")
+            return
+        }
+        #expect(parsed.name == String(repeating: letter, count: 255 / size))
+        var whole = parsed
+        whole.name = name
+        #expect(whole.signedMessage == parsed.signedMessage)
+    }
+
     @Test func nameIsUTF8() {
         for bad in ["80", "C0AF", "EDA080", "F8888080", "C3"] {
             let bad = bytes(hex: bad)
@@ -81,9 +95,15 @@ import Testing
             refuses("content length", announce { ($0.chunkLength, $0.contentLength) = (chunk, length + 1) })
         }
         refuses("content length", announce { $0.contentLength = .max - 1 })
-        takes(announce { $0.contentLength = 0; $0.allocatedLength = 0 })
+        takes(
+            announce {
+                $0.contentLength = 0; $0.allocatedLength = 0
+            })
         refuses("allocated length", announce { $0.allocatedLength = 11 })
-        takes(announce { $0.contentLength = nil; $0.allocatedLength = .max })
+        takes(
+            announce {
+                $0.contentLength = nil; $0.allocatedLength = .max
+            })
     }
 
     // MARK: Pages
@@ -159,7 +179,7 @@ import Testing
                     Heartbeat(
                         phase: .streaming, timestamp: 1, groupRoundTrip: 1, statusInterval: 1, population: 1,
                         position: StreamPosition(chunk: chunk, packet: 0), pageCount: pages, hasEnd: false, rate: 1,
-                        liveLossLimit: 1)))
+                        liveLossLimit: 1, livePressureLimit: 1)))
         }
         takes(heartbeat(1 << 20, 1 << 20))
         refuses("position", heartbeat(1 << 20 + 1, 0))
@@ -205,6 +225,14 @@ import Testing
         takes(request("02 00000000 0000 1000" + String(repeating: "FF", count: 4_096)))
         refuses("packet bitmap", request("02 00000000 0000 1002" + String(repeating: "00", count: 4_098)))
         refuses("packet bitmap", request("02 00000000 FFFF 0001 80"))
+        // The last byte may reach beyond the limit, its bits may not.
+        takes(request("02 00000000 7FF9 0001 FE"))
+        for bits in ["01", "FF"] { refuses("packet bitmap", request("02 00000000 7FF9 0001" + bits)) }
+        refuses("packet bitmap", request("02 00000000 7FFF 0001 40"))
+        refuses("packet bitmap", request("02 00000000 8000 0001 80"))
+        takes(request("02 00000000 0000 1001" + String(repeating: "FF", count: 4_096) + "00"))
+        refuses("packet bitmap", request("02 00000000 0000 1001" + String(repeating: "FF", count: 4_096) + "80"))
+        refuses("packet bitmap", request("02 00000000 0000 1001" + String(repeating: "00", count: 4_096) + "01"))
         refuses("packet bitmap", request("02 00000000 0000 FFFF"))
         #expect(throws: WireError.truncated) { try parse(self.request("02 00000000 0000 0003 FF FF")) }
         guard case .ncf(let parsed) = try parse(request("02 00000000 0064 0002 81 40")).1 else {
@@ -218,10 +246,11 @@ import Testing
 
     @Test func histogramBuckets() {
         func status(_ hex: String) -> [UInt8] { body(.status) { $0.writeArray(bytes(hex: "0000000000000000 00000000 0000" + hex)) } }
-        takes(status("01 0B 00000001 01 0A 00000001 01 0F 00000001 01 07 00000001"))
-        refuses("histogram bucket", status("01 0C 00000001 00 00 00"))
-        refuses("histogram bucket", status("00 01 0B 00000001 00 00"))
-        refuses("histogram bucket", status("00 00 01 10 00000001 00"))
-        refuses("histogram bucket", status("00 00 00 01 08 00000001"))
+        takes(status("01 0B 00000001 01 0A 00000001 01 0F 00000001 01 07 00000001 01 9F 00000001"))
+        refuses("histogram bucket", status("01 0C 00000001 00 00 00 00"))
+        refuses("histogram bucket", status("00 01 0B 00000001 00 00 00"))
+        refuses("histogram bucket", status("00 00 01 10 00000001 00 00"))
+        refuses("histogram bucket", status("00 00 00 01 08 00000001 00"))
+        refuses("histogram bucket", status("00 00 00 00 01 A0 00000001"))
     }
 }

@@ -15,10 +15,13 @@ struct RepairQueue: Sendable {
         /// Moves to the next generation when a hold-off has passed, and forgets both when two have.
         mutating func age(holdOff: Interval, at now: Instant) {
             guard now - recentStart >= holdOff else { return }
-            if now - recentStart >= holdOff * 2 { recent.removeAll() }
+            let isOver = now - recentStart >= holdOff * 2
+            if isOver { recent.removeAll() }
             swap(&recent, &older)
             recent.removeAll()
-            recentStart = now
+            // From where the last one ended: a generation that starts when somebody happens to ask would hold the one
+            // before it off for up to three hold-offs.
+            recentStart = isOver ? now : recentStart + holdOff
         }
     }
 

@@ -111,7 +111,10 @@ import Testing
         }
         // Every option of the contract is there.
         let send = try run(["send", "--help"]).output
-        for option in ["--group", "--interface", "--ttl", "--rate", "--level", "--wait-for", "--min-wait", "--max-wait", "--linger", "--until", "--key", "--unsigned", "--name", "--config", "--json", "--metrics"] {
+        for option in [
+            "--group", "--interface", "--ttl", "--rate", "--level", "--wait-for", "--min-wait", "--max-wait", "--linger", "--until", "--key", "--unsigned",
+            "--name", "--config", "--json", "--metrics",
+        ] {
             #expect(send.contains(option), "\(option)")
         }
         let recv = try run(["recv", "--help"]).output

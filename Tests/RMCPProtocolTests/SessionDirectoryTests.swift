@@ -15,7 +15,7 @@ import Testing
     private func directory(allowsUnsigned: Bool = false, limit: Int = 10) -> SessionDirectory {
         SessionDirectory(
             policy: TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: allowsUnsigned), verifier: LaneVerifier(),
-            sessionLimit: limit)
+            sessionLimit: limit, silence: .seconds(1))
     }
 
     /// Sessions with the same `tag` share what their packets carry; `number` tells them apart.
@@ -32,8 +32,8 @@ import Testing
     }
 
     private func judge(_ datagram: [UInt8], by directory: inout SessionDirectory) -> Answer {
-        switch directory.judge(datagram.span.bytes) {
-        case .accept(let announce): .accept(announce.session)
+        switch directory.judge(datagram.span.bytes, at: Instant(nanoseconds: 0), lastHeard: { _ in Instant(nanoseconds: 0) }) {
+        case .accept(let announce, _): .accept(announce.session)
         case .refuse(let announce, let refusal): .refuse(announce.session, refusal)
         case .ignore: .ignore
         }
@@ -176,5 +176,49 @@ import Testing
         expect(Array(announce(session(1), by: trusted).dropLast()), .ignore, by: &directory)
         expect([], .ignore, by: &directory)
         #expect(directory.malformed == 2 && directory.foreign == 2)
+    }
+
+    /// The same bundle by two sessions; the sender of the first was last heard at `heard`.
+    private func rival(at now: Instant, heard: Instant, in directory: inout SessionDirectory) -> SessionDirectory.Verdict {
+        var second = Announce(
+            session: session(2), kind: .file, chunkLength: 1_000, payloadLength: 400, creationTime: 0, contentLength: 5,
+            allocatedLength: 5, mode: 0o600, modificationTime: 0, name: "n1.0", key: trusted.publicKey)
+        second.session = session(2)
+        let bytes = datagram(.announce(second, trusted.signature(for: second.signedMessage)), tag: second.session.tag)
+        return directory.judge(bytes.span.bytes, at: now, lastHeard: { _ in heard })
+    }
+
+    @Test func aRestartedSenderTakesOverOnceTheOldOneIsSilent() {
+        var directory = directory()
+        expect(announce(session(1), by: trusted), .accept(session(1)), by: &directory)
+        let start = Instant(nanoseconds: 0)
+        guard case .ignore = rival(at: start + .milliseconds(300), heard: start, in: &directory) else {
+            Issue.record("taken before the old sender can be known as dead")
+            return
+        }
+        guard case .accept(_, superseding: .some(let old)) = rival(at: start + .milliseconds(1_050), heard: start, in: &directory) else {
+            Issue.record("not taken when the old sender has been silent for a second")
+            return
+        }
+        #expect(old == session(1))
+        expect(announce(session(1), by: trusted), .ignore, by: &directory)
+    }
+
+    @Test func twoLivingSendersOfOneBundleAreBothTaken() {
+        var directory = directory()
+        expect(announce(session(1), by: trusted), .accept(session(1)), by: &directory)
+        let start = Instant(nanoseconds: 0)
+        for step in 0..<15 {
+            let now = start + .milliseconds(Int64(step) * 100)
+            guard case .ignore = rival(at: now, heard: now, in: &directory) else {
+                Issue.record("taken after \(step) steps")
+                return
+            }
+        }
+        let now = start + .milliseconds(1_600)
+        guard case .accept(_, superseding: .none) = rival(at: now, heard: now, in: &directory) else {
+            Issue.record("a living rival keeps the second one out for good")
+            return
+        }
     }
 }

@@ -147,11 +147,12 @@ extension SenderEngine {
             livePressureLimit: livePressureLimit)
     }
 
-    /// Receivers that lose clearly more than the quantile do not ask for live repairs: they would hold back the rest.
+    /// Receivers that lose clearly more than the quantile, and more than a tenth, do not ask for live repairs: what
+    /// they cost would hold back the rest. Two buckets are a factor of 2.5.
     private var liveLossLimit: UInt8 {
         guard children.active > 1 else { return UInt8(LossBucket.count) }
         let quantile = StatusHistogram.quantile(configuration.rateQuantile, of: children.summary.loss)
-        return UInt8(min(LossBucket.count, max(quantile + 4, 10)))
+        return UInt8(min(LossBucket.count, max(quantile + 2, 10)))
     }
 
     /// The same for receivers that are overrun while most are calm.

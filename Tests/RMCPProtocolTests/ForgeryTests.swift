@@ -91,6 +91,31 @@ import Testing
         #expect(isOver && session.isWhole && session.outcome?.kind == .complete)
     }
 
+    /// A position far beyond the end must not take every slot for chunks that there are none of: neither while chunks
+    /// are being sent nor when only repairs are to come.
+    @Test(arguments: [1, 20, 39, nil] as [UInt32?]) func aForgedPositionDoesNotStarveAReceiver(chunks: UInt32?) {
+        // Fewer slots than chunks, and loss that leaves something to be fetched to the last.
+        var session = SessionHarness(signer: signer, receivers: 1) { $0.assemblySlots = 8 }
+        let losses = Losses()
+        session.delivers = { _, datagram in datagram.count < 1_000 || !losses.random.chance(0.2) }
+        // Nil is when the receiver has heard of the end and lacks chunks.
+        let isUnderWay = session.run { harness in
+            chunks.map { harness.sender.positionChunk >= $0 } ?? (harness.receivers[0].engine.end != nil)
+        }
+        #expect(isUnderWay && session.receivers[0].engine.chunksDone < 40)
+        for position in [StreamPosition(chunk: Limits.maximumChunks, packet: .max), StreamPosition(chunk: 41, packet: 0)] {
+            var heartbeat = session.sender.heartbeat(at: session.now)
+            heartbeat.position = position
+            session.receivers[0].take(session.forged(.heartbeat(heartbeat)), at: session.now)
+        }
+        let isOver = session.run { $0.outcome != nil && $0.receivers[0].outcome != nil }
+        #expect(isOver && session.isWhole, "\(session.receivers[0].engine.diagnosis)")
+    }
+
+    private final class Losses {
+        var random = RandomSource(seed: 11)
+    }
+
     // MARK: A datagram's length that is lowered
 
     /// One receiver sits behind a hole in the path MTU, so that the sender lowers its datagrams' length. Another one

@@ -20,7 +20,8 @@ extension ReceiveDaemon {
         configuration.assemblySlots = max(4, min(configuration.assemblySlots, slotBytes / Int(announce.chunkLength)))
         let drawn = UInt32.random(in: 1...(.max))
         let engine = ReceiverEngine(
-            identity: storage?.identity(in: announce.session, drawn: drawn) ?? drawn, configuration: configuration, announce: announce, source: source, transmitter: transmitter,
+            identity: storage?.identity(in: announce.session, drawn: drawn) ?? drawn, configuration: configuration, announce: announce, source: source,
+            transmitter: transmitter,
             isResumable: storage?.isResumable ?? false, verifier: Ed25519Verifier(), digest: SHA256Digest(),
             seed: .random(in: 0...(.max)), at: now)
         let session = ReceiveSession(

@@ -43,7 +43,8 @@ public final class ReceiveDaemon {
             let worker = StorageWorker()
             return { worker.run($0) }
         }
-        directory = SessionDirectory(policy: request.trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.sessions,
+        directory = SessionDirectory(
+            policy: request.trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.sessions,
             silence: request.configuration.rejoinAfterSilence)
         let now = Poller.now()
         nextProgress = now

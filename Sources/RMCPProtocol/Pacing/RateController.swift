@@ -125,8 +125,7 @@ public struct RateController: Sendable {
             // The first queue: close enough, from here on growth is careful.
             phase = .steady
             ceiling = rate
-        } else if signal.pressure < Int(PressureBucket.hold), isLimitedByRate, now >= nextGrowth, heardOf >= changedAt
-        {
+        } else if signal.pressure < Int(PressureBucket.hold), isLimitedByRate, now >= nextGrowth, heardOf >= changedAt {
             speedUp(round: round, at: now)
         }
     }

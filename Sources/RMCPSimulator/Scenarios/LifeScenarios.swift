@@ -62,7 +62,9 @@ extension Scenario {
             }
         } check: { world in
             Expect.allComplete(world)
-                + world.receivers.indices.filter { world.keptChunks(ofReceiver: $0) < 10 }.map { "receiver \($0) kept \(world.keptChunks(ofReceiver: $0)) chunks" }
+                + world.receivers.indices.filter { world.keptChunks(ofReceiver: $0) < 10 }.map {
+                    "receiver \($0) kept \(world.keptChunks(ofReceiver: $0)) chunks"
+                }
         },
         Scenario("sender-stopped", "the sender is interrupted: receivers are told and keep what they have") { world in
             Setting.plain(world) { $0.fixedRate = 100_000_000 }

@@ -72,7 +72,9 @@ extension Scenario {
                 world.addSender(
                     content: SimulatedContent(seed: world.seed, length: 100 << 20, chunkLength: 1 << 20),
                     configuration: Setting.configuration, egress: LinkModel(rate: 500e6, queueLimit: 3 << 20))
-            } check: { Expect.allComplete($0) + Expect.copies($0, atMost: 1.04) + Expect.finish($0, receivers: Array(0..<4), within: 2.1) },
+            } check: {
+                Expect.allComplete($0) + Expect.copies($0, atMost: 1.04) + Expect.finish($0, receivers: Array(0..<4), within: 2.1)
+            },
             Scenario("long-path", "100 ms one way", limit: .seconds(120)) { world in
                 Setting.plain(
                     world, receivers: 4, megabytes: 4, downlink: LinkModel(latency: .milliseconds(100), rate: 100e6, loss: .random(0.005)),

@@ -94,6 +94,18 @@ public struct Configuration: Sendable {
     /// Fragments of the catch-up queue; at the limit further requests are dropped, to be asked for again.
     public var maximumCatchUpRanges = 8_192
 
+    // MARK: Unicast fallback
+
+    /// A receiver that hears its sender's unicast but nothing from the group for this long, having joined anew twice,
+    /// is deaf: multicast does not reach it.
+    public var deafAfter = Interval.milliseconds(2_500)
+    /// Heartbeats to a deaf child: as often as those to the group at their rarest.
+    public var unicastHeartbeatInterval = Interval.milliseconds(200)
+    /// Children served by unicast: each costs as much as the whole group.
+    public var maximumUnicastChildren = 8
+    /// Share of the rate that they may take from first transmissions (0...1).
+    public var unicastShareWhileStreaming = 0.1
+
     // MARK: Memory
 
     /// Encoded chunks that the sender's host holds: what is being encoded, sent and repaired.

@@ -38,6 +38,9 @@ final class RecvReporter {
             live.clear()
             Console.error("failed: \(reason)")
             if style.isVerbose { say(Self.counters(snapshot.counters)) }
+        case .stopped(let strays):
+            live.clear()
+            if style.isVerbose { say("outside of sessions: malformed \(strays.malformed), foreign \(strays.foreign) datagrams") }
         }
     }
 
@@ -107,6 +110,8 @@ final class RecvReporter {
             var all = fields(snapshot)
             all["reason"] = .string(reason)
             JSONLine(event: "failed", all).write()
+        case .stopped(let strays):
+            JSONLine(event: "stopped", ["malformed": .unsigned(strays.malformed), "foreign": .unsigned(strays.foreign)]).write()
         }
     }
 

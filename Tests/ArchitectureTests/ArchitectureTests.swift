@@ -146,7 +146,9 @@ import Testing
             let option = name.reduce(into: "") { $0 += $1.isUppercase ? "-" + $1.lowercased() : String($1) }
             // Hyphens are escaped in manual pages.
             let plain = page.replacingOccurrences(of: "\\-", with: "-")
-            #expect(plain.contains("--" + option), "man/rmcp-\(command).1 says nothing of --\(option)")
+            #expect(
+                plain.contains("Fl -" + option + " ") || plain.contains(", -" + option + " ") || plain.contains("Fl -" + option + "\n")
+                    || plain.contains(", -" + option + "\n"), "man/rmcp-\(command).1 says nothing of --\(option)")
         }
     }
 }

@@ -12,13 +12,17 @@ import Testing
         return Int(line[range.upperBound...].prefix { $0.isNumber }) ?? 0
     }
 
-    @Test("A receiver that comes when a third is sent")
-    func lateJoin() throws {
+    @Test("A receiver that comes when so many percent are sent; 100 is after END", arguments: [0, 50, 99, 100])
+    func lateJoin(percent: Int) throws {
         let lab = try Laboratory(receivers: 2)
         let source = try lab.scratch.random("image", megabytes: 16)
         let early = try lab.receive("r1", ["--once", "--json"])
-        let sender = try lab.send(slow + ["--wait-for", "1", "--linger", "2s", source])
-        #expect(early.wait { done(early) > 5 << 20 })
+        let sender = try lab.send(slow + ["--wait-for", "1", "--linger", "3s", source])
+        if percent == 100 {
+            #expect(sender.wait { sender.errorsSoFar.contains("sent once") })
+        } else {
+            #expect(early.wait { done(early) > (16 << 20) * percent / 100 })
+        }
         let late = try lab.receive("r2")
         #expect(early.wait().status == 0 && lab.has("r1", source))
         #expect(late.wait().status == 0 && lab.has("r2", source))
@@ -111,6 +115,20 @@ import Testing
         #expect(sender.wait().status == 0)
     }
 
+    @Test("Multicast to one receiver stops in mid-transfer: found out by unicast heartbeats, served by unicast, and said")
+    func multicastLost() throws {
+        let lab = try Laboratory(receivers: 2)
+        let source = try lab.scratch.random("image", megabytes: 24)
+        let receivers = try ["r1", "r2"].map { try lab.receive($0, ["--once", "--json"]) }
+        let sender = try lab.send(slow + ["--wait-for", "2", source])
+        #expect(receivers[1].wait { done(receivers[1]) > 2 << 20 })
+        let dropped = try lab.run("r2", ["iptables", "-w", "-I", "INPUT", "-d", "224.0.0.0/4", "-j", "DROP"]).wait()
+        #expect(dropped.status == 0)
+        for (node, receiver) in zip(["r1", "r2"], receivers) { #expect(receiver.wait().status == 0 && lab.has(node, source)) }
+        let sent = sender.wait()
+        #expect(sent.status == 0 && sent.errors.contains("serving by unicast"), "\(sent.errors)")
+    }
+
     @Test("A full disk is known at the start, said, and counted")
     func diskFull() throws {
         let lab = try Laboratory(receivers: 2)
@@ -155,7 +173,9 @@ import Testing
         noise.signal(SIGKILL)
         _ = noise.wait()
         #expect(sent.status == 0, "\(sent.errors)")
-        #expect(receiver.wait().status == 0 && lab.has("r1", source))
+        let result = receiver.wait()
+        #expect(result.status == 0 && lab.has("r1", source))
+        #expect(result.errors.range(of: "outside of sessions: malformed [0-9]+, foreign [1-9]", options: .regularExpression) != nil, "\(result.errors)")
     }
 
     @Test("A hook that fails is reported up")

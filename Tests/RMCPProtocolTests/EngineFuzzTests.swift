@@ -142,7 +142,7 @@ import Testing
                 }
             case .zeros(let chunks): engine.handle(.storedZeros(chunks), at: now)
             case .commit: engine.handle(random.chance(0.5) ? .committed : .failed(.failedDiskFull), at: now)
-            case .rejoin, .finished: break
+            case .rejoin, .deaf, .finished: break
             }
         }
     }

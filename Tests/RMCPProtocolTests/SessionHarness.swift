@@ -45,7 +45,7 @@ struct HarnessReceiver {
                     engine.handle(.rejected(slot: slot, chunk: chunk), at: now)
                 }
             case .zeros(let chunks): engine.handle(.storedZeros(chunks), at: now)
-            case .rejoin: break
+            case .rejoin, .deaf: break
             case .commit: engine.handle(.committed, at: now)
             case .finished(let state): outcome = state
             }
@@ -182,7 +182,7 @@ struct SessionHarness {
             switch event {
             case .fetch(let chunk): sender.handle(.fetched(chunk: chunk), at: now)
             case .finished(let outcome): self.outcome = outcome
-            case .started, .release, .sentOnce: break
+            case .started, .release, .sentOnce, .unicastFallback: break
             }
         }
     }

@@ -163,16 +163,16 @@ import Testing
     @Test func statusOfALeafIsSparse() throws {
         let histogram = StatusHistogram(state: .complete, progress: 10, loss: 2, pressure: 7, arrival: 159)
         try expect(
-            .status(StatusReport(echo: TimestampEcho(timestamp: 5, delay: 6), longestDatagram: 1_400, histogram: histogram)),
+            .status(StatusReport(echo: TimestampEcho(timestamp: 5, delay: 6), longestDatagram: 1_400, isDeaf: true, histogram: histogram)),
             isUnicast: true, kindByte: "88",
-            body: "0000000000000005 00000006 0578 01 03 00000001 01 0A 00000001 01 02 00000001 01 07 00000001 01 9F 00000001")
+            body: "0000000000000005 00000006 0578 01 01 03 00000001 01 0A 00000001 01 02 00000001 01 07 00000001 01 9F 00000001")
         // Who has no say in the rate leaves the last three empty.
         try expect(
             .status(
                 StatusReport(
                     echo: .none, longestDatagram: 0,
                     histogram: StatusHistogram(LeafStatus(state: .behind, progress: 4, network: nil)))), isUnicast: true,
-            kindByte: "88", body: "0000000000000000 00000000 0000 01 02 00000001 01 04 00000001 00 00 00")
+            kindByte: "88", body: "0000000000000000 00000000 0000 00 01 02 00000001 01 04 00000001 00 00 00")
     }
 
     @Test func acknowledgement() throws {

@@ -107,6 +107,11 @@ extension ReceiveDaemon {
             case .consult(let chunks): consult(session, chunks, at: now)
             case .zeros(let chunks): zero(session, chunks)
             case .rejoin: groupSocket.rejoin()
+            case .deaf:
+                observer(
+                    .warning(
+                        "\(BundleName.printable(session.announce.name)): multicast does not arrive on \(interface.name) any more; asking the sender "
+                            + "for unicast. Look for IGMP snooping without a querier, or a firewall"))
             case .commit(let end):
                 guard let storage = session.storage else { continue }
                 workers.submit(.commit(session: session.announce.session, storage, contentLength: end.contentLength))

@@ -24,6 +24,8 @@ public final class ReceiveDaemon {
     private var nextProgress: Instant
     var lastActivity: Instant
     var refusedSession: SessionID?
+    /// Datagrams too short for a header.
+    private var runts: UInt64 = 0
     var outcome: ReceiveOutcome?
 
     public init(_ request: ReceiveRequest) throws(HostError) {
@@ -74,6 +76,8 @@ public final class ReceiveDaemon {
             poller.wait(until: isBusy ? now : deadline(at: now))
         }
         shutDown()
+        let malformed = directory.malformed + runts + groupSlab.truncated + replySlab.truncated
+        observer(.stopped(StrayCounters(malformed: malformed, foreign: directory.foreign)))
         return outcome ?? .interrupted
     }
 
@@ -103,7 +107,10 @@ public final class ReceiveDaemon {
     private func route(
         _ bytes: UnsafeRawBufferPointer, from source: SocketAddress, at now: Instant, _ observer: (ReceiveUpdate) -> Void
     ) {
-        guard bytes.count >= PacketHeader.length else { return }
+        guard bytes.count >= PacketHeader.length else {
+            runts += 1
+            return
+        }
         let tag = unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
         if let session = sessions[tag] { return unsafe session.handle(bytes, at: now) }
         let datagram = unsafe RawSpan(_unsafeBytes: bytes)

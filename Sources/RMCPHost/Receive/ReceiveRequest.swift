@@ -55,6 +55,14 @@ public struct ReceiveSnapshot: Sendable {
     public var counters: ReceiverCounters
 }
 
+/// Datagrams that belong to no session: what else travels on the group, damaged or foreign.
+public struct StrayCounters: Sendable, Hashable {
+    /// Cut short, damaged, or with a signature that does not fit.
+    public var malformed: UInt64 = 0
+    /// Of another protocol, or another version of this one.
+    public var foreign: UInt64 = 0
+}
+
 /// What a receive daemon tells its observer. Called on the network thread: be quick.
 public enum ReceiveUpdate: Sendable {
     case listening(interface: String, group: SocketAddress)
@@ -68,6 +76,8 @@ public enum ReceiveUpdate: Sendable {
     case completed(ReceiveSnapshot, path: String)
     /// `reason` is one line: what happened, to what, and what to do next.
     case failed(ReceiveSnapshot, reason: String)
+    /// The daemon stops; what it saw besides its sessions.
+    case stopped(StrayCounters)
 }
 
 /// Why `recv` stopped.

@@ -215,6 +215,10 @@ public final class SendSession {
             case .fetch(let chunk):
                 if let record = engine.record(of: chunk) { feeder.fetch(chunk, record: record) }
             case .release(let chunk): feeder.release(chunk)
+            case .unicastFallback(let children):
+                warn(
+                    "multicast does not reach \(children) \(children == 1 ? "receiver" : "receivers") any more; serving by unicast, which costs a copy each: "
+                        + "look for IGMP snooping without a querier, or a firewall", observer)
             case .sentOnce: observer(.sentOnce(snapshot()))
             case .finished(let outcome):
                 self.outcome = outcome

@@ -17,6 +17,8 @@ extension ReceiverEngine {
         counters.datagrams += 1
         lastHeard = now
         if !header.isUnicast {
+            lastHeardGroup = now
+            isDeaf = false
             arrivals.record(header.sequence, bytes: datagram.byteCount)
             longestDatagram = max(longestDatagram, datagram.byteCount)
         }

@@ -23,11 +23,15 @@ extension ReceiverEngine {
     }
 
     private mutating func checkSilence(at now: Instant) {
-        if now - lastHeard >= configuration.rejoinAfterSilence {
+        if !isDeaf, case .receiving = phase, now - lastHeardGroup >= configuration.deafAfter {
+            isDeaf = true
+            events.append(.deaf)
+        }
+        if now - lastHeardGroup >= configuration.rejoinAfterSilence {
             events.append(.rejoin)
             nextRejoin = now + configuration.rejoinAfterSilence
         } else {
-            nextRejoin = lastHeard + configuration.rejoinAfterSilence
+            nextRejoin = lastHeardGroup + configuration.rejoinAfterSilence
         }
     }
 
@@ -80,7 +84,7 @@ extension ReceiverEngine {
         reportedPressure = pressure
         var leaf = LeafStatus(state: state, progress: progressDecile, network: nil)
         // Who is done, or does not keep up with the others, has no say in the rate.
-        if !state.isFinal, asksForLiveData {
+        if !state.isFinal, asksForLiveData, !isDeaf {
             leaf.network = LeafStatus.Network(
                 loss: LossBucket.index(of: arrivals.loss), pressure: pressure,
                 arrival: ArrivalBucket.index(bitsPerSecond: arrivals.arrivalRate))
@@ -89,7 +93,8 @@ extension ReceiverEngine {
         outbox.append(
             .status(
                 StatusReport(
-                    echo: currentEcho(at: now), longestDatagram: UInt16(clamping: longestDatagram), histogram: histogram)))
+                    echo: currentEcho(at: now), longestDatagram: UInt16(clamping: longestDatagram), isDeaf: isDeaf,
+                    histogram: histogram)))
     }
 
     private var progressDecile: UInt8 {

@@ -21,6 +21,8 @@ public enum ReceiverEvent: Sendable, Hashable {
     case zeros(Range<UInt32>)
     /// Nothing has come for a while: join the group anew.
     case rejoin
+    /// Multicast does not arrive, and joining anew does not help: the sender is asked to serve by unicast.
+    case deaf
     /// Every chunk is stored and the table agrees with the signed END: make the bundle durable and visible, then say
     /// `.committed`.
     case commit(EndOfTable)
@@ -107,6 +109,10 @@ public struct ReceiverEngine: Sendable {
     var echo: (timestamp: UInt64, at: Instant)?
 
     var lastHeard: Instant
+    /// The last datagram by multicast.
+    var lastHeardGroup: Instant
+    /// The sender is there, and multicast from it is not.
+    var isDeaf = false
     var nextRejoin: Instant
     var nakAt: Instant?
     var pagesHoldUntil = Instant.zero
@@ -149,6 +155,7 @@ public struct ReceiverEngine: Sendable {
         candidateTime = now
         groupRoundTrip = configuration.initialGroupRoundTrip
         lastHeard = now
+        lastHeardGroup = now
         nextRejoin = now + configuration.rejoinAfterSilence
         statusInterval = configuration.minimumStatusInterval
         lastStatus = now

@@ -35,6 +35,7 @@ extension SenderEngine {
         let before = (children.summary.states, children.summary.progress)
         children.update(id: header.transmitter, report: report, at: now)
         if (children.summary.states, children.summary.progress) != before { lastProgress = now }
+        noteDelivery(report, from: header.transmitter, at: source, now: now)
         if report.histogram.active == 0 {
             // Final: the child repeats it until it hears this.
             enqueue(.acknowledgement(sequence: header.sequence), to: .peer(source))
@@ -61,7 +62,14 @@ extension SenderEngine {
         counters.naksReceived += 1
         sample(nak.echo, at: now)
         children.heard(child, at: now)
-        let request = nak.request
+        if withNeeds(ofChild: child, { _ = $0.accept(nak.request, at: now) }) { return }
+        let confirmed = accept(nak.request, at: now)
+        // A lone child has nobody to be kept from asking.
+        if !confirmed.isEmpty, children.childCount > 1 { enqueue(.ncf(confirmed), to: .group) }
+    }
+
+    /// Queues what has been sent before and is asked for; tells what will come.
+    private mutating func accept(_ request: RepairRequest, at now: Instant) -> RepairRequest {
         var confirmed = RepairRequest()
         for entry in request.packets {
             let wanted = clipToSent(entry)
@@ -87,11 +95,8 @@ extension SenderEngine {
             endRequested = true
             confirmed.needsEnd = true
         }
-        if !confirmed.isEmpty {
-            lastProgress = now
-            // A lone child has nobody to be kept from asking.
-            if children.childCount > 1 { enqueue(.ncf(confirmed), to: .group) }
-        }
+        if !confirmed.isEmpty { lastProgress = now }
+        return confirmed
     }
 
     /// What of a request has been sent once: the rest will come anyway.

@@ -21,9 +21,11 @@ extension SenderEngine {
         if let page = nextPageRepair() { return paced(page) }
         if let batch = nextRepair(at: now) { return .data(batch) }
         if case .streaming = phase {
+            if unicastCredit > 0, let transmit = nextUnicast(at: now) { return transmit }
             if catchUpCredit > 0, let batch = nextCatchUp(at: now) { return .data(batch) }
             return nextFirstTransmission(at: now)
         }
+        if let transmit = nextUnicast(at: now) { return transmit }
         return nextCatchUp(at: now).map { .data($0) }
     }
 
@@ -55,13 +57,13 @@ extension SenderEngine {
         counters.datagramsSent += UInt64(datagrams)
     }
 
-    private mutating func paced(_ packet: Packet) -> Transmit {
-        let bytes = encode(packet, to: .group)
+    mutating func paced(_ packet: Packet, to destination: Destination = .group) -> Transmit {
+        let bytes = encode(packet, to: destination)
         bucket.consume(bytes.count + Self.perDatagramOverhead)
-        return .datagram(bytes, .group)
+        return .datagram(bytes, destination)
     }
 
-    private mutating func nextPageRepair() -> Packet? {
+    mutating func nextPageRepair() -> Packet? {
         if let index = pageRepairs.first {
             pageRepairs.remove(index)
             if let packet = table.packet(forPage: index) { return packet }
@@ -110,12 +112,13 @@ extension SenderEngine {
         position = packet == total ? StreamPosition(chunk: chunk + 1, packet: 0) : StreamPosition(chunk: chunk, packet: UInt16(packet))
         let bytes = account(batch)
         counters.firstBytes += UInt64(bytes)
+        unicastCredit = min(unicastCredit + Double(bytes) * configuration.unicastShareWhileStreaming, 1_000_000)
         catchUpCredit = min(catchUpCredit + Double(bytes) * configuration.catchUpShareWhileStreaming, 1_000_000)
         if packet == total { resident.touch(chunk, at: now) }
         return batch
     }
 
-    private mutating func nextRepair(at now: Instant) -> DataBatch? {
+    mutating func nextRepair(at now: Instant, to destination: Destination = .group) -> DataBatch? {
         // Each chunk in the queue is looked at once: those without their bytes go to the back.
         var examined = 0
         while examined < 8, let chunk = repairs.dueChunk(at: now), let record = table[chunk] {
@@ -125,7 +128,7 @@ extension SenderEngine {
                 examined += 1
                 continue
             }
-            var batch = makeBatch(chunk: chunk, record: record, isRepair: true)
+            var batch = makeBatch(chunk: chunk, record: record, isRepair: true, to: destination)
             repairs.takeFirst(limit: batchLimit, holdOff: repairHoldOff, at: now) { batch.append($0) }
             guard batch.count > 0 else { continue }
             resident.touch(chunk, at: now)
@@ -135,7 +138,7 @@ extension SenderEngine {
         return nil
     }
 
-    private mutating func nextCatchUp(at now: Instant) -> DataBatch? {
+    mutating func nextCatchUp(at now: Instant, to destination: Destination = .group) -> DataBatch? {
         guard !catchUp.isEmpty else { return nil }
         for chunk in catchUp.upcoming(limit: configuration.maximumFetches) where table[chunk]?.kind != .zero {
             if !resident.contains(chunk) { fetch(chunk) }
@@ -147,7 +150,7 @@ extension SenderEngine {
             return nil
         }
         guard resident.contains(chunk), let start = catchUp.current?.nextPacket else { return nil }
-        var batch = makeBatch(chunk: chunk, record: record, isRepair: true)
+        var batch = makeBatch(chunk: chunk, record: record, isRepair: true, to: destination)
         var packet = start
         while packet < total, batch.count < batchLimit {
             batch.append(packet)
@@ -157,7 +160,7 @@ extension SenderEngine {
         resident.touch(chunk, at: now)
         let bytes = account(batch)
         counters.catchUpBytes += UInt64(bytes)
-        if case .streaming = phase { catchUpCredit -= Double(bytes) }
+        if case .streaming = phase, destination == .group { catchUpCredit -= Double(bytes) }
         return batch
     }
 
@@ -168,15 +171,23 @@ extension SenderEngine {
         makeRoom()
     }
 
-    private func makeBatch(chunk: UInt32, record: ChunkRecord, isRepair: Bool) -> DataBatch {
+    private func makeBatch(
+        chunk: UInt32, record: ChunkRecord, isRepair: Bool, to destination: Destination = .group
+    ) -> DataBatch {
         DataBatch(
-            chunk: chunk, isRepair: isRepair, destination: .group, sessionTag: session.tag, transmitter: transmitter,
-            firstSequence: nextSequence, encodedLength: record.encodedLength, payloadLength: announce.payloadLength)
+            chunk: chunk, isRepair: isRepair, destination: destination, sessionTag: session.tag, transmitter: transmitter,
+            firstSequence: destination == .group ? nextSequence : nextUnicastSequence, encodedLength: record.encodedLength,
+            payloadLength: announce.payloadLength)
     }
 
     private mutating func account(_ batch: DataBatch) -> Int {
-        nextSequence &+= UInt32(batch.count)
         let bytes = batch.byteCount
+        if batch.destination == .group {
+            nextSequence &+= UInt32(batch.count)
+        } else {
+            nextUnicastSequence &+= UInt32(batch.count)
+            if case .streaming = phase { unicastCredit -= Double(bytes) }
+        }
         bucket.consume(bytes + batch.count * Self.perDatagramOverhead)
         count(bytes: bytes, datagrams: batch.count)
         return bytes

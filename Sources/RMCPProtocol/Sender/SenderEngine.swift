@@ -8,6 +8,8 @@ public enum SenderEvent: Sendable, Hashable {
     case fetch(chunk: UInt32)
     /// The chunk's bytes are not needed any more (they may be fetched later).
     case release(chunk: UInt32)
+    /// Multicast does not reach so many children: they are served by unicast.
+    case unicastFallback(children: Int)
     /// Everything has been sent once.
     case sentOnce
     /// The session is over; nothing more will be sent.
@@ -87,6 +89,11 @@ public struct SenderEngine: Sendable {
     var catchUp: CatchUpQueue
     var pageRepairs = IndexRangeSet()
     var endRequested = false
+    /// Children that multicast does not reach.
+    var unicastChildren: [UnicastChild] = []
+    var unicastTurn = 0
+    /// Bytes that they may be sent while first transmissions go on.
+    var unicastCredit = 0.0
     /// Bytes that catch-up may send while first transmissions go on.
     var catchUpCredit = 0.0
     var children: ChildTable
@@ -225,8 +232,8 @@ public struct SenderEngine: Sendable {
     mutating func makeRoom() {
         while let chunk = resident.evict(
             before: position.chunk,
-            unless: { [repairs, catchUp] in
-                repairs.needs($0) || catchUp.current?.chunk == $0
+            unless: { [repairs, catchUp, unicastChildren] chunk in
+                repairs.needs(chunk) || catchUp.current?.chunk == chunk || unicastChildren.contains { $0.needs(chunk) }
             })
         {
             events.append(.release(chunk: chunk))
@@ -245,6 +252,8 @@ public struct SenderEngine: Sendable {
         }
         next = min(next, nextAnnounce)
         if !control.isEmpty { return now }
+        for child in unicastChildren { next = min(next, child.nextHeartbeat) }
+        if unicastHasWork { next = min(next, max(now + configuration.repairAggregationDelay, bucket.nextTransmission(at: now))) }
         if let due = repairs.nextDue { next = min(next, max(due, bucket.nextTransmission(at: now))) }
         if hasPacedWork { next = min(next, bucket.nextTransmission(at: now)) }
         return next
@@ -269,6 +278,7 @@ public struct SenderEngine: Sendable {
         advancePhase(at: now)
         if now >= nextAnnounce { scheduleAnnounce(at: now) }
         if now >= nextHeartbeat { scheduleHeartbeat(at: now) }
+        sendUnicastHeartbeats(at: now)
     }
 
     /// Housekeeping at the pace of feedback: lost children, rate, round trip.

@@ -13,10 +13,13 @@ public struct StatusReport: Hashable, Sendable {
     public var echo: TimestampEcho
     /// Length of the longest datagram that came from the parent by multicast, bytes: it finds holes in the path MTU.
     public var longestDatagram: UInt16
+    /// Nothing comes from the group: what the child needs must come by unicast.
+    public var isDeaf: Bool
     public var histogram: StatusHistogram
-    public init(echo: TimestampEcho, longestDatagram: UInt16, histogram: StatusHistogram) {
+    public init(echo: TimestampEcho, longestDatagram: UInt16, isDeaf: Bool = false, histogram: StatusHistogram) {
         self.echo = echo
         self.longestDatagram = longestDatagram
+        self.isDeaf = isDeaf
         self.histogram = histogram
     }
 }
@@ -68,7 +71,7 @@ public enum Packet: Hashable, Sendable {
             return .status(
                 StatusReport(
                     echo: try TimestampEcho(reading: &reader), longestDatagram: try reader.readUInt16(),
-                    histogram: try StatusHistogram(reading: &reader)))
+                    isDeaf: try reader.readUInt8() & 1 != 0, histogram: try StatusHistogram(reading: &reader)))
         case .acknowledgement: return .acknowledgement(sequence: try reader.readUInt32())
         }
     }
@@ -95,6 +98,7 @@ extension ByteWriter {
         case .status(let report):
             report.echo.write(to: &self)
             writeUInt16(report.longestDatagram)
+            writeUInt8(report.isDeaf ? 1 : 0)
             report.histogram.write(to: &self)
         case .acknowledgement(let sequence): writeUInt32(sequence)
         }

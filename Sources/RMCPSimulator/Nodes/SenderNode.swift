@@ -86,6 +86,7 @@ struct SenderNode {
         case .started: startedAt = now
         case .fetch(let chunk): schedule(.fetched(chunk), encoderDone(chunk: chunk, at: now))
         case .release(let chunk): resident.remove(chunk)
+        case .unicastFallback: break
         case .sentOnce: sentOnceAt = now
         case .finished(let outcome): self.outcome = outcome
         }

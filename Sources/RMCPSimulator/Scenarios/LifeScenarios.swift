@@ -116,6 +116,19 @@ extension Scenario {
             Setting.plain(world) { $0.fixedRate = 50_000_000 }
             world.after(.milliseconds(600)) { $0.forgetMembership(ofReceiver: 5) }
         },
+        Scenario("multicast-lost", "multicast to one receiver stops for good: it is found out, and served by unicast") { world in
+            Setting.plain(world, receivers: 4) { $0.fixedRate = 50_000_000 }
+            world.after(.milliseconds(600)) { $0.setMulticast(ofReceiver: 2, delivered: false) }
+        } check: { world in
+            Expect.allComplete(world) + Expect.finish(world, receivers: [0, 1, 3], within: 1.3)
+        },
+        Scenario("multicast-returns", "multicast to one receiver stops for five seconds: unicast meanwhile, then the group again") { world in
+            Setting.plain(world, receivers: 4, megabytes: 48) { $0.fixedRate = 40_000_000 }
+            world.after(.milliseconds(600)) { $0.setMulticast(ofReceiver: 2, delivered: false) }
+            world.after(.milliseconds(5_600)) { $0.setMulticast(ofReceiver: 2, delivered: true) }
+        } check: {
+            Expect.allComplete($0) + Expect.copies($0, atMost: 1.9)
+        },
         Scenario("source-changed", "the source is written to while it is sent: an error, and no file") { world in
             Setting.plain(world) { $0.fixedRate = 100_000_000 }
             world.after(.milliseconds(500)) { $0.changeSource(ofSender: 0) }

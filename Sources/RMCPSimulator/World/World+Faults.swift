@@ -45,6 +45,12 @@ extension World {
     /// A switch forgets that the receiver belongs to the group; it is let in again when it says so anew.
     public func forgetMembership(ofReceiver index: Int) { receivers[index].isMember = false }
 
+    /// The network stops delivering multicast to the receiver, or starts again; unicast goes on.
+    public func setMulticast(ofReceiver index: Int, delivered: Bool) {
+        receivers[index].mayJoin = delivered
+        receivers[index].isMember = delivered
+    }
+
     /// The next `count` packets of a kind that go to the receiver, or come from it, are lost.
     public func drop(_ kind: PacketKind, count: Int, ofReceiver index: Int) {
         receivers[index].downlink.dropNext[kind] = count

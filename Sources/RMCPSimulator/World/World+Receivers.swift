@@ -129,7 +129,8 @@ extension World {
                     bytes: Int(record.contentLength), session: id, at: index)
             case .consult(let range): consult(range, session: session, at: index, clock: clock)
             case .zeros(let range): store(.zeroed(range), bytes: 4_096, session: id, at: index)
-            case .rejoin: receivers[index].isMember = true
+            case .rejoin: receivers[index].isMember = receivers[index].mayJoin
+            case .deaf: log("receiver \(index): deaf")
             case .commit(let end): store(.committed(end), bytes: 1 << 16, session: id, at: index)
             case .finished(let state): finished(state, session: session, at: index)
             }

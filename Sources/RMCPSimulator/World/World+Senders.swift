@@ -50,13 +50,18 @@ extension World {
     private func send(_ transmit: Transmit, from index: Int) {
         switch transmit {
         case .datagram(let bytes, .group): multicast(.bytes(bytes), from: index)
-        case .datagram(let bytes, .peer(let address)): unicast(bytes, from: index, to: address)
+        case .datagram(let bytes, .peer(let address)): unicast(.bytes(bytes), from: index, to: address)
         case .data(let batch):
             guard senders[index].node.resident.contains(batch.chunk),
                 let record = senders[index].node.engine.record(of: batch.chunk)
             else { return violations.append("sender \(index) sends chunk \(batch.chunk) without holding it") }
             let mask: UInt64 = batch.count == 64 ? ~0 : (1 << UInt64(batch.count)) - 1
-            multicast(.batch(batch, record: record, mask: mask), from: index)
+            let payload = Payload.batch(batch, record: record, mask: mask)
+            if case .peer(let address) = batch.destination {
+                unicast(payload, from: index, to: address)
+            } else {
+                multicast(payload, from: index)
+            }
         }
     }
 
@@ -73,11 +78,11 @@ extension World {
         }
     }
 
-    func unicast(_ bytes: [UInt8], from index: Int, to address: SocketAddress) {
+    func unicast(_ payload: Payload, from index: Int, to address: SocketAddress) {
         guard let receiver = Self.receiverIndex(of: address), receiver < receivers.count else { return }
-        let length = bytes.count + 28
-        guard let atSwitch = senders[index].egress.pass(bytes: length, datagrams: 1, at: now) else { return }
-        guard let surviving = survivors(of: .bytes(bytes), link: &senders[index].egress) else { return }
+        let (bytes, datagrams) = Self.size(of: payload)
+        guard let atSwitch = senders[index].egress.pass(bytes: bytes, datagrams: datagrams, at: now) else { return }
+        guard let surviving = survivors(of: payload, link: &senders[index].egress) else { return }
         carry(surviving, to: receiver, from: Self.address(ofSender: index), at: atSwitch)
     }
 

@@ -60,6 +60,8 @@ public final class World {
         var downlink: Link
         var uplink: Link
         var isMember = true
+        /// False while the network does not deliver multicast to it, whatever it joins.
+        var mayJoin = true
         var nextWake = Instant.distantFuture
         var isReading = false
     }

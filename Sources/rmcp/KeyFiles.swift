@@ -15,10 +15,11 @@ enum KeyFiles {
     /// Read by `recv` when no `--trust` is given.
     static var defaultTrust: String { directory + "/trusted_keys" }
 
-    /// The signing key of `send`; the default one is made on first use.
+    /// The signing key of `send`; the default one is made on first use. Of several first uses at once one makes it and
+    /// the others take that.
     static func signingKey(path: String?) throws(HostError) -> (key: SigningKey, isNew: Bool) {
         let file = path ?? defaultKey
-        if path == nil, unsafe access(file, F_OK) != 0 { return (try generate(at: file), true) }
+        if path == nil, unsafe access(file, F_OK) != 0, let made = try generateUnlessPresent(at: file) { return (made, true) }
         var status = stat()
         guard unsafe stat(file, &status) == 0 else {
             throw .system("read key", file, advice: "make one with: rmcp keygen -o \(file)")
@@ -34,16 +35,29 @@ enum KeyFiles {
 
     /// Makes a key file that only its owner can read; never writes over one.
     static func generate(at path: String) throws(HostError) -> SigningKey {
+        guard let key = try generateUnlessPresent(at: path) else {
+            throw HostError("there is a key already, \(path); it is not overwritten: remove it first if you mean to")
+        }
+        return key
+    }
+
+    /// Nil when a key is there already. Written under another name and linked, so that nobody ever reads half a key.
+    private static func generateUnlessPresent(at path: String) throws(HostError) -> SigningKey? {
         try makeParents(of: path)
         let key = SigningKey()
-        let raw = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard raw >= 0 else {
-            throw .system("create key", path, advice: errno == EEXIST ? "it is not overwritten; remove it first if you mean to" : nil)
-        }
+        var template = Array((path + ".XXXXXX").utf8CString)
+        let raw = unsafe template.withUnsafeMutableBufferPointer { unsafe mkstemp($0.baseAddress.unsafelyUnwrapped) }
+        guard raw >= 0 else { throw .system("create key", path) }
         let descriptor = OwnedDescriptor(raw)
+        let temporary = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        defer { _ = unsafe unlink(temporary) }
         var text = key.fileText
         let written = text.withUTF8 { unsafe Glibc.write(descriptor.raw, $0.baseAddress, $0.count) }
         guard written == text.utf8.count, fsync(raw) == 0 else { throw .system("write key", path) }
+        guard unsafe link(temporary, path) == 0 else {
+            guard errno == EEXIST else { throw .system("create key", path) }
+            return nil
+        }
         return key
     }
 

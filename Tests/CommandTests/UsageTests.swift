@@ -14,14 +14,14 @@ import Testing
         var errorLines: Int { errors.split(separator: "\n").count }
     }
 
-    private func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Result {
+    private func run(_ arguments: [String], program: String = Self.binary, environment: [String: String] = [:]) throws -> Result {
         let home = NSTemporaryDirectory() + "rmcp-home-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: home) }
         let process = Process()
         let (output, errors) = (Pipe(), Pipe())
         process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
-        process.arguments = ["20", Self.binary] + arguments
+        process.arguments = ["20", program] + arguments
         process.environment = ["HOME": home, "PATH": "/usr/bin:/bin"].merging(environment) { $1 }
         process.currentDirectoryURL = URL(fileURLWithPath: home)
         process.standardInput = FileHandle.nullDevice
@@ -132,6 +132,21 @@ import Testing
         var status = stat()
         #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
         #expect(try run(["keygen", "-o", path]).status == 1)
+    }
+
+    @Test("Of many first uses at once one makes the key, and the others take it")
+    func firstUses() throws {
+        let home = NSTemporaryDirectory() + "rmcp-home-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: home) }
+        let commands = (0..<8).map { index in
+            "\"$RMCP\" send /etc/hosts --max-wait 300ms --min-wait 0s -i lo -g 239.255.76.98:\(18000 + index) & pids=\"$pids $!\""
+        }
+        let script = commands.joined(separator: "\n") + "\nfor pid in $pids; do wait $pid; echo \"exit code $?\"; done"
+        let result = try run(["-c", script], program: "/bin/sh", environment: ["HOME": home, "XDG_CONFIG_HOME": home, "RMCP": Self.binary])
+        let lines = result.output.split(separator: "\n")
+        #expect(lines.count { $0 == "exit code 4" } == 8 && lines.count { $0.hasPrefix("rmcp-ed25519 ") } == 1, "\(result.output)\(result.errors)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: home + "/rmcp") == ["id_ed25519"])
     }
 
     @Test("Nobody comes: exit code 4 and a hint")

@@ -1,0 +1,36 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// libFuzzer targets: scripts/fuzz builds and runs them. A package of its own, because everything in it must be built
+// with libFuzzer's instrumentation and is linked with libFuzzer's main.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableExperimentalFeature("Lifetimes"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    // Without it a target of one file takes it for a script with a main of its own.
+    .unsafeFlags(["-parse-as-library"]),
+]
+
+func target(_ name: String, _ modules: String...) -> Target {
+    .executableTarget(
+        name: name,
+        dependencies: ["FuzzSupport"] + modules.map { .product(name: $0, package: "rmcp") },
+        swiftSettings: strict,
+        // gold drops the constructor that registers the coverage counters, and libFuzzer is blind without them.
+        linkerSettings: [.unsafeFlags(["-use-ld=lld"])]
+    )
+}
+
+let package = Package(
+    name: "rmcp-fuzz",
+    dependencies: [.package(name: "rmcp", path: "../..")],
+    targets: [
+        .target(name: "FuzzSupport", dependencies: [.product(name: "RMCPProtocol", package: "rmcp")], swiftSettings: strict),
+        target("fuzz-packet", "RMCPProtocol"),
+        target("fuzz-receiver", "RMCPProtocol"),
+    ]
+)

@@ -1,0 +1,69 @@
+import FuzzSupport
+@testable import RMCPProtocol
+
+/// A packet of every kind, and of every form that a kind has.
+func seeds() -> [(name: String, bytes: [UInt8])] {
+    samples().map { name, packet in
+        var writer = ByteWriter()
+        PacketHeader(
+            kind: PacketKind(of: packet), isUnicast: false, sessionTag: 0x0102_0304, transmitter: 0x0506_0708, sequence: 0x090A_0B0C
+        ).write(to: &writer)
+        writer.write(packet)
+        if case .data = packet { writer.writeArray(Array(repeating: 0xA5, count: 40)) }
+        return (name, writer.bytes)
+    }
+}
+
+private let digest = Digest(Bytes32(1, 2, 3, 4))
+private let records = [
+    ChunkRecord.zero(contentLength: 8_000), .zero(contentLength: 8_000),
+    ChunkRecord(kind: .stored, contentLength: 8_000, encodedLength: 8_000, encodedDigest: digest, contentDigest: digest),
+    ChunkRecord(kind: .compressed, contentLength: 700, encodedLength: 300, encodedDigest: digest, contentDigest: digest),
+]
+
+private func announce(kind: BundleKind, contentLength: UInt64?, key: PublicKey) -> Packet {
+    .announce(
+        Announce(
+            session: SessionID(high: 0x0102_0304_0506_0708, low: 9), kind: kind, chunkLength: 8_000, payloadLength: 1_376,
+            creationTime: 1_700_000_000_000, contentLength: contentLength, allocatedLength: contentLength ?? 0, mode: 0o644,
+            modificationTime: 1_700_000_000_000_000_000, name: "größe.img", key: key), MarkSigner.mark)
+}
+
+private func samples() -> [(String, Packet)] {
+    let page = TablePage(index: 3, firstChunk: 40, records: records)
+    let end = EndOfTable(chunkCount: 44, pageCount: 4, contentLength: 344_700, encodedLength: 8_300, tableDigest: digest)
+    let heartbeat = Heartbeat(
+        phase: .streaming, timestamp: 1_000_000, groupRoundTrip: 10_000, statusInterval: 10, population: 3,
+        position: StreamPosition(chunk: 41, packet: 2), pageCount: 4, hasEnd: true, rate: 20_000_000, liveLossLimit: 10,
+        livePressureLimit: 6)
+    var ranges = RepairRequest()
+    ranges.packets = [RepairRequest.ChunkPackets(chunk: 42, packets: PacketSet(1..<4)), .init(chunk: 43, packets: PacketSet(0..<600))]
+    ranges.chunks = [0..<3, 10..<11]
+    ranges.pages = [0..<1]
+    ranges.needsEnd = true
+    var scattered = PacketSet()
+    for packet in stride(from: 5, to: 100, by: 3) { scattered.insert(packet) }
+    var bitmap = RepairRequest()
+    bitmap.packets = [RepairRequest.ChunkPackets(chunk: 7, packets: scattered)]
+    let echo = TimestampEcho(timestamp: 1_000_000, delay: 300)
+    var sum = StatusHistogram(LeafStatus(state: .complete, progress: 10, network: nil))
+    let leaf = StatusHistogram(LeafStatus(state: .receiving, progress: 4, network: .init(loss: 3, pressure: 1, arrival: 80)))
+    sum.add(leaf)
+    return [
+        ("announce-file", announce(kind: .file, contentLength: 344_700, key: MarkSigner.key)),
+        ("announce-stream", announce(kind: .stream, contentLength: nil, key: .none)),
+        ("page", .page(page, body: page.body, MarkSigner.mark)),
+        ("data", .data(DataHeader(chunk: 42, packet: 1, isRepair: false), payloadOffset: DataHeader.length)),
+        ("data-repair", .data(DataHeader(chunk: 42, packet: 5, isRepair: true), payloadOffset: DataHeader.length)),
+        ("end", .end(end, MarkSigner.mark)),
+        ("heartbeat", .heartbeat(heartbeat)),
+        ("nak-ranges", .nak(NegativeAcknowledgement(echo: echo, request: ranges))),
+        ("nak-bitmap", .nak(NegativeAcknowledgement(echo: echo, request: bitmap))),
+        ("ncf-ranges", .ncf(ranges)),
+        ("ncf-bitmap", .ncf(bitmap)),
+        ("status-leaf", .status(StatusReport(echo: echo, longestDatagram: 1_400, histogram: leaf))),
+        ("status-deaf", .status(StatusReport(echo: .none, longestDatagram: 0, isDeaf: true, histogram: leaf))),
+        ("status-sum", .status(StatusReport(echo: echo, longestDatagram: 1_400, histogram: sum))),
+        ("acknowledgement", .acknowledgement(sequence: 12)),
+    ]
+}

@@ -1,0 +1,177 @@
+import FuzzSupport
+@testable import RMCPProtocol
+
+/// The least that a host does for a receiver, and a check of everything that the engine asks of it.
+struct Host {
+    enum Work: Hashable {
+        case assembled(slot: Int, chunk: UInt32, record: ChunkRecord)
+        case zeros(Range<UInt32>)
+        case commit(EndOfTable)
+    }
+
+    static let configuration = smallConfiguration()
+    /// What one call of the engine may say at most: a page of single holes, and some.
+    private static let eventLimit = 2 * TablePage.maximumRecords + 8
+
+    var engine: ReceiverEngine
+    var now: Instant
+    private let isSigned: Bool
+    private var buffers: [[UInt8]]
+    /// Slots whose buffers the host reads: nothing may be placed in them.
+    private var lent: Set<Int> = []
+    private(set) var work: [Work] = []
+    private var present: Set<UInt32> = []
+    private(set) var outcome: ReceiverState?
+    /// The host itself has said that the bundle cannot be stored.
+    private var hasGivenUp = false
+
+    init(recording: Recording, isResumable: Bool) {
+        now = .milliseconds(1)
+        isSigned = recording.announce.isSigned
+        engine = ReceiverEngine(
+            identity: 77, configuration: Self.configuration, announce: recording.announce, source: .ipv4(10, 0, 0, 1, port: 4_000),
+            transmitter: recording.transmitter, isResumable: isResumable, verifier: GenuineVerifier(messages: recording.signed),
+            digest: LaneDigest(), seed: 3, at: now)
+        buffers = Array(repeating: Array(repeating: 0, count: Bundle.chunkLength), count: Self.configuration.assemblySlots)
+    }
+
+    // MARK: What comes
+
+    mutating func take(_ datagram: [UInt8]) {
+        if let placement = unsafe engine.handle(datagram: datagram.span.bytes, at: now) { place(placement, of: datagram) }
+        drain()
+    }
+
+    private mutating func place(_ placement: Placement, of datagram: [UInt8]) {
+        require(buffers.indices.contains(placement.slot), "slot \(placement.slot)")
+        require(!lent.contains(placement.slot), "\(placement) goes where the host is reading")
+        require(!present.contains(placement.chunk), "\(placement) is of a chunk that is there")
+        require(placement.payloadOffset == DataHeader.length && placement.length > 0, "\(placement)")
+        require(placement.payloadOffset + placement.length == datagram.count, "\(placement) of \(datagram.count) bytes")
+        let target = placement.offset..<placement.offset + placement.length
+        require(target.lowerBound >= 0 && target.upperBound <= Bundle.chunkLength, "\(placement)")
+        buffers[placement.slot].replaceSubrange(target, with: datagram[placement.payloadOffset...])
+    }
+
+    mutating func sleep(_ interval: Interval) {
+        now = now + interval
+        var spins = 0
+        while let due = engine.pollTimeout(), due <= now {
+            engine.handleTimeout(at: now)
+            drain()
+            spins += 1
+            require(spins < 64, "it wants to be called at \(due) over and over at \(now): \(engine.diagnosis)")
+        }
+        drain()
+    }
+
+    // MARK: What the host is asked
+
+    private mutating func drain() {
+        var asked = 0
+        while let event = engine.pollEvent() {
+            asked += 1
+            require(asked <= Self.eventLimit, "no end of events")
+            answer(event)
+        }
+        listen()
+        require(engine.slots.usedCount <= Self.configuration.assemblySlots, "\(engine.slots.usedCount) slots")
+        require(engine.events.isEmpty && engine.outbox.isEmpty, "drained and not empty")
+        require(engine.chunksDone <= Limits.maximumChunks, "\(engine.chunksDone) chunks done")
+        _ = (engine.state, engine.chunkTotal, engine.loss)
+    }
+
+    private mutating func answer(_ event: ReceiverEvent) {
+        require(outcome == nil, "\(event) after the end")
+        switch event {
+        case .consult(let chunks):
+            for chunk in chunks {
+                // What is on disk from before is verified against the record.
+                let isKept = chunk % 3 == 0 && isGenuine(chunk)
+                if isKept { present.insert(chunk) }
+                engine.handle(isKept ? .kept(chunk: chunk) : .absent(chunk: chunk), at: now)
+            }
+        case .assembled(let slot, let chunk, let record):
+            require(lent.insert(slot).inserted, "slot \(slot) is with the host already")
+            require(!present.contains(chunk), "chunk \(chunk) is there already")
+            require(!isSigned || isGenuine(chunk, record), "chunk \(chunk) with a record that was not signed: \(record)")
+            require(record.encodedLength > 0, "chunk \(chunk) is a hole")
+            work.append(.assembled(slot: slot, chunk: chunk, record: record))
+        case .zeros(let chunks):
+            require(!isSigned || chunks.allSatisfy { isGenuine($0) && Bundle.records[Int($0)].kind == .zero }, "holes \(chunks)")
+            work.append(.zeros(chunks))
+        case .commit(let end):
+            require(!isSigned || Int(end.chunkCount) == Bundle.chunkCount, "\(end)")
+            for chunk in 0..<end.chunkCount { require(present.contains(chunk), "commits without chunk \(chunk)") }
+            if isSigned { require(present.count == Bundle.chunkCount, "commits with \(present.count) chunks") }
+            work.append(.commit(end))
+        case .rejoin, .deaf: break
+        case .finished(let state):
+            require(!isSigned || state != .failedVerification || hasGivenUp, "a signed table was taken for wrong")
+            outcome = state
+        }
+    }
+
+    private func isGenuine(_ chunk: UInt32) -> Bool { engine.record(of: chunk).map { isGenuine(chunk, $0) } ?? false }
+
+    private func isGenuine(_ chunk: UInt32, _ record: ChunkRecord) -> Bool {
+        Int(chunk) < Bundle.chunkCount && record == Bundle.records[Int(chunk)]
+    }
+
+    /// Finishes one piece of the host's work. A chunk counts as stored if its bytes are those of the record.
+    mutating func finishWork(_ choice: Int) {
+        guard !work.isEmpty else { return }
+        switch work.remove(at: choice % work.count) {
+        case .assembled(let slot, let chunk, let record):
+            lent.remove(slot)
+            let isRight = isGenuine(chunk, record) && buffers[slot].prefix(Int(record.encodedLength)).elementsEqual(Bundle.contents[Int(chunk)])
+            if isRight { present.insert(chunk) }
+            engine.handle(isRight ? .stored(slot: slot, chunk: chunk) : .rejected(slot: slot, chunk: chunk), at: now)
+        case .zeros(let chunks):
+            present.formUnion(chunks)
+            engine.handle(.storedZeros(chunks), at: now)
+        case .commit: engine.handle(.committed, at: now)
+        }
+        drain()
+    }
+
+    mutating func finishAllWork() { while !work.isEmpty { finishWork(0) } }
+
+    mutating func giveUp(_ state: ReceiverState) {
+        hasGivenUp = true
+        engine.handle(.failed(state), at: now)
+        drain()
+    }
+
+    mutating func overflow(_ datagrams: UInt8) {
+        engine.handle(.overflow(datagrams: UInt64(datagrams)), at: now)
+        drain()
+    }
+
+    /// The host had no buffer for what was placed.
+    mutating func loseBuffer(_ choice: Int) {
+        let slot = choice % buffers.count
+        guard !lent.contains(slot) else { return }
+        engine.handle(.unavailable(slot: slot), at: now)
+        drain()
+    }
+
+    // MARK: What it says
+
+    private mutating func listen() {
+        var requests = 0
+        while let datagram = engine.pollTransmit(at: now) {
+            guard let (header, packet) = unsafe try? Packet.parse(datagram.span.bytes) else { fatalError("says what nobody understands") }
+            require(header.isUnicast && header.transmitter == 77, "\(header)")
+            switch packet {
+            case .nak(let nak):
+                requests += 1
+                require(!nak.request.isEmpty, "asks for nothing")
+                require(datagram.count <= Int(engine.announce.payloadLength) + DataHeader.length, "a NAK of \(datagram.count) bytes")
+            case .status(let report): require(report.histogram.population == 1, "\(report)")
+            default: fatalError("a receiver does not say \(packet)")
+            }
+        }
+        require(requests <= 2 * Self.configuration.maximumNAKDatagrams, "\(requests) NAKs at once")
+    }
+}

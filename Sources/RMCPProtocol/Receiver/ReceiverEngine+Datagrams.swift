@@ -168,6 +168,8 @@ extension ReceiverEngine {
     // MARK: Table
 
     private mutating func handle(_ page: TablePage, body: [UInt8], signature: Signature, at now: Instant) {
+        // When the session is over for this receiver, nothing is started for it any more.
+        guard case .receiving = phase else { return }
         guard !ledger.hasPage(page.index) else {
             counters.duplicates += 1
             return
@@ -213,7 +215,7 @@ extension ReceiverEngine {
     }
 
     private mutating func handle(_ end: EndOfTable, signature: Signature, at now: Instant) {
-        guard self.end == nil else { return }
+        guard case .receiving = phase, self.end == nil else { return }
         guard isAuthentic(signature, end.signedMessage(session: session)) else { return }
         self.end = end
         dropChunks(from: end.chunkCount)

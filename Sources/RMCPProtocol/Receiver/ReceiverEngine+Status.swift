@@ -18,7 +18,7 @@ extension ReceiverEngine {
             if case .receiving = phase { fireNAK(at: now) } else { self.nakAt = nil }
         }
         if now >= nextStatus { reportStatus(at: now) }
-        if now >= nextRejoin { checkSilence(at: now) }
+        if !isFinished, now >= nextRejoin { checkSilence(at: now) }
         if case .receiving = phase, now - lastHeard >= configuration.senderTimeout { finish(as: .failedSender, at: now) }
     }
 

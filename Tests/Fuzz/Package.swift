@@ -19,9 +19,7 @@ func target(_ name: String, _ modules: String...) -> Target {
     .executableTarget(
         name: name,
         dependencies: ["FuzzSupport"] + modules.map { .product(name: $0, package: "rmcp") },
-        swiftSettings: strict,
-        // gold drops the constructor that registers the coverage counters, and libFuzzer is blind without them.
-        linkerSettings: [.unsafeFlags(["-use-ld=lld"])]
+        swiftSettings: strict
     )
 }
 
@@ -32,5 +30,7 @@ let package = Package(
         .target(name: "FuzzSupport", dependencies: [.product(name: "RMCPProtocol", package: "rmcp")], swiftSettings: strict),
         target("fuzz-packet", "RMCPProtocol"),
         target("fuzz-receiver", "RMCPProtocol"),
+        target("fuzz-sender", "RMCPProtocol"),
+        target("fuzz-files", "RMCPProtocol", "RMCPContent", "RMCPHost"),
     ]
 )

@@ -1,0 +1,188 @@
+import FuzzSupport
+@testable import RMCPProtocol
+
+/// The least that a host does for a sender, and a check of everything that the engine puts on the wire: above all of
+/// what others can make it send.
+struct Host {
+    static let configuration: Configuration = {
+        var configuration = smallConfiguration()
+        configuration.fixedRate = 40_000_000
+        return configuration
+    }()
+    private static let start = Instant.milliseconds(1)
+    /// Receivers have the addresses below this one; those from here on never said anything themselves.
+    static let firstVictim: UInt8 = 4
+
+    var engine = SenderEngine(
+        configuration: configuration, announce: Bundle.announce(isStream: false), signer: MarkSigner(isSigned: true), digest: LaneDigest(),
+        seed: 7, at: start)
+    var now = start
+    private var held: Set<UInt32> = []
+    private var fetches: [UInt32] = []
+    private var isOver = false
+
+    /// Timestamps of heartbeats to the group, which anybody can hear, and to each receiver, which only that one can.
+    private(set) var groupTimestamps: [UInt64] = []
+    private var ownTimestamps: [[UInt64]] = Array(repeating: [], count: Int(firstVictim))
+    /// When something that claims to be from an address last came.
+    private var lastClaimed: [UInt8: Instant] = [:]
+
+    private var heard = 0
+    private var replied = 0
+    private var paced = 0
+    private var beats = 0
+
+    /// What an echo can say: a heartbeat to the group, or to the receiver itself.
+    func timestamp(_ choice: UInt8, at address: UInt8) -> UInt64 {
+        if choice & 1 == 1, address < Self.firstVictim, let own = ownTimestamps[Int(address)].last { return own }
+        return groupTimestamps.last ?? 0
+    }
+
+    // MARK: What comes
+
+    mutating func take(_ datagram: [UInt8], from address: UInt8) {
+        lastClaimed[address] = now
+        heard += datagram.count
+        let queued = engine.control.count
+        unsafe engine.handle(datagram: datagram.span.bytes, from: .ipv4(10, 0, 0, address, port: 4_000), at: now)
+        require(engine.control.count <= queued + 1, "one datagram was answered by \(engine.control.count - queued)")
+        drain()
+    }
+
+    mutating func sleep(_ interval: Interval) {
+        now = now + interval
+        var spins = 0
+        while let due = engine.pollTimeout(at: now), due <= now, spins < 64 {
+            engine.handleTimeout(at: now)
+            drain()
+            spins += 1
+        }
+        require(spins < 64, "it wants to be called over and over at \(now)")
+        encode()
+        drain()
+    }
+
+    /// The source is read ahead as far as the engine allows.
+    private mutating func encode() {
+        for _ in 0..<max(0, engine.encodeCredit) where Int(engine.chunkCount) < Bundle.chunkCount {
+            let record = Bundle.records[Int(engine.chunkCount)]
+            if record.kind != .zero { held.insert(engine.chunkCount) }
+            engine.handle(.encoded(record), at: now)
+        }
+        if Int(engine.chunkCount) == Bundle.chunkCount, !engine.sourceEnded { engine.handle(.ended, at: now) }
+    }
+
+    mutating func finishFetch(_ choice: Int) {
+        guard !fetches.isEmpty else { return }
+        let chunk = fetches.remove(at: choice % fetches.count)
+        held.insert(chunk)
+        engine.handle(.fetched(chunk: chunk), at: now)
+        drain()
+    }
+
+    // MARK: What it asks, and what it says
+
+    private mutating func drain() {
+        var sent = 0
+        repeat {
+            while let event = engine.pollEvent() { answer(event) }
+            guard let transmit = engine.pollTransmit(at: now) else { break }
+            sent += 1
+            require(sent < 2_000, "no end of datagrams")
+            check(transmit)
+        } while true
+        while let event = engine.pollEvent() { answer(event) }
+        checkBounds()
+    }
+
+    private mutating func answer(_ event: SenderEvent) {
+        switch event {
+        case .release: break
+        default: require(!isOver, "\(event) after the end")
+        }
+        switch event {
+        case .fetch(let chunk):
+            require(Int(chunk) < Bundle.chunkCount && Bundle.records[Int(chunk)].kind != .zero, "fetches chunk \(chunk)")
+            require(!fetches.contains(chunk), "fetches chunk \(chunk) twice")
+            fetches.append(chunk)
+        case .release(let chunk): require(held.remove(chunk) != nil, "releases chunk \(chunk), which is not held")
+        case .finished: isOver = true
+        case .started, .sentOnce, .unicastFallback: break
+        }
+    }
+
+    private mutating func check(_ transmit: Transmit) {
+        switch transmit {
+        case .data(let batch):
+            require(held.contains(batch.chunk), "sends chunk \(batch.chunk), which is not held")
+            require(batch.encodedLength == Bundle.records[Int(batch.chunk)].encodedLength, "\(batch)")
+            for index in 0..<batch.count { require(!batch.payloadRange(at: index).isEmpty, "an empty packet of \(batch)") }
+            checkStream(to: batch.destination)
+            paced += batch.byteCount + batch.count * SenderEngine.perDatagramOverhead
+        case .datagram(let bytes, let destination):
+            guard let (header, packet) = unsafe try? Packet.parse(bytes.span.bytes) else { fatalError("says what nobody understands") }
+            require(header.isUnicast == (destination != .group), "\(header) to \(destination)")
+            check(packet, length: bytes.count, to: destination)
+        }
+    }
+
+    private mutating func check(_ packet: Packet, length: Int, to destination: Destination) {
+        switch packet {
+        case .acknowledgement, .ncf:
+            answer(with: length)
+        case .page, .end:
+            checkStream(to: destination)
+            paced += length + SenderEngine.perDatagramOverhead
+        case .heartbeat(let heartbeat):
+            if let address = Self.lastByte(of: destination), address >= Self.firstVictim { answer(with: length) } else { beats += 1 }
+            note(heartbeat.timestamp, to: destination)
+        case .announce: beats += 1
+        case .data, .nak, .status: fatalError("a sender does not say \(packet)")
+        }
+    }
+
+    /// Whoever is spoken for must not hear more than was said in somebody's name.
+    private mutating func answer(with length: Int) {
+        replied += length
+        require(replied <= heard, "\(replied) bytes in answer to \(heard)")
+    }
+
+    private mutating func note(_ timestamp: UInt64, to destination: Destination) {
+        guard let address = Self.lastByte(of: destination) else {
+            groupTimestamps = groupTimestamps.suffix(7) + [timestamp]
+            return
+        }
+        let silence = now - (lastClaimed[address] ?? .zero)
+        require(silence <= .seconds(60), "heartbeats go on to .\(address), of which nothing came for \(silence.inSeconds) s")
+        if address < Self.firstVictim { ownTimestamps[Int(address)] = ownTimestamps[Int(address)].suffix(7) + [timestamp] }
+    }
+
+    /// A stream goes to the group, or to who has shown that the address is its own.
+    private func checkStream(to destination: Destination) {
+        guard let address = Self.lastByte(of: destination) else { return }
+        require(address < Self.firstVictim, "a stream to .\(address), which never asked for it")
+    }
+
+    private static func lastByte(of destination: Destination) -> UInt8? {
+        guard case .peer(let address) = destination else { return nil }
+        return UInt8(truncatingIfNeeded: address.low)
+    }
+
+    private func checkBounds() {
+        let limits = Self.configuration
+        let elapsed = (now - Self.start).inSeconds
+        // The rate, a first burst, and one batch ahead of it.
+        let allowance = Double(limits.fixedRate ?? 0) / 8 * elapsed + 65_536 + 65_536
+        require(Double(paced) <= allowance, "\(paced) bytes under the rate in \(elapsed) s")
+        // ANNOUNCE (two while waiting) and HEARTBEAT at their fastest, and those to unicast children.
+        let fastest = elapsed * (2 / 0.1 + 1 / 0.01 + Double(limits.maximumUnicastChildren) / 0.2)
+        require(Double(beats) <= fastest + 32, "\(beats) ANNOUNCEs and HEARTBEATs in \(elapsed) s")
+        require(engine.control.isEmpty && engine.events.isEmpty, "drained and not empty")
+        require(engine.children.childCount <= limits.maximumChildren, "\(engine.children.childCount) children")
+        require(engine.unicastChildren.count <= limits.maximumUnicastChildren, "\(engine.unicastChildren.count) unicast children")
+        require(engine.resident.count <= limits.maximumResidentChunks + limits.encodeAhead, "\(engine.resident.count) chunks held")
+        require(fetches.count <= limits.maximumFetches, "\(fetches.count) fetches")
+        require(engine.pageRepairs.ranges.count <= Bundle.chunkCount, "\(engine.pageRepairs.ranges.count) ranges of pages")
+        require(engine.rate == Double(limits.fixedRate ?? 0), "a fixed rate became \(engine.rate)")
+    }
+}

@@ -58,6 +58,9 @@ final class ChunkJournal: Sendable {
         if let (known, identities) = Self.parse(bytes, chunkLength: chunkLength) {
             self.known = known
             self.identities = identities
+            // What is appended behind a torn entry would be read out of step, and forgotten.
+            let torn = (bytes.count - Self.headerLength) % Self.entryLength
+            guard torn == 0 || ftruncate(descriptor.raw, off_t(bytes.count - torn)) == 0 else { throw .system("truncate", name) }
             return
         }
         known = [:]

@@ -8,10 +8,13 @@ struct UnicastChild: Sendable {
     var pageRepairs = IndexRangeSet()
     var endRequested = false
     var nextHeartbeat: Instant
-    /// Timestamps of the last heartbeats to its address. An echo of one proves that the address is the child's own:
-    /// nobody else can be made to receive a stream that they did not ask for.
-    var timestamps: [UInt64] = []
+    /// Timestamps of the last heartbeats to its address, drawn at random. An echo of one proves that the address is the
+    /// child's own: nobody else can be made to receive a stream that they did not ask for.
+    var challenges: [UInt64] = []
     var isProven = false
+    /// Until then each STATUS is good for one heartbeat, which is shorter: nor can anybody be made to receive more than
+    /// is sent in their name.
+    var isOwedHeartbeat = true
 
     init(id: UInt32, address: SocketAddress, configuration: Configuration, at now: Instant) {
         self.id = id
@@ -21,7 +24,11 @@ struct UnicastChild: Sendable {
         nextHeartbeat = now
     }
 
-    static let timestampLimit = 8
+    static let challengeLimit = 8
+    /// No clock says so much (35,000 years and more), so that neither end takes a challenge for a time to measure by.
+    static let challengeMark: UInt64 = 1 << 63
+
+    var heartbeatDue: Instant? { isProven || isOwedHeartbeat ? nextHeartbeat : nil }
 
     /// Whether the chunk's bytes are wanted for it.
     func needs(_ chunk: UInt32) -> Bool { repairs.needs(chunk) || catchUp.current?.chunk == chunk }
@@ -38,7 +45,8 @@ extension SenderEngine {
             return
         }
         if let index {
-            if unicastChildren[index].timestamps.contains(report.echo.timestamp) { unicastChildren[index].isProven = true }
+            unicastChildren[index].isOwedHeartbeat = true
+            if unicastChildren[index].challenges.contains(report.echo.timestamp) { unicastChildren[index].isProven = true }
         } else if unicastChildren.count < configuration.maximumUnicastChildren {
             unicastChildren.append(UnicastChild(id: id, address: source, configuration: configuration, at: now))
             events.append(.unicastFallback(children: unicastChildren.count))
@@ -83,10 +91,15 @@ extension SenderEngine {
     }
 
     mutating func sendUnicastHeartbeats(at now: Instant) {
-        for index in unicastChildren.indices where now >= unicastChildren[index].nextHeartbeat {
-            let heartbeat = heartbeat(at: now)
-            if unicastChildren[index].timestamps.count >= UnicastChild.timestampLimit { unicastChildren[index].timestamps.removeFirst() }
-            unicastChildren[index].timestamps.append(heartbeat.timestamp)
+        for index in unicastChildren.indices {
+            guard let due = unicastChildren[index].heartbeatDue, now >= due else { continue }
+            var heartbeat = heartbeat(at: now)
+            if !unicastChildren[index].isProven {
+                heartbeat.timestamp = random.next() | UnicastChild.challengeMark
+                if unicastChildren[index].challenges.count >= UnicastChild.challengeLimit { unicastChildren[index].challenges.removeFirst() }
+                unicastChildren[index].challenges.append(heartbeat.timestamp)
+            }
+            unicastChildren[index].isOwedHeartbeat = false
             unicastChildren[index].nextHeartbeat = now + configuration.unicastHeartbeatInterval
             enqueue(.heartbeat(heartbeat), to: .peer(unicastChildren[index].address))
         }

@@ -252,7 +252,7 @@ public struct SenderEngine: Sendable {
         }
         next = min(next, nextAnnounce)
         if !control.isEmpty { return now }
-        for child in unicastChildren { next = min(next, child.nextHeartbeat) }
+        for child in unicastChildren { next = min(next, child.heartbeatDue ?? next) }
         if unicastHasWork { next = min(next, max(now + configuration.repairAggregationDelay, bucket.nextTransmission(at: now))) }
         if let due = repairs.nextDue { next = min(next, max(due, bucket.nextTransmission(at: now))) }
         if hasPacedWork { next = min(next, bucket.nextTransmission(at: now)) }

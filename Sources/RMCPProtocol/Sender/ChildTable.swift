@@ -91,6 +91,9 @@ struct ChildTable: Sendable {
         children[id]?.lastHeard = now
     }
 
+    /// Nothing came of it for long, or there was no room for it.
+    func isLost(_ id: UInt32) -> Bool { children[id]?.isLost ?? true }
+
     /// Counts those who fell silent before they were done as lost.
     mutating func expire(silentFor timeout: Interval, at now: Instant) {
         for (id, child) in children where !child.isLost && now - child.lastHeard >= timeout {

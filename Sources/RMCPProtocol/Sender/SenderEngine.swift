@@ -286,6 +286,7 @@ public struct SenderEngine: Sendable {
         let interval = statusInterval
         nextTick = now + max(interval, configuration.minimumHeartbeatInterval)
         children.expire(silentFor: max(configuration.childTimeout, interval * 4), at: now)
+        unicastChildren.removeAll { children.isLost($0.id) }
         repairs.prune(holdOff: repairHoldOff, at: now)
         updateRate(at: now)
         if children.active > 0 || children.population == 0 { idleSince = nil } else if idleSince == nil { idleSince = now }

@@ -49,6 +49,10 @@ int rmcp_enable_gro(int descriptor) { return rmcp_set_integer_option(descriptor,
 int rmcp_enable_overflow_count(int descriptor) {
     return rmcp_set_integer_option(descriptor, SOL_SOCKET, SO_RXQ_OVFL, 1);
 }
+int rmcp_enable_received_ttl(int descriptor, int family) {
+    return family == AF_INET6 ? rmcp_set_integer_option(descriptor, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1)
+                              : rmcp_set_integer_option(descriptor, IPPROTO_IP, IP_RECVTTL, 1);
+}
 int rmcp_set_forced_receive_buffer(int descriptor, int bytes) {
     return rmcp_set_integer_option(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, bytes);
 }
@@ -112,7 +116,7 @@ int rmcp_receive(int descriptor, void *slab, size_t stride, unsigned buffers, st
     struct mmsghdr messages[RMCP_RECEIVE_LIMIT];
     struct iovec vectors[RMCP_RECEIVE_LIMIT];
     union {
-        char bytes[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint32_t))];
+        char bytes[CMSG_SPACE(sizeof(int)) * 2 + CMSG_SPACE(sizeof(uint32_t))];
         struct cmsghdr alignment;
     } controls[RMCP_RECEIVE_LIMIT];
     if (buffers > RMCP_RECEIVE_LIMIT) buffers = RMCP_RECEIVE_LIMIT;
@@ -128,6 +132,7 @@ int rmcp_receive(int descriptor, void *slab, size_t stride, unsigned buffers, st
         received[i].length = messages[i].msg_len;
         received[i].segment = 0;
         received[i].has_overflow = 0;
+        received[i].ttl = -1;
         received[i].truncated = (message->msg_flags & MSG_TRUNC) != 0;
         for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
             if (header->cmsg_level == SOL_UDP && header->cmsg_type == UDP_GRO) {
@@ -137,6 +142,9 @@ int rmcp_receive(int descriptor, void *slab, size_t stride, unsigned buffers, st
             } else if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SO_RXQ_OVFL) {
                 memcpy(&received[i].overflow, CMSG_DATA(header), sizeof(uint32_t));
                 received[i].has_overflow = 1;
+            } else if ((header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_TTL) ||
+                       (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_HOPLIMIT)) {
+                memcpy(&received[i].ttl, CMSG_DATA(header), sizeof(int));
             }
         }
     }

@@ -1,4 +1,5 @@
 import Glibc
+import RMCPProtocol
 
 /// Bounds of the host's own making; those of the protocol are in `Configuration`.
 enum HostLimits {
@@ -6,6 +7,14 @@ enum HostLimits {
     static var workerThreads: Int { max(1, min(4, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
     /// Sessions that one receiver takes part in at one time.
     static let sessions = 8
+    /// Sessions that one repair node serves at one time; others wait in its cache.
+    static let repairSessions = 16
+    /// Regions of repair nodes that one receiver listens to, and how long one is kept that nobody advertises while
+    /// others want its place.
+    static let regions = 4
+    static let regionMemory = Interval.seconds(30)
+    /// How often a repair node advertises its region, and a relay asks what there is.
+    static let advertisementInterval = Interval.milliseconds(500)
     /// Bytes of chunk buffers of one receiver, whatever the number of its sessions.
     static let receiveBufferBytes = 128 << 20
     /// Chunks of standard input that are read before they can be encoded.

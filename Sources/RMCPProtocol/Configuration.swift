@@ -26,6 +26,19 @@ public struct Configuration: Sendable {
     /// And this often later: a latecomer waits for one.
     public var announceInterval = Interval.milliseconds(250)
 
+    /// Who must have everything before the sender leaves.
+    public enum Until: Sendable, Hashable {
+        case receivers
+        /// The repair nodes, which serve the receivers from then on.
+        case repairNodes
+    }
+    public var until = Until.receivers
+    /// What multicast is sent with, 0...255: said in heartbeats, so that children can tell how far away they are.
+    public var timeToLive: UInt8 = 1
+    /// A child that went to another parent is counted again within this time, a few statuses up the tree: so long
+    /// nothing is concluded from its absence.
+    public var concludeAfterDetach = Interval.seconds(1)
+
     // MARK: Feedback
 
     /// Backoff window of a NAK in units of GRTT (RFC 5401, 3.2.3: K = 4 where NAKs are by unicast or scoped).
@@ -82,6 +95,25 @@ public struct Configuration: Sendable {
     public var leavingRepeats = 4
     public var leavingInterval = Interval.milliseconds(15)
 
+    // MARK: The tree
+
+    /// Parents that a child keeps an eye on.
+    public var maximumParents = 8
+    /// A parent that has been silent for this long, five heartbeats at their rarest, is left for the next best.
+    public var parentTimeout = Interval.seconds(1)
+    /// A better parent is asked after a random part of this, so that not all children run to it at once.
+    public var parentJitter = Interval.milliseconds(200)
+    /// Not again so soon after a change, unless the parent fails.
+    public var parentHysteresis = Interval.seconds(5)
+    /// A parent that says that it has what its child asks for, and does not send it for this long, is left; one that does
+    /// not have it gets three times as long.
+    public var uselessAfter = Interval.seconds(3)
+    /// A parent that was of no use or refused is not asked again for this long.
+    public var parentAvoidance = Interval.seconds(30)
+    public var attachTimeout = Interval.milliseconds(200)
+    public var attachAttempts = 3
+    public var detachAttempts = 5
+
     // MARK: Repairs
 
     /// A NAK's packets wait this long for other children's NAKs before they are repaired.
@@ -99,9 +131,9 @@ public struct Configuration: Sendable {
     /// A receiver that hears its sender's unicast but nothing from the group for this long, having joined anew twice,
     /// is deaf: multicast does not reach it.
     public var deafAfter = Interval.milliseconds(2_500)
-    /// Heartbeats to a deaf child: as often as those to the group at their rarest.
-    public var unicastHeartbeatInterval = Interval.milliseconds(200)
-    /// Children served by unicast: each costs as much as the whole group.
+    /// Heartbeats to a child served by unicast: half as long as those to the group at their rarest.
+    public var unicastHeartbeatInterval = Interval.milliseconds(100)
+    /// Children served by unicast, relays and deaf ones: each costs as much as the whole group.
     public var maximumUnicastChildren = 8
     /// Share of the rate that they may take from first transmissions (0...1).
     public var unicastShareWhileStreaming = 0.1

@@ -25,6 +25,8 @@ int rmcp_set_integer_option(int descriptor, int level, int name, int value);
 int rmcp_get_integer_option(int descriptor, int level, int name, int *value);
 int rmcp_enable_gro(int descriptor);
 int rmcp_enable_overflow_count(int descriptor);
+// Tells with each datagram what was left of its time to live.
+int rmcp_enable_received_ttl(int descriptor, int family);
 int rmcp_set_forced_receive_buffer(int descriptor, int bytes);
 int rmcp_set_do_not_fragment(int descriptor, int family);
 int rmcp_set_multicast_interface(int descriptor, int family, unsigned index, uint32_t address);
@@ -48,6 +50,8 @@ struct rmcp_received {
     uint32_t overflow;
     uint32_t has_overflow;
     uint32_t truncated;
+    // What was left of the time to live; -1 where it is not told.
+    int32_t ttl;
 };
 
 // Receives into up to 64 buffers of `stride` bytes each that lie behind one another; the number received or -1.

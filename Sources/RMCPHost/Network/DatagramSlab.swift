@@ -2,6 +2,13 @@ import CLinuxNetwork
 import Glibc
 import RMCPProtocol
 
+/// Where a datagram came from.
+struct DatagramOrigin {
+    var source: SocketAddress
+    /// What was left of it; nil where the socket does not tell.
+    var timeToLive: UInt8?
+}
+
 /// One region of memory that a batch of datagrams is received into, with one system call, and then sliced.
 @safe final class DatagramSlab {
     /// As long as the longest train of datagrams that the kernel coalesces.
@@ -34,7 +41,7 @@ import RMCPProtocol
 
     /// Receives once and hands over each datagram with where it came from; the number of buffers that were filled. The
     /// bytes are valid during the call.
-    func receive(from raw: Int32, _ body: (UnsafeRawBufferPointer, SocketAddress) -> Void) -> Int {
+    func receive(from raw: Int32, _ body: (UnsafeRawBufferPointer, DatagramOrigin) -> Void) -> Int {
         let count = unsafe Int(rmcp_receive(raw, memory.baseAddress, Self.stride, UInt32(buffers), received.baseAddress))
         guard count > 0 else { return 0 }
         for index in 0..<count {
@@ -47,12 +54,13 @@ import RMCPProtocol
                 truncated += 1
                 continue
             }
+            let origin = DatagramOrigin(source: source, timeToLive: UInt8(exactly: entry.ttl))
             let filled = unsafe UnsafeRawBufferPointer(rebasing: memory[index * Self.stride..<index * Self.stride + Int(entry.length)])
             let segment = entry.segment > 0 ? Int(entry.segment) : filled.count
             var offset = 0
             while offset < filled.count {
                 let end = min(offset + segment, filled.count)
-                unsafe body(UnsafeRawBufferPointer(rebasing: filled[offset..<end]), source)
+                unsafe body(UnsafeRawBufferPointer(rebasing: filled[offset..<end]), origin)
                 offset = end
             }
         }

@@ -37,14 +37,19 @@ final class DatagramSocket {
     }
 
     /// Sends to the group and to single hosts, and takes their answers, on a port of its own.
-    static func sending(to group: SocketAddress, through interface: NetworkInterface, timeToLive: Int) throws(HostError) -> DatagramSocket {
+    /// - Parameter prefersGroupPort: the group's own port where it is free, so that relays can ask for what there is.
+    static func sending(
+        to group: SocketAddress, through interface: NetworkInterface, timeToLive: Int, prefersGroupPort: Bool = false
+    ) throws(HostError) -> DatagramSocket {
         guard var local = interface.address(for: group) else {
             throw HostError("interface \(interface.name) has no address for \(group.text)")
         }
         local.port = 0
         if local.high >> 54 == 0x3FA { local = local.scoped(to: interface.index) }
         let descriptor = try open(for: group)
-        try bind(descriptor.raw, to: local)
+        var preferred = local
+        preferred.port = group.port
+        if !prefersGroupPort || (try? bind(descriptor.raw, to: preferred)) == nil { try bind(descriptor.raw, to: local) }
         let family = group.systemFamily
         let address = UInt32(truncatingIfNeeded: local.low).bigEndian
         guard rmcp_set_multicast_interface(descriptor.raw, family, interface.index, address) == 0 else {
@@ -58,6 +63,7 @@ final class DatagramSocket {
         _ = rmcp_set_integer_option(descriptor.raw, SOL_SOCKET, SO_SNDBUF, 4 << 20)
         setReceiveBuffer(descriptor.raw, bytes: 4 << 20)
         _ = rmcp_enable_gro(descriptor.raw)
+        _ = rmcp_enable_overflow_count(descriptor.raw)
         return DatagramSocket(descriptor: descriptor, interface: interface, group: group)
     }
 
@@ -73,15 +79,19 @@ final class DatagramSocket {
                 "port \(group.port) is used by another program that does not share it; choose another with -g \(group.host):PORT")
         }
         _ = rmcp_set_multicast_all(descriptor.raw, group.systemFamily, 0)
-        setReceiveBuffer(descriptor.raw, bytes: 32 << 20)
+        setReceiveBuffer(descriptor.raw, bytes: groupBufferLength)
         _ = rmcp_enable_gro(descriptor.raw)
         _ = rmcp_enable_overflow_count(descriptor.raw)
+        _ = rmcp_enable_received_ttl(descriptor.raw, group.systemFamily)
         let result = DatagramSocket(descriptor: descriptor, interface: interface, group: group)
         guard result.membership(join: true) else {
             throw .system("join \(group.host) on", interface.name)
         }
         return result
     }
+
+    func enlargeReceiveBuffer() { Self.setReceiveBuffer(raw, bytes: Self.groupBufferLength) }
+    private static let groupBufferLength: Int32 = 32 << 20
 
     /// As large as the kernel lets: root may exceed net.core.rmem_max.
     private static func setReceiveBuffer(_ raw: Int32, bytes: Int32) {
@@ -100,6 +110,9 @@ final class DatagramSocket {
     private static func bind(_ raw: Int32, to address: SocketAddress) throws(HostError) {
         guard unsafe address.withSockaddr({ unsafe Glibc.bind(raw, $0, $1) }) == 0 else { throw .system("bind to", address.text) }
     }
+
+    /// Where others see this socket's datagrams come from.
+    var localAddress: SocketAddress? { Self.localAddress(of: raw) }
 
     static func localAddress(of raw: Int32) -> SocketAddress? {
         var storage = sockaddr_storage()

@@ -92,9 +92,9 @@ extension ReceiveDaemon {
     }
 
     func transmit(_ session: ReceiveSession, at now: Instant) {
-        while let bytes = session.engine.pollTransmit(at: now) {
+        while let (bytes, parent) = session.engine.pollTransmit(at: now) {
             // Feedback that the socket does not take is repeated by the engine's timers.
-            _ = replySocket.send(bytes, to: session.engine.parentAddress)
+            _ = reception.replySocket.send(bytes, to: parent)
         }
     }
 
@@ -106,7 +106,7 @@ extension ReceiveDaemon {
                 workers.submit(.store(session: session.announce.session, storage, slot: slot, chunk: chunk, record: record, buffer))
             case .consult(let chunks): consult(session, chunks, at: now)
             case .zeros(let chunks): zero(session, chunks)
-            case .rejoin: groupSocket.rejoin()
+            case .rejoin: reception.rejoin()
             case .deaf:
                 observer(
                     .warning(
@@ -116,6 +116,10 @@ extension ReceiveDaemon {
                 guard let storage = session.storage else { continue }
                 workers.submit(.commit(session: session.announce.session, storage, contentLength: end.contentLength))
             case .finished(let state): finished(session, state, at: now, observer)
+            case .parentChanged(let depth): observer(.parentChanged(session.announce, depth: depth))
+            case .refused: break
+            // What only a repair node's engine says.
+            case .page, .end, .announced: break
             }
         }
     }

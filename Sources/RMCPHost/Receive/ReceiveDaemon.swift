@@ -6,11 +6,7 @@ import RMCPProtocol
 public final class ReceiveDaemon {
     let request: ReceiveRequest
     let interface: NetworkInterface
-    let groupSocket: DatagramSocket
-    /// What receivers send comes from here, and unicast answers go here.
-    let replySocket: DatagramSocket
-    let groupSlab = DatagramSlab(buffers: HostLimits.slabBuffers)
-    let replySlab = DatagramSlab(buffers: 2)
+    let reception: Reception
     let wakeUp: WakeUp
     let signals: SignalListener
     let workers: WorkerPool<StorageJob, StorageOutput>
@@ -39,8 +35,7 @@ public final class ReceiveDaemon {
         wakeUp = try WakeUp()
         if request.output == .directory { try Self.checkDirectory(request.directory) }
         interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
-        groupSocket = try DatagramSocket.receiving(from: request.group, through: interface)
-        replySocket = try DatagramSocket.sending(to: request.group, through: interface, timeToLive: 1)
+        reception = try Reception(group: request.group, interface: interface)
         workers = try WorkerPool(name: "rmcp-store", threads: HostLimits.workerThreads, wakeUp: wakeUp) {
             let worker = StorageWorker()
             return { worker.run($0) }
@@ -51,68 +46,68 @@ public final class ReceiveDaemon {
         let now = Poller.now()
         nextProgress = now
         lastActivity = now
-        poller = Poller([groupSocket.raw, replySocket.raw, wakeUp.descriptor.raw, signals.descriptor.raw])
+        poller = Poller([wakeUp.descriptor.raw, signals.descriptor.raw] + reception.descriptors)
     }
 
     /// Returns when `once` is fulfilled or a signal comes.
     public func run(observer: (ReceiveUpdate) -> Void) throws(HostError) -> ReceiveOutcome {
         observer(.listening(interface: interface.name, group: request.group))
-        if groupSocket.receiveBufferLength < 4 << 20 {
+        if let length = reception.receiveBufferLength, length < 4 << 20 {
             observer(
                 .warning(
-                    "the socket buffer is only \(groupSocket.receiveBufferLength >> 10) KiB; fast senders will overrun it: sysctl -w net.core.rmem_max=33554432"
+                    "the socket buffer is only \(length >> 10) KiB; fast senders will overrun it: sysctl -w net.core.rmem_max=33554432"
                 ))
         }
         while outcome == nil {
             let now = Poller.now()
             let isBusy = receive(at: now, observer)
-            if poller.isReadable(2) { wakeUp.clear() }
+            if poller.isReadable(0) { wakeUp.clear() }
             collect(at: now, observer)
             for tag in order { sessions[tag].map { drive($0, at: Poller.now(), observer) } }
-            if poller.isReadable(3), signals.take() { stop(at: now) }
+            if poller.isReadable(1), signals.take() { stop(at: now) }
             checkTimeout(at: now)
             report(observer, at: now)
             guard outcome == nil else { break }
             poller.wait(until: isBusy ? now : deadline(at: now))
         }
         shutDown()
-        let malformed = directory.malformed + runts + groupSlab.truncated + replySlab.truncated
+        let malformed = directory.malformed + runts + reception.truncated
         observer(.stopped(StrayCounters(malformed: malformed, foreign: directory.foreign)))
         return outcome ?? .interrupted
     }
 
     private func receive(at now: Instant, _ observer: (ReceiveUpdate) -> Void) -> Bool {
         var isBusy = false
-        if poller.isReadable(1) {
-            _ = unsafe replySlab.receive(from: replySocket.raw) { bytes, source in
-                unsafe route(bytes, from: source, at: now, observer)
-            }
-        }
-        guard poller.isReadable(0) else { return false }
         for round in 0..<HostLimits.receiveRounds {
             let now = round == 0 ? now : Poller.now()
-            let count = unsafe groupSlab.receive(from: groupSocket.raw) { bytes, source in
-                unsafe route(bytes, from: source, at: now, observer)
+            isBusy = unsafe reception.receive(isReady: { poller.isReadable($0 + 2) }) { bytes, origin in
+                unsafe route(bytes, from: origin, at: now, observer)
             }
-            isBusy = count > 0
             if !isBusy { break }
             // What was assembled goes to the storage threads at once, so that they work while more is read.
             for tag in order { sessions[tag].map { handleEvents($0, at: now, observer) } }
         }
-        let dropped = groupSlab.takeOverflow()
+        let dropped = reception.takeOverflow()
         if dropped > 0 { for tag in order { sessions[tag]?.engine.handle(.overflow(datagrams: dropped), at: now) } }
         return isBusy
     }
 
     private func route(
-        _ bytes: UnsafeRawBufferPointer, from source: SocketAddress, at now: Instant, _ observer: (ReceiveUpdate) -> Void
+        _ bytes: UnsafeRawBufferPointer, from origin: DatagramOrigin, at now: Instant, _ observer: (ReceiveUpdate) -> Void
     ) {
         guard bytes.count >= PacketHeader.length else {
             runts += 1
             return
         }
         let tag = unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
-        if let session = sessions[tag] { return unsafe session.handle(bytes, at: now) }
+        if let session = sessions[tag] { return unsafe session.handle(bytes, from: origin, at: now) }
+        if tag == 0, let region = unsafe Reception.advertisedRegion(in: bytes) {
+            if reception.join(region, at: now) {
+                poller = Poller([wakeUp.descriptor.raw, signals.descriptor.raw] + reception.descriptors)
+                observer(.region(region))
+            }
+            return
+        }
         let datagram = unsafe RawSpan(_unsafeBytes: bytes)
         switch directory.judge(datagram, at: now, lastHeard: { [sessions] in sessions[$0.tag]?.engine.lastHeardFromSender }) {
         case .ignore: noteRefusedSender(datagram)
@@ -120,7 +115,7 @@ public final class ReceiveDaemon {
         case .accept(let announce, let superseded):
             guard let header = try? PacketHeader(of: datagram) else { return }
             if let superseded, let old = sessions[superseded.tag] { supersede(old, observer) }
-            begin(announce, from: source, transmitter: header.transmitter, at: now, observer)
+            begin(announce, from: origin.source, transmitter: header.transmitter, at: now, observer)
         }
     }
 

@@ -67,6 +67,10 @@ public struct StrayCounters: Sendable, Hashable {
 public enum ReceiveUpdate: Sendable {
     case listening(interface: String, group: SocketAddress)
     case warning(String)
+    /// A repair node is near: what is lost may be repaired there.
+    case region(SocketAddress)
+    /// Losses are repaired by somebody else from now on; depth 0 is the sender.
+    case parentChanged(Announce, depth: Int)
     /// A session that is not taken part in; said once for each.
     case refused(Announce, SessionRefusal)
     case began(ReceiveSnapshot)

@@ -31,8 +31,11 @@ final class ReceiveSession {
     }
 
     /// Takes one datagram, and its payload if the engine wants it.
-    func handle(_ bytes: UnsafeRawBufferPointer, at now: Instant) {
-        guard let placement = unsafe engine.handle(datagram: RawSpan(_unsafeBytes: bytes), at: now) else { return }
+    func handle(_ bytes: UnsafeRawBufferPointer, from origin: DatagramOrigin, at now: Instant) {
+        guard
+            let placement = unsafe engine.handle(
+                datagram: RawSpan(_unsafeBytes: bytes), from: origin.source, timeToLive: origin.timeToLive, at: now)
+        else { return }
         guard let buffer = buffers[placement.slot] ?? pool.take() else {
             engine.handle(.unavailable(slot: placement.slot), at: now)
             return

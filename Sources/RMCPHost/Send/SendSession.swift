@@ -42,9 +42,10 @@ public final class SendSession {
         case .standardInput: source = try StreamSource()
         }
         interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
-        socket = try DatagramSocket.sending(to: request.group, through: interface, timeToLive: request.timeToLive)
+        socket = try DatagramSocket.sending(to: request.group, through: interface, timeToLive: request.timeToLive, prefersGroupPort: true)
         transmitter = DataTransmitter(socket: socket, group: request.group.scoped(to: interface.index))
         var configuration = request.configuration
+        configuration.timeToLive = UInt8(clamping: request.timeToLive)
         configuration.datagramLength = Self.datagramLength(
             limit: configuration.datagramLength, mtu: interface.mtu, family: group.family)
         var announce = try Self.makeAnnounce(request, source: source, configuration: configuration)
@@ -149,8 +150,8 @@ public final class SendSession {
     private func receive(at now: Instant) {
         guard poller.isReadable(0) else { return }
         for _ in 0..<HostLimits.receiveRounds {
-            let count = unsafe slab.receive(from: socket.raw) { bytes, source in
-                unsafe engine.handle(datagram: RawSpan(_unsafeBytes: bytes), from: source, at: now)
+            let count = unsafe slab.receive(from: socket.raw) { bytes, origin in
+                unsafe engine.handle(datagram: RawSpan(_unsafeBytes: bytes), from: origin.source, at: now)
             }
             if count == 0 { return }
         }

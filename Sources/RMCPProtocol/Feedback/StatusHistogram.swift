@@ -57,11 +57,28 @@ public struct LeafStatus: Hashable, Sendable {
     public var progress: UInt8
     /// Nil for a receiver that has no say in the rate.
     public var network: Network?
+    /// It left a parent that has not confirmed it, and is counted there, too.
+    public var isRehomed: Bool
 
-    public init(state: ReceiverState, progress: UInt8, network: Network?) {
+    public init(state: ReceiverState, progress: UInt8, network: Network?, isRehomed: Bool = false) {
         self.state = state
         self.progress = progress
         self.network = network
+        self.isRehomed = isRehomed
+    }
+}
+
+/// What a sum says of the tree below it.
+public struct TreeCounts: Hashable, Sendable {
+    public var repairNodes: UInt32 = 0
+    /// Repair nodes that hold the whole bundle.
+    public var completeRepairNodes: UInt32 = 0
+
+    public init() {}
+
+    mutating func combine(_ other: TreeCounts, _ operation: (UInt32, UInt32) -> UInt32) {
+        repairNodes = operation(repairNodes, other.repairNodes)
+        completeRepairNodes = operation(completeRepairNodes, other.completeRepairNodes)
     }
 }
 
@@ -77,6 +94,10 @@ public struct StatusHistogram: Hashable, Sendable {
     public var loss: [UInt32]
     public var pressure: [UInt32]
     public var arrival: [UInt32]
+    /// Receivers that a former parent counts, too, by the state that it counts them in: lost, or so they will be there.
+    /// Wraps, so that sums stay right whatever is taken from what.
+    public var rehomed: [UInt32]
+    public var tree = TreeCounts()
 
     public init() {
         states = Array(repeating: 0, count: Self.stateCount)
@@ -84,6 +105,7 @@ public struct StatusHistogram: Hashable, Sendable {
         loss = Array(repeating: 0, count: LossBucket.count)
         pressure = Array(repeating: 0, count: PressureBucket.count)
         arrival = Array(repeating: 0, count: ArrivalBucket.count)
+        rehomed = Array(repeating: 0, count: Self.stateCount)
     }
 
     /// A histogram of one.
@@ -94,6 +116,27 @@ public struct StatusHistogram: Hashable, Sendable {
 
     /// Receivers that this counts.
     public var population: UInt32 { states.reduce(0, &+) }
+    /// The same with receivers that are counted twice, since they changed parents, counted once: as many of the lost
+    /// are not lost, and where there are not so many, of those that seem to be under way.
+    public var withoutRehomed: StatusHistogram {
+        guard rehomed.contains(where: { $0 != 0 }) else { return self }
+        var result = self
+        var surplus = 0
+        for state in ReceiverState.allCases {
+            let index = Int(state.rawValue)
+            let left = Int(states[index]) - Int(Int32(bitPattern: rehomed[index]))
+            result.states[index] = UInt32(max(0, left))
+            // Counted as lost there soon, but not yet.
+            if state == .lost, left < 0 { surplus = -left }
+            result.rehomed[index] = 0
+        }
+        for state in [ReceiverState.behind, .receiving, .joined] {
+            let taken = UInt32(min(surplus, Int(result.count(state))))
+            result.states[Int(state.rawValue)] -= taken
+            surplus -= Int(taken)
+        }
+        return result
+    }
     public func count(_ state: ReceiverState) -> UInt32 { states[Int(state.rawValue)] }
     public var failed: UInt32 { ReceiverState.allCases.reduce(0) { $1.isFailure ? $0 &+ count($1) : $0 } }
     public var active: UInt32 { count(.joined) &+ count(.receiving) &+ count(.behind) }
@@ -107,6 +150,8 @@ public struct StatusHistogram: Hashable, Sendable {
         for index in loss.indices { loss[index] = operation(loss[index], other.loss[index]) }
         for index in pressure.indices { pressure[index] = operation(pressure[index], other.pressure[index]) }
         for index in arrival.indices { arrival[index] = operation(arrival[index], other.arrival[index]) }
+        for index in rehomed.indices { rehomed[index] = operation(rehomed[index], other.rehomed[index]) }
+        tree.combine(other.tree, operation)
     }
 
     // One receiver more or less costs the same whatever the number of buckets.
@@ -116,7 +161,20 @@ public struct StatusHistogram: Hashable, Sendable {
     private mutating func change(_ leaf: LeafStatus, _ operation: (inout UInt32) -> Void) {
         operation(&states[Int(leaf.state.rawValue)])
         operation(&progress[min(Int(leaf.progress), Self.progressCount - 1)])
-        guard let network = leaf.network else { return }
+        if leaf.isRehomed { operation(&rehomed[Int(ReceiverState.lost.rawValue)]) }
+        if let network = leaf.network { change(network, operation) }
+    }
+
+    /// What a repair node hears itself, which is no receiver.
+    mutating func add(_ network: LeafStatus.Network) { change(network) { $0 &+= 1 } }
+
+    mutating func removeNetwork() {
+        for index in loss.indices { loss[index] = 0 }
+        for index in pressure.indices { pressure[index] = 0 }
+        for index in arrival.indices { arrival[index] = 0 }
+    }
+
+    private mutating func change(_ network: LeafStatus.Network, _ operation: (inout UInt32) -> Void) {
         operation(&loss[min(Int(network.loss), LossBucket.count - 1)])
         operation(&pressure[min(Int(network.pressure), PressureBucket.count - 1)])
         operation(&arrival[min(Int(network.arrival), ArrivalBucket.count - 1)])
@@ -124,13 +182,15 @@ public struct StatusHistogram: Hashable, Sendable {
 
     /// The one receiver that this counts; nil for none or several.
     public var leaf: LeafStatus? {
-        guard population == 1, let state = states.firstIndex(of: 1).flatMap({ ReceiverState(rawValue: UInt8($0)) }),
+        guard population == 1, tree.repairNodes == 0, let state = states.firstIndex(of: 1).flatMap({ ReceiverState(rawValue: UInt8($0)) }),
             let decile = progress.firstIndex(of: 1)
         else { return nil }
+        let isRehomed = rehomed[Int(ReceiverState.lost.rawValue)] == 1
+        guard rehomed.reduce(0, &+) == (isRehomed ? 1 : 0) else { return nil }
         guard let loss = loss.firstIndex(of: 1), let pressure = pressure.firstIndex(of: 1), let arrival = arrival.firstIndex(of: 1)
-        else { return LeafStatus(state: state, progress: UInt8(decile), network: nil) }
+        else { return LeafStatus(state: state, progress: UInt8(decile), network: nil, isRehomed: isRehomed) }
         let network = LeafStatus.Network(loss: UInt8(loss), pressure: UInt8(pressure), arrival: UInt8(arrival))
-        return LeafStatus(state: state, progress: UInt8(decile), network: network)
+        return LeafStatus(state: state, progress: UInt8(decile), network: network, isRehomed: isRehomed)
     }
 
     /// The bucket at quantile `q` counted so that the worst of a scale on which more is better are left out.
@@ -155,13 +215,14 @@ public struct StatusHistogram: Hashable, Sendable {
 
     // Sparse on the wire: a leaf's histogram of one is 5 entries of 6 bytes.
     func write(to writer: inout ByteWriter) {
-        for counts in [states, progress, loss, pressure, arrival] {
+        for counts in [states, progress, loss, pressure, arrival, rehomed] {
             writer.writeUInt8(UInt8(counts.reduce(0) { $1 > 0 ? $0 + 1 : $0 }))
             for (index, count) in counts.enumerated() where count > 0 {
                 writer.writeUInt8(UInt8(index))
                 writer.writeUInt32(count)
             }
         }
+        for count in [tree.repairNodes, tree.completeRepairNodes] { writer.writeUInt32(count) }
     }
 
     init(reading reader: inout ByteReader) throws(WireError) {
@@ -171,6 +232,9 @@ public struct StatusHistogram: Hashable, Sendable {
         try Self.read(into: &loss, from: &reader)
         try Self.read(into: &pressure, from: &reader)
         try Self.read(into: &arrival, from: &reader)
+        try Self.read(into: &rehomed, from: &reader)
+        tree.repairNodes = try reader.readUInt32()
+        tree.completeRepairNodes = try reader.readUInt32()
     }
 
     private static func read(into counts: inout [UInt32], from reader: inout ByteReader) throws(WireError) {

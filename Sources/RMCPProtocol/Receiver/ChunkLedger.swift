@@ -51,6 +51,9 @@ struct ChunkLedger: Sendable {
     /// Chunks up to the highest with a record.
     var recordBound: UInt32 { hasRecord.ranges.last?.upperBound ?? 0 }
 
+    /// The first chunk that is not done, of those that anything is known of; a cheap guess from what is absent.
+    var firstUnfinished: UInt32? { Int(absentCursor) < states.count ? absentCursor : nil }
+
     /// The first absent chunk in `from..<bound`, if any.
     mutating func firstAbsent(from lowerBound: UInt32 = 0, below bound: UInt32) -> UInt32? {
         var chunk = max(absentCursor, lowerBound)

@@ -1,7 +1,10 @@
 extension ReceiverEngine {
     /// Takes one datagram of this session. For DATA that is wanted it answers where the payload goes; the host copies
     /// it there before it polls for events.
-    public mutating func handle(datagram: RawSpan, at now: Instant) -> Placement? {
+    /// - Parameters:
+    ///   - source: where it came from.
+    ///   - timeToLive: what was left of it, where the host knows.
+    public mutating func handle(datagram: RawSpan, from source: SocketAddress, timeToLive: UInt8? = nil, at now: Instant) -> Placement? {
         let header: PacketHeader
         let packet: Packet
         do throws(WireError) {
@@ -10,30 +13,51 @@ extension ReceiverEngine {
             counters.malformed += 1
             return nil
         }
-        guard header.sessionTag == session.tag, header.transmitter == parentTransmitter else {
+        guard header.sessionTag == session.tag, isKnown(header, from: source, at: now) else {
             counters.foreign += 1
             return nil
         }
         counters.datagrams += 1
         lastHeard = now
-        if !header.isUnicast {
+        if !header.isUnicast || wantsStream {
             lastHeardGroup = now
             isDeaf = false
-            arrivals.record(header.sequence, bytes: datagram.byteCount)
+            if header.transmitter == streamTransmitter { arrivals.record(header.sequence, bytes: datagram.byteCount) }
             longestDatagram = max(longestDatagram, datagram.byteCount)
         }
         switch packet {
         case .data(let data, let payloadOffset):
             return place(data, payloadOffset: payloadOffset, length: datagram.byteCount - payloadOffset, at: now)
-        case .heartbeat(let heartbeat): handle(heartbeat, at: now)
+        case .heartbeat(let heartbeat):
+            note(heartbeat, from: header.transmitter, timeToLive: timeToLive, isUnicast: header.isUnicast, at: now)
+            handle(heartbeat, from: header.transmitter, at: now)
+            judgeParents(at: now)
         case .page(let page, let body, let signature): handle(page, body: body, signature: signature, at: now)
         case .end(let end, let signature): handle(end, signature: signature, at: now)
         case .ncf(let request): postpone(for: request, at: now)
         case .announce(let announce, let signature): update(announce, signature: signature, at: now)
-        case .acknowledgement(let sequence): handleAcknowledgement(of: sequence)
-        case .nak, .status: counters.foreign += 1
+        case .acknowledgement(let sequence):
+            if !handleDetached(from: header.transmitter, at: now) { handleAcknowledgement(of: sequence) }
+        case .attached(let answer): handle(answer, from: header.transmitter, at: now)
+        case .nak, .status, .solicitation, .attach, .detach, .advertisement: counters.foreign += 1
         }
         return nil
+    }
+
+    /// Takes an authentic page or END that was kept from before; nothing of it is told the host again.
+    mutating func restore(_ datagram: [UInt8], at now: Instant) {
+        guard let (_, packet) = unsafe try? Packet.parse(datagram.span.bytes) else { return }
+        switch packet {
+        case .page(let page, let body, let signature): handle(page, body: body, signature: signature, at: now)
+        case .end(let end, let signature): handle(end, signature: signature, at: now)
+        default: break
+        }
+        events.removeAll {
+            switch $0 {
+            case .page, .end: true
+            default: false
+            }
+        }
     }
 
     // MARK: Data
@@ -88,6 +112,7 @@ extension ReceiverEngine {
             if slots[slot].isCatchUp { catchUpHoldUntil = max(catchUpHoldUntil, now + configuration.catchUpHoldOff) }
         }
         counters.payloadBytes += UInt64(length)
+        attachment.askingSince = nil
         handOverIfWhole(slot: slot)
         return Placement(slot: slot, chunk: data.chunk, payloadOffset: payloadOffset, offset: offset, length: length)
     }
@@ -178,6 +203,8 @@ extension ReceiverEngine {
         guard ledger.insert(page, digest: digest.digest(of: body), chunkLength: announce.chunkLength) else {
             return finish(as: .failedVerification, at: now)
         }
+        attachment.askingSince = nil
+        if isRepairNode { events.append(.page(page, body: body, signature)) }
         if page.index + 1 > knownPages {
             if page.index > knownPages { armNAK(at: now) }
             knownPages = page.index + 1
@@ -218,6 +245,7 @@ extension ReceiverEngine {
         guard case .receiving = phase, self.end == nil else { return }
         guard isAuthentic(signature, end.signedMessage(session: session)) else { return }
         self.end = end
+        if isRepairNode { events.append(.end(end, signature)) }
         dropChunks(from: end.chunkCount)
         knownPages = max(knownPages, end.pageCount)
         noteFront(StreamPosition(chunk: end.chunkCount, packet: 0), at: now)
@@ -250,6 +278,7 @@ extension ReceiverEngine {
         expected.payloadLength = announce.payloadLength
         guard expected == announce, isAuthentic(signature, newer.signedMessage) else { return }
         announce = newer
+        if isRepairNode { events.append(.announced(newer, signature)) }
         // Who missed this until data came has put it into the wrong places.
         for slot in slots.indices where slots[slot].isInUse && !slots[slot].isWithHost {
             ledger[slots[slot].chunk] = .absent
@@ -262,8 +291,25 @@ extension ReceiverEngine {
 
     // MARK: Heartbeat
 
-    private mutating func handle(_ heartbeat: Heartbeat, at now: Instant) {
-        senderPhase = heartbeat.phase
+    private mutating func handle(_ heartbeat: Heartbeat, from transmitter: UInt32, at now: Instant) {
+        if transmitter == parentTransmitter { follow(heartbeat, at: now) }
+        if transmitter == streamTransmitter {
+            streamRate = Double(heartbeat.rate)
+            queueing.record(timestamp: heartbeat.timestamp, at: now)
+        }
+        let isLeaving = heartbeat.phase == .leaving || heartbeat.phase == .aborted
+        if isLeaving {
+            if transmitter == parentTransmitter { parentLeft(at: now) }
+            return
+        }
+        knownPages = max(knownPages, heartbeat.pageCount)
+        senderHasEnd = senderHasEnd || heartbeat.hasEnd
+        if heartbeat.position > .start { noteFront(heartbeat.position, at: now) }
+        if nakAt == nil, hasNeeds(at: now) { armNAK(at: now) }
+    }
+
+    private mutating func follow(_ heartbeat: Heartbeat, at now: Instant) {
+        parentPhase = heartbeat.phase
         groupRoundTrip = min(
             max(.microseconds(Int64(heartbeat.groupRoundTrip)), configuration.minimumGroupRoundTrip),
             configuration.maximumGroupRoundTrip)
@@ -271,13 +317,7 @@ extension ReceiverEngine {
         liveLossLimit = heartbeat.liveLossLimit
         livePressureLimit = heartbeat.livePressureLimit
         echo = (heartbeat.timestamp, now)
-        queueing.record(timestamp: heartbeat.timestamp, at: now)
         adoptStatusInterval(.milliseconds(Int64(heartbeat.statusInterval)), at: now)
-        if heartbeat.phase == .leaving || heartbeat.phase == .aborted { return senderLeft(at: now) }
-        knownPages = max(knownPages, heartbeat.pageCount)
-        senderHasEnd = senderHasEnd || heartbeat.hasEnd
-        if heartbeat.position > .start { noteFront(heartbeat.position, at: now) }
-        if nakAt == nil, hasNeeds(at: now) { armNAK(at: now) }
     }
 
     private mutating func noteFront(_ position: StreamPosition, at now: Instant) {
@@ -291,12 +331,16 @@ extension ReceiverEngine {
         if front < position { moveFront(to: position, from: front, at: now) } else { settle(at: now) }
     }
 
-    private mutating func senderLeft(at now: Instant) {
+    /// Another parent may still be there; without one this receiver has what it has.
+    private mutating func parentLeft(at now: Instant) {
+        judgeParents(at: now)
+        guard attachment.attempt == nil, attachment.moveAt == nil else { return }
         switch phase {
         case .receiving:
             // What is only waiting for this host's storage can still be finished without the sender.
             if end == nil || hasOutstandingData { finish(as: .failedSender, at: now) }
         case .committing: break
+        case .serving: close(after: .complete, at: now)
         case .final(let state, _): close(after: state, at: now)
         case .finished: break
         }

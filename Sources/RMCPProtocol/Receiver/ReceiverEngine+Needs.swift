@@ -6,8 +6,9 @@ extension ReceiverEngine {
         nakAt = now + configuration.reorderDelay + drawBackoff()
     }
 
+    /// A repair node speaks for all of its region and does not wait for others to speak (RFC 5401's backoff is for leaves).
     private mutating func drawBackoff() -> Interval {
-        Backoff.draw(window: groupRoundTrip * configuration.backoffFactor, groupSize: population, using: &random)
+        isRepairNode ? .zero : Backoff.draw(window: groupRoundTrip * configuration.backoffFactor, groupSize: population, using: &random)
     }
 
     /// (K + 2) * GRTT: as long as another child's NAK and the repair for it may take (RFC 5401, 3.2.3).
@@ -54,7 +55,7 @@ extension ReceiverEngine {
     }
 
     /// Live needs are kept to oneself while behind: the stream goes on without waiting for this receiver.
-    var asksForLiveData: Bool { !isBehind || senderPhase != .streaming }
+    var asksForLiveData: Bool { !isBehind || parentPhase != .streaming }
 
     private func needsPages(at now: Instant) -> Bool { ledger.pageCount < Int(knownPages) && now >= pagesHoldUntil }
     private func needsEnd(at now: Instant) -> Bool { senderHasEnd && end == nil && now >= endHoldUntil }
@@ -111,7 +112,8 @@ extension ReceiverEngine {
         if asksForLiveData { collectSlots(into: &composer, at: now) }
         for request in composer.finish() {
             counters.naksSent += 1
-            outbox.append(.nak(NegativeAcknowledgement(echo: currentEcho(at: now), request: request)))
+            outbox.append((.nak(NegativeAcknowledgement(echo: currentEcho(at: now), request: request)), parentAddress))
+            if attachment.askingSince == nil { attachment.askingSince = now }
         }
         if let next = earliestNeed(at: now) {
             nakAt = max(next, now + configuration.reorderDelay) + drawBackoff()

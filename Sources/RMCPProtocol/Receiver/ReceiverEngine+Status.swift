@@ -8,7 +8,8 @@ extension ReceiverEngine {
         if !outbox.isEmpty { return lastHeard }
         var next = min(nextStatus, nextRejoin)
         if let nakAt { next = min(next, nakAt) }
-        if case .receiving = phase { next = min(next, lastHeard + configuration.senderTimeout) }
+        if let parentDeadline { next = min(next, parentDeadline) }
+        if isWaitingForSender { next = min(next, lastHeard + configuration.senderTimeout) }
         return next
     }
 
@@ -19,13 +20,25 @@ extension ReceiverEngine {
         }
         if now >= nextStatus { reportStatus(at: now) }
         if !isFinished, now >= nextRejoin { checkSilence(at: now) }
-        if case .receiving = phase, now - lastHeard >= configuration.senderTimeout { finish(as: .failedSender, at: now) }
+        if let parentDeadline, now >= parentDeadline { checkParents(at: now) }
+        if isWaitingForSender, now - lastHeard >= configuration.senderTimeout {
+            if case .serving = phase { close(after: .complete, at: now) } else { finish(as: .failedSender, at: now) }
+        }
+    }
+
+    private var isWaitingForSender: Bool {
+        switch phase {
+        case .receiving, .serving: true
+        case .committing, .final, .finished: false
+        }
     }
 
     private mutating func checkSilence(at now: Instant) {
         if !isDeaf, case .receiving = phase, now - lastHeardGroup >= configuration.deafAfter {
             isDeaf = true
             events.append(.deaf)
+            // Only a child whose address is known is served there.
+            if attachment.attempt == nil { attach(to: parentTransmitter, at: now) }
         }
         if now - lastHeardGroup >= configuration.rejoinAfterSilence {
             events.append(.rejoin)
@@ -82,19 +95,36 @@ extension ReceiverEngine {
         judgeStorage(isFull: storage == PressureBucket.storageFull, hasOverflowed: overflowed, at: now)
         overflowed = false
         reportedPressure = pressure
-        var leaf = LeafStatus(state: state, progress: progressDecile, network: nil)
-        // Who is done, or does not keep up with the others, has no say in the rate.
+        lastReport = histogram(pressure: pressure)
+        hasReported = true
+        var histogram = lastReport
+        for index in histogram.rehomed.indices { histogram.rehomed[index] &+= attachment.debt[index] }
+        outbox.append(
+            (
+                .status(
+                    StatusReport(
+                        echo: currentEcho(at: now), longestDatagram: UInt16(clamping: longestDatagram), isDeaf: isDeaf,
+                        wantsStream: wantsStream, cookie: parent?.cookie ?? 0, histogram: histogram)), parentAddress
+            ))
+    }
+
+    /// A histogram of one, or a repair node's sum. Who is done, or does not keep up with the others, has no say in the
+    /// rate.
+    private func histogram(pressure: UInt8) -> StatusHistogram {
+        var network: LeafStatus.Network?
         if !state.isFinal, asksForLiveData, !isDeaf {
-            leaf.network = LeafStatus.Network(
+            network = LeafStatus.Network(
                 loss: LossBucket.index(of: arrivals.loss), pressure: pressure,
                 arrival: ArrivalBucket.index(bitsPerSecond: arrivals.arrivalRate))
         }
-        let histogram = StatusHistogram(leaf)
-        outbox.append(
-            .status(
-                StatusReport(
-                    echo: currentEcho(at: now), longestDatagram: UInt16(clamping: longestDatagram), isDeaf: isDeaf,
-                    histogram: histogram)))
+        guard isRepairNode else { return StatusHistogram(LeafStatus(state: state, progress: progressDecile, network: network)) }
+        var sum = region
+        // Behind a relay nobody hears the sender: how they fare is for the relay's own rate.
+        if wantsStream { sum.removeNetwork() }
+        if let network { sum.add(network) }
+        sum.tree.repairNodes += 1
+        if state == .complete { sum.tree.completeRepairNodes += 1 }
+        return sum
     }
 
     private var progressDecile: UInt8 {
@@ -127,7 +157,7 @@ extension ReceiverEngine {
     /// A host that takes in less than most others do may slow them down for half a second; then it falls behind, for
     /// longer each time, and fetches what it missed after them.
     private mutating func judgeStorage(isFull: Bool, hasOverflowed: Bool, at now: Instant) {
-        guard livePressureLimit < UInt8(PressureBucket.count), senderPhase == .streaming, !isBehind else {
+        guard livePressureLimit < UInt8(PressureBucket.count), parentPhase == .streaming, !isBehind else {
             storageFullSince = nil
             return
         }
@@ -149,9 +179,9 @@ extension ReceiverEngine {
 
     // MARK: Transmit
 
-    /// The next datagram for the parent's unicast address.
-    public mutating func pollTransmit(at now: Instant) -> [UInt8]? {
-        guard let packet = outbox.popFirst() else { return nil }
+    /// The next datagram, and the unicast address that it goes to.
+    public mutating func pollTransmit(at now: Instant) -> (bytes: [UInt8], destination: SocketAddress)? {
+        guard let (packet, destination) = outbox.popFirst() else { return nil }
         var writer = ByteWriter()
         PacketHeader(
             kind: PacketKind(of: packet), isUnicast: true, sessionTag: session.tag, transmitter: transmitter,
@@ -159,6 +189,6 @@ extension ReceiverEngine {
         ).write(to: &writer)
         nextSequence &+= 1
         writer.write(packet)
-        return writer.bytes
+        return (writer.bytes, destination)
     }
 }

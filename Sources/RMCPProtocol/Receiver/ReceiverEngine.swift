@@ -28,6 +28,15 @@ public enum ReceiverEvent: Sendable, Hashable {
     case commit(EndOfTable)
     /// The session is over for this receiver.
     case finished(ReceiverState)
+    /// Another parent from now on; 0 is below the sender.
+    case parentChanged(depth: Int)
+    /// The parent does not take this child. It is asked again later.
+    case refused(AttachAnswer.Verdict)
+    // Of a repair node alone: what its children need from it.
+    /// An authentic page, as it was signed.
+    case page(TablePage, body: [UInt8], Signature)
+    case end(EndOfTable, Signature)
+    case announced(Announce, Signature)
 }
 
 /// What the host tells the receiver engine about its storage.
@@ -41,6 +50,8 @@ public enum StorageEvent: Sendable, Hashable {
     case rejected(slot: Int, chunk: UInt32)
     /// The host has no buffer for this slot: what was placed is lost.
     case unavailable(slot: Int)
+    /// What was stored can't be read back: it is fetched again.
+    case damaged(chunk: UInt32)
     /// The bundle is on stable storage under its final name.
     case committed
     /// The bundle cannot be received here.
@@ -54,12 +65,15 @@ public enum StorageEvent: Sendable, Hashable {
 ///
 /// ```
 ///   receiving ──all done, table agrees──▶ committing ──durable──▶ final(complete)
+///       │                                       └──at a repair node──▶ serving ──nobody above──▶ finished
 ///       └────── failure, sender gone ───────────┴────────────────▶ final(failed) ──acknowledged──▶ finished
 /// ```
 public struct ReceiverEngine: Sendable {
     enum Phase: Sendable {
         case receiving
         case committing
+        /// A repair node that has everything and goes on for its children.
+        case serving
         case final(ReceiverState, attempts: Int)
         case finished
     }
@@ -70,8 +84,19 @@ public struct ReceiverEngine: Sendable {
     public internal(set) var announce: Announce
     /// Ephemeral: drawn for this session, known to the parent only.
     let transmitter: UInt32
-    let parent: SocketAddress
-    let parentTransmitter: UInt32
+    let role: ReceiverRole
+    var parents: ParentTable
+    var parentTransmitter: UInt32
+    /// Who multicasts the first transmissions, and whose sequence loss is measured by.
+    var streamTransmitter: UInt32
+    let firstAddress: SocketAddress
+    var attachment: Attachment
+    var lastParentCheck: Instant
+    /// What was last reported, without what is owed for former parents.
+    var lastReport = StatusHistogram()
+    var hasReported = false
+    /// Everybody below a repair node.
+    var region = StatusHistogram()
     let isResumable: Bool
     var random: RandomSource
 
@@ -85,7 +110,10 @@ public struct ReceiverEngine: Sendable {
     var settledFront = StreamPosition.start
     var candidateFront = StreamPosition.start
     var candidateTime: Instant
-    var senderPhase = SessionPhase.waiting
+    /// As the parent says; it may be ahead of it, but not behind.
+    var parentPhase = SessionPhase.waiting
+    /// Bits per second of the stream.
+    public internal(set) var streamRate = 0.0
     var knownPages: UInt32 = 0
     var senderHasEnd = false
     /// No request for absent chunks before this, unless all before `catchUpRenewal` are in.
@@ -123,7 +151,7 @@ public struct ReceiverEngine: Sendable {
     var reportedPressure: UInt8 = 0
     var pendingFinalSequence: UInt32?
 
-    var outbox: Deque<Packet> = []
+    var outbox: Deque<(Packet, SocketAddress)> = []
     var events: Deque<ReceiverEvent> = []
     var nextSequence: UInt32 = 0
     public internal(set) var counters = ReceiverCounters()
@@ -133,19 +161,27 @@ public struct ReceiverEngine: Sendable {
     ///     process is restarted.
     ///   - announce: verified and accepted.
     ///   - source, transmitter: where it came from, and who multicasts the session.
+    ///   - role: a leaf, or the upper half of a repair node.
     ///   - isResumable: whether the host may have chunks of this bundle from before.
     ///   - seed: where jitter comes from; must not repeat in production.
     public init(
         identity: UInt32, configuration: Configuration, announce: Announce, source: SocketAddress, transmitter parentTransmitter: UInt32,
-        isResumable: Bool, verifier: any MessageVerifier, digest: any MessageDigest, seed: UInt64, at now: Instant
+        role: ReceiverRole = .leaf, isResumable: Bool, verifier: any MessageVerifier, digest: any MessageDigest, seed: UInt64, at now: Instant
     ) {
         self.configuration = configuration
         self.announce = announce
         self.verifier = verifier
         self.digest = digest
         self.isResumable = isResumable
-        parent = source
+        self.role = role
+        firstAddress = source
         self.parentTransmitter = parentTransmitter
+        streamTransmitter = parentTransmitter
+        parents = ParentTable(configuration: configuration)
+        _ = parents.add(parentTransmitter, at: source, now: now)
+        // A first choice that turns out not to be the best is corrected soon.
+        attachment = Attachment(at: now + (configuration.parentJitter - configuration.parentHysteresis))
+        lastParentCheck = now
         var random = RandomSource(seed: seed)
         transmitter = identity
         slots = AssemblySlots(
@@ -162,12 +198,22 @@ public struct ReceiverEngine: Sendable {
         // The first status is what the sender counts joins by: soon, but not all at once.
         nextStatus = now + random.interval(upTo: configuration.minimumStatusInterval * 0.5)
         self.random = random
+        // Multicast does not cross the link: nothing comes before the parent knows the address.
+        if wantsStream { attach(to: parentTransmitter, at: now) }
     }
 
     // MARK: What the host asks
 
     public var session: SessionID { announce.session }
-    public var parentAddress: SocketAddress { parent }
+    var wantsStream: Bool { if case .repairNode(_, .unicast) = role { true } else { false } }
+    /// The id of a repair node's other half, which is a parent itself.
+    var downstreamTransmitter: UInt32? { if case .repairNode(let id, _) = role { id } else { nil } }
+    var isRepairNode: Bool { downstreamTransmitter != nil }
+    /// What its parent says of the session; everything before `knownFront` has been sent once.
+    public var sessionPhase: SessionPhase { parentPhase }
+    public var knownFront: StreamPosition? { front }
+    /// A repair node's children, as it sums them up.
+    public mutating func report(region sum: StatusHistogram) { region = sum }
     public var isFinished: Bool { if case .finished = phase { true } else { false } }
     public var chunksDone: UInt32 { ledger.doneCount }
     /// Total number of chunks: from END, or from the announced length; nil while neither is known.
@@ -187,6 +233,7 @@ public struct ReceiverEngine: Sendable {
         case .receiving, .committing:
             if isBehind { return .behind }
             return front == nil && ledger.doneCount == 0 ? .joined : .receiving
+        case .serving: return .complete
         case .final(let state, _): return state
         case .finished: return finalState
         }
@@ -224,9 +271,20 @@ public struct ReceiverEngine: Sendable {
             for chunk in range { ledger[chunk] = .done }
         case .rejected(let slot, let chunk): refill(slot: slot, chunk: chunk, at: now)
         case .unavailable(let slot): abandon(slot: slot)
+        case .damaged(let chunk):
+            guard ledger[chunk] == .done else { return }
+            ledger[chunk] = .absent
+            if case .serving = phase { phase = .receiving }
+            armNAK(at: now)
         case .committed:
             guard case .committing = phase else { return }
-            finish(as: .complete, at: now)
+            if isRepairNode {
+                phase = .serving
+                nextStatus = now
+                if parent?.isLeaving ?? true { close(after: .complete, at: now) }
+            } else {
+                finish(as: .complete, at: now)
+            }
         case .failed(let state): finish(as: state, at: now)
         case .overflow(let datagrams):
             counters.overflowed += datagrams
@@ -265,21 +323,36 @@ public struct ReceiverEngine: Sendable {
 
     mutating func finish(as state: ReceiverState, at now: Instant) {
         switch phase {
-        case .receiving, .committing: break
+        case .receiving, .committing, .serving: break
         case .final, .finished: return
         }
         finalState = state
         phase = .final(state, attempts: 0)
         nakAt = nil
         nextStatus = now
-        if senderPhase == .leaving || senderPhase == .aborted { close(after: state, at: now) }
+        if parent?.isLeaving ?? true { close(after: state, at: now) }
     }
 
     /// Says the final state once more and goes: nobody is left to acknowledge it.
     mutating func close(after state: ReceiverState, at now: Instant) {
+        finalState = state
         enqueueStatus(at: now)
         phase = .finished
         events.append(.finished(state))
+    }
+}
+
+/// What a receiver engine is part of.
+public enum ReceiverRole: Sendable, Hashable {
+    case leaf
+    /// The upper half of a repair node. `transmitter` is the ephemeral id of its lower half.
+    case repairNode(transmitter: UInt32, Upstream)
+
+    public enum Upstream: Sendable, Hashable {
+        /// It hears the sender's group.
+        case group
+        /// It asks for everything at its own address.
+        case unicast
     }
 }
 
@@ -299,5 +372,6 @@ public struct ReceiverCounters: Sendable, Hashable {
     public var statusesSent: UInt64 = 0
     public var chunksKept: UInt64 = 0
     public var chunksRejected: UInt64 = 0
+    public var parentChanges: UInt64 = 0
     public init() {}
 }

@@ -1,3 +1,5 @@
+import DequeModule
+
 /// What a parent knows of its children: an ephemeral id, where to answer, and the last histogram. Sums are kept as
 /// statuses come, so that each costs the same whatever their number.
 struct ChildTable: Sendable {
@@ -15,7 +17,14 @@ struct ChildTable: Sendable {
             }
         }
 
-        /// The same with everybody who was not done counted as lost.
+        var isRepairNode: Bool {
+            switch self {
+            case .leaf: false
+            case .sum(let histogram): histogram.tree.repairNodes > 0
+            }
+        }
+
+        /// The same with everybody who was not done counted as lost, and without the repair node that said it.
         var lost: Report {
             switch self {
             case .leaf(var leaf):
@@ -24,6 +33,7 @@ struct ChildTable: Sendable {
                 return .leaf(leaf)
             case .sum(let histogram):
                 var lost = StatusHistogram()
+                lost.rehomed = histogram.rehomed
                 for state in ReceiverState.allCases {
                     let target: ReceiverState = state.isFinal ? state : .lost
                     lost.states[Int(target.rawValue)] &+= histogram.count(state)
@@ -39,25 +49,38 @@ struct ChildTable: Sendable {
         var lastHeard: Instant
         var longestDatagram: UInt16
         var isLost: Bool
+        /// Where it showed a cookie from; nil while nothing proves its address.
+        var address: SocketAddress?
     }
 
     private var children: [UInt32: Child] = [:]
     private let limit: Int
-    /// Everybody who ever joined, the lost among them.
+    /// Those that left lately: a STATUS that their DETACH overtook must not bring them back.
+    private var detached: Deque<(id: UInt32, at: Instant)> = []
+    private static let detachedLimit = 256
+    private static let detachedMemory = Interval.milliseconds(500)
+    /// The sum of all reports, as they are.
     private(set) var summary = StatusHistogram()
+    /// Everybody who ever joined, the lost among them, each counted once.
+    var receivers: StatusHistogram { summary.withoutRehomed }
     /// Children that could not be taken for want of room.
     private(set) var refused = 0
 
     init(configuration: Configuration) { limit = configuration.maximumChildren }
 
     /// Receivers that joined, whatever became of them.
-    var population: Int { Int(summary.population) }
+    var population: Int { Int(receivers.population) }
+    /// The sender is not told of these by name, but how many there are.
+    var repairNodes: Int { Int(summary.tree.repairNodes) }
+    /// Repair nodes that lack something.
+    var incompleteRepairNodes: Int { Int(summary.tree.repairNodes &- summary.tree.completeRepairNodes) }
     var childCount: Int { children.count }
     var active: Int { Int(summary.active) }
 
     /// True when this is the child's first status.
     @discardableResult
-    mutating func update(id: UInt32, report: StatusReport, at now: Instant) -> Bool {
+    mutating func update(id: UInt32, report: StatusReport, provenAddress: SocketAddress? = nil, at now: Instant) -> Bool {
+        if detached.contains(where: { $0.id == id && now - $0.at < Self.detachedMemory }) { return false }
         if let old = children[id] {
             subtract(old.report)
         } else if children.count >= limit {
@@ -66,10 +89,24 @@ struct ChildTable: Sendable {
         }
         let isNew = children[id] == nil
         let report = (kept: Report(report.histogram), longest: report.longestDatagram)
-        children[id] = Child(report: report.kept, lastHeard: now, longestDatagram: report.longest, isLost: false)
+        children[id] = Child(report: report.kept, lastHeard: now, longestDatagram: report.longest, isLost: false, address: provenAddress)
         add(report.kept)
         return isNew
     }
+
+    /// It has found another parent, which counts it from now on.
+    mutating func remove(_ id: UInt32, at now: Instant) {
+        guard let child = children.removeValue(forKey: id) else { return }
+        if detached.count >= Self.detachedLimit { detached.removeFirst() }
+        detached.append((id, now))
+        subtract(child.report)
+    }
+
+    /// Where a child is known to be; nil for one that has not proven it.
+    func address(of id: UInt32) -> SocketAddress? { children[id]?.address }
+
+    var isFull: Bool { children.count >= limit }
+    func contains(_ id: UInt32) -> Bool { children[id] != nil }
 
     private mutating func add(_ report: Report) {
         switch report {
@@ -97,7 +134,7 @@ struct ChildTable: Sendable {
     /// Counts those who fell silent before they were done as lost.
     mutating func expire(silentFor timeout: Interval, at now: Instant) {
         for (id, child) in children where !child.isLost && now - child.lastHeard >= timeout {
-            guard child.report.isActive else { continue }
+            guard child.report.isActive || child.report.isRepairNode else { continue }
             let lost = child.report.lost
             subtract(child.report)
             add(lost)

@@ -11,6 +11,12 @@ struct RepairQueue: Sendable {
         var older = PacketSet()
         var recentStart = Instant.zero
         var isQueued = false
+        /// The only child that lacks what is pending; nil once a second one does.
+        var loneAsker: UInt32?
+        /// The only child that what is recent went to; nil when it went to everybody.
+        var repairedTo: UInt32?
+        /// Its bytes are not here: it waits for them outside the queue.
+        var isParked = false
 
         /// Moves to the next generation when a hold-off has passed, and forgets both when two have.
         mutating func age(holdOff: Interval, at now: Instant) {
@@ -43,14 +49,19 @@ struct RepairQueue: Sendable {
     func needs(_ chunk: UInt32) -> Bool { entries[chunk].map { !$0.pending.isEmpty } ?? false }
 
     /// Takes what one NAK lacks of one chunk; what was repaired within `holdOff` is left out.
-    mutating func request(chunk: UInt32, packets: PacketSet, holdOff: Interval, at now: Instant) {
+    /// - Parameter asker: the child; nil for one that can only be answered by multicast.
+    mutating func request(chunk: UInt32, packets: PacketSet, by asker: UInt32? = nil, holdOff: Interval, at now: Instant) {
         var entry = entries[chunk] ?? Entry()
         var wanted = packets
         entry.age(holdOff: holdOff, at: now)
-        wanted.subtract(entry.recent)
-        wanted.subtract(entry.older)
+        // What went to one child alone was not repaired for another.
+        if entry.repairedTo == nil || entry.repairedTo == asker {
+            wanted.subtract(entry.recent)
+            wanted.subtract(entry.older)
+        }
+        if entry.pending.isEmpty { entry.loneAsker = asker } else if entry.loneAsker != asker { entry.loneAsker = nil }
         entry.pending.formUnion(wanted)
-        if !entry.pending.isEmpty, !entry.isQueued {
+        if !entry.pending.isEmpty, !entry.isQueued, !entry.isParked {
             entry.isQueued = true
             queue.append((chunk, now + aggregationDelay))
         }
@@ -63,6 +74,25 @@ struct RepairQueue: Sendable {
         return first.chunk
     }
 
+    /// The child that alone lacks what is pending of a chunk.
+    func loneAsker(of chunk: UInt32) -> UInt32? { entries[chunk]?.loneAsker }
+
+    /// Takes the first chunk out of the queue until its bytes are here.
+    mutating func parkFirst() {
+        guard let first = queue.popFirst() else { return }
+        entries[first.chunk]?.isQueued = false
+        entries[first.chunk]?.isParked = true
+    }
+
+    /// The chunk's bytes are here: what is pending of it is due.
+    mutating func unpark(_ chunk: UInt32, at now: Instant) {
+        guard var entry = entries[chunk], entry.isParked else { return }
+        entry.isParked = false
+        entry.isQueued = !entry.pending.isEmpty
+        if entry.isQueued { queue.append((chunk, now)) }
+        entries[chunk] = entry
+    }
+
     /// Puts the first chunk behind the others, since its bytes must be fetched first.
     mutating func postponeFirst(to due: Instant) {
         guard let first = queue.popFirst() else { return }
@@ -70,9 +100,18 @@ struct RepairQueue: Sendable {
     }
 
     /// Takes up to `limit` packets of the first chunk in the queue.
-    mutating func takeFirst(limit: Int, holdOff: Interval, at now: Instant, _ body: (Int) -> Void) {
+    /// - Parameter recipient: the child that they go to; nil for everybody.
+    mutating func takeFirst(limit: Int, to recipient: UInt32? = nil, holdOff: Interval, at now: Instant, _ body: (Int) -> Void) {
         guard let chunk = queue.first?.chunk, var entry = entries[chunk] else { return }
         entry.age(holdOff: holdOff, at: now)
+        if entry.recent.isEmpty, entry.older.isEmpty {
+            entry.repairedTo = recipient
+        } else if entry.repairedTo != recipient {
+            // Who got which is not kept: nobody is held off for what may not have come.
+            entry.recent.removeAll()
+            entry.older.removeAll()
+            entry.repairedTo = recipient
+        }
         var taken = 0
         var position = entry.pending.first()
         while let packet = position, taken < limit {
@@ -92,6 +131,6 @@ struct RepairQueue: Sendable {
     /// Forgets chunks whose hold-off has passed and of which nothing is pending.
     mutating func prune(holdOff: Interval, at now: Instant) {
         guard !entries.isEmpty else { return }
-        entries = entries.filter { $0.value.isQueued || now - $0.value.recentStart < holdOff * 2 }
+        entries = entries.filter { $0.value.isQueued || ($0.value.isParked && !$0.value.pending.isEmpty) || now - $0.value.recentStart < holdOff * 2 }
     }
 }

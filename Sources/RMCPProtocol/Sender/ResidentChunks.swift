@@ -24,6 +24,7 @@ struct ResidentChunks: Sendable {
     }
 
     mutating func touch(_ chunk: UInt32, at now: Instant) { lastUse[chunk] = now }
+    mutating func failFetch(_ chunk: UInt32) { fetching.remove(chunk) }
     mutating func beginFetch(_ chunk: UInt32) { fetching.insert(chunk) }
 
     /// Makes room for one more: the chunk to release, if there must be one. Chunks at or behind `position` have not

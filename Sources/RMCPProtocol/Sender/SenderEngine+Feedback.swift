@@ -1,8 +1,8 @@
 import DequeModule
 
 extension SenderEngine {
-    /// Takes a datagram that came by unicast. Anything that is not a child's NAK or STATUS of this session is counted
-    /// and dropped.
+    /// Takes a datagram that came by unicast. Anything that a child of this session does not send is counted and
+    /// dropped.
     public mutating func handle(datagram: RawSpan, from source: SocketAddress, at now: Instant) {
         let header: PacketHeader
         let packet: Packet
@@ -12,6 +12,7 @@ extension SenderEngine {
             counters.malformed += 1
             return
         }
+        if case .solicitation = packet { return announce(to: source) }
         guard header.sessionTag == session.tag, header.transmitter != transmitter else {
             counters.foreign += 1
             return
@@ -20,34 +21,14 @@ extension SenderEngine {
         switch packet {
         case .status(let report): handle(report, header: header, from: source, at: now)
         case .nak(let nak): handle(nak, from: header.transmitter, at: now)
+        case .attach(let request): handle(request, from: header.transmitter, at: source)
+        case .detach(let cookie): handleDetach(cookie: cookie, header: header, from: source, at: now)
         default: counters.foreign += 1
         }
         advancePhase(at: now)
     }
 
-    private mutating func handle(_ report: StatusReport, header: PacketHeader, from source: SocketAddress, at now: Instant) {
-        guard report.histogram.population > 0 else {
-            counters.malformed += 1
-            return
-        }
-        counters.statusesReceived += 1
-        sample(report.echo, at: now)
-        let before = (children.summary.states, children.summary.progress)
-        children.update(id: header.transmitter, report: report, at: now)
-        if (children.summary.states, children.summary.progress) != before { lastProgress = now }
-        noteDelivery(report, from: header.transmitter, at: source, now: now)
-        if report.histogram.active == 0 {
-            // Final: the child repeats it until it hears this.
-            enqueue(.acknowledgement(sequence: header.sequence), to: .peer(source))
-        }
-        if children.active > 0 { idleSince = nil }
-        // A receiver that is being overrun cannot wait for the next tick.
-        if report.histogram.pressure.suffix(PressureBucket.count - Int(PressureBucket.overload)).contains(where: { $0 > 0 }) {
-            updateRate(at: now)
-        }
-    }
-
-    private mutating func sample(_ echo: TimestampEcho, at now: Instant) {
+    mutating func sample(_ echo: TimestampEcho, at now: Instant) {
         guard echo.timestamp > 0 else { return }
         let clock = UInt64(clamping: now.nanoseconds / 1_000)
         // A timestamp that was not sent yet, or long ago, is a forgery or a suspended host.
@@ -62,14 +43,15 @@ extension SenderEngine {
         counters.naksReceived += 1
         sample(nak.echo, at: now)
         children.heard(child, at: now)
-        if withNeeds(ofChild: child, { _ = $0.accept(nak.request, at: now) }) { return }
-        let confirmed = accept(nak.request, at: now)
+        if withNeeds(ofChild: child, { _ = $0.accept(nak.request, from: nil, at: now) }) { return }
+        // Only one whose address is known can be answered alone.
+        let confirmed = accept(nak.request, from: children.address(of: child) == nil ? nil : child, at: now)
         // A lone child has nobody to be kept from asking.
         if !confirmed.isEmpty, children.childCount > 1 { enqueue(.ncf(confirmed), to: .group) }
     }
 
     /// Queues what has been sent before and is asked for; tells what will come.
-    private mutating func accept(_ request: RepairRequest, at now: Instant) -> RepairRequest {
+    private mutating func accept(_ request: RepairRequest, from child: UInt32?, at now: Instant) -> RepairRequest {
         var confirmed = RepairRequest()
         for entry in request.packets {
             let wanted = clipToSent(entry)
@@ -77,14 +59,16 @@ extension SenderEngine {
             if repairs.isFull, !repairs.needs(entry.chunk) {
                 guard catchUp.request(entry.chunk..<entry.chunk + 1, holdOff: repairHoldOff, at: now) else { continue }
             } else {
-                repairs.request(chunk: entry.chunk, packets: wanted.packets, holdOff: repairHoldOff, at: now)
+                repairs.request(chunk: entry.chunk, packets: wanted.packets, by: child, holdOff: repairHoldOff, at: now)
+                // What goes to one child alone must keep nobody else from asking.
+                if child != nil, repairs.loneAsker(of: entry.chunk) == child { continue }
             }
             confirmed.packets.append(wanted)
         }
         for range in request.chunks {
-            let sent = range.clamped(to: 0..<position.chunk)
-            guard !sent.isEmpty, catchUp.request(sent, holdOff: repairHoldOff, at: now) else { continue }
-            confirmed.chunks.append(sent)
+            for sent in available(in: range) where catchUp.request(sent, holdOff: repairHoldOff, at: now) {
+                confirmed.chunks.append(sent)
+            }
         }
         for range in request.pages {
             let sent = range.clamped(to: 0..<pagesSent)
@@ -97,6 +81,14 @@ extension SenderEngine {
         }
         if !confirmed.isEmpty { lastProgress = now }
         return confirmed
+    }
+
+    /// Whole chunks that can be served: sent once, and at a repair node, here. It gets the others itself, and children
+    /// ask for them again.
+    private func available(in range: Range<UInt32>) -> [Range<UInt32>] {
+        let sent = range.clamped(to: 0..<position.chunk)
+        guard !sent.isEmpty else { return [] }
+        return repeater.map { $0.held.overlap(with: sent) } ?? [sent]
     }
 
     /// What of a request has been sent once: the rest will come anyway.

@@ -3,20 +3,21 @@ import DequeModule
 extension SenderEngine {
     /// Moves through the life of a session as far as its conditions are met.
     mutating func advancePhase(at now: Instant) {
+        if let repeater { return advanceRepeater(repeater, at: now) }
         switch phase {
         case .waiting: startIfReady(at: now)
         case .streaming:
             // Everybody is gone or done: what is left would be sent to nobody.
             if let idleSince, now - idleSince >= configuration.childTimeout * 2 { conclude(at: now) }
         case .draining:
-            if children.active == 0 {
+            if isEverybodyDone, mayConclude(at: now) {
                 phase = .lingering(until: now + configuration.linger)
                 advancePhase(at: now)
             } else if now - lastProgress >= configuration.stalledTimeout {
                 conclude(at: now)
             }
         case .lingering(let until):
-            if children.active > 0 {
+            if !isEverybodyDone {
                 lastProgress = now
                 phase = .draining
             } else if now >= until {
@@ -26,15 +27,25 @@ extension SenderEngine {
         }
     }
 
+    private var isEverybodyDone: Bool {
+        switch configuration.until {
+        case .receivers: children.active == 0
+        // Without a repair node there is nobody who could serve the receivers afterwards.
+        case .repairNodes: children.repairNodes == 0 ? children.active == 0 : children.incompleteRepairNodes == 0
+        }
+    }
+
     private mutating func startIfReady(at now: Instant) {
-        let joined = children.active
+        // Repair nodes are worth starting for when they are to serve the receivers later.
+        let joined = Int(children.receivers.active) + (configuration.until == .repairNodes ? children.repairNodes : 0)
         let elapsed = now - created
         if elapsed >= configuration.maximumWait {
             guard joined > 0 else { return leave(children.population == 0 ? .nobodyCame : .partial, at: now) }
         } else {
             // Who came and cannot take part (a full disk) has come, too: nobody waits for it to come again.
             let wanted = max(1, configuration.waitForReceivers ?? 1)
-            guard elapsed >= configuration.minimumWait, children.population >= wanted else { return }
+            let came = children.population + (configuration.until == .repairNodes ? children.repairNodes : 0)
+            guard elapsed >= configuration.minimumWait, came >= wanted else { return }
             guard joined > 0 else { return leave(.partial, at: now) }
             guard isDatagramLengthSettled(at: now) else { return }
         }
@@ -67,9 +78,11 @@ extension SenderEngine {
 
     /// Ends the session for the reasons that the receivers' states give.
     private mutating func conclude(at now: Instant) {
-        let summary = children.summary
+        let summary = children.receivers
         let kind: SenderOutcome.Kind
-        if summary.population == 0 {
+        if configuration.until == .repairNodes, children.repairNodes > 0, children.incompleteRepairNodes == 0, summary.failed == 0 {
+            kind = .complete
+        } else if summary.population == 0 {
             kind = .nobodyCame
         } else if summary.active == 0, summary.failed == 0, summary.count(.lost) == 0 {
             kind = .complete
@@ -82,7 +95,7 @@ extension SenderEngine {
     }
 
     mutating func leave(_ kind: SenderOutcome.Kind, at now: Instant) {
-        let outcome = SenderOutcome(kind: kind, receivers: children.summary)
+        let outcome = SenderOutcome(kind: kind, receivers: children.receivers)
         phase = .leaving(outcome, repeatsLeft: configuration.leavingRepeats, next: now)
     }
 
@@ -94,6 +107,7 @@ extension SenderEngine {
         }
         phase = .leaving(outcome, repeatsLeft: left - 1, next: now + configuration.leavingInterval)
         enqueue(.heartbeat(heartbeat(at: now)), to: .group)
+        for child in unicastChildren { enqueue(.heartbeat(heartbeat(at: now, timeToLive: 0)), to: .peer(child.address)) }
     }
 
     // MARK: Announce and heartbeat
@@ -107,8 +121,20 @@ extension SenderEngine {
             lengthProbeDue = true
         }
         nextAnnounce = now + interval
-        let signature = signer.signature(for: announce.signedMessage)
-        enqueue(.announce(announce, signature), to: .group)
+        enqueue(signedAnnounce, to: .group)
+        for child in unicastChildren { enqueue(signedAnnounce, to: .peer(child.address)) }
+    }
+
+    var signedAnnounce: Packet {
+        .announce(announce, repeater?.announceSignature ?? signer.signature(for: announce.signedMessage))
+    }
+
+    /// Answers a SOLICITATION: what there is to have, to one address.
+    public mutating func announce(to address: SocketAddress) {
+        switch phase {
+        case .leaving, .finished: return
+        default: enqueue(signedAnnounce, to: .peer(address))
+        }
     }
 
     mutating func scheduleHeartbeat(at now: Instant) {
@@ -121,8 +147,8 @@ extension SenderEngine {
         switch phase {
         case .waiting: return configuration.heartbeatIntervalWaiting
         case .streaming:
-            // 86 bytes on the wire, as a share of the rate.
-            let spaced = Interval.seconds(86 * 8 / (configuration.heartbeatShare * rateController.rate))
+            // 96 bytes on the wire, as a share of the rate.
+            let spaced = Interval.seconds(96 * 8 / (configuration.heartbeatShare * rateController.rate))
             return min(max(spaced, configuration.minimumHeartbeatInterval), longest)
         case .draining:
             // What is still missing is asked for in answer to heartbeats: often at first, then less.
@@ -132,7 +158,7 @@ extension SenderEngine {
         }
     }
 
-    func heartbeat(at now: Instant) -> Heartbeat {
+    func heartbeat(at now: Instant, timeToLive: UInt8? = nil) -> Heartbeat {
         Heartbeat(
             phase: sessionPhase,
             timestamp: UInt64(max(1, now.nanoseconds / 1_000)),
@@ -144,7 +170,8 @@ extension SenderEngine {
             hasEnd: endSent,
             rate: UInt64(rateController.rate),
             liveLossLimit: liveLossLimit,
-            livePressureLimit: livePressureLimit)
+            livePressureLimit: livePressureLimit,
+            place: place(timeToLive: timeToLive ?? configuration.timeToLive))
     }
 
     /// Receivers that lose clearly more than the quantile, and more than a tenth, do not ask for live repairs: what
@@ -185,7 +212,9 @@ extension SenderEngine {
     }
 
     mutating func applyRate(at now: Instant) {
-        let rate = UInt64(rateController.rate)
+        // Repairs go at the pace of the stream that they are for, while there is one.
+        let followed = repeater.map { $0.isRelay ? 0 : $0.upstreamRate } ?? 0
+        let rate = UInt64(max(followed, rateController.rate))
         // A burst of at most one batch duration, and at least one datagram.
         let burst = max(datagramLength, Int(Double(rate) / 8 * configuration.batchDuration.inSeconds))
         bucket.setRate(rate, burst: burst, at: now)

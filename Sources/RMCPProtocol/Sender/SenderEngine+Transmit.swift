@@ -7,8 +7,7 @@ extension SenderEngine {
         if let (packet, destination) = control.popFirst() { return .datagram(encode(packet, to: destination), destination) }
         if lengthProbeDue {
             lengthProbeDue = false
-            let signature = signer.signature(for: announce.signedMessage)
-            return .datagram(encode(.announce(announce, signature), to: .group, paddedTo: datagramLength), .group)
+            return .datagram(encode(signedAnnounce, to: .group, paddedTo: datagramLength), .group)
         }
         switch phase {
         case .waiting, .leaving, .finished: return nil
@@ -18,6 +17,7 @@ extension SenderEngine {
             wasLimitedByRate = wasLimitedByRate || hasPacedWork || repairs.nextDue.map { $0 <= now } ?? false
             return nil
         }
+        if let copy = nextCopy() { return copy }
         if let page = nextPageRepair() { return paced(page) }
         if let batch = nextRepair(at: now) { return .data(batch) }
         if case .streaming = phase {
@@ -33,14 +33,8 @@ extension SenderEngine {
 
     private mutating func encode(_ packet: Packet, to destination: Destination, paddedTo length: Int = 0) -> [UInt8] {
         let isUnicast = destination != .group
-        let sequence: UInt32
-        if isUnicast {
-            sequence = nextUnicastSequence
-            nextUnicastSequence &+= 1
-        } else {
-            sequence = nextSequence
-            nextSequence &+= 1
-        }
+        let sequence = sequence(for: destination)
+        advanceSequence(for: destination, by: 1)
         var writer = ByteWriter(capacity: datagramLength)
         PacketHeader(
             kind: PacketKind(of: packet), isUnicast: isUnicast, sessionTag: session.tag, transmitter: transmitter,
@@ -76,12 +70,17 @@ extension SenderEngine {
     // MARK: Data
 
     private mutating func nextFirstTransmission(at now: Instant) -> Transmit? {
+        if let repeater, !repeater.isRelay { return nil }
         while position.chunk < chunkCount {
+            guard isReady(position.chunk) else { return nil }
             if position.chunk >= table.pagedChunkCount { table.closePage(datagramLength: datagramLength) }
             // A chunk's page goes before it: who has the page can verify what follows.
             if let page = table.pageIndex(ofChunk: position.chunk), page >= pagesSent {
                 pagesSent = page + 1
-                if let packet = table.packet(forPage: page) { return paced(packet) }
+                if let packet = table.packet(forPage: page) {
+                    copyToStreamChildren(.packet(packet))
+                    return paced(packet)
+                }
             }
             guard let record = table[position.chunk] else { return nil }
             let total = ChunkGeometry.packetCount(
@@ -98,7 +97,17 @@ extension SenderEngine {
         lastProgress = now
         nextHeartbeat = now
         events.append(.sentOnce)
+        copyToStreamChildren(.packet(table.finish()))
         return paced(table.finish())
+    }
+
+    /// A relay sends a chunk once it has verified it, in order; its bytes may have to come back from the cache.
+    private mutating func isReady(_ chunk: UInt32) -> Bool {
+        guard repeater != nil, table[chunk]?.kind != .zero else { return true }
+        guard holds(chunk) else { return false }
+        if resident.contains(chunk) { return true }
+        fetch(chunk)
+        return false
     }
 
     private mutating func firstTransmission(record: ChunkRecord, total: Int, at now: Instant) -> DataBatch {
@@ -115,6 +124,7 @@ extension SenderEngine {
         unicastCredit = min(unicastCredit + Double(bytes) * configuration.unicastShareWhileStreaming, 1_000_000)
         catchUpCredit = min(catchUpCredit + Double(bytes) * configuration.catchUpShareWhileStreaming, 1_000_000)
         if packet == total { resident.touch(chunk, at: now) }
+        copyToStreamChildren(.batch(batch))
         return batch
     }
 
@@ -123,13 +133,19 @@ extension SenderEngine {
         var examined = 0
         while examined < 8, let chunk = repairs.dueChunk(at: now), let record = table[chunk] {
             guard resident.contains(chunk) else {
+                guard holds(chunk) else {
+                    repairs.parkFirst()
+                    continue
+                }
                 fetch(chunk)
                 repairs.postponeFirst(to: now + configuration.repairAggregationDelay)
                 examined += 1
                 continue
             }
-            var batch = makeBatch(chunk: chunk, record: record, isRepair: true, to: destination)
-            repairs.takeFirst(limit: batchLimit, holdOff: repairHoldOff, at: now) { batch.append($0) }
+            let asker = destination == .group ? repairs.loneAsker(of: chunk) : nil
+            let alone = asker.flatMap { children.address(of: $0) }
+            var batch = makeBatch(chunk: chunk, record: record, isRepair: true, to: alone.map { .peer($0) } ?? destination)
+            repairs.takeFirst(limit: batchLimit, to: alone == nil ? nil : asker, holdOff: repairHoldOff, at: now) { batch.append($0) }
             guard batch.count > 0 else { continue }
             resident.touch(chunk, at: now)
             counters.repairBytes += UInt64(account(batch))
@@ -176,18 +192,14 @@ extension SenderEngine {
     ) -> DataBatch {
         DataBatch(
             chunk: chunk, isRepair: isRepair, destination: destination, sessionTag: session.tag, transmitter: transmitter,
-            firstSequence: destination == .group ? nextSequence : nextUnicastSequence, encodedLength: record.encodedLength,
+            firstSequence: sequence(for: destination), encodedLength: record.encodedLength,
             payloadLength: announce.payloadLength)
     }
 
-    private mutating func account(_ batch: DataBatch) -> Int {
+    mutating func account(_ batch: DataBatch) -> Int {
         let bytes = batch.byteCount
-        if batch.destination == .group {
-            nextSequence &+= UInt32(batch.count)
-        } else {
-            nextUnicastSequence &+= UInt32(batch.count)
-            if case .streaming = phase { unicastCredit -= Double(bytes) }
-        }
+        advanceSequence(for: batch.destination, by: batch.count)
+        if batch.isRepair, batch.destination != .group, case .streaming = phase { unicastCredit -= Double(bytes) }
         bucket.consume(bytes + batch.count * Self.perDatagramOverhead)
         count(bytes: bytes, datagrams: batch.count)
         return bytes

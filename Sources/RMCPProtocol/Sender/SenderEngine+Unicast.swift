@@ -1,61 +1,56 @@
-/// A child that multicast does not reach any more, though it hears unicast: a switch that lost its membership for good,
-/// a firewall. Its needs are served to its own address.
+import DequeModule
+
+/// A child that is served at its own address: one that multicast does not reach any more though it hears unicast (a
+/// switch that lost its membership for good, a firewall), or a repair node behind a link without multicast.
 struct UnicastChild: Sendable {
     let id: UInt32
     let address: SocketAddress
+    /// First transmissions go to it, too, and not only what it asks for.
+    var wantsStream: Bool
     var repairs: RepairQueue
     var catchUp: CatchUpQueue
     var pageRepairs = IndexRangeSet()
     var endRequested = false
     var nextHeartbeat: Instant
-    /// Timestamps of the last heartbeats to its address, drawn at random. An echo of one proves that the address is the
-    /// child's own: nobody else can be made to receive a stream that they did not ask for.
-    var challenges: [UInt64] = []
-    var isProven = false
-    /// Until then each STATUS is good for one heartbeat, which is shorter: nor can anybody be made to receive more than
-    /// is sent in their name.
-    var isOwedHeartbeat = true
+    /// Its own, without gaps: it measures loss by it.
+    var nextSequence: UInt32 = 0
 
-    init(id: UInt32, address: SocketAddress, configuration: Configuration, at now: Instant) {
+    init(id: UInt32, address: SocketAddress, wantsStream: Bool, configuration: Configuration, at now: Instant) {
         self.id = id
         self.address = address
+        self.wantsStream = wantsStream
         repairs = RepairQueue(configuration: configuration)
         catchUp = CatchUpQueue(configuration: configuration)
         nextHeartbeat = now
     }
 
-    static let challengeLimit = 8
-    /// No clock says so much (35,000 years and more), so that neither end takes a challenge for a time to measure by.
-    static let challengeMark: UInt64 = 1 << 63
-
-    var heartbeatDue: Instant? { isProven || isOwedHeartbeat ? nextHeartbeat : nil }
-
     /// Whether the chunk's bytes are wanted for it.
     func needs(_ chunk: UInt32) -> Bool { repairs.needs(chunk) || catchUp.current?.chunk == chunk }
 }
 
-/// Unicast where multicast is not delivered: heartbeats find it out, and requests are answered to the child alone, under
-/// a share of the rate.
+/// Unicast where multicast is not delivered. Only a child that has shown its address's cookie is served so: nobody else
+/// can be made to receive a stream that they did not ask for.
 extension SenderEngine {
-    /// Takes note of whether a child hears the group.
+    /// Takes note of how a child must be reached.
     mutating func noteDelivery(_ report: StatusReport, from id: UInt32, at source: SocketAddress, now: Instant) {
         let index = unicastChildren.firstIndex { $0.id == id }
-        guard report.isDeaf, report.histogram.active > 0 else {
+        let isUnderWay = report.histogram.active > 0 || report.histogram.tree.repairNodes > 0
+        guard report.isDeaf || report.wantsStream, isUnderWay, report.cookie == cookie(for: source) else {
             if let index { unicastChildren.remove(at: index) }
             return
         }
         if let index {
-            unicastChildren[index].isOwedHeartbeat = true
-            if unicastChildren[index].challenges.contains(report.echo.timestamp) { unicastChildren[index].isProven = true }
+            unicastChildren[index].wantsStream = report.wantsStream
         } else if unicastChildren.count < configuration.maximumUnicastChildren {
-            unicastChildren.append(UnicastChild(id: id, address: source, configuration: configuration, at: now))
-            events.append(.unicastFallback(children: unicastChildren.count))
+            unicastChildren.append(
+                UnicastChild(id: id, address: source, wantsStream: report.wantsStream, configuration: configuration, at: now))
+            if !report.wantsStream { events.append(.unicastFallback(children: unicastChildren.count { !$0.wantsStream })) }
         }
     }
 
-    /// Runs `body` with a proven unicast child's needs in place of the group's; false when `id` is no such child.
+    /// Runs `body` with a unicast child's needs in place of the group's; false when `id` is no such child.
     mutating func withNeeds(ofChild id: UInt32, _ body: (inout SenderEngine) -> Void) -> Bool {
-        guard let index = unicastChildren.firstIndex(where: { $0.id == id && $0.isProven }) else { return false }
+        guard let index = unicastChildren.firstIndex(where: { $0.id == id }) else { return false }
         exchangeNeeds(with: index)
         body(&self)
         exchangeNeeds(with: index)
@@ -91,21 +86,61 @@ extension SenderEngine {
     }
 
     mutating func sendUnicastHeartbeats(at now: Instant) {
-        for index in unicastChildren.indices {
-            guard let due = unicastChildren[index].heartbeatDue, now >= due else { continue }
-            var heartbeat = heartbeat(at: now)
-            if !unicastChildren[index].isProven {
-                heartbeat.timestamp = random.next() | UnicastChild.challengeMark
-                if unicastChildren[index].challenges.count >= UnicastChild.challengeLimit { unicastChildren[index].challenges.removeFirst() }
-                unicastChildren[index].challenges.append(heartbeat.timestamp)
-            }
-            unicastChildren[index].isOwedHeartbeat = false
+        for index in unicastChildren.indices where now >= unicastChildren[index].nextHeartbeat {
             unicastChildren[index].nextHeartbeat = now + configuration.unicastHeartbeatInterval
-            enqueue(.heartbeat(heartbeat), to: .peer(unicastChildren[index].address))
+            enqueue(.heartbeat(heartbeat(at: now, timeToLive: 0)), to: .peer(unicastChildren[index].address))
         }
     }
 
     var unicastHasWork: Bool {
         unicastChildren.contains { !$0.repairs.isEmpty || !$0.catchUp.isEmpty || !$0.pageRepairs.isEmpty || $0.endRequested }
+    }
+
+    // MARK: Copies of the stream
+
+    /// What the group has just been sent and a child across a link without multicast must have, too.
+    enum StreamCopy: Sendable {
+        case packet(Packet)
+        case batch(DataBatch)
+
+        var chunk: UInt32? { if case .batch(let batch) = self { batch.chunk } else { nil } }
+    }
+
+    mutating func copyToStreamChildren(_ copy: StreamCopy) {
+        for child in unicastChildren where child.wantsStream {
+            guard copies.count < configuration.maximumControlQueue else { return }
+            copies.append((copy, child.address))
+        }
+    }
+
+    mutating func nextCopy() -> Transmit? {
+        guard let (copy, address) = copies.popFirst() else { return nil }
+        switch copy {
+        case .packet(let packet): return paced(packet, to: .peer(address))
+        case .batch(let batch):
+            let copied = batch.redirected(to: .peer(address), firstSequence: sequence(for: .peer(address)))
+            counters.relayedBytes += UInt64(account(copied))
+            return .data(copied)
+        }
+    }
+
+    /// The number of the next datagram to a destination.
+    func sequence(for destination: Destination) -> UInt32 {
+        switch destination {
+        case .group: nextSequence
+        case .peer(let address): unicastChildren.first { $0.address == address }?.nextSequence ?? nextUnicastSequence
+        }
+    }
+
+    mutating func advanceSequence(for destination: Destination, by count: Int) {
+        switch destination {
+        case .group: nextSequence &+= UInt32(count)
+        case .peer(let address):
+            if let index = unicastChildren.firstIndex(where: { $0.address == address }) {
+                unicastChildren[index].nextSequence &+= UInt32(count)
+            } else {
+                nextUnicastSequence &+= UInt32(count)
+            }
+        }
     }
 }

@@ -71,6 +71,7 @@ public struct SenderEngine: Sendable {
     }
 
     let configuration: Configuration
+    let digest: any MessageDigest
     let signer: any MessageSigner
     var announce: Announce
     let transmitter: UInt32
@@ -96,7 +97,15 @@ public struct SenderEngine: Sendable {
     var unicastCredit = 0.0
     /// Bytes that catch-up may send while first transmissions go on.
     var catchUpCredit = 0.0
+    /// What the stream's children are still to be sent.
+    var copies: Deque<(StreamCopy, SocketAddress)> = []
     var children: ChildTable
+    /// What cookies are made of; it never leaves this parent.
+    let cookieSecret: UInt64
+    /// When a child last left for another parent.
+    var lastDetach = Instant(nanoseconds: -1_000_000_000_000)
+    /// Set at a repair node.
+    var repeater: Repeater?
     var roundTrip: RoundTripEstimator
     var bucket: TokenBucket
     var rateController: RateController
@@ -132,10 +141,12 @@ public struct SenderEngine: Sendable {
     ) {
         self.configuration = configuration
         self.signer = signer
+        self.digest = digest
         var random = RandomSource(seed: seed)
         transmitter = UInt32.random(in: 1...(.max), using: &random)
         let drawn = UInt32.random(in: 0...(.max), using: &random)
         nextSequence = configuration.firstSequence ?? drawn
+        cookieSecret = random.next()
         self.random = random
         var announce = announce
         announce.payloadLength = UInt16(configuration.datagramLength - DataHeader.length)
@@ -165,7 +176,10 @@ public struct SenderEngine: Sendable {
     public var transmitterID: UInt32 { transmitter }
     public var datagramLength: Int { Int(announce.payloadLength) + DataHeader.length }
     /// Receivers by state, and their loss.
-    public var receivers: StatusHistogram { children.summary }
+    public var receivers: StatusHistogram { children.receivers }
+    /// What a repair node tells its own parent: everybody below it, those that are counted elsewhere too among them.
+    public var sum: StatusHistogram { children.summary }
+    public var childCount: Int { children.childCount }
     /// Bits per second.
     public var rate: Double { rateController.rate }
     public var groupRoundTrip: Interval { roundTrip.estimate }
@@ -191,7 +205,7 @@ public struct SenderEngine: Sendable {
 
     /// How many more chunks the host may encode now, those under way included: bounds memory whatever the network does.
     public var encodeCredit: Int {
-        guard !sourceEnded, chunkCount < Limits.maximumChunks else { return 0 }
+        guard repeater == nil, !sourceEnded, chunkCount < Limits.maximumChunks else { return 0 }
         if case .leaving = phase { return 0 }
         // Holes cost no memory, but records without a page are bounded too.
         guard chunkCount - table.pagedChunkCount < UInt32(TablePage.maximumRecords) else { return 0 }
@@ -232,8 +246,9 @@ public struct SenderEngine: Sendable {
     mutating func makeRoom() {
         while let chunk = resident.evict(
             before: position.chunk,
-            unless: { [repairs, catchUp, unicastChildren] chunk in
+            unless: { [repairs, catchUp, unicastChildren, copies] chunk in
                 repairs.needs(chunk) || catchUp.current?.chunk == chunk || unicastChildren.contains { $0.needs(chunk) }
+                    || copies.contains { $0.0.chunk == chunk }
             })
         {
             events.append(.release(chunk: chunk))
@@ -252,7 +267,8 @@ public struct SenderEngine: Sendable {
         }
         next = min(next, nextAnnounce)
         if !control.isEmpty { return now }
-        for child in unicastChildren { next = min(next, child.heartbeatDue ?? next) }
+        for child in unicastChildren { next = min(next, child.nextHeartbeat) }
+        if !copies.isEmpty { next = min(next, bucket.nextTransmission(at: now)) }
         if unicastHasWork { next = min(next, max(now + configuration.repairAggregationDelay, bucket.nextTransmission(at: now))) }
         if let due = repairs.nextDue { next = min(next, max(due, bucket.nextTransmission(at: now))) }
         if hasPacedWork { next = min(next, bucket.nextTransmission(at: now)) }
@@ -263,7 +279,9 @@ public struct SenderEngine: Sendable {
     var hasPacedWork: Bool {
         if !pageRepairs.isEmpty || endRequested { return true }
         switch phase {
-        case .streaming: return position.chunk < chunkCount || sourceEnded
+        case .streaming:
+            guard let repeater else { return position.chunk < chunkCount || sourceEnded }
+            return repeater.isRelay && (sourceEnded && position.chunk == chunkCount || position.chunk < chunkCount && resident.contains(position.chunk))
         case .draining, .lingering: return catchUp.upcoming(limit: 1).contains { resident.contains($0) }
         case .waiting, .leaving, .finished: return false
         }
@@ -307,6 +325,8 @@ public struct SenderCounters: Sendable, Hashable {
     public var bytesSent: UInt64 = 0
     public var datagramsSent: UInt64 = 0
     public var firstBytes: UInt64 = 0
+    /// First transmissions once more, to children across links without multicast.
+    public var relayedBytes: UInt64 = 0
     public var repairBytes: UInt64 = 0
     public var catchUpBytes: UInt64 = 0
     public var naksReceived: UInt64 = 0

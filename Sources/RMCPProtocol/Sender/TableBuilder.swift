@@ -1,10 +1,13 @@
-/// The sender's side of the chunk table: it grows by a record for each chunk, and is cut into signed pages as late as
-/// possible, so that pages are full when the encoder is ahead and small when the network waits for it.
+/// A parent's side of the chunk table. At the sender it grows by a record for each chunk, and is cut into signed pages as
+/// late as possible, so that pages are full when the encoder is ahead and small when the network waits for it. A repair
+/// node adopts the pages that its own parent sent, as they were signed.
 struct TableBuilder: Sendable {
     private struct Page: Sendable {
         var firstChunk: UInt32
         var recordCount: UInt32
         var signature: Signature
+        /// Where another implementation would write the same records in other bytes: those that were signed.
+        var body: [UInt8]?
     }
 
     private let session: SessionID
@@ -16,6 +19,8 @@ struct TableBuilder: Sendable {
     private(set) var contentLength: UInt64 = 0
     private(set) var encodedLength: UInt64 = 0
     private var finished: (EndOfTable, Signature)?
+    /// Pages that came before those in front of them.
+    private var early: [UInt32: (TablePage, [UInt8], Signature)] = [:]
 
     init(session: SessionID, signer: any MessageSigner, digest: any MessageDigest) {
         self.session = session
@@ -36,6 +41,32 @@ struct TableBuilder: Sendable {
         contentLength += UInt64(record.contentLength)
         encodedLength += UInt64(record.encodedLength)
     }
+
+    // MARK: A repair node's
+
+    /// Takes an authentic page; those behind a gap wait for it. Answers which chunks have a record now that had none.
+    mutating func adopt(_ page: TablePage, body: [UInt8], signature: Signature) -> Range<UInt32> {
+        let before = chunkCount
+        guard page.index >= pageCount else { return before..<before }
+        early[page.index] = (page, body, signature)
+        while let (next, body, signature) = early.removeValue(forKey: pageCount) {
+            // A table with a gap between two pages is refused by the receiver in front of this.
+            guard next.firstChunk == chunkCount else { break }
+            pages.append(
+                Page(
+                    firstChunk: next.firstChunk, recordCount: UInt32(next.records.count), signature: signature,
+                    body: next.body == body ? nil : body))
+            for record in next.records { append(record) }
+        }
+        return before..<chunkCount
+    }
+
+    mutating func adopt(_ end: EndOfTable, signature: Signature) { finished = (end, signature) }
+
+    /// END, once it is known or made.
+    var end: EndOfTable? { finished?.0 }
+
+    // MARK: The sender's
 
     /// Cuts the next page from the records that have none: as many as fit in `datagramLength` bytes.
     mutating func closePage(datagramLength: Int) {
@@ -69,7 +100,7 @@ struct TableBuilder: Sendable {
         guard index < pageCount else { return nil }
         let page = pages[Int(index)]
         let content = self.page(index: index, firstChunk: page.firstChunk, count: page.recordCount)
-        return .page(content, body: content.body, page.signature)
+        return .page(content, body: page.body ?? content.body, page.signature)
     }
 
     /// The page that holds the record of `chunk`; nil while it has none.

@@ -46,6 +46,16 @@ public struct DataBatch: Sendable {
         self.payloadLength = payloadLength
     }
 
+    /// The same packets once more, to somebody else.
+    func redirected(to destination: Destination, firstSequence: UInt32) -> DataBatch {
+        var copy = DataBatch(
+            chunk: chunk, isRepair: isRepair, destination: destination, sessionTag: sessionTag, transmitter: transmitter,
+            firstSequence: firstSequence, encodedLength: encodedLength, payloadLength: payloadLength)
+        copy.packets = packets
+        copy.count = count
+        return copy
+    }
+
     mutating func append(_ packet: Int) {
         precondition(count < Self.capacity, "batch is full")
         packets[count] = UInt16(truncatingIfNeeded: packet)

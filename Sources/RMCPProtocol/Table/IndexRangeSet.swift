@@ -33,6 +33,11 @@ public struct IndexRangeSet: Hashable, Sendable {
         return max(lowerBound, ranges[index].lowerBound)
     }
 
+    /// The members within `range`.
+    public func overlap(with range: Range<UInt32>) -> [Range<UInt32>] {
+        ranges[position(of: range.lowerBound)...].prefix { $0.lowerBound < range.upperBound }.map { $0.clamped(to: range) }
+    }
+
     public mutating func insert(_ value: UInt32) { insert(value..<value + 1) }
 
     public mutating func insert(_ range: Range<UInt32>) {

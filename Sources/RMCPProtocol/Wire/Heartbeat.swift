@@ -54,11 +54,13 @@ public struct Heartbeat: Hashable, Sendable {
     public var liveLossLimit: UInt8
     /// The pressure bucket above which a child does the same: it is overrun where most are not.
     public var livePressureLimit: UInt8
+    /// Where in the tree the parent is.
+    public var place: TreePlace
 
     public init(
         phase: SessionPhase, timestamp: UInt64, groupRoundTrip: UInt32, statusInterval: UInt32, population: UInt32,
         position: StreamPosition, pageCount: UInt32, hasEnd: Bool, rate: UInt64, liveLossLimit: UInt8,
-        livePressureLimit: UInt8
+        livePressureLimit: UInt8, place: TreePlace = TreePlace()
     ) {
         self.phase = phase
         self.timestamp = timestamp
@@ -71,6 +73,7 @@ public struct Heartbeat: Hashable, Sendable {
         self.rate = rate
         self.liveLossLimit = liveLossLimit
         self.livePressureLimit = livePressureLimit
+        self.place = place
     }
 
     func write(to writer: inout ByteWriter) {
@@ -86,6 +89,7 @@ public struct Heartbeat: Hashable, Sendable {
         writer.writeUInt16(position.packet)
         writer.writeUInt32(pageCount)
         writer.writeUInt64(rate)
+        place.write(to: &writer)
     }
 
     init(reading reader: inout ByteReader) throws(WireError) {
@@ -101,6 +105,7 @@ public struct Heartbeat: Hashable, Sendable {
         position = StreamPosition(chunk: try reader.readUInt32(), packet: try reader.readUInt16())
         pageCount = try reader.readUInt32()
         rate = try reader.readUInt64()
+        place = try TreePlace(reading: &reader)
         guard position.chunk <= Limits.maximumChunks, pageCount <= Limits.maximumChunks else {
             throw .invalidField("position")
         }

@@ -15,12 +15,39 @@ public struct StatusReport: Hashable, Sendable {
     public var longestDatagram: UInt16
     /// Nothing comes from the group: what the child needs must come by unicast.
     public var isDeaf: Bool
+    /// Everything is wanted by unicast, first transmissions too.
+    public var wantsStream: Bool
+    /// What the parent answered an ATTACH with; 0 for none.
+    public var cookie: UInt64
     public var histogram: StatusHistogram
-    public init(echo: TimestampEcho, longestDatagram: UInt16, isDeaf: Bool = false, histogram: StatusHistogram) {
+    public init(
+        echo: TimestampEcho, longestDatagram: UInt16, isDeaf: Bool = false, wantsStream: Bool = false, cookie: UInt64 = 0,
+        histogram: StatusHistogram
+    ) {
         self.echo = echo
         self.longestDatagram = longestDatagram
         self.isDeaf = isDeaf
+        self.wantsStream = wantsStream
+        self.cookie = cookie
         self.histogram = histogram
+    }
+
+    func write(to writer: inout ByteWriter) {
+        echo.write(to: &writer)
+        writer.writeUInt16(longestDatagram)
+        writer.writeUInt8((isDeaf ? 1 : 0) | (wantsStream ? 2 : 0))
+        writer.writeUInt64(cookie)
+        histogram.write(to: &writer)
+    }
+
+    init(reading reader: inout ByteReader) throws(WireError) {
+        echo = try TimestampEcho(reading: &reader)
+        longestDatagram = try reader.readUInt16()
+        let flags = try reader.readUInt8()
+        isDeaf = flags & 1 != 0
+        wantsStream = flags & 2 != 0
+        cookie = try reader.readUInt64()
+        histogram = try StatusHistogram(reading: &reader)
     }
 }
 
@@ -38,8 +65,29 @@ public enum Packet: Hashable, Sendable {
     case nak(NegativeAcknowledgement)
     case ncf(RepairRequest)
     case status(StatusReport)
-    /// `sequence` is that of the acknowledged STATUS.
+    /// `sequence` is that of the acknowledged STATUS or DETACH.
     case acknowledgement(sequence: UInt32)
+    /// Asks a host for the ANNOUNCEs of what it sends; of no session, and as long as the answer.
+    case solicitation
+    case attach(AttachRequest)
+    case attached(AttachAnswer)
+    /// The child has found another parent; `cookie` as in its STATUS.
+    case detach(cookie: UInt64)
+    /// Of no session.
+    case advertisement(Advertisement)
+
+    /// Bytes of a SOLICITATION, header included: as many as the longest ANNOUNCE without padding.
+    static let solicitationLength = PacketHeader.length + 60 + Announce.maximumNameLength + 32 + 64
+
+    /// A datagram of no session, or one that stands for itself on a disk.
+    public func datagram(sessionTag: UInt32, transmitter: UInt32, sequence: UInt32 = 0, isUnicast: Bool = true) -> [UInt8] {
+        var writer = ByteWriter()
+        PacketHeader(
+            kind: PacketKind(of: self), isUnicast: isUnicast, sessionTag: sessionTag, transmitter: transmitter, sequence: sequence
+        ).write(to: &writer)
+        writer.write(self)
+        return writer.bytes
+    }
 
     /// Reads one datagram, header included.
     public static func parse(_ datagram: RawSpan) throws(WireError) -> (PacketHeader, Packet) {
@@ -68,11 +116,17 @@ public enum Packet: Hashable, Sendable {
                     echo: try TimestampEcho(reading: &reader), request: try RepairRequest(reading: &reader)))
         case .ncf: return .ncf(try RepairRequest(reading: &reader))
         case .status:
-            return .status(
-                StatusReport(
-                    echo: try TimestampEcho(reading: &reader), longestDatagram: try reader.readUInt16(),
-                    isDeaf: try reader.readUInt8() & 1 != 0, histogram: try StatusHistogram(reading: &reader)))
+            return .status(try StatusReport(reading: &reader))
         case .acknowledgement: return .acknowledgement(sequence: try reader.readUInt32())
+        case .solicitation:
+            guard reader.offset + reader.remaining >= Self.solicitationLength else { throw .truncated }
+            return .solicitation
+        case .attach:
+            guard reader.remaining >= AttachAnswer.length else { throw .truncated }
+            return .attach(try AttachRequest(reading: &reader))
+        case .attached: return .attached(try AttachAnswer(reading: &reader))
+        case .detach: return .detach(cookie: try reader.readUInt64())
+        case .advertisement: return .advertisement(try Advertisement(reading: &reader))
         }
     }
 }
@@ -95,12 +149,13 @@ extension ByteWriter {
             nak.echo.write(to: &self)
             nak.request.write(to: &self)
         case .ncf(let request): request.write(to: &self)
-        case .status(let report):
-            report.echo.write(to: &self)
-            writeUInt16(report.longestDatagram)
-            writeUInt8(report.isDeaf ? 1 : 0)
-            report.histogram.write(to: &self)
+        case .status(let report): report.write(to: &self)
         case .acknowledgement(let sequence): writeUInt32(sequence)
+        case .solicitation: pad(to: Packet.solicitationLength)
+        case .attach(let request): request.write(to: &self)
+        case .attached(let answer): answer.write(to: &self)
+        case .detach(let cookie): writeUInt64(cookie)
+        case .advertisement(let advertisement): advertisement.write(to: &self)
         }
     }
 }
@@ -118,6 +173,11 @@ extension PacketKind {
         case .ncf: self = .ncf
         case .status: self = .status
         case .acknowledgement: self = .acknowledgement
+        case .solicitation: self = .solicitation
+        case .attach: self = .attach
+        case .attached: self = .attached
+        case .detach: self = .detach
+        case .advertisement: self = .advertisement
         }
     }
 }

@@ -9,6 +9,11 @@ public enum PacketKind: UInt8, Sendable, CaseIterable {
     case ncf = 7
     case status = 8
     case acknowledgement = 9
+    case solicitation = 10
+    case attach = 11
+    case attached = 12
+    case detach = 13
+    case advertisement = 14
 }
 
 /// The 16 bytes that every packet starts with (docs/protocol.md, "Every packet").

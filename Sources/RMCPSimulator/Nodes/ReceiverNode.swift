@@ -131,6 +131,7 @@ struct ReceiverNode {
         order.removeAll { $0 == tag }
         let last = session.engine.counters
         counters.naksSent += last.naksSent
+        counters.parentChanges += last.parentChanges
         counters.naksSuppressed += last.naksSuppressed
         counters.duplicates += last.duplicates
         counters.datagrams += last.datagrams

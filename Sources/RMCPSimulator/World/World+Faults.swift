@@ -113,6 +113,7 @@ extension World {
             guard let session = receivers[index].node.sessions[tag] else { continue }
             let counters = session.engine.counters
             total.naksSent += counters.naksSent
+            total.parentChanges += counters.parentChanges
             total.chunksRejected += counters.chunksRejected
             total.malformed += counters.malformed
             total.forged += counters.forged

@@ -40,7 +40,7 @@ extension World {
             return
         }
         if let session = receivers[index].node.sessions[header.sessionTag] {
-            if let placement = session.engine.handle(datagram: bytes, at: clock) {
+            if let placement = session.engine.handle(datagram: bytes, from: source, at: clock) {
                 let packet = placement.offset / Int(session.engine.announce.payloadLength)
                 session.buffers[placement.slot][packet] = fingerprint
             }
@@ -53,7 +53,7 @@ extension World {
         case .accept(let announce, let superseded):
             if let superseded { receivers[index].node.retire(superseded.tag) }
             begin(announce, source: source, transmitter: header.transmitter, at: index, clock: clock)
-            _ = receivers[index].node.sessions[header.sessionTag]?.engine.handle(datagram: bytes, at: clock)
+            _ = receivers[index].node.sessions[header.sessionTag]?.engine.handle(datagram: bytes, from: source, at: clock)
         }
     }
 
@@ -88,7 +88,7 @@ extension World {
                 receivers[index].node.sessions[tag]?.engine.handleTimeout(at: clock)
             }
             handleEvents(of: tag, at: index, clock: clock)
-            while let bytes = receivers[index].node.sessions[tag]?.engine.pollTransmit(at: clock) { send(bytes, from: index, tag: tag) }
+            while let (bytes, parent) = receivers[index].node.sessions[tag]?.engine.pollTransmit(at: clock) { send(bytes, to: parent, from: index) }
             if let due = receivers[index].node.sessions[tag]?.engine.pollTimeout() { next = min(next, due) }
         }
         if next < .distantFuture { wake(index, at: next + (.zero - offset)) }
@@ -102,18 +102,14 @@ extension World {
         queue.schedule(.receiverWake(index, life: receivers[index].node.life), at: time)
     }
 
-    private func send(_ bytes: [UInt8], from index: Int, tag: UInt32) {
-        guard let session = receivers[index].node.sessions[tag] else { return }
+    private func send(_ bytes: [UInt8], to parent: SocketAddress, from index: Int) {
         if trace != nil, let (_, packet) = unsafe try? Packet.parse(bytes.span.bytes), case .nak(let nak) = packet {
             log("receiver \(index): NAK \(nak.request.summary)")
         }
         let source = Self.address(ofReceiver: index)
         guard let arrival = receivers[index].uplink.pass(bytes: bytes.count + 28, datagrams: 1, at: now) else { return }
-        guard let survivor = survivors(of: .bytes(bytes), link: &receivers[index].uplink), case .bytes(let left) = survivor
-        else { return }
-        let sender = Int(session.engine.parentAddress.low & 0xFFFF)
-        guard sender < senders.count else { return }
-        queue.schedule(.senderArrival(sender, left, source), at: arrival)
+        guard let survivor = survivors(of: .bytes(bytes), link: &receivers[index].uplink) else { return }
+        deliverUp(survivor, to: parent, from: source, at: arrival)
     }
 
     private func handleEvents(of tag: UInt32, at index: Int, clock: Instant) {
@@ -133,6 +129,8 @@ extension World {
             case .deaf: log("receiver \(index): deaf")
             case .commit(let end): store(.committed(end), bytes: 1 << 16, session: id, at: index)
             case .finished(let state): finished(state, session: session, at: index)
+            case .parentChanged(let depth): log("receiver \(index): below depth \(depth - 1) now")
+            case .refused, .page, .end, .announced: break
             }
         }
     }
@@ -214,7 +212,7 @@ extension World {
             receivers[index].node.failed[id] = state
         }
         let clock = now + receivers[index].node.clockOffset
-        while let bytes = receivers[index].node.sessions[id.tag]?.engine.pollTransmit(at: clock) { send(bytes, from: index, tag: id.tag) }
+        while let (bytes, parent) = receivers[index].node.sessions[id.tag]?.engine.pollTransmit(at: clock) { send(bytes, to: parent, from: index) }
         receivers[index].node.retire(id.tag)
         receivers[index].node.directory.end(id, mayReturn: state == .failedSender)
     }

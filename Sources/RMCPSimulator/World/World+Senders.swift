@@ -73,17 +73,41 @@ extension World {
         let (bytes, datagrams) = Self.size(of: payload)
         guard let atSwitch = senders[index].egress.pass(bytes: bytes, datagrams: datagrams, at: now) else { return }
         guard let surviving = survivors(of: payload, link: &senders[index].egress) else { return }
+        guard !subnets.isEmpty || !repairNodes.isEmpty else {
+            for receiver in receivers.indices where receivers[receiver].isMember {
+                carry(surviving, to: receiver, from: source, at: atSwitch)
+            }
+            return
+        }
+        var arrivals = [0: (surviving, atSwitch)]
+        for subnet in subnets.keys.sorted() { arrivals[subnet] = through(subnet, surviving, at: atSwitch) }
         for receiver in receivers.indices where receivers[receiver].isMember {
-            carry(surviving, to: receiver, from: source, at: atSwitch)
+            let subnet = receivers[receiver].subnet
+            guard let (payload, time) = subnets[subnet] == nil ? (surviving, atSwitch) : arrivals[subnet] else { continue }
+            carry(payload, to: receiver, from: source, at: time)
+        }
+        for node in repairNodes.indices where repairNodes[node].node.model.mode == .repair {
+            let subnet = repairNodes[node].node.model.subnet
+            guard let (payload, time) = subnets[subnet] == nil ? (surviving, atSwitch) : arrivals[subnet] else { continue }
+            carry(payload, toRepairNode: node, from: source, hops: subnet == 0 ? 0 : 1, at: time)
         }
     }
 
+    /// Over a subnet's link, once for all behind it.
+    private func through(_ subnet: Int, _ payload: Payload, at time: Instant) -> (Payload, Instant)? {
+        guard var link = subnets[subnet] else { return (payload, time) }
+        defer { subnets[subnet] = link }
+        guard link.isUp, let left = survivors(of: payload, link: &link) else { return nil }
+        let (bytes, datagrams) = Self.size(of: left)
+        guard let arrival = link.pass(bytes: bytes, datagrams: datagrams, at: time) else { return nil }
+        return (left, arrival)
+    }
+
     func unicast(_ payload: Payload, from index: Int, to address: SocketAddress) {
-        guard let receiver = Self.receiverIndex(of: address), receiver < receivers.count else { return }
         let (bytes, datagrams) = Self.size(of: payload)
         guard let atSwitch = senders[index].egress.pass(bytes: bytes, datagrams: datagrams, at: now) else { return }
         guard let surviving = survivors(of: payload, link: &senders[index].egress) else { return }
-        carry(surviving, to: receiver, from: Self.address(ofSender: index), at: atSwitch)
+        deliverDown(surviving, to: address, from: Self.address(ofSender: index), at: atSwitch)
     }
 
     static func receiverIndex(of address: SocketAddress) -> Int? {

@@ -7,12 +7,16 @@ public import RMCPProtocol
 ///   sender ──egress──▶ switch ──downlink of each receiver──▶ socket buffer ──▶ engine ──▶ disk
 ///      ▲─────────────────────────uplink of each receiver─────────────────────────┘
 /// ```
+/// Repair nodes stand in subnets, each behind a link of its own to the sender's.
 public final class World {
     enum Event {
         case senderWake(Int)
         case senderWork(Int, SenderNode.Work)
         case senderArrival(Int, [UInt8], SocketAddress)
         case receiverArrival(Int, Payload, SocketAddress, bytes: Int, datagrams: Int)
+        case repairArrival(Int, Payload, SocketAddress, timeToLive: UInt8?)
+        case repairWake(Int, life: Int)
+        case repairWork(Int, life: Int, SessionID, RepairWork)
         case receiverRead(Int, life: Int)
         case receiverWake(Int, life: Int)
         case storage(Int, life: Int, SessionID, StorageResult)
@@ -35,6 +39,9 @@ public final class World {
     var queue = EventQueue<Event>()
     var senders: [SenderSite] = []
     var receivers: [ReceiverSite] = []
+    var repairNodes: [RepairSite] = []
+    /// Links between subnets and the senders, which are in subnet 0; those without a model neither lose nor delay.
+    var subnets: [Int: Link] = [:]
     var actions: [(World) -> Void] = []
     var contents: [SessionID: SimulatedContent] = [:]
     /// What must never happen, and did.
@@ -64,6 +71,7 @@ public final class World {
         var mayJoin = true
         var nextWake = Instant.distantFuture
         var isReading = false
+        var subnet = 0
     }
 
     public init(seed: UInt64) {
@@ -103,10 +111,10 @@ public final class World {
     @discardableResult
     public func addReceiver(
         configuration: Configuration, downlink: LinkModel = LinkModel(), uplink: LinkModel = LinkModel(),
-        host: ReceiverHostModel = ReceiverHostModel()
+        host: ReceiverHostModel = ReceiverHostModel(), subnet: Int = 0
     ) -> Int {
         let node = ReceiverNode(host: host, configuration: configuration, trustedKeys: trustedKeys)
-        receivers.append(ReceiverSite(node: node, downlink: Link(model: downlink), uplink: Link(model: uplink)))
+        receivers.append(ReceiverSite(node: node, downlink: Link(model: downlink), uplink: Link(model: uplink), subnet: subnet))
         return receivers.count - 1
     }
 
@@ -185,6 +193,19 @@ public final class World {
             guard receivers[index].node.life == life, receivers[index].node.isRunning else { return }
             note(5, index)
             finishStorage(of: index, session: session, result)
+        case .repairArrival(let index, let payload, let source, let timeToLive):
+            guard repairNodes[index].node.isRunning else { return }
+            note(6, index)
+            arriveAtRepairNode(index, payload, from: source, timeToLive: timeToLive)
+        case .repairWake(let index, let life):
+            guard repairNodes[index].node.life == life, repairNodes[index].nextWake <= now else { return }
+            note(7, index)
+            repairNodes[index].nextWake = .distantFuture
+            driveRepairNode(index)
+        case .repairWork(let index, let life, let session, let work):
+            guard repairNodes[index].node.life == life else { return }
+            note(8, index)
+            finishRepairWork(of: index, session: session, work)
         case .action(let index):
             performedActions += 1
             actions[index](self)

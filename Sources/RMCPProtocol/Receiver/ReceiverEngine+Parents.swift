@@ -1,0 +1,216 @@
+/// Which parent this child has: the nearest that answers, left when it is silent, leaves or is of no use.
+///
+/// ```
+///   attached ──better one heard, or this one silent──▶ attaching ──ATTACHED──▶ attached to it, DETACH to the former
+///       ▲                                                  └──refused or no answer──▶ the next best
+///       └────────────────────────────────────────────────────────────────────────────────┘
+/// ```
+extension ReceiverEngine {
+    var parent: ParentCandidate? { parents[parentTransmitter] }
+    public var parentAddress: SocketAddress { parent?.address ?? firstAddress }
+    /// Ephemeral ids of the parents above, the sender's first.
+    public var path: [UInt32] { (parent?.place?.path ?? []) + [parentTransmitter] }
+    private var depth: Int { (parent?.place?.depth ?? 0) + 1 }
+
+    // MARK: Hearing of parents
+
+    /// Whether a datagram's transmitter is one of this session's parents; a HEARTBEAT makes it one.
+    mutating func isKnown(_ header: PacketHeader, from source: SocketAddress, at now: Instant) -> Bool {
+        if parents[header.transmitter] == nil {
+            guard header.kind == .heartbeat, header.transmitter != transmitter, !wantsStream,
+                parents.add(header.transmitter, at: source, now: now)
+            else { return false }
+        }
+        parents.update(header.transmitter) { $0.lastHeard = now }
+        return true
+    }
+
+    mutating func note(_ heartbeat: Heartbeat, from transmitter: UInt32, timeToLive: UInt8?, isUnicast: Bool, at now: Instant) {
+        parents.update(transmitter) {
+            $0.phase = heartbeat.phase
+            $0.place = heartbeat.place
+            if !isUnicast, let timeToLive, heartbeat.place.timeToLive >= timeToLive {
+                $0.hops = Int(heartbeat.place.timeToLive - timeToLive)
+            }
+        }
+        // Loss is measured by who streams: the sender where it is heard, else a relay.
+        if heartbeat.place.depth == 0, streamTransmitter != transmitter, parents[streamTransmitter]?.isRoot != true {
+            stream(from: transmitter)
+        }
+    }
+
+    private mutating func stream(from transmitter: UInt32) {
+        streamTransmitter = transmitter
+        arrivals = ArrivalTracker()
+        queueing = QueueingDelayEstimator()
+    }
+
+    // MARK: Judging them
+
+    /// Whether this child may be below a candidate without a loop: not below itself, and among repair nodes only below
+    /// one that is nearer to the sender.
+    private func isAllowed(_ candidate: ParentCandidate) -> Bool {
+        guard let place = candidate.place, !place.path.contains(transmitter), !place.path.contains(downstreamTransmitter ?? transmitter),
+            candidate.transmitter != downstreamTransmitter, place.depth < TreePlace.maximumDepth
+        else { return false }
+        guard let own = downstreamTransmitter, !candidate.isRoot else { return true }
+        if candidate.transmitter == parentTransmitter { return true }
+        guard (place.depth, candidate.transmitter) < (depth, own) else { return false }
+        // The sender reaches this far itself: another repair node must be nearer to be worth going through.
+        guard let root = parents.root, parents.isAlive(root, at: lastHeard) else { return true }
+        return candidate.hops < root.hops
+    }
+
+    /// Whether the parent is to be left even for one that is no nearer.
+    private func isFailing(_ current: ParentCandidate, at now: Instant) -> Bool {
+        if !parents.isAlive(current, at: now) || now < current.avoidedUntil || !isAllowed(current) { return true }
+        guard !current.isRoot, let since = attachment.askingSince else { return false }
+        let patience = (current.place?.watermark ?? 0) > (ledger.firstUnfinished ?? .max) ? configuration.uselessAfter : configuration.uselessAfter * 3
+        return now - since >= patience
+    }
+
+    /// Called when there is something new about parents, or time has passed.
+    mutating func judgeParents(at now: Instant) {
+        guard !wantsStream, !isFinished, attachment.attempt == nil, parents.candidates.count > 1, let current = parent else { return }
+        let isFailing = isFailing(current, at: now)
+        if isFailing, parents.isAlive(current, at: now), now >= current.avoidedUntil {
+            parents.avoid(current.transmitter, until: now + configuration.parentAvoidance)
+        }
+        guard let best = parents.best(at: now, where: { isAllowed($0) && $0.transmitter != current.transmitter }) else { return }
+        guard isFailing || (current.place != nil && ParentTable.isClearlyBetter(best, than: current) && now - attachment.changedAt >= configuration.parentHysteresis)
+        else {
+            attachment.moveAt = nil
+            return
+        }
+        // Not all at once.
+        let move = attachment.moveAt ?? now + random.interval(upTo: configuration.parentJitter)
+        attachment.moveAt = move
+        guard now >= move else { return }
+        attachment.moveAt = nil
+        attach(to: best.transmitter, at: now)
+    }
+
+    /// When parents have to be judged without a datagram that says so.
+    var parentDeadline: Instant? {
+        if let attempt = attachment.attempt { return attempt.next }
+        var next = attachment.former?.next
+        func consider(_ instant: Instant) { next = min(next ?? .distantFuture, instant) }
+        if let move = attachment.moveAt { consider(move) }
+        guard parents.candidates.count > 1, let parent else { return next }
+        let silentAt = parent.lastHeard + configuration.parentTimeout
+        consider(silentAt > lastParentCheck ? silentAt : lastParentCheck + configuration.parentTimeout * 0.25)
+        return next
+    }
+
+    mutating func checkParents(at now: Instant) {
+        lastParentCheck = now
+        retryAttach(at: now)
+        repeatDetach(at: now)
+        judgeParents(at: now)
+    }
+
+    // MARK: Attaching
+
+    mutating func attach(to transmitter: UInt32, at now: Instant) {
+        attachment.attempt = Attachment.Attempt(transmitter: transmitter, nonce: random.next(), next: now)
+        retryAttach(at: now)
+    }
+
+    private mutating func retryAttach(at now: Instant) {
+        guard var attempt = attachment.attempt, now >= attempt.next else { return }
+        guard let candidate = parents[attempt.transmitter], attempt.count < configuration.attachAttempts else {
+            attachment.attempt = nil
+            // A relay has nobody else to ask, and a deaf child nobody else who would hear of it.
+            if attempt.transmitter == parentTransmitter { return attach(to: attempt.transmitter, at: now) }
+            parents.avoid(attempt.transmitter, until: now + configuration.parentAvoidance * 0.3)
+            return judgeParents(at: now)
+        }
+        attempt.count += 1
+        attempt.next = now + configuration.attachTimeout
+        attachment.attempt = attempt
+        outbox.append((.attach(AttachRequest(nonce: attempt.nonce, wantsStream: wantsStream)), candidate.address))
+    }
+
+    mutating func handle(_ answer: AttachAnswer, from transmitter: UInt32, at now: Instant) {
+        guard let attempt = attachment.attempt, attempt.transmitter == transmitter, attempt.nonce == answer.nonce else { return }
+        attachment.attempt = nil
+        guard answer.verdict == .accepted else {
+            parents.avoid(transmitter, until: now + configuration.parentAvoidance)
+            if transmitter == parentTransmitter {
+                events.append(.refused(answer.verdict))
+                attachment.attempt = Attachment.Attempt(
+                    transmitter: transmitter, nonce: random.next(), next: now + configuration.parentAvoidance * 0.3)
+                return
+            }
+            return judgeParents(at: now)
+        }
+        parents.update(transmitter) { $0.cookie = answer.cookie }
+        if transmitter == parentTransmitter {
+            nextStatus = now
+        } else {
+            move(to: transmitter, at: now)
+        }
+    }
+
+    /// The new parent is told first, so that this child is never counted nowhere for longer than a datagram's way.
+    private mutating func move(to transmitter: UInt32, at now: Instant) {
+        let earlier = attachment.debt
+        if let old = parent, hasReported {
+            attachment.former = Attachment.Former(
+                transmitter: old.transmitter, address: old.address, cookie: old.cookie, next: now, earlierDebt: earlier)
+            attachment.debt = lastReport.debtWhenLost
+        }
+        parentTransmitter = transmitter
+        counters.parentChanges += 1
+        attachment.changedAt = now
+        attachment.askingSince = nil
+        echo = nil
+        events.append(.parentChanged(depth: depth))
+        if let phase = parent?.phase { parentPhase = phase }
+        // What was asked of the former parent is asked again here, at random so that not all ask together.
+        for slot in slots.indices { slots[slot].holdUntil = min(slots[slot].holdUntil, now) }
+        catchUpHoldUntil = min(catchUpHoldUntil, now)
+        pagesHoldUntil = now
+        endHoldUntil = now
+        armNAK(at: now)
+        if case .final(let state, _) = phase { phase = .final(state, attempts: 0) }
+        enqueueStatus(at: now)
+        repeatDetach(at: now)
+    }
+
+    private mutating func repeatDetach(at now: Instant) {
+        guard var former = attachment.former, now >= former.next else { return }
+        guard former.count < configuration.detachAttempts else {
+            // It is gone: its own parent will count this child as lost there, which the debt says is not so.
+            attachment.former = nil
+            return
+        }
+        former.count += 1
+        former.next = now + configuration.attachTimeout
+        attachment.former = former
+        outbox.append((.detach(cookie: former.cookie), former.address))
+    }
+
+    /// The former parent has taken this child off its books.
+    mutating func handleDetached(from transmitter: UInt32, at now: Instant) -> Bool {
+        guard let former = attachment.former, former.transmitter == transmitter else { return false }
+        attachment.debt = former.earlierDebt
+        attachment.former = nil
+        nextStatus = min(nextStatus, now + statusInterval)
+        return true
+    }
+}
+
+extension StatusHistogram {
+    /// What a parent that loses this child goes on counting: the debt of a child that lives on elsewhere.
+    var debtWhenLost: [UInt32] {
+        var debt = states
+        let lost = Int(ReceiverState.lost.rawValue)
+        for state in ReceiverState.allCases where !state.isFinal {
+            debt[lost] &+= debt[Int(state.rawValue)]
+            debt[Int(state.rawValue)] = 0
+        }
+        for index in debt.indices { debt[index] &-= rehomed[index] }
+        return debt
+    }
+}

@@ -1,0 +1,265 @@
+import DequeModule
+
+/// What a repair node's engine asks of its host, or tells it.
+public enum RepairEvent: Sendable {
+    /// As a receiver's, for what comes from above.
+    case upstream(ReceiverEvent)
+    /// As a sender's, for what goes below. There is no source: `.fetch` is from the cache.
+    case downstream(SenderEvent)
+    /// An authentic page or END, as a datagram that stands for itself: to be kept, so that it can be restored.
+    case keep([UInt8])
+}
+
+/// What the host tells a repair node's engine about its cache.
+public enum CacheEvent: Sendable {
+    /// Verified, and written unless there was no room; the slot's buffer stays with the chunk until `.release`.
+    case stored(slot: Int, chunk: UInt32)
+    /// Not what the signed record says; the slot's buffer may be filled again.
+    case rejected(slot: Int, chunk: UInt32)
+    case kept(chunk: UInt32)
+    case absent(chunk: UInt32)
+    case fetched(chunk: UInt32)
+    /// The cache does not have it any more, or not as it was.
+    case damaged(chunk: UInt32)
+    case unavailable(slot: Int)
+    case overflow(datagrams: UInt64)
+    case failed(ReceiverState)
+}
+
+/// A repair node's engine for one session: a receiver's above, a sender's below. It adds nothing to either but what one
+/// must know of the other: pages and chunks go down, positions and the path to the sender too, and sums of statuses go
+/// up. What its children lack and it lacks as well, the receiver asks for on its own account: the union upstream of
+/// all NAKs is what is missing here.
+///
+/// ```
+///   parent ──DATA, PAGE, END──▶ receiver ──verified──▶ cache ──▶ sender ──repairs, or the stream──▶ children
+///      ▲──────NAK, STATUS────────┘  ▲──────────sums─────────────────┘ ▲────────NAK, STATUS────────────┘
+/// ```
+public struct RepairEngine: Sendable {
+    public enum Mode: Sendable, Hashable {
+        /// Children hear the sender's stream; they get here what they lost of it.
+        case repair
+        /// The stream comes by unicast and goes on from here.
+        case relay
+    }
+
+    public let mode: Mode
+    private let configuration: Configuration
+    private let verifier: any MessageVerifier
+    private let digest: any MessageDigest
+    /// Nil while nobody above is heard, and once the session is over there.
+    public private(set) var upstream: ReceiverEngine?
+    public private(set) var downstream: SenderEngine
+    private var events: Deque<RepairEvent> = []
+    /// What was kept of the table from before, for an upstream that begins later.
+    private var table: [[UInt8]] = []
+    private var random: RandomSource
+    /// Ephemeral id as a child.
+    private let identity: UInt32
+
+    /// - Parameters:
+    ///   - identity: the ephemeral id as a child, not 0: drawn once for the session, whatever happens to the process.
+    ///   - announce: verified and accepted.
+    ///   - seed: where ids and jitter come from; must not repeat in production.
+    public init(
+        identity: UInt32, announce: Announce, signature: Signature, mode: Mode, configuration: Configuration, verifier: any MessageVerifier,
+        digest: any MessageDigest, seed: UInt64, at now: Instant
+    ) {
+        self.identity = identity
+        self.mode = mode
+        self.configuration = configuration
+        self.verifier = verifier
+        self.digest = digest
+        random = RandomSource(seed: seed)
+        downstream = SenderEngine(
+            repeating: announce, signature: signature, isRelay: mode == .relay, configuration: configuration, digest: digest,
+            seed: random.next(), at: now)
+    }
+
+    public var session: SessionID { downstream.session }
+    /// Payload bytes in a packet, as the sender has settled it.
+    public var payloadLength: UInt16 { downstream.announce.payloadLength }
+    public var isComplete: Bool { downstream.isRepeaterComplete }
+
+    // MARK: From before
+
+    /// Takes a page or END that the cache kept. False when it is not authentic.
+    public mutating func restore(_ datagram: [UInt8], at now: Instant) -> Bool {
+        guard let (_, packet) = unsafe try? Packet.parse(datagram.span.bytes) else { return false }
+        let key = downstream.announce.key
+        func isAuthentic(_ signature: Signature, _ message: [UInt8]) -> Bool {
+            !downstream.announce.isSigned || verifier.isValid(signature, for: message, by: key)
+        }
+        switch packet {
+        case .page(let page, let body, let signature):
+            guard isAuthentic(signature, TablePage.signedMessage(session: session, body: body)) else { return false }
+            downstream.adopt(page, body: body, signature: signature, at: now)
+        case .end(let end, let signature):
+            guard isAuthentic(signature, end.signedMessage(session: session)) else { return false }
+            downstream.adopt(end, signature: signature)
+        default: return false
+        }
+        table.append(datagram)
+        return true
+    }
+
+    /// The record of a chunk, as far as the table is known.
+    public func record(of chunk: UInt32) -> ChunkRecord? { downstream.record(of: chunk) }
+
+    /// A chunk that the cache kept was verified.
+    public mutating func restore(chunk: UInt32, at now: Instant) { downstream.hold(chunk, isResident: false, at: now) }
+
+    /// Everything that the cache kept has been told of: what is whole is served without anybody above.
+    public mutating func endRestoring(at now: Instant) {
+        guard upstream == nil, isComplete else { return }
+        downstream.follow(phase: .lingering, front: end, path: [], rate: 0, at: now)
+        downstream.endUpstream(at: now)
+    }
+
+    private var end: StreamPosition? { downstream.endOfTable.map { StreamPosition(chunk: $0.chunkCount, packet: 0) } }
+
+    // MARK: Above
+
+    /// A relay's parent, which its user named, announces the session; who else is above shows by its HEARTBEAT.
+    public mutating func handleAnnounce(from source: SocketAddress, transmitter: UInt32, at now: Instant) {
+        if mode == .relay { beginUpstream(source: source, transmitter: transmitter, at: now) }
+    }
+
+    /// Whether a parent that is heard is above this node: the sender is, and another repair node only while something is
+    /// missing here and nothing can come of it but a tree.
+    private func isAbove(_ heartbeat: Heartbeat, from transmitter: UInt32) -> Bool {
+        if heartbeat.phase == .leaving || heartbeat.phase == .aborted { return false }
+        if heartbeat.place.depth == 0 { return true }
+        let own = downstream.transmitterID
+        return !isComplete && transmitter < own && !heartbeat.place.path.contains(own)
+    }
+
+    private mutating func beginUpstream(source: SocketAddress, transmitter: UInt32, at now: Instant) {
+        guard upstream == nil, transmitter != downstream.transmitterID else { return }
+        let role = ReceiverRole.repairNode(transmitter: downstream.transmitterID, mode == .relay ? .unicast : .group)
+        var engine = ReceiverEngine(
+            identity: identity, configuration: configuration, announce: downstream.announce, source: source, transmitter: transmitter,
+            role: role, isResumable: true, verifier: verifier, digest: digest, seed: random.next(), at: now)
+        for datagram in table { engine.restore(datagram, at: now) }
+        table = []
+        upstream = engine
+        forward(at: now)
+    }
+
+    /// Takes a datagram from above; for DATA that is wanted it answers where the payload goes.
+    public mutating func handle(
+        upstream datagram: RawSpan, from source: SocketAddress, timeToLive: UInt8? = nil, at now: Instant
+    ) -> Placement? {
+        if upstream == nil, mode == .repair, let (header, packet) = try? Packet.parse(datagram), header.sessionTag == session.tag,
+            case .heartbeat(let heartbeat) = packet, isAbove(heartbeat, from: header.transmitter)
+        {
+            beginUpstream(source: source, transmitter: header.transmitter, at: now)
+        }
+        let placement = upstream?.handle(datagram: datagram, from: source, timeToLive: timeToLive, at: now)
+        if let placement {
+            if mode == .repair, let front = upstream?.knownFront { downstream.advance(to: front) }
+            return placement
+        }
+        forward(at: now)
+        return nil
+    }
+
+    public mutating func handle(_ event: CacheEvent, at now: Instant) {
+        switch event {
+        case .stored(let slot, let chunk):
+            upstream?.handle(.stored(slot: slot, chunk: chunk), at: now)
+            downstream.hold(chunk, isResident: true, at: now)
+        case .rejected(let slot, let chunk): upstream?.handle(.rejected(slot: slot, chunk: chunk), at: now)
+        case .kept(let chunk):
+            upstream?.handle(.kept(chunk: chunk), at: now)
+            downstream.hold(chunk, isResident: false, at: now)
+        case .absent(let chunk): upstream?.handle(.absent(chunk: chunk), at: now)
+        case .fetched(let chunk): downstream.handle(.fetched(chunk: chunk), at: now)
+        case .damaged(let chunk):
+            downstream.lose(chunk)
+            upstream?.handle(.damaged(chunk: chunk), at: now)
+        case .unavailable(let slot): upstream?.handle(.unavailable(slot: slot), at: now)
+        case .overflow(let datagrams): upstream?.handle(.overflow(datagrams: datagrams), at: now)
+        case .failed(let state): upstream?.handle(.failed(state), at: now)
+        }
+        forward(at: now)
+    }
+
+    // MARK: Below
+
+    public mutating func handle(child datagram: RawSpan, from source: SocketAddress, at now: Instant) {
+        downstream.handle(datagram: datagram, from: source, at: now)
+    }
+
+    /// Answers a SOLICITATION.
+    public mutating func announce(to address: SocketAddress) { downstream.announce(to: address) }
+
+    /// Leaves the children to others: the node is stopped, or the session gives way.
+    public mutating func retire(at now: Instant) {
+        upstream?.handle(.failed(.interrupted), at: now)
+        downstream.retire(at: now)
+        forward(at: now)
+    }
+
+    // MARK: Between them
+
+    /// Passes on what one half must know of the other.
+    private mutating func forward(at now: Instant) {
+        while let event = upstream?.pollEvent() {
+            switch event {
+            case .page(let page, let body, let signature):
+                downstream.adopt(page, body: body, signature: signature, at: now)
+                keep(.page(page, body: body, signature))
+            case .end(let end, let signature):
+                downstream.adopt(end, signature: signature)
+                keep(.end(end, signature))
+            case .announced(let announce, let signature): downstream.adopt(announce, signature: signature)
+            case .zeros(let chunks): upstream?.handle(.storedZeros(chunks), at: now)
+            case .commit:
+                // Each chunk was verified before it counted; there is nothing to put in place.
+                upstream?.handle(.committed, at: now)
+            case .finished:
+                events.append(.upstream(event))
+                upstream = nil
+                downstream.endUpstream(at: now)
+                return
+            default: events.append(.upstream(event))
+            }
+        }
+        guard let upstream else { return }
+        downstream.follow(
+            phase: upstream.sessionPhase, front: upstream.knownFront, path: upstream.path, rate: upstream.streamRate, at: now)
+    }
+
+    private mutating func keep(_ packet: Packet) {
+        events.append(.keep(packet.datagram(sessionTag: session.tag, transmitter: downstream.transmitterID)))
+    }
+
+    // MARK: Draining
+
+    public mutating func pollEvent() -> RepairEvent? {
+        if let event = events.popFirst() { return event }
+        return downstream.pollEvent().map { .downstream($0) }
+    }
+
+    /// The next datagram for a parent, and its address.
+    public mutating func pollUpstream(at now: Instant) -> (bytes: [UInt8], destination: SocketAddress)? { upstream?.pollTransmit(at: now) }
+
+    public mutating func pollDownstream(at now: Instant) -> Transmit? { downstream.pollTransmit(at: now) }
+
+    public func pollTimeout(at now: Instant) -> Instant? {
+        switch (upstream?.pollTimeout(), downstream.pollTimeout(at: now)) {
+        case (let above?, let below?): min(above, below)
+        case (let above, let below): above ?? below
+        }
+    }
+
+    public mutating func handleTimeout(at now: Instant) {
+        if let due = upstream?.pollTimeout(), due <= now {
+            upstream?.report(region: downstream.sum)
+            upstream?.handleTimeout(at: now)
+            forward(at: now)
+        }
+        if let due = downstream.pollTimeout(at: now), due <= now { downstream.handleTimeout(at: now) }
+    }
+}

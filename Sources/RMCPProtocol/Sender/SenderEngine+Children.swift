@@ -1,0 +1,69 @@
+/// Who belongs to this parent: children come by STATUS, prove their address by ATTACH, and leave by DETACH or silence.
+extension SenderEngine {
+    mutating func handle(_ report: StatusReport, header: PacketHeader, from source: SocketAddress, at now: Instant) {
+        guard report.histogram.population > 0 || report.histogram.tree.repairNodes > 0 else {
+            counters.malformed += 1
+            return
+        }
+        counters.statusesReceived += 1
+        sample(report.echo, at: now)
+        let before = (children.summary.states, children.summary.progress)
+        let isProven = report.cookie != 0 && report.cookie == cookie(for: source)
+        children.update(id: header.transmitter, report: report, provenAddress: isProven ? source : nil, at: now)
+        if (children.summary.states, children.summary.progress) != before { lastProgress = now }
+        noteDelivery(report, from: header.transmitter, at: source, now: now)
+        if report.histogram.active == 0 {
+            // Final: the child repeats it until it hears this.
+            enqueue(.acknowledgement(sequence: header.sequence), to: .peer(source))
+        }
+        if children.active > 0 { idleSince = nil }
+        // A receiver that is being overrun cannot wait for the next tick.
+        if report.histogram.pressure.suffix(PressureBucket.count - Int(PressureBucket.overload)).contains(where: { $0 > 0 }) {
+            updateRate(at: now)
+        }
+    }
+
+    mutating func handle(_ request: AttachRequest, from child: UInt32, at source: SocketAddress) {
+        var verdict = AttachAnswer.Verdict.accepted
+        if children.isFull, !children.contains(child) { verdict = .full }
+        let isKnown = unicastChildren.contains { $0.id == child }
+        if request.wantsStream, !isKnown, unicastChildren.count >= configuration.maximumUnicastChildren { verdict = .noUnicast }
+        let cookie = verdict == .accepted ? cookie(for: source) : 0
+        enqueue(.attached(AttachAnswer(nonce: request.nonce, verdict: verdict, cookie: cookie)), to: .peer(source))
+    }
+
+    /// A DETACH must come from where the child is, or anybody could take children off a parent's books.
+    mutating func handleDetach(cookie shown: UInt64, header: PacketHeader, from source: SocketAddress, at now: Instant) {
+        let isKnown = children.contains(header.transmitter)
+        // A child that never had a cookie is known by its ephemeral id alone, which only its parent has heard.
+        guard !isKnown || shown == cookie(for: source) || children.address(of: header.transmitter) == nil else {
+            counters.foreign += 1
+            return
+        }
+        if isKnown {
+            children.remove(header.transmitter, at: now)
+            unicastChildren.removeAll { $0.id == header.transmitter }
+            lastDetach = now
+        }
+        enqueue(.acknowledgement(sequence: header.sequence), to: .peer(source))
+    }
+
+    /// What a child must show to be served at its address: a digest of the address and of a number that only this
+    /// parent knows, so that nothing is kept for those who only ask (as with SYN cookies, RFC 4987, 3.6).
+    func cookie(for address: SocketAddress) -> UInt64 {
+        var writer = ByteWriter(capacity: 48)
+        writer.writeUInt64(cookieSecret)
+        writer.writeUInt8(address.family.rawValue)
+        writer.writeUInt64(address.high)
+        writer.writeUInt64(address.low)
+        writer.writeUInt16(address.port)
+        // 0 stands for none.
+        return digest.digest(of: writer.bytes).value.a | 1
+    }
+
+    /// Receivers that have left for a repair node are counted again when its next STATUS comes: nothing is concluded
+    /// from their absence before that.
+    func mayConclude(at now: Instant) -> Bool {
+        now - lastDetach >= max(configuration.concludeAfterDetach, statusInterval * 2)
+    }
+}

@@ -1,0 +1,168 @@
+/// What a parent at a repair node has instead of a source: it passes on what a receiver in front of it got.
+struct Repeater: Sendable {
+    /// The whole stream goes through; else children hear the sender's stream, and here only what they lost of it.
+    let isRelay: Bool
+    var announceSignature: Signature
+    /// Ephemeral ids of the parents above, the sender's first.
+    var path: [UInt32] = []
+    /// Chunks that were verified and kept.
+    var held = IndexRangeSet()
+    var upstreamPhase = SessionPhase.waiting
+    /// Bits per second of the stream; 0 when there is none any more.
+    var upstreamRate = 0.0
+    var isRetired = false
+
+    init(isRelay: Bool, announceSignature: Signature) {
+        self.isRelay = isRelay
+        self.announceSignature = announceSignature
+    }
+
+    /// Every chunk before this is held.
+    var watermark: UInt32 { held.ranges.first.map { $0.lowerBound == 0 ? $0.upperBound : 0 } ?? 0 }
+}
+
+/// A repair node signs nothing: what it passes on was signed by the sender.
+private struct RepeatingSigner: MessageSigner {
+    let publicKey: PublicKey
+    func signature(for message: [UInt8]) -> Signature { .none }
+}
+
+/// The parent of a repair node: told of pages, of chunks and of its own parent, in place of a source.
+extension SenderEngine {
+    /// - Parameters:
+    ///   - announce: verified, as the sender signed it.
+    ///   - isRelay: whether the stream goes on from here.
+    public init(
+        repeating announce: Announce, signature: Signature, isRelay: Bool, configuration: Configuration,
+        digest: any MessageDigest, seed: UInt64, at now: Instant
+    ) {
+        var configuration = configuration
+        configuration.datagramLength = Int(announce.payloadLength) + DataHeader.length
+        self.init(
+            configuration: configuration, announce: announce, signer: RepeatingSigner(publicKey: announce.key), digest: digest,
+            seed: seed, at: now)
+        repeater = Repeater(isRelay: isRelay, announceSignature: signature)
+    }
+
+    var endOfTable: EndOfTable? { table.end }
+
+    /// The stream has come this far; children hear it themselves.
+    mutating func advance(to front: StreamPosition) {
+        if position < front { position = front }
+    }
+
+    public var isRepeaterComplete: Bool {
+        guard let repeater, let end = table.end else { return false }
+        return repeater.watermark >= end.chunkCount
+    }
+
+    /// While nothing was sent, the sender may lower its datagrams' length.
+    public mutating func adopt(_ newer: Announce, signature: Signature) {
+        announce = newer
+        repeater?.announceSignature = signature
+    }
+
+    public mutating func adopt(_ page: TablePage, body: [UInt8], signature: Signature, at now: Instant) {
+        let added = table.adopt(page, body: body, signature: signature)
+        // Zero chunks are here as soon as they are known.
+        for chunk in added where table[chunk]?.kind == .zero { repeater?.held.insert(chunk) }
+        if repeater?.isRelay == false { pagesSent = table.pageCount }
+    }
+
+    public mutating func adopt(_ end: EndOfTable, signature: Signature) {
+        table.adopt(end, signature: signature)
+        sourceEnded = true
+        if repeater?.isRelay == false { endSent = true }
+    }
+
+    /// A chunk was verified and kept.
+    /// - Parameter isResident: its bytes are in the host's memory; the engine says `.release` when they need not be.
+    public mutating func hold(_ chunk: UInt32, isResident: Bool, at now: Instant) {
+        repeater?.held.insert(chunk)
+        if isResident {
+            resident.insert(chunk, at: now)
+            makeRoom()
+        }
+        let bytes = Double(table[chunk]?.encodedLength ?? 0)
+        if repeater?.isRelay == false {
+            unicastCredit = min(unicastCredit + bytes * configuration.unicastShareWhileStreaming, 1_000_000)
+            catchUpCredit = min(catchUpCredit + bytes * configuration.catchUpShareWhileStreaming, 1_000_000)
+        }
+        repairs.unpark(chunk, at: now)
+        for index in unicastChildren.indices { unicastChildren[index].repairs.unpark(chunk, at: now) }
+        lastProgress = now
+    }
+
+    /// A kept chunk turned out to be damaged, or is gone.
+    public mutating func lose(_ chunk: UInt32) {
+        repeater?.held.remove(chunk)
+        resident.failFetch(chunk)
+        catchUp.remove(chunk)
+        for index in unicastChildren.indices { unicastChildren[index].catchUp.remove(chunk) }
+    }
+
+    /// Follows the node's own parent.
+    /// - Parameters:
+    ///   - front: everything before it has been sent once by whoever streams.
+    ///   - rate: bits per second of the stream.
+    public mutating func follow(phase: SessionPhase, front: StreamPosition?, path: [UInt32], rate: Double, at now: Instant) {
+        guard repeater != nil else { return }
+        repeater?.path = path
+        repeater?.upstreamRate = rate
+        if phase != .leaving, phase != .aborted { repeater?.upstreamPhase = phase }
+        if repeater?.isRelay == false, let front, position < front {
+            position = front
+            if phase == .streaming { lastProgress = now }
+        }
+        advancePhase(at: now)
+    }
+
+    /// There is no parent any more: what is here is all there will be.
+    public mutating func endUpstream(at now: Instant) {
+        repeater?.upstreamRate = 0
+        if isRepeaterComplete { repeater?.upstreamPhase = .lingering } else { retire(at: now) }
+        advancePhase(at: now)
+    }
+
+    /// Leaves the children to others.
+    public mutating func retire(at now: Instant) {
+        repeater?.isRetired = true
+        advancePhase(at: now)
+    }
+
+    mutating func advanceRepeater(_ repeater: Repeater, at now: Instant) {
+        switch phase {
+        case .leaving, .finished: return
+        default: break
+        }
+        if repeater.isRetired { return leave(.stopped, at: now) }
+        switch phase {
+        case .waiting:
+            guard repeater.upstreamPhase != .waiting else { return }
+            phase = .streaming
+            lastProgress = now
+            nextHeartbeat = now
+            events.append(.started(receivers: children.active))
+        case .streaming:
+            guard !repeater.isRelay, let end = table.end, repeater.upstreamPhase != .streaming, position.chunk >= end.chunkCount
+            else { return }
+            phase = .draining
+            nextHeartbeat = now
+        case .draining:
+            if children.active == 0, isRepeaterComplete { phase = .lingering(until: .distantFuture) }
+        case .lingering:
+            if children.active > 0 { phase = .draining }
+        case .leaving, .finished: break
+        }
+    }
+
+    /// Whether the chunk can be had here, from memory or from the host's cache.
+    func holds(_ chunk: UInt32) -> Bool { repeater?.held.contains(chunk) ?? true }
+
+    /// This parent's place in the tree.
+    func place(timeToLive: UInt8) -> TreePlace {
+        TreePlace(
+            path: repeater?.path ?? [], timeToLive: timeToLive, load: UInt32(clamping: children.childCount),
+            watermark: repeater?.watermark ?? position.chunk)
+    }
+}

@@ -1,0 +1,131 @@
+/// Where in the tree a parent stands, as its HEARTBEAT says: what a child chooses by.
+public struct TreePlace: Hashable, Sendable {
+    /// Repair nodes between a node and its sender are at most this many; what claims more is refused.
+    public static let maximumDepth = 16
+
+    /// Ephemeral ids of the parents above this one, the sender's first; empty at the sender. A node that finds itself
+    /// in it is above already: attaching there would make a loop.
+    public var path: [UInt32]
+    /// The time to live that the HEARTBEAT was sent with: what is left of it at the child tells how far away the parent
+    /// is. 0 where that means nothing, as by unicast.
+    public var timeToLive: UInt8
+    /// Children that the parent has.
+    public var load: UInt32
+    /// The parent has every chunk before this.
+    public var watermark: UInt32
+
+    public init(path: [UInt32] = [], timeToLive: UInt8 = 0, load: UInt32 = 0, watermark: UInt32 = 0) {
+        self.path = path
+        self.timeToLive = timeToLive
+        self.load = load
+        self.watermark = watermark
+    }
+
+    /// 0 at the sender.
+    public var depth: Int { path.count }
+
+    func write(to writer: inout ByteWriter) {
+        writer.writeUInt8(timeToLive)
+        writer.writeUInt8(UInt8(clamping: path.count))
+        writer.writeUInt32(load)
+        writer.writeUInt32(watermark)
+        for id in path.prefix(Self.maximumDepth) { writer.writeUInt32(id) }
+    }
+
+    init(reading reader: inout ByteReader) throws(WireError) {
+        timeToLive = try reader.readUInt8()
+        let depth = Int(try reader.readUInt8())
+        guard depth <= Self.maximumDepth else { throw .invalidField("depth") }
+        load = try reader.readUInt32()
+        watermark = try reader.readUInt32()
+        path = []
+        for _ in 0..<depth { path.append(try reader.readUInt32()) }
+    }
+}
+
+/// A child asks a parent to take it, by unicast.
+public struct AttachRequest: Hashable, Sendable {
+    /// Drawn at random: the answer repeats it, so that nobody can answer in the parent's name unheard.
+    public var nonce: UInt64
+    /// The whole stream is wanted by unicast: multicast does not cross the link between the two.
+    public var wantsStream: Bool
+
+    public init(nonce: UInt64, wantsStream: Bool) {
+        self.nonce = nonce
+        self.wantsStream = wantsStream
+    }
+
+    func write(to writer: inout ByteWriter) {
+        writer.writeUInt64(nonce)
+        writer.writeUInt8(wantsStream ? 1 : 0)
+        // As long as the answer: an ATTACH in somebody else's name brings them no more than it costs.
+        writer.pad(to: PacketHeader.length + AttachAnswer.length)
+    }
+
+    init(reading reader: inout ByteReader) throws(WireError) {
+        nonce = try reader.readUInt64()
+        wantsStream = try reader.readUInt8() & 1 != 0
+    }
+}
+
+/// The answer: a cookie, or why not.
+public struct AttachAnswer: Hashable, Sendable {
+    public enum Verdict: UInt8, Hashable, Sendable, CaseIterable {
+        case accepted = 0
+        /// As many children as it takes.
+        case full = 1
+        /// As many children by unicast as it takes.
+        case noUnicast = 2
+    }
+
+    static let length = 17
+
+    public var nonce: UInt64
+    public var verdict: Verdict
+    /// Bound to the child's address: who shows it in a STATUS has heard what was sent to that address.
+    public var cookie: UInt64
+
+    public init(nonce: UInt64, verdict: Verdict, cookie: UInt64) {
+        self.nonce = nonce
+        self.verdict = verdict
+        self.cookie = cookie
+    }
+
+    func write(to writer: inout ByteWriter) {
+        writer.writeUInt64(nonce)
+        writer.writeUInt8(verdict.rawValue)
+        writer.writeUInt64(cookie)
+    }
+
+    init(reading reader: inout ByteReader) throws(WireError) {
+        nonce = try reader.readUInt64()
+        guard let verdict = Verdict(rawValue: try reader.readUInt8()) else { throw .invalidField("verdict") }
+        self.verdict = verdict
+        cookie = try reader.readUInt64()
+    }
+}
+
+/// A repair node says in the group that it repairs in another one: who hears it joins that, too.
+public struct Advertisement: Hashable, Sendable {
+    public var region: SocketAddress
+
+    public init(region: SocketAddress) { self.region = region }
+
+    func write(to writer: inout ByteWriter) {
+        writer.writeUInt8(region.family.rawValue)
+        writer.writeUInt8(0)
+        writer.writeUInt16(region.port)
+        writer.writeUInt64(region.high)
+        writer.writeUInt64(region.low)
+    }
+
+    init(reading reader: inout ByteReader) throws(WireError) {
+        guard let family = SocketAddress.Family(rawValue: try reader.readUInt8()) else { throw .invalidField("family") }
+        try reader.skip(1)
+        let port = try reader.readUInt16()
+        let high = try reader.readUInt64()
+        let low = try reader.readUInt64()
+        region = SocketAddress(family: family, high: high, low: low, port: port)
+        guard region.isMulticast, family == .ipv6 || (high == 0 && low >> 32 == 0), port > 0 else { throw .invalidField("region") }
+    }
+}

@@ -1,0 +1,133 @@
+public import RMCPProtocol
+
+/// A repair node's host in the simulator: sessions, the chunks in its memory, and a cache that outlives the process.
+struct RepairNode {
+    /// A class, so that engines are driven in place and never copied.
+    final class Session {
+        var engine: RepairEngine
+        let announce: Announce
+        /// What lies in each slot's buffer, by packet.
+        var buffers: [[UInt64]]
+        /// Chunks whose bytes are in memory: sending any other is the engine's mistake.
+        var resident: Set<UInt32> = []
+
+        init(engine: RepairEngine, announce: Announce, slots: Int) {
+            self.engine = engine
+            self.announce = announce
+            let packets = ChunkGeometry.packetCount(
+                encodedLength: announce.chunkLength, payloadLength: UInt16(Limits.minimumPayloadLength))
+            buffers = Array(repeating: Array(repeating: 0, count: packets), count: slots)
+        }
+    }
+
+    /// What the cache holds of a session.
+    struct Cached {
+        var announce: Announce
+        var signature: Signature
+        var table: [[UInt8]] = []
+        /// Digests of the encoded bytes as they lie there.
+        var chunks: [UInt32: Digest] = [:]
+        var identity: UInt32
+    }
+
+    let model: RepairNodeModel
+    let configuration: Configuration
+    let trustedKeys: Set<PublicKey>
+    var directory: SessionDirectory
+    var sessions: [UInt32: Session] = [:]
+    /// Tags in the order in which sessions began.
+    var order: [UInt32] = []
+    var isRunning = true
+    var life = 0
+    var cache: [SessionID: Cached] = [:]
+    private var diskFreeAt = Instant.zero
+
+    // What checks read.
+    var repairBytes: UInt64 = 0
+    var naksSent = 0
+    var upstreamStates: [ReceiverState] = []
+    var parentChanges = 0
+
+    init(model: RepairNodeModel, configuration: Configuration, trustedKeys: Set<PublicKey>) {
+        self.model = model
+        self.configuration = configuration
+        self.trustedKeys = trustedKeys
+        directory = Self.makeDirectory(configuration, trustedKeys)
+    }
+
+    private static func makeDirectory(_ configuration: Configuration, _ keys: Set<PublicKey>) -> SessionDirectory {
+        SessionDirectory(
+            policy: TrustPolicy(trustedKeys: keys, allowsUnsigned: false), verifier: SimulatedVerifier(), sessionLimit: 8,
+            silence: configuration.rejoinAfterSilence)
+    }
+
+    mutating func schedule(bytes: Int, at now: Instant) -> Instant {
+        diskFreeAt = max(diskFreeAt, now) + .seconds(Double(bytes) / model.diskRate)
+        return diskFreeAt
+    }
+
+    /// Kills the process; `cache` says what is left of what it kept.
+    mutating func kill(cache fate: CacheFate, using random: inout RandomSource) {
+        isRunning = false
+        life += 1
+        for tag in order { retire(tag) }
+        for session in cache.keys.sorted(by: { ($0.high, $0.low) < ($1.high, $1.low) }) {
+            switch fate {
+            case .kept: break
+            case .lost: cache[session] = nil
+            case .torn(let share):
+                for chunk in (cache[session]?.chunks.keys.sorted() ?? []) where random.chance(share) {
+                    cache[session]?.chunks[chunk] = Digest(Hash.wide(0x70A4, UInt64(chunk)))
+                }
+            }
+        }
+    }
+
+    mutating func restart() {
+        isRunning = true
+        life += 1
+        directory = Self.makeDirectory(configuration, trustedKeys)
+    }
+
+    mutating func retire(_ tag: UInt32) {
+        sessions[tag] = nil
+        order.removeAll { $0 == tag }
+    }
+}
+
+/// What a repair node is like.
+public struct RepairNodeModel: Sendable {
+    public enum Character: Sendable, Hashable {
+        case honest
+        /// What it sends of chunks is not what it has.
+        case liar
+        /// It takes NAKs and statuses and says that it has everything, and sends nothing but heartbeats.
+        case blackHole
+    }
+
+    public var mode: RepairEngine.Mode
+    public var character: Character
+    /// Bytes a second, written and read.
+    public var diskRate: Double
+    /// The subnet where it is, and those that its region reaches.
+    public var subnet: Int
+    public var reach: [Int]
+
+    public init(
+        mode: RepairEngine.Mode = .repair, character: Character = .honest, diskRate: Double = 400e6, subnet: Int = 0, reach: [Int]? = nil
+    ) {
+        self.mode = mode
+        self.character = character
+        self.diskRate = diskRate
+        self.subnet = subnet
+        self.reach = reach ?? [subnet]
+    }
+}
+
+/// What happens to a repair node's cache when it dies.
+public enum CacheFate: Sendable, Hashable {
+    case kept
+    case lost
+    /// This share of the chunks is damaged.
+    case torn(Double)
+}

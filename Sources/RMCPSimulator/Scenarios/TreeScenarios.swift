@@ -1,0 +1,123 @@
+import RMCPProtocol
+
+extension Scenario {
+    /// Repair nodes: what they save, and what happens when they die, lie, come back or are cut off.
+    static let treeScenarios: [Scenario] = [
+        Scenario("tree", "three subnets with a repair node and 8 receivers each, 5 % loss on the receivers' links") { world in
+            Tree.build(world, subnets: 3, receivers: 8, downlink: Setting.lossy(.random(0.05)))
+        } check: { world in
+            Expect.allComplete(world) + Expect.copies(world, atMost: 1.05) + Tree.everybodyBelowARepairNode(world)
+        },
+        Scenario("tree-inner-loss", "loss on the links between the sender and the subnets: one repair a subnet") { world in
+            Tree.build(world, subnets: 3, receivers: 8, inner: Setting.lossy(.random(0.02)))
+        } check: { world in
+            Expect.allComplete(world) + Expect.copies(world, atMost: 1.15)
+        },
+        Scenario("tree-lan", "one repair node beside the sender on one network: receivers prefer it") { world in
+            Tree.build(world, subnets: 0, receivers: 0)
+            Tree.addNode(world, subnet: 0)
+            for _ in 0..<8 { Tree.addReceiver(world, subnet: 0, downlink: Setting.lossy(.random(0.05))) }
+        } check: { world in
+            Expect.allComplete(world) + Expect.copies(world, atMost: 1.05)
+        },
+        Scenario("tree-two-nodes", "two repair nodes in one subnet share the receivers") { world in
+            Tree.build(world, subnets: 1, receivers: 12, downlink: Setting.lossy(.random(0.05)))
+            Tree.addNode(world, subnet: 1)
+        },
+        Scenario("two-levels", "a repair node below a repair node") { world in
+            Tree.build(world, subnets: 1, receivers: 2, downlink: Setting.lossy(.random(0.02)))
+            // The first node's region reaches the two subnets behind it.
+            world.repairNodes[0].node = RepairNode(
+                model: RepairNodeModel(subnet: 1, reach: [1, 2, 3]), configuration: Tree.configuration, trustedKeys: world.trustedKeys)
+            for subnet in 2...3 {
+                world.setSubnet(subnet, link: Setting.lossy(.random(0.02)))
+                Tree.addNode(world, subnet: subnet)
+                for _ in 0..<6 { Tree.addReceiver(world, subnet: subnet, downlink: Setting.lossy(.random(0.03))) }
+            }
+        },
+        Scenario("relay", "a site across a link without multicast: one copy crosses, whatever the number of receivers") { world in
+            Tree.build(world, subnets: 0, receivers: 3, downlink: Setting.lossy(.random(0.01)))
+            Tree.addRelay(world, receivers: 8, downlink: Setting.lossy(.random(0.02)))
+        } check: { world in
+            Expect.allComplete(world) + Tree.crossed(world, relay: 0, atMost: 1.15)
+        },
+        Scenario("relay-lossy-link", "the same with 2 % loss on the link") { world in
+            Tree.build(world, subnets: 0, receivers: 3)
+            Tree.addRelay(world, receivers: 8, link: Setting.lossy(.random(0.02)), downlink: Setting.gigabit)
+        } check: { world in
+            Expect.allComplete(world) + Tree.crossed(world, relay: 0, atMost: 1.2)
+        },
+        Scenario("relay-alone", "nobody but receivers behind a relay") { world in
+            Tree.build(world, subnets: 0, receivers: 0)
+            Tree.addRelay(world, receivers: 4, downlink: Setting.gigabit)
+        },
+        Scenario("relays-too-many", "more relays than the sender takes: those that are refused cost nobody else anything") { world in
+            Tree.build(world, subnets: 0, receivers: 2) { $0.maximumUnicastChildren = 1 }
+            Tree.addRelay(world, receivers: 2, downlink: Setting.gigabit)
+            Tree.addRelay(world, receivers: 0, downlink: Setting.gigabit)
+        },
+    ]
+}
+
+/// Trees that scenarios build.
+enum Tree {
+    static var configuration: Configuration {
+        var configuration = Setting.configuration
+        configuration.timeToLive = World.timeToLive
+        // Repair nodes are found while receivers join.
+        configuration.minimumWait = .milliseconds(800)
+        return configuration
+    }
+
+    /// A sender on subnet 0, and behind it `subnets` with a repair node and `receivers` each; without subnets, so many
+    /// receivers beside the sender.
+    static func build(
+        _ world: World, subnets: Int, receivers: Int, megabytes: Int = 8, inner: LinkModel = Setting.gigabit,
+        downlink: LinkModel = Setting.gigabit, change: (inout Configuration) -> Void = { _ in }
+    ) {
+        var configuration = configuration
+        change(&configuration)
+        for _ in 0..<(subnets == 0 ? receivers : 0) { addReceiver(world, subnet: 0, downlink: downlink) }
+        for subnet in 0..<subnets {
+            world.setSubnet(subnet + 1, link: inner)
+            addNode(world, subnet: subnet + 1)
+            for _ in 0..<receivers { addReceiver(world, subnet: subnet + 1, downlink: downlink) }
+        }
+        world.addSender(content: Setting.content(world, megabytes: megabytes), configuration: configuration, egress: Setting.gigabit)
+    }
+
+    @discardableResult
+    static func addNode(_ world: World, subnet: Int, character: RepairNodeModel.Character = .honest) -> Int {
+        world.addRepairNode(
+            RepairNodeModel(character: character, subnet: subnet), configuration: configuration, downlink: Setting.gigabit,
+            egress: Setting.gigabit)
+    }
+
+    @discardableResult
+    static func addReceiver(_ world: World, subnet: Int, downlink: LinkModel = Setting.gigabit) -> Int {
+        world.addReceiver(configuration: configuration, downlink: downlink, subnet: subnet)
+    }
+
+    /// A relay in a subnet of its own that multicast does not reach, told of the sender by its address.
+    static func addRelay(_ world: World, receivers: Int, link: LinkModel = Setting.gigabit, downlink: LinkModel) {
+        let subnet = 100 + world.repairNodes.count
+        world.setSubnet(subnet, up: false)
+        let node = world.addRepairNode(
+            RepairNodeModel(mode: .relay, subnet: subnet), configuration: configuration, downlink: link, egress: Setting.gigabit)
+        for _ in 0..<receivers { addReceiver(world, subnet: subnet, downlink: downlink) }
+        world.after(.milliseconds(50)) { $0.solicit(sender: 0, fromRepairNode: node) }
+    }
+
+    static func everybodyBelowARepairNode(_ world: World) -> [String] {
+        world.receivers.indices.compactMap { index in
+            let changes = world.counters(ofReceiver: index).parentChanges
+            return changes > 0 ? nil : "receiver \(index) never left the sender for its repair node"
+        }
+    }
+
+    /// What went down a relay's link, in copies of the bundle.
+    static func crossed(_ world: World, relay: Int, atMost limit: Double) -> [String] {
+        let copies = Double(world.repairNodes[relay].downlink.carriedBytes) / Double(max(1, world.encodedLength(ofSender: 0)))
+        return copies <= limit ? [] : ["\(copies) copies crossed the relay's link, expected at most \(limit)"]
+    }
+}

@@ -70,7 +70,7 @@ class Network:
                                    f"ip link set dev {name} up")
 
     def cable(self, host, device, address, other, other_device, other_address):
-        shell("ip", "link", "add", device, "netns", f"{self.prefix}-{host}", "type", "veth",
+        shell("ip", "link", "add", "name", device, "netns", f"{self.prefix}-{host}", "type", "veth",
               "peer", "name", other_device, "netns", f"{self.prefix}-{other}")
         for end, name, its_address in ((host, device, address), (other, other_device, other_address)):
             # Segmentation batches are cut into packets here, so that each is counted, routed and lost by itself.
@@ -283,7 +283,7 @@ class TwoLevels(Topology):
         for number in (2, 3):
             for host, via in (("x1", "10.78.1.253"), ("n1", "10.78.1.253")):
                 network.route(host, f"10.78.{number}.0/24", via)
-            region.below.append(self.subnet(f"subnet {number - 1}", "x2", number))
+            region.below.append(self.subnet(f"subnet {number}", "x2", number))
         self.root = Link("router 1", "s", "eth0", below=[region])
         network.route_multicast("x1", [("up", GROUP, ["sub1"])])
         network.route_multicast("x2", [("up", group, ["sub2", "sub3"]) for group in (GROUP, WIDE_REGION)])

@@ -109,6 +109,19 @@ extension ReceiverEngine {
         judgeParents(at: now)
     }
 
+    /// A repair node that chunks were spoilt by again and again lies, or its memory does: it is left, and what it sends is
+    /// not taken any more. A forger can make it look so at the cost of some time.
+    mutating func blameSupplier(of slot: Int, at now: Instant) {
+        guard let supplier = slots[slot].supplier else { return }
+        slots[slot].supplier = nil
+        parents.update(supplier) { $0.spoiltChunks += 1 }
+        guard isDistrusted(supplier) else { return }
+        parents.avoid(supplier, until: .distantFuture)
+        judgeParents(at: now)
+    }
+
+    func isDistrusted(_ transmitter: UInt32) -> Bool { (parents[transmitter]?.spoiltChunks ?? 0) >= configuration.tolerableSpoiltChunks }
+
     // MARK: Attaching
 
     mutating func attach(to transmitter: UInt32, at now: Instant) {

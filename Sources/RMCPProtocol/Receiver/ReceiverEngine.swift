@@ -300,6 +300,7 @@ public struct ReceiverEngine: Sendable {
         slots.setWithHost(slot, false)
         slots[slot].isCatchUp = true
         slots[slot].holdUntil = now
+        blameSupplier(of: slot, at: now)
         armNAK(at: now)
     }
 

@@ -341,7 +341,7 @@ extension ReceiverEngine {
     /// Another parent may still be there; without one this receiver has what it has.
     private mutating func parentLeft(at now: Instant) {
         judgeParents(at: now)
-        guard attachment.attempt == nil, attachment.moveAt == nil else { return }
+        guard !isMoving, attachment.moveAt == nil else { return }
         switch phase {
         case .receiving:
             // What is only waiting for this host's storage can still be finished without the sender.

@@ -126,6 +126,7 @@ extension CacheTests {
             #expect(cache.reserve(1, for: bundle))
             #expect(kept(in: cache) == ["image-3", "image-2"])
             cache.close(bundle)
+            cache.close(try samples[2].open(in: cache))
             try samples[1].fill(0..<10, in: cache)
             #expect(kept(in: cache) == ["image-1", "image-2"], "the reservation went with its bundle")
             #expect(!cache.reserve(1, for: bundle), "evicted")
@@ -148,8 +149,9 @@ extension CacheTests {
         }
         try place.run { cache in
             #expect(cache.bytes == cache.bundles()[0].bytes && cache.bytes >= place.diskUse)
-            #expect(cache.bytes <= counted && cache.bytes + 7 * 4_096 >= counted)
+            // Where chunks begin within blocks, one block more is counted for each than may be needed.
             if chunkLength % 4_096 == 0 { #expect(cache.bytes == counted) }
+            #expect(cache.bytes <= counted && cache.bytes + 6 * 2 * 4_096 >= counted)
             let bundle = try sample.open(in: cache)
             let before = bundle.bytes
             #expect(before == cache.bytes)

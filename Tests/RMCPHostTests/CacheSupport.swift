@@ -14,7 +14,7 @@ final class CachePlace {
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
     /// One life of the process: what `body` leaves open is dropped as by a kill -9, and nothing is closed properly.
-    func run<Result>(capacity: UInt64 = 1 << 30, _ body: (ChunkCache) throws -> Result) throws -> Result {
+    func run(capacity: UInt64 = 1 << 30, _ body: (ChunkCache) throws -> Void) throws {
         try body(try ChunkCache(path: path, capacity: capacity))
     }
 

@@ -111,7 +111,7 @@ import Testing
                 #expect(first.isVerified(0, in: bundle))
             }
         }
-        try place.run { cache in
+        try place.run { cache throws in
             #expect(try second.open(in: cache).identity(drawn: 80) == 80)
         }
     }
@@ -131,7 +131,8 @@ import Testing
     @Test func aBundleInUseHoldsTheLock() throws {
         let place = CachePlace()
         let sample = CacheSample()
-        var bundle: CachedBundle? = try place.run { try sample.open(in: $0) }
+        var bundle: CachedBundle?
+        try place.run { bundle = try sample.open(in: $0) }
         #expect(throws: HostError.self) { try ChunkCache(path: place.path, capacity: 1) }
         #expect(try bundle.map { try sample.write(0, to: $0) } == .kept)
         bundle = nil
@@ -176,7 +177,7 @@ import Testing
             #expect(cache.bundles().count == 1)
             #expect(try other.write(1, to: replaced) == .kept)
         }
-        try place.run { cache in
+        try place.run { cache throws in
             #expect(cache.bundles().map { $0.announce } == [other.announce])
             #expect(try other.isVerified(1, in: other.open(in: cache)))
         }
@@ -208,7 +209,7 @@ import Testing
     @Test func workersWriteReadAndVerifyAtOnce() throws {
         let place = CachePlace()
         let sample = CacheSample()
-        let count: UInt32 = 256
+        let count: UInt32 = 128
         try place.run { cache in
             let bundle = try sample.open(in: cache)
             let threads = try (0..<4 as Range<UInt32>).map { thread in

@@ -32,12 +32,7 @@ final class ChunkCache {
             }
             let lastUsed = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
             let line = ledger.add(CacheLedger.Line(name: name, bytes: CacheFile.diskUse(of: session), lastUsed: max(0, lastUsed)))
-            kept[announce.session] = CachedBundle(announce: announce, datagram: datagram, isNew: false, line: line, ledger: ledger)
-            // However many somebody has put there.
-            if kept.count >= 2 * CacheLimits.sessions {
-                ledger.trim()
-                forgetEvicted()
-            }
+            keep(CachedBundle(announce: announce, datagram: datagram, isNew: false, line: line, ledger: ledger))
         }
         ledger.trim()
     }
@@ -60,7 +55,6 @@ final class ChunkCache {
     /// differently is replaced. Each `open` needs its `close`: until then the bundle is not evicted.
     /// - Parameter datagram: the ANNOUNCE as it came, verified by the caller.
     func open(announce: Announce, datagram: [UInt8]) throws(HostError) -> CachedBundle {
-        forgetEvicted()
         if let bundle = kept[announce.session], let line = ledger.line(bundle.line) {
             if bundle.isOf(announce) {
                 if try reopen(bundle, announce: announce, datagram: datagram) { return bundle }
@@ -98,7 +92,7 @@ final class ChunkCache {
             throw error
         }
         ledger.trim()
-        kept[announce.session] = bundle
+        keep(bundle)
         return bundle
     }
 
@@ -112,6 +106,15 @@ final class ChunkCache {
     /// Accounts for `bytes` more of a bundle in use, and evicts others if they do not fit; false when nothing more can
     /// be evicted. Any thread's; `CachedBundle.write` does this for its chunks.
     func reserve(_ bytes: UInt64, for bundle: CachedBundle) -> Bool { ledger.reserve(bytes, for: bundle.line) }
+
+    private func keep(_ bundle: CachedBundle) {
+        kept[bundle.announce.session] = bundle
+        // Also when somebody has put any number of sessions into the directory.
+        if kept.count >= 2 * CacheLimits.sessions {
+            ledger.trim()
+            forgetEvicted()
+        }
+    }
 
     private func forgetEvicted() { kept = kept.filter { ledger.line($0.value.line) != nil } }
 }

@@ -42,12 +42,10 @@ struct FileWindow {
 /// A file of datagrams that are appended and read back in order, in which what a crash left half-written is recognised
 /// and cut off.
 ///
-/// Layout: 8 bytes that say what it is, then for each datagram its length (32 bits), the first 8 bytes of its SHA-256
-/// and the datagram itself, big-endian. The digest guards against torn writes and rotten disks only; who wrote a
-/// datagram is in its signature, which the reader checks.
+/// Layout, for each datagram: its length (32 bits, big-endian), the first 8 bytes of its SHA-256, and the datagram
+/// itself. The digest guards against torn writes and rotten disks only; who wrote a datagram is in its signature, which
+/// the reader checks.
 final class GuardedFile: Sendable {
-    private static let magic: UInt64 = 0x524D_4350_4752_4431
-    private static let magicLength = 8
     private static let headerLength = 12
 
     private let descriptor: OwnedDescriptor
@@ -94,15 +92,8 @@ final class GuardedFile: Sendable {
     /// damaged in the middle is skipped: those behind it are still good.
     private func scan(_ body: (ArraySlice<UInt8>) -> Void) throws(HostError) -> Int {
         var window = FileWindow(descriptor, path: path)
-        guard let magic = try window.bytes(at: 0, count: Self.magicLength), Self.integer(magic) == Self.magic else {
-            try truncate(to: 0)
-            var writer = ByteWriter(capacity: Self.magicLength)
-            writer.writeUInt64(Self.magic)
-            try FileTransfer.write(descriptor.raw, writer.bytes, at: 0, path: path)
-            return Self.magicLength
-        }
-        var offset = Self.magicLength
-        var end = offset
+        var offset = 0
+        var end = 0
         while offset < CacheLimits.tableBytes, let header = try window.bytes(at: offset, count: Self.headerLength) {
             let length = Int(Self.integer(header.prefix(4)))
             let guarding = Self.integer(header.suffix(8))
@@ -113,12 +104,8 @@ final class GuardedFile: Sendable {
             body(bytes)
             end = offset
         }
-        try truncate(to: end)
+        guard ftruncate(descriptor.raw, off_t(end)) == 0 else { throw .system("truncate", path) }
         return end
-    }
-
-    private func truncate(to length: Int) throws(HostError) {
-        guard ftruncate(descriptor.raw, off_t(length)) == 0 else { throw .system("truncate", path) }
     }
 
     private static func integer(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }

@@ -125,7 +125,7 @@ public struct StatusHistogram: Hashable, Sendable {
         for state in ReceiverState.allCases {
             let index = Int(state.rawValue)
             let left = Int(states[index]) - Int(Int32(bitPattern: rehomed[index]))
-            result.states[index] = UInt32(max(0, left))
+            result.states[index] = UInt32(clamping: left)
             // Counted as lost there soon, but not yet.
             if state == .lost, left < 0 { surplus = -left }
             result.rehomed[index] = 0

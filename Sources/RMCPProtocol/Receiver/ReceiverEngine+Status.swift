@@ -122,8 +122,8 @@ extension ReceiverEngine {
         // Behind a relay nobody hears the sender: how they fare is for the relay's own rate.
         if wantsStream { sum.removeNetwork() }
         if let network { sum.add(network) }
-        sum.tree.repairNodes += 1
-        if state == .complete { sum.tree.completeRepairNodes += 1 }
+        sum.tree.repairNodes &+= 1
+        if state == .complete { sum.tree.completeRepairNodes &+= 1 }
         return sum
     }
 

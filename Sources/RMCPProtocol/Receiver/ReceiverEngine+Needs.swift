@@ -162,7 +162,8 @@ extension ReceiverEngine {
             while end < bound, asked < window, ledger[end] == .absent, ledger.record(of: end) != nil {
                 end += 1
                 asked += 1
-                if asked * 2 <= window { catchUpRenewal = end }
+                // Where there is room for one chunk only, half of the window is all of it.
+                if asked <= max(1, window / 2) { catchUpRenewal = end }
             }
             composer.add(chunks: chunk..<end)
             position = ledger.firstRequestable(from: end, below: bound)

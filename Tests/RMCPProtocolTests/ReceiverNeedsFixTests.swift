@@ -6,17 +6,15 @@ import Testing
 struct LoneReceiver {
     static let source = SocketAddress.ipv4(10, 0, 0, 1, port: 4_000)
     static let signer = LaneSigner(key: 5)
-    static let chunkLength: UInt32 = 8_000
-
     let announce: Announce
     var engine: ReceiverEngine
     var now = Instant.milliseconds(1)
 
-    init(change: (inout Configuration) -> Void = { _ in }) {
+    init(chunkLength: UInt32 = 8_000, payloadLength: UInt16 = 1_376, change: (inout Configuration) -> Void = { _ in }) {
         var configuration = Configuration()
         change(&configuration)
         announce = Announce(
-            session: SessionID(high: 0x0102_0304_0000_0000, low: 9), kind: .stream, chunkLength: Self.chunkLength, payloadLength: 1_376,
+            session: SessionID(high: 0x0102_0304_0000_0000, low: 9), kind: .stream, chunkLength: chunkLength, payloadLength: payloadLength,
             creationTime: 0, contentLength: nil, allocatedLength: 0, mode: 0o644, modificationTime: 0, name: "lone", key: Self.signer.publicKey)
         engine = ReceiverEngine(
             identity: 1_000, configuration: configuration, announce: announce, source: Self.source, transmitter: 7, isResumable: false,
@@ -28,14 +26,15 @@ struct LoneReceiver {
         _ = engine.handle(datagram: bytes.span.bytes, from: Self.source, at: now)
     }
 
-    static func record(_ chunk: UInt32) -> ChunkRecord {
+    func record(_ chunk: UInt32) -> ChunkRecord {
         let digest = LaneDigest().digest(of: [UInt8(truncatingIfNeeded: chunk)])
         return ChunkRecord(
-            kind: .stored, contentLength: chunkLength, encodedLength: chunkLength, encodedDigest: digest, contentDigest: digest)
+            kind: .stored, contentLength: announce.chunkLength, encodedLength: announce.chunkLength, encodedDigest: digest,
+            contentDigest: digest)
     }
 
     mutating func takePage(_ index: UInt32, chunks: Range<UInt32>) {
-        let page = TablePage(index: index, firstChunk: chunks.lowerBound, records: chunks.map(Self.record))
+        let page = TablePage(index: index, firstChunk: chunks.lowerBound, records: chunks.map(record))
         let signature = Self.signer.signature(for: TablePage.signedMessage(session: announce.session, body: page.body))
         take(.page(page, body: page.body, signature))
     }

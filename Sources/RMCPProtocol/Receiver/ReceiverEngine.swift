@@ -149,7 +149,6 @@ public struct ReceiverEngine: Sendable {
     var nextStatus: Instant
     var lastStatus: Instant
     var reportedPressure: UInt8 = 0
-    var pendingFinalSequence: UInt32?
 
     var outbox: Deque<(Packet, SocketAddress)> = []
     var events: Deque<ReceiverEvent> = []

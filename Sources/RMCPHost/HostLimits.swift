@@ -15,6 +15,8 @@ enum HostLimits {
     static let regionMemory = Interval.seconds(30)
     /// How often a repair node advertises its region, and a relay asks what there is.
     static let advertisementInterval = Interval.milliseconds(500)
+    /// With --once, how long a newer session than an outdated one may still come.
+    static let outdatedPatience = Interval.seconds(5)
     /// Bytes of chunk buffers of one receiver, whatever the number of its sessions.
     static let receiveBufferBytes = 128 << 20
     /// Chunks of standard input that are read before they can be encoded.

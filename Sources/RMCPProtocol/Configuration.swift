@@ -112,6 +112,7 @@ public struct Configuration: Sendable {
     public var parentAvoidance = Interval.seconds(30)
     /// Chunks that a repair node may have a part in spoiling before what it sends is not taken any more.
     public var tolerableSpoiltChunks = 3
+    /// An ATTACH is repeated after this long, and then after twice as long each time.
     public var attachTimeout = Interval.milliseconds(200)
     public var attachAttempts = 3
     public var detachAttempts = 5

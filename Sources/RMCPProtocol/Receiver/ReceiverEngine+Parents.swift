@@ -79,7 +79,7 @@ extension ReceiverEngine {
         if isFailing, parents.isAlive(current, at: now), now >= current.avoidedUntil {
             parents.avoid(current.transmitter, until: now + configuration.parentAvoidance)
         }
-        guard let best = parents.best(at: now, where: { isAllowed($0) && $0.transmitter != current.transmitter }) else { return }
+        guard let best = nextBest(after: current, at: now) else { return }
         guard isFailing || (current.place != nil && ParentTable.isClearlyBetter(best, than: current) && now - attachment.changedAt >= configuration.parentHysteresis)
         else {
             attachment.moveAt = nil
@@ -125,6 +125,15 @@ extension ReceiverEngine {
 
     func isDistrusted(_ transmitter: UInt32) -> Bool { (parents[transmitter]?.spoiltChunks ?? 0) >= configuration.tolerableSpoiltChunks }
 
+    /// Somebody who did not answer is better than nobody: a busy sender may take its time.
+    private func nextBest(after current: ParentCandidate, at now: Instant) -> ParentCandidate? {
+        func isChoice(_ candidate: ParentCandidate) -> Bool {
+            candidate.transmitter != current.transmitter && isAllowed(candidate) && !isDistrusted(candidate.transmitter)
+        }
+        if let best = parents.best(at: now, where: isChoice) { return best }
+        return parents.isAlive(current, at: now) ? nil : parents.best(at: now, evenAvoided: true, where: isChoice)
+    }
+
     // MARK: Attaching
 
     mutating func attach(to transmitter: UInt32, at now: Instant) {
@@ -146,7 +155,7 @@ extension ReceiverEngine {
             return
         }
         attempt.count += 1
-        attempt.next = now + configuration.attachTimeout
+        attempt.next = now + configuration.attachTimeout * Double(1 << (attempt.count - 1))
         attachment.attempt = attempt
         outbox.append((.attach(AttachRequest(nonce: attempt.nonce, wantsStream: wantsStream)), candidate.address))
     }

@@ -110,6 +110,8 @@ public struct Configuration: Sendable {
     public var uselessAfter = Interval.seconds(3)
     /// A parent that was of no use or refused is not asked again for this long.
     public var parentAvoidance = Interval.seconds(30)
+    /// Chunks that a repair node may have a part in spoiling before what it sends is not taken any more.
+    public var tolerableSpoiltChunks = 3
     public var attachTimeout = Interval.milliseconds(200)
     public var attachAttempts = 3
     public var detachAttempts = 5

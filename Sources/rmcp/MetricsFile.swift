@@ -32,6 +32,19 @@ final class MetricsFile {
         replace(with: text)
     }
 
+    func write(_ snapshots: [RepairSnapshot]) {
+        var text = ""
+        func sum(_ value: (RepairSnapshot) -> UInt64) -> Double { snapshots.reduce(0) { $0 + Double(value($1)) } }
+        Self.gauge("rmcp_repair_sessions", "Sessions that are served.", Double(snapshots.count), &text)
+        Self.gauge("rmcp_repair_complete_sessions", "Of these, held whole.", Double(snapshots.count { $0.isComplete }), &text)
+        Self.gauge("rmcp_repair_children", "Children of all sessions.", Double(snapshots.reduce(0) { $0 + $1.children }), &text)
+        Self.gauge("rmcp_repair_repair_bytes", "Bytes of repairs.", sum { $0.counters.repairBytes + $0.counters.catchUpBytes }, &text)
+        Self.gauge("rmcp_repair_naks_received", "NAK datagrams from below.", sum { $0.counters.naksReceived }, &text)
+        Self.gauge("rmcp_repair_naks_sent", "NAK datagrams to parents.", sum { $0.upstreamCounters?.naksSent ?? 0 }, &text)
+        Self.gauge("rmcp_repair_loss_ratio", "Worst loss on the way here.", snapshots.map(\.loss).max() ?? 0, &text)
+        replace(with: text)
+    }
+
     private static func gauge(_ name: String, _ help: String, _ value: Double, _ text: inout String) {
         text += "# HELP \(name) \(help)\n# TYPE \(name) gauge\n\(name) \(value)\n"
     }

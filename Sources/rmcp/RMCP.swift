@@ -9,11 +9,12 @@ struct RMCP: ParsableCommand {
         commandName: "rmcp",
         abstract: "Push one file to a whole fleet by reliable multicast, for about the network cost of one copy.",
         discussion: """
-            Receivers run 'rmcp recv'; 'rmcp send FILE' pushes to all of them at once. Bundles are signed: \
+            Receivers run 'rmcp recv'; 'rmcp send FILE' pushes to all of them at once; 'rmcp repair' answers losses \
+            near the receivers. Bundles are signed: \
             make a key with 'rmcp keygen' and give its public line to receivers with --trust.
             """,
         version: Version.text,
-        subcommands: [SendCommand.self, RecvCommand.self, KeygenCommand.self])
+        subcommands: [SendCommand.self, RecvCommand.self, RepairCommand.self, KeygenCommand.self])
 
     static func main() {
         do {

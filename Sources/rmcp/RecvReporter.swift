@@ -72,12 +72,12 @@ final class RecvReporter {
         return parts.joined(separator: " · ")
     }
 
-    private static func describe(_ announce: Announce) -> String {
+    static func describe(_ announce: Announce) -> String {
         let key = announce.isSigned ? "key \(PublicKeyText.short(announce.key))…" : "not signed"
         return "\"\(BundleName.printable(announce.name))\" (\(key), session \(announce.session.text.prefix(8)))"
     }
 
-    private static func explain(_ reason: SessionRefusal) -> String {
+    static func explain(_ reason: SessionRefusal) -> String {
         switch reason {
         case .unsigned: "it is not signed; --allow-unsigned would take it"
         case .untrusted(let key): "its key is not trusted; to trust it: --trust '\(PublicKeyText.line(for: key))'"

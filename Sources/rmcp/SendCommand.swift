@@ -35,8 +35,13 @@ struct SendCommand: CodedCommand {
     var maxWait: String?
     @Option(help: ArgumentHelp("Stay for latecomers after the last known receiver is complete (default: 0s).", valueName: "time"))
     var linger: String?
-    @Option(help: ArgumentHelp("Whom to stay for: 'receivers' (default), all known ones.", valueName: "who"))
+    @Option(
+        help: ArgumentHelp(
+            "Whom to stay for: 'receivers' (default), all known ones; 'repair', until the repair nodes have everything and serve on.",
+            valueName: "who"))
     var until: String?
+    @Option(help: ArgumentHelp("Relays and receivers without multicast that are served by unicast (default: 8).", valueName: "n"))
+    var maxUnicastChildren: String?
     @Option(help: ArgumentHelp("The signing key (default: ~/.config/rmcp/id_ed25519, made on first use).", valueName: "file"))
     var key: String?
     @Flag(help: "Do not sign: only receivers with --allow-unsigned take the bundle.")
@@ -103,8 +108,16 @@ struct SendCommand: CodedCommand {
         if let time = try settings.parsed("max-wait", maxWait, expecting: timeWords, Units.interval) { configuration.maximumWait = time }
         if let time = try settings.parsed("linger", linger, expecting: timeWords, Units.interval) { configuration.linger = time }
         configuration.minimumWait = min(configuration.minimumWait, configuration.maximumWait)
-        _ = try settings.parsed("until", until, expecting: "'receivers'; 'repair' needs repair nodes, which this version does not have") {
-            $0 == "receivers" ? $0 : nil
+        let until = try settings.parsed("until", until, expecting: "'receivers' or 'repair'") { text -> Configuration.Until? in
+            switch text {
+            case "receivers": .receivers
+            case "repair": .repairNodes
+            default: nil
+            }
+        }
+        if let until { configuration.until = until }
+        if let count = try settings.parsed("max-unicast-children", maxUnicastChildren, expecting: "a number, 0 or more", Units.count) {
+            configuration.maximumUnicastChildren = count
         }
         return configuration
     }

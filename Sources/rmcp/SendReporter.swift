@@ -46,6 +46,8 @@ final class SendReporter {
             (ReceiverState.joined, "joined"), (.receiving, "receiving"), (.behind, "behind"), (.complete, "complete"),
         ] where histogram.count(state) > 0 { parts.append("\(histogram.count(state)) \(word)") }
         if histogram.failed > 0 { parts.append("\(histogram.failed) failed") }
+        let nodes = histogram.tree.repairNodes
+        if nodes > 0 { parts.append("\(nodes) repair \(nodes == 1 ? "node" : "nodes")") }
         return parts.isEmpty ? "no receivers yet" : parts.joined(separator: ", ")
     }
 
@@ -93,6 +95,10 @@ final class SendReporter {
         if !style.isQuiet {
             let content = snapshot.contentLength ?? snapshot.contentSent
             Console.line("\(histogram.count(.complete)) of \(histogram.population) receivers complete, \(Units.size(content)) each, in \(time)")
+            let nodes = histogram.tree
+            if nodes.repairNodes > 0 {
+                Console.line("\(nodes.completeRepairNodes) of \(nodes.repairNodes) repair nodes hold everything")
+            }
             let ratio = snapshot.encodedLength > 0 ? Double(snapshot.counters.bytesSent) / Double(snapshot.encodedLength) : 0
             Console.line(
                 "\(Units.size(snapshot.counters.bytesSent)) sent: \(Units.fixed(ratio, digits: 3)) of the encoded bundle (\(Units.size(snapshot.encodedLength)))"
@@ -147,7 +153,8 @@ final class SendReporter {
             "wire_bytes": .unsigned(snapshot.counters.bytesSent), "repair_bytes": .unsigned(snapshot.counters.repairBytes),
             "catch_up_bytes": .unsigned(snapshot.counters.catchUpBytes), "rate": .number(snapshot.rate),
             "median_loss": .number(snapshot.medianLoss), "naks": .unsigned(snapshot.counters.naksReceived),
-            "receivers": .object(states),
+            "receivers": .object(states), "repair_nodes": .unsigned(UInt64(snapshot.receivers.tree.repairNodes)),
+            "complete_repair_nodes": .unsigned(UInt64(snapshot.receivers.tree.completeRepairNodes)),
         ]
     }
 }

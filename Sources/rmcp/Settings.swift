@@ -34,7 +34,7 @@ struct Settings {
     /// A misspelt name in the file must not be silently without effect.
     private func checkNames() throws(HostError) {
         for table in [file, section] {
-            for name in table?.keys ?? [] where !Self.names.contains(name) && !["send", "recv"].contains(name) {
+            for name in table?.keys ?? [] where !Self.names.contains(name) && !["send", "recv", "repair"].contains(name) {
                 throw HostError("\(filePath ?? ""): no option is called \(name)", kind: .usage)
             }
         }
@@ -43,7 +43,8 @@ struct Settings {
     private static let names: Set<String> = [
         "group", "interface", "ttl", "rate", "min-rate", "max-rate", "level", "wait-for", "min-wait", "max-wait", "linger",
         "until", "key", "unsigned", "name", "directory", "output", "once", "trust", "allow-unsigned", "exec", "timeout",
-        "json", "quiet", "verbose", "metrics",
+        "json", "quiet", "verbose", "metrics", "cache", "cache-size", "region", "region-interface", "region-ttl", "upstream",
+        "max-unicast-children",
     ]
 
     private var section: TOMLTable? { file?[command]?.table }

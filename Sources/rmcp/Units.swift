@@ -16,6 +16,16 @@ enum Units {
         return UInt64(rate)
     }
 
+    /// Bytes: `64M`, `50G`, binary multiples.
+    static func bytes(_ text: String) -> UInt64? {
+        let suffixes: [(String, Double)] = [("k", 0x1p10), ("K", 0x1p10), ("M", 0x1p20), ("G", 0x1p30), ("T", 0x1p40), ("", 1)]
+        guard let bytes = scaled(text, suffixes: suffixes), bytes >= 1, bytes <= 0x1p60 else { return nil }
+        return UInt64(bytes)
+    }
+
+    /// A number of things.
+    static func count(_ text: String) -> Int? { Int(text).flatMap { (0...1_000_000).contains($0) ? $0 : nil } }
+
     private static func scaled(_ text: String, suffixes: [(String, Double)]) -> Double? {
         for (suffix, factor) in suffixes where text.hasSuffix(suffix) {
             let digits = text.dropLast(suffix.count)

@@ -57,11 +57,29 @@ final class PartialFile: BundleStorage {
         return OwnedDescriptor(raw)
     }
 
+    /// The finished file replaces what has its name: a regular file, or a symbolic link as rsync does it, which is not
+    /// followed. Anything else is not what a bundle is meant to become: a FIFO or `/dev/null` would be gone for all who
+    /// use it, and who names `/dev/stdout` does not mean the link.
     private static func checkTarget(_ name: String, in directory: OwnedDescriptor, path: String) throws(HostError) {
         var status = stat()
         guard unsafe fstatat(directory.raw, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return }
-        guard status.st_mode & S_IFMT == S_IFDIR else { return }
-        throw HostError("\(path) is a directory, and the bundle is a file of that name; move it away or receive elsewhere with -d")
+        var prefix = ""
+        if status.st_mode & S_IFMT == S_IFLNK {
+            prefix = "a symbolic link to "
+            // One that leads nowhere is in nobody's way.
+            guard unsafe fstatat(directory.raw, name, &status, 0) == 0 else { return }
+        }
+        let kind: String
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: return
+        case S_IFDIR: kind = "a directory"
+        case S_IFIFO: kind = "a FIFO"
+        case S_IFSOCK: kind = "a socket"
+        case S_IFCHR: kind = "a character device"
+        case S_IFBLK: kind = "a block device"
+        default: kind = "no regular file"
+        }
+        throw HostError("\(path) is \(prefix)\(kind), which a received file does not replace; move it away or receive elsewhere")
     }
 
     private static func stem(for name: String) -> String {

@@ -10,6 +10,8 @@ struct AssemblySlot: Sendable {
     /// What an NCF has confirmed, valid until `coveredUntil`.
     var covered = PacketSet()
     var coveredUntil = Instant.zero
+    /// A repair node that some of it came from.
+    var supplier: UInt32?
     /// All packets are in and the host has it: verified, decompressed and written from the slot's buffer.
     var isWithHost = false
 }
@@ -56,6 +58,7 @@ struct AssemblySlots: Sendable {
         slots[slot].chunk = chunk
         slots[slot].received.removeAll()
         slots[slot].isCatchUp = isCatchUp
+        slots[slot].supplier = nil
         slots[slot].holdUntil = now
         slots[slot].coveredUntil = .zero
         index[chunk] = slot

@@ -27,7 +27,14 @@ extension ReceiverEngine {
         }
         switch packet {
         case .data(let data, let payloadOffset):
-            return place(data, payloadOffset: payloadOffset, length: datagram.byteCount - payloadOffset, at: now)
+            let isDirect = header.transmitter == streamTransmitter
+            guard isDirect || !isDistrusted(header.transmitter) else {
+                counters.forged += 1
+                return nil
+            }
+            let placement = place(data, payloadOffset: payloadOffset, length: datagram.byteCount - payloadOffset, at: now)
+            if let placement, !isDirect { slots[placement.slot].supplier = header.transmitter }
+            return placement
         case .heartbeat(let heartbeat):
             note(heartbeat, from: header.transmitter, timeToLive: timeToLive, isUnicast: header.isUnicast, at: now)
             handle(heartbeat, from: header.transmitter, at: now)
@@ -334,7 +341,7 @@ extension ReceiverEngine {
     /// Another parent may still be there; without one this receiver has what it has.
     private mutating func parentLeft(at now: Instant) {
         judgeParents(at: now)
-        guard attachment.attempt == nil, attachment.moveAt == nil else { return }
+        guard !isMoving, attachment.moveAt == nil else { return }
         switch phase {
         case .receiving:
             // What is only waiting for this host's storage can still be finished without the sender.

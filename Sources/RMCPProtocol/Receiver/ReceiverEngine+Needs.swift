@@ -101,15 +101,13 @@ extension ReceiverEngine {
     mutating func fireNAK(at now: Instant) {
         settle(at: now)
         nakAt = nil
-        var composer = NAKComposer(limit: Self.nakRoom(datagramLength: Int(announce.payloadLength) + DataHeader.length))
+        var composer = NAKComposer(
+            limit: Self.nakRoom(datagramLength: Int(announce.payloadLength) + DataHeader.length), datagrams: configuration.maximumNAKDatagrams)
         if needsPages(at: now) {
             for range in ledger.missingPages(below: knownPages).prefix(64) { composer.add(pages: range) }
             pagesHoldUntil = now + holdOff
         }
-        if needsEnd(at: now) {
-            composer.addEnd()
-            endHoldUntil = now + holdOff
-        }
+        if needsEnd(at: now), composer.addEnd() { endHoldUntil = now + holdOff }
         requestAbsentChunks(into: &composer, at: now)
         if asksForLiveData { collectSlots(into: &composer, at: now) }
         for request in composer.finish() {
@@ -133,7 +131,7 @@ extension ReceiverEngine {
             guard !composer.isFull(datagrams: configuration.maximumNAKDatagrams) else { return }
             if slots[slot].isCatchUp, slots[slot].received.isEmpty {
                 guard slots[slot].chunk < (front?.chunk ?? 0) else { continue }
-                composer.add(chunks: slots[slot].chunk..<slots[slot].chunk + 1)
+                guard composer.add(chunks: slots[slot].chunk..<slots[slot].chunk + 1) else { return }
                 slots[slot].holdUntil = now + configuration.catchUpHoldOff
                 continue
             }
@@ -142,7 +140,7 @@ extension ReceiverEngine {
                 if now < slots[slot].coveredUntil { counters.naksSuppressed += 1 }
                 continue
             }
-            composer.add(chunk: slots[slot].chunk, packets: packets)
+            guard composer.add(chunk: slots[slot].chunk, packets: packets) else { return }
             slots[slot].holdUntil = now + holdOff
         }
     }
@@ -164,65 +162,84 @@ extension ReceiverEngine {
             while end < bound, asked < window, ledger[end] == .absent, ledger.record(of: end) != nil {
                 end += 1
                 asked += 1
-                if asked * 2 <= window { catchUpRenewal = end }
+                // Where there is room for one chunk only, half of the window is all of it.
+                if asked <= max(1, window / 2) { catchUpRenewal = end }
             }
-            composer.add(chunks: chunk..<end)
+            guard composer.add(chunks: chunk..<end) else { break }
             position = ledger.firstRequestable(from: end, below: bound)
         }
         catchUpHoldUntil = now + configuration.catchUpHoldOff
     }
 }
 
-/// Packs needs into as few requests as their datagrams' room allows.
+/// Packs needs into as few requests as their datagrams' room allows. What finds no room in the last of them is not taken,
+/// and is to be said another time.
 struct NAKComposer {
     private let limit: Int
+    private let datagrams: Int
     private var current = RepairRequest()
     private var used = 0
     private var done: [RepairRequest] = []
 
-    /// - Parameter limit: bytes of entries in one datagram.
-    init(limit: Int) { self.limit = limit }
+    /// - Parameters:
+    ///   - limit: bytes of entries in one datagram.
+    ///   - datagrams: how many there may be, 1 or more.
+    init(limit: Int, datagrams: Int = .max) {
+        self.limit = limit
+        self.datagrams = datagrams
+    }
 
-    /// True when the last of so many datagrams has been begun.
+    /// True when the last of so many datagrams is more than half full: hardly worth looking for what still fits.
     func isFull(datagrams: Int) -> Bool { done.count >= datagrams - 1 && used * 2 > limit }
 
-    private mutating func reserve(_ length: Int) {
+    /// False when there is no room left.
+    private mutating func reserve(_ length: Int) -> Bool {
         if used + length > limit, !current.isEmpty {
+            guard done.count + 1 < datagrams else { return false }
             done.append(current)
             current = RepairRequest()
             used = 0
         }
         used += length
+        return true
     }
 
-    mutating func addEnd() {
-        reserve(1)
+    @discardableResult
+    mutating func addEnd() -> Bool {
+        guard reserve(1) else { return false }
         current.needsEnd = true
+        return true
     }
 
-    mutating func add(pages range: Range<UInt32>) {
-        reserve(RepairRequest.rangeEntryLength)
+    @discardableResult
+    mutating func add(pages range: Range<UInt32>) -> Bool {
+        guard reserve(RepairRequest.rangeEntryLength) else { return false }
         current.pages.append(range)
+        return true
     }
 
-    mutating func add(chunks range: Range<UInt32>) {
+    @discardableResult
+    mutating func add(chunks range: Range<UInt32>) -> Bool {
         if let last = current.chunks.last, last.upperBound == range.lowerBound {
             current.chunks[current.chunks.count - 1] = last.lowerBound..<range.upperBound
-            return
+            return true
         }
-        reserve(RepairRequest.rangeEntryLength)
+        guard reserve(RepairRequest.rangeEntryLength) else { return false }
         current.chunks.append(range)
+        return true
     }
 
     /// A set that does not fit a datagram at all is cut: the rest is asked for after the hold-off.
-    mutating func add(chunk: UInt32, packets: PacketSet) {
+    @discardableResult
+    mutating func add(chunk: UInt32, packets: PacketSet) -> Bool {
         var packets = packets
         while RepairRequest.wireLength(of: packets) > limit, let last = packets.last, let first = packets.first() {
             let middle = first + (last - first) / 2
             packets.subtract(PacketSet(middle..<last + 1))
         }
-        reserve(RepairRequest.wireLength(of: packets))
+        guard reserve(RepairRequest.wireLength(of: packets)) else { return false }
         current.packets.append(RepairRequest.ChunkPackets(chunk: chunk, packets: packets))
+        return true
     }
 
     consuming func finish() -> [RepairRequest] {

@@ -69,9 +69,12 @@ extension ReceiverEngine {
         return now - since >= patience
     }
 
+    /// Another parent has been asked. A deaf child asking its own again is not moving.
+    var isMoving: Bool { attachment.attempt.map { $0.transmitter != parentTransmitter } ?? false }
+
     /// Called when there is something new about parents, or time has passed.
     mutating func judgeParents(at now: Instant) {
-        guard !wantsStream, !isFinished, attachment.attempt == nil, parents.candidates.count > 1, let current = parent else { return }
+        guard !wantsStream, !isFinished, !isMoving, parents.candidates.count > 1, let current = parent else { return }
         let isFailing = isFailing(current, at: now)
         if isFailing, parents.isAlive(current, at: now), now >= current.avoidedUntil {
             parents.avoid(current.transmitter, until: now + configuration.parentAvoidance)
@@ -109,6 +112,19 @@ extension ReceiverEngine {
         judgeParents(at: now)
     }
 
+    /// A repair node that chunks were spoilt by again and again lies, or its memory does: it is left, and what it sends is
+    /// not taken any more. A forger can make it look so at the cost of some time.
+    mutating func blameSupplier(of slot: Int, at now: Instant) {
+        guard let supplier = slots[slot].supplier else { return }
+        slots[slot].supplier = nil
+        parents.update(supplier) { $0.spoiltChunks += 1 }
+        guard isDistrusted(supplier) else { return }
+        parents.avoid(supplier, until: .distantFuture)
+        judgeParents(at: now)
+    }
+
+    func isDistrusted(_ transmitter: UInt32) -> Bool { (parents[transmitter]?.spoiltChunks ?? 0) >= configuration.tolerableSpoiltChunks }
+
     // MARK: Attaching
 
     mutating func attach(to transmitter: UInt32, at now: Instant) {
@@ -120,10 +136,14 @@ extension ReceiverEngine {
         guard var attempt = attachment.attempt, now >= attempt.next else { return }
         guard let candidate = parents[attempt.transmitter], attempt.count < configuration.attachAttempts else {
             attachment.attempt = nil
-            // A relay has nobody else to ask, and a deaf child nobody else who would hear of it.
-            if attempt.transmitter == parentTransmitter { return attach(to: attempt.transmitter, at: now) }
             parents.avoid(attempt.transmitter, until: now + configuration.parentAvoidance * 0.3)
-            return judgeParents(at: now)
+            judgeParents(at: now)
+            // A relay has nobody else to ask, and a deaf child hears of nobody else: they go on asking.
+            if attempt.transmitter == parentTransmitter, attachment.attempt == nil {
+                attachment.attempt = Attachment.Attempt(
+                    transmitter: parentTransmitter, nonce: random.next(), next: now + configuration.attachTimeout * 5)
+            }
+            return
         }
         attempt.count += 1
         attempt.next = now + configuration.attachTimeout

@@ -149,7 +149,6 @@ public struct ReceiverEngine: Sendable {
     var nextStatus: Instant
     var lastStatus: Instant
     var reportedPressure: UInt8 = 0
-    var pendingFinalSequence: UInt32?
 
     var outbox: Deque<(Packet, SocketAddress)> = []
     var events: Deque<ReceiverEvent> = []
@@ -300,6 +299,7 @@ public struct ReceiverEngine: Sendable {
         slots.setWithHost(slot, false)
         slots[slot].isCatchUp = true
         slots[slot].holdUntil = now
+        blameSupplier(of: slot, at: now)
         armNAK(at: now)
     }
 

@@ -75,7 +75,7 @@ struct ChildTable: Sendable {
     /// Repair nodes that lack something.
     var incompleteRepairNodes: Int { Int(summary.tree.repairNodes &- summary.tree.completeRepairNodes) }
     var childCount: Int { children.count }
-    var active: Int { Int(summary.active) }
+    var active: Int { Int(receivers.active) }
 
     /// True when this is the child's first status.
     @discardableResult

@@ -34,6 +34,8 @@ extension SenderEngine {
 
     /// A DETACH must come from where the child is, or anybody could take children off a parent's books.
     mutating func handleDetach(cookie shown: UInt64, header: PacketHeader, from source: SocketAddress, at now: Instant) {
+        // Who leaves a node that is going stays in its last sum, and owes that to its new parent.
+        if repeater?.isRetired == true { return }
         let isKnown = children.contains(header.transmitter)
         // A child that never had a cookie is known by its ephemeral id alone, which only its parent has heard.
         guard !isKnown || shown == cookie(for: source) || children.address(of: header.transmitter) == nil else {

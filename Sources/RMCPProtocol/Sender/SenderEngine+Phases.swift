@@ -121,6 +121,10 @@ extension SenderEngine {
             lengthProbeDue = true
         }
         nextAnnounce = now + interval
+        guard repeater?.isServing ?? true else {
+            lengthProbeDue = false
+            return
+        }
         enqueue(signedAnnounce, to: .group)
         for child in unicastChildren { enqueue(signedAnnounce, to: .peer(child.address)) }
     }
@@ -139,6 +143,7 @@ extension SenderEngine {
 
     mutating func scheduleHeartbeat(at now: Instant) {
         nextHeartbeat = now + heartbeatInterval
+        guard repeater?.isServing ?? true else { return }
         enqueue(.heartbeat(heartbeat(at: now)), to: .group)
     }
 

@@ -11,6 +11,8 @@ struct Repeater: Sendable {
     /// Bits per second of the stream; 0 when there is none any more.
     var upstreamRate = 0.0
     var isRetired = false
+    /// Has it a parent, or everything? Until then it would offer what it cannot give.
+    var isServing = false
 
     init(isRelay: Bool, announceSignature: Signature) {
         self.isRelay = isRelay
@@ -45,6 +47,9 @@ extension SenderEngine {
     }
 
     var endOfTable: EndOfTable? { table.end }
+    /// Chunks that are held, and how many there are in all where that is known.
+    public var heldCount: UInt32 { UInt32(repeater?.held.count ?? 0) }
+    public var chunkTotal: UInt32? { table.end?.chunkCount }
 
     /// The stream has come this far; children hear it themselves.
     mutating func advance(to front: StreamPosition) {
@@ -108,6 +113,7 @@ extension SenderEngine {
     public mutating func follow(phase: SessionPhase, front: StreamPosition?, path: [UInt32], rate: Double, at now: Instant) {
         guard repeater != nil else { return }
         repeater?.path = path
+        repeater?.isServing = true
         repeater?.upstreamRate = rate
         if phase != .leaving, phase != .aborted { repeater?.upstreamPhase = phase }
         if repeater?.isRelay == false, let front, position < front {

@@ -12,6 +12,8 @@ struct ParentCandidate: Sendable {
     var lastHeard: Instant
     /// It refused, did not answer, or was of no use: not asked before this.
     var avoidedUntil = Instant.zero
+    /// Chunks that came from it in part and were not what their records say.
+    var spoiltChunks = 0
     /// What it answered an ATTACH with; 0 for none.
     var cookie: UInt64 = 0
 

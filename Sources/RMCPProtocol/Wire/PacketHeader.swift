@@ -58,6 +58,8 @@ public struct PacketHeader: Hashable, Sendable {
         try self.init(reading: &reader)
     }
 
+    public static func kind(of datagram: RawSpan) -> PacketKind? { (try? PacketHeader(of: datagram))?.kind }
+
     public func write(to writer: inout ByteWriter) {
         writer.writeUInt16(Self.magic)
         writer.writeUInt8(Self.version)

@@ -25,15 +25,7 @@ extension Scenario {
             Tree.addNode(world, subnet: 1)
         },
         Scenario("two-levels", "a repair node below a repair node") { world in
-            Tree.build(world, subnets: 1, receivers: 2, downlink: Setting.lossy(.random(0.02)))
-            // The first node's region reaches the two subnets behind it.
-            world.repairNodes[0].node = RepairNode(
-                model: RepairNodeModel(subnet: 1, reach: [1, 2, 3]), configuration: Tree.configuration, trustedKeys: world.trustedKeys)
-            for subnet in 2...3 {
-                world.setSubnet(subnet, link: Setting.lossy(.random(0.02)))
-                Tree.addNode(world, subnet: subnet)
-                for _ in 0..<6 { Tree.addReceiver(world, subnet: subnet, downlink: Setting.lossy(.random(0.03))) }
-            }
+            Tree.twoLevels(world)
         },
         Scenario("relay", "a site across a link without multicast: one copy crosses, whatever the number of receivers") { world in
             Tree.build(world, subnets: 0, receivers: 3, downlink: Setting.lossy(.random(0.01)))
@@ -86,6 +78,18 @@ enum Tree {
         world.addSender(content: Setting.content(world, megabytes: megabytes), configuration: configuration, egress: Setting.gigabit)
     }
 
+    /// A node whose region reaches two more subnets, which have a node each.
+    static func twoLevels(_ world: World, change: (inout Configuration) -> Void = { _ in }) {
+        build(world, subnets: 1, receivers: 2, downlink: Setting.lossy(.random(0.02)), change: change)
+        world.repairNodes[0].node = RepairNode(
+            model: RepairNodeModel(subnet: 1, reach: [1, 2, 3]), configuration: configuration, trustedKeys: world.trustedKeys)
+        for subnet in 2...3 {
+            world.setSubnet(subnet, link: Setting.lossy(.random(0.02)))
+            addNode(world, subnet: subnet)
+            for _ in 0..<6 { addReceiver(world, subnet: subnet, downlink: Setting.lossy(.random(0.03))) }
+        }
+    }
+
     @discardableResult
     static func addNode(_ world: World, subnet: Int, character: RepairNodeModel.Character = .honest) -> Int {
         world.addRepairNode(
@@ -112,6 +116,15 @@ enum Tree {
         world.receivers.indices.compactMap { index in
             let changes = world.counters(ofReceiver: index).parentChanges
             return changes > 0 ? nil : "receiver \(index) never left the sender for its repair node"
+        }
+    }
+
+    /// What was received before a parent died is not fetched again.
+    static func nobodyStartedAgain(_ world: World) -> [String] {
+        let content = Double(world.encodedLength(ofSender: 0))
+        return world.receivers.indices.compactMap { index in
+            let fetched = Double(world.receivers[index].node.fetchedBytes)
+            return fetched < content * 1.1 ? nil : "receiver \(index) fetched \(fetched / content) copies"
         }
     }
 

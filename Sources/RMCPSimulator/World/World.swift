@@ -154,7 +154,12 @@ public final class World {
     private var isOver: Bool {
         guard pendingActions == 0 else { return false }
         return senders.allSatisfy { !$0.isRunning || $0.node.engine.isFinished }
-            && receivers.allSatisfy { $0.node.sessions.isEmpty }
+            && receivers.allSatisfy { $0.node.sessions.isEmpty } && latecomersAreServed
+    }
+
+    /// Repair nodes serve on when the sender has gone: whoever is there gets something, or its scenario's time runs out.
+    private var latecomersAreServed: Bool {
+        repairNodes.isEmpty || receivers.allSatisfy { !$0.node.isRunning || !$0.node.completed.isEmpty || !$0.node.failed.isEmpty }
     }
 
     private var performedActions = 0

@@ -1,0 +1,239 @@
+import CLinuxNetwork
+import Glibc
+import RMCPContent
+import RMCPProtocol
+import Synchronization
+
+/// One session's share of a cache: its signed datagrams as they came, and its chunks as they travel.
+///
+/// Nothing here is ever flushed (fsync): what comes back after a restart, a kill -9 or a power failure is verified by
+/// whoever uses it, the datagrams by their signatures and each chunk against its signed record, and what does not stand
+/// up is fetched again. Flushing each chunk would cost a disk's time for each and prove no more than that.
+///
+/// Chunks are written, read and verified by several worker threads at once, each chunk by one of them at a time; the
+/// rest is the network thread's. Between `close` and `open` a bundle may be evicted at any moment: it then holds nothing
+/// and keeps nothing.
+final class CachedBundle: Sendable {
+    enum WriteResult: Sendable, Hashable {
+        case kept
+        /// Neither the capacity nor the file system has room for it, whoever is evicted: the chunk was not kept.
+        case noRoom
+    }
+
+    /// What is open between `open` and `close`; files are closed once the last worker lets go of them.
+    private final class Files: Sendable {
+        let session: OwnedDescriptor
+        let chunks: OwnedDescriptor
+        let journal: CacheJournal
+        let table: GuardedFile
+
+        init(in session: OwnedDescriptor, chunkLength: UInt32, path: String) throws(HostError) {
+            self.session = session
+            table = GuardedFile(try CacheFile.table.open(in: session), path: "\(path)/\(CacheFile.table.rawValue)")
+            chunks = try CacheFile.chunks.open(in: session)
+            journal = try CacheJournal(
+                try CacheFile.journal.open(in: session), chunkLength: chunkLength, path: "\(path)/\(CacheFile.journal.rawValue)")
+            // What no journal vouches for is only in the way.
+            if journal.isNew, ftruncate(chunks.raw, 0) != 0 { throw .system("truncate", "\(path)/\(CacheFile.chunks.rawValue)") }
+        }
+    }
+
+    private struct State: ~Copyable {
+        var announce: Announce
+        var datagram: [UInt8]
+        var isNew: Bool
+        var files: Files?
+    }
+
+    /// Its line in the ledger.
+    let line: Int
+    private let ledger: CacheLedger
+    private let name: String
+    private let path: String
+    private let chunkLength: UInt32
+    private let state: Mutex<State>
+
+    init(announce: Announce, datagram: [UInt8], isNew: Bool, line: Int, ledger: CacheLedger) {
+        self.line = line
+        self.ledger = ledger
+        name = announce.session.text
+        path = "\(ledger.directory.path)/\(name)"
+        chunkLength = announce.chunkLength
+        state = Mutex(State(announce: announce, datagram: datagram, isNew: isNew, files: nil))
+    }
+
+    /// The newest that was given to `ChunkCache.open`: a sender may lower its payload length before it sends.
+    var announce: Announce { state.withLock { $0.announce } }
+    /// The signed datagram as it came, so that it can be verified again.
+    var announceDatagram: [UInt8] { state.withLock { $0.datagram } }
+    /// True when nothing was here of the session before.
+    var isNew: Bool { state.withLock { $0.isNew } }
+    /// Milliseconds since 1970.
+    var lastUsed: UInt64 { UInt64(clamping: (ledger.line(line)?.lastUsed ?? 0) / 1_000_000) }
+    /// What it takes of the capacity.
+    var bytes: UInt64 { ledger.line(line)?.bytes ?? 0 }
+
+    private var files: Files? { state.withLock { $0.files } }
+
+    // MARK: Opening and closing, by the cache
+
+    /// True when `other` is the announcement of the same thing, cut in the same way.
+    func isOf(_ other: Announce) -> Bool {
+        var expected = announce
+        expected.payloadLength = other.payloadLength
+        return expected == other
+    }
+
+    /// Opens the files, or makes them. What fails leaves the bundle closed.
+    func begin(announce: Announce, datagram: [UInt8]) throws(HostError) {
+        let (isOpen, isKnown, isNew) = state.withLock { ($0.files != nil, $0.announce == announce, $0.isNew) }
+        if isOpen, isKnown { return touch() }
+        let hasRoom = try ledger.withRoom(CacheLimits.sessionOverhead, for: line) { () throws(HostError) in
+            let session = isNew && !isOpen ? try ledger.directory.make(name) : ledger.directory.open(name)
+            guard let session else { throw HostError("\(path) is gone") }
+            if isNew || !isKnown { try Self.write(datagram, in: session, path: path) }
+            let files = isOpen ? nil : try Files(in: session, chunkLength: chunkLength, path: path)
+            state.withLock { state in
+                state.announce = announce
+                state.datagram = datagram
+                if let files { state.files = files }
+            }
+            if !isOpen { ledger.set(CacheFile.diskUse(of: session), for: line) }
+        }
+        guard hasRoom else { throw HostError("\(path): the file system is full; make room or name another with --cache", kind: .diskFull) }
+        touch()
+    }
+
+    func end() {
+        state.withLock { state in
+            state.files = nil
+            state.isNew = false
+        }
+    }
+
+    /// Writes the time of the use down, where a restart finds it.
+    func touch(unlessWithin interval: Int64 = 0) {
+        guard let files, let stamp = ledger.touch(line, unlessWithin: interval) else { return }
+        let time = timespec(tv_sec: Int(stamp / 1_000_000_000), tv_nsec: Int(stamp % 1_000_000_000))
+        let times = [time, time]
+        _ = unsafe futimens(files.session.raw, times)
+    }
+
+    // MARK: The announcement
+
+    /// Under another name first: the announcement is what the session is found by, and is never half there.
+    private static func write(_ datagram: [UInt8], in session: OwnedDescriptor, path: String) throws(HostError) {
+        _ = unsafe unlinkat(session.raw, CacheFile.newAnnounce.rawValue, 0)
+        let file = GuardedFile(try CacheFile.newAnnounce.open(in: session, flags: O_CREAT | O_EXCL), path: "\(path)/\(CacheFile.newAnnounce.rawValue)")
+        guard try file.append(datagram) else { throw HostError("\(path): an announcement of \(datagram.count) bytes is none") }
+        guard unsafe renameat(session.raw, CacheFile.newAnnounce.rawValue, session.raw, CacheFile.announce.rawValue) == 0 else {
+            throw .system("rename the new announcement in", path)
+        }
+    }
+
+    /// What the directory of a session says that it is; nil when it is torn, or another session's.
+    static func load(_ session: OwnedDescriptor, name: String) -> (announce: Announce, datagram: [UInt8])? {
+        guard let descriptor = try? CacheFile.announce.open(in: session, flags: 0),
+            let datagram = try? GuardedFile(descriptor, path: name).datagrams().first,
+            case .announce(let announce, _)? = unsafe try? Packet.parse(datagram.span.bytes).1, announce.session.text == name
+        else { return nil }
+        return (announce, datagram)
+    }
+
+    // MARK: The table
+
+    /// Keeps a page's datagram. Without room for it the page comes from upstream again after a restart.
+    func keep(page datagram: [UInt8]) { keep(datagram) }
+    func keep(end datagram: [UInt8]) { keep(datagram) }
+
+    private func keep(_ datagram: [UInt8]) {
+        let length = GuardedFile.length(of: datagram)
+        guard let files, ledger.reserve(length, for: line) else { return }
+        var isKept = false
+        // An error here is not worth more: what cannot be kept is fetched again.
+        _ = try? ledger.withRoom(length, for: line) { () throws(HostError) in isKept = try files.table.append(datagram) }
+        if !isKept { ledger.release(length, of: line) }
+    }
+
+    /// The datagrams of pages and END in the order in which they were kept. They are whole, and no more is known of
+    /// them: the caller checks their signatures.
+    func tableDatagrams() throws(HostError) -> [[UInt8]] { try files?.table.datagrams() ?? [] }
+
+    // MARK: Chunks
+
+    /// The ephemeral id of this node in the session: the one it had before it was restarted, or `drawn`.
+    func identity(drawn: UInt32) -> UInt32 { files?.journal.identity(drawn: drawn) ?? drawn }
+
+    /// True when a chunk with this record may be here; it counts only once it has been verified.
+    func mayHave(chunk: UInt32, record: ChunkRecord) -> Bool { files?.journal.has(chunk: chunk, record: record) ?? false }
+
+    /// Keeps the encoded bytes of a chunk, which the caller has verified. Zero chunks have none, and need no room.
+    func write(chunk: UInt32, record: ChunkRecord, encoded: UnsafeRawBufferPointer) throws(HostError) -> WriteResult {
+        if record.kind == .zero { return .kept }
+        guard isInRange(chunk, record), encoded.count == Int(record.encodedLength) else {
+            throw HostError("\(path): chunk \(chunk) of \(encoded.count) bytes does not fit its record")
+        }
+        guard let files else { return .noRoom }
+        touch(unlessWithin: CacheLimits.useInterval)
+        let present = room(for: files.journal.length(of: chunk))
+        let wanted = room(for: record.encodedLength)
+        let growth = (wanted > present ? wanted - present : 0) + UInt64(CacheJournal.entryLength)
+        guard ledger.reserve(growth, for: line) else { return .noRoom }
+        files.journal.distrust(chunk)
+        var isWritten = false
+        defer {
+            if !isWritten { discard(chunk, of: files, bytes: present + growth) }
+        }
+        isWritten = try ledger.withRoom(wanted, for: line) { () throws(HostError) in
+            unsafe try FileTransfer.write(files.chunks.raw, encoded, at: offset(of: chunk), path: path)
+        }
+        guard isWritten else { return .noRoom }
+        files.journal.note(chunk: chunk, record: record)
+        // Without the entry the chunk is here until the next restart.
+        _ = try ledger.withRoom(0, for: line) { () throws(HostError) in try files.journal.append(chunk: chunk, record: record) }
+        return .kept
+    }
+
+    /// Gives back what a chunk took that could not be written, or half of it.
+    private func discard(_ chunk: UInt32, of files: Files, bytes: UInt64) {
+        files.journal.forget(chunk)
+        _ = rmcp_fallocate(files.chunks.raw, RMCP_FALLOC_FL_PUNCH_HOLE | RMCP_FALLOC_FL_KEEP_SIZE, Int(offset(of: chunk)), Int(chunkLength))
+        ledger.release(bytes, of: line)
+    }
+
+    /// Reads the encoded bytes of a chunk into the front of `buffer`; false when they are not all there. What is read is
+    /// not verified.
+    func read(chunk: UInt32, record: ChunkRecord, into buffer: UnsafeMutableRawBufferPointer) throws(HostError) -> Bool {
+        let length = Int(record.encodedLength)
+        guard let files, isInRange(chunk, record), buffer.count >= length else { return false }
+        touch(unlessWithin: CacheLimits.useInterval)
+        let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(length))
+        return unsafe try FileTransfer.read(files.chunks.raw, into: bytes, at: offset(of: chunk), path: path) == length
+    }
+
+    /// Reads a chunk and holds it against its record. One that does not stand up, or cannot be read, is not here any
+    /// more.
+    func verify(chunk: UInt32, record: ChunkRecord, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
+        guard let files, isInRange(chunk, record), buffer.count >= Int(record.encodedLength) else { return false }
+        let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer.prefix(Int(record.encodedLength)))
+        if (unsafe try? read(chunk: chunk, record: record, into: buffer)) == true, unsafe SHA256Digest.digest(of: bytes) == record.encodedDigest {
+            return true
+        }
+        files.journal.distrust(chunk)
+        return false
+    }
+
+    private func isInRange(_ chunk: UInt32, _ record: ChunkRecord) -> Bool {
+        record.kind != .zero && chunk < Limits.maximumChunks && (1...chunkLength).contains(record.encodedLength)
+    }
+
+    private func offset(of chunk: UInt32) -> UInt64 { UInt64(chunk) * UInt64(chunkLength) }
+
+    /// Whole blocks: one more where a chunk may begin within a block.
+    private func room(for length: UInt32) -> UInt64 {
+        guard length > 0 else { return 0 }
+        let block = CacheLimits.blockLength
+        let blocks = (UInt64(length) + block - 1) / block + (UInt64(chunkLength) % block == 0 ? 0 : 1)
+        return blocks * block
+    }
+}

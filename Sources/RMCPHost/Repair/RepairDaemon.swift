@@ -1,0 +1,277 @@
+import RMCPContent
+import RMCPProtocol
+
+/// Runs a repair node until it is told to stop: the sessions that come in from above and those that its cache has, on
+/// the calling thread.
+public final class RepairDaemon {
+    let request: RepairNodeRequest
+    let reception: Reception
+    /// Into the region, and what children send.
+    let regionSocket: DatagramSocket
+    let regionSlab = DatagramSlab(buffers: 4)
+    let region: SocketAddress
+    let regionInterface: NetworkInterface
+    let transmitter: DataTransmitter
+    let workers: WorkerPool<CacheJob, CacheOutput>
+    let cache: ChunkCache
+    let wakeUp: WakeUp
+    let signals: SignalListener
+    var directory: SessionDirectory
+    var pools: [Int: BufferPool] = [:]
+    var sessions: [UInt32: RepairSession] = [:]
+    /// The order of arrival, for going through the sessions.
+    var order: [UInt32] = []
+    var poller: Poller
+    /// Ephemeral, for datagrams of no session.
+    let identity = UInt32.random(in: 1...(.max))
+    var blockedUntil: Instant?
+    var warned: Set<String> = []
+    private var nextProgress: Instant
+    private var nextAdvertisement: Instant
+    private var isStopping = false
+    /// Which session sends next.
+    private var turn = 0
+
+    var mode: RepairEngine.Mode { request.upstream == nil ? .repair : .relay }
+
+    public init(_ request: RepairNodeRequest) throws(HostError) {
+        for group in [request.group, request.region ?? request.group] where !group.isMulticast {
+            throw HostError(
+                "\(group.host) is not a multicast address; use one of 224.0.0.0/4 (239.255.0.0/16 is for local use) or ff00::/8",
+                kind: .usage)
+        }
+        self.request = request
+        region = request.effectiveRegion
+        guard region.family == request.group.family else {
+            throw HostError("the region \(region.text) and the group \(request.group.text) are of different families", kind: .usage)
+        }
+        if request.upstream == nil, region == request.group {
+            throw HostError("the region is the upstream group itself; give another with --region, or --upstream HOST to relay", kind: .usage)
+        }
+        signals = try SignalListener()
+        wakeUp = try WakeUp()
+        let interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
+        regionInterface =
+            if let name = request.regionInterfaceName { try NetworkInterface.forGroup(region, named: name) } else { interface }
+        cache = try ChunkCache(path: request.cachePath, capacity: request.cacheSize)
+        reception = try Reception(group: request.group, interface: interface, listens: request.upstream == nil)
+        regionSocket = try DatagramSocket.sending(
+            to: region, through: regionInterface, timeToLive: request.regionTimeToLive, prefersGroupPort: true)
+        reception.ownAddress = regionSocket.localAddress
+        transmitter = DataTransmitter(socket: regionSocket, group: region.scoped(to: regionInterface.index))
+        workers = try WorkerPool(name: "rmcp-cache", threads: HostLimits.workerThreads, wakeUp: wakeUp) {
+            let worker = CacheWorker()
+            return { worker.run($0) }
+        }
+        directory = SessionDirectory(
+            policy: request.trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.repairSessions,
+            silence: request.configuration.rejoinAfterSilence)
+        let now = Poller.now()
+        nextProgress = now
+        nextAdvertisement = now
+        poller = Poller([])
+        watchSockets()
+    }
+
+    func watchSockets() {
+        poller = Poller([wakeUp.descriptor.raw, signals.descriptor.raw, regionSocket.raw] + reception.descriptors)
+    }
+
+    /// Returns when a signal comes.
+    public func run(observer: (RepairUpdate) -> Void) throws(HostError) {
+        observer(
+            .listening(
+                interface: reception.interface.name, group: request.group, upstream: request.upstream, region: region,
+                regionInterface: regionInterface.name))
+        if let length = reception.receiveBufferLength, length < 4 << 20 {
+            observer(.warning("the socket buffer is only \(length >> 10) KiB; fast senders will overrun it: sysctl -w net.core.rmem_max=33554432"))
+        }
+        restoreCache(at: Poller.now(), observer)
+        while !(isStopping && sessions.isEmpty) {
+            let now = Poller.now()
+            var isBusy = receive(at: now, observer)
+            if poller.isReadable(0) { wakeUp.clear() }
+            collect(at: now, observer)
+            for tag in order { sessions[tag].map { drive($0, at: Poller.now(), observer) } }
+            if transmit(observer) { isBusy = true }
+            if poller.isReadable(1), signals.take() {
+                if isStopping { break }
+                stop(at: now)
+            }
+            advertise(at: now)
+            report(observer, at: now)
+            poller.wait(until: isBusy ? now : deadline(at: now), writable: transmitter.isBlocked && blockedUntil == nil ? 2 : nil)
+        }
+        workers.shutDown()
+        for tag in order { sessions[tag].map { close($0) } }
+        observer(.stopped)
+    }
+
+    private func stop(at now: Instant) {
+        isStopping = true
+        for tag in order { sessions[tag]?.engine.retire(at: now) }
+    }
+
+    // MARK: Arrivals
+
+    private func receive(at now: Instant, _ observer: (RepairUpdate) -> Void) -> Bool {
+        if poller.isReadable(2) {
+            for _ in 0..<HostLimits.receiveRounds {
+                let count = unsafe regionSlab.receive(from: regionSocket.raw) { bytes, origin in
+                    unsafe routeFromBelow(bytes, from: origin, at: now)
+                }
+                if count == 0 { break }
+            }
+        }
+        var isBusy = false
+        for round in 0..<HostLimits.receiveRounds {
+            let now = round == 0 ? now : Poller.now()
+            isBusy = unsafe reception.receive(isReady: { poller.isReadable($0 + 3) }) { bytes, origin in
+                unsafe routeFromAbove(bytes, from: origin, at: now, observer)
+            }
+            if !isBusy { break }
+            for tag in order { sessions[tag].map { handleEvents($0, at: now, observer) } }
+        }
+        let dropped = reception.takeOverflow()
+        if dropped > 0 { for tag in order { sessions[tag]?.engine.handle(.overflow(datagrams: dropped), at: now) } }
+        return isBusy
+    }
+
+    private func routeFromBelow(_ bytes: UnsafeRawBufferPointer, from origin: DatagramOrigin, at now: Instant) {
+        guard bytes.count >= PacketHeader.length else { return }
+        let tag = unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+        let datagram = unsafe RawSpan(_unsafeBytes: bytes)
+        if let session = sessions[tag] { return session.engine.handle(child: datagram, from: origin.source, at: now) }
+        // Somebody asks what there is: every session answers for itself.
+        guard tag == 0, case .solicitation? = try? Packet.parse(datagram).1 else { return }
+        for tag in order { sessions[tag]?.engine.announce(to: origin.source) }
+    }
+
+    private func routeFromAbove(
+        _ bytes: UnsafeRawBufferPointer, from origin: DatagramOrigin, at now: Instant, _ observer: (RepairUpdate) -> Void
+    ) {
+        guard bytes.count >= PacketHeader.length else { return }
+        let tag = unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+        if let session = sessions[tag] {
+            if session.engine.upstream == nil, mode == .relay, let (header, packet) = unsafe try? Packet.parse(RawSpan(_unsafeBytes: bytes)),
+                case .announce(let announce, _) = packet, announce == session.announce
+            {
+                session.engine.handleAnnounce(from: origin.source, transmitter: header.transmitter, at: now)
+            }
+            return unsafe session.handleUpstream(bytes, from: origin, at: now)
+        }
+        if tag == 0, let region = unsafe Reception.advertisedRegion(in: bytes) {
+            if reception.join(region, at: now) { watchSockets() }
+            return
+        }
+        let datagram = unsafe RawSpan(_unsafeBytes: bytes)
+        switch directory.judge(datagram, at: now, lastHeard: { [sessions] in sessions[$0.tag]?.engine.upstream?.lastHeardFromSender }) {
+        case .ignore: break
+        case .refuse(let announce, let reason): observer(.refused(announce, reason))
+        case .accept(let announce, let superseded):
+            guard !isStopping, let (header, packet) = try? Packet.parse(datagram), case .announce(_, let signature) = packet else { return }
+            if let superseded, let old = sessions[superseded.tag] { retire(old, "a newer session of the same bundle has begun", at: now, observer) }
+            guard let session = open(announce, signature, at: now, observer) else { return }
+            session.engine.handleAnnounce(from: origin.source, transmitter: header.transmitter, at: now)
+        }
+    }
+
+    // MARK: Time
+
+    private func deadline(at now: Instant) -> Instant? {
+        if let blockedUntil { return blockedUntil }
+        var deadline = nextAdvertisement
+        if !sessions.isEmpty { deadline = min(deadline, nextProgress) }
+        if transmitter.isBlocked { return deadline }
+        for tag in order { sessions[tag]?.engine.pollTimeout(at: now).map { deadline = min(deadline, $0) } }
+        return deadline
+    }
+
+    /// Says in the upstream group where repairs are; asks a named parent what there is.
+    private func advertise(at now: Instant) {
+        guard now >= nextAdvertisement, !isStopping else { return }
+        nextAdvertisement = now + HostLimits.advertisementInterval
+        if region != request.group {
+            let bytes = Packet.advertisement(Advertisement(region: region)).datagram(sessionTag: 0, transmitter: identity, isUnicast: false)
+            _ = regionSocket.send(bytes, to: request.group.scoped(to: regionInterface.index))
+        }
+        if let upstream = request.upstream {
+            _ = reception.replySocket.send(Packet.solicitation.datagram(sessionTag: 0, transmitter: identity), to: upstream)
+        }
+    }
+
+    private func report(_ observer: (RepairUpdate) -> Void, at now: Instant) {
+        guard now >= nextProgress, !sessions.isEmpty else { return }
+        nextProgress = now + .milliseconds(200)
+        observer(.progress(order.compactMap { sessions[$0]?.snapshot() }))
+    }
+
+    // MARK: Sending
+
+    /// Sends what the engines have, in turn; true when there is more.
+    private func transmit(_ observer: (RepairUpdate) -> Void) -> Bool {
+        if let blockedUntil {
+            guard Poller.now() >= blockedUntil else { return false }
+            self.blockedUntil = nil
+        }
+        if transmitter.isBlocked, !accept(transmitter.resume(), observer) { return false }
+        var isBusy = false
+        for step in 0..<order.count {
+            guard let session = sessions[order[(turn + step) % order.count]] else { continue }
+            switch transmit(session, observer) {
+            case .more: isBusy = true
+            case .nothing: break
+            case .blocked:
+                turn = (turn + step) % order.count
+                return false
+            }
+        }
+        turn = order.isEmpty ? 0 : (turn + 1) % order.count
+        return isBusy
+    }
+
+    private enum Progress {
+        case more
+        case nothing
+        case blocked
+    }
+
+    private func transmit(_ session: RepairSession, _ observer: (RepairUpdate) -> Void) -> Progress {
+        for _ in 0..<HostLimits.sendsPerRound {
+            guard let transmit = session.engine.pollDownstream(at: Poller.now()) else { return .nothing }
+            switch transmit {
+            case .datagram(let bytes, let destination):
+                let address = if case .peer(let peer) = destination { peer } else { region.scoped(to: regionInterface.index) }
+                _ = accept(regionSocket.send(bytes, to: address), observer)
+            case .data(let batch):
+                guard let buffer = session.buffer(of: batch.chunk) else { continue }
+                if !accept(transmitter.send(batch, from: buffer), observer) { return .blocked }
+            }
+        }
+        return .more
+    }
+
+    /// True when sending may go on at once.
+    private func accept(_ result: SendResult, _ observer: (RepairUpdate) -> Void) -> Bool {
+        switch result {
+        case .sent: return true
+        case .wouldBlock: return false
+        case .tooLong:
+            warn("datagrams are too long for the path into the region; children behind it get nothing", observer)
+            transmitter.dropPending()
+            return true
+        case .unreachable(let code):
+            warn("interface \(regionInterface.name): \(HostError.errorText(code)); waiting for it to come back", observer)
+            blockedUntil = Poller.now() + .milliseconds(50)
+            return false
+        case .failed(let code):
+            warn("cannot send through \(regionInterface.name): \(HostError.errorText(code)); trying on", observer)
+            transmitter.dropPending()
+            return true
+        }
+    }
+
+    func warn(_ text: String, _ observer: (RepairUpdate) -> Void) {
+        if warned.insert(text).inserted { observer(.warning(text)) }
+    }
+}

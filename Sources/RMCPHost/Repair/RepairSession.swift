@@ -1,0 +1,83 @@
+import RMCPContent
+import RMCPProtocol
+
+/// One session at a repair node: its engine, its part of the cache, and the chunks that are in memory.
+final class RepairSession {
+    let announce: Announce
+    var engine: RepairEngine
+    let bundle: CachedBundle
+    private let pool: BufferPool
+    /// Of the assembly slots.
+    private var slotBuffers: [ChunkBuffer?]
+    /// Of the chunks that the engine counts as resident.
+    private var resident: [UInt32: ChunkBuffer] = [:]
+    /// Chunks to fetch as soon as a buffer is free.
+    var waitingFetches: [UInt32] = []
+    /// Chunks of the cache that are still being verified after a restart.
+    var restoring = 0
+    var isToldComplete = false
+    var isOver = false
+
+    init(announce: Announce, engine: RepairEngine, bundle: CachedBundle, slots: Int, pool: BufferPool) {
+        self.announce = announce
+        self.engine = engine
+        self.bundle = bundle
+        self.pool = pool
+        slotBuffers = Array(repeating: nil, count: slots)
+    }
+
+    /// Takes one datagram from above, and its payload if the engine wants it.
+    func handleUpstream(_ bytes: UnsafeRawBufferPointer, from origin: DatagramOrigin, at now: Instant) {
+        guard
+            let placement = unsafe engine.handle(
+                upstream: RawSpan(_unsafeBytes: bytes), from: origin.source, timeToLive: origin.timeToLive, at: now)
+        else { return }
+        guard let buffer = slotBuffers[placement.slot] ?? pool.take() else {
+            engine.handle(.unavailable(slot: placement.slot), at: now)
+            return
+        }
+        slotBuffers[placement.slot] = buffer
+        let payload = unsafe UnsafeRawBufferPointer(
+            rebasing: bytes[placement.payloadOffset..<placement.payloadOffset + placement.length])
+        let target = unsafe UnsafeMutableRawBufferPointer(
+            rebasing: buffer.bytes[placement.offset..<placement.offset + placement.length])
+        unsafe target.copyMemory(from: payload)
+    }
+
+    func takeBuffer(of slot: Int) -> ChunkBuffer? {
+        defer { slotBuffers[slot] = nil }
+        return slotBuffers[slot]
+    }
+
+    // MARK: Chunks in memory
+
+    func buffer(of chunk: UInt32) -> ChunkBuffer? { resident[chunk] }
+
+    /// The buffer is the chunk's until the engine releases it.
+    func keep(_ buffer: ChunkBuffer, of chunk: UInt32) {
+        if let old = resident.updateValue(buffer, forKey: chunk) { pool.giveBack(old) }
+    }
+
+    func release(_ chunk: UInt32) {
+        if let buffer = resident.removeValue(forKey: chunk) { pool.giveBack(buffer) }
+    }
+
+    func takeFreeBuffer() -> ChunkBuffer? { pool.take() }
+    func giveBack(_ buffer: ChunkBuffer) { pool.giveBack(buffer) }
+
+    /// Gives all buffers back; the engine is not used any more.
+    func close() {
+        isOver = true
+        for slot in slotBuffers.indices { takeBuffer(of: slot).map { pool.giveBack($0) } }
+        for chunk in Array(resident.keys) { release(chunk) }
+    }
+
+    func snapshot() -> RepairSnapshot {
+        let downstream = engine.downstream
+        return RepairSnapshot(
+            announce: announce, chunksHeld: downstream.heldCount, chunkCount: downstream.chunkTotal, isComplete: engine.isComplete,
+            depth: engine.upstream.map { $0.path.count }, children: downstream.childCount, receivers: downstream.receivers,
+            rate: downstream.rate, loss: engine.upstream?.loss ?? 0, counters: downstream.counters,
+            upstreamCounters: engine.upstream?.counters)
+    }
+}

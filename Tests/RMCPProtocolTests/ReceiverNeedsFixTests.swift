@@ -1,0 +1,84 @@
+import Testing
+
+@testable import RMCPProtocol
+
+/// A receiver, and a parent whose every packet is made by hand.
+struct LoneReceiver {
+    static let source = SocketAddress.ipv4(10, 0, 0, 1, port: 4_000)
+    static let signer = LaneSigner(key: 5)
+    let announce: Announce
+    var engine: ReceiverEngine
+    var now = Instant.milliseconds(1)
+
+    init(chunkLength: UInt32 = 8_000, payloadLength: UInt16 = 1_376, change: (inout Configuration) -> Void = { _ in }) {
+        var configuration = Configuration()
+        change(&configuration)
+        announce = Announce(
+            session: SessionID(high: 0x0102_0304_0000_0000, low: 9), kind: .stream, chunkLength: chunkLength, payloadLength: payloadLength,
+            creationTime: 0, contentLength: nil, allocatedLength: 0, mode: 0o644, modificationTime: 0, name: "lone", key: Self.signer.publicKey)
+        engine = ReceiverEngine(
+            identity: 1_000, configuration: configuration, announce: announce, source: Self.source, transmitter: 7, isResumable: false,
+            verifier: LaneVerifier(), digest: LaneDigest(), seed: 3, at: now)
+    }
+
+    mutating func take(_ packet: Packet, isUnicast: Bool = true) {
+        let bytes = datagram(packet, isUnicast: isUnicast, tag: announce.session.tag, transmitter: 7, sequence: 0)
+        _ = engine.handle(datagram: bytes.span.bytes, from: Self.source, at: now)
+    }
+
+    func record(_ chunk: UInt32) -> ChunkRecord {
+        let digest = LaneDigest().digest(of: [UInt8(truncatingIfNeeded: chunk)])
+        return ChunkRecord(
+            kind: .stored, contentLength: announce.chunkLength, encodedLength: announce.chunkLength, encodedDigest: digest,
+            contentDigest: digest)
+    }
+
+    mutating func takePage(_ index: UInt32, chunks: Range<UInt32>) {
+        let page = TablePage(index: index, firstChunk: chunks.lowerBound, records: chunks.map(record))
+        let signature = Self.signer.signature(for: TablePage.signedMessage(session: announce.session, body: page.body))
+        take(.page(page, body: page.body, signature))
+    }
+
+    mutating func takeHeartbeat(chunk: UInt32, pages: UInt32, hasEnd: Bool = false) {
+        take(
+            .heartbeat(
+                Heartbeat(
+                    phase: .streaming, timestamp: UInt64(now.nanoseconds / 1_000), groupRoundTrip: 2_000, statusInterval: 10, population: 1,
+                    position: StreamPosition(chunk: chunk, packet: 0), pageCount: pages, hasEnd: hasEnd, rate: 1_000_000,
+                    liveLossLimit: 16, livePressureLimit: 8)))
+    }
+
+    /// What is asked for and reported until `limit` has passed; every millisecond `meanwhile` may say something.
+    mutating func run(
+        for limit: Interval, meanwhile: (inout LoneReceiver) -> Void = { _ in }
+    ) -> (requests: [RepairRequest], reports: [StatusReport]) {
+        var requests: [RepairRequest] = []
+        var reports: [StatusReport] = []
+        let end = now + limit
+        while now < end {
+            now = now + .milliseconds(1)
+            meanwhile(&self)
+            if let due = engine.pollTimeout(), due <= now { engine.handleTimeout(at: now) }
+            while engine.pollEvent() != nil {}
+            while let (bytes, _) = engine.pollTransmit(at: now) {
+                switch try? parse(bytes).1 {
+                case .nak(let nak)?: requests.append(nak.request)
+                case .status(let report)?: reports.append(report)
+                default: break
+                }
+            }
+        }
+        return (requests, reports)
+    }
+}
+
+@Suite struct ReceiverNeedsFixTests {
+    /// A window of one chunk has no half: its chunk is asked for again when the hold-off has passed, and not before.
+    @Test func theHoldOffCountsForAWindowOfOneChunk() {
+        var receiver = LoneReceiver { $0.assemblySlots = 1 }
+        receiver.takeHeartbeat(chunk: 10, pages: 1)
+        receiver.takePage(0, chunks: 0..<10)
+        let asked = receiver.run(for: .milliseconds(700)).requests.flatMap(\.chunks)
+        #expect((2...3).contains(asked.count) && asked.allSatisfy { $0 == 0..<1 }, "\(asked.count) requests")
+    }
+}

@@ -10,6 +10,8 @@ struct NoSigner: MessageSigner {
 
 /// A receiver engine and the least that a host does for it.
 struct HarnessReceiver {
+    static let senderAddress = SocketAddress.ipv4(10, 0, 0, 1, port: 4_000)
+
     var engine: ReceiverEngine
     var buffers: [[UInt8]]
     var stored: [UInt32: [UInt8]] = [:]
@@ -18,14 +20,14 @@ struct HarnessReceiver {
     init(number: Int, configuration: Configuration, sender: SenderEngine, isResumable: Bool, at now: Instant) {
         engine = ReceiverEngine(
             identity: 1_000 + UInt32(number), configuration: configuration, announce: sender.announce,
-            source: .ipv4(10, 0, 0, 1, port: 4_000), transmitter: sender.transmitterID, isResumable: isResumable,
+            source: Self.senderAddress, transmitter: sender.transmitterID, isResumable: isResumable,
             verifier: LaneVerifier(), digest: LaneDigest(), seed: 50 + UInt64(number), at: now)
         buffers = Array(
             repeating: Array(repeating: 0, count: Int(sender.announce.chunkLength)), count: configuration.assemblySlots)
     }
 
     mutating func take(_ datagram: [UInt8], at now: Instant) {
-        if let placement = engine.handle(datagram: datagram.span.bytes, at: now) {
+        if let placement = engine.handle(datagram: datagram.span.bytes, from: Self.senderAddress, at: now) {
             let source = placement.payloadOffset..<placement.payloadOffset + placement.length
             buffers[placement.slot].replaceSubrange(placement.offset..<placement.offset + placement.length, with: datagram[source])
         }
@@ -45,7 +47,7 @@ struct HarnessReceiver {
                     engine.handle(.rejected(slot: slot, chunk: chunk), at: now)
                 }
             case .zeros(let chunks): engine.handle(.storedZeros(chunks), at: now)
-            case .rejoin, .deaf: break
+            case .rejoin, .deaf, .parentChanged, .refused, .page, .end, .announced: break
             case .commit: engine.handle(.committed, at: now)
             case .finished(let state): outcome = state
             }
@@ -133,7 +135,7 @@ struct SessionHarness {
         for number in receivers.indices {
             if let due = receivers[number].engine.pollTimeout(), due <= now { receivers[number].engine.handleTimeout(at: now) }
             receivers[number].answerEvents(at: now)
-            while let datagram = receivers[number].engine.pollTransmit(at: now) {
+            while let datagram = receivers[number].engine.pollTransmit(at: now)?.bytes {
                 note(datagram)
                 toSender.append((number, datagram))
             }

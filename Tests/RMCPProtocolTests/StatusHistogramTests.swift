@@ -135,8 +135,9 @@ import Testing
             let histogram = random.histogram()
             var writer = ByteWriter()
             histogram.write(to: &writer)
-            let occupied = [histogram.states, histogram.progress, histogram.loss, histogram.pressure, histogram.arrival].joined().count { $0 > 0 }
-            #expect(writer.count == 5 + 5 * occupied)
+            let lists = [histogram.states, histogram.progress, histogram.loss, histogram.pressure, histogram.arrival, histogram.rehomed]
+            let occupied = lists.joined().count { $0 > 0 }
+            #expect(writer.count == 6 + 5 * occupied + 8)
             var reader = ByteReader(writer.bytes.span.bytes)
             #expect(try StatusHistogram(reading: &reader) == histogram)
             #expect(reader.remaining == 0)

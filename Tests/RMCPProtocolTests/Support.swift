@@ -140,7 +140,20 @@ extension RandomSource {
         for index in histogram.loss.indices where chance(0.5) { histogram.loss[index] = word() }
         for index in histogram.pressure.indices where chance(0.5) { histogram.pressure[index] = word() }
         for index in histogram.arrival.indices where chance(0.1) { histogram.arrival[index] = word() }
+        for index in histogram.rehomed.indices where chance(0.3) { histogram.rehomed[index] = word() }
+        if chance(0.5) { (histogram.tree.repairNodes, histogram.tree.completeRepairNodes) = (word(), word()) }
         return histogram
+    }
+
+    mutating func place() -> TreePlace {
+        TreePlace(
+            path: (0..<int(0...TreePlace.maximumDepth)).map { _ in word() }, timeToLive: UInt8(int(0...255)), load: word(), watermark: word())
+    }
+
+    mutating func region() -> SocketAddress {
+        let port = UInt16(int(1...65_535))
+        if chance(0.5) { return SocketAddress(family: .ipv6, high: next() | 0xFF << 56, low: next(), port: port) }
+        return .ipv4(UInt8(int(224...239)), UInt8(int(0...255)), UInt8(int(0...255)), UInt8(int(0...255)), port: port)
     }
 
     mutating func packet(of kind: PacketKind) -> Packet {
@@ -165,7 +178,7 @@ extension RandomSource {
                     statusInterval: max(1, word()), population: word(),
                     position: StreamPosition(chunk: UInt32(int(0...1_048_576)), packet: UInt16(int(0...65_535))),
                     pageCount: UInt32(int(0...1_048_576)), hasEnd: chance(0.5), rate: next(),
-                    liveLossLimit: UInt8(int(0...255)), livePressureLimit: UInt8(int(0...255))))
+                    liveLossLimit: UInt8(int(0...255)), livePressureLimit: UInt8(int(0...255)), place: place()))
         case .nak:
             return .nak(
                 NegativeAcknowledgement(echo: TimestampEcho(timestamp: next(), delay: word()), request: request()))
@@ -174,8 +187,14 @@ extension RandomSource {
             return .status(
                 StatusReport(
                     echo: TimestampEcho(timestamp: next(), delay: word()), longestDatagram: UInt16(int(0...65_535)),
-                    histogram: histogram()))
+                    isDeaf: chance(0.3), wantsStream: chance(0.3), cookie: next(), histogram: histogram()))
         case .acknowledgement: return .acknowledgement(sequence: word())
+        case .solicitation: return .solicitation
+        case .attach: return .attach(AttachRequest(nonce: next(), wantsStream: chance(0.5)))
+        case .attached:
+            return .attached(AttachAnswer(nonce: next(), verdict: AttachAnswer.Verdict.allCases[int(0...2)], cookie: next()))
+        case .detach: return .detach(cookie: next())
+        case .advertisement: return .advertisement(Advertisement(region: region()))
         }
     }
 }

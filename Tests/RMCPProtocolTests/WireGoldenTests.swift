@@ -133,8 +133,19 @@ import Testing
                     phase: .draining, timestamp: 0x0102_0304_0506_0708, groupRoundTrip: 0x1112_1314, statusInterval: 0x2122_2324,
                     population: 0x3132_3334, position: StreamPosition(chunk: 0x000F_4243, packet: 0x5152),
                     pageCount: 0x000F_6263, hasEnd: true, rate: 0x7172_7374_7576_7778, liveLossLimit: 12,
-                    livePressureLimit: 5)), kindByte: "05",
-            body: "02 01 0C 05 0102030405060708 11121314 21222324 31323334 000F4243 5152 000F6263 7172737475767778")
+                    livePressureLimit: 5,
+                    place: TreePlace(path: [0x8182_8384, 0x9192_9394], timeToLive: 0xA1, load: 0xB1B2_B3B4, watermark: 0xC1C2_C3C4))),
+            kindByte: "05",
+            body: "02 01 0C 05 0102030405060708 11121314 21222324 31323334 000F4243 5152 000F6263 7172737475767778"
+                + "A1 02 B1B2B3B4 C1C2C3C4 81828384 91929394")
+        // The sender's path is empty.
+        try expect(
+            .heartbeat(
+                Heartbeat(
+                    phase: .waiting, timestamp: 1, groupRoundTrip: 2, statusInterval: 3, population: 4, position: .start, pageCount: 5,
+                    hasEnd: false, rate: 6, liveLossLimit: 7, livePressureLimit: 8)), kindByte: "05",
+            body: "00 00 07 08 0000000000000001 00000002 00000003 00000004 00000000 0000 00000005 0000000000000006"
+                + "00 00 00000000 00000000")
     }
 
     @Test func requestsUseRangesOrABitmapWhicheverIsShorter() throws {
@@ -163,20 +174,72 @@ import Testing
     @Test func statusOfALeafIsSparse() throws {
         let histogram = StatusHistogram(state: .complete, progress: 10, loss: 2, pressure: 7, arrival: 159)
         try expect(
-            .status(StatusReport(echo: TimestampEcho(timestamp: 5, delay: 6), longestDatagram: 1_400, isDeaf: true, histogram: histogram)),
-            isUnicast: true, kindByte: "88",
-            body: "0000000000000005 00000006 0578 01 01 03 00000001 01 0A 00000001 01 02 00000001 01 07 00000001 01 9F 00000001")
-        // Who has no say in the rate leaves the last three empty.
+            .status(
+                StatusReport(
+                    echo: TimestampEcho(timestamp: 5, delay: 6), longestDatagram: 1_400, isDeaf: true, cookie: 0xD1D2_D3D4_D5D6_D7D8,
+                    histogram: histogram)), isUnicast: true, kindByte: "88",
+            body: "0000000000000005 00000006 0578 01 D1D2D3D4D5D6D7D8 01 03 00000001 01 0A 00000001 01 02 00000001 01 07 00000001"
+                + "01 9F 00000001 00 00000000 00000000")
+        // Who has no say in the rate leaves those three empty.
         try expect(
             .status(
                 StatusReport(
                     echo: .none, longestDatagram: 0,
                     histogram: StatusHistogram(LeafStatus(state: .behind, progress: 4, network: nil)))), isUnicast: true,
-            kindByte: "88", body: "0000000000000000 00000000 0000 00 01 02 00000001 01 04 00000001 00 00 00")
+            kindByte: "88",
+            body: "0000000000000000 00000000 0000 00 0000000000000000 01 02 00000001 01 04 00000001 00 00 00 00 00000000 00000000")
+    }
+
+    /// A repair node behind a link without multicast, with a child of its own that another parent counts as lost.
+    @Test func statusOfARepairNodeCountsTheTree() throws {
+        var sum = StatusHistogram(LeafStatus(state: .receiving, progress: 4, network: nil, isRehomed: true))
+        sum.rehomed[3] = 0xFFFF_FFFE
+        sum.tree.repairNodes = 0x0102_0304
+        sum.tree.completeRepairNodes = 0x0506_0708
+        try expect(
+            .status(StatusReport(echo: .none, longestDatagram: 1_400, wantsStream: true, cookie: 1, histogram: sum)), isUnicast: true,
+            kindByte: "88",
+            body: "0000000000000000 00000000 0578 02 0000000000000001 01 01 00000001 01 04 00000001 00 00 00"
+                + "02 03 FFFFFFFE 0B 00000001 01020304 05060708")
     }
 
     @Test func acknowledgement() throws {
         try expect(.acknowledgement(sequence: 0xCAFE_F00D), isUnicast: true, kindByte: "89", body: "CAFEF00D")
+    }
+
+    // MARK: The tree
+
+    @Test func solicitationIsPaddedWithZeros() throws {
+        // 16 of header, 60 of ANNOUNCE before its name, 255 of name, 32 of key, 64 of signature.
+        try expect(.solicitation, isUnicast: true, kindByte: "8A", body: String(repeating: "00", count: 427 - 16))
+    }
+
+    @Test func attachIsAsLongAsItsAnswer() throws {
+        let padding = String(repeating: "00", count: 8)
+        try expect(
+            .attach(AttachRequest(nonce: 0x0102_0304_0506_0708, wantsStream: true)), isUnicast: true, kindByte: "8B",
+            body: "0102030405060708 01" + padding)
+        try expect(.attach(AttachRequest(nonce: .max, wantsStream: false)), isUnicast: true, kindByte: "8B", body: "FFFFFFFFFFFFFFFF 00" + padding)
+    }
+
+    @Test func attached() throws {
+        for (verdict, byte) in [(AttachAnswer.Verdict.accepted, "00"), (.full, "01"), (.noUnicast, "02")] {
+            try expect(
+                .attached(AttachAnswer(nonce: 0x0102_0304_0506_0708, verdict: verdict, cookie: 0x1112_1314_1516_1718)), isUnicast: true,
+                kindByte: "8C", body: "0102030405060708" + byte + "1112131415161718")
+        }
+    }
+
+    @Test func detach() throws {
+        try expect(.detach(cookie: 0x0102_0304_0506_0708), isUnicast: true, kindByte: "8D", body: "0102030405060708")
+    }
+
+    @Test func advertisement() throws {
+        try expect(
+            .advertisement(Advertisement(region: .ipv4(239, 255, 76, 28, port: 17_627))), kindByte: "0E",
+            body: "04 00 44DB 0000000000000000 00000000EFFF4C1C")
+        let region = SocketAddress(family: .ipv6, high: 0xFF15_0000_0000_0000, low: 0x7627, port: 9)
+        try expect(.advertisement(Advertisement(region: region)), kindByte: "0E", body: "06 00 0009 FF15000000000000 0000000000007627")
     }
 
     /// Each signature starts with what it signs, so that a page cannot be replayed as an END.

@@ -26,7 +26,7 @@ import Testing
     }
 
     /// Of these kinds every byte is needed: no prefix is a packet.
-    @Test(arguments: [PacketKind.announce, .page, .end, .heartbeat, .status, .acknowledgement])
+    @Test(arguments: [PacketKind.announce, .page, .end, .heartbeat, .status, .acknowledgement, .attach, .attached, .detach, .advertisement])
     func everyPrefixIsTruncated(kind: PacketKind) {
         var random = RandomSource(seed: 2_000 + UInt64(kind.rawValue))
         for _ in 0..<10 {
@@ -107,7 +107,7 @@ import Testing
     @Test func noiseBehindAGoodHeaderNeverCrashes() {
         var random = RandomSource(seed: 6)
         for _ in 0..<20_000 {
-            let kind = UInt8(random.int(1...9))
+            let kind = UInt8(random.int(1...14))
             var sent = bytes(hex: "524D 01 00 00000001 00000002 00000003")
             sent[3] = kind
             for _ in 0..<random.int(0...120) { sent.append(random.chance(0.5) ? 0 : UInt8(random.int(0...255))) }
@@ -127,7 +127,7 @@ import Testing
             bent[2] = version
             #expect(throws: WireError.foreignVersion) { try parse(bent) }
         }
-        for kind in UInt8.min...UInt8.max where !(1...9).contains(kind & 0x7F) {
+        for kind in UInt8.min...UInt8.max where !(1...14).contains(kind & 0x7F) {
             var bent = good
             bent[3] = kind
             #expect(throws: WireError.unknownKind) { try parse(bent) }

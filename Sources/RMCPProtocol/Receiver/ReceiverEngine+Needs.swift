@@ -45,7 +45,9 @@ extension ReceiverEngine {
         if slot.chunk < settledFront.chunk || (slot.isCatchUp && slot.chunk < (front?.chunk ?? 0)) {
             upper = total ?? ((slot.received.last ?? -1) + 1)
         } else if slot.chunk == settledFront.chunk {
-            upper = min(Int(settledFront.packet), total ?? .max)
+            // No more than a chunk can have, whatever position somebody claims.
+            let most = ChunkGeometry.packetCount(encodedLength: announce.chunkLength, payloadLength: announce.payloadLength)
+            upper = min(Int(settledFront.packet), total ?? most)
         } else {
             upper = 0
         }

@@ -36,6 +36,8 @@ private func samples() -> [(String, Packet)] {
         phase: .streaming, timestamp: 1_000_000, groupRoundTrip: 10_000, statusInterval: 10, population: 3,
         position: StreamPosition(chunk: 41, packet: 2), pageCount: 4, hasEnd: true, rate: 20_000_000, liveLossLimit: 10,
         livePressureLimit: 6)
+    var repairing = heartbeat
+    repairing.place = TreePlace(path: [0x0506_0708, 0x1112_1314], timeToLive: 8, load: 12, watermark: 40)
     var ranges = RepairRequest()
     ranges.packets = [RepairRequest.ChunkPackets(chunk: 42, packets: PacketSet(1..<4)), .init(chunk: 43, packets: PacketSet(0..<600))]
     ranges.chunks = [0..<3, 10..<11]
@@ -49,6 +51,10 @@ private func samples() -> [(String, Packet)] {
     var sum = StatusHistogram(LeafStatus(state: .complete, progress: 10, network: nil))
     let leaf = StatusHistogram(LeafStatus(state: .receiving, progress: 4, network: .init(loss: 3, pressure: 1, arrival: 80)))
     sum.add(leaf)
+    var region = sum
+    region.add(LeafStatus(state: .receiving, progress: 4, network: nil, isRehomed: true))
+    region.tree.repairNodes = 2
+    region.tree.completeRepairNodes = 1
     return [
         ("announce-file", announce(kind: .file, contentLength: 344_700, key: MarkSigner.key)),
         ("announce-stream", announce(kind: .stream, contentLength: nil, key: .none)),
@@ -57,6 +63,7 @@ private func samples() -> [(String, Packet)] {
         ("data-repair", .data(DataHeader(chunk: 42, packet: 5, isRepair: true), payloadOffset: DataHeader.length)),
         ("end", .end(end, MarkSigner.mark)),
         ("heartbeat", .heartbeat(heartbeat)),
+        ("heartbeat-repair-node", .heartbeat(repairing)),
         ("nak-ranges", .nak(NegativeAcknowledgement(echo: echo, request: ranges))),
         ("nak-bitmap", .nak(NegativeAcknowledgement(echo: echo, request: bitmap))),
         ("ncf-ranges", .ncf(ranges)),
@@ -64,6 +71,15 @@ private func samples() -> [(String, Packet)] {
         ("status-leaf", .status(StatusReport(echo: echo, longestDatagram: 1_400, histogram: leaf))),
         ("status-deaf", .status(StatusReport(echo: .none, longestDatagram: 0, isDeaf: true, histogram: leaf))),
         ("status-sum", .status(StatusReport(echo: echo, longestDatagram: 1_400, histogram: sum))),
+        ("status-region", .status(StatusReport(echo: echo, longestDatagram: 1_400, wantsStream: true, cookie: 9, histogram: region))),
         ("acknowledgement", .acknowledgement(sequence: 12)),
+        ("solicitation", .solicitation),
+        ("attach", .attach(AttachRequest(nonce: 0x0102_0304_0506_0708, wantsStream: false))),
+        ("attach-stream", .attach(AttachRequest(nonce: 0x0102_0304_0506_0708, wantsStream: true))),
+        ("attached", .attached(AttachAnswer(nonce: 0x0102_0304_0506_0708, verdict: .accepted, cookie: 9))),
+        ("attached-full", .attached(AttachAnswer(nonce: 0x0102_0304_0506_0708, verdict: .full, cookie: 0))),
+        ("detach", .detach(cookie: 9)),
+        ("advertisement", .advertisement(Advertisement(region: .ipv4(239, 255, 76, 28, port: 17_627)))),
+        ("advertisement-ipv6", .advertisement(Advertisement(region: SocketAddress(family: .ipv6, high: 0xFF15 << 48, low: 7, port: 9)))),
     ]
 }

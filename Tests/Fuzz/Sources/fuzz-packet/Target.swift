@@ -64,7 +64,7 @@ private func checkParts(of packet: Packet) {
     case .ncf(let request): _ = request.summary
     case .status(let report):
         let histogram = report.histogram
-        _ = (histogram.population, histogram.failed, histogram.active, histogram.leaf)
+        _ = (histogram.population, histogram.failed, histogram.active, histogram.leaf, histogram.withoutRehomed)
         for counts in [histogram.states, histogram.progress, histogram.loss, histogram.pressure, histogram.arrival] {
             for quantile in [0, 0.1, 0.9, 1] {
                 require(counts.indices.contains(StatusHistogram.quantile(quantile, of: counts)), "quantile of \(counts)")
@@ -76,7 +76,9 @@ private func checkParts(of packet: Packet) {
         sum.subtract(histogram)
         require(sum == histogram, "sums of \(histogram)")
     case .announce(let announce, _): require(!announce.signedMessage.isEmpty, "nothing to sign")
-    case .data, .end, .heartbeat, .acknowledgement: break
+    case .heartbeat(let heartbeat): require(heartbeat.place.depth <= TreePlace.maximumDepth, "a path of \(heartbeat.place.depth)")
+    case .advertisement(let advertisement): require(advertisement.region.isMulticast, "a region at \(advertisement.region)")
+    case .data, .end, .acknowledgement, .solicitation, .attach, .attached, .detach: break
     }
 }
 

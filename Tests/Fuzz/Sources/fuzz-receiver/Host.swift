@@ -10,6 +10,7 @@ struct Host {
     }
 
     static let configuration = smallConfiguration()
+    static let parent = SocketAddress.ipv4(10, 0, 0, 1, port: 4_000)
     /// What one call of the engine may say at most: a page of single holes, and some.
     private static let eventLimit = 2 * TablePage.maximumRecords + 8
 
@@ -29,7 +30,7 @@ struct Host {
         now = .milliseconds(1)
         isSigned = recording.announce.isSigned
         engine = ReceiverEngine(
-            identity: 77, configuration: Self.configuration, announce: recording.announce, source: .ipv4(10, 0, 0, 1, port: 4_000),
+            identity: 77, configuration: Self.configuration, announce: recording.announce, source: Self.parent,
             transmitter: recording.transmitter, isResumable: isResumable, verifier: GenuineVerifier(messages: recording.signed),
             digest: LaneDigest(), seed: 3, at: now)
         buffers = Array(repeating: Array(repeating: 0, count: Bundle.chunkLength), count: Self.configuration.assemblySlots)
@@ -38,7 +39,7 @@ struct Host {
     // MARK: What comes
 
     mutating func take(_ datagram: [UInt8]) {
-        if let placement = unsafe engine.handle(datagram: datagram.span.bytes, at: now) { place(placement, of: datagram) }
+        if let placement = unsafe engine.handle(datagram: datagram.span.bytes, from: Self.parent, at: now) { place(placement, of: datagram) }
         drain()
     }
 
@@ -105,7 +106,8 @@ struct Host {
             for chunk in 0..<end.chunkCount { require(present.contains(chunk), "commits without chunk \(chunk)") }
             if isSigned { require(present.count == Bundle.chunkCount, "commits with \(present.count) chunks") }
             work.append(.commit(end))
-        case .rejoin, .deaf: break
+        case .rejoin, .deaf, .parentChanged, .refused: break
+        case .page, .end, .announced: fatalError("a leaf has no use for \(event)")
         case .finished(let state):
             require(!isSigned || state != .failedVerification || hasGivenUp, "a signed table was taken for wrong")
             outcome = state
@@ -160,15 +162,17 @@ struct Host {
 
     private mutating func listen() {
         var requests = 0
-        while let datagram = engine.pollTransmit(at: now) {
+        while let (datagram, destination) = engine.pollTransmit(at: now) {
             guard let (header, packet) = unsafe try? Packet.parse(datagram.span.bytes) else { fatalError("says what nobody understands") }
             require(header.isUnicast && header.transmitter == 77, "\(header)")
+            require(destination == Self.parent, "speaks to \(destination), of which nothing came")
             switch packet {
             case .nak(let nak):
                 requests += 1
                 require(!nak.request.isEmpty, "asks for nothing")
                 require(datagram.count <= Int(engine.announce.payloadLength) + DataHeader.length, "a NAK of \(datagram.count) bytes")
             case .status(let report): require(report.histogram.population == 1, "\(report)")
+            case .attach, .detach: break
             default: fatalError("a receiver does not say \(packet)")
             }
         }

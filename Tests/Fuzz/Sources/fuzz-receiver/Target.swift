@@ -118,6 +118,7 @@ private func recover(_ host: inout Host, _ fixture: Fixture) {
         switch host.engine.phase {
         case .receiving, .committing: break
         case .final, .finished: return
+        case .serving: fatalError("a leaf serves nobody")
         }
         for datagram in fixture.recording.datagrams where datagram[3] != PacketKind.heartbeat.rawValue {
             host.take(datagram)

@@ -24,6 +24,8 @@ struct Host {
     /// Timestamps of heartbeats to the group, which anybody can hear, and to each receiver, which only that one can.
     private(set) var groupTimestamps: [UInt64] = []
     private var ownTimestamps: [[UInt64]] = Array(repeating: [], count: Int(firstVictim))
+    /// What each receiver was answered an ATTACH with.
+    private var cookies: [UInt64] = Array(repeating: 0, count: Int(firstVictim))
     /// When something that claims to be from an address last came.
     private var lastClaimed: [UInt8: Instant] = [:]
 
@@ -36,6 +38,11 @@ struct Host {
     func timestamp(_ choice: UInt8, at address: UInt8) -> UInt64 {
         if choice & 1 == 1, address < Self.firstVictim, let own = ownTimestamps[Int(address)].last { return own }
         return groupTimestamps.last ?? 0
+    }
+
+    /// What a STATUS can show: a receiver's own cookie, or for everybody else another one's.
+    func cookie(_ choice: UInt8, at address: UInt8) -> UInt64 {
+        choice & 1 == 1 && address < Self.firstVictim ? cookies[Int(address)] : cookies[Int(choice >> 1) % cookies.count]
     }
 
     // MARK: What comes
@@ -130,14 +137,25 @@ struct Host {
         switch packet {
         case .acknowledgement, .ncf:
             answer(with: length)
+        case .attached(let attached):
+            answer(with: length)
+            if attached.verdict == .accepted, let address = Self.lastByte(of: destination), address < Self.firstVictim {
+                cookies[Int(address)] = attached.cookie
+            }
         case .page, .end:
             checkStream(to: destination)
             paced += length + SenderEngine.perDatagramOverhead
         case .heartbeat(let heartbeat):
             if let address = Self.lastByte(of: destination), address >= Self.firstVictim { answer(with: length) } else { beats += 1 }
             note(heartbeat.timestamp, to: destination)
-        case .announce: beats += 1
-        case .data, .nak, .status: fatalError("a sender does not say \(packet)")
+        case .announce:
+            // To an address it answers a SOLICITATION, or a child is served there.
+            if case .peer(let address) = destination, !engine.unicastChildren.contains(where: { $0.address == address }) {
+                answer(with: length)
+            } else {
+                beats += 1
+            }
+        case .data, .nak, .status, .solicitation, .attach, .detach, .advertisement: fatalError("a sender does not say \(packet)")
         }
     }
 
@@ -160,7 +178,7 @@ struct Host {
     /// A stream goes to the group, or to who has shown that the address is its own.
     private func checkStream(to destination: Destination) {
         guard let address = Self.lastByte(of: destination) else { return }
-        require(address < Self.firstVictim, "a stream to .\(address), which never asked for it")
+        require(address < Self.firstVictim && cookies[Int(address)] != 0, "a stream to .\(address), which never asked for it")
     }
 
     private static func lastByte(of destination: Destination) -> UInt8? {
@@ -175,7 +193,7 @@ struct Host {
         let allowance = Double(limits.fixedRate ?? 0) / 8 * elapsed + 65_536 + 65_536
         require(Double(paced) <= allowance, "\(paced) bytes under the rate in \(elapsed) s")
         // ANNOUNCE (two while waiting) and HEARTBEAT at their fastest, and those to unicast children.
-        let fastest = elapsed * (2 / 0.1 + 1 / 0.01 + Double(limits.maximumUnicastChildren) / 0.2)
+        let fastest = elapsed * (2 / 0.1 + 1 / 0.01 + Double(limits.maximumUnicastChildren) * (1 / 0.1 + 1 / 0.1))
         require(Double(beats) <= fastest + 32, "\(beats) ANNOUNCEs and HEARTBEATs in \(elapsed) s")
         require(engine.control.isEmpty && engine.events.isEmpty, "drained and not empty")
         require(engine.children.childCount <= limits.maximumChildren, "\(engine.children.childCount) children")

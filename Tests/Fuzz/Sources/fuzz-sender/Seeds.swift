@@ -8,6 +8,8 @@ func seeds() -> [(name: String, bytes: [UInt8])] {
     func request(_ child: UInt8, _ kinds: UInt8, _ chunk: UInt8) -> [UInt8] { [operation(.request, child), kinds, chunk, 0, 3] }
     let rest = [operation(.sleep, 3), operation(.sleep, 6), operation(.fetched)]
     let streaming: UInt8 = 2 | 40 << 2
+    /// The cookie that the child's own address was given.
+    let own: UInt8 = 1 << 3
     var result: [(String, [UInt8])] = [
         ("nobody", [0] + Array(repeating: operation(.sleep, 15), count: 3)),
         ("joined-late", [0, operation(.sleep, 9)] + status(1, .joined) + rest + status(1, .complete) + rest),
@@ -15,7 +17,11 @@ func seeds() -> [(name: String, bytes: [UInt8])] {
         ("lost", [streaming, operation(.sleep, 14), operation(.sleep, 14), operation(.sleep, 14), operation(.sleep, 15)]),
         ("stopped", [streaming, operation(.stop, 31)] + rest + rest),
         ("short-datagrams", [0, operation(.status, 1), 0, 200, 0, operation(.sleep, 9), operation(.sleep, 10), operation(.sleep, 10)] + rest),
-        ("deaf", [streaming, operation(.deaf, 1), 0, operation(.sleep, 10), operation(.deaf, 17), 0] + request(1, 15, 0) + rest + rest),
+        ("deaf", [streaming, operation(.stop, 1), 0, operation(.deaf, 1), own, operation(.sleep, 10)] + request(1, 15, 0) + rest + rest),
+        ("deaf-no-cookie", [streaming, operation(.deaf, 1), 0, operation(.sleep, 10), operation(.deaf, 17), 0] + request(1, 15, 0) + rest),
+        ("relay", [streaming, operation(.stop, 9), 1, operation(.deaf, 1), 1 | own | 64, operation(.sleep, 10)] + rest + request(1, 15, 0) + rest),
+        ("detached", [streaming, operation(.stop, 1), 0, operation(.deaf, 1), own, operation(.stop, 17), own] + rest + request(1, 15, 0) + rest),
+        ("solicited", [streaming, operation(.stop, 30), 5, operation(.stop, 30), 1] + rest),
         ("deaf-victim", [streaming, operation(.deaf, 1), 5, operation(.sleep, 10), operation(.deaf, 1), 5] + request(1, 15, 0) + rest),
         ("garbage", [streaming, operation(.raw), 0, 8, 1, 2, 3, 4, 5, 6, 7, 8] + rest),
     ]

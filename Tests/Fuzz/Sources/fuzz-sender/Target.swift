@@ -34,11 +34,12 @@ enum Step: UInt8 {
 
 private let session = Bundle.announce(isStream: false).session
 
-private func status(_ state: ReceiverState, child: UInt32, _ echo: TimestampEcho, isDeaf: Bool = false, longest: UInt16 = 500, bucket: UInt8 = 0)
-    -> [UInt8]
-{
+private func status(
+    _ state: ReceiverState, child: UInt32, _ echo: TimestampEcho, isDeaf: Bool = false, wantsStream: Bool = false, cookie: UInt64 = 0,
+    longest: UInt16 = 500, bucket: UInt8 = 0
+) -> [UInt8] {
     let leaf = LeafStatus(state: state, progress: bucket % 11, network: .init(loss: bucket % 16, pressure: bucket >> 5, arrival: bucket))
-    let report = StatusReport(echo: echo, longestDatagram: longest, isDeaf: isDeaf, histogram: StatusHistogram(leaf))
+    let report = StatusReport(echo: echo, longestDatagram: longest, isDeaf: isDeaf, wantsStream: wantsStream, cookie: cookie, histogram: StatusHistogram(leaf))
     return write(.status(report), isUnicast: true, tag: session.tag, transmitter: child)
 }
 
@@ -52,15 +53,31 @@ private func step(_ host: inout Host, _ input: inout Input) {
         let echo = TimestampEcho(timestamp: host.timestamp(0, at: 0), delay: 0)
         host.take(status(state, child: UInt32(argument % 16), echo, longest: UInt16(input.byte()) * 2, bucket: input.byte()), from: argument % 8)
     case .deaf:
-        let (child, address) = (UInt32(argument % 16), input.byte() % 8)
+        let (child, choice) = (UInt32(argument % 16), input.byte())
+        let address = choice % 8
         let echo = TimestampEcho(timestamp: host.timestamp(argument >> 4, at: address), delay: 0)
-        host.take(status(.receiving, child: child, echo, isDeaf: true), from: address)
+        let cookie = host.cookie(choice >> 3 & 7, at: address)
+        host.take(status(.receiving, child: child, echo, isDeaf: true, wantsStream: choice & 64 != 0, cookie: cookie), from: address)
     case .request: host.take(request(child: argument, host, &input), from: argument % 8)
     case .forged: host.take(forged(kind: argument, host, &input), from: input.byte() % 8)
     case .raw: host.take(input.take(Int(input.word(bytes: 2)) % 1_500), from: argument % 8)
     case .fetched: host.finishFetch(Int(argument))
-    case .stop: if argument == 31 { host.engine.stop(at: host.now) } else { host.sleep(.milliseconds(1)) }
+    case .stop:
+        if argument == 31 { host.engine.stop(at: host.now) } else { attachment(&host, kind: argument >> 3, child: argument & 7, &input) }
     }
+}
+
+/// A child comes, or goes, or asks what there is.
+private func attachment(_ host: inout Host, kind: UInt8, child: UInt8, _ input: inout Input) {
+    let choice = input.byte()
+    let address = choice % 8
+    let packet: Packet
+    switch kind {
+    case 0, 1: packet = .attach(AttachRequest(nonce: UInt64(choice), wantsStream: kind == 1))
+    case 2: packet = .detach(cookie: host.cookie(choice >> 3, at: address))
+    default: packet = .solicitation
+    }
+    host.take(write(packet, isUnicast: true, tag: session.tag, transmitter: UInt32(child)), from: address)
 }
 
 private func request(child: UInt8, _ host: Host, _ input: inout Input) -> [UInt8] {

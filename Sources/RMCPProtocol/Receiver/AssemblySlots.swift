@@ -10,6 +10,8 @@ struct AssemblySlot: Sendable {
     /// What an NCF has confirmed, valid until `coveredUntil`.
     var covered = PacketSet()
     var coveredUntil = Instant.zero
+    /// How often NCFs have begun that anew since a packet came of it or this receiver asked for itself.
+    var coverings = 0
     /// All packets are in and the host has it: verified, decompressed and written from the slot's buffer.
     var isWithHost = false
 }
@@ -58,6 +60,7 @@ struct AssemblySlots: Sendable {
         slots[slot].isCatchUp = isCatchUp
         slots[slot].holdUntil = now
         slots[slot].coveredUntil = .zero
+        slots[slot].coverings = 0
         index[chunk] = slot
         return slot
     }

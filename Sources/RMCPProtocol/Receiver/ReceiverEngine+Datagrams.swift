@@ -109,7 +109,8 @@ extension ReceiverEngine {
             // Repairs come in a train: what it will still bring must not be asked for again.
             let quiet = now + groupRoundTrip * 2
             if slots[slot].holdUntil < quiet { slots[slot].holdUntil = quiet }
-            if slots[slot].isCatchUp { catchUpHoldUntil = max(catchUpHoldUntil, now + configuration.catchUpHoldOff) }
+            slots[slot].coverings = 0
+            if slots[slot].isCatchUp { catchUpHold.extend(until: now + configuration.catchUpHoldOff) }
         }
         counters.payloadBytes += UInt64(length)
         attachment.askingSince = nil
@@ -204,6 +205,7 @@ extension ReceiverEngine {
             return finish(as: .failedVerification, at: now)
         }
         attachment.askingSince = nil
+        pagesHold.noteProgress()
         if isRepairNode { events.append(.page(page, body: body, signature)) }
         if page.index + 1 > knownPages {
             if page.index > knownPages { armNAK(at: now) }

@@ -204,6 +204,7 @@ extension ReceiverEngine {
         guard ledger.insert(page, digest: digest.digest(of: body), chunkLength: announce.chunkLength) else {
             return finish(as: .failedVerification, at: now)
         }
+        if let end, ledger.contradicts(end) { return finish(as: .failedVerification, at: now) }
         attachment.askingSince = nil
         pagesHold.noteProgress()
         if isRepairNode { events.append(.page(page, body: body, signature)) }
@@ -247,6 +248,7 @@ extension ReceiverEngine {
         guard case .receiving = phase, self.end == nil else { return }
         guard isAuthentic(signature, end.signedMessage(session: session)) else { return }
         self.end = end
+        guard !ledger.contradicts(end) else { return finish(as: .failedVerification, at: now) }
         if isRepairNode { events.append(.end(end, signature)) }
         dropChunks(from: end.chunkCount)
         knownPages = max(knownPages, end.pageCount)

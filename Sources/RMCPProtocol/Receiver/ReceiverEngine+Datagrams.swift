@@ -22,7 +22,10 @@ extension ReceiverEngine {
         if !header.isUnicast || wantsStream {
             lastHeardGroup = now
             isDeaf = false
-            if header.transmitter == streamTransmitter { arrivals.record(header.sequence, bytes: datagram.byteCount) }
+            if header.transmitter == streamTransmitter {
+                let isData = if case .data = packet { true } else { false }
+                arrivals.record(header.sequence, bytes: datagram.byteCount, dataAt: isData ? now : nil)
+            }
             longestDatagram = max(longestDatagram, datagram.byteCount)
         }
         switch packet {

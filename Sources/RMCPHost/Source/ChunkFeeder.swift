@@ -48,10 +48,7 @@ final class ChunkFeeder {
     ) throws(HostError) {
         self.source = source
         chunkLength = UInt64(announce.chunkLength)
-        pool = BufferPool(
-            bufferLength: Int(announce.chunkLength),
-            limit: configuration.maximumResidentChunks + configuration.encodeAhead + configuration.maximumFetches
-                + 2 * HostLimits.readAhead)
+        pool = BufferPool(bufferLength: Int(announce.chunkLength), limit: SendMemory.buffers(for: configuration))
         let chunkLength = Int(announce.chunkLength)
         workers = try WorkerPool(name: "rmcp-encode", threads: HostLimits.workerThreads, wakeUp: wakeUp) {
             let worker = EncodeWorker(source: source, chunkLength: chunkLength, level: level)

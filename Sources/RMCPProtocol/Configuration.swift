@@ -60,6 +60,10 @@ public struct Configuration: Sendable {
     /// Absent chunks that are asked for in one go: enough that a request is on the parent's books while the one before
     /// is being served.
     public var catchUpWindow = 256
+    /// Hold-offs in a row that NCFs may begin while nothing of what they name comes; then a receiver asks for itself. So
+    /// many repairs of one thing are hardly lost one after the other, so that large groups go on asking once, and forged
+    /// NCFs delay no longer.
+    public var maximumPostponements = 3
     /// STATUS datagrams a second that a parent wants from all of its children together.
     public var statusRateLimit = 1_000.0
     public var minimumStatusInterval = Interval.milliseconds(10)

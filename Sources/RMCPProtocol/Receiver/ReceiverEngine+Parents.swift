@@ -198,9 +198,9 @@ extension ReceiverEngine {
         if let phase = parent?.phase { parentPhase = phase }
         // What was asked of the former parent is asked again here, at random so that not all ask together.
         for slot in slots.indices { slots[slot].holdUntil = min(slots[slot].holdUntil, now) }
-        catchUpHoldUntil = min(catchUpHoldUntil, now)
-        pagesHoldUntil = now
-        endHoldUntil = now
+        catchUpHold = RequestHold()
+        pagesHold = RequestHold()
+        endHold = RequestHold()
         armNAK(at: now)
         if case .final(let state, _) = phase { phase = .final(state, attempts: 0) }
         enqueueStatus(at: now)

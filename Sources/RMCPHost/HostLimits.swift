@@ -25,6 +25,8 @@ enum HostLimits {
     static let readAhead = 4
     /// Datagram trains in one receive call: 1 MiB.
     static let slabBuffers = 16
+    /// The same for a region's socket, which carries repairs.
+    static let regionSlabBuffers = 4
     /// Receive calls before other work gets its turn.
     static let receiveRounds = 8
     /// Sends before other work gets its turn.

@@ -119,6 +119,9 @@ public struct Configuration: Sendable {
     /// An ATTACH is repeated after this long, and then after twice as long each time.
     public var attachTimeout = Interval.milliseconds(200)
     public var attachAttempts = 3
+    /// A parent that was left is told after this long, or two statuses of the new one: each child's new parent has told its
+    /// own of it by then.
+    public var detachDelay = Interval.milliseconds(500)
     public var detachAttempts = 5
 
     // MARK: Repairs

@@ -25,7 +25,9 @@ final class RecvReporter {
         case .warning(let text): live.print("rmcp: \(text)")
         case .region(let group): if style.isVerbose { say("a repair node is near: listening to \(group.text), too") }
         case .parentChanged(let announce, let depth):
-            if style.isVerbose { say("\(BundleName.printable(announce.name)): repaired by \(depth == 1 ? "the sender" : "a repair node at depth \(depth - 1)")") }
+            if style.isVerbose {
+                say("\(BundleName.printable(announce.name)): repaired by \(depth == 1 ? "the sender" : "a repair node at depth \(depth - 1)")")
+            }
         case .refused(let announce, let reason): live.print("rmcp: refused \(Self.describe(announce)): \(Self.explain(reason))")
         case .began(let snapshot):
             let size = snapshot.announce.contentLength.map { ", \(Units.size($0))" } ?? ""
@@ -104,7 +106,7 @@ final class RecvReporter {
         case .region(let group): JSONLine(event: "region", ["group": .string(group.text)]).write()
         case .parentChanged(let announce, let depth):
             JSONLine(
-                event: "parent", ["name": .string(announce.name), "session": .string(announce.session.text), "depth": .integer(Int64(depth - 1))]
+                event: "parent", ["name": .string(announce.name), "session": .string(announce.session.text), "parent_depth": .integer(Int64(depth - 1))]
             ).write()
         case .refused(let announce, let reason):
             JSONLine(event: "refused", ["name": .string(announce.name), "session": .string(announce.session.text), "reason": .string(Self.explain(reason))])

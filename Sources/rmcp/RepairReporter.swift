@@ -81,7 +81,7 @@ final class RepairReporter {
             JSONLine(event: "began", all).write()
         case .progress(let snapshots): for snapshot in snapshots { JSONLine(event: "progress", fields(snapshot)).write() }
         case .complete(let snapshot): JSONLine(event: "complete", fields(snapshot)).write()
-        case .parentChanged(let announce, let depth): JSONLine(event: "parent", identify(announce, ["depth": .integer(Int64(depth - 1))])).write()
+        case .parentChanged(let announce, let depth): JSONLine(event: "parent", identify(announce, ["parent_depth": .integer(Int64(depth - 1))])).write()
         case .upstreamOver(let snapshot, let state):
             var all = fields(snapshot)
             all["state"] = .string("\(state)")

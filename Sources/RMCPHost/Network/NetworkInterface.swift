@@ -66,10 +66,12 @@ public struct NetworkInterface: Sendable, Hashable {
 
     /// The interface for a group: the one that is named, or the one that the kernel routes the group to.
     /// - Throws: one line with the interfaces to choose from when the name is wrong or the choice is ambiguous.
-    public static func forGroup(_ group: SocketAddress, named name: String?) throws(HostError) -> NetworkInterface {
+    /// - Parameter isHost: `group` is a host's address: the interface need not do multicast.
+    public static func forGroup(_ group: SocketAddress, named name: String?, isHost: Bool = false) throws(HostError) -> NetworkInterface {
         let all = try all()
-        if let name { return try named(name, among: all, group: group) }
-        if let routed = try routedInterface(to: group, among: all) { return routed }
+        if let name { return try named(name, among: all, group: group, isHost: isHost) }
+        if let routed = try routedInterface(to: group, among: all, isHost: isHost) { return routed }
+        if isHost { throw HostError("no route to \(group.text)") }
         let candidates = all.filter { $0.isUp && $0.isMulticast && !$0.isLoopback && $0.address(for: group) != nil }
         if candidates.count == 1 { return candidates[0] }
         if candidates.isEmpty {
@@ -90,13 +92,13 @@ public struct NetworkInterface: Sendable, Hashable {
     }
 
     private static func named(
-        _ name: String, among all: [NetworkInterface], group: SocketAddress
+        _ name: String, among all: [NetworkInterface], group: SocketAddress, isHost: Bool
     ) throws(HostError) -> NetworkInterface {
         guard let found = all.first(where: { $0.name == name }) else {
             throw HostError("no interface is called \(name); there are: \(names(of: all))", kind: .usage)
         }
         guard found.isUp else { throw HostError("interface \(name) is down; bring it up with: ip link set \(name) up") }
-        guard found.isMulticast || found.isLoopback else {
+        guard found.isMulticast || found.isLoopback || isHost else {
             throw HostError("interface \(name) does not do multicast; choose another with -i: \(names(of: all))")
         }
         guard found.address(for: group) != nil else {
@@ -108,7 +110,7 @@ public struct NetworkInterface: Sendable, Hashable {
 
     /// Asks the kernel by connecting a datagram socket, which sends nothing.
     private static func routedInterface(
-        to group: SocketAddress, among all: [NetworkInterface]
+        to group: SocketAddress, among all: [NetworkInterface], isHost: Bool
     ) throws(HostError) -> NetworkInterface? {
         let raw = socket(group.systemFamily, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard raw >= 0 else { throw .system("open", "a socket") }
@@ -118,7 +120,7 @@ public struct NetworkInterface: Sendable, Hashable {
         let found = all.first { item in
             item.addresses.contains { $0.high == local.high && $0.low == local.low && $0.family == local.family }
         }
-        guard let found, found.isUp, found.isMulticast || found.isLoopback else { return nil }
+        guard let found, found.isUp, found.isMulticast || found.isLoopback || isHost else { return nil }
         return found
     }
 }

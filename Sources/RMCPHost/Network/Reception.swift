@@ -8,7 +8,6 @@ final class Reception {
     let replySocket: DatagramSocket
     private let group: SocketAddress
     private var sockets: [GroupSocket] = []
-    private let slab = DatagramSlab(buffers: HostLimits.slabBuffers)
     private let replySlab = DatagramSlab(buffers: HostLimits.slabBuffers)
     /// Own address as a parent: what comes from there has looped back.
     var ownAddress: SocketAddress?
@@ -16,6 +15,8 @@ final class Reception {
     private struct GroupSocket {
         var address: SocketAddress
         var socket: DatagramSocket
+        /// Of its own: the kernel counts what each socket dropped.
+        var slab: DatagramSlab
         /// Nil for the group that the user named.
         var advertisedAt: Instant?
     }
@@ -25,7 +26,10 @@ final class Reception {
         self.group = group
         self.interface = interface
         if listens {
-            sockets = [GroupSocket(address: group, socket: try DatagramSocket.receiving(from: group, through: interface))]
+            sockets = [
+                GroupSocket(
+                    address: group, socket: try DatagramSocket.receiving(from: group, through: interface), slab: DatagramSlab(buffers: HostLimits.slabBuffers))
+            ]
         }
         replySocket = try DatagramSocket.sending(to: group, through: interface, timeToLive: 1)
         // A whole stream may come here.
@@ -34,18 +38,18 @@ final class Reception {
 
     /// To wait for, in the order of `receive`'s readiness.
     var descriptors: [Int32] { [replySocket.raw] + sockets.map(\.socket.raw) }
-    var truncated: UInt64 { slab.truncated + replySlab.truncated }
+    var truncated: UInt64 { sockets.reduce(replySlab.truncated) { $0 + $1.slab.truncated } }
     /// Bytes of datagrams that the group's socket can hold; nil without one.
     var receiveBufferLength: Int? { sockets.first?.socket.receiveBufferLength }
 
-    func takeOverflow() -> UInt64 { slab.takeOverflow() + replySlab.takeOverflow() }
+    func takeOverflow() -> UInt64 { sockets.reduce(replySlab.takeOverflow()) { $0 + $1.slab.takeOverflow() } }
 
     /// Receives once from each socket that is ready; true when the group's had something, and may have more.
     func receive(isReady: (Int) -> Bool, _ body: (UnsafeRawBufferPointer, DatagramOrigin) -> Void) -> Bool {
         var isBusy = false
         if isReady(0) { isBusy = unsafe replySlab.receive(from: replySocket.raw, body) > 0 }
         for index in sockets.indices where isReady(index + 1) {
-            let count = unsafe slab.receive(from: sockets[index].socket.raw) { bytes, origin in
+            let count = unsafe sockets[index].slab.receive(from: sockets[index].socket.raw) { bytes, origin in
                 if let ownAddress, origin.source == ownAddress { return }
                 unsafe body(bytes, origin)
             }
@@ -72,7 +76,7 @@ final class Reception {
         }
         // A region that cannot be joined is as good as none.
         guard let socket = try? DatagramSocket.receiving(from: region, through: interface) else { return false }
-        sockets.append(GroupSocket(address: region, socket: socket, advertisedAt: now))
+        sockets.append(GroupSocket(address: region, socket: socket, slab: DatagramSlab(buffers: HostLimits.regionSlabBuffers), advertisedAt: now))
         return true
     }
 

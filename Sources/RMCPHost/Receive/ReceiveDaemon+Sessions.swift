@@ -189,7 +189,7 @@ extension ReceiveDaemon {
     private func committed(_ session: ReceiveSession, at now: Instant, _ observer: (ReceiveUpdate) -> Void) {
         session.isCommitted = true
         lastActivity = now
-        directory.noteVersion(of: session.announce)
+        if versions != nil { directory.noteVersion(of: session.announce) }
         do throws(HostError) { try versions?.note(session.announce) } catch {
             observer(.warning("\(error.description); older versions of this bundle will not be refused after a restart"))
         }

@@ -25,7 +25,9 @@ public struct VersionRecords: Sendable {
         newest = [:]
         let raw = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard raw >= 0 else {
-            guard errno == ENOENT || errno == ENOTDIR else { throw .system("read", path, advice: "it says which bundles are outdated; --allow-rollback does without") }
+            guard errno == ENOENT || errno == ENOTDIR else {
+                throw .system("read", path, advice: "it says which bundles are outdated; --allow-rollback does without")
+            }
             return
         }
         let descriptor = OwnedDescriptor(raw)

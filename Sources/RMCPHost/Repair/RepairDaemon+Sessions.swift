@@ -6,10 +6,12 @@ extension RepairDaemon {
 
     /// Serves what the cache has, as far as it is whole: the sender may be gone for long.
     func restoreCache(at now: Instant, _ observer: (RepairUpdate) -> Void) {
-        for bundle in cache.bundles().prefix(HostLimits.repairSessions) {
+        for bundle in cache.bundles().prefix(HostLimits.repairSessions / 2) {
             guard case .announce(let announce, let signature)? = unsafe try? Packet.parse(bundle.announceDatagram.span.bytes).1,
                 isTrusted(announce, signature), isNewest(announce)
             else { continue }
+            directory.adopt(announce)
+            directory.noteVersion(of: announce)
             _ = open(announce, signature, at: now, observer)
         }
     }
@@ -28,7 +30,18 @@ extension RepairDaemon {
         }
     }
 
+    /// Sessions are served for as long as there is room for others: then the one that was longest of no use to anybody
+    /// gives way. Its cache stays until that room is needed, too.
+    private func makeRoom(at now: Instant, _ observer: (RepairUpdate) -> Void) {
+        guard sessions.count >= HostLimits.repairSessions - 1 else { return }
+        let idle = order.compactMap { sessions[$0] }.filter { !$0.isOver && $0.engine.upstream == nil && $0.engine.downstream.childCount == 0 }
+        guard let oldest = idle.min(by: { $0.lastUse < $1.lastUse }) else { return }
+        retire(oldest, "others need its place", at: now, observer)
+        directory.end(oldest.announce.session, mayReturn: true)
+    }
+
     func open(_ announce: Announce, _ signature: Signature, at now: Instant, _ observer: (RepairUpdate) -> Void) -> RepairSession? {
+        makeRoom(at: now, observer)
         let bundle: CachedBundle
         do throws(HostError) {
             let datagram = Packet.announce(announce, signature).datagram(sessionTag: announce.session.tag, transmitter: identity)
@@ -43,7 +56,8 @@ extension RepairDaemon {
             identity: UInt32.random(in: 1...(.max)), announce: announce, signature: signature, mode: mode,
             configuration: configuration, verifier: Ed25519Verifier(), digest: SHA256Digest(), seed: .random(in: 0...(.max)), at: now)
         let session = RepairSession(
-            announce: announce, engine: engine, bundle: bundle, slots: configuration.assemblySlots, pool: pool(for: announce.chunkLength))
+            announce: announce, engine: engine, bundle: bundle, slots: configuration.assemblySlots, pool: pool(for: announce.chunkLength),
+            at: now)
         sessions[announce.session.tag] = session
         order.append(announce.session.tag)
         let kept = restore(session, at: now)
@@ -71,10 +85,12 @@ extension RepairDaemon {
         var configuration = request.configuration
         configuration.timeToLive = UInt8(clamping: request.regionTimeToLive)
         let chunks = HostLimits.receiveBufferBytes / Int(announce.chunkLength)
-        let share = sessions.isEmpty ? chunks * 3 / 4 : chunks / 4 / (HostLimits.sessions - 1)
+        // Those that only wait in the cache for latecomers don't count. What all ask for together the pool bounds.
+        let isFirst = !order.contains { sessions[$0]?.engine.upstream != nil }
+        let share = isFirst ? chunks * 3 / 4 : chunks / 8
         configuration.assemblySlots = max(4, min(configuration.assemblySlots, share / 2))
         configuration.maximumResidentChunks = max(4, min(configuration.maximumResidentChunks, share / 2))
-        configuration.maximumFetches = max(1, min(configuration.maximumFetches, share / 8))
+        configuration.maximumFetches = max(2, min(configuration.maximumFetches, share / 8))
         return configuration
     }
 
@@ -89,6 +105,7 @@ extension RepairDaemon {
 
     func drive(_ session: RepairSession, at now: Instant, _ observer: (RepairUpdate) -> Void) {
         if let due = session.engine.pollTimeout(at: now), due <= now { session.engine.handleTimeout(at: now) }
+        if session.engine.upstream != nil || session.engine.downstream.childCount > 0 { session.lastUse = now }
         handleEvents(session, at: now, observer)
         while let (bytes, parent) = session.engine.pollUpstream(at: now) {
             // Feedback that the socket does not take is repeated by the engine's timers.
@@ -97,6 +114,7 @@ extension RepairDaemon {
         startFetches(session, at: now)
         if session.engine.isComplete, !session.isToldComplete, session.restoring == 0 {
             session.isToldComplete = true
+            directory.noteVersion(of: session.announce)
             observer(.complete(session.snapshot()))
         }
         if session.engine.downstream.isFinished { close(session) }
@@ -109,6 +127,8 @@ extension RepairDaemon {
             case .upstream(let event): handle(event, of: session, at: now, observer)
             case .downstream(.fetch(let chunk)): session.waitingFetches.append(chunk)
             case .downstream(.release(let chunk)): session.release(chunk)
+            case .downstream(.unicastFallback(let children)):
+                warn("multicast does not reach \(children) \(children == 1 ? "child" : "children") in the region; serving by unicast", observer)
             case .downstream: break
             }
         }
@@ -176,7 +196,7 @@ extension RepairDaemon {
                 guard let session = session(id, buffer) else { continue }
                 if !isKept { warn("the cache is full; what does not fit is passed on and not kept: give it more with --cache-size", observer) }
                 session.keep(buffer, of: chunk)
-                session.engine.handle(.stored(slot: slot, chunk: chunk), at: now)
+                session.engine.handle(isKept ? .stored(slot: slot, chunk: chunk) : .passed(slot: slot, chunk: chunk), at: now)
             case .rejected(let id, let slot, let chunk, let buffer):
                 guard let session = session(id, buffer) else { continue }
                 session.giveBack(buffer)
@@ -196,7 +216,7 @@ extension RepairDaemon {
                 guard let session = session(id, buffer) else { continue }
                 warn("\(error.description); what cannot be kept is passed on", observer)
                 session.keep(buffer, of: chunk)
-                session.engine.handle(.stored(slot: slot, chunk: chunk), at: now)
+                session.engine.handle(.passed(slot: slot, chunk: chunk), at: now)
             }
         }
     }

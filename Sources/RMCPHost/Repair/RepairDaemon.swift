@@ -29,6 +29,8 @@ public final class RepairDaemon {
     private var nextProgress: Instant
     private var nextAdvertisement: Instant
     private var isStopping = false
+    /// Which session was last told of to somebody who asked.
+    private var solicited = 0
     /// Which session sends next.
     private var turn = 0
 
@@ -50,9 +52,11 @@ public final class RepairDaemon {
         }
         signals = try SignalListener()
         wakeUp = try WakeUp()
-        let interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
-        regionInterface =
-            if let name = request.regionInterfaceName { try NetworkInterface.forGroup(region, named: name) } else { interface }
+        let interface = try NetworkInterface.forGroup(
+            request.upstream ?? request.group, named: request.interfaceName, isHost: request.upstream != nil)
+        // A relay's receivers may be behind another interface than its parent: the one that routes to their group.
+        let sameInterface = request.upstream == nil ? interface.name : request.interfaceName
+        regionInterface = try NetworkInterface.forGroup(region, named: request.regionInterfaceName ?? sameInterface)
         cache = try ChunkCache(path: request.cachePath, capacity: request.cacheSize)
         reception = try Reception(group: request.group, interface: interface, listens: request.upstream == nil)
         regionSocket = try DatagramSocket.sending(
@@ -142,9 +146,10 @@ public final class RepairDaemon {
         let tag = unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
         let datagram = unsafe RawSpan(_unsafeBytes: bytes)
         if let session = sessions[tag] { return session.engine.handle(child: datagram, from: origin.source, at: now) }
-        // Somebody asks what there is: every session answers for itself.
-        guard tag == 0, case .solicitation? = try? Packet.parse(datagram).1 else { return }
-        for tag in order { sessions[tag]?.engine.announce(to: origin.source) }
+        // Somebody asks what there is: one session is told with each question, in turn, so that the answer is no longer.
+        guard tag == 0, !order.isEmpty, case .solicitation? = try? Packet.parse(datagram).1 else { return }
+        solicited = (solicited + 1) % order.count
+        sessions[order[solicited]]?.engine.announce(to: origin.source)
     }
 
     private func routeFromAbove(

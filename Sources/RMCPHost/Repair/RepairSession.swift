@@ -17,8 +17,11 @@ final class RepairSession {
     var restoring = 0
     var isToldComplete = false
     var isOver = false
+    /// When it last had a parent or a child.
+    var lastUse: Instant
 
-    init(announce: Announce, engine: RepairEngine, bundle: CachedBundle, slots: Int, pool: BufferPool) {
+    init(announce: Announce, engine: RepairEngine, bundle: CachedBundle, slots: Int, pool: BufferPool, at now: Instant) {
+        lastUse = now
         self.announce = announce
         self.engine = engine
         self.bundle = bundle

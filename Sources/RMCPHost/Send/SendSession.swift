@@ -87,7 +87,8 @@ public final class SendSession {
             chunkLength *= 2
         }
         return Announce(
-            session: SessionID(high: .random(in: 0...(.max)), low: .random(in: 0...(.max))), kind: source.kind,
+            // A tag of 0 is that of datagrams of no session.
+            session: SessionID(high: .random(in: 1 << 32...(.max)), low: .random(in: 0...(.max))), kind: source.kind,
             chunkLength: chunkLength, payloadLength: 0,
             creationTime: Poller.wallClockMilliseconds(),
             contentLength: source.contentLength, allocatedLength: source.allocatedLength, mode: source.mode,

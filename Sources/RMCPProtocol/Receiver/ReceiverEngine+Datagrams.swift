@@ -123,7 +123,7 @@ extension ReceiverEngine {
             if slots[slot].isCatchUp { catchUpHold.extend(until: now + configuration.catchUpHoldOff) }
         }
         counters.payloadBytes += UInt64(length)
-        attachment.askingSince = nil
+        if data.isRepair { attachment.askingSince = nil }
         handOverIfWhole(slot: slot)
         return Placement(slot: slot, chunk: data.chunk, payloadOffset: payloadOffset, offset: offset, length: length)
     }

@@ -63,14 +63,20 @@ extension ReceiverEngine {
 
     /// Whether the parent is to be left even for one that is no nearer.
     private func isFailing(_ current: ParentCandidate, at now: Instant) -> Bool {
-        if !parents.isAlive(current, at: now) || now < current.avoidedUntil || !isAllowed(current) { return true }
+        // Who has not said yet where it stands is not judged by it.
+        if !parents.isAlive(current, at: now) || now < current.avoidedUntil || (current.place != nil && !isAllowed(current)) { return true }
         guard !current.isRoot, let since = attachment.askingSince else { return false }
-        let patience = (current.place?.watermark ?? 0) > (ledger.firstUnfinished ?? .max) ? configuration.uselessAfter : configuration.uselessAfter * 3
+        let patience = (current.place?.watermark ?? 0) > (firstNeeded ?? .max) ? configuration.uselessAfter : configuration.uselessAfter * 3
         return now - since >= patience
     }
 
     /// Another parent has been asked. A deaf child asking its own again is not moving.
     var isMoving: Bool { attachment.attempt.map { $0.transmitter != parentTransmitter } ?? false }
+
+    private var firstNeeded: UInt32? {
+        let assembling = slots.indices.lazy.filter { self.slots[$0].isInUse && !self.slots[$0].isWithHost }.map { self.slots[$0].chunk }.min()
+        return [assembling, ledger.firstUnfinished].compactMap(\.self).min()
+    }
 
     /// Called when there is something new about parents, or time has passed.
     mutating func judgeParents(at now: Instant) {
@@ -80,7 +86,9 @@ extension ReceiverEngine {
             parents.avoid(current.transmitter, until: now + configuration.parentAvoidance)
         }
         guard let best = nextBest(after: current, at: now) else { return }
-        guard isFailing || (current.place != nil && ParentTable.isClearlyBetter(best, than: current) && now - attachment.changedAt >= configuration.parentHysteresis)
+        guard
+            isFailing
+                || (current.place != nil && ParentTable.isClearlyBetter(best, than: current) && now - attachment.changedAt >= configuration.parentHysteresis)
         else {
             attachment.moveAt = nil
             return
@@ -96,7 +104,7 @@ extension ReceiverEngine {
     /// When parents have to be judged without a datagram that says so.
     var parentDeadline: Instant? {
         if let attempt = attachment.attempt { return attempt.next }
-        var next = attachment.former?.next
+        var next = attachment.nextDetach
         func consider(_ instant: Instant) { next = min(next ?? .distantFuture, instant) }
         if let move = attachment.moveAt { consider(move) }
         guard parents.candidates.count > 1, let parent else { return next }
@@ -181,14 +189,17 @@ extension ReceiverEngine {
         }
     }
 
-    /// The new parent is told first, so that this child is never counted nowhere for longer than a datagram's way.
+    /// The new parent is told first, and the former one when that has had time to come to the top: so this child is
+    /// counted twice for a moment, which its debt says, and never nowhere.
     private mutating func move(to transmitter: UInt32, at now: Instant) {
-        let earlier = attachment.debt
         if let old = parent, hasReported {
-            attachment.former = Attachment.Former(
-                transmitter: old.transmitter, address: old.address, cookie: old.cookie, next: now, earlierDebt: earlier)
-            attachment.debt = lastReport.debtWhenLost
+            let contribution = zip(lastReport.debtWhenLost, attachment.debt).map { $0 &- $1 }
+            attachment.leave(
+                Attachment.Former(
+                    transmitter: old.transmitter, address: old.address, cookie: old.cookie,
+                    next: now + max(configuration.detachDelay, statusInterval * 2), contribution: contribution))
         }
+        _ = attachment.settle(with: transmitter)
         parentTransmitter = transmitter
         counters.parentChanges += 1
         attachment.changedAt = now
@@ -204,27 +215,17 @@ extension ReceiverEngine {
         armNAK(at: now)
         if case .final(let state, _) = phase { phase = .final(state, attempts: 0) }
         enqueueStatus(at: now)
-        repeatDetach(at: now)
     }
 
     private mutating func repeatDetach(at now: Instant) {
-        guard var former = attachment.former, now >= former.next else { return }
-        guard former.count < configuration.detachAttempts else {
-            // It is gone: its own parent will count this child as lost there, which the debt says is not so.
-            attachment.former = nil
-            return
-        }
-        former.count += 1
-        former.next = now + configuration.attachTimeout
-        attachment.former = former
-        outbox.append((.detach(cookie: former.cookie), former.address))
+        var due: [Attachment.Former] = []
+        attachment.detach(attempts: configuration.detachAttempts, every: configuration.attachTimeout, at: now) { due.append($0) }
+        for former in due { outbox.append((.detach(cookie: former.cookie), former.address)) }
     }
 
     /// The former parent has taken this child off its books.
     mutating func handleDetached(from transmitter: UInt32, at now: Instant) -> Bool {
-        guard let former = attachment.former, former.transmitter == transmitter else { return false }
-        attachment.debt = former.earlierDebt
-        attachment.former = nil
+        guard attachment.settle(with: transmitter) else { return false }
         nextStatus = min(nextStatus, now + statusInterval)
         return true
     }

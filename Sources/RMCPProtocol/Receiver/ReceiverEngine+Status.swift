@@ -123,7 +123,7 @@ extension ReceiverEngine {
         if wantsStream { sum.removeNetwork() }
         if let network { sum.add(network) }
         sum.tree.repairNodes &+= 1
-        if state == .complete { sum.tree.completeRepairNodes &+= 1 }
+        if state == .complete, keepsEverything { sum.tree.completeRepairNodes &+= 1 }
         return sum
     }
 

@@ -95,6 +95,8 @@ public struct ReceiverEngine: Sendable {
     /// What was last reported, without what is owed for former parents.
     var lastReport = StatusHistogram()
     var hasReported = false
+    /// A repair node's cache has taken all that came: it can serve without anybody above.
+    var keepsEverything = true
     /// Everybody below a repair node.
     var region = StatusHistogram()
     let isResumable: Bool
@@ -213,6 +215,7 @@ public struct ReceiverEngine: Sendable {
     public var knownFront: StreamPosition? { front }
     /// A repair node's children, as it sums them up.
     public mutating func report(region sum: StatusHistogram) { region = sum }
+    mutating func noteNotKept() { keepsEverything = false }
     public var isFinished: Bool { if case .finished = phase { true } else { false } }
     public var chunksDone: UInt32 { ledger.doneCount }
     /// Total number of chunks: from END, or from the announced length; nil while neither is known.

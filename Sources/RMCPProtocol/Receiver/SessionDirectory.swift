@@ -122,6 +122,8 @@ public struct SessionDirectory: Sendable {
     private mutating func admit(_ announce: Announce, at now: Instant, lastHeard: (SessionID) -> Instant?) -> Verdict {
         var superseded: SessionID?
         if let rival = active.first(where: { $0.name == announce.name && $0.key == announce.key }) {
+            // An older one that is offered while a newer is here is somebody's replay, or of no use to anybody.
+            if announce.creationTime < rival.creationTime { return .ignore }
             if now - (lastHeard(rival.session) ?? .zero) >= silence {
                 superseded = rival.session
                 end(rival.session, mayReturn: false)
@@ -154,6 +156,12 @@ public struct SessionDirectory: Sendable {
         }
         if active.contains(where: { $0.session.tag == announce.session.tag }) { return .tagInUse }
         return active.count >= sessionLimit ? .tooManySessions : nil
+    }
+
+    /// A session that is here from before: it is not accepted once more, and gives way to a newer one.
+    public mutating func adopt(_ announce: Announce) {
+        guard !active.contains(where: { $0.session == announce.session }) else { return }
+        active.append(announce)
     }
 
     /// The bundle has been received whole: older versions of it are refused from now on.

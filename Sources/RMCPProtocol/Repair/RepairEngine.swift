@@ -12,9 +12,11 @@ public enum RepairEvent: Sendable {
 
 /// What the host tells a repair node's engine about its cache.
 public enum CacheEvent: Sendable {
-    /// Verified, and written unless there was no room; the slot's buffer stays with the chunk until `.release`.
+    /// Verified and written; the slot's buffer stays with the chunk until `.release`.
     case stored(slot: Int, chunk: UInt32)
     /// Not what the signed record says; the slot's buffer may be filled again.
+    /// Verified, but there was no room to keep it: it is passed on while it is in memory.
+    case passed(slot: Int, chunk: UInt32)
     case rejected(slot: Int, chunk: UInt32)
     case kept(chunk: UInt32)
     case absent(chunk: UInt32)
@@ -113,7 +115,7 @@ public struct RepairEngine: Sendable {
     /// Everything that the cache kept has been told of: what is whole is served without anybody above.
     public mutating func endRestoring(at now: Instant) {
         guard upstream == nil, isComplete else { return }
-        downstream.follow(phase: .lingering, front: end, path: [], rate: 0, at: now)
+        downstream.follow(phase: .lingering, front: end, path: [TreePlace.nobody], rate: 0, at: now)
         downstream.endUpstream(at: now)
     }
 
@@ -169,6 +171,10 @@ public struct RepairEngine: Sendable {
         switch event {
         case .stored(let slot, let chunk):
             upstream?.handle(.stored(slot: slot, chunk: chunk), at: now)
+            downstream.hold(chunk, isResident: true, at: now)
+        case .passed(let slot, let chunk):
+            upstream?.handle(.stored(slot: slot, chunk: chunk), at: now)
+            upstream?.noteNotKept()
             downstream.hold(chunk, isResident: true, at: now)
         case .rejected(let slot, let chunk): upstream?.handle(.rejected(slot: slot, chunk: chunk), at: now)
         case .kept(let chunk):

@@ -118,11 +118,12 @@ extension SenderEngine {
             interval = configuration.announceIntervalWaiting
             // Each ANNOUNCE is followed by one as long as DATA will be: who gets only the short one sits behind a hole
             // in the path MTU.
-            lengthProbeDue = true
+            lengthProbes = [.group]
+            for child in unicastChildren where child.wantsStream { lengthProbes.append(.peer(child.address)) }
         }
         nextAnnounce = now + interval
         guard repeater?.isServing ?? true else {
-            lengthProbeDue = false
+            lengthProbes = []
             return
         }
         enqueue(signedAnnounce, to: .group)
@@ -137,7 +138,7 @@ extension SenderEngine {
     public mutating func announce(to address: SocketAddress) {
         switch phase {
         case .leaving, .finished: return
-        default: enqueue(signedAnnounce, to: .peer(address))
+        default: if repeater?.isServing ?? true { enqueue(signedAnnounce, to: .peer(address)) }
         }
     }
 

@@ -5,9 +5,8 @@ extension SenderEngine {
     /// that are live, first transmissions, and what latecomers asked for.
     public mutating func pollTransmit(at now: Instant) -> Transmit? {
         if let (packet, destination) = control.popFirst() { return .datagram(encode(packet, to: destination), destination) }
-        if lengthProbeDue {
-            lengthProbeDue = false
-            return .datagram(encode(signedAnnounce, to: .group, paddedTo: datagramLength), .group)
+        if let destination = lengthProbes.popFirst() {
+            return .datagram(encode(signedAnnounce, to: destination, paddedTo: datagramLength), destination)
         }
         switch phase {
         case .waiting, .leaving, .finished: return nil

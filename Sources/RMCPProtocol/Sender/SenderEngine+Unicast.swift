@@ -12,10 +12,11 @@ struct UnicastChild: Sendable {
     var pageRepairs = IndexRangeSet()
     var endRequested = false
     var nextHeartbeat: Instant
-    /// Its own, without gaps: it measures loss by it.
-    var nextSequence: UInt32 = 0
+    /// Its own, without gaps from where the common one was: it measures loss by it.
+    var nextSequence: UInt32
 
-    init(id: UInt32, address: SocketAddress, wantsStream: Bool, configuration: Configuration, at now: Instant) {
+    init(id: UInt32, address: SocketAddress, wantsStream: Bool, sequence: UInt32, configuration: Configuration, at now: Instant) {
+        nextSequence = sequence
         self.id = id
         self.address = address
         self.wantsStream = wantsStream
@@ -43,7 +44,8 @@ extension SenderEngine {
             unicastChildren[index].wantsStream = report.wantsStream
         } else if unicastChildren.count < configuration.maximumUnicastChildren {
             unicastChildren.append(
-                UnicastChild(id: id, address: source, wantsStream: report.wantsStream, configuration: configuration, at: now))
+                UnicastChild(
+                    id: id, address: source, wantsStream: report.wantsStream, sequence: nextUnicastSequence, configuration: configuration, at: now))
             if !report.wantsStream { events.append(.unicastFallback(children: unicastChildren.count { !$0.wantsStream })) }
         }
     }

@@ -124,7 +124,8 @@ public struct SenderEngine: Sendable {
     var wasLimitedByRate = false
     /// When receivers were found to lack full-sized datagrams; the start waits for the probes.
     var lastLengthProbe: Instant?
-    var lengthProbeDue = false
+    /// Who is to be sent a padded ANNOUNCE.
+    var lengthProbes: Deque<Destination> = []
 
     var control: Deque<(Packet, Destination)> = []
     var events: Deque<SenderEvent> = []
@@ -309,7 +310,8 @@ public struct SenderEngine: Sendable {
         // What was needed when room was wanted may not be needed any more, and the host may wait for its buffer.
         makeRoom()
         updateRate(at: now)
-        if children.active > 0 || children.population == 0 { idleSince = nil } else if idleSince == nil { idleSince = now }
+        let isAwaited = children.active > 0 || (configuration.until == .repairNodes && children.incompleteRepairNodes > 0)
+        if isAwaited || children.population == 0 { idleSince = nil } else if idleSince == nil { idleSince = now }
     }
 
     /// How often a child may report, so that all together stay within the limit.

@@ -47,9 +47,11 @@ struct ParentTable: Sendable {
     mutating func add(_ transmitter: UInt32, at address: SocketAddress, now: Instant) -> Bool {
         if self[transmitter] != nil { return true }
         if candidates.count >= limit {
-            guard let silent = candidates.indices.filter({ now - candidates[$0].lastHeard >= timeout }).min(by: {
-                candidates[$0].lastHeard < candidates[$1].lastHeard
-            }) else { return false }
+            guard
+                let silent = candidates.indices.filter({ now - candidates[$0].lastHeard >= timeout }).min(by: {
+                    candidates[$0].lastHeard < candidates[$1].lastHeard
+                })
+            else { return false }
             candidates.remove(at: silent)
         }
         candidates.append(ParentCandidate(transmitter: transmitter, address: address, at: now))
@@ -99,21 +101,60 @@ struct Attachment: Sendable {
         var next: Instant
     }
 
-    /// A parent that was left and has not confirmed it.
+    /// A parent that was left and has not confirmed it: it goes on counting this child.
     struct Former: Sendable {
         var transmitter: UInt32
         var address: SocketAddress
         var cookie: UInt64
         var count = 0
-        var next: Instant
-        /// What was owed before, and is again once this parent has let go.
-        var earlierDebt: [UInt32]
+        /// When it is told (again); nil when it was told often enough.
+        var next: Instant?
+        /// What its books add to the sum of all, by state: what it counts less what this child owed when it left.
+        var contribution: [UInt32]
     }
 
     var attempt: Attempt?
-    var former: Former?
-    /// Counted at former parents, by state.
-    var debt = [UInt32](repeating: 0, count: StatusHistogram.stateCount)
+    /// Oldest first, at most `formerLimit`; those beyond it never let go.
+    private(set) var formers: [Former] = []
+    private var forgotten = [UInt32](repeating: 0, count: StatusHistogram.stateCount)
+    private static let formerLimit = 16
+
+    /// What is counted at former parents, by state.
+    var debt: [UInt32] {
+        formers.reduce(forgotten) { sum, former in zip(sum, former.contribution).map { $0 &+ $1 } }
+    }
+
+    mutating func leave(_ former: Former) {
+        if formers.count >= Self.formerLimit {
+            let oldest = formers.removeFirst()
+            forgotten = zip(forgotten, oldest.contribution).map { $0 &+ $1 }
+        }
+        formers.append(former)
+    }
+
+    /// A former parent has let go, or is the parent again, which puts what is true in the place of what it knew.
+    mutating func settle(with transmitter: UInt32) -> Bool {
+        let count = formers.count
+        formers.removeAll { $0.transmitter == transmitter }
+        return formers.count < count
+    }
+
+    var nextDetach: Instant? { formers.compactMap(\.next).min() }
+
+    /// Calls `tell` for each former parent that is to be told now.
+    mutating func detach(attempts: Int, every interval: Interval, at now: Instant, _ tell: (Former) -> Void) {
+        for index in formers.indices {
+            guard let due = formers[index].next, now >= due else { continue }
+            guard formers[index].count < attempts else {
+                // It is gone: its own parent will count this child as lost there, which the debt says is not so.
+                formers[index].next = nil
+                continue
+            }
+            formers[index].count += 1
+            formers[index].next = now + interval
+            tell(formers[index])
+        }
+    }
     /// When the last change was; the next waits a little.
     var changedAt: Instant
     /// Since when NAKs have brought nothing; nil while they do.

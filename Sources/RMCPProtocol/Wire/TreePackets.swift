@@ -3,6 +3,9 @@ public struct TreePlace: Hashable, Sendable {
     /// Repair nodes between a node and its sender are at most this many; what claims more is refused.
     public static let maximumDepth = 16
 
+    /// Stands in a path for a sender that has gone: an id that nobody has. Its repair nodes are not senders for that.
+    public static let nobody: UInt32 = 0
+
     /// Ephemeral ids of the parents above this one, the sender's first; empty at the sender. A node that finds itself
     /// in it is above already: attaching there would make a loop.
     public var path: [UInt32]
@@ -26,7 +29,7 @@ public struct TreePlace: Hashable, Sendable {
 
     func write(to writer: inout ByteWriter) {
         writer.writeUInt8(timeToLive)
-        writer.writeUInt8(UInt8(clamping: path.count))
+        writer.writeUInt8(UInt8(min(path.count, Self.maximumDepth)))
         writer.writeUInt32(load)
         writer.writeUInt32(watermark)
         for id in path.prefix(Self.maximumDepth) { writer.writeUInt32(id) }

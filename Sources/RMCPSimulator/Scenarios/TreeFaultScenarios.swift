@@ -99,7 +99,9 @@ extension Scenario {
             makeDishonest(world, .blackHole)
         },
         Scenario("relay-crash", "a relay is killed and restarted: its site goes on with what it has", limit: .seconds(120)) { world in
-            Tree.build(world, subnets: 0, receivers: 2) { $0.fixedRate = 40_000_000; $0.linger = .seconds(5) }
+            Tree.build(world, subnets: 0, receivers: 2) {
+                $0.fixedRate = 40_000_000; $0.linger = .seconds(5)
+            }
             Tree.addRelay(world, receivers: 4, downlink: Setting.lossy(.random(0.02)))
             world.after(.seconds(1.5)) { $0.killRepairNode(0) }
             world.after(.seconds(2.5)) { world in

@@ -75,7 +75,8 @@ extension World {
         let node = repairNodes[index].node
         log("repair node \(index): \(announce.name)")
         let engine = RepairEngine(
-            identity: UInt32.random(in: 1...(.max), using: &random), announce: announce, signature: signature, mode: node.model.mode, configuration: node.configuration,
+            identity: UInt32.random(in: 1...(.max), using: &random), announce: announce, signature: signature, mode: node.model.mode,
+            configuration: node.configuration,
             verifier: SimulatedVerifier(), digest: SimulatedDigest(), seed: random.next(), at: now)
         let session = RepairNode.Session(engine: engine, announce: announce, slots: node.configuration.assemblySlots)
         repairNodes[index].node.sessions[announce.session.tag] = session

@@ -1,5 +1,6 @@
 import FuzzSupport
 import Glibc
+
 @testable import RMCPHost
 @testable import RMCPProtocol
 

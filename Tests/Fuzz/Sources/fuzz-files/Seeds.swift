@@ -1,4 +1,5 @@
 import FuzzSupport
+
 @testable import RMCPContent
 @testable import RMCPProtocol
 

@@ -1,4 +1,5 @@
 import FuzzSupport
+
 @testable import RMCPProtocol
 
 /// One input is one datagram. What is understood must survive being written and read again, must not have grown, and

@@ -1,4 +1,5 @@
 import FuzzSupport
+
 @testable import RMCPProtocol
 
 /// The least that a host does for a receiver, and a check of everything that the engine asks of it.

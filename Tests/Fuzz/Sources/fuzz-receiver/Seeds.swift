@@ -1,4 +1,5 @@
 import FuzzSupport
+
 @testable import RMCPProtocol
 
 /// Sessions without trouble, and some trouble at each stage of one.

@@ -1,4 +1,5 @@
 import FuzzSupport
+
 @testable import RMCPProtocol
 
 /// One input is what a receiver lives through in a session that is open already: datagrams of the session, damaged and

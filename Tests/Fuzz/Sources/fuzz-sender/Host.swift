@@ -1,4 +1,5 @@
 import FuzzSupport
+
 @testable import RMCPProtocol
 
 /// The least that a host does for a sender, and a check of everything that the engine puts on the wire: above all of

@@ -1,4 +1,5 @@
 import FuzzSupport
+
 @testable import RMCPProtocol
 
 /// Sessions to their end, and each thing that a receiver or somebody else may say.

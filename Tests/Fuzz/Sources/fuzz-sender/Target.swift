@@ -1,4 +1,5 @@
 import FuzzSupport
+
 @testable import RMCPProtocol
 
 /// One input is what a sender hears: statuses and requests of receivers, forgeries under anybody's address, garbage, and

@@ -17,7 +17,7 @@ extension ReceiverEngine {
     /// Whether a datagram's transmitter is one of this session's parents; a HEARTBEAT makes it one.
     mutating func isKnown(_ header: PacketHeader, from source: SocketAddress, at now: Instant) -> Bool {
         if parents[header.transmitter] == nil {
-            guard header.kind == .heartbeat, header.transmitter != transmitter, !wantsStream,
+            guard header.kind == .heartbeat, header.transmitter != transmitter, header.transmitter != downstreamTransmitter, !wantsStream,
                 parents.add(header.transmitter, at: source, now: now)
             else { return false }
         }
@@ -63,7 +63,9 @@ extension ReceiverEngine {
 
     /// Whether the parent is to be left even for one that is no nearer.
     private func isFailing(_ current: ParentCandidate, at now: Instant) -> Bool {
-        if !parents.isAlive(current, at: now) || now < current.avoidedUntil || !isAllowed(current) { return true }
+        if !parents.isAlive(current, at: now) || now < current.avoidedUntil { return true }
+        // Who was announced and has not said yet where it is has done nothing wrong.
+        if current.place != nil, !isAllowed(current) { return true }
         guard !current.isRoot, let since = attachment.askingSince else { return false }
         let patience = (current.place?.watermark ?? 0) > (ledger.firstUnfinished ?? .max) ? configuration.uselessAfter : configuration.uselessAfter * 3
         return now - since >= patience
@@ -79,7 +81,10 @@ extension ReceiverEngine {
         if isFailing, parents.isAlive(current, at: now), now >= current.avoidedUntil {
             parents.avoid(current.transmitter, until: now + configuration.parentAvoidance)
         }
-        guard let best = parents.best(at: now, where: { isAllowed($0) && $0.transmitter != current.transmitter }) else { return }
+        guard let best = parents.best(at: now, where: { isAllowed($0) && $0.transmitter != current.transmitter }) else {
+            attachment.moveAt = nil
+            return
+        }
         guard isFailing || (current.place != nil && ParentTable.isClearlyBetter(best, than: current) && now - attachment.changedAt >= configuration.parentHysteresis)
         else {
             attachment.moveAt = nil

@@ -85,8 +85,8 @@ extension ReceiverEngine {
             attachment.moveAt = nil
             return
         }
-        guard isFailing || (current.place != nil && ParentTable.isClearlyBetter(best, than: current) && now - attachment.changedAt >= configuration.parentHysteresis)
-        else {
+        let isWorthIt = current.place != nil && ParentTable.isClearlyBetter(best, than: current)
+        guard isFailing || (isWorthIt && now - attachment.changedAt >= configuration.parentHysteresis) else {
             attachment.moveAt = nil
             return
         }
@@ -179,12 +179,12 @@ extension ReceiverEngine {
 
     /// The new parent is told first, so that this child is never counted nowhere for longer than a datagram's way.
     private mutating func move(to transmitter: UInt32, at now: Instant) {
-        let earlier = attachment.debt
         if let old = parent, hasReported {
-            attachment.former = Attachment.Former(
-                transmitter: old.transmitter, address: old.address, cookie: old.cookie, next: now, earlierDebt: earlier)
-            attachment.debt = lastReport.debtWhenLost
+            noteHeardReport()
+            attachment.leave(old, counting: (heardReport ?? lastReport).debtWhenLost, limit: configuration.maximumParents, at: now)
         }
+        attachment.settle(with: transmitter)
+        heardReport = nil
         parentTransmitter = transmitter
         counters.parentChanges += 1
         attachment.changedAt = now
@@ -218,9 +218,9 @@ extension ReceiverEngine {
 
     /// The former parent has taken this child off its books.
     mutating func handleDetached(from transmitter: UInt32, at now: Instant) -> Bool {
-        guard let former = attachment.former, former.transmitter == transmitter else { return false }
-        attachment.debt = former.earlierDebt
+        guard attachment.former?.transmitter == transmitter else { return false }
         attachment.former = nil
+        attachment.settle(with: transmitter)
         nextStatus = min(nextStatus, now + statusInterval)
         return true
     }

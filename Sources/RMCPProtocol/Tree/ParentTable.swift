@@ -47,9 +47,8 @@ struct ParentTable: Sendable {
     mutating func add(_ transmitter: UInt32, at address: SocketAddress, now: Instant) -> Bool {
         if self[transmitter] != nil { return true }
         if candidates.count >= limit {
-            guard let silent = candidates.indices.filter({ now - candidates[$0].lastHeard >= timeout }).min(by: {
-                candidates[$0].lastHeard < candidates[$1].lastHeard
-            }) else { return false }
+            let silent = candidates.indices.filter { now - candidates[$0].lastHeard >= timeout }
+            guard let silent = silent.min(by: { candidates[$0].lastHeard < candidates[$1].lastHeard }) else { return false }
             candidates.remove(at: silent)
         }
         candidates.append(ParentCandidate(transmitter: transmitter, address: address, at: now))
@@ -106,12 +105,18 @@ struct Attachment: Sendable {
         var cookie: UInt64
         var count = 0
         var next: Instant
-        /// What was owed before, and is again once this parent has let go.
-        var earlierDebt: [UInt32]
+    }
+
+    /// A parent that was left and still counts this child, as far as is known.
+    struct Left: Sendable {
+        var transmitter: UInt32
+        /// What it counts once it has lost the child, by state, less what it was told is owed.
+        var counts: [UInt32]
     }
 
     var attempt: Attempt?
     var former: Former?
+    var left: [Left] = []
     /// Counted at former parents, by state.
     var debt = [UInt32](repeating: 0, count: StatusHistogram.stateCount)
     /// When the last change was; the next waits a little.
@@ -122,4 +127,20 @@ struct Attachment: Sendable {
     var moveAt: Instant?
 
     init(at now: Instant) { changedAt = now }
+
+    /// The parent that is left goes on counting this child until it has confirmed a DETACH.
+    mutating func leave(_ parent: ParentCandidate, counting counts: [UInt32], limit: Int, at now: Instant) {
+        if left.count >= limit { left.removeFirst() }
+        left.append(Left(transmitter: parent.transmitter, counts: counts))
+        former = Former(transmitter: parent.transmitter, address: parent.address, cookie: parent.cookie, next: now)
+        debt = zip(debt, counts).map { $0 &+ $1 }
+    }
+
+    /// A parent that was left counts nothing any more: it has confirmed a DETACH, or the child is back and its next
+    /// STATUS takes the place of what was counted.
+    mutating func settle(with transmitter: UInt32) {
+        guard let index = left.firstIndex(where: { $0.transmitter == transmitter }) else { return }
+        let counts = left.remove(at: index).counts
+        debt = zip(debt, counts).map { $0 &- $1 }
+    }
 }

@@ -15,8 +15,12 @@ enum HostLimits {
     static let regionMemory = Interval.seconds(30)
     /// How often a repair node advertises its region, and a relay asks what there is.
     static let advertisementInterval = Interval.milliseconds(500)
+    /// With --once, how long a newer session than an outdated one may still come.
+    static let outdatedPatience = Interval.seconds(5)
     /// Bytes of chunk buffers of one receiver, whatever the number of its sessions.
     static let receiveBufferBytes = 128 << 20
+    /// Bytes of chunk buffers of one sender, the encoding threads' own among them, whatever the chunk length.
+    static let sendBufferBytes = 256 << 20
     /// Chunks of standard input that are read before they can be encoded.
     static let readAhead = 4
     /// Datagram trains in one receive call: 1 MiB.

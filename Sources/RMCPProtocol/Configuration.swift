@@ -60,6 +60,10 @@ public struct Configuration: Sendable {
     /// Absent chunks that are asked for in one go: enough that a request is on the parent's books while the one before
     /// is being served.
     public var catchUpWindow = 256
+    /// Hold-offs in a row that NCFs may begin while nothing of what they name comes; then a receiver asks for itself. So
+    /// many repairs of one thing are hardly lost one after the other, so that large groups go on asking once, and forged
+    /// NCFs delay no longer.
+    public var maximumPostponements = 3
     /// STATUS datagrams a second that a parent wants from all of its children together.
     public var statusRateLimit = 1_000.0
     public var minimumStatusInterval = Interval.milliseconds(10)
@@ -112,6 +116,7 @@ public struct Configuration: Sendable {
     public var parentAvoidance = Interval.seconds(30)
     /// Chunks that a repair node may have a part in spoiling before what it sends is not taken any more.
     public var tolerableSpoiltChunks = 3
+    /// An ATTACH is repeated after this long, and then after twice as long each time.
     public var attachTimeout = Interval.milliseconds(200)
     public var attachAttempts = 3
     public var detachAttempts = 5

@@ -29,6 +29,8 @@ struct RecvCommand: CodedCommand {
     var trust: [String] = []
     @Flag(help: "Accept anything on the group: refused by default.")
     var allowUnsigned = false
+    @Flag(help: "Take bundles that are older than what has been received of the same name and key: refused by default (exit 5).")
+    var allowRollback = false
     @Option(help: ArgumentHelp("Run after each bundle, with RMCP_NAME, RMCP_PATH, RMCP_SIZE, RMCP_SESSION and RMCP_KEY in its environment.", valueName: "cmd"))
     var exec: String?
     @Option(help: ArgumentHelp("With --once: give up after this long without progress.", valueName: "time"))
@@ -56,6 +58,7 @@ struct RecvCommand: CodedCommand {
             ReceiveRequest(
                 group: shared.group, interfaceName: shared.interfaceName,
                 directory: settings.string("directory", directory) ?? ".", output: target, once: once, trust: trust,
+                versions: try settings.flag("allow-rollback", allowRollback) ? nil : try VersionRecords(),
                 hook: settings.string("exec", exec), timeout: timeout, configuration: Configuration()))
         if trust.trustedKeys.isEmpty, !trust.allowsUnsigned {
             Console.error("no key is trusted, so everything will be refused; use --trust KEY, or --allow-unsigned")

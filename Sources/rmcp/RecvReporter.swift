@@ -81,6 +81,7 @@ final class RecvReporter {
         switch reason {
         case .unsigned: "it is not signed; --allow-unsigned would take it"
         case .untrusted(let key): "its key is not trusted; to trust it: --trust '\(PublicKeyText.line(for: key))'"
+        case .rollback(let newest): "a newer version, of \(Units.date(milliseconds: newest)), is here already; --allow-rollback would take it"
         case .badSignature: "its signature is wrong"
         case .tagInUse: "another session with the same tag is under way"
         case .tooManySessions: "too many sessions at once; it is taken when another ends"

@@ -1,3 +1,4 @@
+import Glibc
 import RMCPProtocol
 
 /// Times, rates and sizes as people write them.
@@ -72,6 +73,16 @@ enum Units {
         func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
         if whole < 3_600 { return "\(whole / 60):\(padded(whole % 60))" }
         return "\(whole / 3_600):\(padded(whole / 60 % 60)):\(padded(whole % 60))"
+    }
+
+    /// `2026-11-24 09:30:05 UTC`.
+    static func date(milliseconds: UInt64) -> String {
+        var seconds = time_t(clamping: milliseconds / 1_000)
+        var parts = unsafe tm()
+        guard unsafe gmtime_r(&seconds, &parts) != nil else { return "?" }
+        func padded(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        let day = unsafe "\(parts.tm_year + 1_900)-\(padded(parts.tm_mon + 1))-\(padded(parts.tm_mday))"
+        return unsafe "\(day) \(padded(parts.tm_hour)):\(padded(parts.tm_min)):\(padded(parts.tm_sec)) UTC"
     }
 
     static func percent(_ fraction: Double) -> String {

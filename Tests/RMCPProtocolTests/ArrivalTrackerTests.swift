@@ -90,27 +90,30 @@ import Testing
     /// 1222 bytes and 28 of IP and UDP headers, a thousand of them in a tenth of a second: 100 Mb/s.
     @Test func theArrivalRateIsThatOfWholeDatagramsOverTheInterval() {
         var tracker = ArrivalTracker()
-        tracker.record(0, bytes: 1_222)
+        tracker.record(0, bytes: 1_222, dataAt: .milliseconds(500))
         tracker.closeInterval(at: .milliseconds(500))
-        // Since when is not known yet.
-        #expect(tracker.arrivalRate == 0)
-        for sequence in UInt32(1)...1_000 { tracker.record(sequence, bytes: 1_222) }
+        // Since when is only known now.
+        #expect(tracker.arrivalRate == nil)
+        for sequence in UInt32(1)...1_000 {
+            tracker.record(sequence, bytes: 1_222, dataAt: .milliseconds(500) + .microseconds(Int64(sequence) * 100))
+        }
         tracker.closeInterval(at: .milliseconds(600))
-        #expect(abs(tracker.arrivalRate - 1e8) < 1)
-        // An interval without length says nothing, one without datagrams says that none came.
+        #expect(abs((tracker.arrivalRate ?? 0) - 1e8) < 1)
+        // An interval without length says nothing.
         tracker.closeInterval(at: .milliseconds(600))
-        #expect(abs(tracker.arrivalRate - 1e8) < 1)
-        tracker.closeInterval(at: .milliseconds(700))
-        #expect(tracker.arrivalRate == 0)
+        #expect(abs((tracker.arrivalRate ?? 0) - 1e8) < 1)
     }
 
     /// What is lost does not arrive; what comes late or twice does, since the path carried it.
     @Test func onlyWhatCameArrives() {
         var tracker = ArrivalTracker()
-        tracker.closeInterval(at: .zero)
-        for sequence: UInt32 in [0, 10, 20, 15, 15] { tracker.record(sequence, bytes: 97) }
-        tracker.closeInterval(at: .milliseconds(1_000))
-        #expect(abs(tracker.arrivalRate - 5 * 125 * 8) < 1e-9)
+        tracker.record(0, bytes: 97, dataAt: .zero)
+        for step in UInt32(0)..<5 {
+            let time = Instant.milliseconds(Int64(step) * 20)
+            for sequence: UInt32 in [10, 20, 15, 15, 30] { tracker.record(step * 30 + sequence, bytes: 97, dataAt: time) }
+        }
+        tracker.closeInterval(at: .milliseconds(100))
+        #expect(abs((tracker.arrivalRate ?? 0) - 25 * 125 * 8 * 10) < 1e-9)
     }
 
     // MARK: Queueing delay

@@ -39,6 +39,12 @@ struct LoneReceiver {
         take(.page(page, body: page.body, signature))
     }
 
+    mutating func takeEnd(chunks: UInt32, pages: UInt32) {
+        let length = UInt64(chunks) * UInt64(announce.chunkLength)
+        let end = EndOfTable(chunkCount: chunks, pageCount: pages, contentLength: length, encodedLength: length, tableDigest: .zero)
+        take(.end(end, Self.signer.signature(for: end.signedMessage(session: announce.session))))
+    }
+
     mutating func takeHeartbeat(chunk: UInt32, pages: UInt32, hasEnd: Bool = false) {
         take(
             .heartbeat(
@@ -80,5 +86,55 @@ struct LoneReceiver {
         receiver.takePage(0, chunks: 0..<10)
         let asked = receiver.run(for: .milliseconds(700)).requests.flatMap(\.chunks)
         #expect((2...3).contains(asked.count) && asked.allSatisfy { $0 == 0..<1 }, "\(asked.count) requests")
+    }
+
+    /// Whoever forges NCFs without end can only delay what a receiver asks for.
+    @Test func forgedConfirmationsKeepNobodyFromAsking() {
+        var everything = RepairRequest()
+        everything.needsEnd = true
+        everything.pages = [0..<1_000]
+        everything.chunks = [0..<1_000]
+        everything.packets = [RepairRequest.ChunkPackets(chunk: 11, packets: PacketSet(0..<6))]
+
+        var receiver = LoneReceiver()
+        receiver.takeHeartbeat(chunk: 10, pages: 1)
+        receiver.takePage(0, chunks: 0..<12)
+        // Chunk 11 is of the live stream and nothing of it has come; page 1 and END are missing.
+        receiver.takeHeartbeat(chunk: 12, pages: 2, hasEnd: true)
+        let asked = receiver.run(for: .seconds(3)) { $0.take(.ncf(everything)) }.requests
+        #expect(asked.contains { !$0.pages.isEmpty } && asked.contains { $0.needsEnd })
+        #expect(asked.contains { !$0.chunks.isEmpty } && asked.contains { !$0.packets.isEmpty })
+    }
+
+    /// An NCF in time still spares a request, and so do the next ones for a while.
+    @Test func aConfirmationIsBelieved() {
+        var end = RepairRequest()
+        end.needsEnd = true
+        var receiver = LoneReceiver()
+        receiver.takeHeartbeat(chunk: 1, pages: 0, hasEnd: true)
+        // A hold-off is 6 times 2 ms and 1 ms.
+        let asked = receiver.run(for: .milliseconds(35)) { $0.take(.ncf(end)) }.requests
+        #expect(asked.isEmpty)
+    }
+
+    /// What the sender signed contradicts itself: nothing that is still to come can help, so nothing is waited for.
+    @Test(arguments: [(5, 1), (10, 1), (5, 2), (15, 2), (12, 3), (30, 2)] as [(UInt32, UInt32)], [true, false])
+    func anEndThatContradictsItsPagesFailsAtOnce(totals: (chunks: UInt32, pages: UInt32), endComesFirst: Bool) {
+        var receiver = LoneReceiver()
+        receiver.takeHeartbeat(chunk: 20, pages: 2)
+        receiver.takePage(0, chunks: 0..<10)
+        if endComesFirst { receiver.takeEnd(chunks: totals.chunks, pages: totals.pages) }
+        receiver.takePage(1, chunks: 10..<20)
+        if !endComesFirst { receiver.takeEnd(chunks: totals.chunks, pages: totals.pages) }
+        #expect(receiver.engine.state == .failedVerification)
+    }
+
+    @Test func anEndWhosePagesAreNotAllHereIsWaitedFor() {
+        var receiver = LoneReceiver()
+        receiver.takeHeartbeat(chunk: 30, pages: 2)
+        receiver.takePage(0, chunks: 0..<10)
+        receiver.takeEnd(chunks: 30, pages: 3)
+        receiver.takePage(1, chunks: 10..<20)
+        #expect(receiver.engine.state == .receiving)
     }
 }

@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// Page-aligned memory of a pool's buffer size. Whoever holds it may use it; it is given back to its pool by hand.
 @safe final class ChunkBuffer: @unchecked Sendable {
@@ -19,15 +18,13 @@ import Synchronization
 
 /// A bounded number of buffers of one length. The last one given back is the next one taken: its pages are there
 /// already, and in the cache.
-final class BufferPool: Sendable {
-    private struct State: ~Copyable {
-        var free: [ChunkBuffer] = []
-        var made = 0
-    }
-
+final class BufferPool: @unchecked Sendable {
     let bufferLength: Int
     private let limit: Int
-    private let state = Mutex(State())
+    private let monitor = Monitor()
+    private var free: [ChunkBuffer] = []
+    private var made = 0
+    private var isClosed = false
 
     init(bufferLength: Int, limit: Int) {
         self.bufferLength = bufferLength
@@ -35,14 +32,39 @@ final class BufferPool: Sendable {
     }
 
     /// Nil when all are in use.
-    func take() -> ChunkBuffer? {
-        state.withLock { state in
-            if let buffer = state.free.popLast() { return buffer }
-            guard state.made < limit, let buffer = ChunkBuffer(length: bufferLength) else { return nil }
-            state.made += 1
-            return buffer
+    func take() -> ChunkBuffer? { monitor.withLock { next() } }
+
+    /// Waits until there is one; nil once the pool is closed, or where there is no memory for the first.
+    func takeWaiting() -> ChunkBuffer? {
+        monitor.withLock {
+            while !isClosed {
+                if let buffer = next() { return buffer }
+                guard made > 0 else { return nil }
+                monitor.wait()
+            }
+            return nil
         }
     }
 
-    func giveBack(_ buffer: ChunkBuffer) { state.withLock { $0.free.append(buffer) } }
+    private func next() -> ChunkBuffer? {
+        if let buffer = free.popLast() { return buffer }
+        guard made < limit, let buffer = ChunkBuffer(length: bufferLength) else { return nil }
+        made += 1
+        return buffer
+    }
+
+    func giveBack(_ buffer: ChunkBuffer) {
+        monitor.withLock {
+            free.append(buffer)
+            monitor.notifyOne()
+        }
+    }
+
+    /// Nobody waits any more.
+    func close() {
+        monitor.withLock {
+            isClosed = true
+            monitor.notifyAll()
+        }
+    }
 }

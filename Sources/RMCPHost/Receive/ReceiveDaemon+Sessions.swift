@@ -189,6 +189,10 @@ extension ReceiveDaemon {
     private func committed(_ session: ReceiveSession, at now: Instant, _ observer: (ReceiveUpdate) -> Void) {
         session.isCommitted = true
         lastActivity = now
+        directory.noteVersion(of: session.announce)
+        do throws(HostError) { try versions?.note(session.announce) } catch {
+            observer(.warning("\(error.description); older versions of this bundle will not be refused after a restart"))
+        }
         guard let hook = request.hook else { return session.engine.handle(.committed, at: now) }
         let announce = session.announce
         let facts = [

@@ -13,6 +13,7 @@ public final class ReceiveDaemon {
     /// Buffers of each chunk length in use; nearly always one.
     var pools: [Int: BufferPool] = [:]
     var directory: SessionDirectory
+    var versions: VersionRecords?
     var sessions: [UInt32: ReceiveSession] = [:]
     /// The order of arrival, for going through the sessions.
     var order: [UInt32] = []
@@ -20,6 +21,8 @@ public final class ReceiveDaemon {
     private var nextProgress: Instant
     var lastActivity: Instant
     var refusedSession: SessionID?
+    /// When an outdated session was refused while nothing else was under way.
+    private var outdatedSince: Instant?
     /// Datagrams too short for a header.
     private var runts: UInt64 = 0
     var outcome: ReceiveOutcome?
@@ -40,8 +43,11 @@ public final class ReceiveDaemon {
             let worker = StorageWorker()
             return { worker.run($0) }
         }
+        versions = request.versions
+        var trust = request.trust
+        trust.newest = versions?.newest ?? [:]
         directory = SessionDirectory(
-            policy: request.trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.sessions,
+            policy: trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.sessions,
             silence: request.configuration.rejoinAfterSilence)
         let now = Poller.now()
         nextProgress = now
@@ -126,11 +132,13 @@ public final class ReceiveDaemon {
         func consider(_ instant: Instant) { deadline = min(deadline ?? .distantFuture, instant) }
         if !sessions.isEmpty { consider(nextProgress) }
         if request.once, let timeout = request.timeout { consider(lastActivity + timeout) }
+        if let since = outdatedSince, sessions.isEmpty { consider(since + HostLimits.outdatedPatience) }
         for tag in order { sessions[tag]?.engine.pollTimeout().map(consider) }
         return deadline
     }
 
     private func checkTimeout(at now: Instant) {
+        if let since = outdatedSince, now - since >= HostLimits.outdatedPatience, sessions.isEmpty { outcome = .refused }
         guard request.once, let timeout = request.timeout, now - lastActivity >= timeout else { return }
         for tag in order { sessions[tag]?.engine.handle(.failed(.interrupted), at: now) }
         outcome = refusedSession != nil && sessions.isEmpty ? .refused : .timedOut
@@ -164,6 +172,8 @@ public final class ReceiveDaemon {
     private func refuse(_ announce: Announce, _ reason: SessionRefusal, _ observer: (ReceiveUpdate) -> Void) {
         observer(.refused(announce, reason))
         guard request.once else { return }
+        // A repair node may offer it for as long as it runs: a newer one would have come by then.
+        if case .rollback = reason { outdatedSince = outdatedSince ?? Poller.now() }
         refusedSession = announce.session
         // Nothing can ever be accepted: waiting on would be in vain.
         if request.trust.trustedKeys.isEmpty, !request.trust.allowsUnsigned { outcome = .refused }

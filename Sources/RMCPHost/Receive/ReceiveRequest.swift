@@ -18,6 +18,8 @@ public struct ReceiveRequest: Sendable {
     /// Stop after the first bundle that is complete, or that fails.
     public var once: Bool
     public var trust: TrustPolicy
+    /// Where versions are remembered; nil takes older ones, too.
+    public var versions: VersionRecords?
     /// Run by /bin/sh after each bundle, with RMCP_* in its environment.
     public var hook: String?
     /// With `once`: give up after this long without progress.
@@ -26,7 +28,7 @@ public struct ReceiveRequest: Sendable {
 
     public init(
         group: SocketAddress, interfaceName: String?, directory: String, output: Output, once: Bool,
-        trust: TrustPolicy, hook: String?, timeout: Interval?, configuration: Configuration
+        trust: TrustPolicy, versions: VersionRecords? = nil, hook: String?, timeout: Interval?, configuration: Configuration
     ) {
         self.group = group
         self.interfaceName = interfaceName
@@ -34,6 +36,7 @@ public struct ReceiveRequest: Sendable {
         self.output = output
         self.once = once
         self.trust = trust
+        self.versions = versions
         self.hook = hook
         self.timeout = timeout
         self.configuration = configuration

@@ -49,6 +49,7 @@ public final class SendSession {
         configuration.datagramLength = Self.datagramLength(
             limit: configuration.datagramLength, mtu: interface.mtu, family: group.family)
         var announce = try Self.makeAnnounce(request, source: source, configuration: configuration)
+        configuration = SendMemory.bounded(configuration, chunkLength: announce.chunkLength)
         // After everything that the user may have got wrong: asking for a signer may make a key.
         let signer = try makeSigner()
         announce.key = signer.publicKey

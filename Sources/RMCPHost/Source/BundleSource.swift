@@ -116,9 +116,13 @@ final class StreamSource: BundleSource {
     let allocatedLength: UInt64 = 0
     let mode: UInt16 = 0o644
     let modificationTime: UInt64 = 0
+    private let input: Int32
     private let spool: OwnedDescriptor
 
-    init() throws(HostError) { spool = try StreamStorage.openSpool() }
+    init(input: Int32 = STDIN_FILENO) throws(HostError) {
+        self.input = input
+        spool = try StreamStorage.openSpool()
+    }
 
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(HostError) {
         throw HostError("standard input cannot be read twice")
@@ -126,7 +130,7 @@ final class StreamSource: BundleSource {
 
     /// Reads the next chunk; fewer bytes than asked for only at the end.
     func readNext(into buffer: UnsafeMutableRawBufferPointer) throws(HostError) -> Int {
-        unsafe try FileTransfer.readSequentially(STDIN_FILENO, into: buffer, path: path)
+        unsafe try FileTransfer.readSequentially(input, into: buffer, path: path)
     }
 
     func spool(_ encoded: UnsafeRawBufferPointer, at offset: UInt64) throws(HostError) {

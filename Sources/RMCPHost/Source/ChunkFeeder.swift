@@ -38,6 +38,8 @@ final class ChunkFeeder {
     private var inFlight = 0
     private var planned = false
     private var endTold = false
+    /// What the engine wants again and there is no buffer for yet: at most `maximumFetches`.
+    private var waitingFetches: Deque<(chunk: UInt32, record: ChunkRecord)> = []
     /// Encoded bytes of the chunks that the engine counts as resident.
     private(set) var buffers: [UInt32: ChunkBuffer] = [:]
 
@@ -46,10 +48,7 @@ final class ChunkFeeder {
     ) throws(HostError) {
         self.source = source
         chunkLength = UInt64(announce.chunkLength)
-        pool = BufferPool(
-            bufferLength: Int(announce.chunkLength),
-            limit: configuration.maximumResidentChunks + configuration.encodeAhead + configuration.maximumFetches
-                + 2 * HostLimits.readAhead)
+        pool = BufferPool(bufferLength: Int(announce.chunkLength), limit: SendMemory.buffers(for: configuration))
         let chunkLength = Int(announce.chunkLength)
         workers = try WorkerPool(name: "rmcp-encode", threads: HostLimits.workerThreads, wakeUp: wakeUp) {
             let worker = EncodeWorker(source: source, chunkLength: chunkLength, level: level)
@@ -62,6 +61,7 @@ final class ChunkFeeder {
 
     func shutDown() {
         reader?.stop()
+        pool.close()
         workers.shutDown()
     }
 
@@ -141,7 +141,7 @@ final class ChunkFeeder {
                 engine.handle(.hole(chunks: chunks, contentLength: UInt32(chunkLength)), at: now)
                 nextDelivery += UInt32(chunks)
             case .chunk(let record, let buffer):
-                if record.kind == .zero { pool.giveBack(buffer) } else { buffers[nextDelivery] = buffer }
+                if record.kind == .zero { giveBack(buffer) } else { buffers[nextDelivery] = buffer }
                 engine.handle(.encoded(record), at: now)
                 nextDelivery += 1
             }
@@ -151,13 +151,25 @@ final class ChunkFeeder {
     // MARK: Again
 
     func fetch(_ chunk: UInt32, record: ChunkRecord) {
-        // The engine bounds what it fetches to what the pool holds.
-        guard let buffer = pool.take() else { return }
-        workers.submit(.encode(chunk: chunk, length: Int(record.contentLength), buffer: buffer, known: record))
+        waitingFetches.append((chunk, record))
+        startFetches()
+    }
+
+    /// The engine does not ask twice: what finds no buffer is tried again with the next one.
+    private func startFetches() {
+        while let (chunk, record) = waitingFetches.first, let buffer = pool.take() {
+            waitingFetches.removeFirst()
+            workers.submit(.encode(chunk: chunk, length: Int(record.contentLength), buffer: buffer, known: record))
+        }
     }
 
     func release(_ chunk: UInt32) {
-        if let buffer = buffers.removeValue(forKey: chunk) { pool.giveBack(buffer) }
+        if let buffer = buffers.removeValue(forKey: chunk) { giveBack(buffer) }
+    }
+
+    private func giveBack(_ buffer: ChunkBuffer) {
+        pool.giveBack(buffer)
+        startFetches()
     }
 }
 
@@ -258,7 +270,12 @@ private final class StreamReader {
         // Not joined: it may be blocked in read until the process ends.
         _ = try HostThread(name: "rmcp-read") {
             while room.pop() != nil {
-                guard let buffer = pool.take() else { break }
+                guard let buffer = pool.takeWaiting() else {
+                    // Without memory nothing can be sent; with the pool closed nobody asks any more.
+                    _ = items.tryPush(.failed(HostError("no memory for what \(source.path) brings")))
+                    wakeUp.signal()
+                    return
+                }
                 let item: Item
                 do throws(HostError) {
                     let length = unsafe try source.readNext(into: buffer.bytes)

@@ -43,9 +43,10 @@ public struct LeafStatus: Hashable, Sendable {
     public struct Network: Hashable, Sendable {
         public var loss: UInt8
         public var pressure: UInt8
-        public var arrival: UInt8
+        /// Nil while there is no stream to measure it by.
+        public var arrival: UInt8?
 
-        public init(loss: UInt8, pressure: UInt8, arrival: UInt8) {
+        public init(loss: UInt8, pressure: UInt8, arrival: UInt8?) {
             self.loss = loss
             self.pressure = pressure
             self.arrival = arrival
@@ -177,7 +178,7 @@ public struct StatusHistogram: Hashable, Sendable {
     private mutating func change(_ network: LeafStatus.Network, _ operation: (inout UInt32) -> Void) {
         operation(&loss[min(Int(network.loss), LossBucket.count - 1)])
         operation(&pressure[min(Int(network.pressure), PressureBucket.count - 1)])
-        operation(&arrival[min(Int(network.arrival), ArrivalBucket.count - 1)])
+        if let bucket = network.arrival { operation(&arrival[min(Int(bucket), ArrivalBucket.count - 1)]) }
     }
 
     /// The one receiver that this counts; nil for none or several.
@@ -187,9 +188,9 @@ public struct StatusHistogram: Hashable, Sendable {
         else { return nil }
         let isRehomed = rehomed[Int(ReceiverState.lost.rawValue)] == 1
         guard rehomed.reduce(0, &+) == (isRehomed ? 1 : 0) else { return nil }
-        guard let loss = loss.firstIndex(of: 1), let pressure = pressure.firstIndex(of: 1), let arrival = arrival.firstIndex(of: 1)
+        guard let loss = loss.firstIndex(of: 1), let pressure = pressure.firstIndex(of: 1)
         else { return LeafStatus(state: state, progress: UInt8(decile), network: nil, isRehomed: isRehomed) }
-        let network = LeafStatus.Network(loss: UInt8(loss), pressure: UInt8(pressure), arrival: UInt8(arrival))
+        let network = LeafStatus.Network(loss: UInt8(loss), pressure: UInt8(pressure), arrival: arrival.firstIndex(of: 1).map { UInt8($0) })
         return LeafStatus(state: state, progress: UInt8(decile), network: network, isRehomed: isRehomed)
     }
 

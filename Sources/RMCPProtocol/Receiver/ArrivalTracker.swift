@@ -9,10 +9,9 @@ struct ArrivalTracker: Sendable {
     private(set) var totalExpected: UInt64 = 0
     private(set) var totalReceived: UInt64 = 0
 
-    private var bytes = 0
-    private var intervalStart: Instant?
-    /// Bits per second of datagrams, IP and UDP headers included, over the last interval.
-    private(set) var arrivalRate = 0.0
+    private var meter = ArrivalRateMeter()
+    /// Bits per second of datagrams, IP and UDP headers included; nil while there is nothing to measure it by.
+    var arrivalRate: Double? { meter.bitsPerSecond }
 
     /// A jump of more than this many datagrams is a new start, not a loss.
     private static let maximumJump = 1 << 22
@@ -20,9 +19,10 @@ struct ArrivalTracker: Sendable {
     private static let minimumSample = 20
 
     /// How many datagrams were skipped right before this one: 0 in order, nil for one from the past.
+    /// - Parameter dataAt: when it came, for DATA; nil for everything else.
     @discardableResult
-    mutating func record(_ sequence: UInt32, bytes length: Int) -> Int? {
-        bytes += length + SenderEngine.perDatagramOverhead
+    mutating func record(_ sequence: UInt32, bytes length: Int, dataAt now: Instant? = nil) -> Int? {
+        meter.record(bytes: length + SenderEngine.perDatagramOverhead, dataAt: now)
         guard let last = highest else {
             highest = sequence
             expected += 1
@@ -39,9 +39,7 @@ struct ArrivalTracker: Sendable {
 
     /// Closes a measuring interval and folds it into the smoothed loss.
     mutating func closeInterval(at now: Instant) {
-        if let start = intervalStart, now > start { arrivalRate = Double(bytes) * 8 / (now - start).inSeconds }
-        intervalStart = now
-        bytes = 0
+        meter.closeInterval(at: now)
         guard expected >= Self.minimumSample else { return }
         let fraction = max(0, 1 - Double(received) / Double(expected))
         // A long interval says more than what was before it.
@@ -51,6 +49,54 @@ struct ArrivalTracker: Sendable {
         totalReceived += UInt64(min(received, expected))
         expected = 0
         received = 0
+    }
+}
+
+/// How fast datagrams arrive while there is a stream. Before it begins, and while its source has nothing to say, only
+/// control comes, and that tells nothing of what the path carries: taken for it, it would cut the rate to a tenth.
+struct ArrivalRateMeter: Sendable {
+    /// Since the first DATA after a gap, or since the last interval that was long enough.
+    private var start: Instant?
+    private var lastData = Instant.zero
+    private var bytes = 0
+    private var dataCount = 0
+    private(set) var bitsPerSecond: Double?
+
+    /// Without DATA for so long, the sender had none: at 1 Mb/s they are 11 ms apart.
+    private static let gap = Interval.milliseconds(100)
+    /// A batch arrives at the speed of the link; over several of them it does not matter. As long as the shortest time
+    /// between two STATUSes.
+    private static let shortestInterval = Interval.milliseconds(5)
+    /// One DATA more or less is a twentieth.
+    private static let minimumSample = 20
+
+    /// - Parameter dataAt: when it came, for DATA.
+    mutating func record(bytes length: Int, dataAt now: Instant?) {
+        bytes += length
+        guard let now else { return }
+        dataCount += 1
+        if start == nil || now - lastData >= Self.gap {
+            start = now
+            bytes = 0
+            dataCount = 0
+            bitsPerSecond = nil
+        }
+        lastData = now
+    }
+
+    /// An interval that is too short, or has too few DATA, goes on.
+    mutating func closeInterval(at now: Instant) {
+        guard let begun = start, now - begun >= Self.shortestInterval else { return }
+        guard now - lastData < Self.gap else {
+            start = nil
+            bitsPerSecond = nil
+            return
+        }
+        guard dataCount >= Self.minimumSample else { return }
+        bitsPerSecond = Double(bytes) * 8 / (now - begun).inSeconds
+        start = now
+        bytes = 0
+        dataCount = 0
     }
 }
 

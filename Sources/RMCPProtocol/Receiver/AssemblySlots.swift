@@ -12,6 +12,8 @@ struct AssemblySlot: Sendable {
     var coveredUntil = Instant.zero
     /// A repair node that some of it came from.
     var supplier: UInt32?
+    /// How often NCFs have begun that anew since a packet came of it or this receiver asked for itself.
+    var coverings = 0
     /// All packets are in and the host has it: verified, decompressed and written from the slot's buffer.
     var isWithHost = false
 }
@@ -61,6 +63,7 @@ struct AssemblySlots: Sendable {
         slots[slot].supplier = nil
         slots[slot].holdUntil = now
         slots[slot].coveredUntil = .zero
+        slots[slot].coverings = 0
         index[chunk] = slot
         return slot
     }

@@ -114,6 +114,15 @@ struct ChunkLedger: Sendable {
         pages.count == Int(end.pageCount) && (end.pageCount == 0 || pageBound == end.pageCount)
     }
 
+    /// True when no page that is still to come could make the table agree with `end`: more is here than it counts, or
+    /// as many pages with less in them.
+    func contradicts(_ end: EndOfTable) -> Bool {
+        if pageBound > end.pageCount || recordBound > end.chunkCount { return true }
+        if recordedContentLength > end.contentLength || recordedEncodedLength > end.encodedLength { return true }
+        guard hasWholeTable(end) else { return false }
+        return recordBound < end.chunkCount || recordedContentLength < end.contentLength || recordedEncodedLength < end.encodedLength
+    }
+
     /// Holds the whole table against the signed totals.
     func matches(_ end: EndOfTable, digest: any MessageDigest) -> Bool {
         guard hasRecord.count == Int(end.chunkCount), recordBound == end.chunkCount else { return false }

@@ -22,7 +22,10 @@ extension ReceiverEngine {
         if !header.isUnicast || wantsStream {
             lastHeardGroup = now
             isDeaf = false
-            if header.transmitter == streamTransmitter { arrivals.record(header.sequence, bytes: datagram.byteCount) }
+            if header.transmitter == streamTransmitter {
+                let isData = if case .data = packet { true } else { false }
+                arrivals.record(header.sequence, bytes: datagram.byteCount, dataAt: isData ? now : nil)
+            }
             longestDatagram = max(longestDatagram, datagram.byteCount)
         }
         switch packet {
@@ -116,7 +119,8 @@ extension ReceiverEngine {
             // Repairs come in a train: what it will still bring must not be asked for again.
             let quiet = now + groupRoundTrip * 2
             if slots[slot].holdUntil < quiet { slots[slot].holdUntil = quiet }
-            if slots[slot].isCatchUp { catchUpHoldUntil = max(catchUpHoldUntil, now + configuration.catchUpHoldOff) }
+            slots[slot].coverings = 0
+            if slots[slot].isCatchUp { catchUpHold.extend(until: now + configuration.catchUpHoldOff) }
         }
         counters.payloadBytes += UInt64(length)
         attachment.askingSince = nil
@@ -210,7 +214,9 @@ extension ReceiverEngine {
         guard ledger.insert(page, digest: digest.digest(of: body), chunkLength: announce.chunkLength) else {
             return finish(as: .failedVerification, at: now)
         }
+        if let end, ledger.contradicts(end) { return finish(as: .failedVerification, at: now) }
         attachment.askingSince = nil
+        pagesHold.noteProgress()
         if isRepairNode { events.append(.page(page, body: body, signature)) }
         if page.index + 1 > knownPages {
             if page.index > knownPages { armNAK(at: now) }
@@ -252,6 +258,7 @@ extension ReceiverEngine {
         guard case .receiving = phase, self.end == nil else { return }
         guard isAuthentic(signature, end.signedMessage(session: session)) else { return }
         self.end = end
+        guard !ledger.contradicts(end) else { return finish(as: .failedVerification, at: now) }
         if isRepairNode { events.append(.end(end, signature)) }
         dropChunks(from: end.chunkCount)
         knownPages = max(knownPages, end.pageCount)

@@ -21,19 +21,21 @@ extension ReceiverEngine {
             guard let slot = slots.slot(ofChunk: entry.chunk) else { continue }
             // What is covered already keeps its time: NCFs that go on and on, forged or not, only delay so much.
             if now >= slots[slot].coveredUntil {
+                guard slots[slot].coverings < configuration.maximumPostponements else { continue }
+                slots[slot].coverings += 1
                 slots[slot].covered.removeAll()
                 slots[slot].coveredUntil = until
             }
             slots[slot].covered.formUnion(entry.packets)
         }
         if let absent = ledger.firstRequestable(below: catchUpBound), request.chunks.contains(where: { $0.contains(absent) }) {
-            catchUpHoldUntil = max(catchUpHoldUntil, now + configuration.catchUpHoldOff)
+            catchUpHold.postpone(until: now + configuration.catchUpHoldOff, limit: configuration.maximumPostponements, at: now)
         }
         let missing = ledger.missingPages(below: knownPages)
         if !missing.isEmpty, missing.allSatisfy({ gap in request.pages.contains { $0.contains(gap.lowerBound) && $0.upperBound >= gap.upperBound } }) {
-            pagesHoldUntil = max(pagesHoldUntil, until)
+            pagesHold.postpone(until: until, limit: configuration.maximumPostponements, at: now)
         }
-        if request.needsEnd { endHoldUntil = max(endHoldUntil, until) }
+        if request.needsEnd { endHold.postpone(until: until, limit: configuration.maximumPostponements, at: now) }
     }
 
     // MARK: Needs
@@ -59,8 +61,8 @@ extension ReceiverEngine {
     /// Live needs are kept to oneself while behind: the stream goes on without waiting for this receiver.
     var asksForLiveData: Bool { !isBehind || parentPhase != .streaming }
 
-    private func needsPages(at now: Instant) -> Bool { ledger.pageCount < Int(knownPages) && now >= pagesHoldUntil }
-    private func needsEnd(at now: Instant) -> Bool { senderHasEnd && end == nil && now >= endHoldUntil }
+    private func needsPages(at now: Instant) -> Bool { ledger.pageCount < Int(knownPages) && now >= pagesHold.until }
+    private func needsEnd(at now: Instant) -> Bool { senderHasEnd && end == nil && now >= endHold.until }
 
     /// Chunks that were sent before this receiver came, or when it had no room, and are known not to be holes.
     private var catchUpBound: UInt32 { min(front?.chunk ?? 0, ledger.recordBound) }
@@ -81,8 +83,8 @@ extension ReceiverEngine {
     private mutating func earliestNeed(at now: Instant) -> Instant? {
         var earliest: Instant?
         func consider(_ instant: Instant) { earliest = min(earliest ?? .distantFuture, instant) }
-        if ledger.pageCount < Int(knownPages) { consider(pagesHoldUntil) }
-        if senderHasEnd, end == nil { consider(endHoldUntil) }
+        if ledger.pageCount < Int(knownPages) { consider(pagesHold.until) }
+        if senderHasEnd, end == nil { consider(endHold.until) }
         if asksForLiveData {
             let frontChunk = front?.chunk ?? 0
             for slot in slots.indices where slots[slot].isInUse && !slots[slot].isWithHost {
@@ -91,7 +93,7 @@ extension ReceiverEngine {
             }
         }
         if let absent = ledger.firstRequestable(below: catchUpBound), slots.freeCount > 0 {
-            consider(absent >= catchUpRenewal ? now : catchUpHoldUntil)
+            consider(absent >= catchUpRenewal ? now : catchUpHold.until)
         }
         return earliest
     }
@@ -105,9 +107,9 @@ extension ReceiverEngine {
             limit: Self.nakRoom(datagramLength: Int(announce.payloadLength) + DataHeader.length), datagrams: configuration.maximumNAKDatagrams)
         if needsPages(at: now) {
             for range in ledger.missingPages(below: knownPages).prefix(64) { composer.add(pages: range) }
-            pagesHoldUntil = now + holdOff
+            pagesHold.ask(until: now + holdOff)
         }
-        if needsEnd(at: now), composer.addEnd() { endHoldUntil = now + holdOff }
+        if needsEnd(at: now), composer.addEnd() { endHold.ask(until: now + holdOff) }
         requestAbsentChunks(into: &composer, at: now)
         if asksForLiveData { collectSlots(into: &composer, at: now) }
         for request in composer.finish() {
@@ -142,6 +144,7 @@ extension ReceiverEngine {
             }
             guard composer.add(chunk: slots[slot].chunk, packets: packets) else { return }
             slots[slot].holdUntil = now + holdOff
+            slots[slot].coverings = 0
         }
     }
 
@@ -151,7 +154,7 @@ extension ReceiverEngine {
     private mutating func requestAbsentChunks(into composer: inout NAKComposer, at now: Instant) {
         let bound = catchUpBound
         guard let first = ledger.firstRequestable(below: bound) else { return }
-        guard now >= catchUpHoldUntil || first >= catchUpRenewal else { return }
+        guard now >= catchUpHold.until || first >= catchUpRenewal else { return }
         let window = min(configuration.catchUpWindow, slots.freeCount)
         guard window > 0 else { return }
         var asked = 0
@@ -168,7 +171,7 @@ extension ReceiverEngine {
             guard composer.add(chunks: chunk..<end) else { break }
             position = ledger.firstRequestable(from: end, below: bound)
         }
-        catchUpHoldUntil = now + configuration.catchUpHoldOff
+        catchUpHold.ask(until: now + configuration.catchUpHoldOff)
     }
 }
 

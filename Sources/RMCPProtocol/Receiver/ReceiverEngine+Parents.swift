@@ -81,7 +81,7 @@ extension ReceiverEngine {
         if isFailing, parents.isAlive(current, at: now), now >= current.avoidedUntil {
             parents.avoid(current.transmitter, until: now + configuration.parentAvoidance)
         }
-        guard let best = parents.best(at: now, where: { isAllowed($0) && $0.transmitter != current.transmitter }) else {
+        guard let best = nextBest(after: current, at: now) else {
             attachment.moveAt = nil
             return
         }
@@ -130,6 +130,15 @@ extension ReceiverEngine {
 
     func isDistrusted(_ transmitter: UInt32) -> Bool { (parents[transmitter]?.spoiltChunks ?? 0) >= configuration.tolerableSpoiltChunks }
 
+    /// Somebody who did not answer is better than nobody: a busy sender may take its time.
+    private func nextBest(after current: ParentCandidate, at now: Instant) -> ParentCandidate? {
+        func isChoice(_ candidate: ParentCandidate) -> Bool {
+            candidate.transmitter != current.transmitter && isAllowed(candidate) && !isDistrusted(candidate.transmitter)
+        }
+        if let best = parents.best(at: now, where: isChoice) { return best }
+        return parents.isAlive(current, at: now) ? nil : parents.best(at: now, evenAvoided: true, where: isChoice)
+    }
+
     // MARK: Attaching
 
     mutating func attach(to transmitter: UInt32, at now: Instant) {
@@ -151,7 +160,7 @@ extension ReceiverEngine {
             return
         }
         attempt.count += 1
-        attempt.next = now + configuration.attachTimeout
+        attempt.next = now + configuration.attachTimeout * Double(1 << (attempt.count - 1))
         attachment.attempt = attempt
         outbox.append((.attach(AttachRequest(nonce: attempt.nonce, wantsStream: wantsStream)), candidate.address))
     }
@@ -194,9 +203,9 @@ extension ReceiverEngine {
         if let phase = parent?.phase { parentPhase = phase }
         // What was asked of the former parent is asked again here, at random so that not all ask together.
         for slot in slots.indices { slots[slot].holdUntil = min(slots[slot].holdUntil, now) }
-        catchUpHoldUntil = min(catchUpHoldUntil, now)
-        pagesHoldUntil = now
-        endHoldUntil = now
+        catchUpHold = RequestHold()
+        pagesHold = RequestHold()
+        endHold = RequestHold()
         armNAK(at: now)
         if case .final(let state, _) = phase { phase = .final(state, attempts: 0) }
         enqueueStatus(at: now)

@@ -122,7 +122,7 @@ extension ReceiverEngine {
         if !state.isFinal, asksForLiveData, !isDeaf {
             network = LeafStatus.Network(
                 loss: LossBucket.index(of: arrivals.loss), pressure: pressure,
-                arrival: ArrivalBucket.index(bitsPerSecond: arrivals.arrivalRate))
+                arrival: arrivals.arrivalRate.map { ArrivalBucket.index(bitsPerSecond: $0) })
         }
         guard isRepairNode else { return StatusHistogram(LeafStatus(state: state, progress: progressDecile, network: network)) }
         var sum = region

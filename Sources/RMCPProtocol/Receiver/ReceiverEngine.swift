@@ -119,7 +119,7 @@ public struct ReceiverEngine: Sendable {
     var knownPages: UInt32 = 0
     var senderHasEnd = false
     /// No request for absent chunks before this, unless all before `catchUpRenewal` are in.
-    var catchUpHoldUntil = Instant.zero
+    var catchUpHold = RequestHold()
     var catchUpRenewal: UInt32 = 0
 
     var arrivals = ArrivalTracker()
@@ -145,8 +145,8 @@ public struct ReceiverEngine: Sendable {
     var isDeaf = false
     var nextRejoin: Instant
     var nakAt: Instant?
-    var pagesHoldUntil = Instant.zero
-    var endHoldUntil = Instant.zero
+    var pagesHold = RequestHold()
+    var endHold = RequestHold()
     var statusInterval: Interval
     var nextStatus: Instant
     var lastStatus: Instant

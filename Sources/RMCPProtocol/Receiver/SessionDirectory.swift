@@ -4,17 +4,35 @@ import DequeModule
 public struct TrustPolicy: Sendable {
     public var trustedKeys: Set<PublicKey>
     public var allowsUnsigned: Bool
+    /// When the newest known version of each bundle was created, milliseconds since 1970: what is older is refused.
+    public var newest: [BundleIdentity: UInt64]
 
-    public init(trustedKeys: Set<PublicKey>, allowsUnsigned: Bool) {
+    public init(trustedKeys: Set<PublicKey>, allowsUnsigned: Bool, newest: [BundleIdentity: UInt64] = [:]) {
         self.trustedKeys = trustedKeys
         self.allowsUnsigned = allowsUnsigned
+        self.newest = newest
     }
+}
+
+/// What makes two sessions versions of one bundle: its name, said by the same signer.
+public struct BundleIdentity: Hashable, Sendable {
+    public var name: String
+    public var key: PublicKey
+
+    public init(name: String, key: PublicKey) {
+        self.name = name
+        self.key = key
+    }
+
+    public init(_ announce: Announce) { self.init(name: announce.name, key: announce.key) }
 }
 
 /// Why a session was not accepted: one line to the user for each session.
 public enum SessionRefusal: Sendable, Hashable {
     case unsigned
     case untrusted(PublicKey)
+    /// A newer version of the bundle has been received: created then, milliseconds since 1970.
+    case rollback(newest: UInt64)
     case badSignature
     /// Another session with the same tag is under way.
     case tagInUse
@@ -33,7 +51,7 @@ public struct SessionDirectory: Sendable {
         case ignore
     }
 
-    private let policy: TrustPolicy
+    private var policy: TrustPolicy
     private let verifier: any MessageVerifier
     private let sessionLimit: Int
     /// In order of arrival; at most `sessionLimit`.
@@ -131,8 +149,18 @@ public struct SessionDirectory: Sendable {
         } else if !policy.allowsUnsigned {
             return .unsigned
         }
+        if announce.isSigned, let newest = policy.newest[BundleIdentity(announce)], announce.creationTime < newest {
+            return .rollback(newest: newest)
+        }
         if active.contains(where: { $0.session.tag == announce.session.tag }) { return .tagInUse }
         return active.count >= sessionLimit ? .tooManySessions : nil
+    }
+
+    /// The bundle has been received whole: older versions of it are refused from now on.
+    public mutating func noteVersion(of announce: Announce) {
+        guard announce.isSigned else { return }
+        let identity = BundleIdentity(announce)
+        policy.newest[identity] = max(policy.newest[identity] ?? 0, announce.creationTime)
     }
 
     /// The session's engine is gone. One that may still succeed, such as after a partition, is not remembered.

@@ -58,7 +58,8 @@ public struct RepairEngine: Sendable {
     private let identity: UInt32
 
     /// - Parameters:
-    ///   - identity: the ephemeral id as a child, not 0: drawn once for the session, whatever happens to the process.
+    ///   - identity: the ephemeral id as a child, not 0: drawn afresh by each process. One that is started again knows
+    ///     none of its children, and what it says must not take the place of what its predecessor said of them.
     ///   - announce: verified and accepted.
     ///   - seed: where ids and jitter come from; must not repeat in production.
     public init(

@@ -306,6 +306,8 @@ public struct SenderEngine: Sendable {
         children.expire(silentFor: max(configuration.childTimeout, interval * 4), at: now)
         unicastChildren.removeAll { children.isLost($0.id) }
         repairs.prune(holdOff: repairHoldOff, at: now)
+        // What was needed when room was wanted may not be needed any more, and the host may wait for its buffer.
+        makeRoom()
         updateRate(at: now)
         if children.active > 0 || children.population == 0 { idleSince = nil } else if idleSince == nil { idleSince = now }
     }

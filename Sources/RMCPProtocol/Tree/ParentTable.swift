@@ -67,8 +67,8 @@ struct ParentTable: Sendable {
     }
 
     /// The best of those that may be asked.
-    func best(at now: Instant, where isAllowed: (ParentCandidate) -> Bool) -> ParentCandidate? {
-        candidates.filter { $0.place != nil && isAlive($0, at: now) && now >= $0.avoidedUntil && isAllowed($0) }
+    func best(at now: Instant, evenAvoided: Bool = false, where isAllowed: (ParentCandidate) -> Bool) -> ParentCandidate? {
+        candidates.filter { $0.place != nil && isAlive($0, at: now) && (evenAvoided || now >= $0.avoidedUntil) && isAllowed($0) }
             .min { Self.rank($0) < Self.rank($1) }
     }
 

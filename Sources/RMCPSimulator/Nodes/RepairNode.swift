@@ -27,7 +27,6 @@ struct RepairNode {
         var table: [[UInt8]] = []
         /// Digests of the encoded bytes as they lie there.
         var chunks: [UInt32: Digest] = [:]
-        var identity: UInt32
     }
 
     let model: RepairNodeModel

@@ -18,6 +18,13 @@ extension Scenario {
             Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.1))) { $0.fixedRate = 100_000_000 }
             killAfterSentOnce(world, node: 0)
         },
+        Scenario("busy-sender", "a repair node dies, and the sender's answers to ATTACH are lost for a while: its children go on asking") { world in
+            Tree.build(world, subnets: 1, receivers: 4, downlink: Setting.lossy(.random(0.03))) { $0.fixedRate = 50_000_000 }
+            world.after(.seconds(1.3)) { world in
+                world.killRepairNode(0)
+                for receiver in world.receivers.indices { world.drop(.attached, count: 4, ofReceiver: receiver) }
+            }
+        },
         Scenario("all-repair-nodes-down", "every repair node dies, and the sender serves everybody") { world in
             Tree.build(world, subnets: 3, receivers: 5, downlink: Setting.lossy(.random(0.03))) { $0.fixedRate = 50_000_000 }
             for node in 0..<3 { world.after(.seconds(1.2 + 0.1 * Double(node))) { $0.killRepairNode(node) } }

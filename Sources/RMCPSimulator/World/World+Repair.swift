@@ -73,17 +73,16 @@ extension World {
     /// Makes the engine, and tells it of what the cache has.
     private func openSession(_ announce: Announce, _ signature: Signature, at index: Int) {
         let node = repairNodes[index].node
-        let drawn = UInt32.random(in: 1...(.max), using: &random)
         log("repair node \(index): \(announce.name)")
         let engine = RepairEngine(
-            identity: node.cache[announce.session]?.identity ?? drawn, announce: announce, signature: signature, mode: node.model.mode, configuration: node.configuration,
+            identity: UInt32.random(in: 1...(.max), using: &random), announce: announce, signature: signature, mode: node.model.mode, configuration: node.configuration,
             verifier: SimulatedVerifier(), digest: SimulatedDigest(), seed: random.next(), at: now)
         let session = RepairNode.Session(engine: engine, announce: announce, slots: node.configuration.assemblySlots)
         repairNodes[index].node.sessions[announce.session.tag] = session
         repairNodes[index].node.order.append(announce.session.tag)
         guard let cached = node.cache[announce.session] else {
             repairNodes[index].node.cache[announce.session] = RepairNode.Cached(
-                announce: announce, signature: signature, identity: drawn)
+                announce: announce, signature: signature)
             return
         }
         for datagram in cached.table where !session.engine.restore(datagram, at: now) {

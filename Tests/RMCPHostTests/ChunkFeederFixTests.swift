@@ -1,0 +1,96 @@
+import Foundation
+import RMCPContent
+import RMCPProtocol
+import Testing
+
+@testable import RMCPHost
+
+/// The feeder with fewer buffers than there are chunks.
+@Suite struct ChunkFeederFixTests {
+    private static let chunkLength = 4_096
+
+    private struct NoSigner: MessageSigner {
+        var publicKey: PublicKey { .none }
+        func signature(for message: [UInt8]) -> Signature { .none }
+    }
+
+    private let announce = Announce(
+        session: SessionID(high: 1, low: 2), kind: .file, chunkLength: UInt32(chunkLength), payloadLength: 1_376, creationTime: 0,
+        contentLength: nil, allocatedLength: 0, mode: 0o644, modificationTime: 0, name: "feeder", key: .none)
+
+    private func engine() -> SenderEngine {
+        SenderEngine(
+            configuration: Configuration(), announce: announce, signer: NoSigner(), digest: SHA256Digest(), seed: 1, at: Poller.now())
+    }
+
+    private func feeder(_ source: any BundleSource, buffers: Int) throws -> ChunkFeeder {
+        var configuration = Configuration()
+        configuration.encodeAhead = 0
+        configuration.maximumFetches = 0
+        configuration.maximumResidentChunks = buffers - 2 * HostLimits.readAhead
+        return try ChunkFeeder(source: source, announce: announce, level: 0, configuration: configuration, wakeUp: try WakeUp())
+    }
+
+    private static func content(_ chunk: UInt32) -> [UInt8] { (0..<chunkLength).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ Int(chunk)) } }
+
+    private static func record(_ chunk: UInt32) -> ChunkRecord {
+        let digest = content(chunk).withUnsafeBytes { SHA256Digest.digest(of: $0) }
+        return ChunkRecord(
+            kind: .stored, contentLength: UInt32(chunkLength), encodedLength: UInt32(chunkLength), encodedDigest: digest, contentDigest: digest)
+    }
+
+    /// Drives the feeder until `condition` holds, for two seconds at most.
+    private func isReached(
+        _ feeder: ChunkFeeder, _ engine: inout SenderEngine, feeding: Bool = true, _ condition: (SenderEngine) -> Bool
+    ) throws -> Bool {
+        for _ in 0..<2_000 {
+            try feeder.collect(&engine, at: Poller.now())
+            if feeding { try feeder.feed(&engine, at: Poller.now()) }
+            if condition(engine) { return true }
+            usleep(1_000)
+        }
+        return false
+    }
+
+    private func pipe(holding bytes: [UInt8]) -> Int32 {
+        var ends: [Int32] = [0, 0]
+        #expect(Glibc.pipe(&ends) == 0)
+        #expect(write(ends[1], bytes, bytes.count) == bytes.count)
+        close(ends[1])
+        return ends[0]
+    }
+
+    @Test func whatFindsNoBufferIsFetchedWhenOneIsGivenBack() throws {
+        let path = NSTemporaryDirectory() + "rmcp-feeder-\(UUID().uuidString)"
+        defer { unlink(path) }
+        try Data((UInt32(0)..<12).flatMap(Self.content)).write(to: URL(fileURLWithPath: path))
+        let feeder = try feeder(try FileSource(path: path), buffers: 9)
+        defer { feeder.shutDown() }
+        var engine = engine()
+        for chunk in UInt32(0)..<12 { feeder.fetch(chunk, record: Self.record(chunk)) }
+        var fetched: Set<UInt32> = []
+        for _ in 0..<12 {
+            let isHere = try isReached(feeder, &engine, feeding: false) { _ in !fetched.isSuperset(of: feeder.buffers.keys) }
+            guard isHere, let next = feeder.buffers.keys.first(where: { !fetched.contains($0) }) else { break }
+            fetched.insert(next)
+            // Kept until there are no others: nine buffers, twelve chunks.
+            if fetched.count >= 9 { feeder.release(next) }
+        }
+        #expect(fetched == Set(0..<12))
+    }
+
+    @Test func standardInputWaitsForABuffer() throws {
+        let input = pipe(holding: (UInt32(0)..<12).flatMap(Self.content))
+        defer { close(input) }
+        let feeder = try feeder(try StreamSource(input: input), buffers: 9)
+        defer { feeder.shutDown() }
+        var engine = engine()
+        let isFull = try isReached(feeder, &engine) { $0.chunkCount == 9 }
+        #expect(isFull)
+        // The reader stands at the empty pool now.
+        usleep(20_000)
+        for chunk in UInt32(0)..<9 { feeder.release(chunk) }
+        let isWhole = try isReached(feeder, &engine) { $0.chunkCount == 12 && $0.encodeCredit == 0 }
+        #expect(isWhole, "\(engine.chunkCount) chunks")
+    }
+}

@@ -1,0 +1,21 @@
+import RMCPProtocol
+import Testing
+
+@testable import RMCPHost
+
+@Suite struct SendMemoryFixTests {
+    @Test(arguments: [1, 2, 4, 8] as [UInt32]) func aSenderKeepsToItsMemoryWhateverTheChunkLength(mebibytes: UInt32) {
+        let configuration = SendMemory.bounded(Configuration(), chunkLength: mebibytes << 20)
+        let buffers = SendMemory.buffers(for: configuration) + HostLimits.workerThreads
+        #expect(buffers * Int(mebibytes) <= 256, "\(buffers) buffers")
+        // Most of it is used, and what is encoded ahead, fetched and sent has room beside each other.
+        #expect(mebibytes == 1 || buffers * Int(mebibytes) > 200)
+        #expect(configuration.encodeAhead >= 2 && configuration.maximumFetches >= 2)
+        #expect(configuration.maximumResidentChunks > configuration.encodeAhead + configuration.maximumFetches)
+    }
+
+    @Test func ordinaryChunksAreHeldAsConfigured() {
+        let configuration = SendMemory.bounded(Configuration(), chunkLength: 1 << 20)
+        #expect(configuration.maximumResidentChunks == 96 && configuration.encodeAhead == 24 && configuration.maximumFetches == 6)
+    }
+}

@@ -54,6 +54,8 @@ public struct RepairEngine: Sendable {
     /// What was kept of the table from before, for an upstream that begins later.
     private var table: [[UInt8]] = []
     private var random: RandomSource
+    /// When a payload was placed, while nobody has looked yet whether its chunk is whole.
+    private var placedAt: Instant?
     /// Ephemeral id as a child.
     private let identity: UInt32
 
@@ -159,6 +161,7 @@ public struct RepairEngine: Sendable {
         let placement = upstream?.handle(datagram: datagram, from: source, timeToLive: timeToLive, at: now)
         if let placement {
             if mode == .repair, let front = upstream?.knownFront { downstream.advance(to: front) }
+            placedAt = now
             return placement
         }
         forward(at: now)
@@ -206,6 +209,7 @@ public struct RepairEngine: Sendable {
 
     /// Passes on what one half must know of the other.
     private mutating func forward(at now: Instant) {
+        placedAt = nil
         while let event = upstream?.pollEvent() {
             switch event {
             case .page(let page, let body, let signature):
@@ -239,6 +243,8 @@ public struct RepairEngine: Sendable {
     // MARK: Draining
 
     public mutating func pollEvent() -> RepairEvent? {
+        // By now the payload is where it belongs.
+        if let placedAt { forward(at: placedAt) }
         if let event = events.popFirst() { return event }
         return downstream.pollEvent().map { .downstream($0) }
     }

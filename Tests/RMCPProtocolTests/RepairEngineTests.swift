@@ -206,6 +206,21 @@ import Testing
         #expect(phases == [.aborted, .aborted, .aborted, .aborted] && node.engine.downstream.isFinished)
     }
 
+    /// It does not begin again with whoever is heard next: chunks of before may be with its host still.
+    @Test func aNodeWhoseSenderLeftTooEarlyGoes() {
+        var node = RepairHarness()
+        node.beat()
+        node.hearPage(0)
+        node.hearChunk(0)
+        node.beat(.leaving, front: 1, pages: 1)
+        #expect(node.engine.upstream == nil)
+        node.beat(front: 1, pages: 1)
+        node.hearChunk(1)
+        #expect(node.engine.upstream == nil && node.cache[1] == nil)
+        node.run(.milliseconds(200))
+        #expect(node.engine.downstream.isFinished)
+    }
+
     // MARK: Forgeries
 
     /// HEARTBEATs are not signed: no number in one may stop a node.

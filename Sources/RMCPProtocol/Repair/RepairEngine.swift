@@ -138,7 +138,8 @@ public struct RepairEngine: Sendable {
     }
 
     private mutating func beginUpstream(source: SocketAddress, transmitter: UInt32, at now: Instant) {
-        guard upstream == nil, transmitter != downstream.transmitterID else { return }
+        // One that has retired goes, and its host may still be reading what was placed for the parent before.
+        guard upstream == nil, !downstream.isRetired, transmitter != downstream.transmitterID else { return }
         let role = ReceiverRole.repairNode(transmitter: downstream.transmitterID, mode == .relay ? .unicast : .group)
         var engine = ReceiverEngine(
             identity: identity, configuration: configuration, announce: downstream.announce, source: source, transmitter: transmitter,

@@ -11,7 +11,7 @@ struct RepairCommand: CodedCommand {
             A repair node takes part in every session of the group that is signed by a trusted key, keeps it on disk, and \
             answers the receivers near it, so that the sender need not. It goes on when the sender has gone. With --upstream it \
             fetches everything by unicast across a link without multicast, and multicasts it at its site. Runs until it is \
-            stopped. Exit codes: 0 stopped, 1 failed, 2 usage, 130 interrupted.
+            stopped. Exit codes: 1 failed, 2 usage, 130 stopped by a signal.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -53,7 +53,7 @@ struct RepairCommand: CodedCommand {
         let daemon = try RepairDaemon(try request(settings, shared, trust))
         let reporter = RepairReporter(style: shared.output, metricsPath: shared.metricsPath)
         try daemon.run { reporter.handle($0) }
-        return .done
+        return .interrupted
     }
 
     private func request(_ settings: Settings, _ shared: CommonSettings, _ trust: TrustPolicy) throws(HostError) -> RepairNodeRequest {

@@ -23,12 +23,13 @@ import Testing
             configuration: Configuration(), announce: announce, signer: NoSigner(), digest: SHA256Digest(), seed: 1, at: Poller.now())
     }
 
-    private func feeder(_ source: any BundleSource, buffers: Int) throws -> ChunkFeeder {
+    private func feeder(_ source: any BundleSource, buffers: Int, chunkLimit: UInt32 = Limits.maximumChunks) throws -> ChunkFeeder {
         var configuration = Configuration()
         configuration.encodeAhead = 0
         configuration.maximumFetches = 0
         configuration.maximumResidentChunks = buffers - 2 * HostLimits.readAhead
-        return try ChunkFeeder(source: source, announce: announce, level: 0, configuration: configuration, wakeUp: try WakeUp())
+        return try ChunkFeeder(
+            source: source, announce: announce, level: 0, configuration: configuration, wakeUp: try WakeUp(), chunkLimit: chunkLimit)
     }
 
     private static func content(_ chunk: UInt32) -> [UInt8] { (0..<chunkLength).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ Int(chunk)) } }
@@ -92,5 +93,21 @@ import Testing
         for chunk in UInt32(0)..<9 { feeder.release(chunk) }
         let isWhole = try isReached(feeder, &engine) { $0.chunkCount == 12 && $0.encodeCredit == 0 }
         #expect(isWhole, "\(engine.chunkCount) chunks")
+    }
+
+    /// A stream as long as a bundle can be ends like any other; of a longer one the user hears.
+    @Test(arguments: [3, 4, 5, 12] as [UInt32]) func standardInputMayNotBeLongerThanABundle(chunks: UInt32) throws {
+        let input = pipe(holding: (0..<chunks).flatMap(Self.content))
+        defer { close(input) }
+        let feeder = try feeder(try StreamSource(input: input), buffers: 40, chunkLimit: 4)
+        defer { feeder.shutDown() }
+        var engine = engine()
+        do {
+            let isWhole = try isReached(feeder, &engine) { $0.encodeCredit == 0 }
+            #expect(isWhole && chunks <= 4 && engine.chunkCount == chunks)
+        } catch let error as HostError {
+            #expect(chunks > 4 && engine.chunkCount <= 4)
+            #expect(error.description == "standard input is longer than the 16384 bytes that one bundle holds; send it in parts, or as a file")
+        }
     }
 }

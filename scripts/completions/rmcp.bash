@@ -173,13 +173,13 @@ _rmcp() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    send|recv|keygen|help)
+    send|recv|repair|keygen|help)
         # Offer subcommand argument completions
         "_rmcp_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'send recv keygen help' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'send recv repair keygen help' -- "${cur}"))
         ;;
     esac
 }
@@ -188,7 +188,7 @@ _rmcp_send() {
     repeating_flags=()
     non_repeating_flags=(--json --quiet -q --verbose -v --unsigned --version -h --help)
     repeating_options=()
-    non_repeating_options=(--group -g --interface -i --config --metrics --ttl --rate --min-rate --max-rate --level --wait-for --min-wait --max-wait --linger --until --key --name)
+    non_repeating_options=(--group -g --interface -i --config --metrics --ttl --rate --min-rate --max-rate --level --wait-for --min-wait --max-wait --linger --until --max-unicast-children --key --name)
     __rmcp_offer_flags_options -1
 
     # Offer option value completions
@@ -235,6 +235,9 @@ _rmcp_send() {
     '--until')
         return
         ;;
+    '--max-unicast-children')
+        return
+        ;;
     '--key')
         return
         ;;
@@ -246,7 +249,7 @@ _rmcp_send() {
 
 _rmcp_recv() {
     repeating_flags=()
-    non_repeating_flags=(--json --quiet -q --verbose -v --once --allow-unsigned --version -h --help)
+    non_repeating_flags=(--json --quiet -q --verbose -v --once --allow-unsigned --allow-rollback --version -h --help)
     repeating_options=(--trust)
     non_repeating_options=(--group -g --interface -i --config --metrics --directory -d --output -o --exec --timeout)
     __rmcp_offer_flags_options 0
@@ -278,6 +281,54 @@ _rmcp_recv() {
         return
         ;;
     '--timeout')
+        return
+        ;;
+    esac
+}
+
+_rmcp_repair() {
+    repeating_flags=()
+    non_repeating_flags=(--json --quiet -q --verbose -v --allow-unsigned --version -h --help)
+    repeating_options=(--trust)
+    non_repeating_options=(--group -g --interface -i --config --metrics --cache --cache-size --region --region-interface --region-ttl --upstream --max-unicast-children)
+    __rmcp_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--group'|'-g')
+        return
+        ;;
+    '--interface'|'-i')
+        return
+        ;;
+    '--config')
+        return
+        ;;
+    '--metrics')
+        return
+        ;;
+    '--cache')
+        return
+        ;;
+    '--cache-size')
+        return
+        ;;
+    '--region')
+        return
+        ;;
+    '--region-interface')
+        return
+        ;;
+    '--region-ttl')
+        return
+        ;;
+    '--upstream')
+        return
+        ;;
+    '--max-unicast-children')
+        return
+        ;;
+    '--trust')
         return
         ;;
     esac

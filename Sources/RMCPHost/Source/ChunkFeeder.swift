@@ -28,6 +28,8 @@ final class ChunkFeeder {
 
     private let source: any BundleSource
     private let chunkLength: UInt64
+    /// Chunks that one bundle may have.
+    private let chunkLimit: UInt32
     private let pool: BufferPool
     private let workers: WorkerPool<Job, Output>
     private var reader: StreamReader?
@@ -44,9 +46,11 @@ final class ChunkFeeder {
     private(set) var buffers: [UInt32: ChunkBuffer] = [:]
 
     init(
-        source: any BundleSource, announce: Announce, level: Int, configuration: Configuration, wakeUp: WakeUp
+        source: any BundleSource, announce: Announce, level: Int, configuration: Configuration, wakeUp: WakeUp,
+        chunkLimit: UInt32 = Limits.maximumChunks
     ) throws(HostError) {
         self.source = source
+        self.chunkLimit = chunkLimit
         chunkLength = UInt64(announce.chunkLength)
         pool = BufferPool(bufferLength: Int(announce.chunkLength), limit: SendMemory.buffers(for: configuration))
         let chunkLength = Int(announce.chunkLength)
@@ -69,9 +73,11 @@ final class ChunkFeeder {
 
     /// Starts as much as the engine has credit for.
     func feed(_ engine: inout SenderEngine, at now: Instant) throws(HostError) {
-        while !planned, inFlight + ready.count < engine.encodeCredit {
+        while !planned, nextChunk < chunkLimit, inFlight + ready.count < engine.encodeCredit {
             guard try startNext() else { break }
         }
+        // The engine gives no credit for more, so it is asked here whether there is more.
+        if !planned, nextChunk == chunkLimit { try endAtLimit() }
         if planned, !endTold, inFlight == 0, ready.isEmpty {
             // Before END vouches for the whole: it must have been one and the same source all along.
             try source.checkUnchanged()
@@ -103,6 +109,23 @@ final class ChunkFeeder {
         inFlight += 1
         nextChunk += 1
         return true
+    }
+
+    /// The bundle is as long as one can be: the source has to end here.
+    private func endAtLimit() throws(HostError) {
+        guard let reader else {
+            // A file's chunks were made long enough for its length.
+            planned = true
+            return
+        }
+        switch reader.next() {
+        case nil: return
+        case .failed(let error): throw error
+        case .ended: planned = true
+        case .chunk:
+            throw HostError(
+                "\(source.path) is longer than the \(UInt64(chunkLimit) * chunkLength) bytes that one bundle holds; send it in parts, or as a file")
+        }
     }
 
     private func startRead(_ reader: StreamReader) throws(HostError) -> Bool {

@@ -75,6 +75,9 @@ struct ChildTable: Sendable {
     /// Repair nodes that lack something.
     var incompleteRepairNodes: Int { Int(summary.tree.repairNodes &- summary.tree.completeRepairNodes) }
     var childCount: Int { children.count }
+    /// Some are counted twice, or have just been: sums and what settles them cross on their way.
+    var hasDebts: Bool { summary.rehomed.contains { $0 != 0 } }
+    /// Receivers that are not done.
     var active: Int { Int(receivers.active) }
 
     /// True when this is the child's first status.

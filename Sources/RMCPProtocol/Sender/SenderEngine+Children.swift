@@ -67,6 +67,7 @@ extension SenderEngine {
     /// Receivers that have left for a repair node are counted again when its next STATUS comes: nothing is concluded
     /// from their absence before that.
     func mayConclude(at now: Instant) -> Bool {
-        now - lastDetach >= max(configuration.concludeAfterDetach, statusInterval * 2)
+        let patience = max(configuration.concludeAfterDetach, statusInterval * 2)
+        return now - lastDetach >= patience && (!children.hasDebts || now - lastProgress >= patience)
     }
 }

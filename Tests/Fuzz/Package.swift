@@ -31,6 +31,7 @@ let package = Package(
         target("fuzz-packet", "RMCPProtocol"),
         target("fuzz-receiver", "RMCPProtocol"),
         target("fuzz-sender", "RMCPProtocol"),
+        target("fuzz-repair", "RMCPProtocol"),
         target("fuzz-files", "RMCPProtocol", "RMCPContent", "RMCPHost"),
     ]
 )

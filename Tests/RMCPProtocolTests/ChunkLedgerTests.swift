@@ -117,4 +117,33 @@ import Testing
             #expect(ledger.matches(end, digest: LaneDigest()) == (records[1].contentLength == 500))
         }
     }
+
+    /// Against a look at every chunk: a chunk that is being put together is not done, and one that was done may have to
+    /// be fetched again.
+    @Test func theFirstUnfinishedIsTheFirstThatIsNotDone() {
+        var random = RandomSource(seed: 91)
+        var ledger = ChunkLedger()
+        #expect(ledger.firstUnfinished == nil)
+        var states: [ChunkLedger.State] = []
+        for _ in 0..<3_000 {
+            let chunk = random.int(0...min(29, states.count + 2))
+            let state: ChunkLedger.State = random.chance(0.85) ? .done : [.absent, .assembling, .consulting, .verifying][random.int(0...3)]
+            while states.count <= chunk { states.append(.absent) }
+            states[chunk] = state
+            ledger[UInt32(chunk)] = state
+            #expect(ledger.firstUnfinished == states.firstIndex { $0 != .done }.map { UInt32($0) })
+        }
+    }
+
+    /// A record alone makes a chunk one that is known of.
+    @Test func whatHasARecordIsUnfinished() {
+        var ledger = ChunkLedger()
+        let page = TablePage(index: 0, firstChunk: 0, records: [.zero(contentLength: 8), .zero(contentLength: 8)])
+        let isTaken = ledger.insert(page, digest: .zero, chunkLength: 8)
+        #expect(isTaken && ledger.firstUnfinished == 0)
+        ledger[0] = .done
+        #expect(ledger.firstUnfinished == 1)
+        ledger[1] = .done
+        #expect(ledger.firstUnfinished == nil)
+    }
 }

@@ -29,6 +29,8 @@ struct ChunkLedger: Sendable {
     private var shortChunks: [UInt32] = []
     /// No chunk before this is absent.
     private var absentCursor: UInt32 = 0
+    /// Every chunk before this is done.
+    private var doneCursor: UInt32 = 0
 
     subscript(chunk: UInt32) -> State {
         get { Int(chunk) < states.count ? states[Int(chunk)] : .absent }
@@ -40,6 +42,8 @@ struct ChunkLedger: Sendable {
             if old != .done, newValue == .done { doneCount += 1 }
             if newValue == .absent { absentCursor = min(absentCursor, chunk) }
             states[Int(chunk)] = newValue
+            if newValue != .done { doneCursor = min(doneCursor, chunk) }
+            while Int(doneCursor) < states.count, states[Int(doneCursor)] == .done { doneCursor += 1 }
         }
     }
 
@@ -51,8 +55,8 @@ struct ChunkLedger: Sendable {
     /// Chunks up to the highest with a record.
     var recordBound: UInt32 { hasRecord.ranges.last?.upperBound ?? 0 }
 
-    /// The first chunk that is not done, of those that anything is known of; a cheap guess from what is absent.
-    var firstUnfinished: UInt32? { Int(absentCursor) < states.count ? absentCursor : nil }
+    /// The first chunk that is not done, of those that anything is known of.
+    var firstUnfinished: UInt32? { Int(doneCursor) < max(states.count, Int(recordBound)) ? doneCursor : nil }
 
     /// The first absent chunk in `from..<bound`, if any.
     mutating func firstAbsent(from lowerBound: UInt32 = 0, below bound: UInt32) -> UInt32? {

@@ -17,7 +17,7 @@ extension ReceiverEngine {
     /// Whether a datagram's transmitter is one of this session's parents; a HEARTBEAT makes it one.
     mutating func isKnown(_ header: PacketHeader, from source: SocketAddress, at now: Instant) -> Bool {
         if parents[header.transmitter] == nil {
-            guard header.kind == .heartbeat, header.transmitter != transmitter, !wantsStream,
+            guard header.kind == .heartbeat, header.transmitter != transmitter, header.transmitter != downstreamTransmitter, !wantsStream,
                 parents.add(header.transmitter, at: source, now: now)
             else { return false }
         }
@@ -63,20 +63,16 @@ extension ReceiverEngine {
 
     /// Whether the parent is to be left even for one that is no nearer.
     private func isFailing(_ current: ParentCandidate, at now: Instant) -> Bool {
-        // Who has not said yet where it stands is not judged by it.
-        if !parents.isAlive(current, at: now) || now < current.avoidedUntil || (current.place != nil && !isAllowed(current)) { return true }
+        if !parents.isAlive(current, at: now) || now < current.avoidedUntil { return true }
+        // Who was announced and has not said yet where it is has done nothing wrong.
+        if current.place != nil, !isAllowed(current) { return true }
         guard !current.isRoot, let since = attachment.askingSince else { return false }
-        let patience = (current.place?.watermark ?? 0) > (firstNeeded ?? .max) ? configuration.uselessAfter : configuration.uselessAfter * 3
+        let patience = (current.place?.watermark ?? 0) > (ledger.firstUnfinished ?? .max) ? configuration.uselessAfter : configuration.uselessAfter * 3
         return now - since >= patience
     }
 
     /// Another parent has been asked. A deaf child asking its own again is not moving.
     var isMoving: Bool { attachment.attempt.map { $0.transmitter != parentTransmitter } ?? false }
-
-    private var firstNeeded: UInt32? {
-        let assembling = slots.indices.lazy.filter { self.slots[$0].isInUse && !self.slots[$0].isWithHost }.map { self.slots[$0].chunk }.min()
-        return [assembling, ledger.firstUnfinished].compactMap(\.self).min()
-    }
 
     /// Called when there is something new about parents, or time has passed.
     mutating func judgeParents(at now: Instant) {
@@ -85,11 +81,12 @@ extension ReceiverEngine {
         if isFailing, parents.isAlive(current, at: now), now >= current.avoidedUntil {
             parents.avoid(current.transmitter, until: now + configuration.parentAvoidance)
         }
-        guard let best = nextBest(after: current, at: now) else { return }
-        guard
-            isFailing
-                || (current.place != nil && ParentTable.isClearlyBetter(best, than: current) && now - attachment.changedAt >= configuration.parentHysteresis)
-        else {
+        guard let best = nextBest(after: current, at: now) else {
+            attachment.moveAt = nil
+            return
+        }
+        let isWorthIt = current.place != nil && ParentTable.isClearlyBetter(best, than: current)
+        guard isFailing || (isWorthIt && now - attachment.changedAt >= configuration.parentHysteresis) else {
             attachment.moveAt = nil
             return
         }
@@ -193,13 +190,15 @@ extension ReceiverEngine {
     /// counted twice for a moment, which its debt says, and never nowhere.
     private mutating func move(to transmitter: UInt32, at now: Instant) {
         if let old = parent, hasReported {
-            let contribution = zip(lastReport.debtWhenLost, attachment.debt).map { $0 &- $1 }
+            noteHeardReport()
             attachment.leave(
                 Attachment.Former(
                     transmitter: old.transmitter, address: old.address, cookie: old.cookie,
-                    next: now + max(configuration.detachDelay, statusInterval * 2), contribution: contribution))
+                    next: now + max(configuration.detachDelay, statusInterval * 2),
+                    contribution: (heardReport ?? lastReport).debtWhenLost))
         }
         _ = attachment.settle(with: transmitter)
+        heardReport = nil
         parentTransmitter = transmitter
         counters.parentChanges += 1
         attachment.changedAt = now

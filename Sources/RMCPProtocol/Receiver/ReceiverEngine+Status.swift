@@ -87,6 +87,7 @@ extension ReceiverEngine {
 
     mutating func enqueueStatus(at now: Instant) {
         counters.statusesSent += 1
+        noteHeardReport()
         lastStatus = now
         let queueing = PressureBucket.index(queueingDelay: queueing.takeWorst())
         let storage = PressureBucket.index(storageShare: slots.storageShare)
@@ -95,10 +96,11 @@ extension ReceiverEngine {
         judgeStorage(isFull: storage == PressureBucket.storageFull, hasOverflowed: overflowed, at: now)
         overflowed = false
         reportedPressure = pressure
-        lastReport = histogram(pressure: pressure)
-        hasReported = true
-        var histogram = lastReport
+        var histogram = histogram(pressure: pressure)
         for index in histogram.rehomed.indices { histogram.rehomed[index] &+= attachment.debt[index] }
+        lastReport = histogram
+        hasReported = true
+        if heardReport == nil { heardReport = histogram }
         outbox.append(
             (
                 .status(
@@ -106,6 +108,11 @@ extension ReceiverEngine {
                         echo: currentEcho(at: now), longestDatagram: UInt16(clamping: longestDatagram), isDeaf: isDeaf,
                         wantsStream: wantsStream, cookie: parent?.cookie ?? 0, histogram: histogram)), parentAddress
             ))
+    }
+
+    /// A parent that has not been heard since a report may have died before it: what it counts is an earlier one.
+    mutating func noteHeardReport() {
+        if hasReported, let parent, parent.lastHeard > lastStatus { heardReport = lastReport }
     }
 
     /// A histogram of one, or a repair node's sum. Who is done, or does not keep up with the others, has no say in the

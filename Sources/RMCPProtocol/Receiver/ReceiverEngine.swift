@@ -92,11 +92,13 @@ public struct ReceiverEngine: Sendable {
     let firstAddress: SocketAddress
     var attachment: Attachment
     var lastParentCheck: Instant
-    /// What was last reported, without what is owed for former parents.
+    /// What was last reported, with what is owed for former parents.
     var lastReport = StatusHistogram()
     var hasReported = false
     /// A repair node's cache has taken all that came: it can serve without anybody above.
     var keepsEverything = true
+    /// The last report that the parent has been heard after, or the first one; nil when it has got none.
+    var heardReport: StatusHistogram?
     /// Everybody below a repair node.
     var region = StatusHistogram()
     let isResumable: Bool

@@ -56,6 +56,8 @@ public struct RepairEngine: Sendable {
     /// What was kept of the table from before, for an upstream that begins later.
     private var table: [[UInt8]] = []
     private var random: RandomSource
+    /// When a payload was placed, while nobody has looked yet whether its chunk is whole.
+    private var placedAt: Instant?
     /// Ephemeral id as a child.
     private let identity: UInt32
 
@@ -138,7 +140,8 @@ public struct RepairEngine: Sendable {
     }
 
     private mutating func beginUpstream(source: SocketAddress, transmitter: UInt32, at now: Instant) {
-        guard upstream == nil, transmitter != downstream.transmitterID else { return }
+        // One that has retired goes, and its host may still be reading what was placed for the parent before.
+        guard upstream == nil, !downstream.isRetired, transmitter != downstream.transmitterID else { return }
         let role = ReceiverRole.repairNode(transmitter: downstream.transmitterID, mode == .relay ? .unicast : .group)
         var engine = ReceiverEngine(
             identity: identity, configuration: configuration, announce: downstream.announce, source: source, transmitter: transmitter,
@@ -161,6 +164,7 @@ public struct RepairEngine: Sendable {
         let placement = upstream?.handle(datagram: datagram, from: source, timeToLive: timeToLive, at: now)
         if let placement {
             if mode == .repair, let front = upstream?.knownFront { downstream.advance(to: front) }
+            placedAt = now
             return placement
         }
         forward(at: now)
@@ -212,6 +216,7 @@ public struct RepairEngine: Sendable {
 
     /// Passes on what one half must know of the other.
     private mutating func forward(at now: Instant) {
+        placedAt = nil
         while let event = upstream?.pollEvent() {
             switch event {
             case .page(let page, let body, let signature):
@@ -245,6 +250,8 @@ public struct RepairEngine: Sendable {
     // MARK: Draining
 
     public mutating func pollEvent() -> RepairEvent? {
+        // By now the payload is where it belongs.
+        if let placedAt { forward(at: placedAt) }
         if let event = events.popFirst() { return event }
         return downstream.pollEvent().map { .downstream($0) }
     }

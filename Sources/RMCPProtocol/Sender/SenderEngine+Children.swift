@@ -38,7 +38,8 @@ extension SenderEngine {
         if repeater?.isRetired == true { return }
         let isKnown = children.contains(header.transmitter)
         // A child that never had a cookie is known by its ephemeral id alone, which only its parent has heard.
-        guard !isKnown || shown == cookie(for: source) || children.address(of: header.transmitter) == nil else {
+        let address = children.address(of: header.transmitter)
+        guard !isKnown || address == nil || (address == source && shown == cookie(for: source)) else {
             counters.foreign += 1
             return
         }

@@ -219,7 +219,8 @@ extension SenderEngine {
 
     mutating func applyRate(at now: Instant) {
         // Repairs go at the pace of the stream that they are for, while there is one.
-        let followed = repeater.map { $0.isRelay ? 0 : $0.upstreamRate } ?? 0
+        // What a HEARTBEAT from above says may be anything.
+        let followed = repeater.map { $0.isRelay ? 0 : min($0.upstreamRate, Double(configuration.maximumRate)) } ?? 0
         let rate = UInt64(max(followed, rateController.rate))
         // A burst of at most one batch duration, and at least one datagram.
         let burst = max(datagramLength, Int(Double(rate) / 8 * configuration.batchDuration.inSeconds))

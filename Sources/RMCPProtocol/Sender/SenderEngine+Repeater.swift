@@ -47,6 +47,7 @@ extension SenderEngine {
     }
 
     var endOfTable: EndOfTable? { table.end }
+    var isRetired: Bool { repeater?.isRetired ?? false }
     /// Chunks that are held, and how many there are in all where that is known.
     public var heldCount: UInt32 { UInt32(repeater?.held.count ?? 0) }
     public var chunkTotal: UInt32? { table.end?.chunkCount }

@@ -269,6 +269,8 @@ public struct SenderEngine: Sendable {
         next = min(next, nextAnnounce)
         if !control.isEmpty { return now }
         for child in unicastChildren { next = min(next, child.nextHeartbeat) }
+        // A repair node may be asked before it has heard that the session has begun.
+        if case .waiting = phase { return next }
         if !copies.isEmpty { next = min(next, bucket.nextTransmission(at: now)) }
         if unicastHasWork { next = min(next, max(now + configuration.repairAggregationDelay, bucket.nextTransmission(at: now))) }
         if let due = repairs.nextDue { next = min(next, max(due, bucket.nextTransmission(at: now))) }

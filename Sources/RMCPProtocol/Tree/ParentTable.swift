@@ -47,11 +47,8 @@ struct ParentTable: Sendable {
     mutating func add(_ transmitter: UInt32, at address: SocketAddress, now: Instant) -> Bool {
         if self[transmitter] != nil { return true }
         if candidates.count >= limit {
-            guard
-                let silent = candidates.indices.filter({ now - candidates[$0].lastHeard >= timeout }).min(by: {
-                    candidates[$0].lastHeard < candidates[$1].lastHeard
-                })
-            else { return false }
+            let silent = candidates.indices.filter { now - candidates[$0].lastHeard >= timeout }
+            guard let silent = silent.min(by: { candidates[$0].lastHeard < candidates[$1].lastHeard }) else { return false }
             candidates.remove(at: silent)
         }
         candidates.append(ParentCandidate(transmitter: transmitter, address: address, at: now))

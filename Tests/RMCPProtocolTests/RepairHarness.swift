@@ -1,0 +1,186 @@
+import Testing
+
+@testable import RMCPProtocol
+
+/// A repair node's engine with a cache that is a dictionary, a sender above that says what a test has it say, and
+/// children.
+struct RepairHarness {
+    static let chunkLength = 4_000
+    static let chunkCount: UInt32 = 4
+    static let senderID: UInt32 = 1
+    static let sender = SocketAddress.ipv4(10, 0, 0, 1, port: 4_000)
+    static let signer = LaneSigner(key: 5)
+    static let announce = Announce(
+        session: SessionID(high: 0x0102_0304_0000_0000, low: 9), kind: .file, chunkLength: UInt32(chunkLength), payloadLength: 1_376,
+        creationTime: 0, contentLength: UInt64(chunkCount) * UInt64(chunkLength), allocatedLength: 0, mode: 0o644, modificationTime: 0,
+        name: "region", key: signer.publicKey)
+    static let contents: [[UInt8]] = (0..<Int(chunkCount)).map { chunk in
+        var random = RandomSource(seed: UInt64(chunk))
+        return (0..<chunkLength).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+    }
+    /// The sender's table, a page for each two chunks.
+    static let table: TableBuilder = {
+        var table = TableBuilder(session: announce.session, signer: signer, digest: LaneDigest())
+        for content in contents {
+            let digest = LaneDigest().digest(of: content)
+            let length = UInt32(chunkLength)
+            table.append(ChunkRecord(kind: .stored, contentLength: length, encodedLength: length, encodedDigest: digest, contentDigest: digest))
+            if table.chunkCount % 2 == 0 { table.closePage(datagramLength: 1_400) }
+        }
+        return table
+    }()
+    static var end: Packet {
+        var table = table
+        return table.finish()
+    }
+
+    var engine: RepairEngine
+    var now = Instant.milliseconds(1)
+    var cache: [UInt32: [UInt8]] = [:]
+    var kept: [[UInt8]] = []
+    /// Chunks that the cache turns out not to have when they are fetched.
+    var damaged: Set<UInt32> = []
+    private(set) var fetched: [UInt32] = []
+    private(set) var said: [(packet: Packet, to: SocketAddress)] = []
+    private(set) var passedOn: [(packet: Packet, to: Destination)] = []
+    private(set) var repairs: [(chunk: UInt32, packets: [UInt16], to: Destination)] = []
+    private var buffers: [[UInt8]]
+
+    /// Packets of a chunk that were repaired, in order, in however many batches.
+    func repaired(_ chunk: UInt32, to destination: Destination = .group) -> [UInt16] {
+        repairs.filter { $0.chunk == chunk && $0.to == destination }.flatMap(\.packets)
+    }
+
+    init(mode: RepairEngine.Mode = .repair, seed: UInt64 = 3) {
+        engine = RepairEngine(
+            identity: 500, announce: Self.announce, signature: Self.signer.signature(for: Self.announce.signedMessage), mode: mode,
+            configuration: Configuration(), verifier: LaneVerifier(), digest: LaneDigest(), seed: seed, at: now)
+        buffers = Array(repeating: Array(repeating: 0, count: Self.chunkLength), count: Configuration().assemblySlots)
+    }
+
+    // MARK: What comes
+
+    mutating func hear(_ packet: Packet, payload: [UInt8] = []) {
+        let sent = datagram(packet, tag: Self.announce.session.tag, transmitter: Self.senderID, payload: payload)
+        if let placement = engine.handle(upstream: sent.span.bytes, from: Self.sender, timeToLive: 8, at: now) {
+            let source = placement.payloadOffset..<placement.payloadOffset + placement.length
+            buffers[placement.slot].replaceSubrange(placement.offset..<placement.offset + placement.length, with: sent[source])
+        }
+        drain()
+    }
+
+    mutating func beat(_ phase: SessionPhase = .streaming, front: UInt32 = 0, pages: UInt32 = 0, hasEnd: Bool = false, rate: UInt64 = 1_000_000) {
+        hear(
+            .heartbeat(
+                Heartbeat(
+                    phase: phase, timestamp: 1, groupRoundTrip: 10_000, statusInterval: 20, population: 1,
+                    position: StreamPosition(chunk: front, packet: 0), pageCount: pages, hasEnd: hasEnd, rate: rate, liveLossLimit: 16,
+                    livePressureLimit: 8, place: TreePlace(timeToLive: 8))))
+    }
+
+    mutating func hearPage(_ index: UInt32) {
+        guard let page = Self.table.packet(forPage: index) else { return }
+        hear(page)
+    }
+
+    mutating func hearChunk(_ chunk: UInt32, packets: [UInt16] = [0, 1, 2], isRepair: Bool = false) {
+        for packet in packets {
+            let start = Int(packet) * 1_376
+            let payload = Array(Self.contents[Int(chunk)][start..<min(start + 1_376, Self.chunkLength)])
+            hear(.data(DataHeader(chunk: chunk, packet: packet, isRepair: isRepair), payloadOffset: 24), payload: payload)
+        }
+    }
+
+    /// Everything, so that the node is complete.
+    mutating func hearAll() {
+        beat()
+        for page: UInt32 in 0..<2 { hearPage(page) }
+        for chunk in 0..<Self.chunkCount { hearChunk(chunk) }
+        hear(Self.end)
+        beat(.draining, front: Self.chunkCount, pages: 2, hasEnd: true)
+    }
+
+    static func address(ofChild id: UInt32) -> SocketAddress { .ipv4(10, 0, 1, UInt8(id), port: 5_000) }
+
+    mutating func hearChild(_ id: UInt32, _ packet: Packet) {
+        let sent = datagram(packet, isUnicast: true, tag: Self.announce.session.tag, transmitter: id)
+        engine.handle(child: sent.span.bytes, from: Self.address(ofChild: id), at: now)
+        drain()
+    }
+
+    /// - Parameter state: of the child, which says so.
+    mutating func join(_ id: UInt32, _ state: ReceiverState = .receiving) {
+        let leaf = StatusHistogram(LeafStatus(state: state, progress: 1, network: nil))
+        hearChild(id, .status(StatusReport(echo: .none, longestDatagram: 1_400, histogram: leaf)))
+    }
+
+    mutating func ask(_ id: UInt32, chunk: UInt32, packets: Range<Int>) {
+        var request = RepairRequest()
+        request.packets = [RepairRequest.ChunkPackets(chunk: chunk, packets: PacketSet(packets))]
+        hearChild(id, .nak(NegativeAcknowledgement(echo: .none, request: request)))
+    }
+
+    mutating func run(_ interval: Interval) {
+        let end = now + interval
+        while now < end {
+            now = now + .milliseconds(1)
+            var spins = 0
+            while let due = engine.pollTimeout(at: now), due <= now, spins < 64 {
+                engine.handleTimeout(at: now)
+                drain()
+                spins += 1
+            }
+            #expect(spins < 64, "it wants to be called over and over at \(now)")
+            drain()
+        }
+    }
+
+    mutating func forget() {
+        said = []
+        passedOn = []
+        repairs = []
+    }
+
+    // MARK: What it asks and says
+
+    private mutating func drain() {
+        var isBusy = true
+        while isBusy {
+            isBusy = false
+            while let event = engine.pollEvent() {
+                isBusy = true
+                answer(event)
+            }
+            while let (bytes, to) = engine.pollUpstream(at: now) {
+                if let packet = try? parse(bytes).1 { said.append((packet, to)) }
+            }
+            while let transmit = engine.pollDownstream(at: now) {
+                isBusy = true
+                switch transmit {
+                case .datagram(let bytes, let to): if let packet = try? parse(bytes).1 { passedOn.append((packet, to)) }
+                case .data(let batch):
+                    #expect(cache[batch.chunk] != nil, "sends chunk \(batch.chunk), which is not there")
+                    repairs.append((batch.chunk, (0..<batch.count).map { batch[$0] }, batch.destination))
+                }
+            }
+        }
+    }
+
+    private mutating func answer(_ event: RepairEvent) {
+        switch event {
+        case .keep(let datagram): kept.append(datagram)
+        case .upstream(.assembled(let slot, let chunk, let record)):
+            let bytes = Array(buffers[slot].prefix(Int(record.encodedLength)))
+            let isGood = LaneDigest().digest(of: bytes) == record.encodedDigest
+            if isGood { cache[chunk] = bytes }
+            engine.handle(isGood ? .stored(slot: slot, chunk: chunk) : .rejected(slot: slot, chunk: chunk), at: now)
+        case .upstream(.consult(let chunks)):
+            for chunk in chunks { engine.handle(cache[chunk] == nil ? .absent(chunk: chunk) : .kept(chunk: chunk), at: now) }
+        case .downstream(.fetch(let chunk)):
+            fetched.append(chunk)
+            if damaged.remove(chunk) != nil { cache[chunk] = nil }
+            engine.handle(cache[chunk] == nil ? .damaged(chunk: chunk) : .fetched(chunk: chunk), at: now)
+        case .upstream, .downstream: break
+        }
+    }
+}

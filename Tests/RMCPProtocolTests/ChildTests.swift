@@ -16,7 +16,8 @@ import Testing
         change(&child)
         child.addNode(node, hops: 0)
         let moved = child.run(for: .seconds(1), until: isBelow(node))
-        _ = child.run(for: .milliseconds(500))
+        // The former parent is told half a second later, and the new one of that with the next STATUS.
+        _ = child.run(for: .seconds(1))
         #expect(moved != nil && child.engine.attachment.nextDetach == nil)
         return child
     }

@@ -30,6 +30,9 @@ final class CacheDirectory: Sendable {
         }
     }
 
+    /// By hand: a process that is being started elsewhere in this one has the lock's descriptor too until it has begun.
+    deinit { flock(lock.raw, LOCK_UN) }
+
     private static func makeWithParents(_ path: String, advice: String) throws(HostError) {
         var made = path.hasPrefix("/") ? "/" : ""
         for component in path.split(separator: "/") {

@@ -128,6 +128,22 @@ import Testing
         try place.run { _ in }
     }
 
+    /// As a process has it that is forked and has not yet begun another program.
+    @Test func aCopyOfTheDescriptorDoesNotHoldTheLock() throws {
+        let place = CachePlace()
+        var copy: Int32 = -1
+        try place.run { _ in
+            let raw = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").first { name in
+                let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/" + name)
+                return target?.hasPrefix(place.path) == true && target?.hasSuffix("lock") == true
+            }
+            copy = dup(try #require(raw.flatMap { Int32($0) }))
+        }
+        #expect(copy >= 0)
+        try place.run { _ in }
+        close(copy)
+    }
+
     @Test func aBundleInUseHoldsTheLock() throws {
         let place = CachePlace()
         let sample = CacheSample()

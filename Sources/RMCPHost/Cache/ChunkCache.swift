@@ -81,7 +81,6 @@ final class ChunkCache {
     }
 
     private func make(_ announce: Announce, _ datagram: [UInt8]) throws(HostError) -> CachedBundle {
-        ledger.trim(places: 1)
         let line = ledger.add(
             CacheLedger.Line(name: announce.session.text, bytes: CacheLimits.sessionOverhead, lastUsed: 0, uses: 1))
         let bundle = CachedBundle(announce: announce, datagram: datagram, isNew: true, line: line, ledger: ledger)

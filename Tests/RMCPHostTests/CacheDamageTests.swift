@@ -231,4 +231,34 @@ extension CacheTests {
             }
         }
     }
+
+    @Test func whatIsDamagedWhileTheCacheIsOpenIsReplaced() throws {
+        let sample = CacheSample()
+        let place = try filled(sample)
+        let outside = CachePlace()
+        try outside.run { try sample.fill(0..<2, in: $0) }
+        let before = outside.contents
+        try place.run { cache in
+            cache.close(try sample.open(in: cache))
+            try FileManager.default.removeItem(at: place.file("chunks", of: sample))
+            try FileManager.default.createSymbolicLink(at: place.file("chunks", of: sample), withDestinationURL: outside.file("chunks", of: sample))
+            try sample.fill(5..<9, in: cache)
+            #expect(outside.contents == before)
+            // The whole session is removed by somebody, or moved out of the way.
+            for replacement in [nil, "file", "link"] {
+                try FileManager.default.removeItem(at: place.file("", of: sample))
+                let path = String(place.file("", of: sample).path)
+                if replacement == "file" { try Data("x".utf8).write(to: URL(fileURLWithPath: path)) }
+                if replacement == "link" {
+                    try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: outside.file("", of: sample).path)
+                }
+                #expect(cache.bundles().count == 1)
+                let bundle = try sample.open(in: cache)
+                #expect(bundle.isNew && !sample.mayBe(5, in: bundle))
+                #expect(try sample.write(5, to: bundle) == .kept && sample.isVerified(5, in: bundle))
+                cache.close(bundle)
+            }
+            #expect(outside.contents == before && cache.bytes == cache.bundles()[0].bytes)
+        }
+    }
 }

@@ -172,7 +172,8 @@ extension CacheTests {
         let place = CachePlace()
         try place.run { cache in
             let first = try CacheSample(1).open(in: cache)
-            for number in 2...(CacheLimits.sessions + 3) { cache.close(try CacheSample(UInt64(number)).open(in: cache)) }
+            for number in 2...(CacheLimits.sessions + 2) { cache.close(try CacheSample(UInt64(number)).open(in: cache)) }
+            _ = try CacheSample(UInt64(CacheLimits.sessions) + 3).open(in: cache)
             #expect(cache.bundles().count == CacheLimits.sessions && place.names.count == CacheLimits.sessions)
             let names = kept(in: cache)
             #expect(names.last == "image-1" && !names.contains("image-4") && names.contains("image-5"))

@@ -81,6 +81,21 @@ final class CacheDirectory: Sendable {
         return raw >= 0 ? OwnedDescriptor(raw) : nil
     }
 
+    /// False when this is no session of ours: the announcement is missing, or something is not what it should be, such as
+    /// a symbolic link. True also for what cannot be looked at now.
+    func isSound(_ name: String) -> Bool {
+        var status = stat()
+        guard unsafe fstatat(descriptor.raw, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return errno != ENOENT }
+        guard status.st_mode & S_IFMT == S_IFDIR else { return false }
+        guard let session = open(name) else { return true }
+        return CacheFile.allCases.allSatisfy { file in
+            guard unsafe fstatat(session.raw, file.rawValue, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+                return errno != ENOENT || file != .announce
+            }
+            return status.st_mode & S_IFMT == S_IFREG
+        }
+    }
+
     /// An empty directory for a session; what is in its place gives way.
     func make(_ name: String) throws(HostError) -> OwnedDescriptor {
         remove(name)

@@ -64,7 +64,7 @@ final class CacheLedger: Sendable {
 
     let directory: CacheDirectory
     private let capacity: UInt64
-    private let state = Mutex(State())
+    private let state = LockedValue(State())
     private let outOfSpace = Atomic<Bool>(false)
 
     init(directory: CacheDirectory, capacity: UInt64) {

@@ -1,5 +1,4 @@
 import Glibc
-import RMCPContent
 import RMCPProtocol
 import Synchronization
 

@@ -123,7 +123,8 @@ final class CachedBundle: Sendable {
     /// Under another name first: the announcement is what the session is found by, and is never half there.
     private static func write(_ datagram: [UInt8], in session: OwnedDescriptor, path: String) throws(HostError) {
         _ = unsafe unlinkat(session.raw, CacheFile.newAnnounce.rawValue, 0)
-        let file = GuardedFile(try CacheFile.newAnnounce.open(in: session, flags: O_CREAT | O_EXCL), path: "\(path)/\(CacheFile.newAnnounce.rawValue)")
+        let descriptor = try CacheFile.newAnnounce.open(in: session, flags: O_CREAT | O_EXCL)
+        let file = GuardedFile(descriptor, path: "\(path)/\(CacheFile.newAnnounce.rawValue)")
         guard try file.append(datagram) else { throw HostError("\(path): an announcement of \(datagram.count) bytes is none") }
         guard unsafe renameat(session.raw, CacheFile.newAnnounce.rawValue, session.raw, CacheFile.announce.rawValue) == 0 else {
             throw .system("rename the new announcement in", path)

@@ -1,4 +1,3 @@
-import CLinuxNetwork
 import Glibc
 import RMCPContent
 import RMCPProtocol

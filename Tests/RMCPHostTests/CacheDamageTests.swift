@@ -190,7 +190,7 @@ extension CacheTests {
             let session = place.file("", of: sample).path
             let target = outside.file(name, of: sample).path
             if name == "announce.new" { try Data("precious".utf8).write(to: URL(fileURLWithPath: target)) }
-            let before = try name.isEmpty ? outside.file("chunks", of: sample).readAll() : URL(fileURLWithPath: target).readAll()
+            let before = outside.contents
             try FileManager.default.createDirectory(atPath: name.isEmpty ? place.path : session, withIntermediateDirectories: true)
             let trap = name.isEmpty ? session : session + "/" + name
             try? FileManager.default.removeItem(atPath: trap)
@@ -202,8 +202,7 @@ extension CacheTests {
                 for chunk in 0..<3 as Range<UInt32> { #expect(sample.isVerified(chunk, in: bundle)) }
                 cache.close(bundle)
             }
-            let after = try name.isEmpty ? outside.file("chunks", of: sample).readAll() : URL(fileURLWithPath: target).readAll()
-            #expect(before == after, "through \(name)")
+            #expect(before == outside.contents, "through \(name)")
             try place.run { cache throws in #expect(try sample.isVerified(2, in: sample.open(in: cache))) }
         }
     }
@@ -232,8 +231,34 @@ extension CacheTests {
             }
         }
     }
-}
 
-extension URL {
-    fileprivate func readAll() throws -> Data { try Data(contentsOf: self) }
+    @Test func whatIsDamagedWhileTheCacheIsOpenIsReplaced() throws {
+        let sample = CacheSample()
+        let place = try filled(sample)
+        let outside = CachePlace()
+        try outside.run { try sample.fill(0..<2, in: $0) }
+        let before = outside.contents
+        try place.run { cache in
+            cache.close(try sample.open(in: cache))
+            try FileManager.default.removeItem(at: place.file("chunks", of: sample))
+            try FileManager.default.createSymbolicLink(at: place.file("chunks", of: sample), withDestinationURL: outside.file("chunks", of: sample))
+            try sample.fill(5..<9, in: cache)
+            #expect(outside.contents == before)
+            // The whole session is removed by somebody, or moved out of the way.
+            for replacement in [nil, "file", "link"] {
+                try FileManager.default.removeItem(at: place.file("", of: sample))
+                let path = String(place.file("", of: sample).path)
+                if replacement == "file" { try Data("x".utf8).write(to: URL(fileURLWithPath: path)) }
+                if replacement == "link" {
+                    try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: outside.file("", of: sample).path)
+                }
+                #expect(cache.bundles().count == 1)
+                let bundle = try sample.open(in: cache)
+                #expect(bundle.isNew && !sample.mayBe(5, in: bundle))
+                #expect(try sample.write(5, to: bundle) == .kept && sample.isVerified(5, in: bundle))
+                cache.close(bundle)
+            }
+            #expect(outside.contents == before && cache.bytes == cache.bundles()[0].bytes)
+        }
+    }
 }

@@ -24,6 +24,11 @@ extension CacheTests {
             #expect(kept(in: cache) == ["image-5", "image-1", "image-4", "image-3"])
             #expect(cache.evictions == 1 && place.names.count == 4)
             #expect(cache.bytes <= Self.capacity && place.diskUse <= Self.capacity)
+            // The end of a use counts as well.
+            let (first, second) = (try samples[1].open(in: cache), try samples[4].open(in: cache))
+            cache.close(second)
+            cache.close(first)
+            #expect(kept(in: cache) == ["image-1", "image-4", "image-5", "image-3"])
             #expect(try samples[2].open(in: cache).isNew)
         }
     }
@@ -149,9 +154,10 @@ extension CacheTests {
         }
         try place.run { cache in
             #expect(cache.bytes == cache.bundles()[0].bytes && cache.bytes >= place.diskUse)
-            // Where chunks begin within blocks, one block more is counted for each than may be needed.
-            if chunkLength % 4_096 == 0 { #expect(cache.bytes == counted) }
-            #expect(cache.bytes <= counted && cache.bytes + 6 * 2 * 4_096 >= counted)
+            // Where chunks begin within blocks, one block more is counted for each than may be needed; and the file
+            // system counts its own blocks for scattered ones, once they are written out.
+            let slack: UInt64 = chunkLength % 4_096 == 0 ? 0 : 6 * 2 * 4_096
+            #expect(cache.bytes <= counted + 8_192 && cache.bytes + slack >= counted)
             let bundle = try sample.open(in: cache)
             let before = bundle.bytes
             #expect(before == cache.bytes)
@@ -166,7 +172,8 @@ extension CacheTests {
         let place = CachePlace()
         try place.run { cache in
             let first = try CacheSample(1).open(in: cache)
-            for number in 2...(CacheLimits.sessions + 3) { cache.close(try CacheSample(UInt64(number)).open(in: cache)) }
+            for number in 2...(CacheLimits.sessions + 2) { cache.close(try CacheSample(UInt64(number)).open(in: cache)) }
+            _ = try CacheSample(UInt64(CacheLimits.sessions) + 3).open(in: cache)
             #expect(cache.bundles().count == CacheLimits.sessions && place.names.count == CacheLimits.sessions)
             let names = kept(in: cache)
             #expect(names.last == "image-1" && !names.contains("image-4") && names.contains("image-5"))
@@ -256,6 +263,7 @@ extension CacheTests {
                 #expect(samples[3].isVerified(chunk, in: bundle) == (results[Int(chunk)] == .kept))
             }
             // Accounted for is what was kept, not what was tried.
+            for page in 0..<400 as Range<UInt32> { bundle.keep(page: samples[3].page(page)) }
             #expect(cache.bytes <= place.diskUse + 10 * 4_096)
             let error = #expect(throws: HostError.self) { try samples[1].open(in: cache) }
             #expect(error?.kind == .diskFull)

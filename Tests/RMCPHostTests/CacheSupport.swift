@@ -20,6 +20,12 @@ final class CachePlace {
 
     var names: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter { $0 != ".rmcp-cache-lock" }.sorted() }
 
+    /// Every file and what is in it.
+    var contents: [String: Data] {
+        let names = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
+        return names.reduce(into: [:]) { $0[$1] = try? Data(contentsOf: URL(fileURLWithPath: path + "/" + $1)) }
+    }
+
     /// What the file system has allocated for files.
     var diskUse: UInt64 {
         let names = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []

@@ -22,7 +22,7 @@ import Testing
             }
             // A hole, and another chunk's record under this chunk's number.
             #expect(!sample.mayBe(5, in: bundle) && !sample.isVerified(5, in: bundle))
-            #expect(!bundle.mayHave(chunk: 3, record: sample.record(0)))
+            #expect(!bundle.mayHave(chunk: 3, record: sample.record(10)) && sample.record(10).encodedLength == sample.record(3).encodedLength)
             var other = sample.record(3)
             other.encodedLength -= 1
             #expect(!bundle.mayHave(chunk: 3, record: other))
@@ -126,6 +126,22 @@ import Testing
             #expect(!error.description.contains("\n"))
         }
         try place.run { _ in }
+    }
+
+    /// As a process has it that is forked and has not yet begun another program.
+    @Test func aCopyOfTheDescriptorDoesNotHoldTheLock() throws {
+        let place = CachePlace()
+        var copy: Int32 = -1
+        try place.run { _ in
+            let raw = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").first { name in
+                let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/" + name)
+                return target?.hasPrefix(place.path) == true && target?.hasSuffix("lock") == true
+            }
+            copy = dup(try #require(raw.flatMap { Int32($0) }))
+        }
+        #expect(copy >= 0)
+        try place.run { _ in }
+        close(copy)
     }
 
     @Test func aBundleInUseHoldsTheLock() throws {

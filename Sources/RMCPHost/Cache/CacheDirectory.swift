@@ -30,6 +30,9 @@ final class CacheDirectory: Sendable {
         }
     }
 
+    /// By hand: a process that is being started elsewhere in this one has the lock's descriptor too until it has begun.
+    deinit { flock(lock.raw, LOCK_UN) }
+
     private static func makeWithParents(_ path: String, advice: String) throws(HostError) {
         var made = path.hasPrefix("/") ? "/" : ""
         for component in path.split(separator: "/") {
@@ -76,6 +79,21 @@ final class CacheDirectory: Sendable {
     func open(_ name: String) -> OwnedDescriptor? {
         let raw = unsafe openat(descriptor.raw, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         return raw >= 0 ? OwnedDescriptor(raw) : nil
+    }
+
+    /// False when this is no session of ours: the announcement is missing, or something is not what it should be, such as
+    /// a symbolic link. True also for what cannot be looked at now.
+    func isSound(_ name: String) -> Bool {
+        var status = stat()
+        guard unsafe fstatat(descriptor.raw, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return errno != ENOENT }
+        guard status.st_mode & S_IFMT == S_IFDIR else { return false }
+        guard let session = open(name) else { return true }
+        return CacheFile.allCases.allSatisfy { file in
+            guard unsafe fstatat(session.raw, file.rawValue, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+                return errno != ENOENT || file != .announce
+            }
+            return status.st_mode & S_IFMT == S_IFREG
+        }
     }
 
     /// An empty directory for a session; what is in its place gives way.

@@ -1,5 +1,4 @@
 import Glibc
-import RMCPContent
 import RMCPProtocol
 import Synchronization
 
@@ -42,7 +41,7 @@ final class CacheJournal: Sendable {
 
     private let descriptor: OwnedDescriptor
     private let path: String
-    private let state: Mutex<State>
+    private let state: LockedValue<State>
     private let nextEntry: Atomic<Int>
     /// True when there was no journal of this chunk length.
     let isNew: Bool
@@ -68,7 +67,7 @@ final class CacheJournal: Sendable {
             guard ftruncate(descriptor.raw, 0) == 0 else { throw .system("truncate", path) }
             try FileTransfer.write(descriptor.raw, header.bytes, at: 0, path: path)
         }
-        self.state = Mutex(state)
+        self.state = LockedValue(state)
         nextEntry = Atomic(entry)
     }
 

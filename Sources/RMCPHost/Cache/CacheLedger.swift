@@ -64,7 +64,7 @@ final class CacheLedger: Sendable {
 
     let directory: CacheDirectory
     private let capacity: UInt64
-    private let state = Mutex(State())
+    private let state = LockedValue(State())
     private let outOfSpace = Atomic<Bool>(false)
 
     init(directory: CacheDirectory, capacity: UInt64) {
@@ -138,10 +138,9 @@ final class CacheLedger: Sendable {
     // MARK: Room
 
     /// Evicts what is over the capacity or over the number of sessions.
-    /// - Parameter places: sessions about to be added.
-    func trim(places: Int = 0) {
+    func trim() {
         let names = state.withLock { state -> [String] in
-            let count = state.lines.count + places - CacheLimits.sessions
+            let count = state.lines.count - CacheLimits.sessions
             let excess = state.total > capacity ? state.total - capacity : 0
             guard count > 0 || excess > 0 else { return [] }
             return state.strike(bytes: excess, count: max(0, count)).map { directory.setAside($0) }

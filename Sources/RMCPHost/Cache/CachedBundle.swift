@@ -2,7 +2,6 @@ import CLinuxNetwork
 import Glibc
 import RMCPContent
 import RMCPProtocol
-import Synchronization
 
 /// One session's share of a cache: its signed datagrams as they came, and its chunks as they travel.
 ///
@@ -51,7 +50,7 @@ final class CachedBundle: Sendable {
     private let name: String
     private let path: String
     private let chunkLength: UInt32
-    private let state: Mutex<State>
+    private let state: LockedValue<State>
 
     init(announce: Announce, datagram: [UInt8], isNew: Bool, line: Int, ledger: CacheLedger) {
         self.line = line
@@ -59,7 +58,7 @@ final class CachedBundle: Sendable {
         name = announce.session.text
         path = "\(ledger.directory.path)/\(name)"
         chunkLength = announce.chunkLength
-        state = Mutex(State(announce: announce, datagram: datagram, isNew: isNew, files: nil))
+        state = LockedValue(State(announce: announce, datagram: datagram, isNew: isNew, files: nil))
     }
 
     /// The newest that was given to `ChunkCache.open`: a sender may lower its payload length before it sends.
@@ -124,7 +123,8 @@ final class CachedBundle: Sendable {
     /// Under another name first: the announcement is what the session is found by, and is never half there.
     private static func write(_ datagram: [UInt8], in session: OwnedDescriptor, path: String) throws(HostError) {
         _ = unsafe unlinkat(session.raw, CacheFile.newAnnounce.rawValue, 0)
-        let file = GuardedFile(try CacheFile.newAnnounce.open(in: session, flags: O_CREAT | O_EXCL), path: "\(path)/\(CacheFile.newAnnounce.rawValue)")
+        let descriptor = try CacheFile.newAnnounce.open(in: session, flags: O_CREAT | O_EXCL)
+        let file = GuardedFile(descriptor, path: "\(path)/\(CacheFile.newAnnounce.rawValue)")
         guard try file.append(datagram) else { throw HostError("\(path): an announcement of \(datagram.count) bytes is none") }
         guard unsafe renameat(session.raw, CacheFile.newAnnounce.rawValue, session.raw, CacheFile.announce.rawValue) == 0 else {
             throw .system("rename the new announcement in", path)
@@ -132,10 +132,10 @@ final class CachedBundle: Sendable {
     }
 
     /// What the directory of a session says that it is; nil when it is torn, or another session's.
-    static func load(_ session: OwnedDescriptor, name: String) -> (announce: Announce, datagram: [UInt8])? {
-        guard let descriptor = try? CacheFile.announce.open(in: session, flags: 0),
-            let datagram = try? GuardedFile(descriptor, path: name).datagrams().first,
-            case .announce(let announce, _)? = unsafe try? Packet.parse(datagram.span.bytes).1, announce.session.text == name
+    static func load(_ session: OwnedDescriptor, name: String) throws(HostError) -> (announce: Announce, datagram: [UInt8])? {
+        let file = GuardedFile(try CacheFile.announce.open(in: session, flags: 0), path: name)
+        guard let datagram = try file.datagrams().first, case .announce(let announce, _)? = unsafe try? Packet.parse(datagram.span.bytes).1,
+            announce.session.text == name
         else { return nil }
         return (announce, datagram)
     }

@@ -23,18 +23,25 @@ final class ChunkCache {
     init(path: String, capacity: UInt64) throws(HostError) {
         ledger = CacheLedger(directory: try CacheDirectory(path: path), capacity: capacity)
         for name in ledger.directory.sessionNames() {
-            // What is no directory is not ours, and is not in the way until a session of that name comes.
+            // What is no directory is not ours, and is not in the way until a session of that name comes. What cannot be
+            // read now may be readable next time.
             guard let session = ledger.directory.open(name) else { continue }
-            var status = stat()
-            guard unsafe fstat(session.raw, &status) == 0, let (announce, datagram) = CachedBundle.load(session, name: name) else {
-                ledger.directory.remove(name)
-                continue
-            }
-            let lastUsed = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
-            let line = ledger.add(CacheLedger.Line(name: name, bytes: CacheFile.diskUse(of: session), lastUsed: max(0, lastUsed)))
-            keep(CachedBundle(announce: announce, datagram: datagram, isNew: false, line: line, ledger: ledger))
+            do throws(HostError) {
+                if try !load(name, from: session) { ledger.directory.remove(name) }
+            } catch { continue }
         }
         ledger.trim()
+    }
+
+    /// False when there is no session in the directory.
+    private func load(_ name: String, from session: OwnedDescriptor) throws(HostError) -> Bool {
+        var status = stat()
+        guard unsafe fstat(session.raw, &status) == 0 else { throw .system("read", name) }
+        guard ledger.directory.isSound(name), let (announce, datagram) = try CachedBundle.load(session, name: name) else { return false }
+        let lastUsed = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
+        let line = ledger.add(CacheLedger.Line(name: name, bytes: CacheFile.diskUse(of: session), lastUsed: max(0, lastUsed)))
+        keep(CachedBundle(announce: announce, datagram: datagram, isNew: false, line: line, ledger: ledger))
+        return true
     }
 
     /// Bytes that are kept, of all sessions.
@@ -56,32 +63,27 @@ final class ChunkCache {
     /// - Parameter datagram: the ANNOUNCE as it came, verified by the caller.
     func open(announce: Announce, datagram: [UInt8]) throws(HostError) -> CachedBundle {
         if let bundle = kept[announce.session], let line = ledger.line(bundle.line) {
-            if bundle.isOf(announce) {
-                if try reopen(bundle, announce: announce, datagram: datagram) { return bundle }
-            } else if line.uses > 0 {
+            guard bundle.isOf(announce) || line.uses == 0 else {
                 throw HostError("session \(announce.session.text) is in use with another announcement")
+            }
+            // What somebody has put a link or a directory into is damaged. Other errors are the caller's: a process that
+            // has run out of descriptors must not lose what it has kept.
+            let isUsable = bundle.isOf(announce) && (line.uses > 0 || ledger.directory.isSound(line.name))
+            if isUsable, ledger.begin(bundle.line) {
+                do throws(HostError) {
+                    try bundle.begin(announce: announce, datagram: datagram)
+                    return bundle
+                } catch {
+                    _ = ledger.end(bundle.line)
+                    throw error
+                }
             }
             ledger.remove(bundle.line)
         }
         return try make(announce, datagram)
     }
 
-    /// False when what is kept cannot be used, or is gone.
-    private func reopen(_ bundle: CachedBundle, announce: Announce, datagram: [UInt8]) throws(HostError) -> Bool {
-        guard ledger.begin(bundle.line) else { return false }
-        do throws(HostError) {
-            try bundle.begin(announce: announce, datagram: datagram)
-            return true
-        } catch {
-            let others = ledger.end(bundle.line)
-            // A full disk is no reason to throw away what is on it, and neither may those lose it who use it.
-            if error.kind == .diskFull || others > 0 { throw error }
-            return false
-        }
-    }
-
     private func make(_ announce: Announce, _ datagram: [UInt8]) throws(HostError) -> CachedBundle {
-        ledger.trim(places: 1)
         let line = ledger.add(
             CacheLedger.Line(name: announce.session.text, bytes: CacheLimits.sessionOverhead, lastUsed: 0, uses: 1))
         let bundle = CachedBundle(announce: announce, datagram: datagram, isNew: true, line: line, ledger: ledger)

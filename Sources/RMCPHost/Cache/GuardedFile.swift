@@ -1,8 +1,6 @@
-import CLinuxNetwork
 import Glibc
 import RMCPContent
 import RMCPProtocol
-import Synchronization
 
 /// Reads a file front to back through a bounded piece of memory.
 struct FileWindow {
@@ -51,7 +49,7 @@ final class GuardedFile: Sendable {
     private let descriptor: OwnedDescriptor
     private let path: String
     /// Where the next datagram goes; nil until the file has been read once.
-    private let end = Mutex<Int?>(nil)
+    private let end = LockedValue<Int?>(nil)
 
     init(_ descriptor: OwnedDescriptor, path: String) {
         self.descriptor = descriptor

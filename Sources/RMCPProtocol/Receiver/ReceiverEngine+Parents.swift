@@ -33,6 +33,10 @@ extension ReceiverEngine {
                 $0.hops = Int(heartbeat.place.timeToLive - timeToLive)
             }
         }
+        // Who joined by a repair node's ANNOUNCE has not been asked whether it may.
+        if transmitter == parentTransmitter, heartbeat.place.depth > 0, parent?.cookie == 0, attachment.attempt == nil, !isFinished {
+            attach(to: transmitter, at: now)
+        }
         // Loss is measured by who streams: the sender where it is heard, else a relay.
         if heartbeat.place.depth == 0, streamTransmitter != transmitter, parents[streamTransmitter]?.isRoot != true {
             stream(from: transmitter)

@@ -5,6 +5,12 @@ extension SenderEngine {
             counters.malformed += 1
             return
         }
+        // A repair node that was started again is not the parent that gave the cookie, though it is at its address: who
+        // does not know that yet is no child of this one.
+        guard report.cookie == 0 || report.cookie == cookie(for: source) else {
+            counters.foreign += 1
+            return
+        }
         counters.statusesReceived += 1
         sample(report.echo, at: now)
         let before = (children.summary.states, children.summary.progress)

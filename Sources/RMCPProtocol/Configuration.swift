@@ -107,6 +107,8 @@ public struct Configuration: Sendable {
     public var parentTimeout = Interval.seconds(1)
     /// A better parent is asked after a random part of this, so that not all children run to it at once.
     public var parentJitter = Interval.milliseconds(200)
+    /// A newcomer has found its parent by then: two heartbeats and the jitter.
+    public var parentSettlingTime = Interval.milliseconds(400)
     /// Not again so soon after a change, unless the parent fails.
     public var parentHysteresis = Interval.seconds(5)
     /// A parent that says that it has what its child asks for, and does not send it for this long, is left; one that does

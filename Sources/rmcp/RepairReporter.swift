@@ -19,7 +19,7 @@ final class RepairReporter {
         if style.isJSON { return writeJSON(update) }
         switch update {
         case .listening(let interface, let group, let upstream, let region, let regionInterface):
-            let source = upstream.map { "fetching from \($0.text)" } ?? "listening to \(group.text) on \(interface)"
+            let source = "listening to \((upstream ?? group).text) on \(interface)"
             say("\(source); \(upstream == nil ? "repairing" : "relaying") in region \(region.text) on \(regionInterface)")
         case .warning(let text): live.print("rmcp: \(text)")
         case .refused(let announce, let reason): live.print("rmcp: refused \(RecvReporter.describe(announce)): \(RecvReporter.explain(reason))")

@@ -122,7 +122,7 @@ public struct ReceiverEngine: Sendable {
     var senderHasEnd = false
     /// No request for absent chunks before this, unless all before `catchUpRenewal` are in.
     var catchUpHold = RequestHold()
-    var catchUpRenewal: UInt32 = 0
+    var catchUpRenewal = UInt32.max
 
     var arrivals = ArrivalTracker()
     var queueing = QueueingDelayEstimator()
@@ -198,6 +198,8 @@ public struct ReceiverEngine: Sendable {
         nextRejoin = now + configuration.rejoinAfterSilence
         statusInterval = configuration.minimumStatusInterval
         lastStatus = now
+        // What a latecomer lacks it should ask of the parent that it settles with, and not of the first one that it hears.
+        catchUpHold.extend(until: now + configuration.parentSettlingTime)
         // The first status is what the sender counts joins by: soon, but not all at once.
         nextStatus = now + random.interval(upTo: configuration.minimumStatusInterval * 0.5)
         self.random = random

@@ -17,6 +17,8 @@ enum HostLimits {
     static let advertisementInterval = Interval.milliseconds(500)
     /// With --once, how long a newer session than an outdated one may still come.
     static let outdatedPatience = Interval.seconds(5)
+    /// Warnings that are not said twice.
+    static let rememberedWarnings = 256
     /// Bytes of chunk buffers of one receiver, whatever the number of its sessions.
     static let receiveBufferBytes = 128 << 20
     /// Bytes of chunk buffers of one sender, the encoding threads' own among them, whatever the chunk length.

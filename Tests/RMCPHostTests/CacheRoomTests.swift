@@ -109,7 +109,6 @@ extension CacheTests {
             let other = try samples[2].open(in: cache)
             #expect(try samples[2].write(0, to: other) == .noRoom)
             other.keep(page: samples[2].page(0))
-            #expect(other.identity(drawn: 9) == 9)
             // Until there is room.
             cache.close(bundle)
             #expect(try samples[2].write(0, to: other) == .kept)

@@ -96,26 +96,6 @@ import Testing
         }
     }
 
-    @Test func theNodeIsTheSameChildAfterARestart() throws {
-        let place = CachePlace()
-        let (first, second) = (CacheSample(1), CacheSample(2))
-        try place.run { cache in
-            let bundle = try first.open(in: cache)
-            #expect(bundle.identity(drawn: 77) == 77 && bundle.identity(drawn: 78) == 77)
-            try first.write(0, to: bundle)
-        }
-        for _ in 0..<2 {
-            try place.run { cache in
-                let bundle = try first.open(in: cache)
-                #expect(bundle.identity(drawn: 79) == 77)
-                #expect(first.isVerified(0, in: bundle))
-            }
-        }
-        try place.run { cache throws in
-            #expect(try second.open(in: cache).identity(drawn: 80) == 80)
-        }
-    }
-
     // MARK: One process, one announcement
 
     @Test func oneProcessAtATime() throws {
@@ -180,14 +160,13 @@ import Testing
         }
         try place.run { cache in
             let bundle = try sample.open(in: cache)
-            #expect(bundle.identity(drawn: 7) == 7)
             bundle.keep(page: sample.page(0))
             try sample.write(0, to: bundle)
             #expect(throws: HostError.self, "not under those who use it") { try other.open(in: cache) }
             #expect(sample.isVerified(0, in: bundle))
             cache.close(bundle)
             let replaced = try other.open(in: cache)
-            #expect(replaced.isNew && replaced !== bundle && replaced.announce == other.announce && replaced.identity(drawn: 8) == 8)
+            #expect(replaced.isNew && replaced !== bundle && replaced.announce == other.announce)
             #expect(!sample.mayBe(0, in: replaced))
             #expect(try replaced.tableDatagrams().isEmpty)
             #expect(cache.bundles().count == 1)
@@ -233,7 +212,6 @@ import Testing
                     for chunk in stride(from: thread, to: count, by: 4) {
                         #expect(throws: Never.self) { try sample.write(chunk, to: bundle) }
                         #expect(sample.mayBe(chunk, in: bundle) && sample.isVerified(chunk, in: bundle))
-                        _ = bundle.identity(drawn: 100 + thread)
                         bundle.keep(page: sample.page(chunk))
                     }
                 }
@@ -244,7 +222,6 @@ import Testing
         try place.run { cache in
             let bundle = try sample.open(in: cache)
             for chunk in 0..<count { #expect(sample.mayBe(chunk, in: bundle) && sample.isVerified(chunk, in: bundle)) }
-            #expect((100..<104).contains(bundle.identity(drawn: 1)))
             #expect(try Set(bundle.tableDatagrams()) == Set((0..<count).map { sample.page($0) }))
         }
     }

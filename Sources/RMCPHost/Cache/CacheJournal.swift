@@ -7,8 +7,7 @@ import Synchronization
 ///
 /// Layout: 16 bytes of header ("RMCPCCJ1", chunk length as 32 bits, 4 reserved), then 40 bytes an entry (chunk, encoded
 /// length, SHA-256 of the encoded bytes), all big-endian. Each entry is written into a place of its own, so that one that
-/// fails half-way puts no other out of step; what is left in its place is no chunk's digest. An entry with all bits of the
-/// chunk set holds the ephemeral id that this node drew for the session.
+/// fails half-way puts no other out of step; what is left in its place is no chunk's digest.
 final class CacheJournal: Sendable {
     /// What is remembered of a chunk, in as few bytes as a hint needs: there may be a million of them, and sessions.
     private struct Known: Sendable {
@@ -22,7 +21,6 @@ final class CacheJournal: Sendable {
     private struct State: ~Copyable {
         /// By chunk.
         var known: [Known] = []
-        var identity: UInt32?
 
         subscript(chunk: UInt32) -> Known {
             get { Int(chunk) < known.count ? known[Int(chunk)] : Known() }
@@ -37,7 +35,6 @@ final class CacheJournal: Sendable {
     private static let headerLength = 16
     static let entryLength = 40
     private static let magic: UInt64 = 0x524D_4350_4343_4A31
-    private static let identityMark = UInt32.max
 
     private let descriptor: OwnedDescriptor
     private let path: String
@@ -81,9 +78,7 @@ final class CacheJournal: Sendable {
         let chunk = UInt32(integer(at: 0, count: 4))
         let number = UInt32(integer(at: 4, count: 4))
         guard number > 0 else { return }
-        if chunk == identityMark {
-            state.identity = number
-        } else if chunk < Limits.maximumChunks, number <= chunkLength {
+        if chunk < Limits.maximumChunks, number <= chunkLength {
             state[chunk] = Known(digest: integer(at: 8, count: 8), length: number, isTrusted: true)
         }
     }
@@ -113,20 +108,6 @@ final class CacheJournal: Sendable {
     /// Writes down for the next process what was noted.
     func append(chunk: UInt32, record: ChunkRecord) throws(HostError) {
         try append(chunk, record.encodedLength, record.encodedDigest.value, at: nextEntry.add(1, ordering: .relaxed).oldValue)
-    }
-
-    // MARK: Identity
-
-    /// The ephemeral id of this node in the session: the one it had before it was restarted, or `drawn`.
-    func identity(drawn: UInt32) -> UInt32 {
-        let (identity, isNew) = state.withLock { state in
-            if let known = state.identity { return (known, false) }
-            state.identity = drawn
-            return (drawn, true)
-        }
-        // Without it a restart makes this another child to its parent, which costs a line in a count and nothing else.
-        if isNew { try? append(Self.identityMark, drawn, .zero, at: nextEntry.add(1, ordering: .relaxed).oldValue) }
-        return identity
     }
 
     private func append(_ first: UInt32, _ second: UInt32, _ bytes: Bytes32, at entry: Int) throws(HostError) {

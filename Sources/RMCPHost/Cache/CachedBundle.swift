@@ -161,9 +161,6 @@ final class CachedBundle: Sendable {
 
     // MARK: Chunks
 
-    /// The ephemeral id of this node in the session: the one it had before it was restarted, or `drawn`.
-    func identity(drawn: UInt32) -> UInt32 { files?.journal.identity(drawn: drawn) ?? drawn }
-
     /// True when a chunk with this record may be here; it counts only once it has been verified.
     func mayHave(chunk: UInt32, record: ChunkRecord) -> Bool { files?.journal.has(chunk: chunk, record: record) ?? false }
 

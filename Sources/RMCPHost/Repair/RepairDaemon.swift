@@ -277,6 +277,8 @@ public final class RepairDaemon {
     }
 
     func warn(_ text: String, _ observer: (RepairUpdate) -> Void) {
+        // Names of bundles are in them: what has been said is forgotten before it becomes much.
+        if warned.count >= HostLimits.rememberedWarnings { warned.removeAll() }
         if warned.insert(text).inserted { observer(.warning(text)) }
     }
 }

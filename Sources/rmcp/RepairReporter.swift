@@ -22,7 +22,7 @@ final class RepairReporter {
             let source = "listening to \((upstream ?? group).text) on \(interface)"
             say("\(source); \(upstream == nil ? "repairing" : "relaying") in region \(region.text) on \(regionInterface)")
         case .warning(let text): live.print("rmcp: \(text)")
-        case .refused(let announce, let reason): live.print("rmcp: refused \(RecvReporter.describe(announce)): \(RecvReporter.explain(reason))")
+        case .refused(let announce, let reason): live.print("rmcp: refused \(RecvReporter.describe(announce)): \(Self.explain(reason))")
         case .began(let snapshot, let kept):
             let size = snapshot.announce.contentLength.map { ", \(Units.size($0))" } ?? ""
             say("serving \(RecvReporter.describe(snapshot.announce))\(size)\(kept > 0 ? ", \(kept) chunks from the cache" : "")")
@@ -39,6 +39,11 @@ final class RepairReporter {
             live.clear()
             say("stopped")
         }
+    }
+
+    private static func explain(_ reason: SessionRefusal) -> String {
+        if case .rollback(let newest) = reason { return "a newer version, of \(Units.date(milliseconds: newest)), is here already" }
+        return RecvReporter.explain(reason)
     }
 
     private func say(_ text: String) { if !style.isQuiet { live.print(text) } }
@@ -74,7 +79,7 @@ final class RepairReporter {
             JSONLine(event: "listening", fields).write()
         case .warning(let text): JSONLine(event: "warning", ["message": .string(text)]).write()
         case .refused(let announce, let reason):
-            JSONLine(event: "refused", identify(announce, ["reason": .string(RecvReporter.explain(reason))])).write()
+            JSONLine(event: "refused", identify(announce, ["reason": .string(Self.explain(reason))])).write()
         case .began(let snapshot, let kept):
             var all = fields(snapshot)
             all["chunks_kept"] = .integer(Int64(kept))

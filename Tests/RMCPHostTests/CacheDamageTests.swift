@@ -21,7 +21,7 @@ extension CacheTests {
         let sample = CacheSample()
         let place = try filled(sample)
         let whole = try Data(contentsOf: place.file("journal", of: sample))
-        #expect(whole.count == 16 + 11 * 40)
+        #expect(whole.count == 16 + 10 * 40)
         for length in stride(from: whole.count - 1, through: 16, by: -13) {
             try place.change("journal", of: sample) { $0 = whole.prefix(length) }
             try place.run { cache in

@@ -34,7 +34,7 @@ extension RepairDaemon {
     /// gives way. Its cache stays until that room is needed, too.
     private func makeRoom(at now: Instant, _ observer: (RepairUpdate) -> Void) {
         guard sessions.count >= HostLimits.repairSessions - 1 else { return }
-        let idle = order.compactMap { sessions[$0] }.filter { !$0.isOver && $0.engine.upstream == nil && $0.engine.downstream.childCount == 0 }
+        let idle = order.compactMap { sessions[$0] }.filter { !$0.isOver && $0.engine.upstream == nil && $0.engine.downstream.receivers.active == 0 }
         guard let oldest = idle.min(by: { $0.lastUse < $1.lastUse }) else { return }
         retire(oldest, "others need its place", at: now, observer)
         directory.end(oldest.announce.session, mayReturn: true)
@@ -105,7 +105,7 @@ extension RepairDaemon {
 
     func drive(_ session: RepairSession, at now: Instant, _ observer: (RepairUpdate) -> Void) {
         if let due = session.engine.pollTimeout(at: now), due <= now { session.engine.handleTimeout(at: now) }
-        if session.engine.upstream != nil || session.engine.downstream.childCount > 0 { session.lastUse = now }
+        if session.engine.upstream != nil || session.engine.downstream.receivers.active > 0 { session.lastUse = now }
         handleEvents(session, at: now, observer)
         while let (bytes, parent) = session.engine.pollUpstream(at: now) {
             // Feedback that the socket does not take is repeated by the engine's timers.

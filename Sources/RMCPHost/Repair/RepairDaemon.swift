@@ -55,8 +55,9 @@ public final class RepairDaemon {
         let interface = try NetworkInterface.forGroup(
             request.upstream ?? request.group, named: request.interfaceName, isHost: request.upstream != nil)
         // A relay's receivers may be behind another interface than its parent: the one that routes to their group.
-        let sameInterface = request.upstream == nil ? interface.name : request.interfaceName
-        regionInterface = try NetworkInterface.forGroup(region, named: request.regionInterfaceName ?? sameInterface)
+        let sameInterface = request.upstream == nil || interface.isMulticast ? request.interfaceName : nil
+        regionInterface = try NetworkInterface.forGroup(
+            region, named: request.regionInterfaceName ?? (request.upstream == nil ? interface.name : sameInterface))
         cache = try ChunkCache(path: request.cachePath, capacity: request.cacheSize)
         reception = try Reception(group: request.group, interface: interface, listens: request.upstream == nil)
         regionSocket = try DatagramSocket.sending(

@@ -17,7 +17,7 @@ final class RepairSession {
     var restoring = 0
     var isToldComplete = false
     var isOver = false
-    /// When it last had a parent or a child.
+    /// When it last had a parent, or a child that was not done.
     var lastUse: Instant
 
     init(announce: Announce, engine: RepairEngine, bundle: CachedBundle, slots: Int, pool: BufferPool, at now: Instant) {

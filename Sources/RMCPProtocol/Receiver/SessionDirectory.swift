@@ -72,6 +72,8 @@ public struct SessionDirectory: Sendable {
     /// The session that was last told that there is no room for it.
     private var waiting: SessionID?
     private static let closedLimit = 1_024
+    /// Bundles whose newest version is remembered; the oldest are forgotten.
+    private static let versionLimit = 10_000
     public private(set) var malformed: UInt64 = 0
     public private(set) var foreign: UInt64 = 0
 
@@ -169,6 +171,9 @@ public struct SessionDirectory: Sendable {
         guard announce.isSigned else { return }
         let identity = BundleIdentity(announce)
         policy.newest[identity] = max(policy.newest[identity] ?? 0, announce.creationTime)
+        while policy.newest.count > Self.versionLimit, let oldest = policy.newest.min(by: { ($0.value, $0.key.name) < ($1.value, $1.key.name) }) {
+            policy.newest[oldest.key] = nil
+        }
     }
 
     /// The session's engine is gone. One that may still succeed, such as after a partition, is not remembered.

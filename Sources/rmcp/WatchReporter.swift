@@ -40,12 +40,15 @@ final class WatchReporter {
     // MARK: For people to read
 
     private func draw(_ snapshot: WatchSnapshot) {
-        let width = Console.size.columns
+        // Behind a character in the last column nothing can be cleared without it.
+        let width = Console.size.columns - 1
         let nodes = snapshot.sessions.reduce(0) { $0 + $1.nodes.count }
         let counts = "\(Self.count(snapshot.sessions.count, "session")) · \(Self.count(nodes, "parent"))"
         let title = "rmcp watch · \(place) · \(counts) · \(Units.time(snapshot.elapsed))"
         var lines = [WatchTable.cut(title, to: width)]
-        if snapshot.sessions.isEmpty { lines += ["", WatchTable.cut("nothing heard: is something being sent to this group, and does it reach this host?", to: width)] }
+        if snapshot.sessions.isEmpty {
+            lines += ["", WatchTable.cut("nothing heard: is something being sent to this group, and does it reach this host?", to: width)]
+        }
         for line in WatchTable(snapshot, isVerbose: style.isVerbose).lines(width: width) {
             switch line.kind {
             case .title: lines += ["", "\u{1B}[1m\(line.text)\u{1B}[m"]
@@ -63,10 +66,10 @@ final class WatchReporter {
     private func writeBlock(_ snapshot: WatchSnapshot) {
         let lines = WatchTable(snapshot, isVerbose: style.isVerbose).lines(width: Self.blockWidth).map(\.text)
         guard lines != lastBlock else { return }
-        let isFirst = lastBlock.isEmpty
         lastBlock = lines
-        if lines.isEmpty { return Console.line("nothing is heard any more") }
-        Console.line((isFirst ? "" : "\n") + lines.joined(separator: "\n"))
+        let title = "after \(Units.time(snapshot.elapsed)):"
+        if lines.isEmpty { return Console.line("\(title) nothing is heard any more") }
+        Console.line(([title] + lines).joined(separator: "\n") + "\n")
     }
 
     private static func count(_ number: Int, _ word: String) -> String { "\(number) \(word)\(number == 1 ? "" : "s")" }
@@ -105,6 +108,7 @@ final class WatchReporter {
         all["repair_bytes"] = .unsigned(report.counts.repairBytes)
         all["catch_up_bytes"] = .unsigned(report.counts.catchUpBytes)
         all["naks"] = .unsigned(report.counts.naks)
+        if let sending = node.sending { all["sending"] = .number(sending) }
         if let loss = node.loss { all["loss"] = .number(loss) }
         return all
     }

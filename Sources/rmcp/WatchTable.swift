@@ -46,18 +46,18 @@ struct WatchTable {
         Column(head: "RECV", importance: 9, minimumWidth: 4) { count($0, [.receiving]) },
         Column(head: "BEHIND", importance: 7, minimumWidth: 6) { count($0, [.behind]) },
         Column(head: "DONE", importance: 10, minimumWidth: 4) { count($0, [.complete]) },
-        Column(head: "FAILED", importance: 8, minimumWidth: 6) { count($0, ReceiverState.allCases.filter { $0.isFailure && $0 != .lost }) },
+        Column(head: "FAIL", importance: 8, minimumWidth: 4) { count($0, ReceiverState.allCases.filter { $0.isFailure && $0 != .lost }) },
         Column(head: "LOST", importance: 8, minimumWidth: 4) { count($0, [.lost]) },
         Column(head: "LOSS", importance: 5, minimumWidth: 6) { $0.loss.map { Units.percent($0) } ?? "-" },
         Column(head: "REPAIRS", importance: 6, minimumWidth: 9) { $0.repairedBytes.map { Units.size($0) } ?? "-" },
-        // Who repairs follows the stream.
-        Column(head: "RATE", importance: 5, minimumWidth: 8) { $0.role == .repair ? "-" : Units.rate(bitsPerSecond: Double($0.rate)) },
+        Column(head: "SENDING", importance: 5, minimumWidth: 8) { $0.sending.map { $0 < 1 ? "0" : Units.rate(bitsPerSecond: $0) } ?? "-" },
     ]
 
     private static let verboseColumns = [
         Column(head: "FIRST", importance: 1, minimumWidth: 9) { $0.report.map { Units.size($0.counts.firstBytes) } ?? "-" },
         Column(head: "NAKS", importance: 1, minimumWidth: 4) { $0.report.map { "\($0.counts.naks)" } ?? "-" },
         Column(head: "NODES", importance: 1, minimumWidth: 5) { $0.report.map { "\($0.histogram.tree.repairNodes)" } ?? "-" },
+        Column(head: "DEPTH", importance: 0, minimumWidth: 5) { "\($0.path.count)" },
         Column(head: "ID", importance: 0, minimumWidth: 8) { identifier($0.transmitter) },
     ]
 
@@ -111,7 +111,9 @@ struct WatchTable {
         var parts = [BundleName.printable(announce.name)]
         parts.append(announce.contentLength.map { Units.size($0) } ?? "stream")
         if let top = session.nodes.first(where: { !$0.isGone }) {
-            parts.append(top.role == .repair ? "\(top.phase)" : "\(top.phase) at \(Units.rate(bitsPerSecond: Double(top.rate)))")
+            // Only the sender's rate is that of the stream.
+            let isStreaming = top.role == .sender && top.phase == .streaming
+            parts.append(isStreaming ? "\(top.phase) at \(Units.rate(bitsPerSecond: Double(top.rate)))" : "\(top.phase)")
         }
         let key = PublicKeyText.short(announce.key)
         switch session.signature {
@@ -143,8 +145,8 @@ struct WatchTable {
             label += "\(node.role) \(node.address.host)"
             if node.isGone {
                 label += " (gone)"
-            } else if node.level == 0, let top = node.path.first {
-                label += top == TreePlace.nobody ? " (no sender)" : " (depth \(node.path.count))"
+            } else if node.path.first == TreePlace.nobody {
+                label += " (alone)"
             }
             result.append(label)
         }

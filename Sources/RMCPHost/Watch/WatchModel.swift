@@ -8,6 +8,7 @@ struct WatchModel {
         var heard: Instant
         var heartbeat: Heartbeat?
         var report: WatchReport?
+        var sending = WatchedThroughput()
         /// HEARTBEATs of it come here: it is asked where they come from.
         var isHeard: Bool
     }
@@ -75,7 +76,7 @@ struct WatchModel {
             forget(tag)
         }
         guard sessions.count < HostLimits.watchedSessions else {
-            omitted.insert(UInt64(tag))
+            omit(UInt64(tag))
             return
         }
         sessions[tag] = Session(announce: announce, signature: judge(announce, signature), heard: now)
@@ -107,15 +108,16 @@ struct WatchModel {
 
     private mutating func note(_ report: WatchReport, of header: PacketHeader, from source: SocketAddress, at now: Instant) {
         let tag = header.sessionTag
-        guard let session = sessions[tag], session.announce.session == report.session, var target = session.targets[source],
+        guard sessions[tag]?.announce.session == report.session, var target = sessions[tag]?.targets[source],
             target.accepts(report, at: now), hasRoom(for: header, at: now)
         else { return }
         target.node = header.transmitter
         sessions[tag]?.targets[source] = target
         sessions[tag]?.heard = now
-        var node = session.nodes[header.transmitter] ?? Node(address: source, heard: now, isHeard: false)
+        var node = sessions[tag]?.nodes[header.transmitter] ?? Node(address: source, heard: now, isHeard: false)
         node.report = report
         node.heard = now
+        node.sending.note(report.counts, at: now)
         sessions[tag]?.nodes[header.transmitter] = node
         for child in report.nodes { ask(Self.scoped(child.address, like: source), in: tag, at: now) { $0.wanted = now } }
     }
@@ -130,12 +132,14 @@ struct WatchModel {
     private mutating func hasRoom(for header: PacketHeader, at now: Instant) -> Bool {
         if sessions[header.sessionTag]?.nodes[header.transmitter] != nil { return true }
         guard nodeTotal < HostLimits.watchedNodes else {
-            omitted.insert(UInt64(header.sessionTag) << 32 | UInt64(header.transmitter))
+            omit(UInt64(header.sessionTag) << 32 | UInt64(header.transmitter))
             return false
         }
         nodeTotal += 1
         return true
     }
+
+    private mutating func omit(_ item: UInt64) { if omitted.count < HostLimits.watchedNodes { omitted.insert(item) } }
 
     private mutating func ask(_ address: SocketAddress, in tag: UInt32, at now: Instant, _ change: (inout WatchTarget) -> Void) {
         if sessions[tag]?.targets[address] == nil {
@@ -213,7 +217,8 @@ struct WatchModel {
         return WatchedNode(
             transmitter: id, address: node.address, level: 0, path: path, role: node.report?.role ?? heartbeatRole,
             phase: node.report?.phase ?? node.heartbeat?.phase ?? .waiting, rate: node.report?.rate ?? node.heartbeat?.rate ?? 0,
-            isGone: now - node.heard >= HostLimits.watchedNodeSilence, report: node.report, watermark: node.heartbeat?.place.watermark ?? 0)
+            sending: node.sending.bitsPerSecond, isGone: now - node.heard >= HostLimits.watchedNodeSilence, report: node.report,
+            watermark: node.heartbeat?.place.watermark ?? 0)
     }
 
     /// Each node behind its parent. Depth falls on the way up, but what strangers say may make a ring: whoever is not

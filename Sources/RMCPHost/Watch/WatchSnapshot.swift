@@ -39,8 +39,10 @@ public struct WatchedNode: Sendable {
     public var path: [UInt32]
     public var role: ParentRole
     public var phase: SessionPhase
-    /// Bits per second.
+    /// Bits per second that it may send, as it says.
     public var rate: UInt64
+    /// Bits per second that it did send, of DATA, by its last reports; nil before there were two.
+    public var sending: Double?
     /// Nothing has come of it for long; it is not shown for much longer.
     public var isGone: Bool
     /// Nil while it has not answered; older ones never do.

@@ -60,3 +60,20 @@ struct WatchTarget {
         return true
     }
 }
+
+/// What a node sends in a second, by what it has sent in all at one report and at another.
+struct WatchedThroughput {
+    private var begin: (at: Instant, bytes: UInt64)?
+    private(set) var bitsPerSecond: Double?
+
+    mutating func note(_ counts: WatchReport.Counts, at now: Instant) {
+        let bytes = counts.firstBytes &+ counts.repairBytes &+ counts.catchUpBytes
+        // Reports come twice a second, and not evenly.
+        if let begin, now - begin.at < .milliseconds(900) { return }
+        if let begin {
+            let sent = bytes >= begin.bytes ? Double(bytes - begin.bytes) : 0
+            bitsPerSecond = sent * 8 / (now - begin.at).inSeconds
+        }
+        begin = (now, bytes)
+    }
+}

@@ -33,4 +33,10 @@ enum HostLimits {
     static let receiveRounds = 8
     /// Sends before other work gets its turn.
     static let sendsPerRound = 16
+    /// What a watcher shows at one time: sessions; nodes of them all, and as many addresses that it asks.
+    static let watchedSessions = 64
+    static let watchedNodes = 1_024
+    /// A parent that was silent for so long is shown as gone, and after so long is not shown any more.
+    static let watchedNodeSilence = Interval.seconds(3)
+    static let watchedNodeMemory = Interval.seconds(6)
 }

@@ -76,6 +76,9 @@ public struct Configuration: Sendable {
     /// Unacknowledged final STATUS datagrams before a receiver takes its parent for gone.
     public var finalStatusAttempts = 10
 
+    /// Watchers that a parent answers in a second, all together: ten of them twice a second, at 16 KB in all.
+    public var maximumReportsPerSecond = 20
+
     // MARK: Heartbeats and silence
 
     /// While receivers join, as often as ANNOUNCE: the first round trips are measured then.

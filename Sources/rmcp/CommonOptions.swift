@@ -12,7 +12,7 @@ struct CommonOptions: ParsableArguments {
     @Option(name: .shortAndLong, help: ArgumentHelp("The interface (default: the one that routes to the group).", valueName: "name"))
     var interface: String?
 
-    @Option(help: ArgumentHelp("Read options from a TOML file: the same names, at the top or under [send], [recv] and [repair].", valueName: "file"))
+    @Option(help: ArgumentHelp("Read options from a TOML file: the same names, at the top or under [send], [recv], [repair] and [watch].", valueName: "file"))
     var config: String?
 
     @Flag(help: "Write one JSON object a line to standard output, for programs.")

@@ -21,10 +21,35 @@ enum Console {
     }
 
     /// Columns of the terminal, 80 when it does not say.
-    static var width: Int {
+    static var width: Int { size.columns }
+
+    /// 80 columns and 24 rows when the terminal does not say.
+    static var size: (columns: Int, rows: Int) {
         var size = winsize()
-        guard unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
-        return Int(size.ws_col)
+        guard unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 else { return (80, 24) }
+        return (size.ws_col > 0 ? Int(size.ws_col) : 80, size.ws_row > 0 ? Int(size.ws_row) : 24)
+    }
+}
+
+/// The whole terminal, drawn again and again in place. What was on it before comes back at the end.
+struct LiveScreen {
+    private var isOpen = false
+
+    /// In one write, so that no half of a picture is ever seen. What does not fit is cut at the bottom, and said so.
+    mutating func show(_ lines: [String]) {
+        var text = isOpen ? "" : "\u{1B}[?1049h\u{1B}[?25l\u{1B}[?7l"
+        isOpen = true
+        let rows = Console.size.rows
+        var shown = lines
+        if lines.count > rows { shown = lines.prefix(max(0, rows - 1)) + ["… \(lines.count - rows + 1) more lines"] }
+        text += "\u{1B}[H" + shown.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n") + "\u{1B}[J"
+        Console.write(text, to: STDERR_FILENO)
+    }
+
+    mutating func close() {
+        guard isOpen else { return }
+        Console.write("\u{1B}[?7h\u{1B}[?25h\u{1B}[?1049l", to: STDERR_FILENO)
+        isOpen = false
     }
 }
 

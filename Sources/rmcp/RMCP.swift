@@ -10,11 +10,10 @@ struct RMCP: ParsableCommand {
         abstract: "Push one file to a whole fleet by reliable multicast, for about the network cost of one copy.",
         discussion: """
             Receivers run 'rmcp recv'; 'rmcp send FILE' pushes to all of them at once; 'rmcp repair' answers losses \
-            near the receivers. Bundles are signed: \
-            make a key with 'rmcp keygen' and give its public line to receivers with --trust.
+            near the receivers; 'rmcp watch' shows who has how much. Bundles are signed: make a key with 'rmcp keygen' and give its public line to receivers with --trust.
             """,
         version: Version.text,
-        subcommands: [SendCommand.self, RecvCommand.self, RepairCommand.self, KeygenCommand.self])
+        subcommands: [SendCommand.self, RecvCommand.self, RepairCommand.self, WatchCommand.self, KeygenCommand.self])
 
     static func main() {
         do {

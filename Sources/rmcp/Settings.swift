@@ -34,7 +34,7 @@ struct Settings {
     /// A misspelt name in the file must not be silently without effect.
     private func checkNames() throws(HostError) {
         for table in [file, section] {
-            for name in table?.keys ?? [] where !Self.names.contains(name) && !["send", "recv", "repair"].contains(name) {
+            for name in table?.keys ?? [] where !Self.names.contains(name) && !["send", "recv", "repair", "watch"].contains(name) {
                 throw HostError("\(filePath ?? ""): no option is called \(name)", kind: .usage)
             }
         }

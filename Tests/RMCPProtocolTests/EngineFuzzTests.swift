@@ -30,7 +30,7 @@ import Testing
         }
 
         /// Nobody says these in a group without repair nodes: they are made up.
-        static let treeKinds: Set<PacketKind> = [.solicitation, .attach, .attached, .detach, .advertisement]
+        static let treeKinds: Set<PacketKind> = [.solicitation, .attach, .attached, .detach, .advertisement, .query, .report]
 
         private final class Losses {
             var random = RandomSource(seed: 9)

@@ -156,6 +156,24 @@ extension RandomSource {
         return .ipv4(UInt8(int(224...239)), UInt8(int(0...255)), UInt8(int(0...255)), UInt8(int(0...255)), port: port)
     }
 
+    mutating func report() -> WatchReport {
+        var counts = WatchReport.Counts()
+        (counts.firstBytes, counts.repairBytes, counts.catchUpBytes, counts.naks) = (next(), next(), next(), next())
+        var histogram = histogram()
+        histogram.arrival = StatusHistogram().arrival
+        histogram.rehomed = StatusHistogram().rehomed
+        let first = UInt32(int(0...1_000))
+        let nodes = (0..<int(0...WatchReport.maximumNodes)).map { _ in
+            ChildNode(transmitter: word(), address: .ipv4(10, UInt8(int(0...255)), UInt8(int(0...255)), UInt8(int(1...255)), port: UInt16(int(1...65_535))))
+        }
+        return WatchReport(
+            nonce: next(), session: SessionID(high: next(), low: next()), phase: SessionPhase.allCases[int(0...5)],
+            role: ParentRole.allCases[int(0...2)], rate: next(), position: UInt32(int(0...1_048_576)),
+            chunkCount: chance(0.3) ? nil : UInt32(int(0...1_048_576)), chunksHeld: UInt32(int(0...1_048_576)), holes: UInt32(int(0...1_048_576)),
+            counts: counts, children: word(), nodeCount: first + UInt32(nodes.count + int(0...20)), firstNode: first, nodes: nodes,
+            path: place().path, histogram: histogram)
+    }
+
     mutating func packet(of kind: PacketKind) -> Packet {
         switch kind {
         case .announce: return .announce(announce(), signature())
@@ -196,6 +214,8 @@ extension RandomSource {
             return .attached(AttachAnswer(nonce: next(), verdict: AttachAnswer.Verdict.allCases[int(0...2)], cookie: next()))
         case .detach: return .detach(cookie: next())
         case .advertisement: return .advertisement(Advertisement(region: region()))
+        case .query: return .query(WatchQuery(nonce: next(), firstNode: word()))
+        case .report: return .report(report())
         }
     }
 }

@@ -26,7 +26,7 @@ import Testing
     }
 
     /// Of these kinds every byte is needed: no prefix is a packet.
-    @Test(arguments: [PacketKind.announce, .page, .end, .heartbeat, .status, .acknowledgement, .attach, .attached, .detach, .advertisement])
+    @Test(arguments: [PacketKind.announce, .page, .end, .heartbeat, .status, .acknowledgement, .attach, .attached, .detach, .advertisement, .query, .report])
     func everyPrefixIsTruncated(kind: PacketKind) {
         var random = RandomSource(seed: 2_000 + UInt64(kind.rawValue))
         for _ in 0..<10 {

@@ -49,7 +49,7 @@ extension ReceiverEngine {
         case .acknowledgement(let sequence):
             if !handleDetached(from: header.transmitter, at: now) { handleAcknowledgement(of: sequence) }
         case .attached(let answer): handle(answer, from: header.transmitter, at: now)
-        case .nak, .status, .solicitation, .attach, .detach, .advertisement: counters.foreign += 1
+        case .nak, .status, .solicitation, .attach, .detach, .advertisement, .query, .report: counters.foreign += 1
         }
         return nil
     }

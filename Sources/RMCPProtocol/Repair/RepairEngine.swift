@@ -58,6 +58,8 @@ public struct RepairEngine: Sendable {
     private var random: RandomSource
     /// When a payload was placed, while nobody has looked yet whether its chunk is whole.
     private var placedAt: Instant?
+    /// Reports for watchers that asked the upper half.
+    private var answers: Deque<(bytes: [UInt8], destination: SocketAddress)> = []
     /// Ephemeral id as a child.
     private let identity: UInt32
 
@@ -156,6 +158,11 @@ public struct RepairEngine: Sendable {
     public mutating func handle(
         upstream datagram: RawSpan, from source: SocketAddress, timeToLive: UInt8? = nil, at now: Instant
     ) -> Placement? {
+        // Whoever knows of this node by its parent asks where it is a child.
+        if PacketHeader.kind(of: datagram) == .query {
+            if let answer = downstream.answer(toWatcher: datagram, from: source, at: now) { answers.append((answer, source)) }
+            return nil
+        }
         if upstream == nil, mode == .repair, let (header, packet) = try? Packet.parse(datagram), header.sessionTag == session.tag,
             case .heartbeat(let heartbeat) = packet, isAbove(heartbeat, from: header.transmitter)
         {
@@ -256,8 +263,10 @@ public struct RepairEngine: Sendable {
         return downstream.pollEvent().map { .downstream($0) }
     }
 
-    /// The next datagram for a parent, and its address.
-    public mutating func pollUpstream(at now: Instant) -> (bytes: [UInt8], destination: SocketAddress)? { upstream?.pollTransmit(at: now) }
+    /// The next datagram for a parent or a watcher, and its address.
+    public mutating func pollUpstream(at now: Instant) -> (bytes: [UInt8], destination: SocketAddress)? {
+        answers.popFirst() ?? upstream?.pollTransmit(at: now)
+    }
 
     public mutating func pollDownstream(at now: Instant) -> Transmit? { downstream.pollTransmit(at: now) }
 

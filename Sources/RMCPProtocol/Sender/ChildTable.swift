@@ -54,6 +54,8 @@ struct ChildTable: Sendable {
     }
 
     private var children: [UInt32: Child] = [:]
+    /// Those that are repair nodes at an address that they have proven, in the order of their ids.
+    private var nodeIDs: [UInt32] = []
     private let limit: Int
     /// Those that left lately: a STATUS that their DETACH overtook must not bring them back.
     private var detached: Deque<(id: UInt32, at: Instant)> = []
@@ -94,6 +96,7 @@ struct ChildTable: Sendable {
         let report = (kept: Report(report.histogram), longest: report.longestDatagram)
         children[id] = Child(report: report.kept, lastHeard: now, longestDatagram: report.longest, isLost: false, address: provenAddress)
         add(report.kept)
+        noteNode(id, isNode: report.kept.isRepairNode && provenAddress != nil)
         return isNew
     }
 
@@ -103,10 +106,32 @@ struct ChildTable: Sendable {
         if detached.count >= Self.detachedLimit { detached.removeFirst() }
         detached.append((id, now))
         subtract(child.report)
+        noteNode(id, isNode: false)
     }
 
     /// Where a child is known to be; nil for one that has not proven it.
     func address(of id: UInt32) -> SocketAddress? { children[id]?.address }
+
+    var nodeCount: Int { nodeIDs.count }
+
+    /// Child repair nodes that can be asked themselves.
+    func nodes(from index: UInt32, limit: Int) -> [ChildNode] {
+        nodeIDs.dropFirst(Int(index)).prefix(limit).compactMap { id in
+            address(of: id).map { ChildNode(transmitter: id, address: $0) }
+        }
+    }
+
+    private mutating func noteNode(_ id: UInt32, isNode: Bool) {
+        var low = 0
+        var high = nodeIDs.count
+        while low < high {
+            let middle = (low + high) / 2
+            if nodeIDs[middle] < id { low = middle + 1 } else { high = middle }
+        }
+        let isKnown = low < nodeIDs.count && nodeIDs[low] == id
+        if isNode, !isKnown { nodeIDs.insert(id, at: low) }
+        if !isNode, isKnown { nodeIDs.remove(at: low) }
+    }
 
     var isFull: Bool { children.count >= limit }
     func contains(_ id: UInt32) -> Bool { children[id] != nil }
@@ -143,6 +168,7 @@ struct ChildTable: Sendable {
             add(lost)
             children[id]?.report = lost
             children[id]?.isLost = true
+            noteNode(id, isNode: false)
         }
     }
 

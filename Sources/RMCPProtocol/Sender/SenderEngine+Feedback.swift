@@ -23,6 +23,7 @@ extension SenderEngine {
         case .nak(let nak): handle(nak, from: header.transmitter, at: now)
         case .attach(let request): handle(request, from: header.transmitter, at: source)
         case .detach(let cookie): handleDetach(cookie: cookie, header: header, from: source, at: now)
+        case .query(let query): answer(query, to: source, at: now)
         default: counters.foreign += 1
         }
         advancePhase(at: now)

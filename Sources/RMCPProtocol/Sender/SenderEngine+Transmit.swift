@@ -30,7 +30,7 @@ extension SenderEngine {
 
     // MARK: Control and table
 
-    private mutating func encode(_ packet: Packet, to destination: Destination, paddedTo length: Int = 0) -> [UInt8] {
+    mutating func encode(_ packet: Packet, to destination: Destination, paddedTo length: Int = 0) -> [UInt8] {
         let isUnicast = destination != .group
         let sequence = sequence(for: destination)
         advanceSequence(for: destination, by: 1)

@@ -104,6 +104,8 @@ public struct SenderEngine: Sendable {
     let cookieSecret: UInt64
     /// When a child last left for another parent.
     var lastDetach = Instant(nanoseconds: -1_000_000_000_000)
+    /// When watchers were answered, within the last second.
+    var reportTimes: Deque<Instant> = []
     /// Set at a repair node.
     var repeater: Repeater?
     var roundTrip: RoundTripEstimator

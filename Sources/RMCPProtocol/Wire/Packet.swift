@@ -75,6 +75,9 @@ public enum Packet: Hashable, Sendable {
     case detach(cookie: UInt64)
     /// Of no session.
     case advertisement(Advertisement)
+    /// A watcher's question to a parent.
+    case query(WatchQuery)
+    case report(WatchReport)
 
     /// Bytes of a SOLICITATION, header included: as many as the longest ANNOUNCE without padding.
     static let solicitationLength = PacketHeader.length + 60 + Announce.maximumNameLength + 32 + 64
@@ -127,6 +130,8 @@ public enum Packet: Hashable, Sendable {
         case .attached: return .attached(try AttachAnswer(reading: &reader))
         case .detach: return .detach(cookie: try reader.readUInt64())
         case .advertisement: return .advertisement(try Advertisement(reading: &reader))
+        case .query: return .query(try WatchQuery(reading: &reader))
+        case .report: return .report(try WatchReport(reading: &reader))
         }
     }
 }
@@ -156,6 +161,8 @@ extension ByteWriter {
         case .attached(let answer): answer.write(to: &self)
         case .detach(let cookie): writeUInt64(cookie)
         case .advertisement(let advertisement): advertisement.write(to: &self)
+        case .query(let query): query.write(to: &self)
+        case .report(let report): report.write(to: &self)
         }
     }
 }
@@ -178,6 +185,8 @@ extension PacketKind {
         case .attached: self = .attached
         case .detach: self = .detach
         case .advertisement: self = .advertisement
+        case .query: self = .query
+        case .report: self = .report
         }
     }
 }

@@ -14,6 +14,8 @@ public enum PacketKind: UInt8, Sendable, CaseIterable {
     case attached = 12
     case detach = 13
     case advertisement = 14
+    case query = 15
+    case report = 16
 }
 
 /// The 16 bytes that every packet starts with (docs/protocol.md, "Every packet").

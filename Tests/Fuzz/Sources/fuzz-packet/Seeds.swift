@@ -56,6 +56,21 @@ private func samples() -> [(String, Packet)] {
     region.add(LeafStatus(state: .receiving, progress: 4, network: nil, isRehomed: true))
     region.tree.repairNodes = 2
     region.tree.completeRepairNodes = 1
+    var counts = WatchReport.Counts()
+    (counts.firstBytes, counts.repairBytes, counts.catchUpBytes, counts.naks) = (8_000, 1_400, 0, 3)
+    var report = WatchReport(
+        nonce: 5, session: SessionID(high: 0x0102_0304_0506_0708, low: 9), phase: .streaming, role: .sender, rate: 20_000_000, position: 41,
+        chunkCount: nil, chunksHeld: 41, holes: 0, counts: counts, children: 3, nodeCount: 0, firstNode: 0, nodes: [], path: [],
+        histogram: StatusHistogram(LeafStatus(state: .receiving, progress: 4, network: nil)))
+    let reportOfSender = report
+    report.role = .relay
+    (report.chunkCount, report.holes, report.nodeCount, report.firstNode) = (44, 2, 20, 17)
+    report.nodes = [
+        ChildNode(transmitter: 0x2122_2324, address: .ipv4(10, 0, 0, 7, port: 17_627)),
+        ChildNode(transmitter: 0x2122_2325, address: SocketAddress(family: .ipv6, high: 0xFD77 << 48, low: 7, port: 9)),
+    ]
+    report.path = [0x0506_0708, 0x1112_1314]
+    report.histogram.tree.repairNodes = 2
     return [
         ("announce-file", announce(kind: .file, contentLength: 344_700, key: MarkSigner.key)),
         ("announce-stream", announce(kind: .stream, contentLength: nil, key: .none)),
@@ -82,5 +97,8 @@ private func samples() -> [(String, Packet)] {
         ("detach", .detach(cookie: 9)),
         ("advertisement", .advertisement(Advertisement(region: .ipv4(239, 255, 76, 28, port: 17_627)))),
         ("advertisement-ipv6", .advertisement(Advertisement(region: SocketAddress(family: .ipv6, high: 0xFF15 << 48, low: 7, port: 9)))),
+        ("query", .query(WatchQuery(nonce: 5, firstNode: 16))),
+        ("report", .report(reportOfSender)),
+        ("report-nodes", .report(report)),
     ]
 }

@@ -79,7 +79,10 @@ private func checkParts(of packet: Packet) {
     case .announce(let announce, _): require(!announce.signedMessage.isEmpty, "nothing to sign")
     case .heartbeat(let heartbeat): require(heartbeat.place.depth <= TreePlace.maximumDepth, "a path of \(heartbeat.place.depth)")
     case .advertisement(let advertisement): require(advertisement.region.isMulticast, "a region at \(advertisement.region)")
-    case .data, .end, .acknowledgement, .solicitation, .attach, .attached, .detach: break
+    case .report(let report):
+        require(report.nodes.count <= WatchReport.maximumNodes && report.path.count <= TreePlace.maximumDepth, "\(report)")
+        require(report.nodes.allSatisfy { !$0.address.isMulticast && $0.address.port > 0 }, "nodes at \(report.nodes)")
+    case .data, .end, .acknowledgement, .solicitation, .attach, .attached, .detach, .query: break
     }
 }
 

@@ -184,6 +184,7 @@ struct Host {
 
     private func checkUp(_ bytes: [UInt8], to destination: SocketAddress) {
         guard let (header, packet) = unsafe try? Packet.parse(bytes.span.bytes) else { fatalError("says what nobody understands") }
+        if case .report = packet { return require(header.transmitter == engine.downstream.transmitterID, "\(header) to \(destination)") }
         require(header.isUnicast && header.transmitter == Self.identity && destination == Self.parent, "\(header) to \(destination)")
         switch packet {
         case .nak(let nak): require(!nak.request.isEmpty && bytes.count <= 500, "a NAK of \(bytes.count) bytes")
@@ -205,7 +206,7 @@ struct Host {
             switch packet {
             case .attached(let answer):
                 if case .peer(let address) = destination, answer.cookie != 0 { cookies[Int(address.low & 255)] = answer.cookie }
-            case .data, .nak, .status, .solicitation, .attach, .detach, .advertisement: fatalError("a parent does not say \(packet)")
+            case .data, .nak, .status, .solicitation, .attach, .detach, .advertisement, .query: fatalError("a parent does not say \(packet)")
             default: break
             }
         }

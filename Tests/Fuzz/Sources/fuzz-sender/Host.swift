@@ -149,6 +149,7 @@ struct Host {
         case .heartbeat(let heartbeat):
             if let address = Self.lastByte(of: destination), address >= Self.firstVictim { answer(with: length) } else { beats += 1 }
             note(heartbeat.timestamp, to: destination)
+        case .report: answer(with: length)
         case .announce:
             // To an address it answers a SOLICITATION, or a child is served there.
             if case .peer(let address) = destination, !engine.unicastChildren.contains(where: { $0.address == address }) {
@@ -156,7 +157,7 @@ struct Host {
             } else {
                 beats += 1
             }
-        case .data, .nak, .status, .solicitation, .attach, .detach, .advertisement: fatalError("a sender does not say \(packet)")
+        case .data, .nak, .status, .solicitation, .attach, .detach, .advertisement, .query: fatalError("a sender does not say \(packet)")
         }
     }
 

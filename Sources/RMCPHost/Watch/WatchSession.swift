@@ -1,0 +1,101 @@
+import RMCPContent
+public import RMCPProtocol
+
+/// What the watcher is to do.
+public struct WatchRequest: Sendable {
+    public var group: SocketAddress
+    public var interfaceName: String?
+    public var trustedKeys: Set<PublicKey>
+    /// One picture after this long, and then the end; nil for a picture at each `refresh` until a signal comes.
+    public var once: Interval?
+    public var refresh: Interval
+
+    public init(group: SocketAddress, interfaceName: String?, trustedKeys: Set<PublicKey>, once: Interval?, refresh: Interval) {
+        self.group = group
+        self.interfaceName = interfaceName
+        self.trustedKeys = trustedKeys
+        self.once = once
+        self.refresh = refresh
+    }
+}
+
+public enum WatchUpdate: Sendable {
+    case listening(interface: String, group: SocketAddress)
+    case picture(WatchSnapshot)
+}
+
+public enum WatchOutcome: Sendable {
+    case shown
+    /// No session was heard of.
+    case nothing
+    case interrupted
+}
+
+/// Listens to a group and asks the parents that it hears, and those that they name, on the calling thread. Takes part in
+/// nothing: no session is any different for being watched.
+public final class WatchSession {
+    private let request: WatchRequest
+    private let reception: Reception
+    private let signals: SignalListener
+    private var model: WatchModel
+    private var poller: Poller
+    private let began: Instant
+    private var nextPicture: Instant
+
+    public init(_ request: WatchRequest) throws(HostError) {
+        guard request.group.isMulticast else {
+            throw HostError(
+                "\(request.group.host) is not a multicast address; use one of 224.0.0.0/4 (239.255.0.0/16 is for local use) or ff00::/8",
+                kind: .usage)
+        }
+        self.request = request
+        signals = try SignalListener()
+        let interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
+        reception = try Reception(group: request.group, interface: interface)
+        model = WatchModel(verifier: Ed25519Verifier(), trustedKeys: request.trustedKeys, seed: .random(in: 0...(.max)))
+        began = Poller.now()
+        nextPicture = began + (request.once ?? request.refresh)
+        poller = Poller([signals.descriptor.raw] + reception.descriptors)
+    }
+
+    /// Returns after the one picture that was asked for, or when a signal comes.
+    public func run(observer: (WatchUpdate) -> Void) -> WatchOutcome {
+        observer(.listening(interface: reception.interface.name, group: request.group))
+        while true {
+            let now = Poller.now()
+            let isBusy = receive(at: now)
+            if poller.isReadable(0), signals.take() { return .interrupted }
+            for (bytes, destination) in model.queries(at: now) { _ = reception.replySocket.send(bytes, to: destination) }
+            if now >= nextPicture {
+                var snapshot = model.snapshot(at: now)
+                snapshot.elapsed = now - began
+                observer(.picture(snapshot))
+                if request.once != nil { return model.isEmpty ? .nothing : .shown }
+                model.expire(at: now)
+                nextPicture = now + request.refresh
+            }
+            poller.wait(until: isBusy ? now : min(nextPicture, model.nextQuery(after: now)))
+        }
+    }
+
+    private func receive(at now: Instant) -> Bool {
+        var isBusy = false
+        var regions: Set<SocketAddress> = []
+        for _ in 0..<HostLimits.receiveRounds {
+            isBusy = unsafe reception.receive(isReady: { poller.isReadable($0 + 1) }) { bytes, origin in
+                guard bytes.count >= PacketHeader.length else { return }
+                let datagram = unsafe RawSpan(_unsafeBytes: bytes)
+                if PacketHeader.kind(of: datagram) == .advertisement {
+                    if let region = unsafe Reception.advertisedRegion(in: bytes) { regions.insert(region) }
+                } else {
+                    model.handle(datagram, from: origin.source, at: now)
+                }
+            }
+            if !isBusy { break }
+        }
+        var isNew = false
+        for region in regions where regions.count <= HostLimits.regions && reception.join(region, at: now) { isNew = true }
+        if isNew { poller = Poller([signals.descriptor.raw] + reception.descriptors) }
+        return isBusy && !isNew
+    }
+}

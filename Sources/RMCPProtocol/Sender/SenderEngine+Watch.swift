@@ -1,0 +1,51 @@
+import DequeModule
+
+/// What a parent tells those who watch. It answers so many a second and no more: whoever asks, and however often, takes
+/// next to nothing from the children.
+extension SenderEngine {
+    mutating func answer(_ query: WatchQuery, to source: SocketAddress, at now: Instant) {
+        if let report = report(for: query, at: now) { enqueue(.report(report), to: .peer(source)) }
+    }
+
+    /// The same for a host that was asked at the socket of its upper half, and answers from there.
+    mutating func answer(toWatcher datagram: RawSpan, from source: SocketAddress, at now: Instant) -> [UInt8]? {
+        guard let (header, packet) = try? Packet.parse(datagram), case .query(let query) = packet else {
+            counters.malformed += 1
+            return nil
+        }
+        guard header.sessionTag == session.tag, header.transmitter != transmitter, !isFinished else {
+            counters.foreign += 1
+            return nil
+        }
+        return report(for: query, at: now).map { encode(.report($0), to: .peer(source)) }
+    }
+
+    /// Nil when enough have been answered in the last second.
+    private mutating func report(for query: WatchQuery, at now: Instant) -> WatchReport? {
+        while let oldest = reportTimes.first, now - oldest >= .seconds(1) { reportTimes.removeFirst() }
+        guard reportTimes.count < configuration.maximumReportsPerSecond else { return nil }
+        reportTimes.append(now)
+        let nodes = children.nodes(from: query.firstNode, limit: WatchReport.maximumNodes)
+        var counts = WatchReport.Counts()
+        counts.firstBytes = counters.firstBytes
+        counts.repairBytes = counters.repairBytes
+        counts.catchUpBytes = counters.catchUpBytes
+        counts.naks = counters.naksReceived
+        let reached = min(position.chunk, Limits.maximumChunks)
+        let held = repeater.map { UInt32(clamping: $0.held.count) } ?? reached
+        let behind = repeater.map { $0.held.overlap(with: 0..<reached).reduce(0) { $0 + UInt32($1.count) } } ?? reached
+        return WatchReport(
+            nonce: query.nonce, session: session, phase: sessionPhase, role: repeater.map { $0.isRelay ? .relay : .repair } ?? .sender,
+            rate: UInt64(rate), position: reached, chunkCount: announcedChunkCount, chunksHeld: held, holes: reached - behind, counts: counts,
+            children: UInt32(clamping: children.childCount), nodeCount: UInt32(clamping: children.nodeCount), firstNode: query.firstNode,
+            nodes: nodes, path: repeater?.path ?? [], histogram: children.receivers)
+    }
+
+    /// By END, or by the length that was announced.
+    private var announcedChunkCount: UInt32? {
+        if let end = endOfTable { return end.chunkCount }
+        guard let length = announce.contentLength else { return nil }
+        let chunkLength = UInt64(announce.chunkLength)
+        return UInt32(clamping: length / chunkLength + (length % chunkLength == 0 ? 0 : 1))
+    }
+}

@@ -18,27 +18,32 @@ struct AssemblySlot: Sendable {
     var isWithHost = false
 }
 
-/// The bounded window in which chunks are assembled. A slot is an index that the host pairs with a buffer.
+/// The bounded window in which chunks are assembled. A slot is an index that the host pairs with a buffer. Slots come into
+/// being as they are first needed: most receivers need few of them, and who looks through all of them finds few.
 struct AssemblySlots: Sendable {
-    private var slots: [AssemblySlot]
+    private var slots: [AssemblySlot] = []
+    private let limit: Int
+    private let packetCapacity: Int
     /// Slot of a chunk, for packets that are out of order.
     private var index: [UInt32: Int] = [:]
-    private var free: [Int]
+    /// Those that were in use before.
+    private var free: [Int] = []
     private var withHostCount = 0
     private var lastChunk: UInt32 = .max
     private var lastSlot = 0
 
     init(count: Int, packetCapacity: Int) {
-        slots = Array(repeating: AssemblySlot(received: PacketSet(capacity: packetCapacity)), count: count)
-        free = Array((0..<count).reversed())
+        limit = count
+        self.packetCapacity = packetCapacity
     }
 
-    var count: Int { slots.count }
-    var freeCount: Int { free.count }
+    var count: Int { limit }
+    var freeCount: Int { limit - usedCount }
     var usedCount: Int { slots.count - free.count }
     /// Share of the slots that wait for the host's storage (0...1). Those that wait for packets are no sign of a slow
     /// host: sending slower would not bring them their packets.
-    var storageShare: Double { Double(withHostCount) / Double(max(1, slots.count)) }
+    var storageShare: Double { Double(withHostCount) / Double(max(1, limit)) }
+    /// Of all slots that were ever in use.
     var indices: Range<Int> { slots.indices }
 
     subscript(slot: Int) -> AssemblySlot {
@@ -55,7 +60,9 @@ struct AssemblySlots: Sendable {
     }
 
     mutating func allocate(chunk: UInt32, isCatchUp: Bool, at now: Instant) -> Int? {
-        guard let slot = free.popLast() else { return nil }
+        guard freeCount > 0 else { return nil }
+        let slot = free.popLast() ?? slots.count
+        if slot == slots.count { slots.append(AssemblySlot(received: PacketSet(capacity: packetCapacity))) }
         slots[slot].isInUse = true
         slots[slot].chunk = chunk
         slots[slot].received.removeAll()

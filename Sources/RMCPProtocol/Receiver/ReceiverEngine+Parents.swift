@@ -16,7 +16,7 @@ extension ReceiverEngine {
 
     /// Whether a datagram's transmitter is one of this session's parents; a HEARTBEAT makes it one.
     mutating func isKnown(_ header: PacketHeader, from source: SocketAddress, at now: Instant) -> Bool {
-        if parents[header.transmitter] == nil {
+        if !parents.contains(header.transmitter) {
             guard header.kind == .heartbeat, header.transmitter != transmitter, header.transmitter != downstreamTransmitter, !wantsStream,
                 parents.add(header.transmitter, at: source, now: now)
             else { return false }

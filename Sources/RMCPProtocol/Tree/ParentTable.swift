@@ -41,11 +41,12 @@ struct ParentTable: Sendable {
     }
 
     subscript(transmitter: UInt32) -> ParentCandidate? { candidates.first { $0.transmitter == transmitter } }
+    func contains(_ transmitter: UInt32) -> Bool { candidates.contains { $0.transmitter == transmitter } }
     var root: ParentCandidate? { candidates.first { $0.isRoot } }
 
     /// False when there is no room. Forged parents cannot push out real ones: the longest silent goes first.
     mutating func add(_ transmitter: UInt32, at address: SocketAddress, now: Instant) -> Bool {
-        if self[transmitter] != nil { return true }
+        if contains(transmitter) { return true }
         if candidates.count >= limit {
             let silent = candidates.indices.filter { now - candidates[$0].lastHeard >= timeout }
             guard let silent = silent.min(by: { candidates[$0].lastHeard < candidates[$1].lastHeard }) else { return false }

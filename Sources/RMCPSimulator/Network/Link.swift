@@ -89,8 +89,9 @@ struct Link {
     }
 }
 
-/// What travels: control packets as they are, DATA as headers with fingerprints for payload.
-enum Payload {
+/// What travels: control packets as they are, DATA as headers with fingerprints for payload. Indirect, since one
+/// multicast train waits at thousands of nodes at once.
+indirect enum Payload {
     case bytes([UInt8])
     /// The packets of a batch whose bit is set in `mask`, with the record that says what their payload is.
     case batch(DataBatch, record: ChunkRecord, mask: UInt64)

@@ -11,6 +11,8 @@ public struct ReceiverHostModel: Sendable {
     public var trusts: Trust
     /// False makes the hook after a bundle fail.
     public var hookSucceeds = true
+    /// The process ends after a bundle, as `rmcp recv --once` does.
+    public var exitsWhenDone = false
 
     public enum Trust: Sendable, Hashable {
         /// The key of the senders that the scenario adds.
@@ -35,17 +37,17 @@ struct ReceiverNode {
     final class Session {
         var engine: ReceiverEngine
         let announce: Announce
-        /// What lies in each slot's buffer, by packet.
-        var buffers: [[UInt64]]
+        var buffers: SlotBuffers
         var isCommitted = false
 
-        init(engine: ReceiverEngine, announce: Announce, slots: Int) {
+        init(engine: ReceiverEngine, announce: Announce) {
             self.engine = engine
             self.announce = announce
-            let packets = ChunkGeometry.packetCount(
-                encodedLength: announce.chunkLength, payloadLength: UInt16(Limits.minimumPayloadLength))
-            buffers = Array(repeating: Array(repeating: 0, count: packets), count: slots)
+            buffers = SlotBuffers(chunkLength: announce.chunkLength)
         }
+
+        /// Asks the engine where it is: reading a class's property copies it first, all of it.
+        func inPlace<Answer>(_ body: (inout ReceiverEngine) -> Answer) -> Answer { body(&engine) }
     }
 
     struct Queued {

@@ -6,18 +6,18 @@ struct RepairNode {
     final class Session {
         var engine: RepairEngine
         let announce: Announce
-        /// What lies in each slot's buffer, by packet.
-        var buffers: [[UInt64]]
+        var buffers: SlotBuffers
         /// Chunks whose bytes are in memory: sending any other is the engine's mistake.
         var resident: Set<UInt32> = []
 
-        init(engine: RepairEngine, announce: Announce, slots: Int) {
+        init(engine: RepairEngine, announce: Announce) {
             self.engine = engine
             self.announce = announce
-            let packets = ChunkGeometry.packetCount(
-                encodedLength: announce.chunkLength, payloadLength: UInt16(Limits.minimumPayloadLength))
-            buffers = Array(repeating: Array(repeating: 0, count: packets), count: slots)
+            buffers = SlotBuffers(chunkLength: announce.chunkLength)
         }
+
+        /// Asks the engine where it is: reading a class's property copies it first, all of it.
+        func inPlace<Answer>(_ body: (inout RepairEngine) -> Answer) -> Answer { body(&engine) }
     }
 
     /// What the cache holds of a session.

@@ -7,8 +7,8 @@ extension World {
     func scheduleRead(_ index: Int) {
         guard !receivers[index].isReading, !receivers[index].node.socket.isEmpty else { return }
         receivers[index].isReading = true
-        let node = receivers[index].node
-        queue.schedule(.receiverRead(index, life: node.life), at: max(now, node.busyUntil, node.pausedUntil))
+        let time = max(now, receivers[index].node.busyUntil, receivers[index].node.pausedUntil)
+        queue.schedule(.receiverRead(index, life: receivers[index].node.life), at: time)
     }
 
     /// Reads one train of datagrams, as one receive call does.
@@ -41,8 +41,8 @@ extension World {
         }
         if let session = receivers[index].node.sessions[header.sessionTag] {
             if let placement = session.engine.handle(datagram: bytes, from: source, at: clock) {
-                let packet = placement.offset / Int(session.engine.announce.payloadLength)
-                session.buffers[placement.slot][packet] = fingerprint
+                let packet = placement.offset / Int(session.inPlace { $0.announce.payloadLength })
+                session.buffers.place(fingerprint, slot: placement.slot, packet: packet)
             }
             return
         }
@@ -66,7 +66,7 @@ extension World {
             isResumable: node.disk.hasPartial(ReceiverNode.diskName(announce)), verifier: SimulatedVerifier(),
             digest: SimulatedDigest(), seed: random.next(), at: clock)
         receivers[index].node.sessions[announce.session.tag] = ReceiverNode.Session(
-            engine: engine, announce: announce, slots: node.configuration.assemblySlots)
+            engine: engine, announce: announce)
         receivers[index].node.order.append(announce.session.tag)
         receivers[index].node.joinedAt[announce.session] = now
         log("receiver \(index): joins \(announce.name)")
@@ -84,12 +84,13 @@ extension World {
         let clock = now + offset
         var next = Instant.distantFuture
         for tag in receivers[index].node.order {
-            if let due = receivers[index].node.sessions[tag]?.engine.pollTimeout(), due <= clock {
-                receivers[index].node.sessions[tag]?.engine.handleTimeout(at: clock)
-            }
-            handleEvents(of: tag, at: index, clock: clock)
-            while let (bytes, parent) = receivers[index].node.sessions[tag]?.engine.pollTransmit(at: clock) { send(bytes, to: parent, from: index) }
-            if let due = receivers[index].node.sessions[tag]?.engine.pollTimeout() { next = min(next, due) }
+            guard let session = receivers[index].node.sessions[tag] else { continue }
+            if let due = session.inPlace({ $0.pollTimeout() }), due <= clock { session.engine.handleTimeout(at: clock) }
+            handleEvents(of: session, at: index, clock: clock)
+            // Its end took it off the books.
+            guard receivers[index].node.sessions[tag] != nil else { continue }
+            while let (bytes, parent) = session.engine.pollTransmit(at: clock) { send(bytes, to: parent, from: index) }
+            if let due = session.inPlace({ $0.pollTimeout() }) { next = min(next, due) }
         }
         if next < .distantFuture { wake(index, at: next + (.zero - offset)) }
     }
@@ -112,14 +113,12 @@ extension World {
         deliverUp(survivor, to: parent, from: source, at: arrival)
     }
 
-    private func handleEvents(of tag: UInt32, at index: Int, clock: Instant) {
-        while let event = receivers[index].node.sessions[tag]?.engine.pollEvent() {
-            guard let session = receivers[index].node.sessions[tag] else { return }
+    private func handleEvents(of session: ReceiverNode.Session, at index: Int, clock: Instant) {
+        while let event = session.engine.pollEvent() {
             let id = session.announce.session
             switch event {
             case .assembled(let slot, let chunk, let record):
-                let isGood = verify(
-                    session.buffers[slot], record, payloadLength: session.engine.announce.payloadLength)
+                let isGood = session.buffers.holds(record, slot: slot, payloadLength: session.engine.announce.payloadLength)
                 store(
                     isGood ? .stored(slot: slot, chunk: chunk, record: record) : .rejected(slot: slot, chunk: chunk),
                     bytes: Int(record.contentLength), session: id, at: index)
@@ -128,16 +127,11 @@ extension World {
             case .rejoin: receivers[index].isMember = receivers[index].mayJoin
             case .deaf: log("receiver \(index): deaf")
             case .commit(let end): store(.committed(end), bytes: 1 << 16, session: id, at: index)
-            case .finished(let state): finished(state, session: session, at: index)
+            case .finished(let state): return finished(state, session: session, at: index)
             case .parentChanged(let depth): log("receiver \(index): below depth \(depth - 1) now")
             case .refused, .page, .end, .announced: break
             }
         }
-    }
-
-    private func verify(_ buffer: [UInt64], _ record: ChunkRecord, payloadLength: UInt16) -> Bool {
-        let total = ChunkGeometry.packetCount(encodedLength: record.encodedLength, payloadLength: payloadLength)
-        return (0..<total).allSatisfy { buffer[$0] == SimulatedContent.fingerprint(of: record, packet: $0) }
     }
 
     private func store(_ result: StorageResult, bytes: Int, session: SessionID, at index: Int) {
@@ -168,6 +162,7 @@ extension World {
         case .stored(let slot, let chunk, let record):
             let isWritten = receivers[index].node.disk.write(
                 name, chunk: chunk, digest: record.contentDigest, length: record.contentLength)
+            session.buffers.release(slot)
             tell(isWritten ? .stored(slot: slot, chunk: chunk) : .failed(.failedStorage))
         case .rejected(let slot, let chunk): tell(.rejected(slot: slot, chunk: chunk))
         case .checked(let chunk, let record):
@@ -215,5 +210,15 @@ extension World {
         while let (bytes, parent) = receivers[index].node.sessions[id.tag]?.engine.pollTransmit(at: clock) { send(bytes, to: parent, from: index) }
         receivers[index].node.retire(id.tag)
         receivers[index].node.directory.end(id, mayReturn: state == .failedSender)
+        if receivers[index].node.host.exitsWhenDone { exit(index) }
+    }
+
+    /// The process ends of itself: what it leaves is on its disk.
+    private func exit(_ index: Int) {
+        receivers[index].isMember = false
+        receivers[index].node.isRunning = false
+        receivers[index].node.life += 1
+        receivers[index].node.socket = []
+        receivers[index].node.socketBytes = 0
     }
 }

@@ -9,6 +9,7 @@ extension World {
         /// Into the region.
         var egress: Link
         var nextWake = Instant.distantFuture
+        let subnet: Int
     }
 
     enum RepairWork {
@@ -27,7 +28,10 @@ extension World {
     ) -> Int {
         let node = RepairNode(model: model, configuration: configuration, trustedKeys: trustedKeys)
         repairNodes.append(
-            RepairSite(node: node, downlink: Link(model: downlink), uplink: Link(model: uplink), egress: Link(model: egress)))
+            RepairSite(
+                node: node, downlink: Link(model: downlink), uplink: Link(model: uplink), egress: Link(model: egress),
+                subnet: model.subnet))
+        noteRepairNode(repairNodes.count - 1, inSubnet: model.subnet)
         return repairNodes.count - 1
     }
 
@@ -44,11 +48,12 @@ extension World {
             if let session = repairNodes[index].node.sessions[header.sessionTag] {
                 switch header.kind {
                 case .nak, .status, .attach, .detach: session.engine.handle(child: bytes, from: source, at: now)
-                case .announce where session.engine.upstream == nil:
+                case .announce where session.inPlace({ $0.upstream == nil }):
                     session.engine.handleAnnounce(from: source, transmitter: header.transmitter, at: now)
                 default:
                     if let placement = session.engine.handle(upstream: bytes, from: source, timeToLive: timeToLive, at: now) {
-                        session.buffers[placement.slot][placement.offset / Int(session.engine.payloadLength)] = fingerprint
+                        let packet = placement.offset / Int(session.inPlace { $0.payloadLength })
+                        session.buffers.place(fingerprint, slot: placement.slot, packet: packet)
                     }
                 }
             } else {
@@ -78,7 +83,7 @@ extension World {
             identity: UInt32.random(in: 1...(.max), using: &random), announce: announce, signature: signature, mode: node.model.mode,
             configuration: node.configuration,
             verifier: SimulatedVerifier(), digest: SimulatedDigest(), seed: random.next(), at: now)
-        let session = RepairNode.Session(engine: engine, announce: announce, slots: node.configuration.assemblySlots)
+        let session = RepairNode.Session(engine: engine, announce: announce)
         repairNodes[index].node.sessions[announce.session.tag] = session
         repairNodes[index].node.order.append(announce.session.tag)
         guard let cached = node.cache[announce.session] else {
@@ -111,7 +116,7 @@ extension World {
         var next = Instant.distantFuture
         for tag in repairNodes[index].node.order {
             guard let session = repairNodes[index].node.sessions[tag] else { continue }
-            if let due = session.engine.pollTimeout(at: now), due <= now { session.engine.handleTimeout(at: now) }
+            if let due = session.inPlace({ $0.pollTimeout(at: now) }), due <= now { session.engine.handleTimeout(at: now) }
             for _ in 0..<4 {
                 handleRepairEvents(session, at: index)
                 while let (bytes, parent) = session.engine.pollUpstream(at: now) { sendUp(bytes, to: parent, from: index) }
@@ -122,9 +127,9 @@ extension World {
                 }
                 if sent == 0 { break }
             }
-            if session.engine.downstream.isFinished {
+            if session.inPlace({ $0.downstream.isFinished }) {
                 repairNodes[index].node.retire(tag)
-            } else if let due = session.engine.pollTimeout(at: now) {
+            } else if let due = session.inPlace({ $0.pollTimeout(at: now) }) {
                 next = min(next, due)
             }
         }
@@ -153,8 +158,7 @@ extension World {
         let id = session.announce.session
         switch event {
         case .assembled(let slot, let chunk, let record):
-            let total = ChunkGeometry.packetCount(encodedLength: record.encodedLength, payloadLength: session.engine.payloadLength)
-            let isGood = (0..<total).allSatisfy { session.buffers[slot][$0] == SimulatedContent.fingerprint(of: record, packet: $0) }
+            let isGood = session.buffers.holds(record, slot: slot, payloadLength: session.engine.payloadLength)
             schedule(
                 isGood ? .stored(slot: slot, chunk: chunk, record: record) : .rejected(slot: slot, chunk: chunk),
                 bytes: Int(record.encodedLength), session: id, at: index)
@@ -191,6 +195,7 @@ extension World {
         case .stored(let slot, let chunk, let record):
             repairNodes[index].node.cache[id]?.chunks[chunk] = record.encodedDigest
             session.resident.insert(chunk)
+            session.buffers.release(slot)
             session.engine.handle(.stored(slot: slot, chunk: chunk), at: now)
         case .rejected(let slot, let chunk): session.engine.handle(.rejected(slot: slot, chunk: chunk), at: now)
         case .checked(let chunk, let record):
@@ -228,7 +233,7 @@ extension World {
             (payload, destination) = (.bytes(bytes), to)
         case .data(let batch):
             guard character != .blackHole else { return }
-            guard session.resident.contains(batch.chunk), let record = session.engine.record(of: batch.chunk) else {
+            guard session.resident.contains(batch.chunk), let record = session.inPlace({ $0.record(of: batch.chunk) }) else {
                 return violations.append("repair node \(index) sends chunk \(batch.chunk) without holding it")
             }
             repairNodes[index].node.repairBytes += UInt64(batch.byteCount)
@@ -250,10 +255,10 @@ extension World {
 
     /// A copy down the link of each member of the subnets.
     private func multicast(_ payload: Payload, toSubnets reach: [Int], from source: SocketAddress, except node: Int, at time: Instant) {
-        for receiver in receivers.indices where receivers[receiver].isMember && reach.contains(receivers[receiver].subnet) {
+        for receiver in receivers(inSubnets: reach) where receivers[receiver].isMember {
             carry(payload, to: receiver, from: source, at: time)
         }
-        for other in repairNodes.indices where other != node && reach.contains(repairNodes[other].node.model.subnet) {
+        for other in repairNodes(inSubnets: reach) where other != node {
             carry(payload, toRepairNode: other, from: source, hops: 0, at: time)
         }
     }

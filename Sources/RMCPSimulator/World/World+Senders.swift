@@ -79,16 +79,22 @@ extension World {
             }
             return
         }
-        var arrivals = [0: (surviving, atSwitch)]
-        for subnet in subnets.keys.sorted() { arrivals[subnet] = through(subnet, surviving, at: atSwitch) }
+        // By subnet; nil where nothing came through. Those that have no link of their own get what left the switch.
+        var arrivals: [Int: (Payload, Instant)?] = [:]
+        for subnet in subnets.keys.sorted() { arrivals.updateValue(through(subnet, surviving, at: atSwitch), forKey: subnet) }
+        // Neighbours are mostly in one subnet.
+        var last = (subnet: Int.min, arrival: Optional((surviving, atSwitch)))
+        func arrival(at subnet: Int) -> (Payload, Instant)? {
+            if last.subnet != subnet { last = (subnet, arrivals[subnet] ?? (surviving, atSwitch)) }
+            return last.arrival
+        }
         for receiver in receivers.indices where receivers[receiver].isMember {
-            let subnet = receivers[receiver].subnet
-            guard let (payload, time) = subnets[subnet] == nil ? (surviving, atSwitch) : arrivals[subnet] else { continue }
+            guard let (payload, time) = arrival(at: receivers[receiver].subnet) else { continue }
             carry(payload, to: receiver, from: source, at: time)
         }
         for node in repairNodes.indices where repairNodes[node].node.model.mode == .repair {
-            let subnet = repairNodes[node].node.model.subnet
-            guard let (payload, time) = subnets[subnet] == nil ? (surviving, atSwitch) : arrivals[subnet] else { continue }
+            let subnet = repairNodes[node].subnet
+            guard let (payload, time) = arrival(at: subnet) else { continue }
             carry(payload, toRepairNode: node, from: source, hops: subnet == 0 ? 0 : 1, at: time)
         }
     }
@@ -139,6 +145,7 @@ extension World {
                 let length = DataHeader.length + batch.payloadRange(at: packet).count
                 if !link.loses(kind: .data, length: length, using: &random) { left |= 1 << UInt64(packet) }
             }
+            if left == mask { return payload }
             return left == 0 ? nil : .batch(batch, record: record, mask: left)
         }
     }

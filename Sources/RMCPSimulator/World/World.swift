@@ -16,10 +16,11 @@ public final class World {
         case receiverArrival(Int, Payload, SocketAddress, bytes: Int, datagrams: Int)
         case repairArrival(Int, Payload, SocketAddress, timeToLive: UInt8?)
         case repairWake(Int, life: Int)
-        case repairWork(Int, life: Int, SessionID, RepairWork)
+        // Indirect where a record would make every event large.
+        indirect case repairWork(Int, life: Int, SessionID, RepairWork)
         case receiverRead(Int, life: Int)
         case receiverWake(Int, life: Int)
-        case storage(Int, life: Int, SessionID, StorageResult)
+        indirect case storage(Int, life: Int, SessionID, StorageResult)
         case action(Int)
     }
 
@@ -40,6 +41,9 @@ public final class World {
     var senders: [SenderSite] = []
     var receivers: [ReceiverSite] = []
     var repairNodes: [RepairSite] = []
+    /// Who is where, in the order of indices: a region's multicast costs what its subnets hold, not what the world does.
+    private var receiversOfSubnet: [Int: [Int]] = [:]
+    private var repairNodesOfSubnet: [Int: [Int]] = [:]
     /// Links between subnets and the senders, which are in subnet 0; those without a model neither lose nor delay.
     var subnets: [Int: Link] = [:]
     var actions: [(World) -> Void] = []
@@ -53,13 +57,16 @@ public final class World {
     public private(set) var eventCount = 0
     private var scratch = [UInt8](repeating: 0, count: 16_384)
     private var spins = 0
+    /// The receiver that was last seen to be at work: while it is, the run is not over, whoever else is.
+    private var busyReceiver = 0
 
     struct SenderSite {
         var node: SenderNode
         var egress: Link
         var isRunning = true
         var nextWake = Instant.distantFuture
-        var naksSeen = 0
+        /// What came to it, and when.
+        var feedback = FeedbackMeter()
     }
 
     struct ReceiverSite {
@@ -71,7 +78,7 @@ public final class World {
         var mayJoin = true
         var nextWake = Instant.distantFuture
         var isReading = false
-        var subnet = 0
+        let subnet: Int
     }
 
     public init(seed: UInt64) {
@@ -115,7 +122,19 @@ public final class World {
     ) -> Int {
         let node = ReceiverNode(host: host, configuration: configuration, trustedKeys: trustedKeys)
         receivers.append(ReceiverSite(node: node, downlink: Link(model: downlink), uplink: Link(model: uplink), subnet: subnet))
+        receiversOfSubnet[subnet, default: []].append(receivers.count - 1)
         return receivers.count - 1
+    }
+
+    func noteRepairNode(_ index: Int, inSubnet subnet: Int) { repairNodesOfSubnet[subnet, default: []].append(index) }
+
+    /// Indices of all receivers in the subnets, ascending: the order decides who draws which random number.
+    func receivers(inSubnets subnets: [Int]) -> [Int] { Self.members(of: receiversOfSubnet, in: subnets) }
+    func repairNodes(inSubnets subnets: [Int]) -> [Int] { Self.members(of: repairNodesOfSubnet, in: subnets) }
+
+    private static func members(of index: [Int: [Int]], in subnets: [Int]) -> [Int] {
+        if subnets.count == 1 { return index[subnets[0]] ?? [] }
+        return Set(subnets).flatMap { index[$0] ?? [] }.sorted()
     }
 
     /// Something that the scenario does to the world, `after` its start.
@@ -139,7 +158,7 @@ public final class World {
         let end = Self.start + limit
         while let next = queue.nextTime, next <= end, let (time, event) = queue.popFirst() {
             if time > now { spins = 0 } else { spins += 1 }
-            if spins == 200_000 {
+            if spins == spinLimit {
                 violations.append("the same instant never ends: \(event) is due over and over; \(senders.map { "rate \($0.node.engine.rate)" })")
                 return
             }
@@ -151,15 +170,26 @@ public final class World {
         now = max(now, queue.nextTime == nil ? now : end)
     }
 
+    /// Every node may have something to do at one instant, such as reading what was multicast.
+    private var spinLimit: Int { 200_000 + 10 * (receivers.count + repairNodes.count) }
+
     private var isOver: Bool {
-        guard pendingActions == 0 else { return false }
-        return senders.allSatisfy { !$0.isRunning || $0.node.engine.isFinished }
-            && receivers.allSatisfy { $0.node.sessions.isEmpty } && latecomersAreServed
+        // Looked at after every event: what is cheap and mostly decides comes first, and the search goes on from where
+        // it last ended.
+        if pendingActions > 0 || (busyReceiver < receivers.count && isBusy(receiver: busyReceiver)) { return false }
+        for sender in senders.indices where senders[sender].isRunning && !senders[sender].node.engine.isFinished { return false }
+        for _ in receivers.indices {
+            if isBusy(receiver: busyReceiver) { return false }
+            busyReceiver = (busyReceiver + 1) % receivers.count
+        }
+        return true
     }
 
     /// Repair nodes serve on when the sender has gone: whoever is there gets something, or its scenario's time runs out.
-    private var latecomersAreServed: Bool {
-        repairNodes.isEmpty || receivers.allSatisfy { !$0.node.isRunning || !$0.node.completed.isEmpty || !$0.node.failed.isEmpty }
+    private func isBusy(receiver index: Int) -> Bool {
+        if !receivers[index].node.sessions.isEmpty { return true }
+        guard !repairNodes.isEmpty, receivers[index].node.isRunning else { return false }
+        return receivers[index].node.completed.isEmpty && receivers[index].node.failed.isEmpty
     }
 
     private var performedActions = 0
@@ -178,6 +208,7 @@ public final class World {
         case .senderArrival(let index, let bytes, let source):
             guard senders[index].isRunning else { return }
             note(2, index)
+            if let kind = unsafe try? PacketHeader(of: bytes.span.bytes).kind { senders[index].feedback.note(kind, at: now) }
             unsafe senders[index].node.engine.handle(datagram: bytes.span.bytes, from: source, at: now)
             driveSender(index)
         case .receiverArrival(let index, let payload, let source, let bytes, let datagrams):

@@ -1,0 +1,168 @@
+public import RMCPProtocol
+
+/// One transfer to many: a sender, repair nodes in a subnet each, and receivers spread evenly over the subnets. Not one
+/// of the scenarios, since it is about what a run costs and what the sender hears, and takes minutes.
+public struct Scale: Sendable {
+    public var repairNodes: Int
+    public var receivers: Int
+    public var chunks: Int
+    public var chunkLength: UInt32
+    /// Chance that a datagram is lost on the link of each repair node and each receiver, independently (0...1).
+    public var loss: Double
+    /// Bits per second; fixed, so that runs of different sizes can be compared.
+    public var rate: UInt64
+    public var seed: UInt64
+
+    public init(
+        repairNodes: Int, receivers: Int, chunks: Int = 64, chunkLength: UInt32 = 16 << 10, loss: Double = 0.01,
+        rate: UInt64 = 4_000_000, seed: UInt64 = 1
+    ) {
+        self.repairNodes = repairNodes
+        self.receivers = receivers
+        self.chunks = chunks
+        self.chunkLength = chunkLength
+        self.loss = loss
+        self.rate = rate
+        self.seed = seed
+    }
+
+    /// Simulated time after which a run is given up.
+    private static let limit = Interval.seconds(300)
+    /// Receivers are started over this time, as a script that walks a list of hosts would: in so many steps.
+    private static let joinTime = Interval.seconds(1)
+    private static let joinSteps = 50
+
+    public func run() -> ScaleResult {
+        let world = World(seed: seed)
+        build(world)
+        world.run(limit: Self.limit)
+        return ScaleResult(of: world, settings: self)
+    }
+
+    private var configuration: Configuration {
+        var configuration = Tree.configuration
+        configuration.fixedRate = rate
+        // Until all have joined.
+        configuration.minimumWait = .seconds(2)
+        configuration.maximumWait = .seconds(30)
+        // Longer trains than a switch likes: here an event for each train and receiver is what costs time.
+        configuration.batchDuration = .milliseconds(20)
+        return configuration
+    }
+
+    private func build(_ world: World) {
+        let configuration = configuration
+        for subnet in 1...max(1, repairNodes) {
+            world.setSubnet(subnet, link: Setting.gigabit)
+            guard repairNodes > 0 else { continue }
+            world.addRepairNode(
+                RepairNodeModel(subnet: subnet), configuration: configuration, downlink: Setting.lossy(.random(loss)),
+                egress: Setting.gigabit)
+        }
+        var host = ReceiverHostModel()
+        host.exitsWhenDone = true
+        for index in 0..<receivers {
+            let receiver = world.addReceiver(
+                configuration: configuration, downlink: Setting.lossy(.random(loss)), host: host,
+                subnet: index % max(1, repairNodes) + 1)
+            world.setMulticast(ofReceiver: receiver, delivered: false)
+        }
+        for step in 0..<Self.joinSteps {
+            world.after(Self.joinTime * (Double(step) / Double(Self.joinSteps))) { world in
+                for receiver in stride(from: step, to: world.receiverCount, by: Self.joinSteps) {
+                    world.setMulticast(ofReceiver: receiver, delivered: true)
+                }
+            }
+        }
+        let content = SimulatedContent(seed: seed, length: UInt64(chunks) * UInt64(chunkLength), chunkLength: chunkLength)
+        world.addSender(content: content, configuration: configuration, egress: Setting.gigabit)
+    }
+}
+
+/// What a run at scale came to. Rates at the sender are those from the start of the stream until the last receiver has
+/// everything; what comes while receivers join is counted apart.
+public struct ScaleResult: Sendable {
+    public let settings: Scale
+    /// What is wrong, in words; empty when every receiver has everything and the sender knows it.
+    public let failures: [String]
+    public let traceHash: UInt64
+    public let events: Int
+    public let simulated: Interval
+    /// From the start of the stream to the last receiver.
+    public let transfer: Interval
+    public let joinStatuses: Int
+    public let naks: Int
+    public let statuses: Int
+    /// STATUS and NAK datagrams in the busiest second of the transfer.
+    public let busiestSecond: Int
+    /// DATA bytes that left the sender over the bundle's.
+    public let copies: Double
+    public let median: Interval
+    public let percentile99: Interval
+    /// NAKs that receivers and repair nodes sent, to whomever.
+    public let naksOfReceivers: UInt64
+    public let naksOfRepairNodes: Int
+
+    init(of world: World, settings: Scale) {
+        self.settings = settings
+        let session = world.session(ofSender: 0)
+        let start = world.startTime(ofSender: 0) ?? World.start
+        let times = world.receivers.compactMap { $0.node.completed[session] }.map { $0 - start }.sorted()
+        failures = world.violations + Self.failures(of: world, completed: times.count)
+        traceHash = world.traceHash
+        events = world.eventCount
+        simulated = world.now - World.start
+        transfer = times.last ?? .zero
+        median = times.isEmpty ? .zero : times[times.count / 2]
+        percentile99 = times.isEmpty ? .zero : times[min(times.count - 1, times.count * 99 / 100)]
+        let feedback = world.senders[0].feedback
+        joinStatuses = feedback.count(.status, from: World.start, to: start)
+        naks = feedback.count(.nak, from: start, to: start + transfer)
+        statuses = feedback.count(.status, from: start, to: start + transfer)
+        busiestSecond = feedback.busiestSecond(from: start, to: start + transfer)
+        let counters = world.counters(ofSender: 0)
+        let data = counters.firstBytes + counters.repairBytes + counters.catchUpBytes
+        copies = Double(data) / Double(max(1, world.encodedLength(ofSender: 0)))
+        naksOfReceivers = world.receivers.indices.reduce(0) { $0 + world.counters(ofReceiver: $1).naksSent }
+        naksOfRepairNodes = world.repairNodes.reduce(0) { $0 + $1.node.naksSent }
+    }
+
+    private static func failures(of world: World, completed: Int) -> [String] {
+        let missing = world.receiverCount - completed
+        return (missing > 0 ? ["\(missing) of \(world.receiverCount) receivers did not complete"] : []) + Expect.outcome(world, .complete)
+    }
+
+    private func perSecond(_ count: Int) -> Double { transfer > .zero ? Double(count) / transfer.inSeconds : 0 }
+    public var naksPerSecond: Double { perSecond(naks) }
+    public var statusesPerSecond: Double { perSecond(statuses) }
+}
+
+/// What came to a sender, in tenths of a second since the world began.
+struct FeedbackMeter {
+    private var counts: [PacketKind: [Int]] = [:]
+    private static let tenth: Int64 = 100_000_000
+
+    private static func position(of instant: Instant) -> Int { Int((instant - World.start).nanoseconds / tenth) }
+
+    mutating func note(_ kind: PacketKind, at now: Instant) {
+        let position = Self.position(of: now)
+        var tenths = counts[kind] ?? []
+        // Or the array in the dictionary would be copied.
+        counts[kind] = nil
+        while tenths.count <= position { tenths.append(0) }
+        tenths[position] += 1
+        counts[kind] = tenths
+    }
+
+    func count(_ kind: PacketKind, from start: Instant, to end: Instant) -> Int {
+        (counts[kind] ?? []).prefix(Self.position(of: end) + 1).dropFirst(Self.position(of: start)).reduce(0, +)
+    }
+
+    /// NAKs and statuses in the busiest ten tenths in a row that begin between two instants.
+    func busiestSecond(from start: Instant, to end: Instant) -> Int {
+        (Self.position(of: start)...Self.position(of: end)).reduce(0) { most, first in
+            let sum = [PacketKind.nak, .status].reduce(0) { $0 + (counts[$1] ?? []).dropFirst(first).prefix(10).reduce(0, +) }
+            return max(most, sum)
+        }
+    }
+}

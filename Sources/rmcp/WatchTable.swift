@@ -50,7 +50,7 @@ struct WatchTable {
         Column(head: "LOST", importance: 8, minimumWidth: 4) { count($0, [.lost]) },
         Column(head: "LOSS", importance: 5, minimumWidth: 6) { $0.loss.map { Units.percent($0) } ?? "-" },
         Column(head: "REPAIRS", importance: 6, minimumWidth: 9) { $0.repairedBytes.map { Units.size($0) } ?? "-" },
-        Column(head: "SENDING", importance: 5, minimumWidth: 8) { $0.sending.map { $0 < 1 ? "0" : Units.rate(bitsPerSecond: $0) } ?? "-" },
+        Column(head: "SENDING", importance: 5, minimumWidth: 8) { sending($0) },
     ]
 
     private static let verboseColumns = [
@@ -63,6 +63,11 @@ struct WatchTable {
 
     /// All is only said when it is all.
     private static func percent(_ share: Double) -> String { share < 1 ? Units.percent(min(share, 0.99)) : "100 %" }
+
+    private static func sending(_ node: WatchedNode) -> String {
+        guard let sending = node.sending, !node.isGone else { return "-" }
+        return sending < 1 ? "0" : Units.rate(bitsPerSecond: sending)
+    }
 
     private static func count(_ node: WatchedNode, _ states: [ReceiverState]) -> String {
         guard let histogram = node.report?.histogram else { return "-" }
@@ -117,11 +122,11 @@ struct WatchTable {
         }
         let key = PublicKeyText.short(announce.key)
         switch session.signature {
-        case .trusted: parts.append("signed by \(key)…, trusted")
-        case .untrusted: parts.append("signed by \(key)…, NOT trusted")
+        case .trusted: parts.append("trusted (\(key)…)")
+        case .untrusted: parts.append("NOT trusted (\(key)…)")
         case .signed: parts.append("signed by \(key)…")
         case .unsigned: parts.append("NOT signed")
-        case .wrong: parts.append("WRONG signature in the name of \(key)…")
+        case .wrong: parts.append("WRONG signature (\(key)…)")
         }
         parts.append("session \(announce.session.text.prefix(8))")
         return parts.joined(separator: " · ")

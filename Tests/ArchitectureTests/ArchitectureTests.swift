@@ -137,7 +137,7 @@ import Testing
         }
     }
 
-    @Test("Every option of the command line is in its manual page", arguments: ["send", "recv", "repair", "keygen"])
+    @Test("Every option of the command line is in its manual page", arguments: ["send", "recv", "repair", "watch", "keygen"])
     func manualPages(command: String) throws {
         let page = try String(contentsOf: Self.root.appendingPathComponent("man/rmcp-\(command).1"), encoding: .utf8)
         let sources = try Self.files(in: "Sources/rmcp")

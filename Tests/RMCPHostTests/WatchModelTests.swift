@@ -56,12 +56,13 @@ import Testing
     @Test func signaturesAreLookedAt() {
         var forged = announce(0x0000_0002_0000_0000)
         forged.name = "forged"
-        for (keys, expected) in [([], WatchedSignature.signed), ([key.publicKey], .trusted), ([SigningKey().publicKey], .untrusted)]
-            as [(Set<PublicKey>, WatchedSignature)]
-        {
+        let cases: [(keys: Set<PublicKey>, expected: WatchedSignature)] = [
+            ([], .signed), ([key.publicKey], .trusted), ([SigningKey().publicKey], .untrusted),
+        ]
+        for (keys, expected) in cases {
             var model = model(trusting: keys)
             hear(&model, say(announce()), of: announce(), at: 0)
-            hear(&model, say(forged, signature: .none), of: forged, at: 0)
+            hear(&model, say(forged, signature: Signature.none), of: forged, at: 0)
             let unsigned = announce(0x0000_0003_0000_0000, isSigned: false)
             hear(&model, say(unsigned), of: unsigned, at: 0)
             #expect(model.snapshot(at: .zero).sessions.map(\.signature) == [expected, .wrong, .unsigned])
@@ -128,7 +129,7 @@ import Testing
         var model = model()
         for number in UInt64(1)...100 {
             let announce = announce(number << 32)
-            hear(&model, say(announce, signature: .none), of: announce, at: 0)
+            hear(&model, say(announce, signature: Signature.none), of: announce, at: 0)
         }
         for id in UInt32(1)...2_000 {
             let address = SocketAddress.ipv4(10, 0, UInt8(id >> 8), UInt8(id & 255), port: 9)

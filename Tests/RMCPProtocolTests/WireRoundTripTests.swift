@@ -127,7 +127,7 @@ import Testing
             bent[2] = version
             #expect(throws: WireError.foreignVersion) { try parse(bent) }
         }
-        for kind in UInt8.min...UInt8.max where !(1...14).contains(kind & 0x7F) {
+        for kind in UInt8.min...UInt8.max where !(1...16).contains(kind & 0x7F) {
             var bent = good
             bent[3] = kind
             #expect(throws: WireError.unknownKind) { try parse(bent) }

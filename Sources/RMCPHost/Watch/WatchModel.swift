@@ -66,6 +66,8 @@ struct WatchModel {
         if let known = sessions[tag] {
             if known.announce == announce {
                 sessions[tag]?.heard = now
+                // A forger may have said the same, only first.
+                if known.signature == .wrong { sessions[tag]?.signature = judge(announce, signature) }
                 return
             }
             // A sender may lower its datagrams' length. A signed session takes the place of one that only uses its tag.

@@ -27,7 +27,7 @@ extension SenderEngine {
         reportTimes.append(now)
         let nodes = children.nodes(from: query.firstNode, limit: WatchReport.maximumNodes)
         var counts = WatchReport.Counts()
-        counts.firstBytes = counters.firstBytes
+        counts.firstBytes = counters.firstBytes &+ counters.relayedBytes
         counts.repairBytes = counters.repairBytes
         counts.catchUpBytes = counters.catchUpBytes
         counts.naks = counters.naksReceived

@@ -193,6 +193,8 @@ import Testing
         let now = Instant.milliseconds(5)
         let placement = engine.handle(upstream: question.span.bytes, from: home, at: now)
         #expect(placement == nil)
+        // What all of a group hear none of them answers.
+        _ = engine.handle(upstream: question.span.bytes, from: .ipv4(10, 0, 0, 9, port: 1), timeToLive: 1, at: now)
         let polled = engine.pollUpstream(at: now)
         let (bytes, destination) = try #require(polled)
         #expect(destination == home)

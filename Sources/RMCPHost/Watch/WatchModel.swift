@@ -67,7 +67,8 @@ struct WatchModel {
             if known.announce == announce {
                 sessions[tag]?.heard = now
                 // A forger may have said the same, only first.
-                if known.signature == .wrong { sessions[tag]?.signature = judge(announce, signature) }
+                let judged = known.signature == .wrong ? judge(announce, signature) : known.signature
+                sessions[tag]?.signature = judged
                 return
             }
             // A sender may lower its datagrams' length. A signed session takes the place of one that only uses its tag.

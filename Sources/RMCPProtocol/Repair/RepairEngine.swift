@@ -155,12 +155,14 @@ public struct RepairEngine: Sendable {
     }
 
     /// Takes a datagram from above; for DATA that is wanted it answers where the payload goes.
+    /// - Parameter timeToLive: what is left of it; nil for one that came by unicast.
     public mutating func handle(
         upstream datagram: RawSpan, from source: SocketAddress, timeToLive: UInt8? = nil, at now: Instant
     ) -> Placement? {
-        // Whoever knows of this node by its parent asks where it is a child.
+        // Whoever knows of this node by its parent asks where it is a child. One question to a group must not have an answer
+        // from each of its repair nodes.
         if PacketHeader.kind(of: datagram) == .query {
-            if let answer = downstream.answer(toWatcher: datagram, from: source, at: now) { answers.append((answer, source)) }
+            if timeToLive == nil, let answer = downstream.answer(toWatcher: datagram, from: source, at: now) { answers.append((answer, source)) }
             return nil
         }
         if upstream == nil, mode == .repair, let (header, packet) = try? Packet.parse(datagram), header.sessionTag == session.tag,

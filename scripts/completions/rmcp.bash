@@ -173,13 +173,13 @@ _rmcp() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    send|recv|repair|keygen|help)
+    send|recv|repair|watch|keygen|help)
         # Offer subcommand argument completions
         "_rmcp_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'send recv repair keygen help' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'send recv repair watch keygen help' -- "${cur}"))
         ;;
     esac
 }
@@ -326,6 +326,33 @@ _rmcp_repair() {
         return
         ;;
     '--max-unicast-children')
+        return
+        ;;
+    '--trust')
+        return
+        ;;
+    esac
+}
+
+_rmcp_watch() {
+    repeating_flags=()
+    non_repeating_flags=(--json --quiet -q --verbose -v --once --version -h --help)
+    repeating_options=(--trust)
+    non_repeating_options=(--group -g --interface -i --config --metrics)
+    __rmcp_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--group'|'-g')
+        return
+        ;;
+    '--interface'|'-i')
+        return
+        ;;
+    '--config')
+        return
+        ;;
+    '--metrics')
         return
         ;;
     '--trust')

@@ -206,7 +206,7 @@ extension RandomSource {
                 StatusReport(
                     echo: TimestampEcho(timestamp: next(), delay: word()), longestDatagram: UInt16(int(0...65_535)),
                     // A cookie that is not the parent's own is dropped.
-                    isDeaf: chance(0.3), wantsStream: chance(0.3), cookie: chance(0.9) ? 0 : next(), histogram: histogram()))
+                    isDeaf: chance(0.3), wantsStream: chance(0.3), cookie: chance(0.97) ? 0 : next(), histogram: histogram()))
         case .acknowledgement: return .acknowledgement(sequence: word())
         case .solicitation: return .solicitation
         case .attach: return .attach(AttachRequest(nonce: next(), wantsStream: chance(0.5)))

@@ -14,13 +14,13 @@ struct ScaleCommand: ParsableCommand {
     @Option(help: "Repair nodes, each in a subnet of its own; 0 for none.") var nodes = 1_000
     @Option(help: "Receivers, spread evenly over the subnets.") var receivers = 100_000
     @Option(help: "Chunks of the bundle.") var chunks = 64
-    @Option(help: "Bytes of a chunk.") var chunkLength: UInt32 = 16 << 10
+    @Option(help: "Bytes of a chunk.") var chunkLength: UInt32 = 8 << 10
     @Option(help: "Chance of loss on each link (0 to 1).") var loss = 0.01
-    @Option(help: "Bits per second.") var rate: UInt64 = 4_000_000
+    @Option(help: "Bits per second.") var rate: UInt64 = 2_000_000
     @Option(help: "What decides everything else.") var seed: UInt64 = 1
-    @Option(help: "Numbers of receivers, separated by commas: a run of each with 100 to a repair node, or with --nodes-fixed.")
+    @Option(help: "Numbers of receivers, separated by commas: a run of each, with 100 to a repair node, and a table of them.")
     var sweep: String?
-    @Flag(help: "In a sweep, keep the number of repair nodes and not their fan-out.") var nodesFixed = false
+    @Flag(help: "In a sweep, keep the number of repair nodes and not of receivers below each.") var nodesFixed = false
     @Flag(help: "Print JSON, a line for each run.") var json = false
 
     func run() throws {

@@ -29,7 +29,7 @@ import Testing
         "RMCPHost": ["CLinuxNetwork", "Glibc", "Synchronization", "DequeModule", "RMCPProtocol", "RMCPContent"],
         "RMCPSimulator": ["RMCPProtocol", "DequeModule", "HeapModule"],
         "rmcp": ["ArgumentParser", "FoundationEssentials", "Glibc", "TOMLKit", "RMCPProtocol", "RMCPContent", "RMCPHost"],
-        "rmcp-simulate": ["ArgumentParser", "RMCPProtocol", "RMCPSimulator"],
+        "rmcp-simulate": ["ArgumentParser", "Glibc", "RMCPProtocol", "RMCPSimulator"],
     ]
 
     @Test("A module imports what it may, and nothing else", arguments: allowedImports.keys.sorted())

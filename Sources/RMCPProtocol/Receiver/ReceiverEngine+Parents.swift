@@ -108,8 +108,8 @@ extension ReceiverEngine {
         var next = attachment.nextDetach
         func consider(_ instant: Instant) { next = min(next ?? .distantFuture, instant) }
         if let move = attachment.moveAt { consider(move) }
-        guard parents.candidates.count > 1, let parent else { return next }
-        let silentAt = parent.lastHeard + configuration.parentTimeout
+        guard parents.candidates.count > 1, let lastHeard = parents.lastHeard(parentTransmitter) else { return next }
+        let silentAt = lastHeard + configuration.parentTimeout
         consider(silentAt > lastParentCheck ? silentAt : lastParentCheck + configuration.parentTimeout * 0.25)
         return next
     }

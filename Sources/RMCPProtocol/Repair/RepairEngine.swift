@@ -247,9 +247,9 @@ public struct RepairEngine: Sendable {
             default: events.append(.upstream(event))
             }
         }
-        guard let upstream else { return }
-        downstream.follow(
-            phase: upstream.sessionPhase, front: upstream.knownFront, path: upstream.path, rate: upstream.streamRate, at: now)
+        // Asked one by one: to unwrap the engine would copy it, for each datagram.
+        guard let phase = upstream?.sessionPhase, let path = upstream?.path, let rate = upstream?.streamRate else { return }
+        downstream.follow(phase: phase, front: upstream?.knownFront, path: path, rate: rate, at: now)
     }
 
     private mutating func keep(_ packet: Packet) {

@@ -50,7 +50,11 @@ struct RepairQueue: Sendable {
 
     /// Takes what one NAK lacks of one chunk; what was repaired within `holdOff` is left out.
     /// - Parameter asker: the child; nil for one that can only be answered by multicast.
-    mutating func request(chunk: UInt32, packets: PacketSet, by asker: UInt32? = nil, holdOff: Interval, at now: Instant) {
+    /// - Returns: what nobody had asked for yet.
+    @discardableResult
+    mutating func request(
+        chunk: UInt32, packets: PacketSet, by asker: UInt32? = nil, holdOff: Interval, at now: Instant
+    ) -> PacketSet {
         var entry = entries[chunk] ?? Entry()
         var wanted = packets
         entry.age(holdOff: holdOff, at: now)
@@ -60,12 +64,15 @@ struct RepairQueue: Sendable {
             wanted.subtract(entry.older)
         }
         if entry.pending.isEmpty { entry.loneAsker = asker } else if entry.loneAsker != asker { entry.loneAsker = nil }
+        var news = wanted
+        news.subtract(entry.pending)
         entry.pending.formUnion(wanted)
         if !entry.pending.isEmpty, !entry.isQueued, !entry.isParked {
             entry.isQueued = true
             queue.append((chunk, now + aggregationDelay))
         }
         entries[chunk] = entry
+        return news
     }
 
     /// The chunk whose repairs are due first.

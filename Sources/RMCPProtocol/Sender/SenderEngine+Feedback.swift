@@ -51,16 +51,20 @@ extension SenderEngine {
         if !confirmed.isEmpty, children.childCount > 1 { enqueue(.ncf(confirmed), to: .group) }
     }
 
-    /// Queues what has been sent before and is asked for; tells what will come.
+    /// Queues what has been sent before and is asked for; tells what will come. Packets are told of once: of what a
+    /// hundred children lose alike, the second and the hundredth NAK is no news to anybody.
     private mutating func accept(_ request: RepairRequest, from child: UInt32?, at now: Instant) -> RepairRequest {
         var confirmed = RepairRequest()
         for entry in request.packets {
-            let wanted = clipToSent(entry)
+            var wanted = clipToSent(entry)
             guard !wanted.packets.isEmpty else { continue }
+            lastProgress = now
             if repairs.isFull, !repairs.needs(entry.chunk) {
                 guard catchUp.request(entry.chunk..<entry.chunk + 1, holdOff: repairHoldOff, at: now) else { continue }
             } else {
-                repairs.request(chunk: entry.chunk, packets: wanted.packets, by: child, holdOff: repairHoldOff, at: now)
+                wanted.packets = repairs.request(
+                    chunk: entry.chunk, packets: wanted.packets, by: child, holdOff: repairHoldOff, at: now)
+                guard !wanted.packets.isEmpty else { continue }
                 // What goes to one child alone must keep nobody else from asking.
                 if child != nil, repairs.loneAsker(of: entry.chunk) == child { continue }
             }

@@ -42,6 +42,7 @@ struct ParentTable: Sendable {
 
     subscript(transmitter: UInt32) -> ParentCandidate? { candidates.first { $0.transmitter == transmitter } }
     func contains(_ transmitter: UInt32) -> Bool { candidates.contains { $0.transmitter == transmitter } }
+    func lastHeard(_ transmitter: UInt32) -> Instant? { candidates.first { $0.transmitter == transmitter }?.lastHeard }
     var root: ParentCandidate? { candidates.first { $0.isRoot } }
 
     /// False when there is no room. Forged parents cannot push out real ones: the longest silent goes first.
@@ -137,7 +138,9 @@ struct Attachment: Sendable {
         return formers.count < count
     }
 
-    var nextDetach: Instant? { formers.compactMap(\.next).min() }
+    var nextDetach: Instant? {
+        formers.isEmpty ? nil : formers.lazy.compactMap(\.next).min()
+    }
 
     /// Calls `tell` for each former parent that is to be told now.
     mutating func detach(attempts: Int, every interval: Interval, at now: Instant, _ tell: (Former) -> Void) {

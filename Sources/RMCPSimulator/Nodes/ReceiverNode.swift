@@ -13,6 +13,9 @@ public struct ReceiverHostModel: Sendable {
     public var hookSucceeds = true
     /// The process ends after a bundle, as `rmcp recv --once` does.
     public var exitsWhenDone = false
+    /// A datagram is read in the event that brings it, unless an earlier one is still being handled: half the events,
+    /// where there are millions of them.
+    public var readsAtOnce = false
 
     public enum Trust: Sendable, Hashable {
         /// The key of the senders that the scenario adds.

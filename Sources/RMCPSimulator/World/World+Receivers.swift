@@ -11,6 +11,10 @@ extension World {
         queue.schedule(.receiverRead(index, life: receivers[index].node.life), at: time)
     }
 
+    func mayRead(_ index: Int) -> Bool {
+        !receivers[index].isReading && receivers[index].node.busyUntil <= now && receivers[index].node.pausedUntil <= now
+    }
+
     /// Reads one train of datagrams, as one receive call does.
     func readSocket(of index: Int) {
         if receivers[index].node.pausedUntil > now { return scheduleRead(index) }

@@ -214,7 +214,12 @@ public final class World {
         case .receiverArrival(let index, let payload, let source, let bytes, let datagrams):
             guard receivers[index].node.isRunning else { return }
             receivers[index].node.enqueue(payload, from: source, bytes: bytes, datagrams: datagrams)
-            scheduleRead(index)
+            if receivers[index].node.host.readsAtOnce, mayRead(index) {
+                note(3, index)
+                readSocket(of: index)
+            } else {
+                scheduleRead(index)
+            }
         case .receiverRead(let index, let life):
             guard receivers[index].node.life == life, receivers[index].node.isRunning else { return }
             receivers[index].isReading = false

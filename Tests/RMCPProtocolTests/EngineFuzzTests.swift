@@ -157,7 +157,7 @@ import Testing
         let corpus = Corpus(isSigned: seed % 2 == 0, isResumable: false)
         var understood: UInt64 = 0
         var said = 0
-        for round in 0..<125 {
+        for round in 0..<150 {
             let session = corpus.sessions[round % corpus.sessions.count]
             var engine = session.sender
             let before = engine.counters

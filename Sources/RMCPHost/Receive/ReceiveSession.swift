@@ -7,8 +7,7 @@ final class ReceiveSession {
     var engine: ReceiverEngine
     /// Nil when the bundle cannot be stored here: the engine only says so to the sender.
     let storage: (any BundleStorage)?
-    private var buffers: [ChunkBuffer?]
-    private let pool: BufferPool
+    private var buffers: SlotBuffers
     private let created: Instant
     private(set) var contentDone: UInt64 = 0
     private(set) var contentKept: UInt64 = 0
@@ -24,8 +23,7 @@ final class ReceiveSession {
         self.announce = announce
         self.engine = engine
         self.storage = storage
-        self.pool = pool
-        buffers = Array(repeating: nil, count: slots)
+        buffers = SlotBuffers(slots: slots, pool: pool)
         created = now
         lastProgress = now
     }
@@ -36,23 +34,10 @@ final class ReceiveSession {
             let placement = unsafe engine.handle(
                 datagram: RawSpan(_unsafeBytes: bytes), from: origin.source, timeToLive: origin.timeToLive, at: now)
         else { return }
-        guard let buffer = buffers[placement.slot] ?? pool.take() else {
-            engine.handle(.unavailable(slot: placement.slot), at: now)
-            return
-        }
-        buffers[placement.slot] = buffer
-        let payload = unsafe UnsafeRawBufferPointer(
-            rebasing: bytes[placement.payloadOffset..<placement.payloadOffset + placement.length])
-        let target = unsafe UnsafeMutableRawBufferPointer(
-            rebasing: buffer.bytes[placement.offset..<placement.offset + placement.length])
-        unsafe target.copyMemory(from: payload)
+        if unsafe !buffers.place(bytes, placement) { engine.handle(.unavailable(slot: placement.slot), at: now) }
     }
 
-    /// The slot's buffer goes to a storage thread; the slot gets another one if it is filled again.
-    func takeBuffer(of slot: Int) -> ChunkBuffer? {
-        defer { buffers[slot] = nil }
-        return buffers[slot]
-    }
+    func takeBuffer(of slot: Int) -> ChunkBuffer? { buffers.take(slot) }
 
     func noteStored(_ length: UInt64, kept: Bool, at now: Instant) {
         contentDone += length
@@ -62,9 +47,7 @@ final class ReceiveSession {
 
     /// Gives all buffers back; the engine is not used any more.
     func close() {
-        for slot in buffers.indices {
-            if let buffer = takeBuffer(of: slot) { pool.giveBack(buffer) }
-        }
+        buffers.giveBackAll()
         if !isCommitted { storage?.abandon() }
     }
 

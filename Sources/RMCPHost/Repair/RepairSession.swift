@@ -8,7 +8,7 @@ final class RepairSession {
     let bundle: CachedBundle
     private let pool: BufferPool
     /// Of the assembly slots.
-    private var slotBuffers: [ChunkBuffer?]
+    private var slotBuffers: SlotBuffers
     /// Of the chunks that the engine counts as resident.
     private var resident: [UInt32: ChunkBuffer] = [:]
     /// Chunks to fetch as soon as a buffer is free.
@@ -26,7 +26,7 @@ final class RepairSession {
         self.engine = engine
         self.bundle = bundle
         self.pool = pool
-        slotBuffers = Array(repeating: nil, count: slots)
+        slotBuffers = SlotBuffers(slots: slots, pool: pool)
     }
 
     /// Takes one datagram from above, and its payload if the engine wants it.
@@ -35,22 +35,10 @@ final class RepairSession {
             let placement = unsafe engine.handle(
                 upstream: RawSpan(_unsafeBytes: bytes), from: origin.source, timeToLive: origin.timeToLive, at: now)
         else { return }
-        guard let buffer = slotBuffers[placement.slot] ?? pool.take() else {
-            engine.handle(.unavailable(slot: placement.slot), at: now)
-            return
-        }
-        slotBuffers[placement.slot] = buffer
-        let payload = unsafe UnsafeRawBufferPointer(
-            rebasing: bytes[placement.payloadOffset..<placement.payloadOffset + placement.length])
-        let target = unsafe UnsafeMutableRawBufferPointer(
-            rebasing: buffer.bytes[placement.offset..<placement.offset + placement.length])
-        unsafe target.copyMemory(from: payload)
+        if unsafe !slotBuffers.place(bytes, placement) { engine.handle(.unavailable(slot: placement.slot), at: now) }
     }
 
-    func takeBuffer(of slot: Int) -> ChunkBuffer? {
-        defer { slotBuffers[slot] = nil }
-        return slotBuffers[slot]
-    }
+    func takeBuffer(of slot: Int) -> ChunkBuffer? { slotBuffers.take(slot) }
 
     // MARK: Chunks in memory
 
@@ -71,7 +59,7 @@ final class RepairSession {
     /// Gives all buffers back; the engine is not used any more.
     func close() {
         isOver = true
-        for slot in slotBuffers.indices { takeBuffer(of: slot).map { pool.giveBack($0) } }
+        slotBuffers.giveBackAll()
         for chunk in Array(resident.keys) { release(chunk) }
     }
 

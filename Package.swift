@@ -41,6 +41,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .target(name: "CLinuxNetwork"),
+        .target(name: "CBLAKE3", exclude: ["Lanes.inc"]),
         .target(
             name: "RMCPProtocol",
             dependencies: [
@@ -51,7 +52,7 @@ let package = Package(
         ),
         .target(
             name: "RMCPContent",
-            dependencies: ["CZstd", "RMCPProtocol", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["CBLAKE3", "CZstd", "RMCPProtocol", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict
         ),
         .target(
@@ -90,7 +91,7 @@ let package = Package(
         ),
         .testTarget(name: "RMCPProtocolTests", dependencies: ["RMCPProtocol"], swiftSettings: strictTests),
         .testTarget(
-            name: "RMCPContentTests", dependencies: ["RMCPContent", "RMCPProtocol"], swiftSettings: strictTests),
+            name: "RMCPContentTests", dependencies: ["CBLAKE3", "RMCPContent", "RMCPProtocol"], swiftSettings: strictTests),
         .testTarget(
             name: "RMCPHostTests",
             dependencies: ["RMCPHost", "RMCPContent", "RMCPProtocol", "CLinuxNetwork"],

@@ -37,7 +37,7 @@ public import RMCPProtocol
     ) throws(ContentError) -> ChunkRecord {
         let length = UInt32(content.count)
         if unsafe Self.isZero(content) { return .zero(contentLength: length) }
-        let contentDigest = unsafe SHA256Digest.digest(of: content)
+        let contentDigest = unsafe BLAKE3Digest.digest(of: content)
         let stored = ChunkRecord(
             kind: .stored, contentLength: length, encodedLength: length, encodedDigest: contentDigest,
             contentDigest: contentDigest)
@@ -54,7 +54,7 @@ public import RMCPProtocol
         let encoded = unsafe UnsafeRawBufferPointer(rebasing: destination.prefix(result))
         return ChunkRecord(
             kind: .compressed, contentLength: length, encodedLength: UInt32(result),
-            encodedDigest: unsafe SHA256Digest.digest(of: encoded), contentDigest: contentDigest)
+            encodedDigest: unsafe BLAKE3Digest.digest(of: encoded), contentDigest: contentDigest)
     }
 
     /// Compresses a few small pieces at zstd's fastest: where none of them shrinks, neither will the chunk.
@@ -97,7 +97,7 @@ public import RMCPProtocol
 
     /// Holds encoded bytes against the record.
     public func verify(_ encoded: UnsafeRawBufferPointer, against record: ChunkRecord) throws(ContentError) {
-        guard encoded.count == Int(record.encodedLength), unsafe SHA256Digest.digest(of: encoded) == record.encodedDigest else {
+        guard encoded.count == Int(record.encodedLength), unsafe BLAKE3Digest.digest(of: encoded) == record.encodedDigest else {
             throw .encodedDigestMismatch
         }
     }
@@ -120,6 +120,6 @@ public import RMCPProtocol
     public static func isContent(_ content: UnsafeRawBufferPointer, of record: ChunkRecord) -> Bool {
         guard content.count == Int(record.contentLength) else { return false }
         if record.kind == .zero { return unsafe ChunkEncoder.isZero(content) }
-        return unsafe SHA256Digest.digest(of: content) == record.contentDigest
+        return unsafe BLAKE3Digest.digest(of: content) == record.contentDigest
     }
 }

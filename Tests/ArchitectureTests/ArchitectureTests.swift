@@ -25,7 +25,7 @@ import Testing
 
     static let allowedImports: [String: Set<String>] = [
         "RMCPProtocol": ["DequeModule", "RealModule"],
-        "RMCPContent": ["CZstd", "Crypto", "FoundationEssentials", "RMCPProtocol"],
+        "RMCPContent": ["CBLAKE3", "CZstd", "Crypto", "FoundationEssentials", "RMCPProtocol"],
         "RMCPHost": ["CLinuxNetwork", "Glibc", "Synchronization", "DequeModule", "RMCPProtocol", "RMCPContent"],
         "RMCPSimulator": ["RMCPProtocol", "DequeModule", "HeapModule"],
         "rmcp": ["ArgumentParser", "FoundationEssentials", "Glibc", "TOMLKit", "RMCPProtocol", "RMCPContent", "RMCPHost"],

@@ -105,13 +105,4 @@ import Testing
         #expect(try ChunkEncoder(level: 3).encode(content, room: 100).0.kind == .stored)
         #expect(try ChunkEncoder(level: 3).encode(content, room: 0).0.kind == .stored)
     }
-
-    @Test func sha256OfKnownMessages() {
-        // FIPS 180-4, the examples of one block and of none.
-        #expect(
-            digest(Array("abc".utf8)).value.bytes
-                == bytes(hex: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"))
-        #expect(
-            digest([]).value.bytes == bytes(hex: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"))
-    }
 }

@@ -9,7 +9,7 @@ func bytes(hex: String) -> [UInt8] {
     return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
 }
 
-func digest(_ content: [UInt8]) -> Digest { SHA256Digest().digest(of: content) }
+func digest(_ content: [UInt8]) -> Digest { BLAKE3Digest().digest(of: content) }
 
 /// Contents of the kinds that chunks have.
 enum Sample: String, CaseIterable, CustomTestStringConvertible {

@@ -88,7 +88,7 @@ struct CacheSample {
         let bytes = encoded(chunk)
         return ChunkRecord(
             kind: .compressed, contentLength: announce.chunkLength, encodedLength: UInt32(bytes.count),
-            encodedDigest: SHA256Digest().digest(of: bytes), contentDigest: .zero)
+            encodedDigest: BLAKE3Digest().digest(of: bytes), contentDigest: .zero)
     }
 
     @discardableResult func write(_ chunk: UInt32, to bundle: CachedBundle) throws -> CachedBundle.WriteResult {

@@ -20,7 +20,7 @@ import Testing
 
     private func engine() -> SenderEngine {
         SenderEngine(
-            configuration: Configuration(), announce: announce, signer: NoSigner(), digest: SHA256Digest(), seed: 1, at: Poller.now())
+            configuration: Configuration(), announce: announce, signer: NoSigner(), digest: BLAKE3Digest(), seed: 1, at: Poller.now())
     }
 
     private func feeder(_ source: any BundleSource, buffers: Int, chunkLimit: UInt32 = Limits.maximumChunks) throws -> ChunkFeeder {
@@ -35,7 +35,7 @@ import Testing
     private static func content(_ chunk: UInt32) -> [UInt8] { (0..<chunkLength).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ Int(chunk)) } }
 
     private static func record(_ chunk: UInt32) -> ChunkRecord {
-        let digest = content(chunk).withUnsafeBytes { SHA256Digest.digest(of: $0) }
+        let digest = content(chunk).withUnsafeBytes { BLAKE3Digest.digest(of: $0) }
         return ChunkRecord(
             kind: .stored, contentLength: UInt32(chunkLength), encodedLength: UInt32(chunkLength), encodedDigest: digest, contentDigest: digest)
     }

@@ -31,7 +31,7 @@ private final class Directory {
 
     private func record(_ chunk: UInt32) -> ChunkRecord {
         let bytes = content(chunk)
-        let digest = bytes.withUnsafeBytes { SHA256Digest.digest(of: $0) }
+        let digest = bytes.withUnsafeBytes { BLAKE3Digest.digest(of: $0) }
         return ChunkRecord(
             kind: .stored, contentLength: UInt32(bytes.count), encodedLength: UInt32(bytes.count), encodedDigest: digest, contentDigest: digest)
     }

@@ -6,12 +6,12 @@ import Synchronization
 /// not a proof: a chunk counts only once its bytes have been read back and verified.
 ///
 /// Layout: 16 bytes of header ("RMCPCCJ1", chunk length as 32 bits, 4 reserved), then 40 bytes an entry (chunk, encoded
-/// length, SHA-256 of the encoded bytes), all big-endian. Each entry is written into a place of its own, so that one that
+/// length, BLAKE3 of the encoded bytes), all big-endian. Each entry is written into a place of its own, so that one that
 /// fails half-way puts no other out of step; what is left in its place is no chunk's digest.
 final class CacheJournal: Sendable {
     /// What is remembered of a chunk, in as few bytes as a hint needs: there may be a million of them, and sessions.
     private struct Known: Sendable {
-        /// The first 8 bytes of the SHA-256.
+        /// The first 8 bytes of the BLAKE3.
         var digest: UInt64 = 0
         /// Encoded length, which the chunk takes on disk; 0 when it is not there.
         var length: UInt32 = 0

@@ -213,7 +213,7 @@ final class CachedBundle: Sendable {
     func verify(chunk: UInt32, record: ChunkRecord, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
         guard let files, isInRange(chunk, record), buffer.count >= Int(record.encodedLength) else { return false }
         let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer.prefix(Int(record.encodedLength)))
-        if (unsafe try? read(chunk: chunk, record: record, into: buffer)) == true, unsafe SHA256Digest.digest(of: bytes) == record.encodedDigest {
+        if (unsafe try? read(chunk: chunk, record: record, into: buffer)) == true, unsafe BLAKE3Digest.digest(of: bytes) == record.encodedDigest {
             return true
         }
         files.journal.distrust(chunk)

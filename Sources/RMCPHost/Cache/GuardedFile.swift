@@ -40,7 +40,7 @@ struct FileWindow {
 /// A file of datagrams that are appended and read back in order, in which what a crash left half-written is recognised
 /// and cut off.
 ///
-/// Layout, for each datagram: its length (32 bits, big-endian), the first 8 bytes of its SHA-256, and the datagram
+/// Layout, for each datagram: its length (32 bits, big-endian), the first 8 bytes of its BLAKE3, and the datagram
 /// itself. The digest guards against torn writes and rotten disks only; who wrote a datagram is in its signature, which
 /// the reader checks.
 final class GuardedFile: Sendable {
@@ -76,7 +76,7 @@ final class GuardedFile: Sendable {
             guard offset + Self.headerLength + datagram.count <= CacheLimits.tableBytes else { return false }
             var writer = ByteWriter(capacity: Self.headerLength + datagram.count)
             writer.writeUInt32(UInt32(datagram.count))
-            writer.writeUInt64(SHA256Digest().digest(of: datagram).value.a)
+            writer.writeUInt64(BLAKE3Digest().digest(of: datagram).value.a)
             writer.writeArray(datagram)
             // Not appended but put behind the last one that is whole: what fails here is overwritten by the next.
             end = offset
@@ -98,7 +98,7 @@ final class GuardedFile: Sendable {
             offset += Self.headerLength
             guard (1...CacheLimits.datagramLength).contains(length), let bytes = try window.bytes(at: offset, count: length) else { break }
             offset += length
-            guard unsafe bytes.withUnsafeBytes({ unsafe SHA256Digest.digest(of: $0) }).value.a == guarding else { continue }
+            guard unsafe bytes.withUnsafeBytes({ unsafe BLAKE3Digest.digest(of: $0) }).value.a == guarding else { continue }
             body(bytes)
             end = offset
         }

@@ -35,7 +35,7 @@ final class CacheWorker {
         switch job {
         case .store(let session, let bundle, let slot, let chunk, let record, let buffer):
             let encoded = unsafe UnsafeRawBufferPointer(rebasing: buffer.bytes.prefix(Int(record.encodedLength)))
-            guard unsafe SHA256Digest.digest(of: encoded) == record.encodedDigest else {
+            guard unsafe BLAKE3Digest.digest(of: encoded) == record.encodedDigest else {
                 return .rejected(session: session, slot: slot, chunk: chunk, buffer)
             }
             do throws(HostError) {

@@ -59,7 +59,7 @@ public final class SendSession {
         created = Poller.now()
         nextProgress = created
         engine = SenderEngine(
-            configuration: configuration, announce: announce, signer: signer, digest: SHA256Digest(),
+            configuration: configuration, announce: announce, signer: signer, digest: BLAKE3Digest(),
             seed: .random(in: 0...(.max)), at: created)
         self.announce = announce
         poller = Poller([socket.raw, wakeUp.descriptor.raw, signals.descriptor.raw])

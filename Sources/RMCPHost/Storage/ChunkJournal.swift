@@ -8,7 +8,7 @@ import Synchronization
 /// make a wrong file. Hence no fsync here.
 ///
 /// Layout: 16 bytes of header ("RMCPJRN1", chunk length as 32 bits, 4 reserved), then 40 bytes an entry (chunk, content
-/// length, SHA-256 of the content), all big-endian. Entries are appended, each in one write. An entry with all bits of the
+/// length, BLAKE3 of the content), all big-endian. Entries are appended, each in one write. An entry with all bits of the
 /// chunk set is no chunk: it holds the ephemeral id that this receiver drew for a session, and the session's id, so that
 /// a process that is restarted is still the same receiver to the sender.
 final class ChunkJournal: Sendable {

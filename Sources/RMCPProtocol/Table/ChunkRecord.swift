@@ -15,9 +15,9 @@ public struct ChunkRecord: Hashable, Sendable {
     public var contentLength: UInt32
     /// Bytes on the wire: 0 for a zero chunk, `contentLength` for a stored one, less than that for a compressed one.
     public var encodedLength: UInt32
-    /// SHA-256 of the encoded bytes, which a repair node verifies without decompressing. Zero for a zero chunk.
+    /// BLAKE3 of the encoded bytes, which a repair node verifies without decompressing. Zero for a zero chunk.
     public var encodedDigest: Digest
-    /// SHA-256 of the content, by which kept chunks are recognised. Equal to `encodedDigest` for a stored chunk, zero
+    /// BLAKE3 of the content, by which kept chunks are recognised. Equal to `encodedDigest` for a stored chunk, zero
     /// for a zero chunk.
     public var contentDigest: Digest
 

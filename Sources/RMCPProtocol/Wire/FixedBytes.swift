@@ -39,7 +39,7 @@ public struct Bytes32: Hashable, Sendable {
     }
 }
 
-/// A SHA-256 digest (FIPS 180-4).
+/// A BLAKE3 digest of 32 bytes (docs/decisions/0009).
 public struct Digest: Hashable, Sendable {
     public var value: Bytes32
     public init(_ value: Bytes32) { self.value = value }
@@ -89,7 +89,7 @@ public protocol MessageVerifier: Sendable {
     func isValid(_ signature: Signature, for message: [UInt8], by key: PublicKey) -> Bool
 }
 
-/// SHA-256 in production. The table's digest is a chain over its pages (docs/protocol.md, "END").
+/// BLAKE3 in production. The table's digest is a chain over its pages (docs/protocol.md, "END").
 public protocol MessageDigest: Sendable {
     func digest(of message: [UInt8]) -> Digest
 }

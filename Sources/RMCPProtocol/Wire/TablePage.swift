@@ -120,7 +120,7 @@ public struct EndOfTable: Hashable, Sendable {
     public var pageCount: UInt32
     public var contentLength: UInt64
     public var encodedLength: UInt64
-    /// SHA-256 over the SHA-256 of every page's body, in order of the pages.
+    /// BLAKE3 over the BLAKE3 of every page's body, in order of the pages.
     public var tableDigest: Digest
 
     public init(chunkCount: UInt32, pageCount: UInt32, contentLength: UInt64, encodedLength: UInt64, tableDigest: Digest) {

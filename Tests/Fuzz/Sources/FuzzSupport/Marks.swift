@@ -1,6 +1,6 @@
 package import RMCPProtocol
 
-/// FNV-1a over four differently seeded lanes in place of SHA-256.
+/// FNV-1a over four differently seeded lanes in place of BLAKE3.
 package struct LaneDigest: MessageDigest {
     package init() {}
 

@@ -1,0 +1,23 @@
+#ifndef CBLAKE3_H
+#define CBLAKE3_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+/// BLAKE3 of `length` bytes at `data`, in its plain mode with 32 bytes of output (O'Connor, Aumasson, Neves and
+/// Wilcox-O'Hearn, "BLAKE3: one function, fast everywhere", 2020). Never fails, allocates nothing, and uses at most
+/// 64 KiB of stack. `data` may be null when `length` is 0.
+void rmcp_blake3(const void *_Nullable data, size_t length, uint8_t output[_Nonnull 32]);
+
+/// Lanes that `rmcp_blake3` hashes at once on this processor: 16, 8 or 4.
+unsigned rmcp_blake3_lanes(void);
+
+/// The same digest computed with no more than so many lanes (4, 8 or 16, or what there is): for tests, which hold the widths against
+/// each other.
+void rmcp_blake3_with_lanes(const void *_Nullable data, size_t length, uint8_t output[_Nonnull 32], unsigned lanes);
+
+#pragma clang assume_nonnull end
+
+#endif

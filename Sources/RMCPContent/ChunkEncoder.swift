@@ -11,17 +11,18 @@ public import RMCPProtocol
 
     private let context: OpaquePointer
     private let probeContext: OpaquePointer
-    private let level: Int32
+    /// zstd's level for what is encoded next, -7...19; 0 stores.
+    public var level: Int
     private var probeOutput: [UInt8]
 
-    /// - Parameter level: 0 stores; 1...19 is zstd's.
+    /// - Parameter level: zstd's, -7...19, where negative ones are faster and compress less; 0 stores.
     public init(level: Int) throws(ContentError) {
         guard let context = unsafe ZSTD_createCCtx(), let probeContext = unsafe ZSTD_createCCtx() else {
             throw .compression("out of memory")
         }
         unsafe self.context = context
         unsafe self.probeContext = probeContext
-        self.level = Int32(level)
+        self.level = level
         probeOutput = Array(repeating: 0, count: ZSTD_compressBound(Self.probeLength))
     }
 
@@ -41,12 +42,12 @@ public import RMCPProtocol
         let stored = ChunkRecord(
             kind: .stored, contentLength: length, encodedLength: length, encodedDigest: contentDigest,
             contentDigest: contentDigest)
-        guard level > 0, unsafe looksCompressible(content) else { return stored }
+        guard level != 0, unsafe looksCompressible(content) else { return stored }
         let limit = content.count - max(1, content.count / Self.worthwhileSaving)
         guard limit > 0, destination.count >= limit else { return stored }
         // Room for no more than is worthwhile: zstd stops when it is used up.
         let result = unsafe ZSTD_compressCCtx(
-            context, destination.baseAddress, limit, content.baseAddress, content.count, level)
+            context, destination.baseAddress, limit, content.baseAddress, content.count, Int32(level))
         if ZSTD_isError(result) != 0 {
             if ZSTD_getErrorCode(result) == ZSTD_error_dstSize_tooSmall { return stored }
             throw unsafe .compression(String(cString: ZSTD_getErrorName(result)))

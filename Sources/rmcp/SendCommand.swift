@@ -25,7 +25,7 @@ struct SendCommand: CodedCommand {
     var minRate: String?
     @Option(help: ArgumentHelp("The most that auto goes up to (default: 100G).", valueName: "rate"))
     var maxRate: String?
-    @Option(help: ArgumentHelp("zstd level 1 to 19 (default: 3); 0 stores.", valueName: "n"))
+    @Option(help: ArgumentHelp("zstd level 1 to 19; 0 stores; auto (default) takes what the network and the cores leave time for.", valueName: "n"))
     var level: String?
     @Option(help: ArgumentHelp("Start as soon as this many receivers have joined.", valueName: "n"))
     var waitFor: String?
@@ -54,12 +54,11 @@ struct SendCommand: CodedCommand {
         let shared = try CommonSettings(common, settings)
         let configuration = try engineConfiguration(settings)
         let source = try source()
-        let level = try settings.parsed("level", level, expecting: "a zstd level from 0 to 19") { Int($0).flatMap { (0...19).contains($0) ? $0 : nil } }
         let timeToLive = try settings.parsed("ttl", ttl, expecting: "a number from 0 to 255") { Int($0).flatMap { (0...255).contains($0) ? $0 : nil } }
         let session = try SendSession(
             SendRequest(
                 source: source, group: shared.group, interfaceName: shared.interfaceName, timeToLive: timeToLive ?? 1,
-                name: settings.string("name", name), compressionLevel: level ?? 3, configuration: configuration)
+                name: settings.string("name", name), compressionLevel: try compressionLevel(settings), configuration: configuration)
         ) { () throws(HostError) in try signer(settings, isJSON: shared.output.isJSON) }
         let reporter = SendReporter(style: shared.output, metricsPath: shared.metricsPath)
         let outcome = try session.run { reporter.handle($0) }
@@ -76,6 +75,14 @@ struct SendCommand: CodedCommand {
             throw HostError("this version sends one file at a time; for several use: tar -c PATH... | rmcp send --name NAME.tar -", kind: .usage)
         }
         return path == "-" ? .standardInput : .path(path)
+    }
+
+    /// Nil for auto.
+    private func compressionLevel(_ settings: Settings) throws(HostError) -> Int? {
+        guard let text = settings.string("level", level), text != "auto" else { return nil }
+        return try settings.parsed("level", level, expecting: "auto, or a zstd level from 0 to 19") {
+            Int($0).flatMap { (0...19).contains($0) ? $0 : nil }
+        }
     }
 
     private func signer(_ settings: Settings, isJSON: Bool) throws(HostError) -> any MessageSigner {

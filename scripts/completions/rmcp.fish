@@ -106,7 +106,7 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmc
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" rate' -l 'rate' -d 'Bits per second, such as 100M or 2.5G; or auto (default), which adapts.' -rfka ''
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" min-rate' -l 'min-rate' -d 'The least that auto goes down to (default: 1M).' -rfka ''
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" max-rate' -l 'max-rate' -d 'The most that auto goes up to (default: 100G).' -rfka ''
-complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" level' -l 'level' -d 'zstd level 1 to 19 (default: 3); 0 stores.' -rfka ''
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" level' -l 'level' -d 'zstd level 1 to 19; 0 stores; auto (default) takes what the network and the cores leave time for.' -rfka ''
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" wait-for' -l 'wait-for' -d 'Start as soon as this many receivers have joined.' -rfka ''
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" min-wait' -l 'min-wait' -d 'Do not start before this (default: 2s).' -rfka ''
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" max-wait' -l 'max-wait' -d 'Start then with those who came, or exit 4 if none did (default: 30s).' -rfka ''

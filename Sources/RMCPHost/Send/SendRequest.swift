@@ -15,14 +15,14 @@ public struct SendRequest: Sendable {
     public var timeToLive: Int
     /// The bundle's name at the receivers; nil takes the path's last component.
     public var name: String?
-    /// zstd level, 0...19; 0 stores.
-    public var compressionLevel: Int
+    /// zstd level, 0...19, where 0 stores; nil adapts it.
+    public var compressionLevel: Int?
     /// Rates, waits and linger are in here.
     public var configuration: Configuration
 
     public init(
         source: Source, group: SocketAddress, interfaceName: String?, timeToLive: Int, name: String?,
-        compressionLevel: Int, configuration: Configuration
+        compressionLevel: Int?, configuration: Configuration
     ) {
         self.source = source
         self.group = group

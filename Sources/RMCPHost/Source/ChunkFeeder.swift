@@ -11,18 +11,19 @@ import RMCPProtocol
 final class ChunkFeeder {
     enum Job: Sendable {
         /// Read and encode: `known` is set when the chunk was encoded before and must come out the same.
-        case encode(chunk: UInt32, length: Int, buffer: ChunkBuffer, known: ChunkRecord?)
+        case encode(chunk: UInt32, length: Int, buffer: ChunkBuffer, level: Int, known: ChunkRecord?)
         /// Encode what the reader put into the buffer.
-        case encodeRead(chunk: UInt32, length: Int, buffer: ChunkBuffer)
+        case encodeRead(chunk: UInt32, length: Int, buffer: ChunkBuffer, level: Int)
     }
 
     enum Output: Sendable {
-        case encoded(chunk: UInt32, record: ChunkRecord, buffer: ChunkBuffer, isFetch: Bool)
+        /// - Parameter spent: what encoding took, reading left out.
+        case encoded(chunk: UInt32, record: ChunkRecord, buffer: ChunkBuffer, spent: Interval, isFetch: Bool)
         case failed(HostError)
     }
 
     private enum Ready {
-        case chunk(ChunkRecord, ChunkBuffer)
+        case chunk(ChunkRecord, ChunkBuffer, spent: Interval)
         case hole(chunks: Int)
     }
 
@@ -44,18 +45,20 @@ final class ChunkFeeder {
     private var waitingFetches: Deque<(chunk: UInt32, record: ChunkRecord)> = []
     /// Encoded bytes of the chunks that the engine counts as resident.
     private(set) var buffers: [UInt32: ChunkBuffer] = [:]
+    private var compression: CompressionLevels
 
     init(
-        source: any BundleSource, announce: Announce, level: Int, configuration: Configuration, wakeUp: WakeUp,
+        source: any BundleSource, announce: Announce, level: Int?, configuration: Configuration, wakeUp: WakeUp,
         chunkLimit: UInt32 = Limits.maximumChunks
     ) throws(HostError) {
         self.source = source
         self.chunkLimit = chunkLimit
         chunkLength = UInt64(announce.chunkLength)
         pool = BufferPool(bufferLength: Int(announce.chunkLength), limit: SendMemory.buffers(for: configuration))
+        compression = CompressionLevels(fixed: level, configuration: configuration, threads: HostLimits.workerThreads)
         let chunkLength = Int(announce.chunkLength)
         workers = try WorkerPool(name: "rmcp-encode", threads: HostLimits.workerThreads, wakeUp: wakeUp) {
-            let worker = EncodeWorker(source: source, chunkLength: chunkLength, level: level)
+            let worker = EncodeWorker(source: source, chunkLength: chunkLength)
             return { worker.run($0) }
         }
         if let stream = source as? StreamSource {
@@ -105,7 +108,7 @@ final class ChunkFeeder {
         }
         guard let buffer = pool.take() else { return false }
         let length = Int(min(chunkLength, total - offset))
-        workers.submit(.encode(chunk: nextChunk, length: length, buffer: buffer, known: nil))
+        workers.submit(.encode(chunk: nextChunk, length: length, buffer: buffer, level: compression.choose(for: nextChunk), known: nil))
         inFlight += 1
         nextChunk += 1
         return true
@@ -136,7 +139,7 @@ final class ChunkFeeder {
             planned = true
             return false
         case .chunk(let buffer, let length):
-            workers.submit(.encodeRead(chunk: nextChunk, length: length, buffer: buffer))
+            workers.submit(.encodeRead(chunk: nextChunk, length: length, buffer: buffer, level: compression.choose(for: nextChunk)))
             inFlight += 1
             nextChunk += 1
             return true
@@ -148,13 +151,13 @@ final class ChunkFeeder {
         while let output = workers.collect() {
             switch output {
             case .failed(let error): throw error
-            case .encoded(let chunk, let record, let buffer, let isFetch):
+            case .encoded(let chunk, let record, let buffer, let spent, let isFetch):
                 if isFetch {
                     buffers[chunk] = buffer
                     engine.handle(.fetched(chunk: chunk), at: now)
                 } else {
                     inFlight -= 1
-                    ready[chunk] = .chunk(record, buffer)
+                    ready[chunk] = .chunk(record, buffer, spent: spent)
                 }
             }
         }
@@ -163,7 +166,8 @@ final class ChunkFeeder {
             case .hole(let chunks):
                 engine.handle(.hole(chunks: chunks, contentLength: UInt32(chunkLength)), at: now)
                 nextDelivery += UInt32(chunks)
-            case .chunk(let record, let buffer):
+            case .chunk(let record, let buffer, let spent):
+                compression.note(record, spent: spent, engine, at: now)
                 if record.kind == .zero { giveBack(buffer) } else { buffers[nextDelivery] = buffer }
                 engine.handle(.encoded(record), at: now)
                 nextDelivery += 1
@@ -182,7 +186,8 @@ final class ChunkFeeder {
     private func startFetches() {
         while let (chunk, record) = waitingFetches.first, let buffer = pool.take() {
             waitingFetches.removeFirst()
-            workers.submit(.encode(chunk: chunk, length: Int(record.contentLength), buffer: buffer, known: record))
+            workers.submit(
+                .encode(chunk: chunk, length: Int(record.contentLength), buffer: buffer, level: compression.level(of: chunk), known: record))
         }
     }
 
@@ -194,82 +199,6 @@ final class ChunkFeeder {
         pool.giveBack(buffer)
         startFetches()
     }
-}
-
-/// What one encoding thread owns.
-private final class EncodeWorker {
-    private let source: any BundleSource
-    private let chunkLength: Int
-    private let level: Int
-    private var encoder: ChunkEncoder?
-    private let scratch: ChunkScratch
-
-    init(source: any BundleSource, chunkLength: Int, level: Int) {
-        self.source = source
-        self.chunkLength = chunkLength
-        self.level = level
-        scratch = ChunkScratch(length: chunkLength)
-    }
-
-    func run(_ job: ChunkFeeder.Job) -> ChunkFeeder.Output {
-        do throws(HostError) {
-            switch job {
-            case .encode(let chunk, let length, let buffer, let known):
-                return try encode(chunk: chunk, length: length, buffer: buffer, known: known)
-            case .encodeRead(let chunk, let length, let buffer):
-                let record = try encode(buffer: buffer, length: length)
-                if let stream = source as? StreamSource, record.kind != .zero {
-                    let encoded = unsafe UnsafeRawBufferPointer(rebasing: buffer.bytes.prefix(Int(record.encodedLength)))
-                    unsafe try stream.spool(encoded, at: UInt64(chunk) * UInt64(chunkLength))
-                }
-                return .encoded(chunk: chunk, record: record, buffer: buffer, isFetch: false)
-            }
-        } catch {
-            return .failed(error)
-        }
-    }
-
-    private func encode(chunk: UInt32, length: Int, buffer: ChunkBuffer, known: ChunkRecord?) throws(HostError) -> ChunkFeeder.Output {
-        let offset = UInt64(chunk) * UInt64(chunkLength)
-        if let known, let stream = source as? StreamSource {
-            let target = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer.bytes.prefix(Int(known.encodedLength)))
-            unsafe try stream.readSpooled(into: target, at: offset)
-            return .encoded(chunk: chunk, record: known, buffer: buffer, isFetch: true)
-        }
-        unsafe try source.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer.bytes.prefix(length)), at: offset)
-        let record = try encode(buffer: buffer, length: length)
-        guard known == nil || known == record else {
-            throw HostError("\(source.path) changed while it was being sent; receivers keep nothing of it. Send it again once it is at rest")
-        }
-        return .encoded(chunk: chunk, record: record, buffer: buffer, isFetch: known != nil)
-    }
-
-    /// Encodes what is in the buffer; the encoded bytes end up in its front.
-    private func encode(buffer: ChunkBuffer, length: Int) throws(HostError) -> ChunkRecord {
-        do throws(ContentError) {
-            if encoder == nil { encoder = try ChunkEncoder(level: level) }
-            guard let encoder else { throw .compression("no encoder") }
-            let content = unsafe UnsafeRawBufferPointer(rebasing: buffer.bytes.prefix(length))
-            let record = unsafe try encoder.encode(content: content, into: scratch.bytes)
-            if record.kind == .compressed {
-                unsafe buffer.bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: scratch.bytes.prefix(Int(record.encodedLength))))
-            }
-            return record
-        } catch {
-            throw HostError("cannot encode \(source.path): \(error)")
-        }
-    }
-}
-
-/// Working memory of one worker.
-@safe final class ChunkScratch {
-    let bytes: UnsafeMutableRawBufferPointer
-    let length: Int
-    init(length: Int) {
-        self.length = length
-        unsafe bytes = .allocate(byteCount: length, alignment: 4_096)
-    }
-    deinit { unsafe bytes.deallocate() }
 }
 
 /// The thread that reads standard input: it may block for as long as nothing comes.

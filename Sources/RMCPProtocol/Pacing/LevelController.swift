@@ -1,0 +1,152 @@
+/// `--level auto`: how hard to compress, so that the network never waits for the encoder and no core is idle that could
+/// make the bundle smaller.
+///
+/// It looks at both ends of the encoder. When the network has sent everything before the next chunks are ready, and would
+/// carry more content at a lower level, although that is more bytes, the level goes down. When the network never waits, and
+/// the threads would still have time at the next level, it goes up. How busy threads are is measured by the clock, not by
+/// processor time: on a machine whose cores others want too, encoding takes longer, and the level goes down with it.
+///
+/// ```
+///   0 (stored) ◀──network waits──  −7  −3  [1]  3  5  9  ──time to spare──▶
+/// ```
+public struct LevelController: Sendable {
+    struct Rung: Sendable {
+        var level: Int
+        /// Seconds that a gigabyte takes one core, digests included.
+        var cost: Double
+        /// Bytes of content for one byte on the wire.
+        var ratio: Double
+    }
+
+    /// Levels worth having, by a tar of /usr in chunks of 1 MiB (docs/benchmarks.md); what lies between costs as much for
+    /// less. Only how they compare matters: what a level really costs and saves is measured while it is used.
+    static let ladder = [
+        Rung(level: 0, cost: 0.4, ratio: 1), Rung(level: -7, cost: 2.2, ratio: 1.76), Rung(level: -3, cost: 2.5, ratio: 1.93),
+        Rung(level: 1, cost: 3.3, ratio: 2.23), Rung(level: 3, cost: 3.9, ratio: 2.40), Rung(level: 5, cost: 8.3, ratio: 2.45),
+        Rung(level: 9, cost: 17, ratio: 2.50),
+    ]
+
+    /// Chunks and time that a judgement is based on: a few chunks that were late are no trend. Where the network would carry
+    /// much more, fewer have to do: a fast transfer is over in a second.
+    static let windowChunks = 24
+    static let window = Interval.milliseconds(100)
+    static let urgentChunks = 8
+    private static let urgentGain = 1.5
+    /// Share of chunks that the network waited for from which the encoder is too slow.
+    private static let starvedShare = 0.25
+    /// Share of their time that threads must have been busy for it to be their fault: a slow disk is not helped by storing.
+    private static let busyShare = 0.5
+    /// And what it may come to at a higher level: the network's share of the cores must be left.
+    private static let affordableShare = 0.6
+    /// What going down must promise to win.
+    private static let worthwhileGain = 1.05
+    /// A level that turned out too slow is not tried again for this long, then for twice as long each time.
+    private static let shortestRetry = Interval.milliseconds(300)
+    private static let longestRetry = Interval.seconds(30)
+
+    /// What a chunk tells when its turn has come to be sent.
+    public struct Sample: Sendable {
+        /// What encoding took, without reading the source.
+        public var spent: Interval
+        /// Bytes.
+        public var contentLength: UInt32
+        public var encodedLength: UInt32
+        /// Everything before it had been sent by the time it was ready.
+        public var isStarved: Bool
+
+        public init(spent: Interval, contentLength: UInt32, encodedLength: UInt32, isStarved: Bool) {
+            self.spent = spent
+            self.contentLength = contentLength
+            self.encodedLength = encodedLength
+            self.isStarved = isStarved
+        }
+    }
+
+    /// Sums since `start`.
+    private struct Window: Sendable {
+        var start: Instant
+        var chunks = 0
+        var starved = 0
+        var spent = Interval.zero
+        var content: UInt64 = 0
+        var encoded: UInt64 = 0
+    }
+
+    private let threads: Int
+    private let encodeAhead: Int
+    private var rung: Int
+    private var window: Window?
+    /// Chunks of an earlier level that are still on their way.
+    private var skipped = 0
+    private var retry: [(wait: Interval, after: Instant)]
+
+    /// - Parameter threads: how many encode at one time, 1 or more.
+    public init(configuration: Configuration, threads: Int) {
+        self.threads = max(1, threads)
+        encodeAhead = configuration.encodeAhead
+        rung = Self.ladder.firstIndex { $0.level == 1 } ?? 0
+        retry = Array(repeating: (Self.shortestRetry, .zero), count: Self.ladder.count)
+    }
+
+    /// The zstd level for what is encoded next; 0 stores.
+    public var level: Int { Self.ladder[rung].level }
+
+    /// A chunk that was encoded while the stream goes on is ready to be sent.
+    /// - Parameter rate: bits per second that may be sent.
+    public mutating func note(_ sample: Sample, rate: Double, at now: Instant) {
+        guard skipped == 0 else {
+            skipped -= 1
+            return
+        }
+        guard var window else {
+            self.window = Window(start: now)
+            return
+        }
+        window.chunks += 1
+        window.spent = window.spent + sample.spent
+        window.content += UInt64(sample.contentLength)
+        window.encoded += UInt64(sample.encodedLength)
+        if sample.isStarved { window.starved += 1 }
+        self.window = window
+        guard window.chunks >= Self.urgentChunks else { return }
+        let elapsed = (now - window.start).inSeconds
+        let busy = window.spent.inSeconds / (elapsed * Double(threads))
+        let isWhole = window.chunks >= Self.windowChunks && now - window.start >= Self.window
+        if Double(window.starved) >= Double(window.chunks) * Self.starvedShare {
+            let gain = gainBelow(window, elapsed: elapsed, rate: rate)
+            if busy >= Self.busyShare, gain > (isWhole ? Self.worthwhileGain : Self.urgentGain) { return moveDown(at: now) }
+        } else if isWhole, window.starved == 0, isAffordableAbove(window, busy: busy, at: now) {
+            return move(to: rung + 1, skipping: encodeAhead)
+        }
+        if isWhole { self.window = Window(start: now) }
+    }
+
+    private func isAffordableAbove(_ window: Window, busy: Double, at now: Instant) -> Bool {
+        guard rung + 1 < Self.ladder.count, now >= retry[rung + 1].after else { return false }
+        // Where nothing shrinks no level is better than another.
+        guard rung == 0 || window.encoded < window.content - window.content / 16 else { return false }
+        return busy * Self.ladder[rung + 1].cost / Self.ladder[rung].cost <= Self.affordableShare
+    }
+
+    private mutating func moveDown(at now: Instant) {
+        retry[rung] = (min(retry[rung].wait * 2, Self.longestRetry), now + retry[rung].wait)
+        // Nothing was ahead but what the threads have in hand.
+        move(to: rung - 1, skipping: threads)
+    }
+
+    /// How many times as much content the network would carry one rung below, if it did not have to wait there.
+    private func gainBelow(_ window: Window, elapsed: Double, rate: Double) -> Double {
+        guard rung > 0 else { return 0 }
+        let below = Self.ladder[rung - 1].ratio
+        let measured = Double(window.content) / Double(max(1, window.encoded))
+        // Stored is stored; between levels the ladder's proportion holds for other content, too.
+        let ratio = rung == 1 ? 1 : max(1, measured * below / Self.ladder[rung].ratio)
+        return rate / 8 * ratio * elapsed / Double(max(1, window.content))
+    }
+
+    private mutating func move(to rung: Int, skipping chunks: Int) {
+        self.rung = rung
+        skipped = chunks
+        window = nil
+    }
+}

@@ -1,0 +1,94 @@
+import Testing
+
+@testable import RMCPProtocol
+
+/// The level that `--level auto` settles at, over a model of encoder and network.
+@Suite struct LevelControllerTests {
+    /// Runs a sender for so many simulated seconds and gives the levels that it had, one for each chunk.
+    /// - Parameters:
+    ///   - rate: bits per second that the network carries.
+    ///   - encoder: content bytes a second that all threads encode at a level.
+    private func levels(
+        seconds: Double, threads: Int = 2, isCompressible: Bool = true, rate: Double, encoder: (Int) -> Double
+    ) -> [Int] {
+        var controller = LevelController(configuration: Configuration(), threads: threads)
+        var levels: [Int] = []
+        // Of the chunks ahead; the network is done with the first of them at `sent`.
+        var ahead: [(ready: Double, encoded: Double)] = []
+        let chunk = Double(1 << 20)
+        var now = 0.0
+        var sent = 0.0
+        while now < seconds {
+            let level = isCompressible ? controller.level : 0
+            levels.append(controller.level)
+            // 24 chunks ahead at most: the encoder waits for the first of them to go.
+            if ahead.count == 24 { now = max(now, ahead.removeFirst().ready) }
+            ahead.removeAll { $0.ready <= now }
+            let cost = chunk / encoder(level)
+            now += cost
+            let isStarved = now > sent
+            let encoded = chunk / ratio(level)
+            sent = max(sent, now) + encoded * 8 / rate
+            ahead.append((sent, encoded))
+            controller.note(
+                LevelController.Sample(
+                    spent: .seconds(cost * Double(threads)), contentLength: UInt32(chunk), encodedLength: UInt32(encoded), isStarved: isStarved),
+                rate: rate, at: .zero + .seconds(now))
+        }
+        return levels
+    }
+
+    private func ratio(_ level: Int) -> Double { LevelController.ladder.first { $0.level == level }?.ratio ?? 1 }
+    private func speed(_ level: Int, cores: Double = 2) -> Double { cores * 1e9 / (LevelController.ladder.first { $0.level == level }?.cost ?? 1) }
+
+    @Test("A network that nothing keeps up with gets stored chunks")
+    func fastNetwork() {
+        let levels = levels(seconds: 2, rate: 20e9, encoder: { speed($0) })
+        #expect(levels.last == 0)
+        #expect(levels.suffix(levels.count / 2).filter { $0 != 0 }.count < levels.count / 20)
+    }
+
+    @Test("At 1 Gb/s two cores carry level 1 to 3, four level 3 to 5", arguments: [(2.0, [1, 3]), (4.0, [3, 5])])
+    func gigabit(cores: Double, expected: [Int]) {
+        let levels = levels(seconds: 20, threads: Int(cores), rate: 944e6, encoder: { speed($0, cores: cores) })
+        let settled = levels.suffix(levels.count / 2)
+        #expect(settled.filter { expected.contains($0) }.count * 10 > settled.count * 9, "\(Set(settled))")
+    }
+
+    @Test("Where the encoder is only a little too slow, more bytes would not help")
+    func nearlyFastEnough() {
+        // A tenth too slow for what the network carries of level 1, and level -3 is an eighth larger.
+        let levels = levels(seconds: 5, rate: 944e6, encoder: { _ in 0.9 * 118e6 * 2.23 })
+        #expect(Set(levels) == [1])
+    }
+
+    @Test("A slow link gets the best level")
+    func slowLink() {
+        let levels = levels(seconds: 60, rate: 50e6, encoder: { speed($0) })
+        #expect(levels.last == 9)
+    }
+
+    @Test("What does not shrink does not move the level up")
+    func incompressible() {
+        let levels = levels(seconds: 10, isCompressible: false, rate: 944e6, encoder: { speed($0) })
+        #expect(Set(levels) == [1])
+    }
+
+    @Test("A source that is slower than everything does not bring the level down")
+    func slowSource() {
+        var controller = LevelController(configuration: Configuration(), threads: 2)
+        for index in 0..<1_000 {
+            let sample = LevelController.Sample(spent: .milliseconds(4), contentLength: 1 << 20, encodedLength: 500_000, isStarved: true)
+            controller.note(sample, rate: 1e9, at: .milliseconds(Int64(index) * 50))
+        }
+        #expect(controller.level == 1)
+    }
+
+    @Test("A level that turned out too slow is tried again less and less often")
+    func patience() {
+        // Much slower than the ladder says, so that level 5 looks affordable from 3 and is not.
+        let levels = levels(seconds: 100, rate: 400e6, encoder: { $0 >= 5 ? 20e6 : speed($0, cores: 8) })
+        let tries = zip(levels, levels.dropFirst()).filter { $0 < 5 && $1 == 5 }.count
+        #expect(tries > 1 && tries < 12, "\(tries)")
+    }
+}

@@ -1,4 +1,7 @@
-"""Processes whose standard output is one JSON object a line, each line noted with the time at which it came."""
+"""Processes whose standard output is one JSON object a line, each line noted with the time at which it came.
+
+A line of another kind is an event too, named by what stands before its first semicolon.
+"""
 import json
 import subprocess
 import threading
@@ -22,7 +25,8 @@ class Events:
             try:
                 event = json.loads(line)
             except ValueError:
-                continue
+                text = line.decode(errors="replace").strip()
+                event = {"event": text.split(";")[0], "line": text}
             with self.changed:
                 self.events.append((now, event))
                 self.changed.notify_all()

@@ -179,7 +179,7 @@ int run_sender(const struct options *options) {
         listen_for(&sender, 20);
     }
     for (int time = 0; time < 3; time++) tell(&sender, BYE);
-    printf("{\"bytes\": %llu, \"packets\": %llu, \"seconds_to_send\": %.6f, \"seconds\": %.6f, \"stalls\": %llu}\n",
+    printf("{\"event\": \"sent\", \"bytes\": %llu, \"packets\": %llu, \"seconds_to_send\": %.6f, \"seconds\": %.6f, \"stalls\": %llu}\n",
            (unsigned long long)sender.length, (unsigned long long)sender.packets, sent - began, now() - began,
            (unsigned long long)sender.stalls);
     return sender.finished < options->receivers;

@@ -3,6 +3,7 @@ from dataclasses import dataclass, replace
 
 PEERS = ("rmcp", "uftp", "udpcast")
 ALL = PEERS + ("blast-store", "blast")
+ON_LINK = ("rmcp", "rmcp-rate") + ALL[1:]
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ CASES = [
     Case("loss-5", 256, loss=5, wire="split", tools=PEERS),
     Case("loss-1-receivers-16", 128, receivers=16, loss=1, wire="split", tools=PEERS),
     Case("gro", 512, wire="gro"),
-    Case("link-1G", 512, rate=1_000_000_000),
-    Case("link-100M", 64, rate=100_000_000),
+    Case("link-1G", 512, rate=1_000_000_000, tools=ON_LINK),
+    Case("link-100M", 64, rate=100_000_000, tools=ON_LINK),
     Case("disk", 512, disk=True),
     Case("repair", 256, tools=("rmcp", "rmcp-repair"), wire="split"),
     Case("repair-loss-1", 256, loss=1, tools=("rmcp", "rmcp-repair"), wire="split"),

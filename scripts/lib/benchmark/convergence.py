@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from benchmark.events import Events
 from benchmark.link import Sampler
-from benchmark.machine import MIB, random_file, warm
+from benchmark.machine import MIB, available_memory, random_file, warm
 
 GROUPS = ["239.255.76.27:17627", "239.255.76.28:17628"]
 # Fractions of the link's rate that a careful operator would try. What --rate counts leaves out Ethernet's headers, so that
@@ -135,6 +135,11 @@ def series(samples, keys, began):
     return rows
 
 
+def longest_pause(samples):
+    """Between two samples, which are due every 50 ms: longer ones mean that something else had the processors."""
+    return max(after["t"] - before["t"] for before, after in zip(samples, samples[1:]))
+
+
 def reached_after(samples, key, began, end, wanted):
     """Seconds from the start until the mean of the last WINDOW was at least what is wanted; None when it never was."""
     moment = began + WINDOW
@@ -161,6 +166,7 @@ def once(bench, rate, length):
         sent_once = transfer.sender.first("sent-once")
         result = {"seconds": ended and ended - transfer.began, "status": status, "began": transfer.began, "ended": ended,
                   "sent_once": sent_once and sent_once[0] - transfer.began, "told": transfer.told(), "samples": samples,
+                  "pause": longest_pause(samples),
                   "drops": bench.link.drops() - drops if bench.link.rate else 0}
         finished = transfer.sender.last("finished")
         if finished:
@@ -179,7 +185,7 @@ def best_hand_set(bench, longest, say):
     for candidate in rates:
         length = min(int(candidate / 8 * HAND_SET_SECONDS), longest)
         run = once(bench, int(candidate), length)
-        entry = {"rate": candidate, "seconds": run["seconds"], "copies": run.get("copies"), "drops": run["drops"]}
+        entry = {"rate": candidate, "seconds": run["seconds"], "copies": run.get("copies"), "drops": run["drops"], "pause": run["pause"]}
         tried.append(entry)
         if run["seconds"]:
             # The end is left out: after the last first transmission only repairs cross.
@@ -233,6 +239,7 @@ def with_tcp(bench, seconds):
         samples = sampler.stop()
         ended = client.ended or server.ended
         result = {"series": series(samples, ["r1", "out"], transfer.began), "told": transfer.told(), "iperf3_ended_early": bool(ended),
+                  "pause": longest_pause(samples),
                   "tcp_alone": rate_between(samples, "out", tcp_began + 1, transfer.began) / link.rate}
         # The receiver beside TCP's gets all multicast and none of TCP; both are counted behind the bottleneck.
         rmcp, both = (rate_between(samples, key, begin, end) for key in ("r1", "out"))
@@ -265,7 +272,7 @@ def two_senders(bench, seconds):
         return {"series": series(samples, ["s1", "s2", "out"], began), "told": [transfer.told() for transfer in transfers],
                 "first": rate_between(samples, "s1", begin, end), "second": rate_between(samples, "s2", begin, end),
                 "first_content": done[0], "second_content": done[1], "used": rate_between(samples, "out", begin, end) / link.rate,
-                "seconds": end - begin}
+                "seconds": end - begin, "pause": longest_pause(samples)}
     finally:
         sampler.done.set()
         for transfer in transfers:
@@ -273,5 +280,5 @@ def two_senders(bench, seconds):
 
 
 def warm_for(bench, length):
-    # Sources, and each receiver's file and chunk buffers.
-    warm(length * (len(bench.link.receivers) + 1) + 128 * MIB * len(bench.link.receivers), bench.work)
+    """Sources, and each receiver's file and chunk buffers."""
+    warm(int(min(length * (len(bench.link.receivers) + 1) + 128 * MIB * len(bench.link.receivers), 0.8 * available_memory())), bench.work)

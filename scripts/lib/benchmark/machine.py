@@ -64,6 +64,11 @@ def warm(length, directory):
     os.unlink(f"{directory}/warm")
 
 
+def available_memory():
+    with open("/proc/meminfo") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
+
+
 def random_file(path, length):
     with open(path, "wb", buffering=0) as file:
         while length > 0:

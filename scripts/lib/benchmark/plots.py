@@ -106,11 +106,118 @@ def draw_rate(results, directory):
         save(figure, directory, f"rate-{part}")
 
 
+# -- scripts/bench
+
+ORDER = ["rmcp", "uftp", "udpcast", "blast-store", "blast-write", "blast"]
+
+
+def median(values):
+    values = sorted(values)
+    middle = len(values) // 2
+    return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
+
+
+def by_name(results):
+    return {entry["case"]["name"]: entry for entry in results["cases"]}
+
+
+def runs_of(entry, tool):
+    return entry["tools"].get(tool, {}).get("runs") or []
+
+
+def grouped_bars(axis, groups, tools, value, unit):
+    """Bars by tool for each group, medians with the range as a whisker; what is missing says so."""
+    width = 0.8 / len(tools)
+    for place, tool in enumerate(tools):
+        for index, (_, entry) in enumerate(groups):
+            x = index - 0.4 + width * (place + 0.5)
+            values = [value(run, entry) for run in runs_of(entry, tool)]
+            label = tool if index == 0 else None
+            if not values:
+                axis.text(x, axis.get_ylim()[0], "–", ha="center", va="bottom", fontsize=8)
+                continue
+            middle = median(values)
+            axis.bar(x, middle, width * 0.92, color=COLOURS[tool], label=label,
+                     yerr=[[middle - min(values)], [max(values) - middle]], error_kw={"elinewidth": 0.8, "capsize": 2})
+            axis.annotate(f"{middle:.0f}" if middle >= 10 else f"{middle:.1f}" if middle >= 1 else f"{middle:.2f}", (x, max(values)),
+                          ha="center", va="bottom", fontsize=7, xytext=(0, 2), textcoords="offset points")
+    axis.set_xticks(range(len(groups)), [title for title, _ in groups])
+    axis.set_ylabel(unit)
+    axis.grid(False, axis="x")
+
+
+def present(entries, tools):
+    return [tool for tool in tools if any(runs_of(entry, tool) for _, entry in entries)]
+
+
+def draw_speed(plt, cases, directory):
+    groups = [(f"{entry['case']['receivers']} receiver" + ("s" if entry["case"]["receivers"] > 1 else "")
+               + f"\n{entry['case']['size']} MiB", entry) for name, entry in cases.items() if name.startswith("receivers-")]
+    if not groups:
+        return
+    figure, axis = plt.subplots(figsize=(9, 3.4))
+    axis.set_yscale("log")  # The limit that only counts is a hundred times the slowest.
+    tools = present(groups, ORDER)
+    grouped_bars(axis, groups, tools, lambda run, entry: entry["bytes"] / 1e6 / run["seconds"], "MB/s of content, log scale")
+    axis.set_title("To the last receiver, random bytes, no loss, batches whole on the wire", fontsize=10)
+    axis.legend(ncols=len(tools), fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.17))
+    save(figure, directory, "bench-speed")
+
+
+def draw_cpu(plt, cases, directory):
+    wires = [(title, cases[name]) for name, title in (("receivers-4", "batches whole"), ("split", "single packets"),
+                                                      ("gro", "single packets,\ninterface GRO"), ("image", "a tar of /usr,\nbatches whole"))
+             if name in cases]
+    if not wires:
+        return
+    tools = present(wires, [tool for tool in ORDER if tool not in ("blast", "blast-write")])
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), sharey=False)
+    for axis, end in zip(axes, ("sender", "receiver")):
+        grouped_bars(axis, wires, tools, lambda run, _: run[f"cpu_{end}"], "CPU seconds per GB of content")
+        axis.set_title(f"at the {end}, 4 receivers", fontsize=10)
+        axis.tick_params(axis="x", labelsize=8)
+    axes[0].legend(ncols=len(tools), fontsize=8, loc="upper center", bbox_to_anchor=(1.1, -0.22))
+    save(figure, directory, "bench-cpu")
+
+
+def draw_copies(plt, cases, directory):
+    from cases import expected_transmissions
+
+    lossy = [entry for name, entry in cases.items() if name.startswith("loss-") and entry["case"]["receivers"] == 4]
+    if not lossy:
+        return
+    lossy = ([cases["split"]] if "split" in cases else []) + lossy
+    figure, axis = plt.subplots(figsize=(5.4, 3.4))
+    fine = [step / 1000 for step in range(0, 56)]
+    axis.plot([100 * loss for loss in fine], [expected_transmissions(4, loss) for loss in fine], color=COLOURS["bound"],
+              linestyle="--", linewidth=1, label="bound E[M], 4 receivers")
+    for tool in ("rmcp", "uftp", "udpcast"):
+        points = [(entry["case"]["loss"], [run["packet_copies"] for run in runs_of(entry, tool)]) for entry in lossy
+                  if runs_of(entry, tool)]
+        if not points:
+            continue
+        middles = [median(values) for _, values in points]
+        spread = [[middle - min(values) for middle, (_, values) in zip(middles, points)],
+                  [max(values) - middle for middle, (_, values) in zip(middles, points)]]
+        axis.errorbar([loss for loss, _ in points], middles, yerr=spread, color=COLOURS[tool], marker="o", markersize=4, capsize=2,
+                      linewidth=1.2, label=tool)
+    axis.set_xlabel("loss at each receiver, %")
+    axis.set_ylabel("packets leaving the sender,\nfor each that the content fills")
+    axis.legend(fontsize=8)
+    save(figure, directory, "bench-copies")
+
+
+def draw_bench(results, directory):
+    plt, cases = pyplot(), by_name(results)
+    for draw in (draw_speed, draw_cpu, draw_copies):
+        draw(plt, cases, directory)
+
+
 def main():
     kind, path, directory = sys.argv[1:4]
     with open(path) as file:
         results = json.load(file)
-    {"rate": draw_rate}[kind](results, directory)
+    {"rate": draw_rate, "bench": draw_bench}[kind](results, directory)
 
 
 if __name__ == "__main__":

@@ -63,9 +63,19 @@ def remarks(case, runs):
         lost = middle(results, "lost")
         if lost:
             yield f"{name} lost {100 * lost:.2f} %, which nothing repairs"
+    if case.rate:
+        for name in ("rmcp", "rmcp-rate"):
+            if name in runs:
+                size = case.size * (1 << 20)
+                cores = [middle(runs[name], f"cpu_{end}") * size / 1e9 / seconds[name] for end in ("sender", "receiver")]
+                yield (f"{name}: content at {100 * 8 * size / seconds[name] / case.rate:.0f} % of the link's rate, with {cores[0]:.2f} of a "
+                       f"core at the sender and {cores[1]:.2f} at a receiver")
     if case.loss:
-        yield (f"bound on copies, E[M] for {case.receivers} receivers: {expected_transmissions(case.receivers, case.loss / 100):.3f}; "
+        bound = expected_transmissions(case.receivers, case.loss / 100)
+        yield (f"bound on copies, E[M] for {case.receivers} receivers: {bound:.3f}; "
                + "; ".join(f"{name} sends {text}" for name, text in copies(runs)))
+        if middle(runs.get("rmcp", []), "packet_copies"):
+            yield f"rmcp's packets are {middle(runs['rmcp'], 'packet_copies') / bound:.3f} of the bound"
     elif any("wire_copies" in run for run in runs.get("rmcp", [])):
         yield "; ".join(f"{name} sends {text}" for name, text in copies(runs) if name.startswith("rmcp"))
     if "rmcp-repair" in runs:
@@ -76,10 +86,9 @@ def remarks(case, runs):
 
 
 def copies(runs):
+    """How often each tool sends what it has to send: in packets, or rmcp's own count of bytes where batches cross whole."""
     for name, results in runs.items():
-        if name.startswith("blast"):
-            continue
-        if "wire_copies" in results[0]:
-            yield name, f"{middle(results, 'wire_copies'):.3f} of the encoded bundle (its own headers included)"
-        else:
-            yield name, f"{middle(results, 'copies'):.3f} of the content (all headers included)"
+        if (packets := middle(results, "packet_copies")) is not None:
+            yield name, f"{packets:.3f} packets for each that the content fills, control included"
+        elif (own := middle(results, "wire_copies")) is not None:
+            yield name, f"{own:.3f} bytes for each of the encoded bundle, its own headers (1.017) included"

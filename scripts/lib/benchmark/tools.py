@@ -37,6 +37,7 @@ class Tool:
     name = ""
     whole_file = True
     ends_itself = True  # receivers, when they have the file
+    payload = None  # bytes of content in a full packet
     group = None  # that receivers join, where they do not say that they listen
 
     def helper(self, setup, directory):
@@ -74,9 +75,10 @@ class Tool:
 
 class Rmcp(Tool):
     name = "rmcp"
+    payload = 1376
 
-    def __init__(self, *options, level=None):
-        self.options = [*options, *(["--level", str(level)] if level is not None else [])]
+    def __init__(self, *options):
+        self.options = options
 
     def receiver(self, setup, case, directory):
         return [setup.binary, "recv", "--json", "-i", "eth0", "-d", directory, "--once", "--allow-unsigned"]
@@ -99,6 +101,15 @@ class Rmcp(Tool):
         return payload[:2] == b"RM" and payload[3] & 0x7F == 8  # a first STATUS
 
 
+class RmcpAtRate(Rmcp):
+    """Held to a limited link's rate by hand, as the peers are: what --rate counts leaves out Ethernet's headers."""
+
+    name = "rmcp-rate"
+
+    def sender(self, setup, case, source):
+        return [*super().sender(setup, case, source)[:-1], "--rate", str(int(0.97 * case.rate)), source]
+
+
 class RmcpWithRepair(Rmcp):
     """The same with a repair node, which is the laboratory's last node and no receiver."""
 
@@ -113,6 +124,7 @@ class Uftp(Tool):
 
     name = "uftp"
     ends_itself = False
+    payload = 1440
     group = "230.4.4.1"
 
     def receiver(self, setup, case, directory):
@@ -121,7 +133,7 @@ class Uftp(Tool):
     def sender(self, setup, case, source):
         rate = str(case.rate // 1000) if case.rate else "-1"
         hosts = ",".join(f"0x0A4D{number + 2:04X}" for number in range(case.receivers))
-        return ["uftp", "-R", rate, "-I", "eth0", "-B", "8000000", "-b", "1440", "-H", hosts, "-q", source]
+        return ["uftp", "-R", rate, "-I", "eth0", "-B", "8000000", "-b", str(self.payload), "-H", hosts, "-q", source]
 
     def wait_for_file(self, process, seconds):
         process.wait_for("RESULT", seconds)
@@ -132,7 +144,10 @@ class Uftp(Tool):
 
 
 class Udpcast(Tool):
+    """At its fastest: full duplex, and its greeting often, without which it starts two seconds later."""
+
     name = "udpcast"
+    payload = 1456
     group = "239.9.9.9"
 
     def receiver(self, setup, case, directory):
@@ -141,7 +156,7 @@ class Udpcast(Tool):
     def sender(self, setup, case, source):
         rate = ["--max-bitrate", f"{case.rate // 1000}k"] if case.rate else []
         return ["udp-sender", "--nokbd", "--full-duplex", "-i", "eth0", "--min-receivers", str(case.receivers),
-                "--mcast-rdv-address", self.group, *rate, "-f", source]
+                "--mcast-rdv-address", self.group, "--rexmit-hello-interval", "100", *rate, "-f", source]
 
 
 class Blast(Tool):
@@ -180,4 +195,4 @@ class BlastWrite(BlastStore):
     hash = "none"
 
 
-TOOLS = {tool.name: tool for tool in (Rmcp, RmcpWithRepair, Uftp, Udpcast, Blast, BlastStore, BlastWrite)}
+TOOLS = {tool.name: tool for tool in (Rmcp, RmcpAtRate, RmcpWithRepair, Uftp, Udpcast, Blast, BlastStore, BlastWrite)}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from benchmark.machine import cpu_times
 from benchmark.namespaces import FirstPackets
-from benchmark.tools import Measured
+from benchmark.tools import Blast, Measured, Rmcp
 
 AFTER_SENDER = 15  # seconds that receivers may go on when the sender has ended
 
@@ -93,7 +93,7 @@ class Run:
         had = {node: self.tool.had_file(process) for node, process in self.receivers.items()}
         usages = [process.usage() for process in self.receivers.values()]
         if self.status is None:
-            raise Failed(f"not done within {self.case.limit:g} s")
+            raise Failed(f"not done within {self.case.limit:g} s{self.how_far()}")
         if self.status != 0:
             raise Failed(f"the sender's exit code is {self.status}: {self.sender.tail()}")
         if None in had.values() or None in usages:
@@ -112,17 +112,30 @@ class Run:
             "cpu_machine": (self.cpu_after - self.cpu_before) / os.sysconf("SC_CLK_TCK") / gigabytes,
             "peak_sender": sender["peak_kib"] / 1024, "peak_receiver": max(usage["peak_kib"] for usage in usages) / 1024,
         }
-        if not self.tool.whole_file or self.tool.name.startswith("blast"):
+        if isinstance(self.tool, Blast):
+            # How often it waited in vain for word from the receivers, which would make it a poor limit.
+            result["stalls"] = self.sender.first("sent")[1]["stalls"]
             done = [process.first("done")[1] for process in self.receivers.values()]
             result["lost"] = sum(event["lost"] for event in done) / max(1, sum(event["lost"] + event["packets"] for event in done))
-        if self.tool.name == "rmcp":
+        if isinstance(self.tool, Rmcp):
             self.note_rmcp(result)
+        if self.tool.payload and self.case.wire != "whole":
+            # Of single packets: those that left, control packets included, over those that the content fills.
+            result["packet_copies"] = out[1] / (result.get("encoded", size) / self.tool.payload)
         # Nothing repairs the reference: what it lost is told, and cannot be the same.
         if self.tool.whole_file and not result.get("lost"):
             wrong = [node for node in self.nodes if not self.identical(node)]
             if wrong:
                 raise Failed(f"the file differs at {' '.join(wrong)}")
         return result
+
+    def how_far(self):
+        """Of a run that did not end: what rmcp's sender said last."""
+        progress = self.sender.last("progress")
+        if not progress:
+            return ""
+        states = {state: count for state, count in progress[1]["receivers"].items() if count}
+        return f"; {progress[1]['phase']}, {progress[1]['bytes_sent_once'] >> 20} MiB sent once, {states}"
 
     def note_rmcp(self, result):
         finished = self.sender.last("finished")

@@ -34,7 +34,7 @@ def once(tool, case, setup, lab, source, cut):
             run.receivers[node].wait(5)
         had = [tool.had_file(run.receivers[node]) for node in awaited]
         if None in had:
-            raise Failed(f"{had.count(None)} of the healthy ones have no file within {case.limit:g} s; the sender's exit code is {run.status}")
+            raise Failed(f"{had.count(None)} of the healthy ones have no file within {case.limit:g} s")
         if not all(run.identical(node) for node in awaited):
             raise Failed("a file differs")
         return {"seconds": max(had) - run.began, "status": run.status,
@@ -64,7 +64,8 @@ def measure(setup, lab, source, tools, rounds, limit, say):
 
 
 def table(results):
-    lines = ["| tool | undisturbed, s | healthy ones with one cut off, s | ratio | sender ends after, s | its exit code |", "|---" * 6 + "|"]
+    lines = ["| tool | undisturbed, s | healthy ones with one cut off, s | ratio | sender ends after, s | its exit code |",
+             "|---" * 6 + "|"]
     for name, kinds in results.items():
         if not kinds["cut"]:
             lines.append(f"| {name} | {kinds['failure']} | | | | |")
@@ -72,5 +73,6 @@ def table(results):
         middle = lambda kind, key: statistics.median(run[key] or 0 for run in kinds[kind])
         plain, cut = middle("undisturbed", "seconds"), middle("cut", "seconds")
         statuses = sorted({str(run["status"]) for run in kinds["cut"]})
-        lines.append(f"| {name} | {plain:.2f} | {cut:.2f} | {cut / plain:.2f} | {middle('cut', 'sender_seconds'):.1f} | {', '.join(statuses)} |")
+        lines.append(f"| {name} | {plain:.2f} | {cut:.2f} | {cut / plain:.2f} | {middle('cut', 'sender_seconds'):.1f} | "
+                     f"{', '.join(statuses)} |")
     return lines

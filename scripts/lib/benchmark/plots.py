@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 
-COLOURS = {"rmcp": "#1f6fb4", "uftp": "#d9822b", "udpcast": "#7a9a3a", "blast": "#b9b9b9", "blast-store": "#7f7f7f",
-           "tcp": "#c0392b", "second": "#2aa198", "bound": "#333333"}
+COLOURS = {
+    "rmcp": "#1f6fb4", "uftp": "#d9822b", "udpcast": "#7a9a3a", "blast": "#c9c9c9", "blast-store": "#7f7f7f", "blast-write": "#9c9c9c",
+    "tcp": "#c0392b", "second": "#2aa198", "bound": "#333333",
+}
 
 
 def run(script, kind, path, directory):
@@ -165,9 +167,9 @@ def draw_speed(plt, cases, directory):
 
 
 def draw_cpu(plt, cases, directory):
-    wires = [(title, cases[name]) for name, title in (("receivers-4", "batches whole"), ("split", "single packets"),
-                                                      ("gro", "single packets,\ninterface GRO"), ("image", "a tar of /usr,\nbatches whole"))
-             if name in cases]
+    titles = {"receivers-4": "batches whole", "split": "single packets", "gro": "single packets,\ninterface GRO",
+              "image": "a tar of /usr,\nbatches whole"}
+    wires = [(title, cases[name]) for name, title in titles.items() if name in cases]
     if not wires:
         return
     tools = present(wires, [tool for tool in ORDER if tool not in ("blast", "blast-write")])

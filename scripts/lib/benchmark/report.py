@@ -68,8 +68,9 @@ def remarks(case, runs):
             if name in runs:
                 size = case.size * (1 << 20)
                 cores = [middle(runs[name], f"cpu_{end}") * size / 1e9 / seconds[name] for end in ("sender", "receiver")]
-                yield (f"{name}: content at {100 * 8 * size / seconds[name] / case.rate:.0f} % of the link's rate, with {cores[0]:.2f} of a "
-                       f"core at the sender and {cores[1]:.2f} at a receiver")
+                share = 100 * 8 * size / seconds[name] / case.rate
+                yield (f"{name}: content at {share:.0f} % of the link's rate, with {cores[0]:.2f} of a core at the sender and "
+                       f"{cores[1]:.2f} at a receiver")
     if case.loss:
         bound = expected_transmissions(case.receivers, case.loss / 100)
         yield (f"bound on copies, E[M] for {case.receivers} receivers: {bound:.3f}; "
@@ -80,8 +81,10 @@ def remarks(case, runs):
         yield "; ".join(f"{name} sends {text}" for name, text in copies(runs) if name.startswith("rmcp"))
     if "rmcp-repair" in runs:
         results = runs["rmcp-repair"]
-        yield (f"with a repair node {middle(results, 'copies'):.3f} copies leave the sender and {middle(results, 'helper_copies'):.3f} the "
-               f"repair node, which needs {show(middle(results, 'cpu_helper'), '{:.2f}')} CPU s/GB and "
+        if case.loss:
+            yield f"bound on what the sender sends for the repair node alone: {expected_transmissions(1, case.loss / 100):.3f}"
+        yield (f"with a repair node {middle(results, 'copies'):.3f} copies leave the sender and "
+               f"{middle(results, 'helper_copies'):.3f} the repair node, which needs {show(middle(results, 'cpu_helper'), '{:.2f}')} CPU s/GB and "
                f"{show(middle(results, 'peak_helper'), '{:.0f}')} MiB")
 
 

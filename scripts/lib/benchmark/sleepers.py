@@ -81,7 +81,8 @@ def measure(setup, source, receivers, counts, probabilities, rounds, say):
 
 
 def table(rows):
-    lines = ["| asleep | probability | healthy ones' seconds | of the undisturbed rate | last of all, seconds | all complete |", "|---" * 6 + "|"]
+    lines = ["| asleep | probability | healthy ones' seconds | of the undisturbed rate | last of all, seconds | all complete |",
+             "|---" * 6 + "|"]
     for row in rows:
         lines.append(f"| {row['asleep']} | {row['probability']} | {row['healthy']:.2f} | {100 * row['of_undisturbed']:.1f} % | "
                      f"{row['last']:.2f} | {row['complete']} |")

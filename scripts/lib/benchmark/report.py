@@ -39,8 +39,9 @@ def case_lines(entry):
     for name, result in entry["tools"].items():
         if result["runs"]:
             lines.append(row(name, result["runs"], entry["bytes"]))
-        if result["failure"]:
-            lines.append(f"| {name} | {result['failure']} |" + " |" * (len(COLUMNS) - 2))
+        if result["failures"]:
+            failed = f"{len(result['failures'])} of {len(result['failures']) + len(result['runs'])} failed: {result['failures'][0]}"
+            lines.append(f"| {name} | {failed} |" + " |" * (len(COLUMNS) - 2))
     runs = {name: result["runs"] for name, result in entry["tools"].items() if result["runs"]}
     lines += [""] + [f"- {text}" for text in remarks(case, runs)]
     return lines

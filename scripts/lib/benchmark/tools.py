@@ -28,7 +28,8 @@ class Measured(Events):
 
     def tail(self):
         with open(self.log.name, errors="replace") as file:
-            return " / ".join(file.read().strip().splitlines()[-2:])[-200:]
+            # Into a cell of a table; programs with a progress line end lines by carriage returns.
+            return " / ".join(file.read().replace("|", "/").split("\n")[-3:]).strip(" /")[-200:].split("\r")[-1].strip()
 
 
 class Tool:

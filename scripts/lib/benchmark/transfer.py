@@ -32,6 +32,10 @@ class Failed(Exception):
     pass
 
 
+class TooLong(Failed):
+    pass
+
+
 class Run:
     def __init__(self, tool, case, setup, lab, source):
         self.tool, self.case, self.setup, self.lab, self.source = tool, case, setup, lab, source
@@ -93,11 +97,14 @@ class Run:
         had = {node: self.tool.had_file(process) for node, process in self.receivers.items()}
         usages = [process.usage() for process in self.receivers.values()]
         if self.status is None:
-            raise Failed(f"not done within {self.case.limit:g} s{self.how_far()}")
+            raise TooLong(f"not done within {self.case.limit:g} s{self.how_far()}")
         if self.status != 0:
             raise Failed(f"the sender's exit code is {self.status}: {self.sender.tail()}")
-        if None in had.values() or None in usages:
-            raise Failed(f"{sum(moment is None for moment in had.values())} receivers do not have the file")
+        without = [node for node in self.nodes if had[node] is None or not self.receivers[node].usage()]
+        if without:
+            process = self.receivers[without[0]]
+            raise Failed(f"{len(without)} receivers do not have the file; {without[0]} ended with {process.process.returncode}: "
+                         f"{process.tail()}")
         size = os.path.getsize(self.source)
         gigabytes = size / 1e9
         cpu = lambda usage: (usage["user"] + usage["system"]) / gigabytes

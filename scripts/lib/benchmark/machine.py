@@ -1,0 +1,90 @@
+"""What every benchmark needs of this machine: packages, a binary, memory that has been touched, and an orderly end."""
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
+MIB = 1 << 20
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def shell(*command, **options):
+    return subprocess.run(command, check=True, stdin=subprocess.DEVNULL, text=True, capture_output=True, **options).stdout
+
+
+def prepare(script, *groups):
+    """Installs what these groups of scripts/lib/packages name, and returns rmcp's path (RMCP_BINARY, or built here)."""
+    if os.geteuid() != 0:
+        sys.exit(f"{script} needs root: it makes network namespaces")
+    # A binary that is given needs no toolchain.
+    groups += () if os.environ.get("RMCP_BINARY") else ("build",)
+    install(script, *groups)
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    build = subprocess.run(["bash", "-c", f". {ROOT}/scripts/lib/build && release_binary {ROOT}"],
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    if build.returncode != 0:
+        sys.exit(f"{script}: no binary to run")
+    return build.stdout.strip().splitlines()[-1]
+
+
+def install(script, *groups):
+    if subprocess.run([f"{ROOT}/scripts/prepare", *groups], stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode != 0:
+        sys.exit(f"{script}: not everything that it needs is installed")
+
+
+def exit_on_signals():
+    """An end from outside takes the way through the finally clauses too."""
+    for number in SIGNALS:
+        signal.signal(number, lambda which, _: sys.exit(128 + which))
+
+
+def ignore_signals():
+    """For the way out: from here on only kill -9 interrupts."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def work_directory(name, parent="/dev/shm"):
+    return tempfile.mkdtemp(prefix=f"rmcp-{name}.", dir=parent)
+
+
+def remove(path):
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def warm(length, directory):
+    """Touches as much memory as a run needs: on a virtual machine the first touch of a page is the host's time."""
+    block = bytes(MIB)
+    with open(f"{directory}/warm", "wb", buffering=0) as file:
+        for _ in range(length // MIB):
+            file.write(block)
+    os.unlink(f"{directory}/warm")
+
+
+def available_memory():
+    with open("/proc/meminfo") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
+
+
+def random_file(path, length):
+    with open(path, "wb", buffering=0) as file:
+        while length > 0:
+            length -= file.write(os.urandom(min(length, MIB)))
+
+
+def cpu_times():
+    """(used, all) of the processors so far, in ticks; what a hypervisor gave to others is neither used nor there."""
+    with open("/proc/stat") as file:
+        fields = [int(text) for text in file.readline().split()[1:9]]
+    idle, stolen = fields[3] + fields[4], fields[7]
+    return sum(fields) - idle - stolen, sum(fields) - stolen
+
+
+def describe():
+    """One line about where figures come from, for the head of a report."""
+    with open("/proc/meminfo") as file:
+        memory = int(file.readline().split()[1]) // 1024 // 1024
+    return f"{os.cpu_count()} cores, {memory + 1} GiB, Linux {os.uname().release.split('-')[0]}"

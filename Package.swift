@@ -107,6 +107,6 @@ let package = Package(
         ),
         .testTarget(name: "CommandTests", dependencies: ["rmcp"], swiftSettings: strictTests),
         .testTarget(name: "ArchitectureTests", swiftSettings: strictTests),
-        .testTarget(name: "EndToEndTests", dependencies: ["rmcp"], swiftSettings: strictTests),
+        .testTarget(name: "EndToEndTests", dependencies: ["rmcp", "RMCPProtocol"], swiftSettings: strictTests),
     ]
 )

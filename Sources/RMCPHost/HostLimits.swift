@@ -15,6 +15,9 @@ enum HostLimits {
     static let regionMemory = Interval.seconds(30)
     /// How often a repair node advertises its region, and a relay asks what there is.
     static let advertisementInterval = Interval.milliseconds(500)
+    /// How often the groups are joined anew while no session is under way. A snooping switch without a querier forgets a
+    /// member after 260 s (RFC 3376, 8.4), one that was restarted has forgotten it already; a sender waits for 30 s.
+    static let idleRejoinInterval = Interval.seconds(20)
     /// With --once, how long a newer session than an outdated one may still come.
     static let outdatedPatience = Interval.seconds(5)
     /// Warnings that are not said twice.

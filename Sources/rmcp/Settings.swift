@@ -3,7 +3,8 @@ import RMCPHost
 import TOMLKit
 
 /// Options from the environment (`RMCP_WAIT_FOR`) and from a file (`wait-for = 4`, at the top or under the command's
-/// name). The command line beats the environment, and the environment beats the file.
+/// name). The command line beats the environment, and the environment beats the file. What tells a hook of its bundle
+/// is no option, though it is called like one.
 struct Settings {
     private let command: String
     private let environment: (String) -> String?
@@ -15,6 +16,8 @@ struct Settings {
         command: String, configurationPath: String?, environment: @escaping (String) -> String? = Settings.systemEnvironment
     ) throws(HostError) {
         self.command = command
+        let facts = Set((environment(Hook.factsVariable) ?? "").split(separator: " ").map(String.init))
+        let environment = { facts.contains($0) ? nil : environment($0) }
         self.environment = environment
         let path = configurationPath ?? environment("RMCP_CONFIG")
         filePath = path

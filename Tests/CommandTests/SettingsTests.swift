@@ -22,6 +22,14 @@ import Testing
         #expect(try settings(nil).string("rate", nil) == nil)
     }
 
+    @Test func whatAHookIsToldIsNoOption() throws {
+        let told = ["RMCP_NAME": "image", "RMCP_KEY": "", "RMCP_RATE": "2M", "RMCP_HOOK": "RMCP_NAME RMCP_PATH RMCP_KEY"]
+        let all = try settings(nil, told)
+        #expect(all.string("name", nil) == nil && all.string("key", nil) == nil)
+        #expect(all.string("name", "given") == "given")
+        #expect(all.string("rate", nil) == "2M")
+    }
+
     @Test func theCommandsOwnSectionBeatsTheTop() throws {
         let file = "wait-for = 1\n[send]\nwait-for = 7\n[recv]\nwait-for = 9\n"
         #expect(try settings(file).string("wait-for", nil) == "7")

@@ -36,6 +36,15 @@ final class Laboratory {
     func loss(_ node: String, percent: Int) throws { try Self.lab(["loss", name, node, "\(percent)"]) }
     func link(_ node: String, up: Bool) throws { try Self.lab(["link", name, node, up ? "up" : "down"]) }
 
+    /// Puts nodes behind a second switch; `link("trunk", up: false)` cuts the two apart.
+    func behind(_ nodes: [String]) throws { try Self.lab(["behind", name] + nodes) }
+
+    /// Everything of the kind that a shell would do in a node, done when this returns.
+    func shell(_ node: String, _ script: String) throws {
+        let result = try run(node, ["sh", "-e", "-c", script]).wait()
+        try #require(result.status == 0, "\(node): \(script): \(result.errors)")
+    }
+
     /// A column of `lab counters`, by node.
     func counter(_ column: String) throws -> [String: Int] {
         let lines = try Self.lab(["counters", name]).split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
@@ -56,6 +65,21 @@ final class Laboratory {
         let directory = try scratch.directory(directory ?? node)
         let trust = arguments.contains("--trust") ? [] : ["--allow-unsigned"]
         return try run(node, [Program.path, "recv", "-v", "-d", directory.path] + trust + arguments, seconds: seconds)
+    }
+
+    /// A repair node, its cache in a directory of its name; it listens when this returns.
+    func repair(_ node: String, _ arguments: [String] = [], cache: String? = nil, seconds: Int = 120) throws -> Running {
+        let cache = try cache ?? scratch.directory("cache-\(node)").path
+        let command = [Program.path, "repair", "--json", "-i", "eth0", "--cache", cache, "--allow-unsigned"]
+        let process = try run(node, command + arguments, seconds: seconds)
+        try #require(process.wait { process.says("listening") }, "\(node): \(process.errorsSoFar)")
+        return process
+    }
+
+    /// Ends what runs until it is stopped.
+    func stop(_ daemons: Running...) {
+        for daemon in daemons { daemon.signal(SIGTERM) }
+        for daemon in daemons { #expect(daemon.wait().status == 130) }
     }
 
     func has(_ node: String, _ source: String, as name: String? = nil) -> Bool {

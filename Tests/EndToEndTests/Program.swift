@@ -48,6 +48,22 @@ final class Running: @unchecked Sendable {
     var errorsSoFar: String { (try? String(contentsOf: errorURL, encoding: .utf8)) ?? "" }
     var outputSoFar: String { (try? String(contentsOf: outputURL, encoding: .utf8)) ?? "" }
 
+    /// The last number that was said under a key, in JSON.
+    func last(_ key: String) -> Int { Self.last(key, in: outputSoFar) }
+
+    static func last(_ key: String, in text: String) -> Int {
+        guard let range = text.range(of: "\"\(key)\":", options: .backwards) else { return 0 }
+        return Int(text[range.upperBound...].prefix { $0.isNumber || $0 == "-" }) ?? 0
+    }
+
+    /// Bytes on a receiver's disk so far, by its own word.
+    var done: Int { last("bytes_done") }
+
+    /// Whether an event of this name has been said, in JSON.
+    func says(_ event: String) -> Bool { count(event) > 0 }
+
+    func count(_ event: String) -> Int { outputSoFar.components(separatedBy: "\"event\":\"\(event)\"").count - 1 }
+
     func wait() -> Result {
         process.waitUntilExit()
         let output = (try? Data(contentsOf: outputURL)) ?? Data()

@@ -3,34 +3,12 @@ import Testing
 
 /// Repair nodes as real processes: what they save, and what happens when they die or their sender goes.
 @Suite(.serialized, .enabled(if: Laboratory.isPossible, Laboratory.reason)) struct RepairNodeTests {
-    private let slow = ["--min-wait", "0s", "--rate", "100M"]
-
-    /// A repair node at `node`, its cache in a directory of that name; ready when it listens.
-    private func repair(_ lab: Laboratory, _ node: String, _ arguments: [String] = []) throws -> Running {
-        let cache = try lab.scratch.directory("cache-\(node)")
-        let process = try lab.run(
-            node, [Program.path, "repair", "--json", "-i", "eth0", "--cache", cache.path, "--allow-unsigned"] + arguments)
-        #expect(process.wait { process.outputSoFar.contains("\"event\":\"listening\"") }, "\(process.errorsSoFar)")
-        return process
-    }
-
-    private func stop(_ node: Running) {
-        node.signal(SIGTERM)
-        #expect(node.wait().status == 130)
-    }
-
-    /// The last number said under a key.
-    private func last(_ key: String, of process: Running) -> Int {
-        guard let range = process.outputSoFar.range(of: "\"\(key)\":", options: .backwards) else { return 0 }
-        return Int(process.outputSoFar[range.upperBound...].prefix { $0.isNumber }) ?? 0
-    }
-
     @Test("Losses are repaired by the repair node: the sender sends one copy")
     func oneCopy() throws {
         let lab = try Laboratory(receivers: 5, options: ["--loss", "5", "--split"])
         try lab.loss("r5", percent: 0)
         let source = try lab.scratch.random("image", megabytes: 48)
-        let node = try repair(lab, "r5")
+        let node = try lab.repair("r5")
         let receivers = try (1...4).map { try lab.receive("r\($0)", ["--once", "--json"]) }
         // With half a second to find the repair node before anything is lost.
         let sender = try lab.send(["--wait-for", "4", "--min-wait", "2s", "--rate", "200M", "--json", source])
@@ -41,21 +19,21 @@ import Testing
         }
         let sent = sender.wait()
         #expect(sent.status == 0 && sent.text.contains("\"repair_nodes\":1"), "\(sent.errors)")
-        #expect(last("repair_bytes", of: node) > 4 << 20, "the repair node repaired \(last("repair_bytes", of: node)) bytes")
-        let wire = sent.text.range(of: "\"wire_bytes\":", options: .backwards).map { Int(sent.text[$0.upperBound...].prefix { $0.isNumber }) ?? 0 }
+        #expect(node.last("repair_bytes") > 4 << 20, "the repair node repaired \(node.last("repair_bytes")) bytes")
+        let wire = Running.last("wire_bytes", in: sent.text)
         // 1.22 without a repair node.
-        #expect(Double(wire ?? 0) < 1.07 * Double(48 << 20), "\(wire ?? 0) bytes left the sender")
-        stop(node)
+        #expect(Double(wire) < 1.07 * Double(48 << 20), "\(wire) bytes left the sender")
+        lab.stop(node)
     }
 
     @Test("kill -9 of the repair node mid-transfer: nobody is lost, and nobody starts again")
     func killedNode() throws {
         let lab = try Laboratory(receivers: 4, options: ["--loss", "3", "--split"])
         let source = try lab.scratch.random("image", megabytes: 24)
-        let node = try repair(lab, "r4")
+        let node = try lab.repair("r4")
         let receivers = try (1...3).map { try lab.receive("r\($0)", ["--once", "--json"]) }
         let sender = try lab.send(["--wait-for", "3", "--min-wait", "2s", "--rate", "60M", source])
-        #expect(node.wait { last("chunks_held", of: node) >= 8 })
+        #expect(node.wait { node.last("chunks_held") >= 8 })
         node.signal(SIGKILL)
         _ = node.wait()
         for (index, receiver) in receivers.enumerated() {
@@ -70,18 +48,18 @@ import Testing
     func lateJoinerAfterTheSender() throws {
         let lab = try Laboratory(receivers: 3, options: ["--loss", "2", "--split"])
         let source = try lab.scratch.random("image", megabytes: 24)
-        let node = try repair(lab, "r3")
+        let node = try lab.repair("r3")
         let early = try lab.receive("r1")
         let sent = try lab.send(["--wait-for", "1", "--until", "repair", source]).wait()
         #expect(sent.status == 0 && sent.errors.contains("1 of 1 repair nodes hold everything"), "\(sent.errors)")
         #expect(early.wait().status == 0 && lab.has("r1", source))
-        #expect(node.wait { node.outputSoFar.contains("\"event\":\"upstream_over\"") })
+        #expect(node.wait { node.says("upstream_over") })
         node.signal(SIGKILL)
         _ = node.wait()
-        let again = try repair(lab, "r3")
+        let again = try lab.repair("r3")
         let late = try lab.receive("r2", ["--once", "--timeout", "20s"]).wait()
         #expect(late.status == 0 && lab.has("r2", source), "\(late.errors)")
-        stop(again)
+        lab.stop(again)
     }
 
     @Test("A relay fetches by unicast, one copy for all receivers behind it")
@@ -93,7 +71,7 @@ import Testing
             #expect(try lab.run("r\(index)", ["iptables", "-A", "INPUT", "-p", "udp"] + source).wait().status == 0)
         }
         let source = try lab.scratch.random("image", megabytes: 24)
-        let node = try repair(lab, "r4", ["--upstream", "10.77.0.1"])
+        let node = try lab.repair("r4", ["--upstream", "10.77.0.1"])
         let receivers = try (1...3).map { try lab.receive("r\($0)") }
         let sent = try lab.send(["--wait-for", "3", "--max-wait", "15s", source]).wait()
         #expect(sent.status == 0 && sent.errors.contains("3 of 3"), "\(sent.errors)")
@@ -101,8 +79,8 @@ import Testing
             let result = receiver.wait()
             #expect(result.status == 0 && lab.has("r\(index + 1)", source), "\(result.errors)")
         }
-        #expect(last("relayed_bytes", of: node) > 24 << 20)
-        stop(node)
+        #expect(node.last("relayed_bytes") > 24 << 20)
+        lab.stop(node)
     }
 
     @Test("An older version of a bundle is refused with exit code 5, and taken with --allow-rollback")
@@ -113,7 +91,7 @@ import Testing
         #expect(try lab.run("s", [Program.path, "keygen", "-o", lab.scratch.path("key")]).wait().status == 0)
         let keyed = ["--key", lab.scratch.path("key"), "--name", "bundle", "--wait-for", "1", "--min-wait", "0s"]
         let trust = ["--once", "--allow-unsigned"]
-        let node = try repair(lab, "r2")
+        let node = try lab.repair("r2")
         // The node keeps the old one; it is not there when the new one comes.
         let first = try lab.receive("r1", trust, directory: "first")
         #expect(try lab.send(keyed + ["--until", "repair", old]).wait().status == 0)
@@ -123,13 +101,13 @@ import Testing
         let second = try lab.receive("r1", trust, directory: "second")
         #expect(try lab.send(keyed + [new]).wait().status == 0)
         #expect(second.wait().status == 0)
-        let again = try repair(lab, "r2")
+        let again = try lab.repair("r2")
         let refused = try lab.receive("r1", trust, directory: "third").wait()
         #expect(refused.status == 5 && refused.errors.contains("--allow-rollback"), "\(refused.status): \(refused.errors)")
         #expect(!FileManager.default.fileExists(atPath: lab.scratch.path("third/bundle")))
         #expect(try lab.receive("r1", trust + ["--allow-rollback"], directory: "fourth").wait().status == 0)
         #expect(lab.scratch.same(old, lab.scratch.path("fourth/bundle")))
-        stop(again)
+        lab.stop(again)
     }
 
     @Test("What cannot be is said in one line, with exit code 2")

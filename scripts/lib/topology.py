@@ -219,6 +219,11 @@ class Topology:
     def receivers(self):
         return [name for link in self.root.all() for name in link.receivers]
 
+    def children(self, node):
+        """Whoever a repair node is the nearest to."""
+        links = [link for link in self.root.all() if link.node == node]
+        return [name for link in links for name in link.receivers + [below.node for below in link.below if below.node]]
+
     def member(self, name, address, switch, gateway):
         self.network.host(name)
         self.network.plug(name, "eth0", f"{address}/24", switch)

@@ -11,6 +11,8 @@ final class Reception {
     private let replySlab = DatagramSlab(buffers: HostLimits.slabBuffers)
     /// Own address as a parent: what comes from there has looped back.
     var ownAddress: SocketAddress?
+    /// When the groups are joined anew; nil while a session is under way, which looks after that itself.
+    private(set) var idleRejoin: Instant?
 
     private struct GroupSocket {
         var address: SocketAddress
@@ -60,6 +62,17 @@ final class Reception {
 
     /// Leaves and joins every group, so that switches and routers hear of it again.
     func rejoin() { for entry in sockets { entry.socket.rejoin() } }
+
+    /// Joins anew now and then while no session is under way, of which nobody would notice that nothing comes any more.
+    func keepMembership(isIdle: Bool, at now: Instant) {
+        guard let due = idleRejoin, isIdle else {
+            idleRejoin = isIdle ? now + HostLimits.idleRejoinInterval : nil
+            return
+        }
+        guard now >= due else { return }
+        rejoin()
+        idleRejoin = now + HostLimits.idleRejoinInterval
+    }
 
     /// Joins a region that was advertised; true when that is new. A region that nobody advertises any more gives way.
     func join(_ region: SocketAddress, at now: Instant) -> Bool {

@@ -72,6 +72,7 @@ public final class ReceiveDaemon {
             for tag in order { sessions[tag].map { drive($0, at: Poller.now(), observer) } }
             if poller.isReadable(1), signals.take() { stop(at: now) }
             checkTimeout(at: now)
+            reception.keepMembership(isIdle: sessions.isEmpty, at: now)
             report(observer, at: now)
             guard outcome == nil else { break }
             poller.wait(until: isBusy ? now : deadline(at: now))
@@ -131,6 +132,7 @@ public final class ReceiveDaemon {
         var deadline: Instant?
         func consider(_ instant: Instant) { deadline = min(deadline ?? .distantFuture, instant) }
         if !sessions.isEmpty { consider(nextProgress) }
+        reception.idleRejoin.map(consider)
         if request.once, let timeout = request.timeout { consider(lastActivity + timeout) }
         if let since = outdatedSince, sessions.isEmpty { consider(since + HostLimits.outdatedPatience) }
         for tag in order { sessions[tag]?.engine.pollTimeout().map(consider) }

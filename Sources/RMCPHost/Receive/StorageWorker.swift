@@ -107,7 +107,11 @@ final class StorageWorker {
 }
 
 /// Runs the user's command after a bundle.
-enum Hook {
+public enum Hook {
+    /// Names the variables that tell a hook of its bundle. Options come in variables called RMCP_*, too; by this an rmcp
+    /// that the hook runs can tell that RMCP_NAME and RMCP_KEY are none.
+    public static let factsVariable = "RMCP_HOOK"
+
     /// The command's exit status; 128 and more for a signal, as a shell says it.
     static func run(_ command: String, environment: [String]) throws(HostError) -> Int32 {
         let arguments = ["/bin/sh", "-c", command]
@@ -133,7 +137,8 @@ enum Hook {
     }
 
     /// This process's environment with the bundle's facts added.
-    static func environment(adding facts: [(String, String)]) -> [String] {
+    static func environment(adding bundleFacts: [(String, String)]) -> [String] {
+        let facts = bundleFacts + [(factsVariable, bundleFacts.map(\.0).joined(separator: " "))]
         var result: [String] = []
         var next = unsafe environ
         while let entry = unsafe next.pointee {

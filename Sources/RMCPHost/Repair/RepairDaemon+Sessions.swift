@@ -33,11 +33,35 @@ extension RepairDaemon {
     /// Sessions are served for as long as there is room for others: then the one that was longest of no use to anybody
     /// gives way. Its cache stays until that room is needed, too.
     private func makeRoom(at now: Instant, _ observer: (RepairUpdate) -> Void) {
-        guard sessions.count >= HostLimits.repairSessions - 1 else { return }
-        let idle = order.compactMap { sessions[$0] }.filter { !$0.isOver && $0.engine.upstream == nil && $0.engine.downstream.receivers.active == 0 }
-        guard let oldest = idle.min(by: { $0.lastUse < $1.lastUse }) else { return }
+        guard sessions.count >= HostLimits.repairSessions - 1, let oldest = longestIdle else { return }
         retire(oldest, "others need its place", at: now, observer)
         directory.end(oldest.announce.session, mayReturn: true)
+    }
+
+    private var longestIdle: RepairSession? {
+        let idle = order.compactMap { sessions[$0] }.filter { !$0.isOver && $0.engine.upstream == nil && $0.engine.downstream.receivers.active == 0 }
+        return idle.min { $0.lastUse < $1.lastUse }
+    }
+
+    /// What is served is never evicted, but what is served to nobody is not worth more than what is asked for. True when
+    /// a session is going that makes room in the cache: then what did not fit is worth another try.
+    private func makeRoomInCache(at now: Instant, _ observer: (RepairUpdate) -> Void) -> Bool {
+        if let oldest = longestIdle {
+            retire(oldest, "others need its room in the cache", at: now, observer)
+            // It would be fetched anew from whoever else offers it.
+            directory.end(oldest.announce.session, mayReturn: false)
+        }
+        return order.contains { sessions[$0].map { $0.isOver && $0.engine.upstream == nil } ?? false }
+    }
+
+    private func retryStores() {
+        for session in order.compactMap({ sessions[$0] }) {
+            for waiting in session.takeWaitingForRoom() {
+                workers.submit(
+                    .store(
+                        session: session.announce.session, session.bundle, slot: waiting.slot, chunk: waiting.chunk, record: waiting.record, waiting.buffer))
+            }
+        }
     }
 
     func open(_ announce: Announce, _ signature: Signature, at now: Instant, _ observer: (RepairUpdate) -> Void) -> RepairSession? {
@@ -194,6 +218,10 @@ extension RepairDaemon {
             switch output {
             case .stored(let id, let slot, let chunk, let buffer, let isKept):
                 guard let session = session(id, buffer) else { continue }
+                if !isKept, !session.isOver, let record = session.engine.record(of: chunk), makeRoomInCache(at: now, observer) {
+                    session.waitForRoom(WaitingStore(slot: slot, chunk: chunk, record: record, buffer: buffer))
+                    continue
+                }
                 if !isKept { warn("the cache is full; what does not fit is passed on and not kept: give it more with --cache-size", observer) }
                 session.keep(buffer, of: chunk)
                 session.engine.handle(isKept ? .stored(slot: slot, chunk: chunk) : .passed(slot: slot, chunk: chunk), at: now)
@@ -254,5 +282,6 @@ extension RepairDaemon {
         sessions[tag] = nil
         order.removeAll { $0 == tag }
         directory.end(session.announce.session, mayReturn: true)
+        retryStores()
     }
 }

@@ -104,6 +104,7 @@ public final class RepairDaemon {
                 stop(at: now)
             }
             advertise(at: now)
+            reception.keepMembership(isIdle: order.allSatisfy { sessions[$0]?.engine.upstream == nil }, at: now)
             report(observer, at: now)
             poller.wait(until: isBusy ? now : deadline(at: now), writable: transmitter.isBlocked && blockedUntil == nil ? 2 : nil)
         }
@@ -186,6 +187,7 @@ public final class RepairDaemon {
 
     private func deadline(at now: Instant) -> Instant? {
         if let blockedUntil { return blockedUntil }
+        // The advertisement comes before a membership is due.
         var deadline = nextAdvertisement
         if !sessions.isEmpty { deadline = min(deadline, nextProgress) }
         if transmitter.isBlocked { return deadline }

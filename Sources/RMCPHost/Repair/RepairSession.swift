@@ -1,6 +1,14 @@
 import RMCPContent
 import RMCPProtocol
 
+/// A verified chunk for which the cache has no room before another session has gone.
+struct WaitingStore {
+    var slot: Int
+    var chunk: UInt32
+    var record: ChunkRecord
+    var buffer: ChunkBuffer
+}
+
 /// One session at a repair node: its engine, its part of the cache, and the chunks that are in memory.
 final class RepairSession {
     let announce: Announce
@@ -13,6 +21,8 @@ final class RepairSession {
     private var resident: [UInt32: ChunkBuffer] = [:]
     /// Chunks to fetch as soon as a buffer is free.
     var waitingFetches: [UInt32] = []
+    /// Each has an assembly slot, so there are no more than those.
+    private var waitingForRoom: [WaitingStore] = []
     /// Chunks of the cache that are still being verified after a restart.
     var restoring = 0
     var isToldComplete = false
@@ -53,6 +63,13 @@ final class RepairSession {
         if let buffer = resident.removeValue(forKey: chunk) { pool.giveBack(buffer) }
     }
 
+    func waitForRoom(_ store: WaitingStore) { waitingForRoom.append(store) }
+
+    func takeWaitingForRoom() -> [WaitingStore] {
+        defer { waitingForRoom = [] }
+        return waitingForRoom
+    }
+
     func takeFreeBuffer() -> ChunkBuffer? { pool.take() }
     func giveBack(_ buffer: ChunkBuffer) { pool.giveBack(buffer) }
 
@@ -60,6 +77,7 @@ final class RepairSession {
     func close() {
         isOver = true
         slotBuffers.giveBackAll()
+        for store in takeWaitingForRoom() { giveBack(store.buffer) }
         for chunk in Array(resident.keys) { release(chunk) }
     }
 

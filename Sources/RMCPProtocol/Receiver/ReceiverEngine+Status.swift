@@ -51,7 +51,7 @@ extension ReceiverEngine {
     // MARK: Status
 
     mutating func adoptStatusInterval(_ interval: Interval, at now: Instant) {
-        guard interval != statusInterval else { return }
+        guard interval != statusInterval || nextStatus - now > interval * 1.1 else { return }
         statusInterval = interval
         if case .final = phase { return }
         // A new pace starts at a random phase, or all would report at once.
@@ -72,9 +72,16 @@ extension ReceiverEngine {
             arrivals.closeInterval(at: now)
             judgeProfile(at: now)
             // The interval, a tenth more or less, so that receivers drift apart.
-            nextStatus = now + statusInterval * (0.9 + 0.2 * random.uniform())
+            nextStatus = now + max(statusInterval, silenceInterval(at: now)) * (0.9 + 0.2 * random.uniform())
         }
         enqueueStatus(at: now)
+    }
+
+    /// Less and less often to a parent that is not heard: whoever is at the address that an ANNOUNCE came from, or was
+    /// said to come from, may not want to know. Often enough for one that hears and is not heard not to count this
+    /// child as lost.
+    private func silenceInterval(at now: Instant) -> Interval {
+        min(max(.zero, now - lastHeard - configuration.maximumHeartbeatInterval) * 0.5, configuration.childTimeout * 0.4)
     }
 
     /// Buffers fill within milliseconds on a fast network: a receiver that is about to be overrun says so ahead of

@@ -18,6 +18,7 @@ extension SenderEngine {
         }
         if let copy = nextCopy() { return copy }
         if let page = nextPageRepair() { return paced(page) }
+        if case .streaming = phase, firstDebt > 0, let transmit = nextFirstTransmission(at: now) { return transmit }
         if let batch = nextRepair(at: now) { return .data(batch) }
         if case .streaming = phase {
             if unicastCredit > 0, let transmit = nextUnicast(at: now) { return transmit }
@@ -120,6 +121,8 @@ extension SenderEngine {
         position = packet == total ? StreamPosition(chunk: chunk + 1, packet: 0) : StreamPosition(chunk: chunk, packet: UInt16(packet))
         let bytes = account(batch)
         counters.firstBytes += UInt64(bytes)
+        // One batch pays for several of repairs to come.
+        firstDebt = max(-65_000, firstDebt - Double(bytes))
         unicastCredit = min(unicastCredit + Double(bytes) * configuration.unicastShareWhileStreaming, 1_000_000)
         catchUpCredit = min(catchUpCredit + Double(bytes) * configuration.catchUpShareWhileStreaming, 1_000_000)
         if packet == total { resident.touch(chunk, at: now) }
@@ -147,7 +150,10 @@ extension SenderEngine {
             repairs.takeFirst(limit: batchLimit, to: alone == nil ? nil : asker, holdOff: repairHoldOff, at: now) { batch.append($0) }
             guard batch.count > 0 else { continue }
             resident.touch(chunk, at: now)
-            counters.repairBytes += UInt64(account(batch))
+            let bytes = account(batch)
+            counters.repairBytes += UInt64(bytes)
+            let share = configuration.leastFirstShareWhileStreaming
+            firstDebt = min(firstDebt + Double(bytes) * share / (1 - share), 1_000_000)
             return batch
         }
         return nil

@@ -97,6 +97,8 @@ public struct SenderEngine: Sendable {
     var unicastCredit = 0.0
     /// Bytes that catch-up may send while first transmissions go on.
     var catchUpCredit = 0.0
+    /// Bytes that live repairs have taken beyond their share: first transmissions go first until it is paid.
+    var firstDebt = 0.0
     /// What the stream's children are still to be sent.
     var copies: Deque<(StreamCopy, SocketAddress)> = []
     var children: ChildTable

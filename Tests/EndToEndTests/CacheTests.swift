@@ -1,0 +1,57 @@
+import Foundation
+import Testing
+
+/// A repair node whose disk has not got the room.
+@Suite(.serialized, .enabled(if: Laboratory.isPossible, Laboratory.reason)) struct CacheTests {
+    private func bytes(in directory: String) -> Int {
+        let names = FileManager.default.enumerator(atPath: directory)?.compactMap { $0 as? String } ?? []
+        return names.reduce(0) { sum, name in
+            var status = stat()
+            return stat(directory + "/" + name, &status) == 0 && status.st_mode & S_IFMT == S_IFREG ? sum + Int(status.st_blocks) * 512 : sum
+        }
+    }
+
+    @Test("Three bundles that do not fit beside each other: the oldest make room, and the newest is served")
+    func eviction() throws {
+        let lab = try Laboratory(receivers: 3, options: ["--loss", "2", "--split"])
+        let node = try lab.repair("r3", ["--cache-size", "64M"])
+        // With --once it would take what the node has from before.
+        let daemon = try lab.receive("r1", ["--json"])
+        for name in ["first", "second", "third"] {
+            let source = try lab.scratch.random(name, megabytes: 40)
+            let sent = try lab.send(["--wait-for", "1", "--min-wait", "0s", "--until", "repair", source]).wait()
+            #expect(sent.status == 0 && sent.errors.contains("1 of 1 repair nodes hold everything"), "\(sent.errors)")
+            #expect(daemon.wait { daemon.count("completed") == node.count("began") } && lab.has("r1", source))
+            // What is in use is not evicted, and a session is until its sender has gone.
+            let sessions = node.count("began")
+            #expect(node.wait { node.count("upstream_over") == sessions })
+        }
+        // The newest is at most what the cache may have, tables and journals apart.
+        let used = bytes(in: lab.scratch.path("cache-r3"))
+        #expect(used < 66 << 20, "\(used) bytes in a cache of 64 MiB")
+        #expect(node.count("retired") == 2 && !node.says("warning"), "\(node.outputSoFar.suffix(2_000))")
+        let late = try lab.receive("r2", ["--once", "--timeout", "20s"]).wait()
+        #expect(late.status == 0 && lab.has("r2", lab.scratch.path("third")), "\(late.errors)")
+        lab.stop(node, daemon)
+    }
+
+    @Test("A disk that fills up under the cache: it says so, and passes on what it cannot keep")
+    func fullDisk() throws {
+        let lab = try Laboratory(receivers: 3, options: ["--loss", "3", "--split"])
+        let source = try lab.scratch.random("image", megabytes: 48)
+        let small = try lab.scratch.directory("small")
+        let mount = try Running(["mount", "-t", "tmpfs", "-o", "size=20m", "none", small.path], in: lab.scratch.url).wait()
+        #expect(mount.status == 0)
+        defer { _ = try? Running(["umount", "-l", small.path], in: lab.scratch.url).wait() }
+        let node = try lab.repair("r3", cache: small.path)
+        let receivers = try ["r1", "r2"].map { try lab.receive($0, ["--once", "--json"]) }
+        let sent = try lab.send(["--json", "--wait-for", "2", "--min-wait", "2s", "--rate", "200M", source]).wait()
+        #expect(sent.status == 0, "\(sent.errors)")
+        for (name, receiver) in zip(["r1", "r2"], receivers) { #expect(receiver.wait().status == 0 && lab.has(name, source)) }
+        #expect(node.outputSoFar.contains("passed on and not kept"), "\(node.outputSoFar.suffix(2_000))")
+        #expect(node.last("repair_bytes") > 1 << 20, "it repaired \(node.last("repair_bytes")) bytes")
+        // It has not got everything, and must not say that the sender is not needed any more.
+        #expect(Running.last("complete_repair_nodes", in: sent.text) == 0)
+        lab.stop(node)
+    }
+}

@@ -14,10 +14,13 @@ public struct DataHeader: Hashable, Sendable {
         self.isRepair = isRepair
     }
 
+    /// Throws when there is no payload behind it.
     init(reading reader: inout ByteReader) throws(WireError) {
-        chunk = try reader.readUInt32()
-        packet = try reader.readUInt16()
-        isRepair = try reader.readUInt16() & Self.repairFlag != 0
+        let word = try reader.readUInt64()
+        chunk = UInt32(truncatingIfNeeded: word >> 32)
+        packet = UInt16(truncatingIfNeeded: word >> 16)
+        isRepair = UInt16(truncatingIfNeeded: word) & Self.repairFlag != 0
+        guard reader.remaining > 0 else { throw .truncated }
     }
 
     /// Writes both headers in place, for the send path.

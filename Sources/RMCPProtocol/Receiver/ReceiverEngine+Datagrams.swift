@@ -153,9 +153,11 @@ extension ReceiverEngine {
     /// A chunk whose record came after its packets may have more of them than it should: they were forged.
     private mutating func handOverIfWhole(slot: Int) {
         let chunk = slots[slot].chunk
-        guard !slots[slot].isWithHost, let record = ledger.record(of: chunk) else { return }
+        // Asked after each packet, so that it has to do without a division.
+        guard !slots[slot].isWithHost, let encodedLength = ledger.encodedLength(of: chunk),
+            slots[slot].received.count * Int(announce.payloadLength) >= Int(encodedLength), let record = ledger.record(of: chunk)
+        else { return }
         let total = packetCount(of: record)
-        guard slots[slot].received.count >= total else { return }
         if let last = slots[slot].received.last, last >= total {
             slots[slot].received.removeAll()
             counters.forged += 1

@@ -16,13 +16,9 @@ extension ReceiverEngine {
 
     /// Whether a datagram's transmitter is one of this session's parents; a HEARTBEAT makes it one.
     mutating func isKnown(_ header: PacketHeader, from source: SocketAddress, at now: Instant) -> Bool {
-        if !parents.contains(header.transmitter) {
-            guard header.kind == .heartbeat, header.transmitter != transmitter, header.transmitter != downstreamTransmitter, !wantsStream,
-                parents.add(header.transmitter, at: source, now: now)
-            else { return false }
-        }
-        parents.update(header.transmitter) { $0.lastHeard = now }
-        return true
+        if parents.hear(header.transmitter, at: now) { return true }
+        return header.kind == .heartbeat && header.transmitter != transmitter && header.transmitter != downstreamTransmitter && !wantsStream
+            && parents.add(header.transmitter, at: source, now: now)
     }
 
     mutating func note(_ heartbeat: Heartbeat, from transmitter: UInt32, timeToLive: UInt8?, isUnicast: Bool, at now: Instant) {

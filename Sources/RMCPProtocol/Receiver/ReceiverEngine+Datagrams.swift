@@ -25,7 +25,7 @@ extension ReceiverEngine {
 
     /// Notes what any datagram tells by its coming; false for one that is not of this session.
     private mutating func admit(_ header: PacketHeader, length: Int, from source: SocketAddress, at now: Instant) -> Bool {
-        guard header.sessionTag == session.tag, isKnown(header, from: source, at: now) else {
+        guard header.sessionTag == session.tag, parents.hear(header.transmitter, at: now) || isNewParent(header, at: source, now: now) else {
             counters.foreign += 1
             return false
         }
@@ -100,7 +100,8 @@ extension ReceiverEngine {
         }
         // Where the record is known, a packet of any other length is forged or damaged. Where it is not, only the last
         // packet may be short, which the chunk's digest finds out.
-        if let encodedLength = ledger.encodedLength(of: data.chunk), offset + length != min(Int(encodedLength), offset + full) {
+        let encodedLength = ledger.encodedLength(of: data.chunk)
+        if let encodedLength, offset + length != min(Int(encodedLength), offset + full) {
             counters.malformed += 1
             return nil
         }
@@ -122,16 +123,18 @@ extension ReceiverEngine {
             slot = allocated
             reportRisingPressure(at: now)
         }
-        return fill(slot: slot, with: data, payloadOffset: payloadOffset, offset: offset, length: length, at: now)
+        guard fill(slot: slot, with: data, at: now) else { return nil }
+        counters.payloadBytes += UInt64(length)
+        if let encodedLength { handOverIfWhole(slot: slot, encodedLength: encodedLength) }
+        return Placement(slot: slot, chunk: data.chunk, payloadOffset: payloadOffset, offset: offset, length: length)
     }
 
-    private mutating func fill(
-        slot: Int, with data: DataHeader, payloadOffset: Int, offset: Int, length: Int, at now: Instant
-    ) -> Placement? {
-        guard !slots[slot].isWithHost else { return nil }
+    /// False when the packet is not wanted.
+    private mutating func fill(slot: Int, with data: DataHeader, at now: Instant) -> Bool {
+        guard !slots[slot].isWithHost else { return false }
         guard slots[slot].received.insert(Int(data.packet)) else {
             counters.duplicates += 1
-            return nil
+            return false
         }
         if data.isRepair {
             // Repairs come in a train: what it will still bring must not be asked for again.
@@ -139,11 +142,9 @@ extension ReceiverEngine {
             if slots[slot].holdUntil < quiet { slots[slot].holdUntil = quiet }
             slots[slot].coverings = 0
             if slots[slot].isCatchUp { catchUpHold.extend(until: now + configuration.catchUpHoldOff) }
+            attachment.askingSince = nil
         }
-        counters.payloadBytes += UInt64(length)
-        if data.isRepair { attachment.askingSince = nil }
-        handOverIfWhole(slot: slot)
-        return Placement(slot: slot, chunk: data.chunk, payloadOffset: payloadOffset, offset: offset, length: length)
+        return true
     }
 
     func packetCount(of record: ChunkRecord) -> Int {
@@ -151,12 +152,11 @@ extension ReceiverEngine {
     }
 
     /// A chunk whose record came after its packets may have more of them than it should: they were forged.
-    private mutating func handOverIfWhole(slot: Int) {
-        let chunk = slots[slot].chunk
+    private mutating func handOverIfWhole(slot: Int, encodedLength: UInt32) {
         // Asked after each packet, so that it has to do without a division.
-        guard !slots[slot].isWithHost, let encodedLength = ledger.encodedLength(of: chunk),
-            slots[slot].received.count * Int(announce.payloadLength) >= Int(encodedLength), let record = ledger.record(of: chunk)
-        else { return }
+        guard !slots[slot].isWithHost, slots[slot].received.count * Int(announce.payloadLength) >= Int(encodedLength) else { return }
+        let chunk = slots[slot].chunk
+        guard let record = ledger.record(of: chunk) else { return }
         let total = packetCount(of: record)
         if let last = slots[slot].received.last, last >= total {
             slots[slot].received.removeAll()
@@ -178,6 +178,12 @@ extension ReceiverEngine {
             settledFront = StreamPosition(chunk: data.chunk, packet: 0)
             candidateFront = next
             candidateTime = now
+            return
+        }
+        if front.chunk == data.chunk, front.packet == data.packet {
+            // In order, as nearly all are.
+            settle(at: now)
+            self.front = max(front, next)
             return
         }
         guard front < next else { return }
@@ -266,7 +272,9 @@ extension ReceiverEngine {
                 ledger[chunk] = .consulting
                 consulted = (consulted?.lowerBound ?? chunk)..<chunk + 1
             case .assembling:
-                if let slot = slots.slot(ofChunk: chunk) { handOverIfWhole(slot: slot) }
+                if let slot = slots.slot(ofChunk: chunk), let length = ledger.encodedLength(of: chunk) {
+                    handOverIfWhole(slot: slot, encodedLength: length)
+                }
             case .absent, .consulting, .verifying, .done: break
             }
         }

@@ -14,10 +14,9 @@ extension ReceiverEngine {
 
     // MARK: Hearing of parents
 
-    /// Whether a datagram's transmitter is one of this session's parents; a HEARTBEAT makes it one.
-    mutating func isKnown(_ header: PacketHeader, from source: SocketAddress, at now: Instant) -> Bool {
-        if parents.hear(header.transmitter, at: now) { return true }
-        return header.kind == .heartbeat && header.transmitter != transmitter && header.transmitter != downstreamTransmitter && !wantsStream
+    /// Whether a datagram comes from a parent of this session that was not known: a HEARTBEAT makes it one.
+    mutating func isNewParent(_ header: PacketHeader, at source: SocketAddress, now: Instant) -> Bool {
+        header.kind == .heartbeat && header.transmitter != transmitter && header.transmitter != downstreamTransmitter && !wantsStream
             && parents.add(header.transmitter, at: source, now: now)
     }
 

@@ -221,6 +221,9 @@ public struct ReceiverEngine: Sendable {
     /// What its parent says of the session; everything before `knownFront` has been sent once.
     public var sessionPhase: SessionPhase { parentPhase }
     public var knownFront: StreamPosition? { front }
+    /// Reads something of an engine in an optional: mutating, because a getter would be given a copy of all of it, which
+    /// costs a repair node twice what it does with a datagram.
+    mutating func inPlace<Value>(_ read: (borrowing ReceiverEngine) -> Value) -> Value { read(self) }
     /// A repair node's children, as it sums them up.
     public mutating func report(region sum: StatusHistogram) { region = sum }
     mutating func noteNotKept() { keepsEverything = false }

@@ -63,6 +63,13 @@ public struct PacketHeader: Hashable, Sendable {
         try self.init(reading: &reader)
     }
 
+    /// Whether a datagram can be of a kind, by its one byte: sends those on their way that cannot.
+    static func mayBe(_ kind: PacketKind, _ datagram: RawSpan) -> Bool {
+        var reader = ByteReader(datagram)
+        guard (try? reader.skip(3)) != nil, let byte = try? reader.readUInt8() else { return false }
+        return byte & ~unicastFlag == kind.rawValue
+    }
+
     public static func kind(of datagram: RawSpan) -> PacketKind? { (try? PacketHeader(of: datagram))?.kind }
 
     public func write(to writer: inout ByteWriter) {

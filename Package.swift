@@ -89,6 +89,11 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // What a packet costs the engine, counted by scripts/bench-engine: in this package, so that it is linked with the
+        // very objects that rmcp is.
+        .target(name: "CAllocations", path: "Tests/Benchmarks/Engine/CAllocations"),
+        .executableTarget(
+            name: "engine-paths", dependencies: ["CAllocations", "RMCPProtocol"], path: "Tests/Benchmarks/Engine/engine-paths", swiftSettings: strict),
         .testTarget(name: "RMCPProtocolTests", dependencies: ["RMCPProtocol"], swiftSettings: strictTests),
         .testTarget(
             name: "RMCPContentTests", dependencies: ["CBLAKE3", "RMCPContent", "RMCPProtocol"], swiftSettings: strictTests),

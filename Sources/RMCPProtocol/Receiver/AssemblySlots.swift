@@ -47,7 +47,8 @@ struct AssemblySlots: Sendable {
     var indices: Range<Int> { slots.indices }
 
     subscript(slot: Int) -> AssemblySlot {
-        get { slots[slot] }
+        // Lent: a copy would retain its sets for each field that is looked at.
+        _read { yield slots[slot] }
         _modify { yield &slots[slot] }
     }
 

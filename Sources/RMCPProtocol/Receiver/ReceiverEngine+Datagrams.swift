@@ -5,17 +5,29 @@ extension ReceiverEngine {
     ///   - source: where it came from.
     ///   - timeToLive: what was left of it, where the host knows.
     public mutating func handle(datagram: RawSpan, from source: SocketAddress, timeToLive: UInt8? = nil, at now: Instant) -> Placement? {
-        let header: PacketHeader
-        let packet: Packet
+        var reader = ByteReader(datagram)
         do throws(WireError) {
-            (header, packet) = try Packet.parse(datagram)
+            let header = try PacketHeader(reading: &reader)
+            // Nearly all are DATA, and are spared becoming a Packet, which is large.
+            if header.kind == .data {
+                let data = try DataHeader(reading: &reader)
+                guard admit(header, length: datagram.byteCount, from: source, at: now) else { return nil }
+                return handle(data, payloadOffset: reader.offset, length: reader.remaining, from: header.transmitter, at: now)
+            }
+            let packet = try Packet.body(of: header.kind, from: &reader)
+            guard admit(header, length: datagram.byteCount, from: source, at: now) else { return nil }
+            handle(packet, header: header, timeToLive: timeToLive, at: now)
         } catch {
             counters.malformed += 1
-            return nil
         }
-        guard header.sessionTag == session.tag, isKnown(header, from: source, at: now) else {
+        return nil
+    }
+
+    /// Notes what any datagram tells by its coming; false for one that is not of this session.
+    private mutating func admit(_ header: PacketHeader, length: Int, from source: SocketAddress, at now: Instant) -> Bool {
+        guard header.sessionTag == session.tag, parents.hear(header.transmitter, at: now) || isNewParent(header, at: source, now: now) else {
             counters.foreign += 1
-            return nil
+            return false
         }
         counters.datagrams += 1
         lastHeard = now
@@ -23,21 +35,15 @@ extension ReceiverEngine {
             lastHeardGroup = now
             isDeaf = false
             if header.transmitter == streamTransmitter {
-                let isData = if case .data = packet { true } else { false }
-                arrivals.record(header.sequence, bytes: datagram.byteCount, dataAt: isData ? now : nil)
+                arrivals.record(header.sequence, bytes: length, dataAt: header.kind == .data ? now : nil)
             }
-            longestDatagram = max(longestDatagram, datagram.byteCount)
+            longestDatagram = max(longestDatagram, length)
         }
+        return true
+    }
+
+    private mutating func handle(_ packet: Packet, header: PacketHeader, timeToLive: UInt8?, at now: Instant) {
         switch packet {
-        case .data(let data, let payloadOffset):
-            let isDirect = header.transmitter == streamTransmitter
-            guard isDirect || !isDistrusted(header.transmitter) else {
-                counters.forged += 1
-                return nil
-            }
-            let placement = place(data, payloadOffset: payloadOffset, length: datagram.byteCount - payloadOffset, at: now)
-            if let placement, !isDirect { slots[placement.slot].supplier = header.transmitter }
-            return placement
         case .heartbeat(let heartbeat):
             note(heartbeat, from: header.transmitter, timeToLive: timeToLive, isUnicast: header.isUnicast, at: now)
             handle(heartbeat, from: header.transmitter, at: now)
@@ -49,9 +55,8 @@ extension ReceiverEngine {
         case .acknowledgement(let sequence):
             if !handleDetached(from: header.transmitter, at: now) { handleAcknowledgement(of: sequence) }
         case .attached(let answer): handle(answer, from: header.transmitter, at: now)
-        case .nak, .status, .solicitation, .attach, .detach, .advertisement, .query, .report: counters.foreign += 1
+        case .data, .nak, .status, .solicitation, .attach, .detach, .advertisement, .query, .report: counters.foreign += 1
         }
-        return nil
     }
 
     /// Takes an authentic page or END that was kept from before; nothing of it is told the host again.
@@ -72,6 +77,19 @@ extension ReceiverEngine {
 
     // MARK: Data
 
+    private mutating func handle(
+        _ data: DataHeader, payloadOffset: Int, length: Int, from transmitter: UInt32, at now: Instant
+    ) -> Placement? {
+        let isDirect = transmitter == streamTransmitter
+        guard isDirect || !isDistrusted(transmitter) else {
+            counters.forged += 1
+            return nil
+        }
+        let placement = place(data, payloadOffset: payloadOffset, length: length, at: now)
+        if let placement, !isDirect { slots[placement.slot].supplier = transmitter }
+        return placement
+    }
+
     private mutating func place(_ data: DataHeader, payloadOffset: Int, length: Int, at now: Instant) -> Placement? {
         guard case .receiving = phase else { return nil }
         let full = Int(announce.payloadLength)
@@ -82,7 +100,8 @@ extension ReceiverEngine {
         }
         // Where the record is known, a packet of any other length is forged or damaged. Where it is not, only the last
         // packet may be short, which the chunk's digest finds out.
-        if let record = ledger.record(of: data.chunk), offset + length != min(Int(record.encodedLength), offset + full) {
+        let encodedLength = ledger.encodedLength(of: data.chunk)
+        if let encodedLength, offset + length != min(Int(encodedLength), offset + full) {
             counters.malformed += 1
             return nil
         }
@@ -104,16 +123,18 @@ extension ReceiverEngine {
             slot = allocated
             reportRisingPressure(at: now)
         }
-        return fill(slot: slot, with: data, payloadOffset: payloadOffset, offset: offset, length: length, at: now)
+        guard fill(slot: slot, with: data, at: now) else { return nil }
+        counters.payloadBytes += UInt64(length)
+        if let encodedLength { handOverIfWhole(slot: slot, encodedLength: encodedLength) }
+        return Placement(slot: slot, chunk: data.chunk, payloadOffset: payloadOffset, offset: offset, length: length)
     }
 
-    private mutating func fill(
-        slot: Int, with data: DataHeader, payloadOffset: Int, offset: Int, length: Int, at now: Instant
-    ) -> Placement? {
-        guard !slots[slot].isWithHost else { return nil }
+    /// False when the packet is not wanted.
+    private mutating func fill(slot: Int, with data: DataHeader, at now: Instant) -> Bool {
+        guard !slots[slot].isWithHost else { return false }
         guard slots[slot].received.insert(Int(data.packet)) else {
             counters.duplicates += 1
-            return nil
+            return false
         }
         if data.isRepair {
             // Repairs come in a train: what it will still bring must not be asked for again.
@@ -121,11 +142,9 @@ extension ReceiverEngine {
             if slots[slot].holdUntil < quiet { slots[slot].holdUntil = quiet }
             slots[slot].coverings = 0
             if slots[slot].isCatchUp { catchUpHold.extend(until: now + configuration.catchUpHoldOff) }
+            attachment.askingSince = nil
         }
-        counters.payloadBytes += UInt64(length)
-        if data.isRepair { attachment.askingSince = nil }
-        handOverIfWhole(slot: slot)
-        return Placement(slot: slot, chunk: data.chunk, payloadOffset: payloadOffset, offset: offset, length: length)
+        return true
     }
 
     func packetCount(of record: ChunkRecord) -> Int {
@@ -133,11 +152,12 @@ extension ReceiverEngine {
     }
 
     /// A chunk whose record came after its packets may have more of them than it should: they were forged.
-    private mutating func handOverIfWhole(slot: Int) {
+    private mutating func handOverIfWhole(slot: Int, encodedLength: UInt32) {
+        // Asked after each packet, so that it has to do without a division.
+        guard !slots[slot].isWithHost, slots[slot].received.count * Int(announce.payloadLength) >= Int(encodedLength) else { return }
         let chunk = slots[slot].chunk
-        guard !slots[slot].isWithHost, let record = ledger.record(of: chunk) else { return }
+        guard let record = ledger.record(of: chunk) else { return }
         let total = packetCount(of: record)
-        guard slots[slot].received.count >= total else { return }
         if let last = slots[slot].received.last, last >= total {
             slots[slot].received.removeAll()
             counters.forged += 1
@@ -158,6 +178,12 @@ extension ReceiverEngine {
             settledFront = StreamPosition(chunk: data.chunk, packet: 0)
             candidateFront = next
             candidateTime = now
+            return
+        }
+        if front.chunk == data.chunk, front.packet == data.packet {
+            // In order, as nearly all are.
+            settle(at: now)
+            self.front = max(front, next)
             return
         }
         guard front < next else { return }
@@ -246,7 +272,9 @@ extension ReceiverEngine {
                 ledger[chunk] = .consulting
                 consulted = (consulted?.lowerBound ?? chunk)..<chunk + 1
             case .assembling:
-                if let slot = slots.slot(ofChunk: chunk) { handOverIfWhole(slot: slot) }
+                if let slot = slots.slot(ofChunk: chunk), let length = ledger.encodedLength(of: chunk) {
+                    handOverIfWhole(slot: slot, encodedLength: length)
+                }
             case .absent, .consulting, .verifying, .done: break
             }
         }

@@ -14,15 +14,10 @@ extension ReceiverEngine {
 
     // MARK: Hearing of parents
 
-    /// Whether a datagram's transmitter is one of this session's parents; a HEARTBEAT makes it one.
-    mutating func isKnown(_ header: PacketHeader, from source: SocketAddress, at now: Instant) -> Bool {
-        if !parents.contains(header.transmitter) {
-            guard header.kind == .heartbeat, header.transmitter != transmitter, header.transmitter != downstreamTransmitter, !wantsStream,
-                parents.add(header.transmitter, at: source, now: now)
-            else { return false }
-        }
-        parents.update(header.transmitter) { $0.lastHeard = now }
-        return true
+    /// Whether a datagram comes from a parent of this session that was not known: a HEARTBEAT makes it one.
+    mutating func isNewParent(_ header: PacketHeader, at source: SocketAddress, now: Instant) -> Bool {
+        header.kind == .heartbeat && header.transmitter != transmitter && header.transmitter != downstreamTransmitter && !wantsStream
+            && parents.add(header.transmitter, at: source, now: now)
     }
 
     mutating func note(_ heartbeat: Heartbeat, from transmitter: UInt32, timeToLive: UInt8?, isUnicast: Bool, at now: Instant) {

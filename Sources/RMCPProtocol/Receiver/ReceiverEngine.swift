@@ -82,6 +82,8 @@ public struct ReceiverEngine: Sendable {
     let verifier: any MessageVerifier
     let digest: any MessageDigest
     public internal(set) var announce: Announce
+    /// From the announced length, computed once: every packet's chunk is held against it.
+    private let announcedChunkTotal: UInt32?
     /// Ephemeral: drawn for this session, known to the parent only.
     let transmitter: UInt32
     let role: ReceiverRole
@@ -173,6 +175,8 @@ public struct ReceiverEngine: Sendable {
     ) {
         self.configuration = configuration
         self.announce = announce
+        let chunkLength = UInt64(announce.chunkLength)
+        announcedChunkTotal = announce.contentLength.map { UInt32(clamping: $0 / chunkLength + ($0 % chunkLength == 0 ? 0 : 1)) }
         self.verifier = verifier
         self.digest = digest
         self.isResumable = isResumable
@@ -217,6 +221,9 @@ public struct ReceiverEngine: Sendable {
     /// What its parent says of the session; everything before `knownFront` has been sent once.
     public var sessionPhase: SessionPhase { parentPhase }
     public var knownFront: StreamPosition? { front }
+    /// Reads something of an engine in an optional: mutating, because a getter would be given a copy of all of it, which
+    /// costs a repair node twice what it does with a datagram.
+    mutating func inPlace<Value>(_ read: (borrowing ReceiverEngine) -> Value) -> Value { read(self) }
     /// A repair node's children, as it sums them up.
     public mutating func report(region sum: StatusHistogram) { region = sum }
     mutating func noteNotKept() { keepsEverything = false }
@@ -225,9 +232,7 @@ public struct ReceiverEngine: Sendable {
     /// Total number of chunks: from END, or from the announced length; nil while neither is known.
     public var chunkTotal: UInt32? {
         if let end { return end.chunkCount }
-        guard let length = announce.contentLength else { return nil }
-        let chunkLength = UInt64(announce.chunkLength)
-        return UInt32(clamping: length / chunkLength + (length % chunkLength == 0 ? 0 : 1))
+        return announcedChunkTotal
     }
     /// Smoothed loss (0...1).
     public var loss: Double { arrivals.loss }

@@ -161,18 +161,20 @@ public struct RepairEngine: Sendable {
     ) -> Placement? {
         // Whoever knows of this node by its parent asks where it is a child. One question to a group must not have an answer
         // from each of its repair nodes.
-        if PacketHeader.kind(of: datagram) == .query {
+        if PacketHeader.mayBe(.query, datagram), PacketHeader.kind(of: datagram) == .query {
             if timeToLive == nil, let answer = downstream.answer(toWatcher: datagram, from: source, at: now) { answers.append((answer, source)) }
             return nil
         }
-        if upstream == nil, mode == .repair, let (header, packet) = try? Packet.parse(datagram), header.sessionTag == session.tag,
+        // In this order: even to ask whether there is an engine copies it.
+        if mode == .repair, PacketHeader.mayBe(.heartbeat, datagram), upstream == nil,
+            let (header, packet) = try? Packet.parse(datagram), header.sessionTag == session.tag,
             case .heartbeat(let heartbeat) = packet, isAbove(heartbeat, from: header.transmitter)
         {
             beginUpstream(source: source, transmitter: header.transmitter, at: now)
         }
         let placement = upstream?.handle(datagram: datagram, from: source, timeToLive: timeToLive, at: now)
         if let placement {
-            if mode == .repair, let front = upstream?.knownFront { downstream.advance(to: front) }
+            if mode == .repair, let front = upstream?.inPlace({ $0.knownFront }) { downstream.advance(to: front) }
             placedAt = now
             return placement
         }
@@ -247,9 +249,8 @@ public struct RepairEngine: Sendable {
             default: events.append(.upstream(event))
             }
         }
-        // Asked one by one: to unwrap the engine would copy it, for each datagram.
-        guard let phase = upstream?.sessionPhase, let path = upstream?.path, let rate = upstream?.streamRate else { return }
-        downstream.follow(phase: phase, front: upstream?.knownFront, path: path, rate: rate, at: now)
+        guard let state = upstream?.inPlace({ (phase: $0.sessionPhase, front: $0.knownFront, path: $0.path, rate: $0.streamRate) }) else { return }
+        downstream.follow(phase: state.phase, front: state.front, path: state.path, rate: state.rate, at: now)
     }
 
     private mutating func keep(_ packet: Packet) {

@@ -31,6 +31,9 @@ public struct DataBatch: Sendable {
     public let payloadLength: UInt16
     public private(set) var count = 0
     private var packets = InlineArray<64, UInt16>(repeating: 0)
+    /// Each follows the one before it: all first transmissions, which are told by the first of them.
+    private var isContiguous = true
+    private var first: UInt16 = 0
 
     init(
         chunk: UInt32, isRepair: Bool, destination: Destination, sessionTag: UInt32, transmitter: UInt32,
@@ -52,22 +55,30 @@ public struct DataBatch: Sendable {
             chunk: chunk, isRepair: isRepair, destination: destination, sessionTag: sessionTag, transmitter: transmitter,
             firstSequence: firstSequence, encodedLength: encodedLength, payloadLength: payloadLength)
         copy.packets = packets
+        copy.isContiguous = isContiguous
+        copy.first = first
         copy.count = count
         return copy
     }
 
     mutating func append(_ packet: Int) {
         precondition(count < Self.capacity, "batch is full")
-        packets[count] = UInt16(truncatingIfNeeded: packet)
+        let packet = UInt16(truncatingIfNeeded: packet)
+        if count == 0 { first = packet } else { isContiguous = isContiguous && packet == first &+ UInt16(count) }
+        packets[count] = packet
         count += 1
     }
 
     /// The packet index of the batch's `index`-th packet (0..<count).
-    public subscript(index: Int) -> UInt16 { packets[index] }
+    public subscript(index: Int) -> UInt16 { isContiguous ? first &+ UInt16(truncatingIfNeeded: index) : scattered(index) }
+
+    /// Out of line, because it copies the whole array to look at one of it.
+    @inline(never)
+    private func scattered(_ index: Int) -> UInt16 { packets[index] }
 
     /// Where the payload of the `index`-th packet lies in the encoded chunk.
     public func payloadRange(at index: Int) -> Range<Int> {
-        let start = Int(packets[index]) * Int(payloadLength)
+        let start = Int(self[index]) * Int(payloadLength)
         return start..<min(start + Int(payloadLength), Int(encodedLength))
     }
 
@@ -83,6 +94,6 @@ public struct DataBatch: Sendable {
         let header = PacketHeader(
             kind: .data, isUnicast: isUnicast, sessionTag: sessionTag, transmitter: transmitter,
             sequence: firstSequence &+ UInt32(index))
-        DataHeader(chunk: chunk, packet: packets[index], isRepair: isRepair).write(after: header, into: &bytes)
+        DataHeader(chunk: chunk, packet: self[index], isRepair: isRepair).write(after: header, into: &bytes)
     }
 }

@@ -57,6 +57,15 @@ struct ParentTable: Sendable {
         return true
     }
 
+    /// Notes that a parent was heard; false for who is none. Once for each datagram.
+    mutating func hear(_ transmitter: UInt32, at now: Instant) -> Bool {
+        for index in candidates.indices where candidates[index].transmitter == transmitter {
+            candidates[index].lastHeard = now
+            return true
+        }
+        return false
+    }
+
     mutating func update(_ transmitter: UInt32, _ body: (inout ParentCandidate) -> Void) {
         guard let index = candidates.firstIndex(where: { $0.transmitter == transmitter }) else { return }
         body(&candidates[index])

@@ -25,6 +25,8 @@ public struct ByteReader: ~Escapable {
     public var remaining: Int { bytes.byteCount - offset }
     public var byteCount: Int { bytes.byteCount }
 
+    // Inlined, since each would be a call of its own from another file: the headers of every datagram are read by them.
+    @inline(__always)
     private mutating func read<Value: FixedWidthInteger & BitwiseCopyable>(_: Value.Type) throws(WireError) -> Value {
         let size = MemoryLayout<Value>.size
         guard remaining >= size else { throw .truncated }
@@ -34,9 +36,13 @@ public struct ByteReader: ~Escapable {
         return Value(bigEndian: value)
     }
 
+    @inline(__always)
     public mutating func readUInt8() throws(WireError) -> UInt8 { try read(UInt8.self) }
+    @inline(__always)
     public mutating func readUInt16() throws(WireError) -> UInt16 { try read(UInt16.self) }
+    @inline(__always)
     public mutating func readUInt32() throws(WireError) -> UInt32 { try read(UInt32.self) }
+    @inline(__always)
     public mutating func readUInt64() throws(WireError) -> UInt64 { try read(UInt64.self) }
 
     public mutating func readBytes32() throws(WireError) -> Bytes32 {

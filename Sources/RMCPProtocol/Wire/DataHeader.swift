@@ -14,25 +14,24 @@ public struct DataHeader: Hashable, Sendable {
         self.isRepair = isRepair
     }
 
+    /// Throws when there is no payload behind it.
     init(reading reader: inout ByteReader) throws(WireError) {
-        chunk = try reader.readUInt32()
-        packet = try reader.readUInt16()
-        isRepair = try reader.readUInt16() & Self.repairFlag != 0
+        let word = try reader.readUInt64()
+        chunk = UInt32(truncatingIfNeeded: word >> 32)
+        packet = UInt16(truncatingIfNeeded: word >> 16)
+        isRepair = UInt16(truncatingIfNeeded: word) & Self.repairFlag != 0
+        guard reader.remaining > 0 else { throw .truncated }
     }
 
-    /// Writes both headers in place, for the send path.
+    /// Writes both headers in place, for the send path: three stores.
+    @inline(__always)
     public func write(after header: PacketHeader, into bytes: inout MutableRawSpan) {
-        func store<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value, at offset: Int, _ bytes: inout MutableRawSpan) {
-            bytes.storeBytes(of: value.bigEndian, toByteOffset: offset, as: Value.self)
-        }
-        store(PacketHeader.magic, at: 0, &bytes)
-        store(PacketHeader.version, at: 2, &bytes)
-        store(header.kind.rawValue | (header.isUnicast ? PacketHeader.unicastFlag : 0), at: 3, &bytes)
-        store(header.sessionTag, at: 4, &bytes)
-        store(header.transmitter, at: 8, &bytes)
-        store(header.sequence, at: 12, &bytes)
-        store(chunk, at: 16, &bytes)
-        store(packet, at: 20, &bytes)
-        store(isRepair ? Self.repairFlag : UInt16(0), at: 22, &bytes)
+        let kind = header.kind.rawValue | (header.isUnicast ? PacketHeader.unicastFlag : 0)
+        let first = UInt64(PacketHeader.magic) << 48 | UInt64(PacketHeader.version) << 40 | UInt64(kind) << 32 | UInt64(header.sessionTag)
+        let second = UInt64(header.transmitter) << 32 | UInt64(header.sequence)
+        let third = UInt64(chunk) << 32 | UInt64(packet) << 16 | UInt64(isRepair ? Self.repairFlag : 0)
+        bytes.storeBytes(of: first.bigEndian, toByteOffset: 0, as: UInt64.self)
+        bytes.storeBytes(of: second.bigEndian, toByteOffset: 8, as: UInt64.self)
+        bytes.storeBytes(of: third.bigEndian, toByteOffset: 16, as: UInt64.self)
     }
 }

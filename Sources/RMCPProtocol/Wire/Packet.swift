@@ -99,7 +99,8 @@ public enum Packet: Hashable, Sendable {
         return (header, try body(of: header.kind, from: &reader))
     }
 
-    private static func body(of kind: PacketKind, from reader: inout ByteReader) throws(WireError) -> Packet {
+    /// What follows the header.
+    static func body(of kind: PacketKind, from reader: inout ByteReader) throws(WireError) -> Packet {
         switch kind {
         case .announce: return .announce(try Announce(reading: &reader), try reader.readSignature())
         case .page:
@@ -109,7 +110,6 @@ public enum Packet: Hashable, Sendable {
             return .page(page, body: body, try reader.readSignature())
         case .data:
             let header = try DataHeader(reading: &reader)
-            guard reader.remaining > 0 else { throw .truncated }
             return .data(header, payloadOffset: reader.offset)
         case .end: return .end(try EndOfTable(reading: &reader), try reader.readSignature())
         case .heartbeat: return .heartbeat(try Heartbeat(reading: &reader))

@@ -43,21 +43,31 @@ public struct PacketHeader: Hashable, Sendable {
     }
 
     public init(reading reader: inout ByteReader) throws(WireError) {
-        guard try reader.readUInt16() == Self.magic else { throw .foreignMagic }
-        guard try reader.readUInt8() == Self.version else { throw .foreignVersion }
-        let kindByte = try reader.readUInt8()
+        // Two loads and two checks of bounds: every datagram passes here.
+        let first = try reader.readUInt64()
+        let second = try reader.readUInt64()
+        guard first >> 48 == UInt64(Self.magic) else { throw .foreignMagic }
+        guard UInt8(truncatingIfNeeded: first >> 40) == Self.version else { throw .foreignVersion }
+        let kindByte = UInt8(truncatingIfNeeded: first >> 32)
         guard let kind = PacketKind(rawValue: kindByte & ~Self.unicastFlag) else { throw .unknownKind }
         self.kind = kind
         isUnicast = kindByte & Self.unicastFlag != 0
-        sessionTag = try reader.readUInt32()
-        transmitter = try reader.readUInt32()
-        sequence = try reader.readUInt32()
+        sessionTag = UInt32(truncatingIfNeeded: first)
+        transmitter = UInt32(truncatingIfNeeded: second >> 32)
+        sequence = UInt32(truncatingIfNeeded: second)
     }
 
     /// Reads the header alone, to route a datagram before it is decoded.
     public init(of datagram: RawSpan) throws(WireError) {
         var reader = ByteReader(datagram)
         try self.init(reading: &reader)
+    }
+
+    /// Whether a datagram can be of a kind, by its one byte: sends those on their way that cannot.
+    static func mayBe(_ kind: PacketKind, _ datagram: RawSpan) -> Bool {
+        var reader = ByteReader(datagram)
+        guard (try? reader.skip(3)) != nil, let byte = try? reader.readUInt8() else { return false }
+        return byte & ~unicastFlag == kind.rawValue
     }
 
     public static func kind(of datagram: RawSpan) -> PacketKind? { (try? PacketHeader(of: datagram))?.kind }

@@ -9,6 +9,61 @@ struct DatagramOrigin {
     var timeToLive: UInt8?
 }
 
+/// What one receive buffer holds: datagrams of one flow that the kernel has put together, each `segment` bytes long but the
+/// last. Valid during the call that hands it over.
+@safe struct DatagramTrain {
+    private let bytes: UnsafeRawBufferPointer
+    private let length: Int
+    let segment: Int
+    let origin: DatagramOrigin
+
+    init(bytes: UnsafeRawBufferPointer, segment: Int, origin: DatagramOrigin) {
+        unsafe self.bytes = bytes
+        length = bytes.count
+        self.segment = segment > 0 ? segment : max(1, length)
+        self.origin = origin
+    }
+
+    func datagram(at offset: Int) -> UnsafeRawBufferPointer { unsafe UnsafeRawBufferPointer(rebasing: bytes[offset..<min(offset + segment, length)]) }
+
+    /// The session tag of the datagram at `offset`; nil when it is too short for a header.
+    func sessionTag(at offset: Int) -> UInt32? {
+        guard min(segment, length - offset) >= PacketHeader.length else { return nil }
+        return unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))
+    }
+
+    /// Gives each session what is its own: `take` is told a tag and where its datagrams begin, and answers where they end,
+    /// or nil when there is no such session. The rest goes to `others`, one by one.
+    func route(_ take: (UInt32, Int) -> Int?, others: (UnsafeRawBufferPointer) -> Void) {
+        var offset = 0
+        while offset < length {
+            if let tag = sessionTag(at: offset), let next = take(tag, offset) {
+                offset = next
+            } else {
+                unsafe others(datagram(at: offset))
+                offset += segment
+            }
+        }
+    }
+
+    func forEach(_ body: (UnsafeRawBufferPointer) -> Void) {
+        for offset in stride(from: 0, to: length, by: segment) { unsafe body(datagram(at: offset)) }
+    }
+
+    /// Hands over datagrams from `offset` on as long as they are of the session `tag`; where it stopped. A session that
+    /// takes them in one call is looked up, and its reference counted, once for all of them: where payload has just been
+    /// copied an atomic operation waits until the copy has reached the cache.
+    @inline(__always)
+    func whileTagged(_ tag: UInt32, from offset: Int, _ body: (UnsafeRawBufferPointer) -> Void) -> Int {
+        var offset = offset
+        while offset < length, sessionTag(at: offset) == tag {
+            unsafe body(datagram(at: offset))
+            offset += segment
+        }
+        return offset
+    }
+}
+
 /// One region of memory that a batch of datagrams is received into, with one system call, and then sliced.
 @safe final class DatagramSlab {
     /// As long as the longest train of datagrams that the kernel coalesces.
@@ -42,6 +97,11 @@ struct DatagramOrigin {
     /// Receives once and hands over each datagram with where it came from; the number of buffers that were filled. The
     /// bytes are valid during the call.
     func receive(from raw: Int32, _ body: (UnsafeRawBufferPointer, DatagramOrigin) -> Void) -> Int {
+        receiveTrains(from: raw) { train in unsafe train.forEach { unsafe body($0, train.origin) } }
+    }
+
+    /// The same by the buffer: datagrams that came together stay together.
+    func receiveTrains(from raw: Int32, _ body: (DatagramTrain) -> Void) -> Int {
         let count = unsafe Int(rmcp_receive(raw, memory.baseAddress, Self.stride, UInt32(buffers), received.baseAddress))
         guard count > 0 else { return 0 }
         for index in 0..<count {
@@ -56,13 +116,7 @@ struct DatagramOrigin {
             }
             let origin = DatagramOrigin(source: source, timeToLive: UInt8(exactly: entry.ttl))
             let filled = unsafe UnsafeRawBufferPointer(rebasing: memory[index * Self.stride..<index * Self.stride + Int(entry.length)])
-            let segment = entry.segment > 0 ? Int(entry.segment) : filled.count
-            var offset = 0
-            while offset < filled.count {
-                let end = min(offset + segment, filled.count)
-                unsafe body(UnsafeRawBufferPointer(rebasing: filled[offset..<end]), origin)
-                offset = end
-            }
+            body(unsafe DatagramTrain(bytes: filled, segment: Int(entry.segment), origin: origin))
         }
         return count
     }

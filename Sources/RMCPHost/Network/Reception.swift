@@ -47,13 +47,13 @@ final class Reception {
     func takeOverflow() -> UInt64 { sockets.reduce(replySlab.takeOverflow()) { $0 + $1.slab.takeOverflow() } }
 
     /// Receives once from each socket that is ready; true when the group's had something, and may have more.
-    func receive(isReady: (Int) -> Bool, _ body: (UnsafeRawBufferPointer, DatagramOrigin) -> Void) -> Bool {
+    func receive(isReady: (Int) -> Bool, _ body: (DatagramTrain) -> Void) -> Bool {
         var isBusy = false
-        if isReady(0) { isBusy = unsafe replySlab.receive(from: replySocket.raw, body) > 0 }
+        if isReady(0) { isBusy = replySlab.receiveTrains(from: replySocket.raw, body) > 0 }
         for index in sockets.indices where isReady(index + 1) {
-            let count = unsafe sockets[index].slab.receive(from: sockets[index].socket.raw) { bytes, origin in
-                if let ownAddress, origin.source == ownAddress { return }
-                unsafe body(bytes, origin)
+            let count = sockets[index].slab.receiveTrains(from: sockets[index].socket.raw) { train in
+                if let ownAddress, train.origin.source == ownAddress { return }
+                body(train)
             }
             isBusy = isBusy || count > 0
         }

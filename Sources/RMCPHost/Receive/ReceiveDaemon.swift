@@ -87,8 +87,12 @@ public final class ReceiveDaemon {
         var isBusy = false
         for round in 0..<HostLimits.receiveRounds {
             let now = round == 0 ? now : Poller.now()
-            isBusy = unsafe reception.receive(isReady: { poller.isReadable($0 + 2) }) { bytes, origin in
-                unsafe route(bytes, from: origin, at: now, observer)
+            isBusy = reception.receive(isReady: { poller.isReadable($0 + 2) }) { train in
+                unsafe train.route { tag, offset in
+                    sessions[tag].map { $0.handle(train, from: offset, tag: tag, at: now) }
+                } others: { bytes in
+                    unsafe route(bytes, from: train.origin, at: now, observer)
+                }
             }
             if !isBusy { break }
             // What was assembled goes to the storage threads at once, so that they work while more is read.
@@ -99,6 +103,7 @@ public final class ReceiveDaemon {
         return isBusy
     }
 
+    /// A datagram of no session that is taken part in.
     private func route(
         _ bytes: UnsafeRawBufferPointer, from origin: DatagramOrigin, at now: Instant, _ observer: (ReceiveUpdate) -> Void
     ) {
@@ -107,7 +112,6 @@ public final class ReceiveDaemon {
             return
         }
         let tag = unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
-        if let session = sessions[tag] { return unsafe session.handle(bytes, from: origin, at: now) }
         if tag == 0, let region = unsafe Reception.advertisedRegion(in: bytes) {
             if reception.join(region, at: now) {
                 poller = Poller([wakeUp.descriptor.raw, signals.descriptor.raw] + reception.descriptors)

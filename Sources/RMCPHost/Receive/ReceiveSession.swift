@@ -28,13 +28,23 @@ final class ReceiveSession {
         lastProgress = now
     }
 
-    /// Takes one datagram, and its payload if the engine wants it.
-    func handle(_ bytes: UnsafeRawBufferPointer, from origin: DatagramOrigin, at now: Instant) {
-        guard
-            let placement = unsafe engine.handle(
-                datagram: RawSpan(_unsafeBytes: bytes), from: origin.source, timeToLive: origin.timeToLive, at: now)
-        else { return }
-        if unsafe !buffers.place(bytes, placement) { engine.handle(.unavailable(slot: placement.slot), at: now) }
+    /// Takes the datagrams from `offset` on that are this session's, and the payloads that the engine wants; where the next
+    /// one of somebody else begins.
+    func handle(_ train: DatagramTrain, from offset: Int, tag: UInt32, at now: Instant) -> Int {
+        Self.handle(train, from: offset, tag: tag, &engine, &buffers, at: now)
+    }
+
+    /// With both in hand once, and not for each datagram.
+    private static func handle(
+        _ train: DatagramTrain, from offset: Int, tag: UInt32, _ engine: inout ReceiverEngine, _ buffers: inout SlotBuffers, at now: Instant
+    ) -> Int {
+        unsafe train.whileTagged(tag, from: offset) { bytes in
+            guard
+                let placement = unsafe engine.handle(
+                    datagram: RawSpan(_unsafeBytes: bytes), from: train.origin.source, timeToLive: train.origin.timeToLive, at: now)
+            else { return }
+            if unsafe !buffers.place(bytes, placement) { engine.handle(.unavailable(slot: placement.slot), at: now) }
+        }
     }
 
     func takeBuffer(of slot: Int) -> ChunkBuffer? { buffers.take(slot) }

@@ -132,8 +132,13 @@ public final class RepairDaemon {
         var isBusy = false
         for round in 0..<HostLimits.receiveRounds {
             let now = round == 0 ? now : Poller.now()
-            isBusy = unsafe reception.receive(isReady: { poller.isReadable($0 + 3) }) { bytes, origin in
-                unsafe routeFromAbove(bytes, from: origin, at: now, observer)
+            isBusy = reception.receive(isReady: { poller.isReadable($0 + 3) }) { train in
+                unsafe train.route { tag, offset in
+                    guard let session = sessions[tag], !mayBeginRelaying(session) else { return nil }
+                    return session.handleUpstream(train, from: offset, tag: tag, at: now)
+                } others: { bytes in
+                    unsafe routeFromAbove(bytes, from: train.origin, at: now, observer)
+                }
             }
             if !isBusy { break }
             for tag in order { sessions[tag].map { handleEvents($0, at: now, observer) } }
@@ -154,18 +159,22 @@ public final class RepairDaemon {
         sessions[order[solicited]]?.engine.announce(to: origin.source)
     }
 
+    /// A relay's parent shows by its ANNOUNCE: each datagram is looked at until one has come.
+    private func mayBeginRelaying(_ session: RepairSession) -> Bool { mode == .relay && session.engine.upstream == nil }
+
     private func routeFromAbove(
         _ bytes: UnsafeRawBufferPointer, from origin: DatagramOrigin, at now: Instant, _ observer: (RepairUpdate) -> Void
     ) {
         guard bytes.count >= PacketHeader.length else { return }
         let tag = unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
         if let session = sessions[tag] {
-            if session.engine.upstream == nil, mode == .relay, let (header, packet) = unsafe try? Packet.parse(RawSpan(_unsafeBytes: bytes)),
+            if mayBeginRelaying(session), let (header, packet) = unsafe try? Packet.parse(RawSpan(_unsafeBytes: bytes)),
                 case .announce(let announce, _) = packet, announce == session.announce
             {
                 session.engine.handleAnnounce(from: origin.source, transmitter: header.transmitter, at: now)
             }
-            return unsafe session.handleUpstream(bytes, from: origin, at: now)
+            _ = unsafe session.handleUpstream(DatagramTrain(bytes: bytes, segment: 0, origin: origin), from: 0, tag: tag, at: now)
+            return
         }
         if tag == 0, let region = unsafe Reception.advertisedRegion(in: bytes) {
             if reception.join(region, at: now) { watchSockets() }

@@ -39,13 +39,21 @@ final class RepairSession {
         slotBuffers = SlotBuffers(slots: slots, pool: pool)
     }
 
-    /// Takes one datagram from above, and its payload if the engine wants it.
-    func handleUpstream(_ bytes: UnsafeRawBufferPointer, from origin: DatagramOrigin, at now: Instant) {
-        guard
-            let placement = unsafe engine.handle(
-                upstream: RawSpan(_unsafeBytes: bytes), from: origin.source, timeToLive: origin.timeToLive, at: now)
-        else { return }
-        if unsafe !slotBuffers.place(bytes, placement) { engine.handle(.unavailable(slot: placement.slot), at: now) }
+    /// Takes the datagrams from above from `offset` on that are this session's, as `ReceiveSession` does.
+    func handleUpstream(_ train: DatagramTrain, from offset: Int, tag: UInt32, at now: Instant) -> Int {
+        Self.handle(train, from: offset, tag: tag, &engine, &slotBuffers, at: now)
+    }
+
+    private static func handle(
+        _ train: DatagramTrain, from offset: Int, tag: UInt32, _ engine: inout RepairEngine, _ buffers: inout SlotBuffers, at now: Instant
+    ) -> Int {
+        unsafe train.whileTagged(tag, from: offset) { bytes in
+            guard
+                let placement = unsafe engine.handle(
+                    upstream: RawSpan(_unsafeBytes: bytes), from: train.origin.source, timeToLive: train.origin.timeToLive, at: now)
+            else { return }
+            if unsafe !buffers.place(bytes, placement) { engine.handle(.unavailable(slot: placement.slot), at: now) }
+        }
     }
 
     func takeBuffer(of slot: Int) -> ChunkBuffer? { slotBuffers.take(slot) }

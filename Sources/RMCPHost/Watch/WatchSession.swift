@@ -82,13 +82,15 @@ public final class WatchSession {
         var isBusy = false
         var regions: Set<SocketAddress> = []
         for _ in 0..<HostLimits.receiveRounds {
-            isBusy = unsafe reception.receive(isReady: { poller.isReadable($0 + 1) }) { bytes, origin in
-                guard bytes.count >= PacketHeader.length else { return }
-                let datagram = unsafe RawSpan(_unsafeBytes: bytes)
-                if PacketHeader.kind(of: datagram) == .advertisement {
-                    if let region = unsafe Reception.advertisedRegion(in: bytes) { regions.insert(region) }
-                } else {
-                    model.handle(datagram, from: origin.source, at: now)
+            isBusy = reception.receive(isReady: { poller.isReadable($0 + 1) }) { train in
+                unsafe train.forEach { bytes in
+                    guard bytes.count >= PacketHeader.length else { return }
+                    let datagram = unsafe RawSpan(_unsafeBytes: bytes)
+                    if PacketHeader.kind(of: datagram) == .advertisement {
+                        if let region = unsafe Reception.advertisedRegion(in: bytes) { regions.insert(region) }
+                    } else {
+                        model.handle(datagram, from: train.origin.source, at: now)
+                    }
                 }
             }
             if !isBusy { break }

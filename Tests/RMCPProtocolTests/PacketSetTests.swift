@@ -60,12 +60,35 @@ import Testing
             #expect(set.first(from: probe) == model.filter { $0 >= probe }.min())
             let range = probe..<probe + random.int(0...200)
             expect(set.missing(in: range), Set(range).subtracting(model))
+            let (other, otherModel) = randomSet(&random)
+            #expect(set.isSuperset(of: other) == model.isSuperset(of: otherModel))
+            var runs: [Range<Int>] = []
+            set.forEachRun { runs.append($0) }
+            #expect(runs.count == set.runCount)
+            #expect(runs.flatMap { Array($0) } == model.sorted())
+            #expect(zip(runs, runs.dropFirst()).allSatisfy { $0.upperBound < $1.lowerBound })
         }
     }
 
     @Test func rangesAreExactAtWordBoundaries() {
         for low in [0, 1, 62, 63, 64, 65, 127, 128] {
             for length in [0, 1, 2, 63, 64, 65, 128, 129] { expect(PacketSet(low..<low + length), Set(low..<low + length)) }
+        }
+    }
+
+    @Test func aBitmapIsWhatItsBytesSay() {
+        var random = RandomSource(seed: 13)
+        for _ in 0..<500 {
+            let (set, model) = randomSet(&random)
+            let start = random.int(0...200)
+            var copy = PacketSet()
+            for byte in 0..<60 {
+                let bits = set.bitmapByte(from: start + byte * 8)
+                for bit in 0..<8 { #expect((bits & (0x80 >> UInt8(bit)) != 0) == model.contains(start + byte * 8 + bit)) }
+                copy.insert(bitmapByte: bits, from: start + byte * 8)
+                copy.insert(bitmapByte: bits, from: start + byte * 8)
+            }
+            expect(copy, model.filter { (start..<start + 480).contains($0) })
         }
     }
 

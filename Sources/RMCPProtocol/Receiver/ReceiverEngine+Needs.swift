@@ -41,20 +41,21 @@ extension ReceiverEngine {
     // MARK: Needs
 
     /// The packets of a slot's chunk that were sent and did not come.
-    private func missing(in slot: AssemblySlot, at now: Instant) -> PacketSet {
-        let total = ledger.record(of: slot.chunk).map { packetCount(of: $0) }
+    private func missing(in slot: Int, at now: Instant) -> PacketSet {
+        let chunk = slots[slot].chunk
+        let total = ledger.record(of: chunk).map { packetCount(of: $0) }
         let upper: Int
-        if slot.chunk < settledFront.chunk || (slot.isCatchUp && slot.chunk < (front?.chunk ?? 0)) {
-            upper = total ?? ((slot.received.last ?? -1) + 1)
-        } else if slot.chunk == settledFront.chunk {
+        if chunk < settledFront.chunk || (slots[slot].isCatchUp && chunk < (front?.chunk ?? 0)) {
+            upper = total ?? ((slots[slot].received.last ?? -1) + 1)
+        } else if chunk == settledFront.chunk {
             // No more than a chunk can have, whatever position somebody claims.
             let most = ChunkGeometry.packetCount(encodedLength: announce.chunkLength, payloadLength: announce.payloadLength)
             upper = min(Int(settledFront.packet), total ?? most)
         } else {
             upper = 0
         }
-        var result = slot.received.missing(in: 0..<upper)
-        if now < slot.coveredUntil { result.subtract(slot.covered) }
+        var result = slots[slot].received.missing(in: 0..<upper)
+        if now < slots[slot].coveredUntil { result.subtract(slots[slot].covered) }
         return result
     }
 
@@ -73,7 +74,7 @@ extension ReceiverEngine {
         if ledger.pageCount < Int(knownPages) || (senderHasEnd && end == nil) { return true }
         if asksForLiveData {
             for slot in slots.indices where slots[slot].isInUse && !slots[slot].isWithHost {
-                if slots[slot].chunk < (front?.chunk ?? 0) || !missing(in: slots[slot], at: now).isEmpty { return true }
+                if slots[slot].chunk < (front?.chunk ?? 0) || !missing(in: slot, at: now).isEmpty { return true }
             }
         }
         return ledger.firstRequestable(below: catchUpBound) != nil
@@ -88,7 +89,7 @@ extension ReceiverEngine {
         if asksForLiveData {
             let frontChunk = front?.chunk ?? 0
             for slot in slots.indices where slots[slot].isInUse && !slots[slot].isWithHost {
-                guard slots[slot].chunk < frontChunk || !missing(in: slots[slot], at: now).isEmpty else { continue }
+                guard slots[slot].chunk < frontChunk || !missing(in: slot, at: now).isEmpty else { continue }
                 consider(max(slots[slot].holdUntil, now < slots[slot].coveredUntil ? slots[slot].coveredUntil : .zero))
             }
         }
@@ -137,7 +138,7 @@ extension ReceiverEngine {
                 slots[slot].holdUntil = now + configuration.catchUpHoldOff
                 continue
             }
-            let packets = missing(in: slots[slot], at: now)
+            let packets = missing(in: slot, at: now)
             if packets.isEmpty {
                 if now < slots[slot].coveredUntil { counters.naksSuppressed += 1 }
                 continue
@@ -236,11 +237,13 @@ struct NAKComposer {
     @discardableResult
     mutating func add(chunk: UInt32, packets: PacketSet) -> Bool {
         var packets = packets
-        while RepairRequest.wireLength(of: packets) > limit, let last = packets.last, let first = packets.first() {
+        var length = RepairRequest.wireLength(of: packets)
+        while length > limit, let last = packets.last, let first = packets.first() {
             let middle = first + (last - first) / 2
             packets.subtract(PacketSet(middle..<last + 1))
+            length = RepairRequest.wireLength(of: packets)
         }
-        guard reserve(RepairRequest.wireLength(of: packets)) else { return false }
+        guard reserve(length) else { return false }
         current.packets.append(RepairRequest.ChunkPackets(chunk: chunk, packets: packets))
         return true
     }

@@ -29,6 +29,54 @@ struct RepairQueue: Sendable {
             // before it off for up to three hold-offs.
             recentStart = isOver ? now : recentStart + holdOff
         }
+
+        /// Takes what `asker` lacks; answers what nobody had asked for yet.
+        mutating func request(_ packets: PacketSet, by asker: UInt32?, holdOff: Interval, at now: Instant) -> PacketSet {
+            var wanted = packets
+            age(holdOff: holdOff, at: now)
+            // What went to one child alone was not repaired for another.
+            if repairedTo == nil || repairedTo == asker {
+                wanted.subtract(recent)
+                wanted.subtract(older)
+            }
+            if pending.isEmpty { loneAsker = asker } else if loneAsker != asker { loneAsker = nil }
+            if pending.isSuperset(of: wanted) { return PacketSet() }
+            var news = wanted
+            news.subtract(pending)
+            pending.formUnion(wanted)
+            return news
+        }
+
+        /// As `request`; also whether the chunk is now to be queued.
+        mutating func queue(_ packets: PacketSet, by asker: UInt32?, holdOff: Interval, at now: Instant) -> (PacketSet, Bool) {
+            let news = request(packets, by: asker, holdOff: holdOff, at: now)
+            guard !pending.isEmpty, !isQueued, !isParked else { return (news, false) }
+            isQueued = true
+            return (news, true)
+        }
+
+        /// Takes up to `limit` pending packets for `recipient`, or for everybody.
+        mutating func take(limit: Int, to recipient: UInt32?, holdOff: Interval, at now: Instant, _ body: (Int) -> Void) {
+            age(holdOff: holdOff, at: now)
+            if recent.isEmpty, older.isEmpty {
+                repairedTo = recipient
+            } else if repairedTo != recipient {
+                // Who got which is not kept: nobody is held off for what may not have come.
+                recent.removeAll()
+                older.removeAll()
+                repairedTo = recipient
+            }
+            var taken = 0
+            var position = pending.first()
+            while let packet = position, taken < limit {
+                pending.remove(packet)
+                recent.insert(packet)
+                body(packet)
+                taken += 1
+                position = pending.first(from: packet + 1)
+            }
+            if pending.isEmpty { isQueued = false }
+        }
     }
 
     private var entries: [UInt32: Entry] = [:]
@@ -55,23 +103,9 @@ struct RepairQueue: Sendable {
     mutating func request(
         chunk: UInt32, packets: PacketSet, by asker: UInt32? = nil, holdOff: Interval, at now: Instant
     ) -> PacketSet {
-        var entry = entries[chunk] ?? Entry()
-        var wanted = packets
-        entry.age(holdOff: holdOff, at: now)
-        // What went to one child alone was not repaired for another.
-        if entry.repairedTo == nil || entry.repairedTo == asker {
-            wanted.subtract(entry.recent)
-            wanted.subtract(entry.older)
-        }
-        if entry.pending.isEmpty { entry.loneAsker = asker } else if entry.loneAsker != asker { entry.loneAsker = nil }
-        var news = wanted
-        news.subtract(entry.pending)
-        entry.pending.formUnion(wanted)
-        if !entry.pending.isEmpty, !entry.isQueued, !entry.isParked {
-            entry.isQueued = true
-            queue.append((chunk, now + aggregationDelay))
-        }
-        entries[chunk] = entry
+        // In place: an entry that was taken out would be copied, with its sets, when it changes.
+        let (news, isDue) = entries[chunk, default: Entry()].queue(packets, by: asker, holdOff: holdOff, at: now)
+        if isDue { queue.append((chunk, now + aggregationDelay)) }
         return news
     }
 
@@ -109,30 +143,9 @@ struct RepairQueue: Sendable {
     /// Takes up to `limit` packets of the first chunk in the queue.
     /// - Parameter recipient: the child that they go to; nil for everybody.
     mutating func takeFirst(limit: Int, to recipient: UInt32? = nil, holdOff: Interval, at now: Instant, _ body: (Int) -> Void) {
-        guard let chunk = queue.first?.chunk, var entry = entries[chunk] else { return }
-        entry.age(holdOff: holdOff, at: now)
-        if entry.recent.isEmpty, entry.older.isEmpty {
-            entry.repairedTo = recipient
-        } else if entry.repairedTo != recipient {
-            // Who got which is not kept: nobody is held off for what may not have come.
-            entry.recent.removeAll()
-            entry.older.removeAll()
-            entry.repairedTo = recipient
-        }
-        var taken = 0
-        var position = entry.pending.first()
-        while let packet = position, taken < limit {
-            entry.pending.remove(packet)
-            entry.recent.insert(packet)
-            body(packet)
-            taken += 1
-            position = entry.pending.first(from: packet + 1)
-        }
-        if entry.pending.isEmpty {
-            entry.isQueued = false
-            queue.removeFirst()
-        }
-        entries[chunk] = entry
+        guard let chunk = queue.first?.chunk else { return }
+        entries[chunk]?.take(limit: limit, to: recipient, holdOff: holdOff, at: now, body)
+        if entries[chunk]?.isQueued == false { queue.removeFirst() }
     }
 
     /// Forgets chunks whose hold-off has passed and of which nothing is pending.

@@ -58,6 +58,8 @@ public struct PacketSet: Hashable, Sendable {
     }
 
     public mutating func subtract(_ other: PacketSet) {
+        // Nothing to take is nothing to make a copy for.
+        guard count > 0, other.count > 0 else { return }
         for word in 0..<min(words.count, other.words.count) {
             count -= (words[word] & other.words[word]).nonzeroBitCount
             words[word] &= ~other.words[word]
@@ -73,11 +75,12 @@ public struct PacketSet: Hashable, Sendable {
     public func missing(in range: Range<Int>) -> PacketSet {
         var result = PacketSet(capacity: range.upperBound)
         guard !range.isEmpty else { return result }
-        for word in (range.lowerBound >> 6)...((range.upperBound - 1) >> 6) {
-            let present = word < words.count ? words[word] : 0
-            result.words[word] = Self.mask(of: range, inWord: word) & ~present
-            result.count += result.words[word].nonzeroBitCount
-        }
+        let first = range.lowerBound >> 6
+        let last = (range.upperBound - 1) >> 6
+        for word in first...last { result.words[word] = word < words.count ? ~words[word] : ~0 }
+        result.words[first] &= Self.mask(of: range, inWord: first)
+        result.words[last] &= Self.mask(of: range, inWord: last)
+        for word in first...last { result.count += result.words[word].nonzeroBitCount }
         return result
     }
 
@@ -99,15 +102,80 @@ public struct PacketSet: Hashable, Sendable {
         return word << 6 + 63 - words[word].leadingZeroBitCount
     }
 
+    public func isSuperset(of other: PacketSet) -> Bool {
+        guard count >= other.count else { return false }
+        for word in other.words.indices {
+            guard other.words[word] & ~(word < words.count ? words[word] : 0) == 0 else { return false }
+        }
+        return true
+    }
+
+    /// The smallest index that is `lowerBound` or more and not in the set.
+    private func firstAbsent(from lowerBound: Int) -> Int {
+        var word = lowerBound >> 6
+        guard word < words.count else { return lowerBound }
+        var bits = ~words[word] & (~0 << UInt64(lowerBound & 63))
+        while bits == 0 {
+            word += 1
+            guard word < words.count else { return word << 6 }
+            bits = ~words[word]
+        }
+        return word << 6 + bits.trailingZeroBitCount
+    }
+
     /// The maximal runs of consecutive indices, in order.
     public func forEachRun(_ body: (Range<Int>) -> Void) {
         var position = first()
         while let start = position {
-            var end = start + 1
-            while contains(end) { end += 1 }
+            let end = firstAbsent(from: start)
             body(start..<end)
             position = first(from: end)
         }
+    }
+
+    /// How many maximal runs there are: each begins where an index is in the set and the one before it is not.
+    var runCount: Int {
+        var runs = 0
+        var previous: UInt64 = 0
+        for word in words {
+            runs += (word & ~(word << 1 | previous)).nonzeroBitCount
+            previous = word >> 63
+        }
+        return runs
+    }
+
+    // MARK: Bitmaps on the wire
+
+    /// Which of the eight indices from `start` on are in the set, the first of them as the highest bit.
+    func bitmapByte(from start: Int) -> UInt8 {
+        let word = start >> 6
+        let shift = UInt64(start & 63)
+        var bits = word < words.count ? words[word] >> shift : 0
+        if shift > 56, word + 1 < words.count { bits |= words[word + 1] << (64 - shift) }
+        return Self.reversed(UInt8(truncatingIfNeeded: bits))
+    }
+
+    /// The other way round.
+    mutating func insert(bitmapByte byte: UInt8, from start: Int) {
+        guard byte != 0 else { return }
+        let bits = UInt64(Self.reversed(byte))
+        let word = start >> 6
+        let shift = UInt64(start & 63)
+        merge(bits << shift, intoWord: word)
+        if shift > 56 { merge(bits >> (64 - shift), intoWord: word + 1) }
+    }
+
+    private mutating func merge(_ bits: UInt64, intoWord word: Int) {
+        guard bits != 0 else { return }
+        grow(toWords: word + 1)
+        count += (bits & ~words[word]).nonzeroBitCount
+        words[word] |= bits
+    }
+
+    private static func reversed(_ byte: UInt8) -> UInt8 {
+        let halves = byte << 4 | byte >> 4
+        let quarters = (halves & 0x33) << 2 | (halves >> 2) & 0x33
+        return (quarters & 0x55) << 1 | (quarters >> 1) & 0x55
     }
 
     private mutating func grow(toWords needed: Int) {

@@ -36,6 +36,8 @@ public struct RepairRequest: Hashable, Sendable {
     }
 
     static let rangeEntryLength = 9
+    /// Room that a set of packets is read into: a chunk of 1 MiB has 763, so that the set need not grow run by run.
+    private static let usualPackets = 768
 
     /// Bytes that `packets` takes on the wire: ranges or a bitmap, whichever is shorter.
     static func wireLength(of packets: PacketSet) -> Int {
@@ -43,8 +45,7 @@ public struct RepairRequest: Hashable, Sendable {
     }
 
     private static func rangesLength(of packets: PacketSet) -> Int {
-        var runs = 0
-        packets.forEachRun { _ in runs += 1 }
+        let runs = packets.runCount
         return runs > 255 ? .max : 6 + 4 * runs
     }
 
@@ -69,10 +70,8 @@ public struct RepairRequest: Hashable, Sendable {
         if rangesLength(of: entry.packets) <= bitmapLength(of: entry.packets) {
             writer.writeUInt8(Entry.packetRanges.rawValue)
             writer.writeUInt32(entry.chunk)
-            var runs: [Range<Int>] = []
-            entry.packets.forEachRun { runs.append($0) }
-            writer.writeUInt8(UInt8(runs.count))
-            for run in runs {
+            writer.writeUInt8(UInt8(entry.packets.runCount))
+            entry.packets.forEachRun { run in
                 writer.writeUInt16(UInt16(run.lowerBound))
                 writer.writeUInt16(UInt16(run.upperBound - 1))
             }
@@ -82,11 +81,7 @@ public struct RepairRequest: Hashable, Sendable {
             writer.writeUInt16(UInt16(first))
             let byteCount = (last - first) / 8 + 1
             writer.writeUInt16(UInt16(byteCount))
-            for byte in 0..<byteCount {
-                var bits: UInt8 = 0
-                for bit in 0..<8 where entry.packets.contains(first + byte * 8 + bit) { bits |= 0x80 >> UInt8(bit) }
-                writer.writeUInt8(bits)
-            }
+            for byte in 0..<byteCount { writer.writeUInt8(entry.packets.bitmapByte(from: first + byte * 8)) }
         }
     }
 
@@ -121,7 +116,7 @@ public struct RepairRequest: Hashable, Sendable {
     }
 
     private static func readRuns(from reader: inout ByteReader) throws(WireError) -> PacketSet {
-        var set = PacketSet()
+        var set = PacketSet(capacity: Self.usualPackets)
         for _ in 0..<(try reader.readUInt8()) {
             let first = Int(try reader.readUInt16())
             let last = Int(try reader.readUInt16())
@@ -138,11 +133,10 @@ public struct RepairRequest: Hashable, Sendable {
         var set = PacketSet(capacity: first + byteCount * 8)
         for byte in 0..<byteCount {
             let bits = try reader.readUInt8()
-            for bit in 0..<8 where bits & (0x80 >> UInt8(bit)) != 0 {
-                let packet = first + byte * 8 + bit
-                guard packet < Limits.maximumPacketsPerChunk else { throw .invalidField("packet bitmap") }
-                set.insert(packet)
-            }
+            guard bits != 0 else { continue }
+            let last = first + byte * 8 + 7 - bits.trailingZeroBitCount
+            guard last < Limits.maximumPacketsPerChunk else { throw .invalidField("packet bitmap") }
+            set.insert(bitmapByte: bits, from: first + byte * 8)
         }
         return set
     }

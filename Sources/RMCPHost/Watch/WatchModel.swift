@@ -207,7 +207,10 @@ struct WatchModel {
         for tag in order {
             guard let session = sessions[tag] else { continue }
             var shown = WatchedSession(announce: session.announce, signature: session.signature)
-            let nodes = session.nodes.map { watched($0.key, $0.value, at: now) }.sorted { ($0.path.count, $0.transmitter) < ($1.path.count, $1.transmitter) }
+            // By address, which people know them by; ids are drawn anew for each session.
+            let nodes = session.nodes.map { watched($0.key, $0.value, at: now) }.sorted {
+                ($0.path.count, $0.address.high, $0.address.low, $0.transmitter) < ($1.path.count, $1.address.high, $1.address.low, $1.transmitter)
+            }
             shown.nodes = Self.asTree(nodes)
             result.sessions.append(shown)
         }

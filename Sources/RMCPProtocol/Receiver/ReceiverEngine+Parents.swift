@@ -28,8 +28,9 @@ extension ReceiverEngine {
                 $0.hops = Int(heartbeat.place.timeToLive - timeToLive)
             }
         }
-        // Who joined by a repair node's ANNOUNCE has not been asked whether it may.
-        if transmitter == parentTransmitter, heartbeat.place.depth > 0, parent?.cookie == 0, attachment.attempt == nil, !isFinished {
+        // Who joined by a repair node's ANNOUNCE has not been asked whether it may; and a repair node's address must be proven
+        // to whoever it is below, or its parent does not name it to those who watch.
+        if transmitter == parentTransmitter, heartbeat.place.depth > 0 || isRepairNode, parent?.cookie == 0, attachment.attempt == nil, !isFinished {
             attach(to: transmitter, at: now)
         }
         // Loss is measured by who streams: the sender where it is heard, else a relay.

@@ -15,6 +15,8 @@ enum HostLimits {
     static let regionMemory = Interval.seconds(30)
     /// How often a repair node advertises its region, and a relay asks what there is.
     static let advertisementInterval = Interval.milliseconds(500)
+    /// A repair node is there as long as one of four advertisements comes.
+    static let advertisementValidity = Interval.seconds(2)
     /// With --once, how long a newer session than an outdated one may still come.
     static let outdatedPatience = Interval.seconds(5)
     /// Warnings that are not said twice.

@@ -47,7 +47,7 @@ struct AssemblySlots: Sendable {
     var indices: Range<Int> { slots.indices }
 
     subscript(slot: Int) -> AssemblySlot {
-        get { slots[slot] }
+        _read { yield slots[slot] }
         _modify { yield &slots[slot] }
     }
 

@@ -5,39 +5,45 @@ extension ReceiverEngine {
     ///   - source: where it came from.
     ///   - timeToLive: what was left of it, where the host knows.
     public mutating func handle(datagram: RawSpan, from source: SocketAddress, timeToLive: UInt8? = nil, at now: Instant) -> Placement? {
-        let header: PacketHeader
-        let packet: Packet
         do throws(WireError) {
-            (header, packet) = try Packet.parse(datagram)
+            var reader = ByteReader(datagram)
+            let header = try PacketHeader(reading: &reader)
+            // What comes a hundred thousand times a second is not wrapped up with all that comes now and then.
+            guard header.kind == .data else {
+                let packet = try Packet.body(of: header.kind, from: &reader)
+                handle(packet, header, length: datagram.byteCount, from: source, timeToLive: timeToLive, at: now)
+                return nil
+            }
+            let data = try DataHeader(reading: &reader)
+            guard reader.remaining > 0 else { throw .truncated }
+            return handle(data, header, length: reader.remaining, from: source, at: now)
         } catch {
             counters.malformed += 1
             return nil
         }
-        guard header.sessionTag == session.tag, isKnown(header, from: source, at: now) else {
-            counters.foreign += 1
+    }
+
+    /// Takes a packet of DATA whose headers were read.
+    /// - Parameter length: bytes of payload.
+    public mutating func handle(_ data: DataHeader, _ header: PacketHeader, length: Int, from source: SocketAddress, at now: Instant) -> Placement? {
+        guard accept(header, length: DataHeader.length + length, isData: true, from: source, at: now) else { return nil }
+        let isDirect = header.transmitter == streamTransmitter
+        guard isDirect || !isDistrusted(header.transmitter) else {
+            counters.forged += 1
             return nil
         }
-        counters.datagrams += 1
-        lastHeard = now
-        if !header.isUnicast || wantsStream {
-            lastHeardGroup = now
-            isDeaf = false
-            if header.transmitter == streamTransmitter {
-                let isData = if case .data = packet { true } else { false }
-                arrivals.record(header.sequence, bytes: datagram.byteCount, dataAt: isData ? now : nil)
-            }
-            longestDatagram = max(longestDatagram, datagram.byteCount)
-        }
+        let placement = place(data, payloadOffset: DataHeader.length, length: length, at: now)
+        if let placement, !isDirect { slots[placement.slot].supplier = header.transmitter }
+        return placement
+    }
+
+    /// Takes any other packet that was read already, such as one that is multicast to many engines of one host.
+    /// - Parameter length: bytes of the datagram.
+    public mutating func handle(
+        _ packet: Packet, _ header: PacketHeader, length: Int, from source: SocketAddress, timeToLive: UInt8? = nil, at now: Instant
+    ) {
+        guard accept(header, length: length, isData: false, from: source, at: now) else { return }
         switch packet {
-        case .data(let data, let payloadOffset):
-            let isDirect = header.transmitter == streamTransmitter
-            guard isDirect || !isDistrusted(header.transmitter) else {
-                counters.forged += 1
-                return nil
-            }
-            let placement = place(data, payloadOffset: payloadOffset, length: datagram.byteCount - payloadOffset, at: now)
-            if let placement, !isDirect { slots[placement.slot].supplier = header.transmitter }
-            return placement
         case .heartbeat(let heartbeat):
             note(heartbeat, from: header.transmitter, timeToLive: timeToLive, isUnicast: header.isUnicast, at: now)
             handle(heartbeat, from: header.transmitter, at: now)
@@ -47,11 +53,27 @@ extension ReceiverEngine {
         case .ncf(let request): postpone(for: request, at: now)
         case .announce(let announce, let signature): update(announce, signature: signature, at: now)
         case .acknowledgement(let sequence):
-            if !handleDetached(from: header.transmitter, at: now) { handleAcknowledgement(of: sequence) }
+            if !handleDetached(sequence, from: header.transmitter, at: now) { handleAcknowledgement(of: sequence, from: header.transmitter) }
         case .attached(let answer): handle(answer, from: header.transmitter, at: now)
-        case .nak, .status, .solicitation, .attach, .detach, .advertisement, .query, .report: counters.foreign += 1
+        case .data, .nak, .status, .solicitation, .attach, .detach, .advertisement, .query, .report: counters.foreign += 1
         }
-        return nil
+    }
+
+    /// Whether a datagram is of this session and of a parent that is known; notes that it came.
+    private mutating func accept(_ header: PacketHeader, length: Int, isData: Bool, from source: SocketAddress, at now: Instant) -> Bool {
+        guard header.sessionTag == session.tag, isKnown(header, from: source, at: now) else {
+            counters.foreign += 1
+            return false
+        }
+        counters.datagrams += 1
+        lastHeard = now
+        if !header.isUnicast || wantsStream {
+            lastHeardGroup = now
+            isDeaf = false
+            if header.transmitter == streamTransmitter { arrivals.record(header.sequence, bytes: length, dataAt: isData ? now : nil) }
+            longestDatagram = max(longestDatagram, length)
+        }
+        return true
     }
 
     /// Takes an authentic page or END that was kept from before; nothing of it is told the host again.
@@ -300,7 +322,7 @@ extension ReceiverEngine {
         }
         settledFront.packet = 0
         candidateFront.packet = 0
-        nextStatus = min(nextStatus, now + groupRoundTrip)
+        hastenStatus(to: now + groupRoundTrip)
     }
 
     // MARK: Heartbeat
@@ -331,6 +353,7 @@ extension ReceiverEngine {
         liveLossLimit = heartbeat.liveLossLimit
         livePressureLimit = heartbeat.livePressureLimit
         echo = (heartbeat.timestamp, now)
+        nakInterval = min(.milliseconds(Int64(heartbeat.nakInterval)), configuration.maximumNAKInterval)
         adoptStatusInterval(.milliseconds(Int64(heartbeat.statusInterval)), at: now)
     }
 

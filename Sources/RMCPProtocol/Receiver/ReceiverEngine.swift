@@ -78,7 +78,8 @@ public struct ReceiverEngine: Sendable {
         case finished
     }
 
-    let configuration: Configuration
+    private let shared: SharedConfiguration
+    var configuration: Configuration { _read { yield shared.value } }
     let verifier: any MessageVerifier
     let digest: any MessageDigest
     public internal(set) var announce: Announce
@@ -95,6 +96,9 @@ public struct ReceiverEngine: Sendable {
     /// What was last reported, with what is owed for former parents.
     var lastReport = StatusHistogram()
     var hasReported = false
+    /// Nothing is reported and nothing asked for before this: there are repair nodes, and the nearest is looked for. Nil once
+    /// somebody was told that this child is there.
+    var settlesAt: Instant?
     /// A repair node's cache has taken all that came: it can serve without anybody above.
     var keepsEverything = true
     /// The last report that the parent has been heard after, or the first one; nil when it has got none.
@@ -147,6 +151,9 @@ public struct ReceiverEngine: Sendable {
     var isDeaf = false
     var nextRejoin: Instant
     var nakAt: Instant?
+    /// Those of a repair node are this far apart.
+    var nakInterval = Interval.zero
+    var lastNAK = Instant(nanoseconds: -1_000_000_000_000)
     var pagesHold = RequestHold()
     var endHold = RequestHold()
     var statusInterval: Interval
@@ -166,12 +173,27 @@ public struct ReceiverEngine: Sendable {
     ///   - source, transmitter: where it came from, and who multicasts the session.
     ///   - role: a leaf, or the upper half of a repair node.
     ///   - isResumable: whether the host may have chunks of this bundle from before.
+    ///   - expectsRepairNodes: whether the host has heard of any: then the nearest is looked for before anybody is told.
     ///   - seed: where jitter comes from; must not repeat in production.
     public init(
-        identity: UInt32, configuration: Configuration, announce: Announce, source: SocketAddress, transmitter parentTransmitter: UInt32,
-        role: ReceiverRole = .leaf, isResumable: Bool, verifier: any MessageVerifier, digest: any MessageDigest, seed: UInt64, at now: Instant
+        identity: UInt32, configuration: Configuration, announce: Announce, source: SocketAddress, transmitter: UInt32,
+        role: ReceiverRole = .leaf, isResumable: Bool, expectsRepairNodes: Bool = false, verifier: any MessageVerifier,
+        digest: any MessageDigest, seed: UInt64, at now: Instant
     ) {
-        self.configuration = configuration
+        self.init(
+            identity: identity, sharing: SharedConfiguration(configuration), announce: announce, source: source, transmitter: transmitter,
+            role: role, isResumable: isResumable, expectsRepairNodes: expectsRepairNodes, verifier: verifier, digest: digest, seed: seed,
+            at: now)
+    }
+
+    /// The same for one of many engines that share their settings.
+    public init(
+        identity: UInt32, sharing shared: SharedConfiguration, announce: Announce, source: SocketAddress, transmitter parentTransmitter: UInt32,
+        role: ReceiverRole = .leaf, isResumable: Bool, expectsRepairNodes: Bool = false, verifier: any MessageVerifier,
+        digest: any MessageDigest, seed: UInt64, at now: Instant
+    ) {
+        self.shared = shared
+        let configuration = shared.value
         self.announce = announce
         self.verifier = verifier
         self.digest = digest
@@ -203,6 +225,7 @@ public struct ReceiverEngine: Sendable {
         // The first status is what the sender counts joins by: soon, but not all at once.
         nextStatus = now + random.interval(upTo: configuration.minimumStatusInterval * 0.5)
         self.random = random
+        if expectsRepairNodes { settleFirst(at: now) }
         // Multicast does not cross the link: nothing comes before the parent knows the address.
         if wantsStream { attach(to: parentTransmitter, at: now) }
     }
@@ -245,6 +268,8 @@ public struct ReceiverEngine: Sendable {
         }
     }
     var finalState = ReceiverState.failedSender
+    /// Of the STATUSes that told the parent of it.
+    var finalSequences: [UInt32] = []
 
     /// What it waits for, in words, for reports of runs that do not end.
     public var diagnosis: String {
@@ -347,38 +372,4 @@ public struct ReceiverEngine: Sendable {
         phase = .finished
         events.append(.finished(state))
     }
-}
-
-/// What a receiver engine is part of.
-public enum ReceiverRole: Sendable, Hashable {
-    case leaf
-    /// The upper half of a repair node. `transmitter` is the ephemeral id of its lower half.
-    case repairNode(transmitter: UInt32, Upstream)
-
-    public enum Upstream: Sendable, Hashable {
-        /// It hears the sender's group.
-        case group
-        /// It asks for everything at its own address.
-        case unicast
-    }
-}
-
-/// What a receiver counts.
-public struct ReceiverCounters: Sendable, Hashable {
-    public var datagrams: UInt64 = 0
-    public var payloadBytes: UInt64 = 0
-    public var duplicates: UInt64 = 0
-    public var malformed: UInt64 = 0
-    public var foreign: UInt64 = 0
-    public var forged: UInt64 = 0
-    /// Packets that came when no slot was free.
-    public var windowDrops: UInt64 = 0
-    public var overflowed: UInt64 = 0
-    public var naksSent: UInt64 = 0
-    public var naksSuppressed: UInt64 = 0
-    public var statusesSent: UInt64 = 0
-    public var chunksKept: UInt64 = 0
-    public var chunksRejected: UInt64 = 0
-    public var parentChanges: UInt64 = 0
-    public init() {}
 }

@@ -99,7 +99,8 @@ public enum Packet: Hashable, Sendable {
         return (header, try body(of: header.kind, from: &reader))
     }
 
-    private static func body(of kind: PacketKind, from reader: inout ByteReader) throws(WireError) -> Packet {
+    /// Reads what stands behind the header.
+    static func body(of kind: PacketKind, from reader: inout ByteReader) throws(WireError) -> Packet {
         switch kind {
         case .announce: return .announce(try Announce(reading: &reader), try reader.readSignature())
         case .page:

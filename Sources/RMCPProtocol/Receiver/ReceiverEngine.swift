@@ -80,35 +80,36 @@ public struct ReceiverEngine: Sendable {
 
     private let shared: SharedConfiguration
     var configuration: Configuration { _read { yield shared.value } }
-    let verifier: any MessageVerifier
-    let digest: any MessageDigest
-    public internal(set) var announce: Announce
+
+    // What every datagram touches is together: of a hundred thousand engines none is in the cache when something comes.
+    var phase = Phase.receiving
     /// Ephemeral: drawn for this session, known to the parent only.
     let transmitter: UInt32
-    let role: ReceiverRole
-    var parents: ParentTable
     var parentTransmitter: UInt32
     /// Who multicasts the first transmissions, and whose sequence loss is measured by.
     var streamTransmitter: UInt32
-    let firstAddress: SocketAddress
-    var attachment: Attachment
-    var lastParentCheck: Instant
-    /// What was last reported, with what is owed for former parents.
-    var lastReport = StatusHistogram()
-    var hasReported = false
+    var parents: ParentTable
+    var lastHeard: Instant
+    /// The last datagram by multicast.
+    var lastHeardGroup: Instant
+    /// The sender is there, and multicast from it is not.
+    var isDeaf = false
+    var nextRejoin: Instant
+    var nextStatus: Instant
+    var nakAt: Instant?
     /// Nothing is reported and nothing asked for before this: there are repair nodes, and the nearest is looked for. Nil once
     /// somebody was told that this child is there.
     var settlesAt: Instant?
-    /// A repair node's cache has taken all that came: it can serve without anybody above.
-    var keepsEverything = true
-    /// The last report that the parent has been heard after, or the first one; nil when it has got none.
-    var heardReport: StatusHistogram?
-    /// Everybody below a repair node.
-    var region = StatusHistogram()
-    let isResumable: Bool
-    var random: RandomSource
+    var outbox: Deque<(Packet, SocketAddress)> = []
+    var events: Deque<ReceiverEvent> = []
+    public internal(set) var counters = ReceiverCounters()
+    var attachment: Attachment
+    var lastParentCheck: Instant
+    var longestDatagram = 0
+    var arrivals = ArrivalTracker()
+    public internal(set) var announce: Announce
 
-    var phase = Phase.receiving
+    var hasReported = false
     var ledger = ChunkLedger()
     var slots: AssemblySlots
     var end: EndOfTable?
@@ -128,10 +129,8 @@ public struct ReceiverEngine: Sendable {
     var catchUpHold = RequestHold()
     var catchUpRenewal = UInt32.max
 
-    var arrivals = ArrivalTracker()
     var queueing = QueueingDelayEstimator()
     var overflowed = false
-    var longestDatagram = 0
     var groupRoundTrip: Interval
     var population = 1.0
     var liveLossLimit: UInt8 = UInt8(LossBucket.count)
@@ -144,27 +143,31 @@ public struct ReceiverEngine: Sendable {
     var storageFullSince: Instant?
     var echo: (timestamp: UInt64, at: Instant)?
 
-    var lastHeard: Instant
-    /// The last datagram by multicast.
-    var lastHeardGroup: Instant
-    /// The sender is there, and multicast from it is not.
-    var isDeaf = false
-    var nextRejoin: Instant
-    var nakAt: Instant?
     /// Those of a repair node are this far apart.
     var nakInterval = Interval.zero
     var lastNAK = Instant(nanoseconds: -1_000_000_000_000)
     var pagesHold = RequestHold()
     var endHold = RequestHold()
     var statusInterval: Interval
-    var nextStatus: Instant
     var lastStatus: Instant
     var reportedPressure: UInt8 = 0
 
-    var outbox: Deque<(Packet, SocketAddress)> = []
-    var events: Deque<ReceiverEvent> = []
     var nextSequence: UInt32 = 0
-    public internal(set) var counters = ReceiverCounters()
+
+    let verifier: any MessageVerifier
+    let digest: any MessageDigest
+    let role: ReceiverRole
+    let firstAddress: SocketAddress
+    /// What was last reported, with what is owed for former parents.
+    var lastReport = StatusHistogram()
+    /// A repair node's cache has taken all that came: it can serve without anybody above.
+    var keepsEverything = true
+    /// The last report that the parent has been heard after, or the first one; nil when it has got none.
+    var heardReport: StatusHistogram?
+    /// Everybody below a repair node.
+    var region = StatusHistogram()
+    let isResumable: Bool
+    var random: RandomSource
 
     /// - Parameters:
     ///   - identity: the ephemeral id of this receiver in this session, not 0: drawn for it, and drawn once even if the

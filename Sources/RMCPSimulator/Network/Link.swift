@@ -41,18 +41,18 @@ public struct LinkModel: Sendable {
 
 /// One direction of one node's connection, with what the model needs to remember.
 struct Link {
-    var model: LinkModel {
-        didSet { untilLoss = nil }
-    }
     var isUp = true
-    /// Packet kinds of which the next so many are dropped: for losing exactly one ANNOUNCE, END, NCF and so on.
-    var dropNext: [PacketKind: Int] = [:]
     private var isBad = false
     /// Datagrams that come through before the next one that random loss takes; nil until it is drawn.
     private var untilLoss: Int?
     private var freeAt = Instant.zero
     private(set) var dropped: UInt64 = 0
     private(set) var carriedBytes: UInt64 = 0
+    /// Packet kinds of which the next so many are dropped: for losing exactly one ANNOUNCE, END, NCF and so on.
+    var dropNext: [PacketKind: Int] = [:]
+    var model: LinkModel {
+        didSet { untilLoss = nil }
+    }
 
     init(model: LinkModel) { self.model = model }
 

@@ -77,14 +77,11 @@ struct ReceiverNode {
         var bytes: Int
     }
 
-    let host: ReceiverHostModel
-    let configuration: SharedConfiguration
-    var disk: SimulatedDisk
-    var directory: SessionDirectory
-    /// In the order in which they began; hardly ever more than one.
-    var sessions: [Session] = []
+    // What every datagram touches comes first.
     /// False while the process is not running.
     var isRunning = true
+    /// In the order in which they began; hardly ever more than one.
+    var sessions: [Session] = []
     /// Counts lives: what was scheduled for an earlier one is void.
     var life = 0
     /// No reading from the socket before this.
@@ -95,6 +92,11 @@ struct ReceiverNode {
     var socketBytes = 0
     var busyUntil = Instant.zero
     var overflowed: UInt64 = 0
+    let host: ReceiverHostModel
+
+    let configuration: SharedConfiguration
+    var disk: SimulatedDisk
+    var directory: SessionDirectory
 
     // What the checkers read.
     var completed: [SessionID: Instant] = [:]

@@ -75,15 +75,15 @@ public final class World {
 
     /// A class, so that one of a hundred thousand is worked on where it is.
     final class ReceiverSite {
-        var node: ReceiverNode
-        var downlink: Link
-        var uplink: Link
         var isMember = true
         /// False while the network does not deliver multicast to it, whatever it joins.
         var mayJoin = true
-        var nextWake = Instant.distantFuture
         var isReading = false
+        var nextWake = Instant.distantFuture
         let subnet: Int
+        var node: ReceiverNode
+        var downlink: Link
+        var uplink: Link
         /// Another one after its address has changed.
         var port: UInt16 = World.receiverPort
 

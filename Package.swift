@@ -68,7 +68,7 @@ let package = Package(
             dependencies: [
                 "RMCPProtocol",
                 .product(name: "DequeModule", package: "swift-collections"),
-                .product(name: "HeapModule", package: "swift-collections"),
+                .product(name: "RealModule", package: "swift-numerics"),
             ],
             swiftSettings: strict
         ),

@@ -18,6 +18,8 @@ enum HostLimits {
     /// How often the groups are joined anew while no session is under way. A snooping switch without a querier forgets a
     /// member after 260 s (RFC 3376, 8.4), one that was restarted has forgotten it already; a sender waits for 30 s.
     static let idleRejoinInterval = Interval.seconds(20)
+    /// A repair node is there as long as one of four advertisements comes.
+    static let advertisementValidity = Interval.seconds(2)
     /// With --once, how long a newer session than an outdated one may still come.
     static let outdatedPatience = Interval.seconds(5)
     /// Warnings that are not said twice.

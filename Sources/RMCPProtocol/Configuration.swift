@@ -66,6 +66,11 @@ public struct Configuration: Sendable {
     public var maximumPostponements = 3
     /// STATUS datagrams a second that a parent wants from all of its children together.
     public var statusRateLimit = 1_000.0
+    /// NAKs a second that a parent wants from all of its child repair nodes together: as many as STATUSes. With 10 nodes they are
+    /// 10 ms apart, less than a round of repair takes; what a flat tree of a thousand saves its sender they wait for.
+    public var nodeNAKRateLimit = 1_000.0
+    /// And this far apart at most: children of a node wait for its repairs, and leave it when nothing comes for `uselessAfter`.
+    public var maximumNAKInterval = Interval.seconds(1)
     public var minimumStatusInterval = Interval.milliseconds(10)
     public var maximumStatusInterval = Interval.seconds(10)
     /// Least time between a STATUS and one that is ahead of its turn because buffers fill: 5 ms at 10 Gb/s are 6 MB, a
@@ -73,6 +78,9 @@ public struct Configuration: Sendable {
     public var urgentStatusInterval = Interval.milliseconds(5)
     /// A final STATUS is repeated after this long until it is acknowledged, doubling each time up to 0.8 s.
     public var finalStatusTimeout = Interval.milliseconds(50)
+    /// A repair node acknowledges a final STATUS when it has told its own parent of it, or after this long: who is done and goes must
+    /// not be lost with the node. Shorter than a child waits for it.
+    public var acknowledgementDelay = Interval.seconds(2)
     /// Unacknowledged final STATUS datagrams before a receiver takes its parent for gone.
     public var finalStatusAttempts = 10
 
@@ -110,8 +118,11 @@ public struct Configuration: Sendable {
     public var parentTimeout = Interval.seconds(1)
     /// A better parent is asked after a random part of this, so that not all children run to it at once.
     public var parentJitter = Interval.milliseconds(200)
-    /// A newcomer has found its parent by then: two heartbeats and the jitter.
+    /// A newcomer has found its parent by then: two heartbeats and the jitter. So long one that knows of repair nodes does not
+    /// report and does not ask: a hundred thousand that told the sender first, and then left, would be as many datagrams there.
     public var parentSettlingTime = Interval.milliseconds(400)
+    /// It waits so much longer for the answer of the parent that it has asked: for one ATTACH that was lost, and its repetition.
+    public var parentSettlingGrace = Interval.milliseconds(600)
     /// Not again so soon after a change, unless the parent fails.
     public var parentHysteresis = Interval.seconds(5)
     /// A parent that says that it has what its child asks for, and does not send it for this long, is left; one that does
@@ -128,9 +139,16 @@ public struct Configuration: Sendable {
     /// own of it by then.
     public var detachDelay = Interval.milliseconds(500)
     public var detachAttempts = 5
+    /// A former parent that is there and has not answered so often is told again after this long: what it counts, or does not,
+    /// must not stay wrong for good.
+    public var detachRepeatInterval = Interval.seconds(5)
 
     // MARK: Repairs
 
+    /// Children that must lack something of a chunk for its repairs to be multicast; fewer get them at their own addresses. From
+    /// the second one on one multicast is cheaper than a copy for each, and what each lacks need not be kept apart: 1 (all by
+    /// multicast) and 2 are told apart.
+    public var multicastRepairAskers = 2
     /// A NAK's packets wait this long for other children's NAKs before they are repaired.
     public var repairAggregationDelay = Interval.milliseconds(1)
     /// Share of the rate that latecomers and far-behind receivers may take from first transmissions (0...1): small,
@@ -190,4 +208,10 @@ public struct Configuration: Sendable {
     public var maximumBatchPackets = 46
 
     public init() {}
+}
+
+/// A configuration that many engines of one host read: each of a hundred thousand has a reference, and no copy.
+public final class SharedConfiguration: Sendable {
+    public let value: Configuration
+    public init(_ value: Configuration) { self.value = value }
 }

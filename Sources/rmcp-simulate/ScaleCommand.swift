@@ -8,10 +8,10 @@ struct ScaleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "scale", abstract: "Run one sender, many repair nodes and many more receivers; exit 1 if anybody is left out.")
 
-    /// Receivers below a repair node in a sweep.
-    private static let fanOut = 100
-
-    @Option(help: "Repair nodes, each in a subnet of its own; 0 for none.") var nodes = 1_000
+    @Option(help: "Repair nodes that receivers are below, each in a subnet of its own; 0 for none.") var nodes = 1_000
+    @Option(help: "Repair nodes above those, right below the sender; 0 for one level.") var top = 0
+    @Option(help: "Repair nodes below another one; more make one more level, where there is a top.") var fanOut = 100
+    @Option(help: "Receivers below a repair node in a sweep.") var leaves = 100
     @Option(help: "Receivers, spread evenly over the subnets.") var receivers = 100_000
     @Option(help: "Chunks of the bundle.") var chunks = 64
     @Option(help: "Bytes of a chunk.") var chunkLength: UInt32 = 8 << 10
@@ -28,9 +28,10 @@ struct ScaleCommand: ParsableCommand {
         var failed = false
         if sweep != nil, !json { print(ScaleReport.tableHead) }
         for count in counts {
-            let nodes = sweep == nil || nodesFixed ? nodes : max(1, count / Self.fanOut)
+            let nodes = sweep == nil || nodesFixed ? nodes : max(1, count / leaves)
             let settings = Scale(
-                repairNodes: nodes, receivers: count, chunks: chunks, chunkLength: chunkLength, loss: loss, rate: rate, seed: seed)
+                repairNodes: nodes, topNodes: top, fanOut: fanOut, receivers: count, chunks: chunks, chunkLength: chunkLength, loss: loss, rate: rate,
+                seed: seed)
             let clock = ContinuousClock()
             let begun = clock.now
             let result = settings.run()
@@ -77,7 +78,7 @@ struct ScaleReport {
     var text: String {
         let seconds = { (value: Double) in Self.decimals(value, 3) + " s" }
         return """
-            \(result.settings.repairNodes) repair nodes, \(result.settings.receivers) receivers, seed \(result.settings.seed), \
+            \(result.settings.levels.map { "\($0)" }.joined(separator: " over ")) repair nodes, \(result.settings.receivers) receivers, seed \(result.settings.seed), \
             trace \(String(result.traceHash, radix: 16))
             wall time             \(Self.decimals(wall)) s
             simulated time        \(seconds(result.simulated.inSeconds))
@@ -100,7 +101,7 @@ struct ScaleReport {
 
     var tableRow: String {
         let cells: [String] = [
-            "\(result.settings.receivers)", "\(result.settings.repairNodes)", Self.decimals(wall),
+            "\(result.settings.receivers)", result.settings.levels.map { "\($0)" }.joined(separator: " / "), Self.decimals(wall),
             Self.decimals(result.simulated.inSeconds), "\(result.events)", "\(eventsPerSecond)", "\(peakMemory >> 20)",
             Self.decimals(Double(bytesPerReceiver) / 1_024), Self.decimals(result.naksPerSecond),
             Self.decimals(result.statusesPerSecond), "\(result.busiestSecond)", "\(result.joinStatuses)",
@@ -112,7 +113,7 @@ struct ScaleReport {
 
     var json: String {
         let fields: [(String, String)] = [
-            ("receivers", "\(result.settings.receivers)"), ("repairNodes", "\(result.settings.repairNodes)"),
+            ("receivers", "\(result.settings.receivers)"), ("repairNodes", "[\(result.settings.levels.map { "\($0)" }.joined(separator: ","))]"),
             ("seed", "\(result.settings.seed)"), ("trace", "\"\(String(result.traceHash, radix: 16))\""),
             ("ok", "\(result.failures.isEmpty)"), ("wallSeconds", "\(wall)"),
             ("simulatedSeconds", "\(result.simulated.inSeconds)"), ("events", "\(result.events)"),

@@ -27,7 +27,7 @@ import Testing
         "RMCPProtocol": ["DequeModule", "RealModule"],
         "RMCPContent": ["CBLAKE3", "CZstd", "Crypto", "FoundationEssentials", "RMCPProtocol"],
         "RMCPHost": ["CLinuxNetwork", "Glibc", "Synchronization", "DequeModule", "RMCPProtocol", "RMCPContent"],
-        "RMCPSimulator": ["RMCPProtocol", "DequeModule", "HeapModule"],
+        "RMCPSimulator": ["RMCPProtocol", "DequeModule", "RealModule"],
         "rmcp": ["ArgumentParser", "FoundationEssentials", "Glibc", "TOMLKit", "RMCPProtocol", "RMCPContent", "RMCPHost"],
         "rmcp-simulate": ["ArgumentParser", "Glibc", "RMCPProtocol", "RMCPSimulator"],
     ]

@@ -17,6 +17,8 @@ struct ChildHarness {
         var speaks = true
         var verdict: AttachAnswer.Verdict? = .accepted
         var confirmsDetach = true
+        /// As its HEARTBEAT says it.
+        var distance: UInt8 = 0
         /// What its child said last, and how often it was asked for what.
         var report: StatusReport?
         var attaches: [Instant] = []
@@ -29,7 +31,7 @@ struct ChildHarness {
             self.path = path
         }
 
-        var address: SocketAddress { .ipv4(10, 0, 1, UInt8(id), port: 4_000) }
+        var address: SocketAddress { .ipv4(10, 0, 1, UInt8(truncatingIfNeeded: id), port: 4_000) }
         var cookie: UInt64 { UInt64(id) << 8 | 1 }
     }
 
@@ -46,14 +48,15 @@ struct ChildHarness {
     private var nextBeat: Instant
 
     /// The sender is the first parent, `hops` away.
-    init(hops: UInt8 = 2, role: ReceiverRole = .leaf, change: (inout Configuration) -> Void = { _ in }) {
+    init(hops: UInt8 = 2, role: ReceiverRole = .leaf, expectsRepairNodes: Bool = false, change: (inout Configuration) -> Void = { _ in }) {
         var configuration = Configuration()
         change(&configuration)
         parents = [Parent(id: Self.senderID, hops: hops)]
         nextBeat = now
         engine = ReceiverEngine(
             identity: Self.identity, configuration: configuration, announce: Self.announce, source: parents[0].address,
-            transmitter: Self.senderID, role: role, isResumable: false, verifier: LaneVerifier(), digest: LaneDigest(), seed: 3, at: now)
+            transmitter: Self.senderID, role: role, isResumable: false, expectsRepairNodes: expectsRepairNodes, verifier: LaneVerifier(), digest: LaneDigest(),
+            seed: 3, at: now)
     }
 
     /// A repair node right below the sender.
@@ -107,7 +110,7 @@ struct ChildHarness {
         let heartbeat = Heartbeat(
             phase: parent.phase, timestamp: UInt64(now.nanoseconds / 1_000), groupRoundTrip: 10_000, statusInterval: 20, population: 1,
             position: parent.position, pageCount: parent.pageCount, hasEnd: false, rate: 1_000_000, liveLossLimit: 16, livePressureLimit: 8,
-            place: TreePlace(path: parent.path, timeToLive: 8, load: parent.load, watermark: parent.watermark))
+            place: TreePlace(path: parent.path, timeToLive: 8, distance: parent.distance, load: parent.load, watermark: parent.watermark))
         say(.heartbeat(heartbeat), from: parent, timeToLive: 8 - parent.hops)
     }
 

@@ -34,9 +34,9 @@ import Testing
         #expect(child.engine.counters.parentChanges == 1 && child.events.contains(.parentChanged(depth: 2)))
         #expect(child.engine.path == [ChildHarness.senderID, node])
         #expect(child.parent(node)?.attaches.count == 1 && child.parent(node)?.report?.cookie == child.parent(node)?.cookie)
-        // The sender is told, and owed nothing when it has said so.
+        // The sender has never heard of it, and need not be told.
         _ = child.run(for: .seconds(1))
-        #expect(child.parent(1)?.detaches.count == 1 && child.parent(1)?.report == nil)
+        #expect(child.parent(1)?.detaches.isEmpty == true && child.parent(1)?.report == nil)
         #expect(child.parent(node)?.report?.histogram.rehomed.allSatisfy { $0 == 0 } == true)
     }
 
@@ -195,9 +195,10 @@ import Testing
 
     /// A better parent that falls silent before the jitter is over leaves nothing to be done over and over.
     @Test func aParentThatGoesBeforeItIsAskedIsForgotten() {
-        var child = ChildHarness { $0.parentJitter = .seconds(3) }
+        var child = ChildHarness { $0.parentJitter = .seconds(30) }
         child.addNode(node, hops: 0)
-        let isChosen = child.run(for: .seconds(4)) { $0.engine.attachment.moveAt != nil }
+        // As long as the jitter: a first choice is not corrected sooner.
+        let isChosen = child.run(for: .seconds(31)) { $0.engine.attachment.moveAt != nil }
         #expect(isChosen != nil)
         child.change(node) { $0.speaks = false }
         child.change(ChildHarness.senderID) { $0.speaks = false }
@@ -235,11 +236,11 @@ import Testing
         var child = settled()
         child.change(node) { ($0.phase, $0.confirmsDetach) = (.leaving, false) }
         let left = child.run(for: .seconds(1), until: isBelow(ChildHarness.senderID))
-        #expect(left != nil && child.engine.attachment.debt[lost] == 1)
+        #expect(left != nil && child.engine.attachment.debt?[lost] == 1)
         _ = child.run(for: .milliseconds(500))
         child.change(node) { $0.confirmsDetach = true }
         _ = child.run(for: .milliseconds(500))
-        #expect(child.engine.attachment.debt.allSatisfy { $0 == 0 })
+        #expect(child.engine.attachment.debt?.allSatisfy { $0 == 0 } ?? true)
         #expect(child.parent(ChildHarness.senderID)?.report?.histogram.rehomed[lost] == 0)
     }
 
@@ -250,7 +251,7 @@ import Testing
         child.change(node) { ($0.speaks, $0.confirmsDetach) = (false, false) }
         let left = child.run(for: .seconds(5), until: isBelow(ChildHarness.senderID))
         _ = child.run(for: .seconds(3))
-        #expect(left != nil && child.engine.attachment.debt[lost] == 1)
+        #expect(left != nil && child.engine.attachment.debt?[lost] == 1)
         child.change(node) { ($0.speaks, $0.confirmsDetach) = (true, true) }
         let returned = child.run(for: .seconds(20), until: isBelow(node))
         _ = child.run(for: .seconds(1))

@@ -82,6 +82,21 @@ import Testing
         #expect(sender.unicastChildren.isEmpty)
     }
 
+    /// A child whose address has changed shows a cookie that is not its new address's. It is told, and nobody else is.
+    @Test func aChildThatHasMovedIsToldSo() throws {
+        var sender = sender()
+        let cookie = try #require(attach(&sender, from: home)).cookie
+        tell(&sender, report(cookie), from: elsewhere)
+        #expect(answers(&sender, to: elsewhere).isEmpty && sender.childCount == 0)
+        tell(&sender, report(cookie), from: home)
+        tell(&sender, report(cookie), from: elsewhere)
+        #expect(answers(&sender, to: elsewhere) == [.attached(AttachAnswer(nonce: cookie, verdict: .moved, cookie: 0))])
+        #expect(sender.children.address(of: 1_000) == home)
+        let other = try #require(attach(&sender, from: elsewhere)).cookie
+        tell(&sender, report(other), from: elsewhere)
+        #expect(sender.children.address(of: 1_000) == elsewhere && sender.childCount == 1)
+    }
+
     @Test func whoFindsNoRoomIsToldSo() throws {
         var sender = sender { $0.maximumChildren = 1 }
         tell(&sender, report(0), child: 1_000, from: home)

@@ -192,6 +192,34 @@ import Testing
         #expect(node.engine.record(of: 0) == nil && !node.engine.isComplete)
     }
 
+    // MARK: Final statuses
+
+    private func isAcknowledged(_ node: RepairHarness, _ child: UInt32) -> Bool {
+        node.passedOn.contains { entry in
+            if case .acknowledgement = entry.packet { entry.to == .peer(RepairHarness.address(ofChild: child)) } else { false }
+        }
+    }
+
+    /// Who is done goes when that is acknowledged. A node that died then would take it for lost with it.
+    @Test func aFinalStatusIsAcknowledgedWhenTheParentHasBeenTold() {
+        var node = RepairHarness()
+        node.beat()
+        node.join(1)
+        node.run(.milliseconds(30))
+        node.forget()
+        node.join(1, .complete)
+        #expect(!isAcknowledged(node, 1))
+        node.run(.milliseconds(30))
+        let told = node.said.contains { entry in if case .status(let report) = entry.packet { report.histogram.count(.complete) == 1 } else { false } }
+        #expect(told && isAcknowledged(node, 1))
+    }
+
+    @Test func withoutAParentAFinalStatusIsAcknowledgedAtOnce() {
+        var node = RepairHarness()
+        node.join(1, .complete)
+        #expect(isAcknowledged(node, 1))
+    }
+
     // MARK: Going
 
     /// Children are told, so that they find another parent at once.

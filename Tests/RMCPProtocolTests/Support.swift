@@ -147,7 +147,8 @@ extension RandomSource {
 
     mutating func place() -> TreePlace {
         TreePlace(
-            path: (0..<int(0...TreePlace.maximumDepth)).map { _ in word() }, timeToLive: UInt8(int(0...255)), load: word(), watermark: word())
+            path: (0..<int(0...TreePlace.maximumDepth)).map { _ in word() }, timeToLive: UInt8(int(0...255)),
+            distance: UInt8(int(0...255)), load: word(), watermark: word())
     }
 
     mutating func region() -> SocketAddress {
@@ -196,7 +197,8 @@ extension RandomSource {
                     statusInterval: max(1, word()), population: word(),
                     position: StreamPosition(chunk: UInt32(int(0...1_048_576)), packet: UInt16(int(0...65_535))),
                     pageCount: UInt32(int(0...1_048_576)), hasEnd: chance(0.5), rate: next(),
-                    liveLossLimit: UInt8(int(0...255)), livePressureLimit: UInt8(int(0...255)), place: place()))
+                    liveLossLimit: UInt8(int(0...255)), livePressureLimit: UInt8(int(0...255)),
+                    nakInterval: UInt16(int(0...65_535)), place: place()))
         case .nak:
             return .nak(
                 NegativeAcknowledgement(echo: TimestampEcho(timestamp: next(), delay: word()), request: request()))

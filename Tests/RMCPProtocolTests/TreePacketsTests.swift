@@ -43,11 +43,11 @@ import Testing
     // MARK: HEARTBEAT
 
     @Test func aPathHasALimit() throws {
-        let longest = TreePlace(path: Array(1...16), timeToLive: 255, load: .max, watermark: .max)
+        let longest = TreePlace(path: Array(1...16), timeToLive: 255, distance: 255, load: .max, watermark: .max)
         guard case .heartbeat(let parsed) = try parse(heartbeat(longest)).1 else { throw WireError.unknownKind }
         #expect(parsed.place == longest && parsed.place.depth == 16)
         var deeper = heartbeat(longest)
-        let count = deeper.count - 16 * 4 - 9
+        let count = deeper.count - 16 * 4 - 11
         #expect(deeper[count] == 16)
         deeper[count] = 17
         #expect(throws: WireError.invalidField("depth")) { try parse(deeper + [0, 0, 0, 1]) }
@@ -93,7 +93,7 @@ import Testing
             let sent = AttachAnswer(nonce: 1, verdict: verdict, cookie: 2)
             #expect(try parse(datagram(.attached(sent))).1 == .attached(sent))
         }
-        for verdict in ["03", "80", "FF"] {
+        for verdict in ["04", "80", "FF"] {
             #expect(throws: WireError.invalidField("verdict")) {
                 try parse(self.body(.attached, "0000000000000001" + verdict + "0000000000000002"))
             }

@@ -133,11 +133,11 @@ import Testing
                     phase: .draining, timestamp: 0x0102_0304_0506_0708, groupRoundTrip: 0x1112_1314, statusInterval: 0x2122_2324,
                     population: 0x3132_3334, position: StreamPosition(chunk: 0x000F_4243, packet: 0x5152),
                     pageCount: 0x000F_6263, hasEnd: true, rate: 0x7172_7374_7576_7778, liveLossLimit: 12,
-                    livePressureLimit: 5,
-                    place: TreePlace(path: [0x8182_8384, 0x9192_9394], timeToLive: 0xA1, load: 0xB1B2_B3B4, watermark: 0xC1C2_C3C4))),
+                    livePressureLimit: 5, nakInterval: 0xD1D2,
+                    place: TreePlace(path: [0x8182_8384, 0x9192_9394], timeToLive: 0xA1, distance: 0xE1, load: 0xB1B2_B3B4, watermark: 0xC1C2_C3C4))),
             kindByte: "05",
             body: "02 01 0C 05 0102030405060708 11121314 21222324 31323334 000F4243 5152 000F6263 7172737475767778"
-                + "A1 02 B1B2B3B4 C1C2C3C4 81828384 91929394")
+                + "D1D2 A1 02 E1 00 B1B2B3B4 C1C2C3C4 81828384 91929394")
         // The sender's path is empty.
         try expect(
             .heartbeat(
@@ -145,7 +145,7 @@ import Testing
                     phase: .waiting, timestamp: 1, groupRoundTrip: 2, statusInterval: 3, population: 4, position: .start, pageCount: 5,
                     hasEnd: false, rate: 6, liveLossLimit: 7, livePressureLimit: 8)), kindByte: "05",
             body: "00 00 07 08 0000000000000001 00000002 00000003 00000004 00000000 0000 00000005 0000000000000006"
-                + "00 00 00000000 00000000")
+                + "0000 00 00 00 00 00000000 00000000")
     }
 
     @Test func requestsUseRangesOrABitmapWhicheverIsShorter() throws {
@@ -223,7 +223,7 @@ import Testing
     }
 
     @Test func attached() throws {
-        for (verdict, byte) in [(AttachAnswer.Verdict.accepted, "00"), (.full, "01"), (.noUnicast, "02")] {
+        for (verdict, byte) in [(AttachAnswer.Verdict.accepted, "00"), (.full, "01"), (.noUnicast, "02"), (.moved, "03")] {
             try expect(
                 .attached(AttachAnswer(nonce: 0x0102_0304_0506_0708, verdict: verdict, cookie: 0x1112_1314_1516_1718)), isUnicast: true,
                 kindByte: "8C", body: "0102030405060708" + byte + "1112131415161718")

@@ -93,6 +93,11 @@ final class Reception {
         return true
     }
 
+    /// Whether a repair node has advertised its region lately.
+    func hearsRepairNodes(at now: Instant) -> Bool {
+        sockets.contains { entry in entry.advertisedAt.map { now - $0 < HostLimits.advertisementValidity } ?? false }
+    }
+
     /// The region that a datagram of no session advertises; nil for any other datagram.
     static func advertisedRegion(in bytes: UnsafeRawBufferPointer) -> SocketAddress? {
         guard case .advertisement(let advertisement)? = unsafe try? Packet.parse(RawSpan(_unsafeBytes: bytes)).1 else { return nil }

@@ -22,8 +22,8 @@ extension ReceiveDaemon {
         let engine = ReceiverEngine(
             identity: storage?.identity(in: announce.session, drawn: drawn) ?? drawn, configuration: configuration, announce: announce, source: source,
             transmitter: transmitter,
-            isResumable: storage?.isResumable ?? false, verifier: Ed25519Verifier(), digest: BLAKE3Digest(),
-            seed: .random(in: 0...(.max)), at: now)
+            isResumable: storage?.isResumable ?? false, expectsRepairNodes: reception.hearsRepairNodes(at: now),
+            verifier: Ed25519Verifier(), digest: BLAKE3Digest(), seed: .random(in: 0...(.max)), at: now)
         let session = ReceiveSession(
             announce: announce, engine: engine, storage: storage, slots: configuration.assemblySlots,
             pool: pool(for: announce.chunkLength), at: now)

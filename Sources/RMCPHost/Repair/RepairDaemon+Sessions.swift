@@ -78,7 +78,8 @@ extension RepairDaemon {
         let configuration = configuration(for: announce)
         let engine = RepairEngine(
             identity: UInt32.random(in: 1...(.max)), announce: announce, signature: signature, mode: mode,
-            configuration: configuration, verifier: Ed25519Verifier(), digest: BLAKE3Digest(), seed: .random(in: 0...(.max)), at: now)
+            configuration: configuration, expectsOthers: reception.hearsRepairNodes(at: now), verifier: Ed25519Verifier(),
+            digest: BLAKE3Digest(), seed: .random(in: 0...(.max)), at: now)
         let session = RepairSession(
             announce: announce, engine: engine, bundle: bundle, slots: configuration.assemblySlots, pool: pool(for: announce.chunkLength),
             at: now)

@@ -37,38 +37,6 @@ public enum ReceiverState: UInt8, Sendable, Hashable, CaseIterable {
     }
 }
 
-/// What one receiver says of itself.
-public struct LeafStatus: Hashable, Sendable {
-    /// What the rate follows.
-    public struct Network: Hashable, Sendable {
-        public var loss: UInt8
-        public var pressure: UInt8
-        /// Nil while there is no stream to measure it by.
-        public var arrival: UInt8?
-
-        public init(loss: UInt8, pressure: UInt8, arrival: UInt8?) {
-            self.loss = loss
-            self.pressure = pressure
-            self.arrival = arrival
-        }
-    }
-
-    public var state: ReceiverState
-    /// 0...10.
-    public var progress: UInt8
-    /// Nil for a receiver that has no say in the rate.
-    public var network: Network?
-    /// It left a parent that has not confirmed it, and is counted there, too.
-    public var isRehomed: Bool
-
-    public init(state: ReceiverState, progress: UInt8, network: Network?, isRehomed: Bool = false) {
-        self.state = state
-        self.progress = progress
-        self.network = network
-        self.isRehomed = isRehomed
-    }
-}
-
 /// What a sum says of the tree below it.
 public struct TreeCounts: Hashable, Sendable {
     public var repairNodes: UInt32 = 0
@@ -90,37 +58,95 @@ public struct StatusHistogram: Hashable, Sendable {
     /// Deciles 0...9 of progress, and 10 for all of it.
     public static let progressCount = 11
 
-    public var states: [UInt32]
-    public var progress: [UInt32]
-    public var loss: [UInt32]
-    public var pressure: [UInt32]
-    public var arrival: [UInt32]
-    /// Receivers that a former parent counts, too, by the state that it counts them in: lost, or so they will be there.
-    /// Wraps, so that sums stay right whatever is taken from what.
-    public var rehomed: [UInt32]
+    /// The one receiver that this is of, when it was made or read as such: most are, and go through many hands. Then
+    /// `lists` has nothing.
+    private var single: LeafStatus?
+    private var lists: HistogramLists
     public var tree = TreeCounts()
 
-    public init() {
-        states = Array(repeating: 0, count: Self.stateCount)
-        progress = Array(repeating: 0, count: Self.progressCount)
-        loss = Array(repeating: 0, count: LossBucket.count)
-        pressure = Array(repeating: 0, count: PressureBucket.count)
-        arrival = Array(repeating: 0, count: ArrivalBucket.count)
-        rehomed = Array(repeating: 0, count: Self.stateCount)
-    }
+    public init() { lists = .zero }
 
     /// A histogram of one.
     public init(_ leaf: LeafStatus) {
-        self.init()
-        add(leaf)
+        single = leaf.clamped
+        lists = .none
+    }
+
+    public var states: [UInt32] {
+        get { written.states }
+        _modify {
+            write()
+            yield &lists.states
+        }
+    }
+    public var progress: [UInt32] {
+        get { written.progress }
+        _modify {
+            write()
+            yield &lists.progress
+        }
+    }
+    public var loss: [UInt32] {
+        get { written.loss }
+        _modify {
+            write()
+            yield &lists.loss
+        }
+    }
+    public var pressure: [UInt32] {
+        get { written.pressure }
+        _modify {
+            write()
+            yield &lists.pressure
+        }
+    }
+    public var arrival: [UInt32] {
+        get { written.arrival }
+        _modify {
+            write()
+            yield &lists.arrival
+        }
+    }
+    /// Receivers that a former parent counts, too, by the state that it counts them in: lost, or so they will be there.
+    /// Wraps, so that sums stay right whatever is taken from what.
+    public var rehomed: [UInt32] {
+        get { written.rehomed }
+        _modify {
+            write()
+            yield &lists.rehomed
+        }
+    }
+
+    private var written: HistogramLists {
+        guard let single else { return lists }
+        var lists = HistogramLists.zero
+        lists.change(single) { $0 &+= 1 }
+        return lists
+    }
+
+    private mutating func write() {
+        guard single != nil else { return }
+        lists = written
+        single = nil
+    }
+
+    public static func == (left: StatusHistogram, right: StatusHistogram) -> Bool {
+        guard left.tree == right.tree else { return false }
+        if let leaf = left.single, let other = right.single { return leaf == other }
+        return left.written == right.written
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(written)
+        hasher.combine(tree)
     }
 
     /// Receivers that this counts.
-    public var population: UInt32 { states.reduce(0, &+) }
+    public var population: UInt32 { single == nil ? lists.states.reduce(0, &+) : 1 }
     /// The same with receivers that are counted twice, since they changed parents, counted once: as many of the lost
     /// are not lost, and where there are not so many, of those that seem to be under way.
     public var withoutRehomed: StatusHistogram {
-        guard rehomed.contains(where: { $0 != 0 }) else { return self }
+        guard hasRehomed else { return self }
         var result = self
         var surplus = 0
         for state in ReceiverState.allCases {
@@ -138,51 +164,69 @@ public struct StatusHistogram: Hashable, Sendable {
         }
         return result
     }
-    public func count(_ state: ReceiverState) -> UInt32 { states[Int(state.rawValue)] }
+    /// Whether anybody is counted elsewhere, too.
+    var hasRehomed: Bool { single?.isRehomed ?? lists.rehomed.contains { $0 != 0 } }
+    /// The population of `withoutRehomed`, and how many of it are active: asked with every datagram.
+    var eachOnce: (population: Int, active: Int) {
+        guard single == nil, hasRehomed else { return (Int(population), Int(active)) }
+        var (finals, actives, surplus) = (0, 0, 0)
+        for index in lists.states.indices {
+            let left = Int(lists.states[index]) - Int(Int32(bitPattern: lists.rehomed[index]))
+            if index >= Int(ReceiverState.complete.rawValue) { finals += max(0, left) } else { actives += max(0, left) }
+            if index == Int(ReceiverState.lost.rawValue) { surplus = max(0, -left) }
+        }
+        actives -= min(surplus, actives)
+        return (finals + actives, actives)
+    }
+    public func count(_ state: ReceiverState) -> UInt32 { single.map { $0.state == state ? 1 : 0 } ?? lists.states[Int(state.rawValue)] }
     public var failed: UInt32 { ReceiverState.allCases.reduce(0) { $1.isFailure ? $0 &+ count($1) : $0 } }
     public var active: UInt32 { count(.joined) &+ count(.receiving) &+ count(.behind) }
 
-    public mutating func add(_ other: StatusHistogram) { combine(other) { $0 &+ $1 } }
-    public mutating func subtract(_ other: StatusHistogram) { combine(other) { $0 &- $1 } }
+    /// Whether somebody is hardly to be kept from being overrun, by `bound` or more.
+    func hasPressure(from bound: UInt8) -> Bool {
+        if let single { return (single.network?.pressure ?? 0) >= bound }
+        return lists.pressure.dropFirst(Int(bound)).contains { $0 > 0 }
+    }
 
-    private mutating func combine(_ other: StatusHistogram, _ operation: (UInt32, UInt32) -> UInt32) {
-        for index in states.indices { states[index] = operation(states[index], other.states[index]) }
-        for index in progress.indices { progress[index] = operation(progress[index], other.progress[index]) }
-        for index in loss.indices { loss[index] = operation(loss[index], other.loss[index]) }
-        for index in pressure.indices { pressure[index] = operation(pressure[index], other.pressure[index]) }
-        for index in arrival.indices { arrival[index] = operation(arrival[index], other.arrival[index]) }
-        for index in rehomed.indices { rehomed[index] = operation(rehomed[index], other.rehomed[index]) }
-        tree.combine(other.tree, operation)
+    public mutating func add(_ other: StatusHistogram) {
+        write()
+        if let leaf = other.single { lists.change(leaf) { $0 &+= 1 } } else { lists.combine(other.lists) { $0 &+ $1 } }
+        tree.combine(other.tree) { $0 &+ $1 }
+    }
+
+    public mutating func subtract(_ other: StatusHistogram) {
+        write()
+        if let leaf = other.single { lists.change(leaf) { $0 &-= 1 } } else { lists.combine(other.lists) { $0 &- $1 } }
+        tree.combine(other.tree) { $0 &- $1 }
     }
 
     // One receiver more or less costs the same whatever the number of buckets.
-    public mutating func add(_ leaf: LeafStatus) { change(leaf) { $0 &+= 1 } }
-    public mutating func subtract(_ leaf: LeafStatus) { change(leaf) { $0 &-= 1 } }
+    public mutating func add(_ leaf: LeafStatus) {
+        write()
+        lists.change(leaf.clamped) { $0 &+= 1 }
+    }
 
-    private mutating func change(_ leaf: LeafStatus, _ operation: (inout UInt32) -> Void) {
-        operation(&states[Int(leaf.state.rawValue)])
-        operation(&progress[min(Int(leaf.progress), Self.progressCount - 1)])
-        if leaf.isRehomed { operation(&rehomed[Int(ReceiverState.lost.rawValue)]) }
-        if let network = leaf.network { change(network, operation) }
+    public mutating func subtract(_ leaf: LeafStatus) {
+        write()
+        lists.change(leaf.clamped) { $0 &-= 1 }
     }
 
     /// What a repair node hears itself, which is no receiver.
-    mutating func add(_ network: LeafStatus.Network) { change(network) { $0 &+= 1 } }
-
-    mutating func removeNetwork() {
-        for index in loss.indices { loss[index] = 0 }
-        for index in pressure.indices { pressure[index] = 0 }
-        for index in arrival.indices { arrival[index] = 0 }
+    mutating func add(_ network: LeafStatus.Network) {
+        write()
+        lists.change(network.clamped) { $0 &+= 1 }
     }
 
-    private mutating func change(_ network: LeafStatus.Network, _ operation: (inout UInt32) -> Void) {
-        operation(&loss[min(Int(network.loss), LossBucket.count - 1)])
-        operation(&pressure[min(Int(network.pressure), PressureBucket.count - 1)])
-        if let bucket = network.arrival { operation(&arrival[min(Int(bucket), ArrivalBucket.count - 1)]) }
+    mutating func removeNetwork() {
+        write()
+        lists.loss = HistogramLists.zero.loss
+        lists.pressure = HistogramLists.zero.pressure
+        lists.arrival = HistogramLists.zero.arrival
     }
 
     /// The one receiver that this counts; nil for none or several.
     public var leaf: LeafStatus? {
+        if let single { return tree == TreeCounts() ? single : nil }
         guard population == 1, tree.repairNodes == 0, let state = states.firstIndex(of: 1).flatMap({ ReceiverState(rawValue: UInt8($0)) }),
             let decile = progress.firstIndex(of: 1)
         else { return nil }
@@ -216,33 +260,20 @@ public struct StatusHistogram: Hashable, Sendable {
 
     // Sparse on the wire: a leaf's histogram of one is 5 entries of 6 bytes.
     func write(to writer: inout ByteWriter) {
-        for counts in [states, progress, loss, pressure, arrival, rehomed] {
-            writer.writeUInt8(UInt8(counts.reduce(0) { $1 > 0 ? $0 + 1 : $0 }))
-            for (index, count) in counts.enumerated() where count > 0 {
-                writer.writeUInt8(UInt8(index))
-                writer.writeUInt32(count)
-            }
-        }
+        if let single { single.write(to: &writer) } else { lists.write(to: &writer) }
         for count in [tree.repairNodes, tree.completeRepairNodes] { writer.writeUInt32(count) }
     }
 
     init(reading reader: inout ByteReader) throws(WireError) {
-        self.init()
-        try Self.read(into: &states, from: &reader)
-        try Self.read(into: &progress, from: &reader)
-        try Self.read(into: &loss, from: &reader)
-        try Self.read(into: &pressure, from: &reader)
-        try Self.read(into: &arrival, from: &reader)
-        try Self.read(into: &rehomed, from: &reader)
+        var ahead = reader
+        if let leaf = try LeafStatus(reading: &ahead) {
+            self.init(leaf)
+            reader = ahead
+        } else {
+            self.init()
+            try lists.read(from: &reader)
+        }
         tree.repairNodes = try reader.readUInt32()
         tree.completeRepairNodes = try reader.readUInt32()
-    }
-
-    private static func read(into counts: inout [UInt32], from reader: inout ByteReader) throws(WireError) {
-        for _ in 0..<(try reader.readUInt8()) {
-            let index = Int(try reader.readUInt8())
-            guard index < counts.count else { throw .invalidField("histogram bucket") }
-            counts[index] = try reader.readUInt32()
-        }
     }
 }

@@ -5,44 +5,44 @@ extension ReceiverEngine {
     ///   - source: where it came from.
     ///   - timeToLive: what was left of it, where the host knows.
     public mutating func handle(datagram: RawSpan, from source: SocketAddress, timeToLive: UInt8? = nil, at now: Instant) -> Placement? {
-        var reader = ByteReader(datagram)
         do throws(WireError) {
+            var reader = ByteReader(datagram)
             let header = try PacketHeader(reading: &reader)
-            // Nearly all are DATA, and are spared becoming a Packet, which is large.
-            if header.kind == .data {
-                let data = try DataHeader(reading: &reader)
-                guard admit(header, length: datagram.byteCount, from: source, at: now) else { return nil }
-                return handle(data, payloadOffset: reader.offset, length: reader.remaining, from: header.transmitter, at: now)
+            // What comes a hundred thousand times a second is not wrapped up with all that comes now and then.
+            guard header.kind == .data else {
+                let packet = try Packet.body(of: header.kind, from: &reader)
+                handle(packet, header, length: datagram.byteCount, from: source, timeToLive: timeToLive, at: now)
+                return nil
             }
-            let packet = try Packet.body(of: header.kind, from: &reader)
-            guard admit(header, length: datagram.byteCount, from: source, at: now) else { return nil }
-            handle(packet, header: header, timeToLive: timeToLive, at: now)
+            let data = try DataHeader(reading: &reader)
+            guard reader.remaining > 0 else { throw .truncated }
+            return handle(data, header, length: reader.remaining, from: source, at: now)
         } catch {
             counters.malformed += 1
+            return nil
         }
-        return nil
     }
 
-    /// Notes what any datagram tells by its coming; false for one that is not of this session.
-    private mutating func admit(_ header: PacketHeader, length: Int, from source: SocketAddress, at now: Instant) -> Bool {
-        guard header.sessionTag == session.tag, parents.hear(header.transmitter, at: now) || isNewParent(header, at: source, now: now) else {
-            counters.foreign += 1
-            return false
+    /// Takes a packet of DATA whose headers were read.
+    /// - Parameter length: bytes of payload.
+    public mutating func handle(_ data: DataHeader, _ header: PacketHeader, length: Int, from source: SocketAddress, at now: Instant) -> Placement? {
+        guard accept(header, length: DataHeader.length + length, isData: true, from: source, at: now) else { return nil }
+        let isDirect = header.transmitter == streamTransmitter
+        guard isDirect || !isDistrusted(header.transmitter) else {
+            counters.forged += 1
+            return nil
         }
-        counters.datagrams += 1
-        lastHeard = now
-        if !header.isUnicast || wantsStream {
-            lastHeardGroup = now
-            isDeaf = false
-            if header.transmitter == streamTransmitter {
-                arrivals.record(header.sequence, bytes: length, dataAt: header.kind == .data ? now : nil)
-            }
-            longestDatagram = max(longestDatagram, length)
-        }
-        return true
+        let placement = place(data, payloadOffset: DataHeader.length, length: length, at: now)
+        if let placement, !isDirect { slots[placement.slot].supplier = header.transmitter }
+        return placement
     }
 
-    private mutating func handle(_ packet: Packet, header: PacketHeader, timeToLive: UInt8?, at now: Instant) {
+    /// Takes any other packet that was read already, such as one that is multicast to many engines of one host.
+    /// - Parameter length: bytes of the datagram.
+    public mutating func handle(
+        _ packet: Packet, _ header: PacketHeader, length: Int, from source: SocketAddress, timeToLive: UInt8? = nil, at now: Instant
+    ) {
+        guard accept(header, length: length, isData: false, from: source, at: now) else { return }
         switch packet {
         case .heartbeat(let heartbeat):
             note(heartbeat, from: header.transmitter, timeToLive: timeToLive, isUnicast: header.isUnicast, at: now)
@@ -53,10 +53,27 @@ extension ReceiverEngine {
         case .ncf(let request): postpone(for: request, at: now)
         case .announce(let announce, let signature): update(announce, signature: signature, at: now)
         case .acknowledgement(let sequence):
-            if !handleDetached(from: header.transmitter, at: now) { handleAcknowledgement(of: sequence) }
+            if !handleDetached(sequence, from: header.transmitter, at: now) { handleAcknowledgement(of: sequence, from: header.transmitter) }
         case .attached(let answer): handle(answer, from: header.transmitter, at: now)
         case .data, .nak, .status, .solicitation, .attach, .detach, .advertisement, .query, .report: counters.foreign += 1
         }
+    }
+
+    /// Whether a datagram is of this session and of a parent that is known; notes that it came.
+    private mutating func accept(_ header: PacketHeader, length: Int, isData: Bool, from source: SocketAddress, at now: Instant) -> Bool {
+        guard header.sessionTag == session.tag, isKnown(header, from: source, at: now) else {
+            counters.foreign += 1
+            return false
+        }
+        counters.datagrams += 1
+        lastHeard = now
+        if !header.isUnicast || wantsStream {
+            lastHeardGroup = now
+            isDeaf = false
+            if header.transmitter == streamTransmitter { arrivals.record(header.sequence, bytes: length, dataAt: isData ? now : nil) }
+            longestDatagram = max(longestDatagram, length)
+        }
+        return true
     }
 
     /// Takes an authentic page or END that was kept from before; nothing of it is told the host again.
@@ -76,19 +93,6 @@ extension ReceiverEngine {
     }
 
     // MARK: Data
-
-    private mutating func handle(
-        _ data: DataHeader, payloadOffset: Int, length: Int, from transmitter: UInt32, at now: Instant
-    ) -> Placement? {
-        let isDirect = transmitter == streamTransmitter
-        guard isDirect || !isDistrusted(transmitter) else {
-            counters.forged += 1
-            return nil
-        }
-        let placement = place(data, payloadOffset: payloadOffset, length: length, at: now)
-        if let placement, !isDirect { slots[placement.slot].supplier = transmitter }
-        return placement
-    }
 
     private mutating func place(_ data: DataHeader, payloadOffset: Int, length: Int, at now: Instant) -> Placement? {
         guard case .receiving = phase else { return nil }
@@ -328,7 +332,7 @@ extension ReceiverEngine {
         }
         settledFront.packet = 0
         candidateFront.packet = 0
-        nextStatus = min(nextStatus, now + groupRoundTrip)
+        hastenStatus(to: now + groupRoundTrip)
     }
 
     // MARK: Heartbeat
@@ -359,6 +363,7 @@ extension ReceiverEngine {
         liveLossLimit = heartbeat.liveLossLimit
         livePressureLimit = heartbeat.livePressureLimit
         echo = (heartbeat.timestamp, now)
+        nakInterval = min(.milliseconds(Int64(heartbeat.nakInterval)), configuration.maximumNAKInterval)
         adoptStatusInterval(.milliseconds(Int64(heartbeat.statusInterval)), at: now)
     }
 

@@ -3,8 +3,11 @@ extension ReceiverEngine {
     /// Sets the NAK timer unless it is set: reordering is waited for, then a backoff is drawn.
     mutating func armNAK(at now: Instant) {
         guard nakAt == nil, case .receiving = phase else { return }
-        nakAt = now + configuration.reorderDelay + drawBackoff()
+        nakAt = max(now + configuration.reorderDelay + drawBackoff(), earliestNAK)
     }
+
+    /// A newcomer asks the parent that it settles with; a repair node says more at once rather than more often.
+    private var earliestNAK: Instant { mutating get { max(settlesAt ?? .zero, isRepairNode ? lastNAK + nakInterval : .zero) } }
 
     /// A repair node speaks for all of its region and does not wait for others to speak (RFC 5401's backoff is for leaves).
     private mutating func drawBackoff() -> Interval {
@@ -40,33 +43,43 @@ extension ReceiverEngine {
 
     // MARK: Needs
 
-    /// The packets of a slot's chunk that were sent and did not come.
-    private func missing(in slot: Int, at now: Instant) -> PacketSet {
+    /// How many packets of a slot's chunk were sent, as far as is known. By the slot's number, and mutating though it changes
+    /// nothing, as the next two: called while the engine is being changed, they would each copy it otherwise.
+    private mutating func sentPackets(ofSlot slot: Int) -> Int {
         let chunk = slots[slot].chunk
         let total = ledger.record(of: chunk).map { packetCount(of: $0) }
-        let upper: Int
         if chunk < settledFront.chunk || (slots[slot].isCatchUp && chunk < (front?.chunk ?? 0)) {
-            upper = total ?? ((slots[slot].received.last ?? -1) + 1)
-        } else if chunk == settledFront.chunk {
-            // No more than a chunk can have, whatever position somebody claims.
-            let most = ChunkGeometry.packetCount(encodedLength: announce.chunkLength, payloadLength: announce.payloadLength)
-            upper = min(Int(settledFront.packet), total ?? most)
-        } else {
-            upper = 0
+            return total ?? ((slots[slot].received.last ?? -1) + 1)
         }
-        var result = slots[slot].received.missing(in: 0..<upper)
+        guard chunk == settledFront.chunk else { return 0 }
+        // No more than a chunk can have, whatever position somebody claims.
+        let most = ChunkGeometry.packetCount(encodedLength: announce.chunkLength, payloadLength: announce.payloadLength)
+        return min(Int(settledFront.packet), total ?? most)
+    }
+
+    /// The packets of a slot's chunk that were sent and did not come.
+    private mutating func missing(inSlot slot: Int, at now: Instant) -> PacketSet {
+        let sent = sentPackets(ofSlot: slot)
+        var result = slots[slot].received.missing(in: 0..<sent)
         if now < slots[slot].coveredUntil { result.subtract(slots[slot].covered) }
         return result
     }
 
+    /// Whether that is any. Asked on every heartbeat: mostly nothing is, and no set need be made to see it.
+    private mutating func lacksAny(inSlot slot: Int, at now: Instant) -> Bool {
+        let sent = sentPackets(ofSlot: slot)
+        if slots[slot].received.containsAll(below: sent) { return false }
+        return now >= slots[slot].coveredUntil || !missing(inSlot: slot, at: now).isEmpty
+    }
+
     /// Live needs are kept to oneself while behind: the stream goes on without waiting for this receiver.
-    var asksForLiveData: Bool { !isBehind || parentPhase != .streaming }
+    var asksForLiveData: Bool { mutating get { !isBehind || parentPhase != .streaming } }
 
     private func needsPages(at now: Instant) -> Bool { ledger.pageCount < Int(knownPages) && now >= pagesHold.until }
     private func needsEnd(at now: Instant) -> Bool { senderHasEnd && end == nil && now >= endHold.until }
 
     /// Chunks that were sent before this receiver came, or when it had no room, and are known not to be holes.
-    private var catchUpBound: UInt32 { min(front?.chunk ?? 0, ledger.recordBound) }
+    private var catchUpBound: UInt32 { mutating get { min(front?.chunk ?? 0, ledger.recordBound) } }
 
     /// True when a NAK would have something to say, now or when holds have passed.
     mutating func hasNeeds(at now: Instant) -> Bool {
@@ -74,7 +87,7 @@ extension ReceiverEngine {
         if ledger.pageCount < Int(knownPages) || (senderHasEnd && end == nil) { return true }
         if asksForLiveData {
             for slot in slots.indices where slots[slot].isInUse && !slots[slot].isWithHost {
-                if slots[slot].chunk < (front?.chunk ?? 0) || !missing(in: slot, at: now).isEmpty { return true }
+                if slots[slot].chunk < (front?.chunk ?? 0) || lacksAny(inSlot: slot, at: now) { return true }
             }
         }
         return ledger.firstRequestable(below: catchUpBound) != nil
@@ -89,7 +102,7 @@ extension ReceiverEngine {
         if asksForLiveData {
             let frontChunk = front?.chunk ?? 0
             for slot in slots.indices where slots[slot].isInUse && !slots[slot].isWithHost {
-                guard slots[slot].chunk < frontChunk || !missing(in: slot, at: now).isEmpty else { continue }
+                guard slots[slot].chunk < frontChunk || lacksAny(inSlot: slot, at: now) else { continue }
                 consider(max(slots[slot].holdUntil, now < slots[slot].coveredUntil ? slots[slot].coveredUntil : .zero))
             }
         }
@@ -114,12 +127,13 @@ extension ReceiverEngine {
         requestAbsentChunks(into: &composer, at: now)
         if asksForLiveData { collectSlots(into: &composer, at: now) }
         for request in composer.finish() {
+            lastNAK = now
             counters.naksSent += 1
             outbox.append((.nak(NegativeAcknowledgement(echo: currentEcho(at: now), request: request)), parentAddress))
             if attachment.askingSince == nil { attachment.askingSince = now }
         }
         if let next = earliestNeed(at: now) {
-            nakAt = max(next, now + configuration.reorderDelay) + drawBackoff()
+            nakAt = max(max(next, now + configuration.reorderDelay) + drawBackoff(), earliestNAK)
         }
     }
 
@@ -138,7 +152,7 @@ extension ReceiverEngine {
                 slots[slot].holdUntil = now + configuration.catchUpHoldOff
                 continue
             }
-            let packets = missing(in: slot, at: now)
+            let packets = missing(inSlot: slot, at: now)
             if packets.isEmpty {
                 if now < slots[slot].coveredUntil { counters.naksSuppressed += 1 }
                 continue

@@ -10,14 +10,28 @@ extension ReceiverEngine {
     public var parentAddress: SocketAddress { parent?.address ?? firstAddress }
     /// Ephemeral ids of the parents above, the sender's first.
     public var path: [UInt32] { (parent?.place?.path ?? []) + [parentTransmitter] }
+    /// What a repair node's lower half must know of its upper one. Mutating, as `pollTimeout` is.
+    mutating func above() -> (phase: SessionPhase, front: StreamPosition?, path: [UInt32], distance: UInt8, rate: Double) {
+        (parentPhase, front, path, distance, streamRate)
+    }
+    mutating func statusCount() -> UInt64 { counters.statusesSent }
+    /// Routers between the sender and here: as they are measured where it is heard, else through the parent.
+    private var distance: UInt8 {
+        if let root = parents.root, parents.isAlive(root, at: lastHeard) { return UInt8(clamping: root.hops) }
+        guard let parent, let place = parent.place else { return .max }
+        return UInt8(clamping: Int(place.distance) + parent.hops)
+    }
     private var depth: Int { (parent?.place?.depth ?? 0) + 1 }
 
     // MARK: Hearing of parents
 
-    /// Whether a datagram comes from a parent of this session that was not known: a HEARTBEAT makes it one.
-    mutating func isNewParent(_ header: PacketHeader, at source: SocketAddress, now: Instant) -> Bool {
-        header.kind == .heartbeat && header.transmitter != transmitter && header.transmitter != downstreamTransmitter && !wantsStream
-            && parents.add(header.transmitter, at: source, now: now)
+    /// Whether a datagram's transmitter is one of this session's parents; a HEARTBEAT makes it one.
+    mutating func isKnown(_ header: PacketHeader, from source: SocketAddress, at now: Instant) -> Bool {
+        if !attachment.formers.isEmpty { attachment.noteHeard(header.transmitter, at: now) }
+        if parents.noteHeard(header.transmitter, at: now) { return true }
+        guard header.kind == .heartbeat, header.transmitter != transmitter, header.transmitter != downstreamTransmitter, !wantsStream
+        else { return false }
+        return parents.add(header.transmitter, at: source, now: now)
     }
 
     mutating func note(_ heartbeat: Heartbeat, from transmitter: UInt32, timeToLive: UInt8?, isUnicast: Bool, at now: Instant) {
@@ -28,9 +42,13 @@ extension ReceiverEngine {
                 $0.hops = Int(heartbeat.place.timeToLive - timeToLive)
             }
         }
+        if !hasReported, settlesAt == nil, heartbeat.place.depth > 0, transmitter != parentTransmitter, !state.isFinal { settleFirst(at: now) }
         // Who joined by a repair node's ANNOUNCE has not been asked whether it may; and a repair node's address must be proven
         // to whoever it is below, or its parent does not name it to those who watch.
-        if transmitter == parentTransmitter, heartbeat.place.depth > 0 || isRepairNode, parent?.cookie == 0, attachment.attempt == nil, !isFinished {
+        let hasSettled = settlesAt.map { now >= $0 } ?? true
+        if transmitter == parentTransmitter, heartbeat.place.depth > 0 || isRepairNode, parent?.cookie == 0, attachment.attempt == nil, hasSettled,
+            !isFinished
+        {
             attach(to: transmitter, at: now)
         }
         // Loss is measured by who streams: the sender where it is heard, else a relay.
@@ -55,7 +73,7 @@ extension ReceiverEngine {
         else { return false }
         guard let own = downstreamTransmitter, !candidate.isRoot else { return true }
         if candidate.transmitter == parentTransmitter { return true }
-        guard (place.depth, candidate.transmitter) < (depth, own) else { return false }
+        guard (Int(place.distance), place.depth, candidate.transmitter) < (Int(distance), depth, own) else { return false }
         // The sender reaches this far itself: another repair node must be nearer to be worth going through.
         guard let root = parents.root, parents.isAlive(root, at: lastHeard) else { return true }
         return candidate.hops < root.hops
@@ -166,6 +184,7 @@ extension ReceiverEngine {
     }
 
     mutating func handle(_ answer: AttachAnswer, from transmitter: UInt32, at now: Instant) {
+        if answer.verdict == .moved { return proveAnew(answer, from: transmitter, at: now) }
         guard let attempt = attachment.attempt, attempt.transmitter == transmitter, attempt.nonce == answer.nonce else { return }
         attachment.attempt = nil
         guard answer.verdict == .accepted else {
@@ -186,6 +205,13 @@ extension ReceiverEngine {
         }
     }
 
+    /// The parent does not take what this child says for what it is: the cookie is for the address that it had before.
+    private mutating func proveAnew(_ answer: AttachAnswer, from transmitter: UInt32, at now: Instant) {
+        guard transmitter == parentTransmitter, answer.nonce != 0, answer.nonce == parent?.cookie, attachment.attempt == nil else { return }
+        parents.update(transmitter) { $0.cookie = 0 }
+        attach(to: transmitter, at: now)
+    }
+
     /// The new parent is told first, and the former one when that has had time to come to the top: so this child is
     /// counted twice for a moment, which its debt says, and never nowhere.
     private mutating func move(to transmitter: UInt32, at now: Instant) {
@@ -197,7 +223,8 @@ extension ReceiverEngine {
                     next: now + max(configuration.detachDelay, statusInterval * 2),
                     contribution: (heardReport ?? lastReport).debtWhenLost))
         }
-        _ = attachment.settle(with: transmitter)
+        attachment.settle(with: transmitter)
+        finalSequences = []
         heardReport = nil
         parentTransmitter = transmitter
         counters.parentChanges += 1
@@ -218,13 +245,25 @@ extension ReceiverEngine {
 
     private mutating func repeatDetach(at now: Instant) {
         var due: [Attachment.Former] = []
-        attachment.detach(attempts: configuration.detachAttempts, every: configuration.attachTimeout, at: now) { due.append($0) }
+        let first = upcomingSequence
+        attachment.detach(
+            attempts: configuration.detachAttempts, every: configuration.attachTimeout, later: configuration.detachRepeatInterval,
+            isAlive: { [parents] id in parents[id].map { parents.isAlive($0, at: now) } ?? false }, at: now
+        ) {
+            due.append($0)
+            return first &+ UInt32(due.count - 1)
+        }
         for former in due { outbox.append((.detach(cookie: former.cookie), former.address)) }
     }
 
+    /// The number of what is put into the outbox next.
+    var upcomingSequence: UInt32 { nextSequence &+ UInt32(outbox.count) }
+
     /// The former parent has taken this child off its books.
-    mutating func handleDetached(from transmitter: UInt32, at now: Instant) -> Bool {
-        guard attachment.settle(with: transmitter) else { return false }
+    mutating func handleDetached(_ sequence: UInt32, from transmitter: UInt32, at now: Instant) -> Bool {
+        guard attachment.confirm(sequence, by: transmitter) else { return false }
+        // What has been said still owes it.
+        finalSequences = []
         nextStatus = min(nextStatus, now + statusInterval)
         return true
     }

@@ -3,7 +3,9 @@ import DequeModule
 extension ReceiverEngine {
     // MARK: Time
 
-    public func pollTimeout() -> Instant? {
+    /// Mutating, though it changes nothing: so an engine that is a class's property, or optional, is asked in place. To read it
+    /// there would copy all of it.
+    public mutating func pollTimeout() -> Instant? {
         if isFinished { return outbox.isEmpty ? nil : lastHeard }
         if !outbox.isEmpty { return lastHeard }
         var next = min(nextStatus, nextRejoin)
@@ -55,10 +57,25 @@ extension ReceiverEngine {
         statusInterval = interval
         if case .final = phase { return }
         // A new pace starts at a random phase, or all would report at once.
-        nextStatus = min(nextStatus, now + random.interval(upTo: interval))
+        hastenStatus(to: now + random.interval(upTo: interval))
+    }
+
+    /// The next is due then at the latest; the first not before this child has settled.
+    mutating func hastenStatus(to instant: Instant) { nextStatus = min(nextStatus, max(instant, settlesAt ?? .zero)) }
+
+    /// Nobody is told before the nearest parent has been found, or looked for.
+    mutating func settleFirst(at now: Instant) {
+        let settled = now + configuration.parentSettlingTime
+        settlesAt = settled
+        nextStatus = settled
     }
 
     private mutating func reportStatus(at now: Instant) {
+        if let settlesAt, isMoving || attachment.moveAt != nil, !state.isFinal, now < settlesAt + configuration.parentSettlingGrace {
+            // As soon as the parent that was asked has answered, or so often.
+            nextStatus = now + configuration.attachTimeout * 0.25
+            return
+        }
         if case .final(let state, let attempts) = phase {
             guard attempts < configuration.finalStatusAttempts else {
                 phase = .finished
@@ -89,7 +106,7 @@ extension ReceiverEngine {
     mutating func reportRisingPressure(at now: Instant) {
         let pressure = PressureBucket.index(storageShare: slots.storageShare)
         guard pressure >= PressureBucket.overload, pressure > reportedPressure else { return }
-        nextStatus = min(nextStatus, lastStatus + max(configuration.urgentStatusInterval, statusInterval * 0.25))
+        hastenStatus(to: lastStatus + max(configuration.urgentStatusInterval, statusInterval * 0.25))
     }
 
     mutating func enqueueStatus(at now: Instant) {
@@ -104,10 +121,12 @@ extension ReceiverEngine {
         overflowed = false
         reportedPressure = pressure
         var histogram = histogram(pressure: pressure)
-        for index in histogram.rehomed.indices { histogram.rehomed[index] &+= attachment.debt[index] }
+        if let debt = attachment.debt { for index in debt.indices { histogram.rehomed[index] &+= debt[index] } }
         lastReport = histogram
         hasReported = true
+        settlesAt = nil
         if heardReport == nil { heardReport = histogram }
+        if state.isFinal { finalSequences.append(upcomingSequence) }
         outbox.append(
             (
                 .status(
@@ -124,7 +143,7 @@ extension ReceiverEngine {
 
     /// A histogram of one, or a repair node's sum. Who is done, or does not keep up with the others, has no say in the
     /// rate.
-    private func histogram(pressure: UInt8) -> StatusHistogram {
+    private mutating func histogram(pressure: UInt8) -> StatusHistogram {
         var network: LeafStatus.Network?
         if !state.isFinal, asksForLiveData, !isDeaf {
             network = LeafStatus.Network(
@@ -184,14 +203,19 @@ extension ReceiverEngine {
         behindPenalty = min(behindPenalty * 2, .seconds(60))
     }
 
-    mutating func handleAcknowledgement(of sequence: UInt32) {
-        // Any status since the state became final will do.
-        guard case .final(let state, let attempts) = phase, attempts > 0 else { return }
+    mutating func handleAcknowledgement(of sequence: UInt32, from transmitter: UInt32) {
+        // Any status since the state became final will do, but none that owes what a former parent has let go of.
+        guard case .final(let state, _) = phase, transmitter == parentTransmitter, finalSequences.contains(sequence),
+            !attachment.isTelling(attempts: configuration.detachAttempts)
+        else { return }
         phase = .finished
         events.append(.finished(state))
     }
 
     // MARK: Transmit
+
+    /// Whether there is nothing to poll but the timeout.
+    public mutating func isDrained() -> Bool { events.isEmpty && outbox.isEmpty }
 
     /// The next datagram, and the unicast address that it goes to.
     public mutating func pollTransmit(at now: Instant) -> (bytes: [UInt8], destination: SocketAddress)? {

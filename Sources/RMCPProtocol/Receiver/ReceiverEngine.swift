@@ -78,35 +78,40 @@ public struct ReceiverEngine: Sendable {
         case finished
     }
 
-    let configuration: Configuration
-    let verifier: any MessageVerifier
-    let digest: any MessageDigest
-    public internal(set) var announce: Announce
+    private let shared: SharedConfiguration
+    var configuration: Configuration { _read { yield shared.value } }
     /// From the announced length, computed once: every packet's chunk is held against it.
     private let announcedChunkTotal: UInt32?
+
+    // What every datagram touches is together: of a hundred thousand engines none is in the cache when something comes.
+    var phase = Phase.receiving
     /// Ephemeral: drawn for this session, known to the parent only.
     let transmitter: UInt32
-    let role: ReceiverRole
-    var parents: ParentTable
     var parentTransmitter: UInt32
     /// Who multicasts the first transmissions, and whose sequence loss is measured by.
     var streamTransmitter: UInt32
-    let firstAddress: SocketAddress
+    var parents: ParentTable
+    var lastHeard: Instant
+    /// The last datagram by multicast.
+    var lastHeardGroup: Instant
+    /// The sender is there, and multicast from it is not.
+    var isDeaf = false
+    var nextRejoin: Instant
+    var nextStatus: Instant
+    var nakAt: Instant?
+    /// Nothing is reported and nothing asked for before this: there are repair nodes, and the nearest is looked for. Nil once
+    /// somebody was told that this child is there.
+    var settlesAt: Instant?
+    var outbox: Deque<(Packet, SocketAddress)> = []
+    var events: Deque<ReceiverEvent> = []
+    public internal(set) var counters = ReceiverCounters()
     var attachment: Attachment
     var lastParentCheck: Instant
-    /// What was last reported, with what is owed for former parents.
-    var lastReport = StatusHistogram()
-    var hasReported = false
-    /// A repair node's cache has taken all that came: it can serve without anybody above.
-    var keepsEverything = true
-    /// The last report that the parent has been heard after, or the first one; nil when it has got none.
-    var heardReport: StatusHistogram?
-    /// Everybody below a repair node.
-    var region = StatusHistogram()
-    let isResumable: Bool
-    var random: RandomSource
+    var longestDatagram = 0
+    var arrivals = ArrivalTracker()
+    public internal(set) var announce: Announce
 
-    var phase = Phase.receiving
+    var hasReported = false
     var ledger = ChunkLedger()
     var slots: AssemblySlots
     var end: EndOfTable?
@@ -126,10 +131,8 @@ public struct ReceiverEngine: Sendable {
     var catchUpHold = RequestHold()
     var catchUpRenewal = UInt32.max
 
-    var arrivals = ArrivalTracker()
     var queueing = QueueingDelayEstimator()
     var overflowed = false
-    var longestDatagram = 0
     var groupRoundTrip: Interval
     var population = 1.0
     var liveLossLimit: UInt8 = UInt8(LossBucket.count)
@@ -142,24 +145,31 @@ public struct ReceiverEngine: Sendable {
     var storageFullSince: Instant?
     var echo: (timestamp: UInt64, at: Instant)?
 
-    var lastHeard: Instant
-    /// The last datagram by multicast.
-    var lastHeardGroup: Instant
-    /// The sender is there, and multicast from it is not.
-    var isDeaf = false
-    var nextRejoin: Instant
-    var nakAt: Instant?
+    /// Those of a repair node are this far apart.
+    var nakInterval = Interval.zero
+    var lastNAK = Instant(nanoseconds: -1_000_000_000_000)
     var pagesHold = RequestHold()
     var endHold = RequestHold()
     var statusInterval: Interval
-    var nextStatus: Instant
     var lastStatus: Instant
     var reportedPressure: UInt8 = 0
 
-    var outbox: Deque<(Packet, SocketAddress)> = []
-    var events: Deque<ReceiverEvent> = []
     var nextSequence: UInt32 = 0
-    public internal(set) var counters = ReceiverCounters()
+
+    let verifier: any MessageVerifier
+    let digest: any MessageDigest
+    let role: ReceiverRole
+    let firstAddress: SocketAddress
+    /// What was last reported, with what is owed for former parents.
+    var lastReport = StatusHistogram()
+    /// A repair node's cache has taken all that came: it can serve without anybody above.
+    var keepsEverything = true
+    /// The last report that the parent has been heard after, or the first one; nil when it has got none.
+    var heardReport: StatusHistogram?
+    /// Everybody below a repair node.
+    var region = StatusHistogram()
+    let isResumable: Bool
+    var random: RandomSource
 
     /// - Parameters:
     ///   - identity: the ephemeral id of this receiver in this session, not 0: drawn for it, and drawn once even if the
@@ -168,12 +178,27 @@ public struct ReceiverEngine: Sendable {
     ///   - source, transmitter: where it came from, and who multicasts the session.
     ///   - role: a leaf, or the upper half of a repair node.
     ///   - isResumable: whether the host may have chunks of this bundle from before.
+    ///   - expectsRepairNodes: whether the host has heard of any: then the nearest is looked for before anybody is told.
     ///   - seed: where jitter comes from; must not repeat in production.
     public init(
-        identity: UInt32, configuration: Configuration, announce: Announce, source: SocketAddress, transmitter parentTransmitter: UInt32,
-        role: ReceiverRole = .leaf, isResumable: Bool, verifier: any MessageVerifier, digest: any MessageDigest, seed: UInt64, at now: Instant
+        identity: UInt32, configuration: Configuration, announce: Announce, source: SocketAddress, transmitter: UInt32,
+        role: ReceiverRole = .leaf, isResumable: Bool, expectsRepairNodes: Bool = false, verifier: any MessageVerifier,
+        digest: any MessageDigest, seed: UInt64, at now: Instant
     ) {
-        self.configuration = configuration
+        self.init(
+            identity: identity, sharing: SharedConfiguration(configuration), announce: announce, source: source, transmitter: transmitter,
+            role: role, isResumable: isResumable, expectsRepairNodes: expectsRepairNodes, verifier: verifier, digest: digest, seed: seed,
+            at: now)
+    }
+
+    /// The same for one of many engines that share their settings.
+    public init(
+        identity: UInt32, sharing shared: SharedConfiguration, announce: Announce, source: SocketAddress, transmitter parentTransmitter: UInt32,
+        role: ReceiverRole = .leaf, isResumable: Bool, expectsRepairNodes: Bool = false, verifier: any MessageVerifier,
+        digest: any MessageDigest, seed: UInt64, at now: Instant
+    ) {
+        self.shared = shared
+        let configuration = shared.value
         self.announce = announce
         let chunkLength = UInt64(announce.chunkLength)
         announcedChunkTotal = announce.contentLength.map { UInt32(clamping: $0 / chunkLength + ($0 % chunkLength == 0 ? 0 : 1)) }
@@ -207,6 +232,7 @@ public struct ReceiverEngine: Sendable {
         // The first status is what the sender counts joins by: soon, but not all at once.
         nextStatus = now + random.interval(upTo: configuration.minimumStatusInterval * 0.5)
         self.random = random
+        if expectsRepairNodes { settleFirst(at: now) }
         // Multicast does not cross the link: nothing comes before the parent knows the address.
         if wantsStream { attach(to: parentTransmitter, at: now) }
     }
@@ -250,6 +276,8 @@ public struct ReceiverEngine: Sendable {
         }
     }
     var finalState = ReceiverState.failedSender
+    /// Of the STATUSes that told the parent of it.
+    var finalSequences: [UInt32] = []
 
     /// What it waits for, in words, for reports of runs that do not end.
     public var diagnosis: String {
@@ -352,38 +380,4 @@ public struct ReceiverEngine: Sendable {
         phase = .finished
         events.append(.finished(state))
     }
-}
-
-/// What a receiver engine is part of.
-public enum ReceiverRole: Sendable, Hashable {
-    case leaf
-    /// The upper half of a repair node. `transmitter` is the ephemeral id of its lower half.
-    case repairNode(transmitter: UInt32, Upstream)
-
-    public enum Upstream: Sendable, Hashable {
-        /// It hears the sender's group.
-        case group
-        /// It asks for everything at its own address.
-        case unicast
-    }
-}
-
-/// What a receiver counts.
-public struct ReceiverCounters: Sendable, Hashable {
-    public var datagrams: UInt64 = 0
-    public var payloadBytes: UInt64 = 0
-    public var duplicates: UInt64 = 0
-    public var malformed: UInt64 = 0
-    public var foreign: UInt64 = 0
-    public var forged: UInt64 = 0
-    /// Packets that came when no slot was free.
-    public var windowDrops: UInt64 = 0
-    public var overflowed: UInt64 = 0
-    public var naksSent: UInt64 = 0
-    public var naksSuppressed: UInt64 = 0
-    public var statusesSent: UInt64 = 0
-    public var chunksKept: UInt64 = 0
-    public var chunksRejected: UInt64 = 0
-    public var parentChanges: UInt64 = 0
-    public init() {}
 }

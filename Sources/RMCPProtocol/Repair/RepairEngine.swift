@@ -51,6 +51,8 @@ public struct RepairEngine: Sendable {
     private let digest: any MessageDigest
     /// Nil while nobody above is heard, and once the session is over there.
     public private(set) var upstream: ReceiverEngine?
+    /// The same as a flag: to compare the engine with nil would copy it.
+    private var hasUpstream = false
     public private(set) var downstream: SenderEngine
     private var events: Deque<RepairEvent> = []
     /// What was kept of the table from before, for an upstream that begins later.
@@ -62,17 +64,20 @@ public struct RepairEngine: Sendable {
     private var answers: Deque<(bytes: [UInt8], destination: SocketAddress)> = []
     /// Ephemeral id as a child.
     private let identity: UInt32
+    private let expectsOthers: Bool
 
     /// - Parameters:
     ///   - identity: the ephemeral id as a child, not 0: drawn afresh by each process. One that is started again knows
     ///     none of its children, and what it says must not take the place of what its predecessor said of them.
     ///   - announce: verified and accepted.
+    ///   - expectsOthers: whether the host has heard of other repair nodes, which may be nearer than the sender.
     ///   - seed: where ids and jitter come from; must not repeat in production.
     public init(
-        identity: UInt32, announce: Announce, signature: Signature, mode: Mode, configuration: Configuration, verifier: any MessageVerifier,
-        digest: any MessageDigest, seed: UInt64, at now: Instant
+        identity: UInt32, announce: Announce, signature: Signature, mode: Mode, configuration: Configuration, expectsOthers: Bool = false,
+        verifier: any MessageVerifier, digest: any MessageDigest, seed: UInt64, at now: Instant
     ) {
         self.identity = identity
+        self.expectsOthers = expectsOthers
         self.mode = mode
         self.configuration = configuration
         self.verifier = verifier
@@ -119,7 +124,7 @@ public struct RepairEngine: Sendable {
     /// Everything that the cache kept has been told of: what is whole is served without anybody above.
     public mutating func endRestoring(at now: Instant) {
         guard upstream == nil, isComplete else { return }
-        downstream.follow(phase: .lingering, front: end, path: [TreePlace.nobody], rate: 0, at: now)
+        downstream.follow(phase: .lingering, front: end, path: [TreePlace.nobody], distance: .max, rate: 0, at: now)
         downstream.endUpstream(at: now)
     }
 
@@ -138,7 +143,8 @@ public struct RepairEngine: Sendable {
         if heartbeat.phase == .leaving || heartbeat.phase == .aborted { return false }
         if heartbeat.place.depth == 0 { return true }
         let own = downstream.transmitterID
-        return !isComplete && transmitter < own && !heartbeat.place.path.contains(own)
+        // As long as nobody has been offered anything here, nobody can be below this node.
+        return !isComplete && (!downstream.hasServed || transmitter < own) && !heartbeat.place.path.contains(own)
     }
 
     private mutating func beginUpstream(source: SocketAddress, transmitter: UInt32, at now: Instant) {
@@ -147,10 +153,11 @@ public struct RepairEngine: Sendable {
         let role = ReceiverRole.repairNode(transmitter: downstream.transmitterID, mode == .relay ? .unicast : .group)
         var engine = ReceiverEngine(
             identity: identity, configuration: configuration, announce: downstream.announce, source: source, transmitter: transmitter,
-            role: role, isResumable: true, verifier: verifier, digest: digest, seed: random.next(), at: now)
+            role: role, isResumable: true, expectsRepairNodes: expectsOthers, verifier: verifier, digest: digest, seed: random.next(), at: now)
         for datagram in table { engine.restore(datagram, at: now) }
         table = []
         upstream = engine
+        hasUpstream = true
         forward(at: now)
     }
 
@@ -159,27 +166,47 @@ public struct RepairEngine: Sendable {
     public mutating func handle(
         upstream datagram: RawSpan, from source: SocketAddress, timeToLive: UInt8? = nil, at now: Instant
     ) -> Placement? {
+        let kind = PacketHeader.kind(of: datagram)
         // Whoever knows of this node by its parent asks where it is a child. One question to a group must not have an answer
         // from each of its repair nodes.
-        if PacketHeader.mayBe(.query, datagram), PacketHeader.kind(of: datagram) == .query {
+        if kind == .query {
             if timeToLive == nil, let answer = downstream.answer(toWatcher: datagram, from: source, at: now) { answers.append((answer, source)) }
             return nil
         }
-        // In this order: even to ask whether there is an engine copies it.
-        if mode == .repair, PacketHeader.mayBe(.heartbeat, datagram), upstream == nil,
-            let (header, packet) = try? Packet.parse(datagram), header.sessionTag == session.tag,
-            case .heartbeat(let heartbeat) = packet, isAbove(heartbeat, from: header.transmitter)
-        {
-            beginUpstream(source: source, transmitter: header.transmitter, at: now)
+        if !hasUpstream, kind == .heartbeat, let (header, packet) = try? Packet.parse(datagram) {
+            begin(by: packet, header, from: source, at: now)
         }
         let placement = upstream?.handle(datagram: datagram, from: source, timeToLive: timeToLive, at: now)
-        if let placement {
-            if mode == .repair, let front = upstream?.inPlace({ $0.knownFront }) { downstream.advance(to: front) }
-            placedAt = now
-            return placement
-        }
+        return note(placement, at: now)
+    }
+
+    /// As `ReceiverEngine.handle` for what was read already.
+    public mutating func handle(upstream data: DataHeader, _ header: PacketHeader, length: Int, from source: SocketAddress, at now: Instant) -> Placement? {
+        note(upstream?.handle(data, header, length: length, from: source, at: now), at: now)
+    }
+
+    public mutating func handle(
+        upstream packet: Packet, _ header: PacketHeader, length: Int, from source: SocketAddress, timeToLive: UInt8? = nil, at now: Instant
+    ) {
+        if !hasUpstream { begin(by: packet, header, from: source, at: now) }
+        upstream?.handle(packet, header, length: length, from: source, timeToLive: timeToLive, at: now)
         forward(at: now)
-        return nil
+    }
+
+    private mutating func begin(by packet: Packet, _ header: PacketHeader, from source: SocketAddress, at now: Instant) {
+        guard mode == .repair, header.sessionTag == session.tag, case .heartbeat(let heartbeat) = packet, isAbove(heartbeat, from: header.transmitter)
+        else { return }
+        beginUpstream(source: source, transmitter: header.transmitter, at: now)
+    }
+
+    private mutating func note(_ placement: Placement?, at now: Instant) -> Placement? {
+        guard let placement else {
+            forward(at: now)
+            return nil
+        }
+        if mode == .repair, let front = upstream?.inPlace({ $0.knownFront }) { downstream.advance(to: front) }
+        placedAt = now
+        return placement
     }
 
     public mutating func handle(_ event: CacheEvent, at now: Instant) {
@@ -244,13 +271,15 @@ public struct RepairEngine: Sendable {
             case .finished:
                 events.append(.upstream(event))
                 upstream = nil
+                hasUpstream = false
                 downstream.endUpstream(at: now)
                 return
             default: events.append(.upstream(event))
             }
         }
-        guard let state = upstream?.inPlace({ (phase: $0.sessionPhase, front: $0.knownFront, path: $0.path, rate: $0.streamRate) }) else { return }
-        downstream.follow(phase: state.phase, front: state.front, path: state.path, rate: state.rate, at: now)
+        guard let above = upstream?.above() else { return }
+        downstream.follow(
+            phase: above.phase, front: above.front, path: above.path, distance: above.distance, rate: above.rate, at: now)
     }
 
     private mutating func keep(_ packet: Packet) {
@@ -273,17 +302,18 @@ public struct RepairEngine: Sendable {
 
     public mutating func pollDownstream(at now: Instant) -> Transmit? { downstream.pollTransmit(at: now) }
 
-    public func pollTimeout(at now: Instant) -> Instant? {
-        switch (upstream?.pollTimeout(), downstream.pollTimeout(at: now)) {
-        case (let above?, let below?): min(above, below)
-        case (let above, let below): above ?? below
-        }
+    public mutating func pollTimeout(at now: Instant) -> Instant? {
+        let below = downstream.pollTimeout(at: now)
+        guard let above = upstream?.pollTimeout() else { return below }
+        return below.map { min(above, $0) } ?? above
     }
 
     public mutating func handleTimeout(at now: Instant) {
         if let due = upstream?.pollTimeout(), due <= now {
+            let said = upstream?.statusCount()
             upstream?.report(region: downstream.sum)
             upstream?.handleTimeout(at: now)
+            if upstream?.statusCount() != said { downstream.releaseAcknowledgements() }
             forward(at: now)
         }
         if let due = downstream.pollTimeout(at: now), due <= now { downstream.handleTimeout(at: now) }

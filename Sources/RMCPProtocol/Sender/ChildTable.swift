@@ -24,6 +24,15 @@ struct ChildTable: Sendable {
             }
         }
 
+        /// Whether both say the same of states and progress.
+        func isAsFar(as other: Report) -> Bool {
+            switch (self, other) {
+            case (.leaf(let own), .leaf(let other)): own.state == other.state && own.progress == other.progress
+            case (.sum(let own), .sum(let other)): own.states == other.states && own.progress == other.progress
+            default: false
+            }
+        }
+
         /// The same with everybody who was not done counted as lost, and without the repair node that said it.
         var lost: Report {
             switch self {
@@ -56,6 +65,8 @@ struct ChildTable: Sendable {
     private var children: [UInt32: Child] = [:]
     /// Those that are repair nodes at an address that they have proven, in the order of their ids.
     private var nodeIDs: [UInt32] = []
+    /// Children that are repair nodes and not lost, wherever they say that they are.
+    private(set) var repairNodeChildren = 0
     private let limit: Int
     /// Those that left lately: a STATUS that their DETACH overtook must not bring them back.
     private var detached: Deque<(id: UInt32, at: Instant)> = []
@@ -63,6 +74,9 @@ struct ChildTable: Sendable {
     private static let detachedMemory = Interval.milliseconds(500)
     /// The sum of all reports, as they are.
     private(set) var summary = StatusHistogram()
+    /// How often the sums of states or progress have changed by what a child said.
+    private(set) var movements: UInt64 = 0
+    private var eachOnce: (population: Int, active: Int) = (0, 0)
     /// Everybody who ever joined, the lost among them, each counted once.
     var receivers: StatusHistogram { summary.withoutRehomed }
     /// Children that could not be taken for want of room.
@@ -71,31 +85,33 @@ struct ChildTable: Sendable {
     init(configuration: Configuration) { limit = configuration.maximumChildren }
 
     /// Receivers that joined, whatever became of them.
-    var population: Int { Int(receivers.population) }
+    var population: Int { eachOnce.population }
     /// The sender is not told of these by name, but how many there are.
     var repairNodes: Int { Int(summary.tree.repairNodes) }
     /// Repair nodes that lack something.
     var incompleteRepairNodes: Int { Int(summary.tree.repairNodes &- summary.tree.completeRepairNodes) }
     var childCount: Int { children.count }
     /// Some are counted twice, or have just been: sums and what settles them cross on their way.
-    var hasDebts: Bool { summary.rehomed.contains { $0 != 0 } }
+    var hasDebts: Bool { summary.hasRehomed }
     /// Receivers that are not done.
-    var active: Int { Int(receivers.active) }
+    var active: Int { eachOnce.active }
 
     /// True when this is the child's first status.
     @discardableResult
     mutating func update(id: UInt32, report: StatusReport, provenAddress: SocketAddress? = nil, at now: Instant) -> Bool {
         if detached.contains(where: { $0.id == id && now - $0.at < Self.detachedMemory }) { return false }
-        if let old = children[id] {
-            subtract(old.report)
-        } else if children.count >= limit {
+        let old = children[id]
+        guard old != nil || children.count < limit else {
             refused += 1
             return false
         }
-        let isNew = children[id] == nil
+        let isNew = old == nil
         let report = (kept: Report(report.histogram), longest: report.longestDatagram)
+        if let old { subtract(old.report) }
+        if old.map({ !$0.report.isAsFar(as: report.kept) }) ?? true { movements += 1 }
         children[id] = Child(report: report.kept, lastHeard: now, longestDatagram: report.longest, isLost: false, address: provenAddress)
         add(report.kept)
+        eachOnce = summary.eachOnce
         noteNode(id, isNode: report.kept.isRepairNode && provenAddress != nil)
         return isNew
     }
@@ -106,6 +122,7 @@ struct ChildTable: Sendable {
         if detached.count >= Self.detachedLimit { detached.removeFirst() }
         detached.append((id, now))
         subtract(child.report)
+        eachOnce = summary.eachOnce
         noteNode(id, isNode: false)
     }
 
@@ -137,6 +154,7 @@ struct ChildTable: Sendable {
     func contains(_ id: UInt32) -> Bool { children[id] != nil }
 
     private mutating func add(_ report: Report) {
+        if report.isRepairNode { repairNodeChildren += 1 }
         switch report {
         case .leaf(let leaf): summary.add(leaf)
         case .sum(let histogram): summary.add(histogram)
@@ -144,6 +162,7 @@ struct ChildTable: Sendable {
     }
 
     private mutating func subtract(_ report: Report) {
+        if report.isRepairNode { repairNodeChildren -= 1 }
         switch report {
         case .leaf(let leaf): summary.subtract(leaf)
         case .sum(let histogram): summary.subtract(histogram)
@@ -166,6 +185,7 @@ struct ChildTable: Sendable {
             let lost = child.report.lost
             subtract(child.report)
             add(lost)
+            eachOnce = summary.eachOnce
             children[id]?.report = lost
             children[id]?.isLost = true
             noteNode(id, isNode: false)

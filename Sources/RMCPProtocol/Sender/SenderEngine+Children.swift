@@ -1,3 +1,5 @@
+import DequeModule
+
 /// Who belongs to this parent: children come by STATUS, prove their address by ATTACH, and leave by DETACH or silence.
 extension SenderEngine {
     mutating func handle(_ report: StatusReport, header: PacketHeader, from source: SocketAddress, at now: Instant) {
@@ -7,25 +9,57 @@ extension SenderEngine {
         }
         // A repair node that was started again is not the parent that gave the cookie, though it is at its address: who
         // does not know that yet is no child of this one.
-        guard report.cookie == 0 || report.cookie == cookie(for: source) else {
+        let isProven = report.cookie != 0 && report.cookie == cookie(for: source)
+        guard report.cookie == 0 || isProven else {
             counters.foreign += 1
+            // Or its address has changed: it is told, or it would speak to nobody. The answer is shorter than what it answers.
+            if children.contains(header.transmitter) {
+                enqueue(.attached(AttachAnswer(nonce: report.cookie, verdict: .moved, cookie: 0)), to: .peer(source))
+            }
             return
         }
         counters.statusesReceived += 1
         sample(report.echo, at: now)
-        let before = (children.summary.states, children.summary.progress)
-        let isProven = report.cookie != 0 && report.cookie == cookie(for: source)
+        let before = children.movements
         children.update(id: header.transmitter, report: report, provenAddress: isProven ? source : nil, at: now)
-        if (children.summary.states, children.summary.progress) != before { lastProgress = now }
+        if children.movements != before { lastProgress = now }
         noteDelivery(report, from: header.transmitter, at: source, now: now)
         if report.histogram.active == 0 {
             // Final: the child repeats it until it hears this.
-            enqueue(.acknowledgement(sequence: header.sequence), to: .peer(source))
+            acknowledge(header, at: source, now: now)
         }
         if children.active > 0 { idleSince = nil }
         // A receiver that is being overrun cannot wait for the next tick.
-        if report.histogram.pressure.suffix(PressureBucket.count - Int(PressureBucket.overload)).contains(where: { $0 > 0 }) {
+        if report.histogram.hasPressure(from: PressureBucket.overload) {
             updateRate(at: now)
+        }
+    }
+
+    /// A sender acknowledges a final STATUS at once. A repair node's child may be gone as soon as it hears that, and the node soon
+    /// after: first its own parent is told.
+    private mutating func acknowledge(_ header: PacketHeader, at source: SocketAddress, now: Instant) {
+        guard let repeater, repeater.tellsParent, !repeater.isRetired else {
+            return enqueue(.acknowledgement(sequence: header.sequence), to: .peer(source))
+        }
+        if let index = acknowledgements.firstIndex(where: { $0.child == header.transmitter }) {
+            acknowledgements[index].sequence = header.sequence
+            acknowledgements[index].address = source
+            return
+        }
+        if acknowledgements.count >= configuration.maximumControlQueue, let oldest = acknowledgements.popFirst() { say(oldest) }
+        acknowledgements.append(
+            HeldAcknowledgement(child: header.transmitter, sequence: header.sequence, address: source, due: now + configuration.acknowledgementDelay))
+    }
+
+    private mutating func say(_ held: HeldAcknowledgement) { enqueue(.acknowledgement(sequence: held.sequence), to: .peer(held.address)) }
+
+    /// The node's parent has been told of all that its children have said so far.
+    mutating func releaseAcknowledgements() { while let held = acknowledgements.popFirst() { say(held) } }
+
+    mutating func releaseAcknowledgements(dueAt now: Instant) {
+        while let first = acknowledgements.first, first.due <= now {
+            acknowledgements.removeFirst()
+            say(first)
         }
     }
 
@@ -76,4 +110,12 @@ extension SenderEngine {
         let patience = max(configuration.concludeAfterDetach, statusInterval * 2)
         return now - lastDetach >= patience && (!children.hasDebts || now - lastProgress >= patience)
     }
+}
+
+/// An ACKNOWLEDGEMENT of a final STATUS that waits for the parent's own parent to be told.
+struct HeldAcknowledgement: Sendable {
+    let child: UInt32
+    var sequence: UInt32
+    var address: SocketAddress
+    let due: Instant
 }

@@ -20,7 +20,7 @@ extension SenderEngine {
         guard !isFinished else { return }
         switch packet {
         case .status(let report): handle(report, header: header, from: source, at: now)
-        case .nak(let nak): handle(nak, from: header.transmitter, at: now)
+        case .nak(let nak): handle(nak, from: header.transmitter, at: source, now: now)
         case .attach(let request): handle(request, from: header.transmitter, at: source)
         case .detach(let cookie): handleDetach(cookie: cookie, header: header, from: source, at: now)
         case .query(let query): answer(query, to: source, at: now)
@@ -40,13 +40,14 @@ extension SenderEngine {
         newestEcho = max(newestEcho, Instant(nanoseconds: Int64(echo.timestamp) * 1_000))
     }
 
-    private mutating func handle(_ nak: NegativeAcknowledgement, from child: UInt32, at now: Instant) {
+    private mutating func handle(_ nak: NegativeAcknowledgement, from child: UInt32, at source: SocketAddress, now: Instant) {
         counters.naksReceived += 1
         sample(nak.echo, at: now)
         children.heard(child, at: now)
         if withNeeds(ofChild: child, { _ = $0.accept(nak.request, from: nil, at: now) }) { return }
-        // Only one whose address is known can be answered alone.
-        let confirmed = accept(nak.request, from: children.address(of: child) == nil ? nil : child, at: now)
+        // Only one whose address is known, and who is still there, can be answered alone.
+        let isAnswerable = configuration.multicastRepairAskers > 1 && children.address(of: child) == source
+        let confirmed = accept(nak.request, from: isAnswerable ? child : nil, at: now)
         // A lone child has nobody to be kept from asking.
         if !confirmed.isEmpty, children.childCount > 1 { enqueue(.ncf(confirmed), to: .group) }
     }

@@ -37,7 +37,7 @@ extension SenderEngine {
 
     private mutating func startIfReady(at now: Instant) {
         // Repair nodes are worth starting for when they are to serve the receivers later.
-        let joined = Int(children.receivers.active) + (configuration.until == .repairNodes ? children.repairNodes : 0)
+        let joined = children.active + (configuration.until == .repairNodes ? children.repairNodes : 0)
         let elapsed = now - created
         if elapsed >= configuration.maximumWait {
             guard joined > 0 else { return leave(children.population == 0 ? .nobodyCame : .partial, at: now) }
@@ -153,8 +153,8 @@ extension SenderEngine {
         switch phase {
         case .waiting: return configuration.heartbeatIntervalWaiting
         case .streaming:
-            // 96 bytes on the wire, as a share of the rate.
-            let spaced = Interval.seconds(96 * 8 / (configuration.heartbeatShare * rateController.rate))
+            // 100 bytes on the wire, as a share of the rate.
+            let spaced = Interval.seconds(100 * 8 / (configuration.heartbeatShare * rateController.rate))
             return min(max(spaced, configuration.minimumHeartbeatInterval), longest)
         case .draining:
             // What is still missing is asked for in answer to heartbeats: often at first, then less.
@@ -177,7 +177,15 @@ extension SenderEngine {
             rate: UInt64(rateController.rate),
             liveLossLimit: liveLossLimit,
             livePressureLimit: livePressureLimit,
+            nakInterval: nakInterval,
             place: place(timeToLive: timeToLive ?? configuration.timeToLive))
+    }
+
+    /// Child repair nodes do not hold back for each other, since each speaks for a region: so that all of them together keep
+    /// within the limit, each waits, and says more at one time.
+    private var nakInterval: UInt16 {
+        let fair = Interval.seconds(Double(children.repairNodeChildren) / configuration.nodeNAKRateLimit)
+        return UInt16(clamping: min(fair, configuration.maximumNAKInterval).nanoseconds / 1_000_000)
     }
 
     /// Receivers that lose clearly more than the quantile, and more than a tenth, do not ask for live repairs: what

@@ -5,12 +5,16 @@ struct Repeater: Sendable {
     var announceSignature: Signature
     /// Ephemeral ids of the parents above, the sender's first.
     var path: [UInt32] = []
+    /// Routers between the sender and here.
+    var distance: UInt8 = 0
     /// Chunks that were verified and kept.
     var held = IndexRangeSet()
     var upstreamPhase = SessionPhase.waiting
     /// Bits per second of the stream; 0 when there is none any more.
     var upstreamRate = 0.0
     var isRetired = false
+    /// There is a parent, who is told what the children say.
+    var tellsParent = false
     /// Has it a parent, or everything? Until then it would offer what it cannot give.
     var isServing = false
 
@@ -48,6 +52,8 @@ extension SenderEngine {
 
     var endOfTable: EndOfTable? { table.end }
     var isRetired: Bool { repeater?.isRetired ?? false }
+    /// Whether anybody may ever have gone below this node.
+    var hasServed: Bool { repeater?.isServing ?? true }
     /// Chunks that are held, and how many there are in all where that is known.
     public var heldCount: UInt32 { UInt32(repeater?.held.count ?? 0) }
     public var chunkTotal: UInt32? { table.end?.chunkCount }
@@ -111,10 +117,15 @@ extension SenderEngine {
     /// - Parameters:
     ///   - front: everything before it has been sent once by whoever streams.
     ///   - rate: bits per second of the stream.
-    public mutating func follow(phase: SessionPhase, front: StreamPosition?, path: [UInt32], rate: Double, at now: Instant) {
+    ///   - distance: routers between the sender and here.
+    public mutating func follow(
+        phase: SessionPhase, front: StreamPosition?, path: [UInt32], distance: UInt8, rate: Double, at now: Instant
+    ) {
         guard repeater != nil else { return }
         repeater?.path = path
+        repeater?.distance = distance
         repeater?.isServing = true
+        repeater?.tellsParent = true
         repeater?.upstreamRate = rate
         if phase != .leaving, phase != .aborted { repeater?.upstreamPhase = phase }
         if repeater?.isRelay == false, let front, position < front {
@@ -127,6 +138,8 @@ extension SenderEngine {
     /// There is no parent any more: what is here is all there will be.
     public mutating func endUpstream(at now: Instant) {
         repeater?.upstreamRate = 0
+        repeater?.tellsParent = false
+        releaseAcknowledgements()
         if isRepeaterComplete { repeater?.upstreamPhase = .lingering } else { retire(at: now) }
         advancePhase(at: now)
     }
@@ -134,6 +147,7 @@ extension SenderEngine {
     /// Leaves the children to others.
     public mutating func retire(at now: Instant) {
         repeater?.isRetired = true
+        releaseAcknowledgements()
         advancePhase(at: now)
     }
 
@@ -169,7 +183,7 @@ extension SenderEngine {
     /// This parent's place in the tree.
     func place(timeToLive: UInt8) -> TreePlace {
         TreePlace(
-            path: repeater?.path ?? [], timeToLive: timeToLive, load: UInt32(clamping: children.childCount),
+            path: repeater?.path ?? [], timeToLive: timeToLive, distance: repeater?.distance ?? 0, load: UInt32(clamping: children.childCount),
             watermark: repeater?.watermark ?? position.chunk)
     }
 }

@@ -192,7 +192,8 @@ extension SenderEngine {
         makeRoom()
     }
 
-    private func makeBatch(
+    /// Mutating, though it changes nothing, as `pollTimeout` is.
+    private mutating func makeBatch(
         chunk: UInt32, record: ChunkRecord, isRepair: Bool, to destination: Destination = .group
     ) -> DataBatch {
         DataBatch(

@@ -4,7 +4,7 @@ import DequeModule
 /// switch that lost its membership for good, a firewall), or a repair node behind a link without multicast.
 struct UnicastChild: Sendable {
     let id: UInt32
-    let address: SocketAddress
+    var address: SocketAddress
     /// First transmissions go to it, too, and not only what it asks for.
     var wantsStream: Bool
     var repairs: RepairQueue
@@ -42,6 +42,7 @@ extension SenderEngine {
         }
         if let index {
             unicastChildren[index].wantsStream = report.wantsStream
+            unicastChildren[index].address = source
         } else if unicastChildren.count < configuration.maximumUnicastChildren {
             unicastChildren.append(
                 UnicastChild(

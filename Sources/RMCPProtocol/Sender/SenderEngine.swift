@@ -132,6 +132,8 @@ public struct SenderEngine: Sendable {
     var lengthProbes: Deque<Destination> = []
 
     var control: Deque<(Packet, Destination)> = []
+    /// Of final STATUSes, at a repair node; as many as control datagrams.
+    var acknowledgements: Deque<HeldAcknowledgement> = []
     var events: Deque<SenderEvent> = []
     var nextSequence: UInt32
     var nextUnicastSequence: UInt32 = 0
@@ -262,7 +264,8 @@ public struct SenderEngine: Sendable {
 
     // MARK: Time
 
-    public func pollTimeout(at now: Instant) -> Instant? {
+    /// Mutating, though it changes nothing, as `ReceiverEngine.pollTimeout` is.
+    public mutating func pollTimeout(at now: Instant) -> Instant? {
         if isFinished { return nil }
         var next = min(nextHeartbeat, nextTick)
         switch phase {
@@ -272,6 +275,7 @@ public struct SenderEngine: Sendable {
         }
         next = min(next, nextAnnounce)
         if !control.isEmpty { return now }
+        if let held = acknowledgements.first { next = min(next, held.due) }
         for child in unicastChildren { next = min(next, child.nextHeartbeat) }
         // A repair node may be asked before it has heard that the session has begun.
         if case .waiting = phase { return next }
@@ -299,6 +303,7 @@ public struct SenderEngine: Sendable {
             sayLeaving(outcome, left: left, at: now)
             return
         }
+        releaseAcknowledgements(dueAt: now)
         if now >= nextTick { tick(at: now) }
         advancePhase(at: now)
         if now >= nextAnnounce { scheduleAnnounce(at: now) }

@@ -88,12 +88,17 @@ public struct DataBatch: Sendable {
         return (count - 1) * (DataHeader.length + Int(payloadLength)) + DataHeader.length + payloadRange(at: count - 1).count
     }
 
+    /// What stands in front of the `index`-th packet's payload.
+    public func headers(at index: Int) -> (PacketHeader, DataHeader) {
+        let header = PacketHeader(
+            kind: .data, isUnicast: destination != .group, sessionTag: sessionTag, transmitter: transmitter,
+            sequence: firstSequence &+ UInt32(index))
+        return (header, DataHeader(chunk: chunk, packet: self[index], isRepair: isRepair))
+    }
+
     /// Writes the headers of the `index`-th packet into its first 24 bytes.
     public func writeHeader(at index: Int, into bytes: inout MutableRawSpan) {
-        let isUnicast = destination != .group
-        let header = PacketHeader(
-            kind: .data, isUnicast: isUnicast, sessionTag: sessionTag, transmitter: transmitter,
-            sequence: firstSequence &+ UInt32(index))
-        DataHeader(chunk: chunk, packet: self[index], isRepair: isRepair).write(after: header, into: &bytes)
+        let (header, data) = headers(at: index)
+        data.write(after: header, into: &bytes)
     }
 }

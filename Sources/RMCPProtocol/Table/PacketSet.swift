@@ -84,6 +84,16 @@ public struct PacketSet: Hashable, Sendable {
         return result
     }
 
+    /// Whether every index below `bound` is in the set.
+    public func containsAll(below bound: Int) -> Bool {
+        guard bound > 0 else { return true }
+        guard count >= bound else { return false }
+        let whole = bound >> 6
+        for word in 0..<whole where words[word] != ~0 { return false }
+        let rest: UInt64 = (1 << UInt64(bound & 63)) - 1
+        return rest == 0 || (whole < words.count && words[whole] & rest == rest)
+    }
+
     /// The smallest index in the set that is `lowerBound` or more.
     public func first(from lowerBound: Int = 0) -> Int? {
         var word = lowerBound >> 6

@@ -40,10 +40,23 @@ struct ParentTable: Sendable {
         timeout = configuration.parentTimeout
     }
 
-    subscript(transmitter: UInt32) -> ParentCandidate? { candidates.first { $0.transmitter == transmitter } }
-    func contains(_ transmitter: UInt32) -> Bool { candidates.contains { $0.transmitter == transmitter } }
-    func lastHeard(_ transmitter: UInt32) -> Instant? { candidates.first { $0.transmitter == transmitter }?.lastHeard }
+    subscript(transmitter: UInt32) -> ParentCandidate? { index(of: transmitter).map { candidates[$0] } }
+    func contains(_ transmitter: UInt32) -> Bool { index(of: transmitter) != nil }
+    func lastHeard(_ transmitter: UInt32) -> Instant? { index(of: transmitter).map { candidates[$0].lastHeard } }
     var root: ParentCandidate? { candidates.first { $0.isRoot } }
+
+    /// By position, so that looking for one, as every datagram does, copies none.
+    private func index(of transmitter: UInt32) -> Int? {
+        for index in candidates.indices where candidates[index].transmitter == transmitter { return index }
+        return nil
+    }
+
+    /// Something came from it; false when it is not known.
+    mutating func noteHeard(_ transmitter: UInt32, at now: Instant) -> Bool {
+        guard let index = index(of: transmitter) else { return false }
+        candidates[index].lastHeard = now
+        return true
+    }
 
     /// False when there is no room. Forged parents cannot push out real ones: the longest silent goes first.
     mutating func add(_ transmitter: UInt32, at address: SocketAddress, now: Instant) -> Bool {
@@ -57,17 +70,8 @@ struct ParentTable: Sendable {
         return true
     }
 
-    /// Notes that a parent was heard; false for who is none. Once for each datagram.
-    mutating func hear(_ transmitter: UInt32, at now: Instant) -> Bool {
-        for index in candidates.indices where candidates[index].transmitter == transmitter {
-            candidates[index].lastHeard = now
-            return true
-        }
-        return false
-    }
-
     mutating func update(_ transmitter: UInt32, _ body: (inout ParentCandidate) -> Void) {
-        guard let index = candidates.firstIndex(where: { $0.transmitter == transmitter }) else { return }
+        guard let index = index(of: transmitter) else { return }
         body(&candidates[index])
     }
 
@@ -79,8 +83,12 @@ struct ParentTable: Sendable {
 
     /// The best of those that may be asked.
     func best(at now: Instant, evenAvoided: Bool = false, where isAllowed: (ParentCandidate) -> Bool) -> ParentCandidate? {
-        candidates.filter { $0.place != nil && isAlive($0, at: now) && (evenAvoided || now >= $0.avoidedUntil) && isAllowed($0) }
-            .min { Self.rank($0) < Self.rank($1) }
+        var best: ParentCandidate?
+        for candidate in candidates where candidate.place != nil && isAlive(candidate, at: now) {
+            guard evenAvoided || now >= candidate.avoidedUntil, isAllowed(candidate) else { continue }
+            if best.map({ Self.rank(candidate) < Self.rank($0) }) ?? true { best = candidate }
+        }
+        return best
     }
 
     /// Less is better.
@@ -97,80 +105,4 @@ struct ParentTable: Sendable {
         if (otherRank.0, otherRank.1) != (currentRank.0, currentRank.1) { return (otherRank.0, otherRank.1) < (currentRank.0, currentRank.1) }
         return otherRank.2 + 2 <= currentRank.2
     }
-}
-
-/// What a child has to do with parents beside the one that it has.
-struct Attachment: Sendable {
-    /// An ATTACH that waits for its answer.
-    struct Attempt: Sendable {
-        var transmitter: UInt32
-        var nonce: UInt64
-        var count = 0
-        var next: Instant
-    }
-
-    /// A parent that was left and has not confirmed it: it goes on counting this child.
-    struct Former: Sendable {
-        var transmitter: UInt32
-        var address: SocketAddress
-        var cookie: UInt64
-        var count = 0
-        /// When it is told (again); nil when it was told often enough.
-        var next: Instant?
-        /// What its books add to the sum of all, by state: what it counts less what this child owed when it left.
-        var contribution: [UInt32]
-    }
-
-    var attempt: Attempt?
-    /// Oldest first, at most `formerLimit`; those beyond it never let go.
-    private(set) var formers: [Former] = []
-    private var forgotten = [UInt32](repeating: 0, count: StatusHistogram.stateCount)
-    private static let formerLimit = 16
-
-    /// What is counted at former parents, by state.
-    var debt: [UInt32] {
-        formers.reduce(forgotten) { sum, former in zip(sum, former.contribution).map { $0 &+ $1 } }
-    }
-
-    mutating func leave(_ former: Former) {
-        if formers.count >= Self.formerLimit {
-            let oldest = formers.removeFirst()
-            forgotten = zip(forgotten, oldest.contribution).map { $0 &+ $1 }
-        }
-        formers.append(former)
-    }
-
-    /// A former parent has let go, or is the parent again, which puts what is true in the place of what it knew.
-    mutating func settle(with transmitter: UInt32) -> Bool {
-        let count = formers.count
-        formers.removeAll { $0.transmitter == transmitter }
-        return formers.count < count
-    }
-
-    var nextDetach: Instant? {
-        formers.isEmpty ? nil : formers.lazy.compactMap(\.next).min()
-    }
-
-    /// Calls `tell` for each former parent that is to be told now.
-    mutating func detach(attempts: Int, every interval: Interval, at now: Instant, _ tell: (Former) -> Void) {
-        for index in formers.indices {
-            guard let due = formers[index].next, now >= due else { continue }
-            guard formers[index].count < attempts else {
-                // It is gone: its own parent will count this child as lost there, which the debt says is not so.
-                formers[index].next = nil
-                continue
-            }
-            formers[index].count += 1
-            formers[index].next = now + interval
-            tell(formers[index])
-        }
-    }
-    /// When the last change was; the next waits a little.
-    var changedAt: Instant
-    /// Since when NAKs have brought nothing; nil while they do.
-    var askingSince: Instant?
-    /// A random delay before a better parent is asked, so that not all go at once.
-    var moveAt: Instant?
-
-    init(at now: Instant) { changedAt = now }
 }

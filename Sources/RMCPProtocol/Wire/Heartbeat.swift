@@ -40,6 +40,8 @@ public struct Heartbeat: Hashable, Sendable {
     public var groupRoundTrip: UInt32
     /// How often a child may send a STATUS, milliseconds, 1 or more.
     public var statusInterval: UInt32
+    /// How far apart the NAKs of a child repair node must be, milliseconds; 0 for as they come.
+    public var nakInterval: UInt16
     /// Receivers that ever joined this parent, by which NAK backoff is scaled.
     public var population: UInt32
     /// Everything before this has been sent once.
@@ -60,7 +62,7 @@ public struct Heartbeat: Hashable, Sendable {
     public init(
         phase: SessionPhase, timestamp: UInt64, groupRoundTrip: UInt32, statusInterval: UInt32, population: UInt32,
         position: StreamPosition, pageCount: UInt32, hasEnd: Bool, rate: UInt64, liveLossLimit: UInt8,
-        livePressureLimit: UInt8, place: TreePlace = TreePlace()
+        livePressureLimit: UInt8, nakInterval: UInt16 = 0, place: TreePlace = TreePlace()
     ) {
         self.phase = phase
         self.timestamp = timestamp
@@ -73,6 +75,7 @@ public struct Heartbeat: Hashable, Sendable {
         self.rate = rate
         self.liveLossLimit = liveLossLimit
         self.livePressureLimit = livePressureLimit
+        self.nakInterval = nakInterval
         self.place = place
     }
 
@@ -89,6 +92,7 @@ public struct Heartbeat: Hashable, Sendable {
         writer.writeUInt16(position.packet)
         writer.writeUInt32(pageCount)
         writer.writeUInt64(rate)
+        writer.writeUInt16(nakInterval)
         place.write(to: &writer)
     }
 
@@ -105,6 +109,7 @@ public struct Heartbeat: Hashable, Sendable {
         position = StreamPosition(chunk: try reader.readUInt32(), packet: try reader.readUInt16())
         pageCount = try reader.readUInt32()
         rate = try reader.readUInt64()
+        nakInterval = try reader.readUInt16()
         place = try TreePlace(reading: &reader)
         guard position.chunk <= Limits.maximumChunks, pageCount <= Limits.maximumChunks else {
             throw .invalidField("position")

@@ -12,14 +12,18 @@ public struct TreePlace: Hashable, Sendable {
     /// The time to live that the HEARTBEAT was sent with: what is left of it at the child tells how far away the parent
     /// is. 0 where that means nothing, as by unicast.
     public var timeToLive: UInt8
+    /// Routers between the sender and the parent: as it measures them itself, or else as its own parent says and those to that
+    /// one. What is nearer to the sender never goes below what is farther.
+    public var distance: UInt8
     /// Children that the parent has.
     public var load: UInt32
     /// The parent has every chunk before this.
     public var watermark: UInt32
 
-    public init(path: [UInt32] = [], timeToLive: UInt8 = 0, load: UInt32 = 0, watermark: UInt32 = 0) {
+    public init(path: [UInt32] = [], timeToLive: UInt8 = 0, distance: UInt8 = 0, load: UInt32 = 0, watermark: UInt32 = 0) {
         self.path = path
         self.timeToLive = timeToLive
+        self.distance = distance
         self.load = load
         self.watermark = watermark
     }
@@ -30,6 +34,8 @@ public struct TreePlace: Hashable, Sendable {
     func write(to writer: inout ByteWriter) {
         writer.writeUInt8(timeToLive)
         writer.writeUInt8(UInt8(min(path.count, Self.maximumDepth)))
+        writer.writeUInt8(distance)
+        writer.writeUInt8(0)
         writer.writeUInt32(load)
         writer.writeUInt32(watermark)
         for id in path.prefix(Self.maximumDepth) { writer.writeUInt32(id) }
@@ -39,6 +45,8 @@ public struct TreePlace: Hashable, Sendable {
         timeToLive = try reader.readUInt8()
         let depth = Int(try reader.readUInt8())
         guard depth <= Self.maximumDepth else { throw .invalidField("depth") }
+        distance = try reader.readUInt8()
+        try reader.skip(1)
         load = try reader.readUInt32()
         watermark = try reader.readUInt32()
         path = []
@@ -79,6 +87,9 @@ public struct AttachAnswer: Hashable, Sendable {
         case full = 1
         /// As many children by unicast as it takes.
         case noUnicast = 2
+        /// Not an answer to ATTACH but to a STATUS whose cookie, repeated as the nonce, is another address's: the child's address
+        /// has changed, and it must ask for a cookie anew.
+        case moved = 3
     }
 
     static let length = 17

@@ -1,4 +1,5 @@
 public import RMCPProtocol
+import RealModule
 
 /// How a link treats datagrams. Every probability is 0...1.
 public struct LinkModel: Sendable {
@@ -27,6 +28,9 @@ public struct LinkModel: Sendable {
     /// Longer datagrams vanish.
     public var longestDatagram = Int.max
 
+    /// Whether more may happen to a datagram than to be lost or late.
+    var isDisturbing: Bool { reorder > 0 || duplication > 0 || corruption > 0 || truncation > 0 }
+
     public init(latency: Interval = .microseconds(100), rate: Double? = nil, queueLimit: Int = 1 << 20, loss: Loss = .none) {
         self.latency = latency
         self.rate = rate
@@ -37,14 +41,18 @@ public struct LinkModel: Sendable {
 
 /// One direction of one node's connection, with what the model needs to remember.
 struct Link {
-    var model: LinkModel
     var isUp = true
-    /// Packet kinds of which the next so many are dropped: for losing exactly one ANNOUNCE, END, NCF and so on.
-    var dropNext: [PacketKind: Int] = [:]
     private var isBad = false
+    /// Datagrams that come through before the next one that random loss takes; nil until it is drawn.
+    private var untilLoss: Int?
     private var freeAt = Instant.zero
     private(set) var dropped: UInt64 = 0
     private(set) var carriedBytes: UInt64 = 0
+    /// Packet kinds of which the next so many are dropped: for losing exactly one ANNOUNCE, END, NCF and so on.
+    var dropNext: [PacketKind: Int] = [:]
+    var model: LinkModel {
+        didSet { untilLoss = nil }
+    }
 
     init(model: LinkModel) { self.model = model }
 
@@ -73,6 +81,27 @@ struct Link {
         return isLost
     }
 
+    /// Which packets of a train come through, of those whose bit is set. Mostly all of them do, and nothing is drawn for each.
+    mutating func survivors(of mask: UInt64, using random: inout RandomSource, length: (Int) -> Int) -> UInt64 {
+        if dropNext.isEmpty, model.longestDatagram == .max {
+            if case .none = model.loss { return mask }
+            if case .random(let probability) = model.loss {
+                let left = untilLoss ?? random.runLength(probability: probability)
+                let count = mask.nonzeroBitCount
+                untilLoss = left >= count ? left - count : left
+                if left >= count { return mask }
+            }
+        }
+        var left: UInt64 = 0
+        var rest = mask
+        while rest != 0 {
+            let packet = rest.trailingZeroBitCount
+            rest &= rest - 1
+            if !loses(kind: .data, length: length(packet), using: &random) { left |= 1 << UInt64(packet) }
+        }
+        return left
+    }
+
     private mutating func drops(kind: PacketKind?, length: Int, using random: inout RandomSource) -> Bool {
         if length > model.longestDatagram { return true }
         if let kind, let left = dropNext[kind], left > 0 {
@@ -81,7 +110,11 @@ struct Link {
         }
         switch model.loss {
         case .none: return false
-        case .random(let probability): return random.chance(probability)
+        case .random(let probability):
+            // As many draws as losses, not as datagrams.
+            let left = untilLoss ?? random.runLength(probability: probability)
+            untilLoss = left == 0 ? nil : left - 1
+            return left == 0
         case .gilbertElliott(let toBad, let toGood, let lossGood, let lossBad):
             isBad = isBad ? !random.chance(toGood) : random.chance(toBad)
             return random.chance(isBad ? lossBad : lossGood)
@@ -89,12 +122,12 @@ struct Link {
     }
 }
 
-/// What travels: control packets as they are, DATA as headers with fingerprints for payload. Indirect, since one
-/// multicast train waits at thousands of nodes at once.
-indirect enum Payload {
-    case bytes([UInt8])
-    /// The packets of a batch whose bit is set in `mask`, with the record that says what their payload is.
-    case batch(DataBatch, record: ChunkRecord, mask: UInt64)
-    /// One damaged or forged DATA packet: its real bytes, and the fingerprint that its payload now has.
-    case packet([UInt8], fingerprint: UInt64)
+extension RandomSource {
+    /// How often in a row something of this probability (0...1) does not happen.
+    mutating func runLength(probability: Double) -> Int {
+        if probability >= 1 { return 0 }
+        guard probability > 0 else { return .max }
+        // 1 less a number below 1 is above 0.
+        return Int(min(1e18, Double.log(1 - uniform()) / Double.log(onePlus: -probability)))
+    }
 }

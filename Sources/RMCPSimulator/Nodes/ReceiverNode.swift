@@ -39,35 +39,49 @@ struct ReceiverNode {
     /// A class, so that engines are driven in place and never copied.
     final class Session {
         var engine: ReceiverEngine
-        let announce: Announce
+        let id: SessionID
+        /// The name under which the bundle lies on disk.
+        let diskName: String
         var buffers: SlotBuffers
         var isCommitted = false
+        /// It was taken off the books.
+        var isOver = false
 
         init(engine: ReceiverEngine, announce: Announce) {
             self.engine = engine
-            self.announce = announce
+            id = announce.session
+            diskName = ReceiverNode.diskName(announce)
             buffers = SlotBuffers(chunkLength: announce.chunkLength)
         }
 
         /// Asks the engine where it is: reading a class's property copies it first, all of it.
         func inPlace<Answer>(_ body: (inout ReceiverEngine) -> Answer) -> Answer { body(&engine) }
+
+        func take(_ train: Train, mask: UInt64, from source: SocketAddress, at clock: Instant) {
+            train.forEachPacket(of: mask) { header, data, length, fingerprint in
+                if let placement = engine.handle(data, header, length: length, from: source, at: clock) {
+                    place(fingerprint, placement)
+                }
+            }
+        }
+
+        func place(_ fingerprint: UInt64, _ placement: Placement) {
+            buffers.place(fingerprint, slot: placement.slot, packet: placement.offset / Int(inPlace { $0.announce.payloadLength }))
+        }
     }
 
     struct Queued {
         var payload: Payload
         var source: SocketAddress
+        var timeToLive: UInt8?
         var bytes: Int
     }
 
-    let host: ReceiverHostModel
-    let configuration: Configuration
-    var disk: SimulatedDisk
-    var directory: SessionDirectory
-    var sessions: [UInt32: Session] = [:]
-    /// Tags in the order in which sessions began: dictionaries have none that replays.
-    var order: [UInt32] = []
+    // What every datagram touches comes first.
     /// False while the process is not running.
     var isRunning = true
+    /// In the order in which they began; hardly ever more than one.
+    var sessions: [Session] = []
     /// Counts lives: what was scheduled for an earlier one is void.
     var life = 0
     /// No reading from the socket before this.
@@ -78,21 +92,30 @@ struct ReceiverNode {
     var socketBytes = 0
     var busyUntil = Instant.zero
     var overflowed: UInt64 = 0
+    let host: ReceiverHostModel
+
+    let configuration: SharedConfiguration
+    var disk: SimulatedDisk
+    var directory: SessionDirectory
 
     // What the checkers read.
     var completed: [SessionID: Instant] = [:]
     var failed: [SessionID: ReceiverState] = [:]
     var refusals: [SessionRefusal] = []
-    var joinedAt: [SessionID: Instant] = [:]
     var keptChunks = 0
     var counters = ReceiverCounters()
     var fetchedBytes: UInt64 = 0
 
-    init(host: ReceiverHostModel, configuration: Configuration, trustedKeys: Set<PublicKey>) {
+    init(host: ReceiverHostModel, configuration: SharedConfiguration, trustedKeys: Set<PublicKey>) {
         self.host = host
         self.configuration = configuration
         disk = SimulatedDisk(model: host.disk)
-        directory = Self.makeDirectory(host: host, configuration: configuration, trustedKeys: trustedKeys)
+        directory = Self.makeDirectory(host: host, configuration: configuration.value, trustedKeys: trustedKeys)
+    }
+
+    func session(_ tag: UInt32) -> Session? {
+        for session in sessions where session.id.tag == tag { return session }
+        return nil
     }
 
     static func makeDirectory(
@@ -105,20 +128,20 @@ struct ReceiverNode {
     }
 
     /// Takes a train of datagrams into the socket's buffer; what does not fit is lost and counted.
-    mutating func enqueue(_ payload: Payload, from source: SocketAddress, bytes: Int, datagrams: Int) {
-        guard socketBytes + bytes <= host.socketBuffer else {
+    mutating func enqueue(_ item: Queued, datagrams: Int) {
+        guard socketBytes + item.bytes <= host.socketBuffer else {
             overflowed += UInt64(datagrams)
             return
         }
-        socketBytes += bytes
-        socket.append(Queued(payload: payload, source: source, bytes: bytes))
+        socketBytes += item.bytes
+        socket.append(item)
     }
 
     /// Kills the process: only the disk is left.
     mutating func kill(using random: inout RandomSource) {
         isRunning = false
         life += 1
-        for tag in order { retire(tag) }
+        for session in sessions { retire(session) }
         socket.removeAll()
         socketBytes = 0
         disk.tear(using: &random)
@@ -127,14 +150,14 @@ struct ReceiverNode {
     mutating func restart(trustedKeys: Set<PublicKey>) {
         isRunning = true
         life += 1
-        directory = Self.makeDirectory(host: host, configuration: configuration, trustedKeys: trustedKeys)
+        directory = Self.makeDirectory(host: host, configuration: configuration.value, trustedKeys: trustedKeys)
     }
 
     /// Takes a session off the books and adds up what it counted.
-    mutating func retire(_ tag: UInt32) {
-        guard let session = sessions.removeValue(forKey: tag) else { return }
-        order.removeAll { $0 == tag }
-        let last = session.engine.counters
+    mutating func retire(_ session: Session) {
+        session.isOver = true
+        sessions.removeAll { $0 === session }
+        let last = session.inPlace { $0.counters }
         counters.naksSent += last.naksSent
         counters.parentChanges += last.parentChanges
         counters.naksSuppressed += last.naksSuppressed

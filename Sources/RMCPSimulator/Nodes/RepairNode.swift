@@ -9,6 +9,8 @@ struct RepairNode {
         var buffers: SlotBuffers
         /// Chunks whose bytes are in memory: sending any other is the engine's mistake.
         var resident: Set<UInt32> = []
+        /// It was taken off the books.
+        var isOver = false
 
         init(engine: RepairEngine, announce: Announce) {
             self.engine = engine
@@ -18,6 +20,10 @@ struct RepairNode {
 
         /// Asks the engine where it is: reading a class's property copies it first, all of it.
         func inPlace<Answer>(_ body: (inout RepairEngine) -> Answer) -> Answer { body(&engine) }
+
+        func place(_ fingerprint: UInt64, _ placement: Placement) {
+            buffers.place(fingerprint, slot: placement.slot, packet: placement.offset / Int(inPlace { $0.payloadLength }))
+        }
     }
 
     /// What the cache holds of a session.
@@ -33,9 +39,8 @@ struct RepairNode {
     let configuration: Configuration
     let trustedKeys: Set<PublicKey>
     var directory: SessionDirectory
-    var sessions: [UInt32: Session] = [:]
-    /// Tags in the order in which sessions began.
-    var order: [UInt32] = []
+    /// In the order in which they began.
+    var sessions: [Session] = []
     var isRunning = true
     var life = 0
     var cache: [SessionID: Cached] = [:]
@@ -69,7 +74,7 @@ struct RepairNode {
     mutating func kill(cache fate: CacheFate, using random: inout RandomSource) {
         isRunning = false
         life += 1
-        for tag in order { retire(tag) }
+        for session in sessions { retire(session) }
         for session in cache.keys.sorted(by: { ($0.high, $0.low) < ($1.high, $1.low) }) {
             switch fate {
             case .kept: break
@@ -88,9 +93,11 @@ struct RepairNode {
         directory = Self.makeDirectory(configuration, trustedKeys)
     }
 
-    mutating func retire(_ tag: UInt32) {
-        sessions[tag] = nil
-        order.removeAll { $0 == tag }
+    func session(_ tag: UInt32) -> Session? { sessions.first { $0.announce.session.tag == tag } }
+
+    mutating func retire(_ session: Session) {
+        session.isOver = true
+        sessions.removeAll { $0 === session }
     }
 }
 

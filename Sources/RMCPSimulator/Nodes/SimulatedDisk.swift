@@ -19,23 +19,29 @@ public struct DiskModel: Sendable {
     }
 }
 
-/// What is on one receiver's disk: partial bundles by name and key, and finished ones.
+/// What is on one receiver's disk: partial bundles by name and key, and finished ones. A chunk is stood for by 64 bits of its
+/// digest, since there are a hundred thousand disks.
 struct SimulatedDisk {
     struct Partial {
-        /// What the journal says is there, and what is there: different where a write was torn.
-        var journal: [UInt32: Digest] = [:]
-        var bytes: [UInt32: Digest] = [:]
-        var identities: [SessionID: UInt32] = [:]
+        let name: String
+        /// What the journal says is there, and what is there, by chunk: different where a write was torn. 0 is nothing, or
+        /// zeros.
+        var journal: [UInt64] = []
+        var bytes: [UInt64] = []
+        var identities: [(session: SessionID, identity: UInt32)] = []
     }
 
     let model: DiskModel
-    private(set) var partials: [String: Partial] = [:]
-    /// Content digests of finished bundles by name, chunk by chunk.
-    private(set) var finished: [String: [Digest]] = [:]
+    private var partials: [Partial] = []
+    /// Finished bundles by name, chunk by chunk.
+    private var finished: [(name: String, chunks: [UInt64])] = []
     private var freeAt = Instant.zero
     private var written: UInt64 = 0
 
     init(model: DiskModel) { self.model = model }
+
+    /// What stands for a chunk's content.
+    static func mark(_ digest: Digest) -> UInt64 { digest.value.a }
 
     /// When work on `bytes` bytes that is queued now is done.
     mutating func schedule(bytes: Int, at now: Instant) -> Instant {
@@ -43,41 +49,72 @@ struct SimulatedDisk {
         return freeAt
     }
 
+    private func index(of name: String) -> Int? { partials.firstIndex { $0.name == name } }
+
+    private mutating func indexForWriting(_ name: String) -> Int {
+        if let known = index(of: name) { return known }
+        partials.append(Partial(name: name))
+        return partials.count - 1
+    }
+
     /// The id that a receiver drew for a session, kept so that it outlives the process.
     mutating func identity(_ name: String, in session: SessionID, drawn: UInt32) -> UInt32 {
-        if let known = partials[name]?.identities[session] { return known }
-        partials[name, default: Partial()].identities[session] = drawn
+        let index = indexForWriting(name)
+        if let known = partials[index].identities.first(where: { $0.session == session }) { return known.identity }
+        partials[index].identities.append((session, drawn))
         return drawn
     }
 
-    func journalled(_ name: String, chunk: UInt32) -> Digest? { partials[name]?.journal[chunk] }
-    func bytes(_ name: String, chunk: UInt32) -> Digest? { partials[name]?.bytes[chunk] }
-    func hasPartial(_ name: String) -> Bool { !(partials[name]?.journal.isEmpty ?? true) }
+    private static func chunk(_ chunk: UInt32, of marks: [UInt64]?) -> UInt64 {
+        guard let marks, Int(chunk) < marks.count else { return 0 }
+        return marks[Int(chunk)]
+    }
+
+    private static func set(_ chunk: UInt32, of marks: inout [UInt64], to mark: UInt64) {
+        while marks.count <= Int(chunk) { marks.append(0) }
+        marks[Int(chunk)] = mark
+    }
+
+    func isJournalled(_ name: String, chunk: UInt32, as digest: Digest) -> Bool {
+        Self.chunk(chunk, of: index(of: name).map { partials[$0].journal }) == Self.mark(digest)
+    }
+    func holds(_ name: String, chunk: UInt32, as digest: Digest) -> Bool {
+        Self.chunk(chunk, of: index(of: name).map { partials[$0].bytes }) == Self.mark(digest)
+    }
+    func hasPartial(_ name: String) -> Bool { index(of: name).map { !partials[$0].journal.isEmpty } ?? false }
 
     /// False when the disk breaks at this write.
     mutating func write(_ name: String, chunk: UInt32, digest: Digest, length: UInt32) -> Bool {
         written += UInt64(length)
         guard written <= model.failsAfter else { return false }
-        partials[name, default: Partial()].journal[chunk] = digest
-        partials[name, default: Partial()].bytes[chunk] = digest
+        let index = indexForWriting(name)
+        Self.set(chunk, of: &partials[index].journal, to: Self.mark(digest))
+        Self.set(chunk, of: &partials[index].bytes, to: Self.mark(digest))
         return true
     }
 
     mutating func zero(_ name: String, chunks: Range<UInt32>) {
-        for chunk in chunks { partials[name, default: Partial()].bytes[chunk] = .zero }
+        let index = indexForWriting(name)
+        for chunk in chunks { Self.set(chunk, of: &partials[index].bytes, to: 0) }
     }
 
+    /// Chunks of a finished bundle.
+    func presented(_ name: String) -> [UInt64] { finished.first { $0.name == name }?.chunks ?? [] }
+
     mutating func commit(_ name: String, chunkCount: UInt32) {
-        let bytes = partials.removeValue(forKey: name)?.bytes ?? [:]
-        finished[name] = (0..<chunkCount).map { bytes[$0] ?? .zero }
+        var chunks = index(of: name).map { partials.remove(at: $0).bytes } ?? []
+        if chunks.count < Int(chunkCount) { chunks.append(contentsOf: repeatElement(0, count: Int(chunkCount) - chunks.count)) }
+        chunks.removeSubrange(Int(chunkCount)...)
+        finished.removeAll { $0.name == name }
+        finished.append((name, chunks))
     }
 
     /// The process was killed in the middle of its writes.
     mutating func tear(using random: inout RandomSource) {
         guard model.tornShare > 0 else { return }
-        for name in partials.keys.sorted() {
-            for chunk in (partials[name]?.journal.keys.sorted() ?? []) where random.chance(model.tornShare) {
-                partials[name]?.bytes[chunk] = Digest(Hash.wide(0x70A4, UInt64(chunk)))
+        for partial in partials.indices {
+            for chunk in partials[partial].journal.indices where partials[partial].journal[chunk] != 0 && random.chance(model.tornShare) {
+                partials[partial].bytes[chunk] = Hash.mix(0x70A4, UInt64(chunk))
             }
         }
     }

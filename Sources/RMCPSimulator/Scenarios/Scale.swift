@@ -3,7 +3,12 @@ public import RMCPProtocol
 /// One transfer to many: a sender, repair nodes in a subnet each, and receivers spread evenly over the subnets. Not one
 /// of the scenarios, since it is about what a run costs and what the sender hears, and takes minutes.
 public struct Scale: Sendable {
+    /// Those that receivers are below.
     public var repairNodes: Int
+    /// Those right below the sender, with further levels between both where one would have more than `fanOut` child nodes; 0 for
+    /// one level, all right below the sender.
+    public var topNodes: Int
+    public var fanOut: Int
     public var receivers: Int
     public var chunks: Int
     public var chunkLength: UInt32
@@ -14,10 +19,12 @@ public struct Scale: Sendable {
     public var seed: UInt64
 
     public init(
-        repairNodes: Int, receivers: Int, chunks: Int = 64, chunkLength: UInt32 = 8 << 10, loss: Double = 0.01,
+        repairNodes: Int, topNodes: Int = 0, fanOut: Int = 100, receivers: Int, chunks: Int = 64, chunkLength: UInt32 = 8 << 10, loss: Double = 0.01,
         rate: UInt64 = 2_000_000, seed: UInt64 = 1
     ) {
         self.repairNodes = repairNodes
+        self.topNodes = topNodes
+        self.fanOut = max(2, fanOut)
         self.receivers = receivers
         self.chunks = chunks
         self.chunkLength = chunkLength
@@ -31,6 +38,14 @@ public struct Scale: Sendable {
     /// Receivers are started over this time, as a script that walks a list of hosts would: in so many steps.
     private static let joinTime = Interval.seconds(1)
     private static let joinSteps = 50
+
+    /// Repair nodes by level, those right below the sender first.
+    public var levels: [Int] {
+        guard repairNodes > 0, topNodes > 0 else { return [repairNodes] }
+        var levels = [repairNodes]
+        while levels[0] > topNodes * fanOut { levels.insert((levels[0] + fanOut - 1) / fanOut, at: 0) }
+        return [topNodes] + levels
+    }
 
     public func run() -> ScaleResult {
         let world = World(seed: seed)
@@ -53,21 +68,16 @@ public struct Scale: Sendable {
 
     private func build(_ world: World) {
         let configuration = configuration
-        for subnet in 1...max(1, repairNodes) {
-            world.setSubnet(subnet, link: Setting.gigabit)
-            guard repairNodes > 0 else { continue }
-            world.addRepairNode(
-                RepairNodeModel(subnet: subnet), configuration: configuration, downlink: Setting.lossy(.random(loss)),
-                egress: Setting.gigabit)
-        }
+        let firstSubnet = addRepairNodes(to: world, configuration: configuration)
         var host = ReceiverHostModel()
         host.exitsWhenDone = true
         host.readsAtOnce = true
         host.datagramRate = .infinity
+        let shared = SharedConfiguration(configuration)
         for index in 0..<receivers {
             let receiver = world.addReceiver(
-                configuration: configuration, downlink: Setting.lossy(.random(loss)), host: host,
-                subnet: index % max(1, repairNodes) + 1)
+                sharing: shared, downlink: Setting.lossy(.random(loss)), host: host,
+                subnet: index % max(1, repairNodes) + firstSubnet)
             world.setMulticast(ofReceiver: receiver, delivered: false)
         }
         for step in 0..<Self.joinSteps {
@@ -77,6 +87,42 @@ public struct Scale: Sendable {
                 }
             }
         }
+        addSender(to: world, configuration: configuration)
+    }
+
+    /// Each in a subnet of its own, one router farther from the sender than the one above it, with a region that reaches all
+    /// subnets below. Nobody is told who is above: that they find out.
+    /// - Returns: the first of the subnets where receivers are.
+    private func addRepairNodes(to world: World, configuration: Configuration) -> Int {
+        let levels = levels
+        var subnets: [Range<Int>] = []
+        for count in levels {
+            let first = subnets.last?.upperBound ?? 1
+            subnets.append(first..<first + max(1, count))
+        }
+        for (level, range) in subnets.enumerated() {
+            for subnet in range {
+                world.setSubnet(subnet, link: Setting.gigabit)
+                world.setDistance(level + 1, ofSubnet: subnet)
+                guard repairNodes > 0 else { continue }
+                var reach = subnet..<subnet + 1
+                var all = [subnet]
+                for below in subnets[(level + 1)...] {
+                    // Those whose share of the level above is in the reach so far.
+                    let above = subnets[subnets.firstIndex(of: below).map { $0 - 1 } ?? 0]
+                    func first(_ upper: Int) -> Int { below.lowerBound + (upper - above.lowerBound) * below.count / above.count }
+                    reach = first(reach.lowerBound)..<first(reach.upperBound)
+                    all += reach
+                }
+                world.addRepairNode(
+                    RepairNodeModel(subnet: subnet, reach: all), configuration: configuration, downlink: Setting.lossy(.random(loss)),
+                    egress: Setting.gigabit)
+            }
+        }
+        return subnets.last?.lowerBound ?? 1
+    }
+
+    private func addSender(to world: World, configuration: Configuration) {
         let content = SimulatedContent(seed: seed, length: UInt64(chunks) * UInt64(chunkLength), chunkLength: chunkLength)
         world.addSender(content: content, configuration: configuration, egress: Setting.gigabit)
     }

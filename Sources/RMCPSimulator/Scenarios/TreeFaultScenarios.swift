@@ -57,6 +57,28 @@ extension Scenario {
             Tree.twoLevels(world) { $0.fixedRate = 40_000_000 }
             world.after(.seconds(1.5)) { $0.killRepairNode(0) }
         },
+        Scenario("address-changes", "every receiver's address changes mid-transfer: it proves the new one, and nobody is lost") { world in
+            Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.fixedRate = 10_000_000 }
+            world.after(.seconds(1.5)) { world in for receiver in world.receivers.indices { world.changeAddress(ofReceiver: receiver) } }
+        } check: { world in
+            Expect.allComplete(world) + Tree.everybodyBelowARepairNode(world)
+        },
+        Scenario("lost-detach-answers", "a repair node comes when receivers have settled, and the sender's answers to DETACH are lost") { world in
+            Tree.build(world, subnets: 1, receivers: 6, downlink: Setting.lossy(.random(0.01))) { $0.fixedRate = 8_000_000 }
+            world.killRepairNode(0)
+            world.after(.milliseconds(900)) { world in
+                world.restartRepairNode(0)
+                for receiver in world.receivers.indices { world.drop(.acknowledgement, count: 5, ofReceiver: receiver) }
+            }
+        } check: { world in
+            Expect.allComplete(world) + Tree.everybodyBelowARepairNode(world)
+        },
+        Scenario("repair-node-crash-when-done", "a repair node dies as soon as its children are done and gone: they are not lost") { world in
+            Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.fixedRate = 50_000_000 }
+            // The other half of the receivers is under way for longer.
+            for receiver in 6..<12 { world.after(.seconds(1)) { $0.pauseReceiver(receiver, for: .seconds(2)) } }
+            poll(world, { world in world.receivers[0..<6].allSatisfy { !$0.node.completed.isEmpty } }) { $0.killRepairNode(0) }
+        },
         Scenario("late-joiner-after-sender", "a receiver comes when the sender has gone: the repair node serves it", limit: .seconds(30)) { world in
             Tree.build(world, subnets: 1, receivers: 3)
             afterSender(world) { Tree.addReceiver($0, subnet: 1) }
@@ -134,7 +156,6 @@ extension Scenario {
     }
 
     private static func makeDishonest(_ world: World, _ character: RepairNodeModel.Character) {
-        world.repairNodes[0].node = RepairNode(
-            model: RepairNodeModel(character: character, subnet: 1), configuration: Tree.configuration, trustedKeys: world.trustedKeys)
+        world.changeRepairNode(0, to: RepairNodeModel(character: character, subnet: 1), configuration: Tree.configuration)
     }
 }

@@ -81,8 +81,7 @@ enum Tree {
     /// A node whose region reaches two more subnets, which have a node each.
     static func twoLevels(_ world: World, change: (inout Configuration) -> Void = { _ in }) {
         build(world, subnets: 1, receivers: 2, downlink: Setting.lossy(.random(0.02)), change: change)
-        world.repairNodes[0].node = RepairNode(
-            model: RepairNodeModel(subnet: 1, reach: [1, 2, 3]), configuration: configuration, trustedKeys: world.trustedKeys)
+        world.changeRepairNode(0, to: RepairNodeModel(subnet: 1, reach: [1, 2, 3]), configuration: configuration)
         for subnet in 2...3 {
             world.setSubnet(subnet, link: Setting.lossy(.random(0.02)))
             addNode(world, subnet: subnet)

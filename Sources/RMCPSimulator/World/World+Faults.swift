@@ -40,6 +40,12 @@ extension World {
         receivers[index].uplink.isUp = up
     }
 
+    /// Whoever translates addresses on the way gives the receiver another one.
+    public func changeAddress(ofReceiver index: Int) {
+        log("receiver \(index): another address")
+        receivers[index].port += 1
+    }
+
     public func setEgress(ofSender index: Int, up: Bool) { senders[index].egress.isUp = up }
 
     /// A switch forgets that the receiver belongs to the group; it is let in again when it says so anew.
@@ -74,9 +80,7 @@ extension World {
     /// Somebody else's datagram reaches every receiver by the group's address.
     public func inject(_ bytes: [UInt8], fingerprint: UInt64 = 0xBAD, from source: SocketAddress = .ipv4(10, 9, 9, 9, port: 9)) {
         for index in receivers.indices where receivers[index].isMember {
-            queue.schedule(
-                .receiverArrival(index, .packet(bytes, fingerprint: fingerprint), source, bytes: bytes.count + 28, datagrams: 1),
-                at: now + .microseconds(10))
+            queue.schedule(.receiverArrival(index, .packet(bytes, fingerprint: fingerprint), source, timeToLive: nil), at: now + .microseconds(10))
         }
     }
 
@@ -109,9 +113,8 @@ extension World {
     /// Counters of all of a receiver's sessions, past and present.
     public func counters(ofReceiver index: Int) -> ReceiverCounters {
         var total = receivers[index].node.counters
-        for tag in receivers[index].node.order {
-            guard let session = receivers[index].node.sessions[tag] else { continue }
-            let counters = session.engine.counters
+        for session in receivers[index].node.sessions {
+            let counters = session.inPlace { $0.counters }
             total.naksSent += counters.naksSent
             total.parentChanges += counters.parentChanges
             total.chunksRejected += counters.chunksRejected

@@ -2,7 +2,7 @@ public import RMCPProtocol
 
 /// Repair nodes in the world: what arrives at them from above and from below, and what they send.
 extension World {
-    struct RepairSite {
+    final class RepairSite {
         var node: RepairNode
         var downlink: Link
         var uplink: Link
@@ -10,13 +10,21 @@ extension World {
         var egress: Link
         var nextWake = Instant.distantFuture
         let subnet: Int
+
+        init(node: RepairNode, downlink: Link, uplink: Link, egress: Link, subnet: Int) {
+            self.node = node
+            self.downlink = downlink
+            self.uplink = uplink
+            self.egress = egress
+            self.subnet = subnet
+        }
     }
 
     enum RepairWork {
-        case stored(slot: Int, chunk: UInt32, record: ChunkRecord)
-        case rejected(slot: Int, chunk: UInt32)
-        case checked(chunk: UInt32, record: ChunkRecord)
-        case restored(chunk: UInt32, record: ChunkRecord)
+        case stored(slot: Int32, chunk: UInt32)
+        case rejected(slot: Int32, chunk: UInt32)
+        case checked(chunk: UInt32)
+        case restored(chunk: UInt32)
         case fetched(chunk: UInt32)
     }
 
@@ -31,8 +39,14 @@ extension World {
             RepairSite(
                 node: node, downlink: Link(model: downlink), uplink: Link(model: uplink), egress: Link(model: egress),
                 subnet: model.subnet))
-        noteRepairNode(repairNodes.count - 1, inSubnet: model.subnet)
+        noteRepairNode(repairNodes.count - 1, model)
         return repairNodes.count - 1
+    }
+
+    /// Before the run: the same node with another model in the same subnet.
+    public func changeRepairNode(_ index: Int, to model: RepairNodeModel, configuration: Configuration) {
+        repairNodes[index].node = RepairNode(model: model, configuration: configuration, trustedKeys: trustedKeys)
+        noteReach(of: index, model)
     }
 
     static func address(ofRepairNode index: Int) -> SocketAddress {
@@ -42,62 +56,79 @@ extension World {
     // MARK: Arrivals
 
     func arriveAtRepairNode(_ index: Int, _ payload: Payload, from source: SocketAddress, timeToLive: UInt8?) {
-        guard repairNodes[index].node.isRunning else { return }
-        forEachDatagram(of: payload) { bytes, fingerprint in
-            guard let header = try? PacketHeader(of: bytes) else { return }
-            if let session = repairNodes[index].node.sessions[header.sessionTag] {
-                switch header.kind {
-                case .nak, .status, .attach, .detach: session.engine.handle(child: bytes, from: source, at: now)
-                case .announce where session.inPlace({ $0.upstream == nil }):
-                    session.engine.handleAnnounce(from: source, transmitter: header.transmitter, at: now)
-                default:
-                    if let placement = session.engine.handle(upstream: bytes, from: source, timeToLive: timeToLive, at: now) {
-                        let packet = placement.offset / Int(session.inPlace { $0.payloadLength })
-                        session.buffers.place(fingerprint, slot: placement.slot, packet: packet)
+        switch payload {
+        case .train(let train, let mask):
+            if let session = repairNodes[index].node.session(train.batch.sessionTag) {
+                train.forEachPacket(of: mask) { header, data, length, fingerprint in
+                    if let placement = session.engine.handle(upstream: data, header, length: length, from: source, at: now) {
+                        session.place(fingerprint, placement)
                     }
                 }
-            } else {
-                judge(bytes, header: header, source: source, at: index)
             }
+        case .control(let datagram):
+            guard let (header, packet) = datagram.packet else { return }
+            if let session = repairNodes[index].node.session(header.sessionTag) {
+                take(datagram, header, packet, of: session, from: source, timeToLive: timeToLive)
+            } else {
+                judge(datagram, header: header, source: source, at: index)
+            }
+        // Nobody damages what goes to repair nodes.
+        case .packet: break
         }
         driveRepairNode(index)
     }
 
-    private func judge(_ bytes: RawSpan, header: PacketHeader, source: SocketAddress, at index: Int) {
+    private func take(
+        _ datagram: ControlDatagram, _ header: PacketHeader, _ packet: Packet, of session: RepairNode.Session, from source: SocketAddress,
+        timeToLive: UInt8?
+    ) {
+        let bytes = datagram.bytes
+        switch header.kind {
+        case .nak, .status, .attach, .detach: unsafe session.engine.handle(child: bytes.span.bytes, from: source, at: now)
+        case .announce where session.inPlace({ $0.upstream == nil }):
+            session.engine.handleAnnounce(from: source, transmitter: header.transmitter, at: now)
+        default: session.engine.handle(upstream: packet, header, length: datagram.bytes.count, from: source, timeToLive: timeToLive, at: now)
+        }
+    }
+
+    private func judge(_ datagram: ControlDatagram, header: PacketHeader, source: SocketAddress, at index: Int) {
         // Its own region's ANNOUNCEs come back to it.
         guard source != Self.address(ofRepairNode: index) else { return }
-        let sessions = repairNodes[index].node.sessions
-        let verdict = repairNodes[index].node.directory.judge(bytes, at: now) { sessions[$0.tag]?.engine.upstream?.lastHeardFromSender }
-        guard case .accept(let announce, let superseded) = verdict, case .announce(_, let signature)? = try? Packet.parse(bytes).1 else { return }
-        if let superseded { repairNodes[index].node.retire(superseded.tag) }
-        let tag = announce.session.tag
-        if repairNodes[index].node.sessions[tag] == nil { openSession(announce, signature, at: index) }
-        repairNodes[index].node.sessions[tag]?.engine.handleAnnounce(from: source, transmitter: header.transmitter, at: now)
+        let node = repairNodes[index].node
+        let bytes = datagram.bytes
+        let verdict = unsafe repairNodes[index].node.directory.judge(bytes.span.bytes, at: now) { id in
+            node.session(id.tag)?.inPlace { $0.upstream?.lastHeardFromSender }
+        }
+        guard case .accept(let announce, let superseded) = verdict, case .announce(_, let signature)? = datagram.packet?.body else { return }
+        if let superseded, let session = node.session(superseded.tag) { repairNodes[index].node.retire(session) }
+        let session = node.session(announce.session.tag) ?? openSession(announce, signature, at: index)
+        session.engine.handleAnnounce(from: source, transmitter: header.transmitter, at: now)
     }
 
     /// Makes the engine, and tells it of what the cache has.
-    private func openSession(_ announce: Announce, _ signature: Signature, at index: Int) {
+    @discardableResult
+    private func openSession(_ announce: Announce, _ signature: Signature, at index: Int) -> RepairNode.Session {
         let node = repairNodes[index].node
         log("repair node \(index): \(announce.name)")
         let engine = RepairEngine(
             identity: UInt32.random(in: 1...(.max), using: &random), announce: announce, signature: signature, mode: node.model.mode,
-            configuration: node.configuration,
+            configuration: node.configuration, expectsOthers: hearsRepairNode(inSubnet: node.model.subnet, except: index),
             verifier: SimulatedVerifier(), digest: SimulatedDigest(), seed: random.next(), at: now)
         let session = RepairNode.Session(engine: engine, announce: announce)
-        repairNodes[index].node.sessions[announce.session.tag] = session
-        repairNodes[index].node.order.append(announce.session.tag)
+        repairNodes[index].node.sessions.append(session)
         guard let cached = node.cache[announce.session] else {
             repairNodes[index].node.cache[announce.session] = RepairNode.Cached(
                 announce: announce, signature: signature)
-            return
+            return session
         }
         for datagram in cached.table where !session.engine.restore(datagram, at: now) {
             violations.append("repair node \(index) kept a page that is not authentic")
         }
         for chunk in cached.chunks.keys.sorted() {
-            guard let record = session.engine.record(of: chunk) else { continue }
-            schedule(.restored(chunk: chunk, record: record), bytes: Int(record.encodedLength), session: announce.session, at: index)
+            guard let record = session.inPlace({ $0.record(of: chunk) }) else { continue }
+            schedule(.restored(chunk: chunk), bytes: Int(record.encodedLength), session: session, at: index)
         }
+        return session
     }
 
     /// Sessions that the cache has are served again without anybody above.
@@ -112,11 +143,11 @@ extension World {
     // MARK: Driving
 
     func driveRepairNode(_ index: Int) {
-        guard repairNodes[index].node.isRunning else { return }
+        let site = repairNodes[index]
+        guard site.node.isRunning else { return }
         var next = Instant.distantFuture
-        for tag in repairNodes[index].node.order {
-            guard let session = repairNodes[index].node.sessions[tag] else { continue }
-            if let due = session.inPlace({ $0.pollTimeout(at: now) }), due <= now { session.engine.handleTimeout(at: now) }
+        for session in site.node.sessions {
+            if let due = session.engine.pollTimeout(at: now), due <= now { session.engine.handleTimeout(at: now) }
             for _ in 0..<4 {
                 handleRepairEvents(session, at: index)
                 while let (bytes, parent) = session.engine.pollUpstream(at: now) { sendUp(bytes, to: parent, from: index) }
@@ -128,16 +159,16 @@ extension World {
                 if sent == 0 { break }
             }
             if session.inPlace({ $0.downstream.isFinished }) {
-                repairNodes[index].node.retire(tag)
-            } else if let due = session.inPlace({ $0.pollTimeout(at: now) }) {
+                site.node.retire(session)
+            } else if let due = session.engine.pollTimeout(at: now) {
                 next = min(next, due)
             }
         }
         guard next < .distantFuture else { return }
         let time = max(next, now + .microseconds(1))
-        guard time < repairNodes[index].nextWake || repairNodes[index].nextWake <= now else { return }
-        repairNodes[index].nextWake = time
-        queue.schedule(.repairWake(index, life: repairNodes[index].node.life), at: time)
+        guard time < site.nextWake || site.nextWake <= now else { return }
+        site.nextWake = time
+        queue.schedule(.repairWake(index, life: site.node.life), at: time)
     }
 
     private func handleRepairEvents(_ session: RepairNode.Session, at index: Int) {
@@ -147,7 +178,7 @@ extension World {
             case .keep(let datagram): repairNodes[index].node.cache[id]?.table.append(datagram)
             case .upstream(let event): handle(event, of: session, at: index)
             case .downstream(.fetch(let chunk)):
-                schedule(.fetched(chunk: chunk), bytes: Int(session.announce.chunkLength), session: id, at: index)
+                schedule(.fetched(chunk: chunk), bytes: Int(session.announce.chunkLength), session: session, at: index)
             case .downstream(.release(let chunk)): session.resident.remove(chunk)
             case .downstream(let event): log("repair node \(index): \(event)")
             }
@@ -158,15 +189,15 @@ extension World {
         let id = session.announce.session
         switch event {
         case .assembled(let slot, let chunk, let record):
-            let isGood = session.buffers.holds(record, slot: slot, payloadLength: session.engine.payloadLength)
+            let isGood = session.buffers.holds(record, slot: slot, payloadLength: session.inPlace { $0.payloadLength })
             schedule(
-                isGood ? .stored(slot: slot, chunk: chunk, record: record) : .rejected(slot: slot, chunk: chunk),
-                bytes: Int(record.encodedLength), session: id, at: index)
+                isGood ? .stored(slot: Int32(slot), chunk: chunk) : .rejected(slot: Int32(slot), chunk: chunk),
+                bytes: Int(record.encodedLength), session: session, at: index)
         case .consult(let range):
             for chunk in range {
-                guard let record = session.engine.upstream?.record(of: chunk) else { continue }
+                guard let record = session.inPlace({ $0.upstream?.record(of: chunk) }) else { continue }
                 if repairNodes[index].node.cache[id]?.chunks[chunk] != nil {
-                    schedule(.checked(chunk: chunk, record: record), bytes: Int(record.encodedLength), session: id, at: index)
+                    schedule(.checked(chunk: chunk), bytes: Int(record.encodedLength), session: session, at: index)
                 } else {
                     session.engine.handle(.absent(chunk: chunk), at: now)
                 }
@@ -181,30 +212,30 @@ extension World {
         }
     }
 
-    private func schedule(_ work: RepairWork, bytes: Int, session: SessionID, at index: Int) {
-        let done = repairNodes[index].node.schedule(bytes: bytes, at: now)
-        queue.schedule(.repairWork(index, life: repairNodes[index].node.life, session, work), at: done)
+    private func schedule(_ work: RepairWork, bytes: Int, session: RepairNode.Session, at index: Int) {
+        queue.schedule(.repairWork(index, session, work), at: repairNodes[index].node.schedule(bytes: bytes, at: now))
     }
 
-    func finishRepairWork(of index: Int, session id: SessionID, _ work: RepairWork) {
-        guard let session = repairNodes[index].node.sessions[id.tag], session.announce.session == id else { return }
-        func isThere(_ chunk: UInt32, _ record: ChunkRecord) -> Bool {
-            repairNodes[index].node.cache[id]?.chunks[chunk] == record.encodedDigest
+    func finishRepairWork(of index: Int, session: RepairNode.Session, _ work: RepairWork) {
+        let id = session.announce.session
+        func record(_ chunk: UInt32) -> ChunkRecord? { session.inPlace { $0.record(of: chunk) } ?? session.inPlace { $0.upstream?.record(of: chunk) } }
+        func isThere(_ chunk: UInt32) -> Bool {
+            guard let record = record(chunk) else { return false }
+            return repairNodes[index].node.cache[id]?.chunks[chunk] == record.encodedDigest
         }
         switch work {
-        case .stored(let slot, let chunk, let record):
-            repairNodes[index].node.cache[id]?.chunks[chunk] = record.encodedDigest
+        case .stored(let slot, let chunk):
+            repairNodes[index].node.cache[id]?.chunks[chunk] = record(chunk)?.encodedDigest
             session.resident.insert(chunk)
-            session.buffers.release(slot)
-            session.engine.handle(.stored(slot: slot, chunk: chunk), at: now)
-        case .rejected(let slot, let chunk): session.engine.handle(.rejected(slot: slot, chunk: chunk), at: now)
-        case .checked(let chunk, let record):
-            session.engine.handle(isThere(chunk, record) ? .kept(chunk: chunk) : .absent(chunk: chunk), at: now)
-        case .restored(let chunk, let record):
-            if isThere(chunk, record) { session.engine.restore(chunk: chunk, at: now) }
+            session.buffers.release(Int(slot))
+            session.engine.handle(.stored(slot: Int(slot), chunk: chunk), at: now)
+        case .rejected(let slot, let chunk): session.engine.handle(.rejected(slot: Int(slot), chunk: chunk), at: now)
+        case .checked(let chunk): session.engine.handle(isThere(chunk) ? .kept(chunk: chunk) : .absent(chunk: chunk), at: now)
+        case .restored(let chunk):
+            if isThere(chunk) { session.engine.restore(chunk: chunk, at: now) }
             session.engine.endRestoring(at: now)
         case .fetched(let chunk):
-            guard let record = session.engine.record(of: chunk), isThere(chunk, record) else {
+            guard isThere(chunk) else {
                 session.engine.handle(.damaged(chunk: chunk), at: now)
                 break
             }
@@ -217,11 +248,13 @@ extension World {
     // MARK: Sending
 
     private func sendUp(_ bytes: [UInt8], to parent: SocketAddress, from index: Int) {
-        if let kind = unsafe try? PacketHeader(of: bytes.span.bytes).kind, kind == .nak { repairNodes[index].node.naksSent += 1 }
-        guard let arrival = repairNodes[index].uplink.pass(bytes: bytes.count + 28, datagrams: 1, at: now),
-            let survivor = survivors(of: .bytes(bytes), link: &repairNodes[index].uplink)
+        let site = repairNodes[index]
+        let kind = unsafe PacketHeader.kind(of: bytes.span.bytes)
+        if kind == .nak { site.node.naksSent += 1 }
+        guard let arrival = site.uplink.pass(bytes: bytes.count + 28, datagrams: 1, at: now),
+            !site.uplink.loses(kind: kind, length: bytes.count, using: &random)
         else { return }
-        deliverUp(survivor, to: parent, from: Self.address(ofRepairNode: index), at: arrival)
+        deliverUp(bytes, to: parent, from: Self.address(ofRepairNode: index), at: arrival)
     }
 
     private func send(_ transmit: Transmit, of session: RepairNode.Session, fromRepairNode index: Int) {
@@ -239,10 +272,9 @@ extension World {
             repairNodes[index].node.repairBytes += UInt64(batch.byteCount)
             var shown = record
             if character == .liar { shown.encodedDigest = Digest(Hash.wide(0x11A2, UInt64(batch.chunk))) }
-            let mask: UInt64 = batch.count == 64 ? ~0 : (1 << UInt64(batch.count)) - 1
-            (payload, destination) = (.batch(batch, record: shown, mask: mask), batch.destination)
+            (payload, destination) = (.batch(batch, record: shown), batch.destination)
         }
-        let (bytes, datagrams) = Self.size(of: payload)
+        let (bytes, datagrams) = payload.size
         guard let time = repairNodes[index].egress.pass(bytes: bytes, datagrams: datagrams, at: now),
             let surviving = survivors(of: payload, link: &repairNodes[index].egress)
         else { return }
@@ -255,20 +287,26 @@ extension World {
 
     /// A copy down the link of each member of the subnets.
     private func multicast(_ payload: Payload, toSubnets reach: [Int], from source: SocketAddress, except node: Int, at time: Instant) {
-        for receiver in receivers(inSubnets: reach) where receivers[receiver].isMember {
-            carry(payload, to: receiver, from: source, at: time)
-        }
-        for other in repairNodes(inSubnets: reach) where other != node {
-            carry(payload, toRepairNode: other, from: source, hops: 0, at: time)
+        let distance = distance(ofSubnet: repairNodes[node].subnet)
+        for subnet in reach {
+            let hops = UInt8(clamping: abs(self.distance(ofSubnet: subnet) - distance))
+            var gathering = Gathering(timeToLive: Self.timeToLive - min(hops, Self.timeToLive))
+            for receiver in receivers(inSubnet: subnet) where receivers[receiver].isMember {
+                carry(payload, to: receiver, from: source, at: time, &gathering)
+            }
+            for other in repairNodes(inSubnet: subnet) where other != node {
+                carry(payload, toRepairNode: other, from: source, timeToLive: gathering.timeToLive, at: time)
+            }
         }
     }
 
-    func carry(_ payload: Payload, toRepairNode index: Int, from source: SocketAddress, hops: UInt8, at time: Instant) {
-        let (bytes, datagrams) = Self.size(of: payload)
-        guard repairNodes[index].downlink.isUp, let arriving = survivors(of: payload, link: &repairNodes[index].downlink),
-            let arrival = repairNodes[index].downlink.pass(bytes: bytes, datagrams: datagrams, at: time)
+    func carry(_ payload: Payload, toRepairNode index: Int, from source: SocketAddress, timeToLive: UInt8?, at time: Instant) {
+        let site = repairNodes[index]
+        let (bytes, datagrams) = payload.size
+        guard site.downlink.isUp, let arriving = survivors(of: payload, link: &site.downlink),
+            let arrival = site.downlink.pass(bytes: bytes, datagrams: datagrams, at: time)
         else { return }
-        queue.schedule(.repairArrival(index, arriving, source, timeToLive: Self.timeToLive - hops), at: arrival)
+        queue.schedule(.repairArrival(index, arriving, source, timeToLive: timeToLive), at: arrival)
     }
 
     /// What multicast is sent with; hops are taken from it.
@@ -284,16 +322,19 @@ extension World {
 
     func deliverDown(_ payload: Payload, to address: SocketAddress, from source: SocketAddress, at time: Instant) {
         if let receiver = Self.receiverIndex(of: address), receiver < receivers.count {
-            carry(payload, to: receiver, from: source, at: time)
+            // What was its address before is nobody's now.
+            guard receivers[receiver].port == address.port else { return }
+            var gathering = Gathering(timeToLive: nil)
+            carry(payload, to: receiver, from: source, at: time, &gathering)
         } else if let node = repairNodeIndex(of: address) {
-            carry(payload, toRepairNode: node, from: source, hops: 0, at: time)
+            carry(payload, toRepairNode: node, from: source, timeToLive: nil, at: time)
         }
     }
 
-    func deliverUp(_ payload: Payload, to parent: SocketAddress, from source: SocketAddress, at time: Instant) {
+    func deliverUp(_ bytes: [UInt8], to parent: SocketAddress, from source: SocketAddress, at time: Instant) {
         if let node = repairNodeIndex(of: parent) {
-            queue.schedule(.repairArrival(node, payload, source, timeToLive: nil), at: time)
-        } else if parent.low >> 16 & 255 == 1, Int(parent.low & 0xFFFF) < senders.count, case .bytes(let bytes) = payload {
+            queue.schedule(.repairArrival(node, .bytes(bytes), source, timeToLive: nil), at: time)
+        } else if parent.low >> 16 & 255 == 1, Int(parent.low & 0xFFFF) < senders.count {
             queue.schedule(.senderArrival(Int(parent.low & 0xFFFF), bytes, source), at: time)
         }
     }
@@ -319,7 +360,7 @@ extension World {
 
     /// Its user stops it: it says so.
     public func stopRepairNode(_ index: Int) {
-        for tag in repairNodes[index].node.order { repairNodes[index].node.sessions[tag]?.engine.retire(at: now) }
+        for session in repairNodes[index].node.sessions { session.engine.retire(at: now) }
         driveRepairNode(index)
     }
 
@@ -330,8 +371,12 @@ extension World {
     }
 
     /// The link between a subnet and the sender: multicast passes it once for all behind it.
-    public func setSubnet(_ subnet: Int, link model: LinkModel) { subnets[subnet] = Link(model: model) }
+    public func setSubnet(_ subnet: Int, link model: LinkModel) {
+        sortedSubnets = nil
+        subnets[subnet] = Link(model: model)
+    }
     public func setSubnet(_ subnet: Int, up: Bool) {
+        sortedSubnets = nil
         if subnets[subnet] == nil { subnets[subnet] = Link(model: LinkModel()) }
         subnets[subnet]?.isUp = up
     }

@@ -55,8 +55,7 @@ extension World {
             guard senders[index].node.resident.contains(batch.chunk),
                 let record = senders[index].node.engine.record(of: batch.chunk)
             else { return violations.append("sender \(index) sends chunk \(batch.chunk) without holding it") }
-            let mask: UInt64 = batch.count == 64 ? ~0 : (1 << UInt64(batch.count)) - 1
-            let payload = Payload.batch(batch, record: record, mask: mask)
+            let payload = Payload.batch(batch, record: record)
             if case .peer(let address) = batch.destination {
                 unicast(payload, from: index, to: address)
             } else {
@@ -70,32 +69,26 @@ extension World {
     /// One copy out of the sender, then a copy down each receiver's link.
     func multicast(_ payload: Payload, from index: Int) {
         let source = Self.address(ofSender: index)
-        let (bytes, datagrams) = Self.size(of: payload)
+        let (bytes, datagrams) = payload.size
         guard let atSwitch = senders[index].egress.pass(bytes: bytes, datagrams: datagrams, at: now) else { return }
         guard let surviving = survivors(of: payload, link: &senders[index].egress) else { return }
         guard !subnets.isEmpty || !repairNodes.isEmpty else {
+            var gathering = Gathering(timeToLive: Self.timeToLive)
             for receiver in receivers.indices where receivers[receiver].isMember {
-                carry(surviving, to: receiver, from: source, at: atSwitch)
+                carry(surviving, to: receiver, from: source, at: atSwitch, &gathering)
             }
             return
         }
-        // By subnet; nil where nothing came through. Those that have no link of their own get what left the switch.
-        var arrivals: [Int: (Payload, Instant)?] = [:]
-        for subnet in subnets.keys.sorted() { arrivals.updateValue(through(subnet, surviving, at: atSwitch), forKey: subnet) }
-        // Neighbours are mostly in one subnet.
-        var last = (subnet: Int.min, arrival: Optional((surviving, atSwitch)))
-        func arrival(at subnet: Int) -> (Payload, Instant)? {
-            if last.subnet != subnet { last = (subnet, arrivals[subnet] ?? (surviving, atSwitch)) }
-            return last.arrival
-        }
-        for receiver in receivers.indices where receivers[receiver].isMember {
-            guard let (payload, time) = arrival(at: receivers[receiver].subnet) else { continue }
-            carry(payload, to: receiver, from: source, at: time)
-        }
-        for node in repairNodes.indices where repairNodes[node].node.model.mode == .repair {
-            let subnet = repairNodes[node].subnet
-            guard let (payload, time) = arrival(at: subnet) else { continue }
-            carry(payload, toRepairNode: node, from: source, hops: subnet == 0 ? 0 : 1, at: time)
+        for subnet in occupiedSubnets {
+            guard let (payload, time) = through(subnet, surviving, at: atSwitch) else { continue }
+            let hops = UInt8(clamping: distance(ofSubnet: subnet))
+            var gathering = Gathering(timeToLive: Self.timeToLive - min(hops, Self.timeToLive))
+            for receiver in self.receivers(inSubnet: subnet) where receivers[receiver].isMember {
+                carry(payload, to: receiver, from: source, at: time, &gathering)
+            }
+            for node in repairNodes(inSubnet: subnet) where repairNodes[node].node.model.mode == .repair {
+                carry(payload, toRepairNode: node, from: source, timeToLive: gathering.timeToLive, at: time)
+            }
         }
     }
 
@@ -104,13 +97,13 @@ extension World {
         guard var link = subnets[subnet] else { return (payload, time) }
         defer { subnets[subnet] = link }
         guard link.isUp, let left = survivors(of: payload, link: &link) else { return nil }
-        let (bytes, datagrams) = Self.size(of: left)
+        let (bytes, datagrams) = left.size
         guard let arrival = link.pass(bytes: bytes, datagrams: datagrams, at: time) else { return nil }
         return (left, arrival)
     }
 
     func unicast(_ payload: Payload, from index: Int, to address: SocketAddress) {
-        let (bytes, datagrams) = Self.size(of: payload)
+        let (bytes, datagrams) = payload.size
         guard let atSwitch = senders[index].egress.pass(bytes: bytes, datagrams: datagrams, at: now) else { return }
         guard let surviving = survivors(of: payload, link: &senders[index].egress) else { return }
         deliverDown(surviving, to: address, from: Self.address(ofSender: index), at: atSwitch)
@@ -122,83 +115,78 @@ extension World {
         return second >= 2 ? (second - 2) << 16 | (low & 0xFFFF) : nil
     }
 
-    static func size(of payload: Payload) -> (bytes: Int, datagrams: Int) {
-        switch payload {
-        case .bytes(let bytes), .packet(let bytes, _): return (bytes.count + 28, 1)
-        case .batch(let batch, _, let mask):
-            let count = mask.nonzeroBitCount
-            if count == batch.count { return (batch.byteCount + 28 * count, count) }
-            return (count * (DataHeader.length + Int(batch.payloadLength) + 28), count)
-        }
-    }
-
     /// What of a payload a link lets through; nil when nothing is left.
     func survivors(of payload: Payload, link: inout Link) -> Payload? {
         switch payload {
-        case .bytes(let bytes), .packet(let bytes, _):
-            let kind = unsafe try? PacketHeader(of: bytes.span.bytes).kind
+        case .control(let datagram):
+            return link.loses(kind: datagram.packet?.header.kind, length: datagram.bytes.count, using: &random) ? nil : payload
+        case .packet(let bytes, _):
+            let kind = unsafe PacketHeader.kind(of: bytes.span.bytes)
             return link.loses(kind: kind, length: bytes.count, using: &random) ? nil : payload
-        case .batch(let batch, let record, let mask):
-            if case .none = link.model.loss, link.dropNext.isEmpty, link.model.longestDatagram == .max { return payload }
-            var left: UInt64 = 0
-            for packet in 0..<batch.count where mask & (1 << UInt64(packet)) != 0 {
-                let length = DataHeader.length + batch.payloadRange(at: packet).count
-                if !link.loses(kind: .data, length: length, using: &random) { left |= 1 << UInt64(packet) }
-            }
+        case .train(let train, let mask):
+            let left = link.survivors(of: mask, using: &random) { DataHeader.length + train.batch.payloadRange(at: $0).count }
             if left == mask { return payload }
-            return left == 0 ? nil : .batch(batch, record: record, mask: left)
+            return left == 0 ? nil : .train(train, mask: left)
         }
     }
 
     /// Down one receiver's link, with everything that the link does to it.
-    func carry(_ payload: Payload, to receiver: Int, from source: SocketAddress, at time: Instant) {
-        guard receivers[receiver].downlink.isUp, let arriving = survivors(of: payload, link: &receivers[receiver].downlink)
-        else { return }
-        let model = receivers[receiver].downlink.model
-        var rest = arriving
-        if model.reorder > 0 || model.duplication > 0 || model.corruption > 0 || model.truncation > 0 {
-            rest = disturb(arriving, model: model, to: receiver, from: source, at: time)
+    func carry(_ payload: Payload, to receiver: Int, from source: SocketAddress, at time: Instant, _ gathering: inout Gathering) {
+        let site = receivers[receiver]
+        guard site.downlink.isUp, let arriving = survivors(of: payload, link: &site.downlink) else { return }
+        if site.downlink.model.isDisturbing {
+            let rest = disturb(arriving, to: receiver, from: source, timeToLive: gathering.timeToLive, at: time)
+            return deliver(rest, to: receiver, from: source, timeToLive: gathering.timeToLive, at: time, late: .zero)
         }
-        deliver(rest, to: receiver, from: source, at: time, late: .zero)
+        let (bytes, datagrams) = arriving.size
+        guard let arrival = site.downlink.pass(bytes: bytes, datagrams: datagrams, at: time) else { return }
+        if arriving.isWhole(payload) {
+            if let group = gathering.add(receiver, payload, from: source, at: arrival) { queue.schedule(.groupArrival(group), at: arrival) }
+        } else {
+            queue.schedule(.receiverArrival(receiver, arriving, source, timeToLive: gathering.timeToLive), at: arrival)
+        }
     }
 
-    func deliver(_ payload: Payload, to receiver: Int, from source: SocketAddress, at time: Instant, late: Interval) {
-        let (bytes, datagrams) = Self.size(of: payload)
+    func deliver(_ payload: Payload, to receiver: Int, from source: SocketAddress, timeToLive: UInt8?, at time: Instant, late: Interval) {
+        let (bytes, datagrams) = payload.size
         guard datagrams > 0 else { return }
         guard let arrival = receivers[receiver].downlink.pass(bytes: bytes, datagrams: datagrams, at: time) else { return }
-        queue.schedule(
-            .receiverArrival(receiver, payload, source, bytes: bytes, datagrams: datagrams), at: arrival + late)
+        queue.schedule(.receiverArrival(receiver, payload, source, timeToLive: timeToLive), at: arrival + late)
     }
 
     /// Takes single packets out of a train and sends them late, twice, damaged or short. What is left goes on.
     private func disturb(
-        _ payload: Payload, model: LinkModel, to receiver: Int, from source: SocketAddress, at time: Instant
+        _ payload: Payload, to receiver: Int, from source: SocketAddress, timeToLive: UInt8?, at time: Instant
     ) -> Payload {
+        let model = receivers[receiver].downlink.model
+        func deliver(_ payload: Payload, late: Interval = .zero) {
+            self.deliver(payload, to: receiver, from: source, timeToLive: timeToLive, at: time, late: late)
+        }
         switch payload {
-        case .bytes(let bytes):
-            if random.chance(model.duplication) { deliver(payload, to: receiver, from: source, at: time, late: .zero) }
-            if let damaged = damage(bytes, model: model) { return .bytes(damaged.0) }
+        case .control(let datagram):
+            if random.chance(model.duplication) { deliver(payload) }
+            if let damaged = damage(datagram.bytes, model: model) { return .bytes(damaged.0) }
             if random.chance(model.reorder) {
-                deliver(payload, to: receiver, from: source, at: time, late: random.interval(upTo: model.reorderDelay))
+                deliver(payload, late: random.interval(upTo: model.reorderDelay))
                 return .bytes([])
             }
             return payload
         case .packet: return payload
-        case .batch(let batch, let record, var mask):
-            for packet in 0..<batch.count where mask & (1 << UInt64(packet)) != 0 {
+        case .train(let train, var mask):
+            for packet in 0..<train.batch.count where mask & (1 << UInt64(packet)) != 0 {
                 let bit: UInt64 = 1 << UInt64(packet)
-                let single = Payload.batch(batch, record: record, mask: bit)
-                if random.chance(model.duplication) { deliver(single, to: receiver, from: source, at: time, late: .zero) }
-                if let (bytes, flips) = damage(materialise(batch, packet: packet), model: model) {
-                    let fingerprint = SimulatedContent.fingerprint(of: record, packet: Int(batch[packet])) ^ flips
-                    deliver(.packet(bytes, fingerprint: fingerprint), to: receiver, from: source, at: time, late: .zero)
+                let single = Payload.train(train, mask: bit)
+                if random.chance(model.duplication) { deliver(single) }
+                if let (bytes, flips) = damage(train.materialise(packet: packet), model: model) {
+                    let fingerprint = SimulatedContent.fingerprint(of: train.record, packet: Int(train.batch[packet])) ^ flips
+                    deliver(.packet(bytes, fingerprint: fingerprint))
                     mask &= ~bit
                 } else if random.chance(model.reorder) {
-                    deliver(single, to: receiver, from: source, at: time, late: random.interval(upTo: model.reorderDelay))
+                    deliver(single, late: random.interval(upTo: model.reorderDelay))
                     mask &= ~bit
                 }
             }
-            return .batch(batch, record: record, mask: mask)
+            return .train(train, mask: mask)
         }
     }
 

@@ -13,24 +13,23 @@ public final class World {
         case senderWake(Int)
         case senderWork(Int, SenderNode.Work)
         case senderArrival(Int, [UInt8], SocketAddress)
-        case receiverArrival(Int, Payload, SocketAddress, bytes: Int, datagrams: Int)
+        case receiverArrival(Int, Payload, SocketAddress, timeToLive: UInt8?)
+        case groupArrival(GroupArrival)
         case repairArrival(Int, Payload, SocketAddress, timeToLive: UInt8?)
         case repairWake(Int, life: Int)
-        // Indirect where a record would make every event large.
-        indirect case repairWork(Int, life: Int, SessionID, RepairWork)
+        case repairWork(Int, RepairNode.Session, RepairWork)
         case receiverRead(Int, life: Int)
         case receiverWake(Int, life: Int)
-        indirect case storage(Int, life: Int, SessionID, StorageResult)
+        case storage(Int, ReceiverNode.Session, StorageResult)
         case action(Int)
     }
 
     enum StorageResult {
-        case stored(slot: Int, chunk: UInt32, record: ChunkRecord)
-        case rejected(slot: Int, chunk: UInt32)
-        case checked(chunk: UInt32, record: ChunkRecord)
+        case stored(slot: Int32, chunk: UInt32)
+        case rejected(slot: Int32, chunk: UInt32)
+        case checked(chunk: UInt32)
         case zeroed(Range<UInt32>)
-        case committed(EndOfTable)
-        case failed(ReceiverState)
+        case committed(chunkCount: UInt32)
     }
 
     public let seed: UInt64
@@ -44,8 +43,13 @@ public final class World {
     /// Who is where, in the order of indices: a region's multicast costs what its subnets hold, not what the world does.
     private var receiversOfSubnet: [Int: [Int]] = [:]
     private var repairNodesOfSubnet: [Int: [Int]] = [:]
+    /// Repair nodes whose region reaches a subnet.
+    private var nodesReaching: [Int: [Int]] = [:]
+    /// Routers between a subnet and the senders, where that is not one.
+    private var distances: [Int: Int] = [:]
     /// Links between subnets and the senders, which are in subnet 0; those without a model neither lose nor delay.
     var subnets: [Int: Link] = [:]
+    var sortedSubnets: [Int]?
     var actions: [(World) -> Void] = []
     var contents: [SessionID: SimulatedContent] = [:]
     /// What must never happen, and did.
@@ -54,8 +58,8 @@ public final class World {
     public var trace: ((String) -> Void)?
     /// Changes with everything that happens, and when: two runs with the same hash were the same run.
     public private(set) var traceHash: UInt64
+    /// What is multicast counts at each node that it comes to.
     public private(set) var eventCount = 0
-    private var scratch = [UInt8](repeating: 0, count: 16_384)
     private var spins = 0
     /// The receiver that was last seen to be at work: while it is, the run is not over, whoever else is.
     private var busyReceiver = 0
@@ -69,16 +73,26 @@ public final class World {
         var feedback = FeedbackMeter()
     }
 
-    struct ReceiverSite {
-        var node: ReceiverNode
-        var downlink: Link
-        var uplink: Link
+    /// A class, so that one of a hundred thousand is worked on where it is.
+    final class ReceiverSite {
         var isMember = true
         /// False while the network does not deliver multicast to it, whatever it joins.
         var mayJoin = true
-        var nextWake = Instant.distantFuture
         var isReading = false
+        var nextWake = Instant.distantFuture
         let subnet: Int
+        var node: ReceiverNode
+        var downlink: Link
+        var uplink: Link
+        /// Another one after its address has changed.
+        var port: UInt16 = World.receiverPort
+
+        init(node: ReceiverNode, downlink: Link, uplink: Link, subnet: Int) {
+            self.node = node
+            self.downlink = downlink
+            self.uplink = uplink
+            self.subnet = subnet
+        }
     }
 
     public init(seed: UInt64) {
@@ -120,22 +134,49 @@ public final class World {
         configuration: Configuration, downlink: LinkModel = LinkModel(), uplink: LinkModel = LinkModel(),
         host: ReceiverHostModel = ReceiverHostModel(), subnet: Int = 0
     ) -> Int {
+        addReceiver(sharing: SharedConfiguration(configuration), downlink: downlink, uplink: uplink, host: host, subnet: subnet)
+    }
+
+    /// The same for one of many.
+    @discardableResult
+    public func addReceiver(
+        sharing configuration: SharedConfiguration, downlink: LinkModel = LinkModel(), uplink: LinkModel = LinkModel(),
+        host: ReceiverHostModel = ReceiverHostModel(), subnet: Int = 0
+    ) -> Int {
         let node = ReceiverNode(host: host, configuration: configuration, trustedKeys: trustedKeys)
         receivers.append(ReceiverSite(node: node, downlink: Link(model: downlink), uplink: Link(model: uplink), subnet: subnet))
+        if receiversOfSubnet[subnet] == nil { sortedSubnets = nil }
         receiversOfSubnet[subnet, default: []].append(receivers.count - 1)
         return receivers.count - 1
     }
 
-    func noteRepairNode(_ index: Int, inSubnet subnet: Int) { repairNodesOfSubnet[subnet, default: []].append(index) }
-
-    /// Indices of all receivers in the subnets, ascending: the order decides who draws which random number.
-    func receivers(inSubnets subnets: [Int]) -> [Int] { Self.members(of: receiversOfSubnet, in: subnets) }
-    func repairNodes(inSubnets subnets: [Int]) -> [Int] { Self.members(of: repairNodesOfSubnet, in: subnets) }
-
-    private static func members(of index: [Int: [Int]], in subnets: [Int]) -> [Int] {
-        if subnets.count == 1 { return index[subnets[0]] ?? [] }
-        return Set(subnets).flatMap { index[$0] ?? [] }.sorted()
+    func noteRepairNode(_ index: Int, _ model: RepairNodeModel) {
+        sortedSubnets = nil
+        repairNodesOfSubnet[model.subnet, default: []].append(index)
+        noteReach(of: index, model)
     }
+    func noteReach(of index: Int, _ model: RepairNodeModel) {
+        guard model.mode == .repair else { return }
+        for subnet in model.reach { nodesReaching[subnet, default: []].append(index) }
+    }
+    /// Whether a host there has heard the advertisement of a repair node, other than its own.
+    func hearsRepairNode(inSubnet subnet: Int, except own: Int? = nil) -> Bool {
+        nodesReaching[subnet]?.contains { $0 != own && repairNodes[$0].node.isRunning } ?? false
+    }
+
+    /// Routers between a subnet and the senders.
+    func distance(ofSubnet subnet: Int) -> Int { distances[subnet] ?? (subnet == 0 ? 0 : 1) }
+    public func setDistance(_ distance: Int, ofSubnet subnet: Int) { distances[subnet] = distance }
+
+    /// Those where anybody is, or that have a link, ascending: the order decides who draws which random number.
+    var occupiedSubnets: [Int] {
+        if let sortedSubnets { return sortedSubnets }
+        let sorted = Set(receiversOfSubnet.keys).union(repairNodesOfSubnet.keys).union(subnets.keys).sorted()
+        sortedSubnets = sorted
+        return sorted
+    }
+    func receivers(inSubnet subnet: Int) -> [Int] { receiversOfSubnet[subnet] ?? [] }
+    func repairNodes(inSubnet subnet: Int) -> [Int] { repairNodesOfSubnet[subnet] ?? [] }
 
     /// Something that the scenario does to the world, `after` its start.
     public func after(_ interval: Interval, _ action: @escaping (World) -> Void) {
@@ -147,8 +188,9 @@ public final class World {
         .ipv4(10, 1, UInt8(index >> 8 & 255), UInt8(index & 255), port: 20_000)
     }
 
-    static func address(ofReceiver index: Int) -> SocketAddress {
-        .ipv4(10, 2 + UInt8(index >> 16), UInt8(index >> 8 & 255), UInt8(index & 255), port: 17_627)
+    static let receiverPort: UInt16 = 17_627
+    func address(ofReceiver index: Int) -> SocketAddress {
+        .ipv4(10, 2 + UInt8(index >> 16), UInt8(index >> 8 & 255), UInt8(index & 255), port: receivers[index].port)
     }
 
     // MARK: Running
@@ -211,15 +253,10 @@ public final class World {
             if let kind = unsafe try? PacketHeader(of: bytes.span.bytes).kind { senders[index].feedback.note(kind, at: now) }
             unsafe senders[index].node.engine.handle(datagram: bytes.span.bytes, from: source, at: now)
             driveSender(index)
-        case .receiverArrival(let index, let payload, let source, let bytes, let datagrams):
-            guard receivers[index].node.isRunning else { return }
-            receivers[index].node.enqueue(payload, from: source, bytes: bytes, datagrams: datagrams)
-            if receivers[index].node.host.readsAtOnce, mayRead(index) {
-                note(3, index)
-                readSocket(of: index)
-            } else {
-                scheduleRead(index)
-            }
+        case .receiverArrival(let index, let payload, let source, let timeToLive): arrive(payload, from: source, timeToLive: timeToLive, at: index)
+        case .groupArrival(let arrival):
+            eventCount += arrival.members.count - 1
+            for member in arrival.members { arrive(arrival.payload, from: arrival.source, timeToLive: arrival.timeToLive, at: Int(member)) }
         case .receiverRead(let index, let life):
             guard receivers[index].node.life == life, receivers[index].node.isRunning else { return }
             receivers[index].isReading = false
@@ -230,8 +267,8 @@ public final class World {
             note(4, index)
             receivers[index].nextWake = .distantFuture
             driveReceiver(index)
-        case .storage(let index, let life, let session, let result):
-            guard receivers[index].node.life == life, receivers[index].node.isRunning else { return }
+        case .storage(let index, let session, let result):
+            guard !session.isOver else { return }
             note(5, index)
             finishStorage(of: index, session: session, result)
         case .repairArrival(let index, let payload, let source, let timeToLive):
@@ -243,8 +280,8 @@ public final class World {
             note(7, index)
             repairNodes[index].nextWake = .distantFuture
             driveRepairNode(index)
-        case .repairWork(let index, let life, let session, let work):
-            guard repairNodes[index].node.life == life else { return }
+        case .repairWork(let index, let session, let work):
+            guard !session.isOver else { return }
             note(8, index)
             finishRepairWork(of: index, session: session, work)
         case .action(let index):
@@ -261,34 +298,6 @@ public final class World {
         guard let trace else { return }
         let microseconds = (now - Self.start).nanoseconds / 1_000
         trace("\(microseconds) us  \(text())")
-    }
-
-    // MARK: Datagrams as engines see them
-
-    /// Hands the packets of a payload to `body`, one after another: the datagram, its fingerprint, its packet index.
-    func forEachDatagram(of payload: Payload, _ body: (RawSpan, UInt64) -> Void) {
-        switch payload {
-        case .bytes(let bytes): unsafe body(bytes.span.bytes, 0)
-        case .packet(let bytes, let fingerprint): unsafe body(bytes.span.bytes, fingerprint)
-        case .batch(let batch, let record, let mask):
-            for index in 0..<batch.count where mask & (1 << UInt64(index)) != 0 {
-                let length = DataHeader.length + batch.payloadRange(at: index).count
-                var header = scratch.mutableSpan
-                var bytes = unsafe header.mutableBytes
-                batch.writeHeader(at: index, into: &bytes)
-                let fingerprint = SimulatedContent.fingerprint(of: record, packet: Int(batch[index]))
-                unsafe body(scratch.span.bytes.extracting(0..<length), fingerprint)
-            }
-        }
-    }
-
-    /// One packet of a batch as real bytes, for damaging.
-    func materialise(_ batch: DataBatch, packet index: Int) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: DataHeader.length + batch.payloadRange(at: index).count)
-        var span = bytes.mutableSpan
-        var raw = unsafe span.mutableBytes
-        batch.writeHeader(at: index, into: &raw)
-        return bytes
     }
 }
 

@@ -1,0 +1,33 @@
+/// What a receiver engine is part of.
+public enum ReceiverRole: Sendable, Hashable {
+    case leaf
+    /// The upper half of a repair node. `transmitter` is the ephemeral id of its lower half.
+    case repairNode(transmitter: UInt32, Upstream)
+
+    public enum Upstream: Sendable, Hashable {
+        /// It hears the sender's group.
+        case group
+        /// It asks for everything at its own address.
+        case unicast
+    }
+}
+
+/// What a receiver counts.
+public struct ReceiverCounters: Sendable, Hashable {
+    public var datagrams: UInt64 = 0
+    public var payloadBytes: UInt64 = 0
+    public var duplicates: UInt64 = 0
+    public var malformed: UInt64 = 0
+    public var foreign: UInt64 = 0
+    public var forged: UInt64 = 0
+    /// Packets that came when no slot was free.
+    public var windowDrops: UInt64 = 0
+    public var overflowed: UInt64 = 0
+    public var naksSent: UInt64 = 0
+    public var naksSuppressed: UInt64 = 0
+    public var statusesSent: UInt64 = 0
+    public var chunksKept: UInt64 = 0
+    public var chunksRejected: UInt64 = 0
+    public var parentChanges: UInt64 = 0
+    public init() {}
+}

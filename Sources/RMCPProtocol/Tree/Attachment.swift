@@ -1,0 +1,97 @@
+/// What a child has to do with parents beside the one that it has.
+struct Attachment: Sendable {
+    /// An ATTACH that waits for its answer.
+    struct Attempt: Sendable {
+        var transmitter: UInt32
+        var nonce: UInt64
+        var count = 0
+        var next: Instant
+    }
+
+    /// A parent that was left and has not confirmed it: it goes on counting this child.
+    struct Former: Sendable {
+        var transmitter: UInt32
+        var address: SocketAddress
+        var cookie: UInt64
+        var count = 0
+        /// When it is told (again); nil while it is silent and was told often enough.
+        var next: Instant?
+        /// Of the DETACHes that told it, the latest: an ACKNOWLEDGEMENT of anything else is none of them.
+        var sequences: [UInt32] = []
+        /// What its books add to the sum of all, by state: what it counts less what this child owed when it left.
+        var contribution: [UInt32]
+    }
+
+    var attempt: Attempt?
+    /// Oldest first, at most `formerLimit`; those beyond it never let go.
+    private(set) var formers: [Former] = []
+    private var forgotten: [UInt32]?
+    private static let formerLimit = 16
+    /// So many DETACHes may be under way at one time.
+    private static let sequenceLimit = 8
+
+    /// What is counted at former parents, by state; nil for nothing.
+    var debt: [UInt32]? {
+        formers.reduce(forgotten) { sum, former in Self.sum(sum, former.contribution) }
+    }
+
+    private static func sum(_ sum: [UInt32]?, _ other: [UInt32]) -> [UInt32] { sum.map { zip($0, other).map { $0 &+ $1 } } ?? other }
+
+    mutating func leave(_ former: Former) {
+        if formers.count >= Self.formerLimit {
+            let oldest = formers.removeFirst()
+            forgotten = Self.sum(forgotten, oldest.contribution)
+        }
+        formers.append(former)
+    }
+
+    /// A former parent is the parent again, which puts what is true in the place of what it knew.
+    mutating func settle(with transmitter: UInt32) { formers.removeAll { $0.transmitter == transmitter } }
+
+    /// A former parent has let go, if it was a DETACH that it acknowledges.
+    mutating func confirm(_ sequence: UInt32, by transmitter: UInt32) -> Bool {
+        let count = formers.count
+        formers.removeAll { $0.transmitter == transmitter && $0.sequences.contains(sequence) }
+        return formers.count < count
+    }
+
+    /// Something came from a parent: one that was silent can be told now.
+    mutating func noteHeard(_ transmitter: UInt32, at now: Instant) {
+        for index in formers.indices where formers[index].transmitter == transmitter && formers[index].next == nil { formers[index].next = now }
+    }
+
+    /// Whether somebody has been told just now and may have let go: what is owed is not settled.
+    func isTelling(attempts: Int) -> Bool { formers.contains { $0.next != nil && $0.count > 0 && $0.count <= attempts } }
+
+    var nextDetach: Instant? {
+        formers.isEmpty ? nil : formers.lazy.compactMap(\.next).min()
+    }
+
+    /// Calls `tell` for each former parent that is to be told now; it answers the DETACH's sequence. At first every `interval`;
+    /// one that is there and says nothing, since its answers are lost, every `later` from then on.
+    mutating func detach(
+        attempts: Int, every interval: Interval, later: Interval, isAlive: (UInt32) -> Bool, at now: Instant, _ tell: (Former) -> UInt32
+    ) {
+        for index in formers.indices {
+            guard let due = formers[index].next, now >= due else { continue }
+            guard formers[index].count < attempts || isAlive(formers[index].transmitter) else {
+                // It is gone: its own parent will count this child as lost there, which the debt says is not so.
+                formers[index].next = nil
+                continue
+            }
+            formers[index].count += 1
+            formers[index].next = now + (formers[index].count > attempts ? later : interval)
+            if formers[index].sequences.count >= Self.sequenceLimit { formers[index].sequences.removeFirst() }
+            formers[index].sequences.append(tell(formers[index]))
+        }
+    }
+
+    /// When the last change was; the next waits a little.
+    var changedAt: Instant
+    /// Since when NAKs have brought nothing; nil while they do.
+    var askingSince: Instant?
+    /// A random delay before a better parent is asked, so that not all go at once.
+    var moveAt: Instant?
+
+    init(at now: Instant) { changedAt = now }
+}

@@ -22,6 +22,7 @@ public final class World {
         case receiverWake(Int, life: Int)
         indirect case storage(Int, life: Int, SessionID, StorageResult)
         case action(Int)
+        case crossTraffic(Int, CrossTraffic.Step)
     }
 
     enum StorageResult {
@@ -48,6 +49,9 @@ public final class World {
     var subnets: [Int: Link] = [:]
     var actions: [(World) -> Void] = []
     var contents: [SessionID: SimulatedContent] = [:]
+    /// Other people's transfers, and what they and the senders got through.
+    var crossTraffic: [CrossTraffic] = []
+    public internal(set) var throughput: [ThroughputSample] = []
     /// What must never happen, and did.
     public internal(set) var violations: [String] = []
     /// Called with a line for each event of interest, when somebody watches.
@@ -250,6 +254,7 @@ public final class World {
         case .action(let index):
             performedActions += 1
             actions[index](self)
+        case .crossTraffic(let index, let step): perform(step, ofCrossTraffic: index)
         }
     }
 

@@ -73,6 +73,10 @@ public struct Configuration: Sendable {
     public var maximumNAKInterval = Interval.seconds(1)
     public var minimumStatusInterval = Interval.milliseconds(10)
     public var maximumStatusInterval = Interval.seconds(10)
+    /// The same, and between heartbeats, while the rate doubles: it then takes a twentieth of a second to 5 Gb/s.
+    public var startupStatusInterval = Interval.milliseconds(3)
+    /// And no longer than this, if the source never lets the rate be tried.
+    public var startupDuration = Interval.milliseconds(500)
     /// Least time between a STATUS and one that is ahead of its turn because buffers fill: 5 ms at 10 Gb/s are 6 MB, a
     /// fraction of the assembly slots.
     public var urgentStatusInterval = Interval.milliseconds(5)
@@ -200,8 +204,6 @@ public struct Configuration: Sendable {
     public var initialRate: UInt64 = 20_000_000
     /// Quantile of the loss and pressure histograms that the rate follows (0...1).
     public var rateQuantile = 0.9
-    /// Multiplicative decrease on a sign of overload.
-    public var rateDecrease = 0.7
     /// Longest train of packets sent back to back: small switch buffers survive it.
     public var batchDuration = Interval.milliseconds(1)
     /// Packets in one segmentation-offload send: the kernel takes at most 64 KiB and 64 segments.

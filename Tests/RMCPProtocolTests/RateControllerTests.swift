@@ -3,14 +3,11 @@ import Testing
 @testable import RMCPProtocol
 
 @Suite struct RateControllerTests {
-    private let round = Interval.milliseconds(100)
-
     private func controller(_ change: (inout Configuration) -> Void = { _ in }) -> RateController {
         var configuration = Configuration()
         configuration.minimumRate = 1_000_000
         configuration.initialRate = 100_000_000
         configuration.maximumRate = 10_000_000_000
-        configuration.rateDecrease = 0.7
         change(&configuration)
         return RateController(configuration: configuration, at: .zero)
     }
@@ -19,11 +16,16 @@ import Testing
         RateSignal(loss: loss, pressure: pressure, arrival: arrival, isStorageFull: isStorageFull)
     }
 
-    /// Feeds a controller once a round; `path` says how the group fares at a rate.
+    private func moment(_ milliseconds: Int64, heardOf: Int64? = nil, isLimitedByRate: Bool = true) -> RateMoment {
+        RateMoment(
+            now: .milliseconds(milliseconds), statusInterval: .milliseconds(10), roundTrip: .milliseconds(90), heardOf: .milliseconds(heardOf ?? milliseconds),
+            isLimitedByRate: isLimitedByRate)
+    }
+
+    /// Feeds a controller once a round of 100 ms; `path` says how the group fares at a rate.
     private func run(_ controller: inout RateController, rounds: Range<Int>, path: (Double) -> RateSignal) -> [Double] {
         rounds.map { index in
-            let now = Instant.milliseconds(Int64(index) * 100)
-            controller.update(path(controller.rate), round: round, heardOf: now, isLimitedByRate: true, at: now)
+            controller.update(path(controller.rate), moment(Int64(index) * 100))
             return controller.rate
         }
     }
@@ -32,27 +34,22 @@ import Testing
         rates.count == expected.count && zip(rates, expected).allSatisfy { abs($0 - $1) < $1 * 1e-9 }
     }
 
-    // MARK: Growth
+    // MARK: Start-up
 
     @Test func startupDoublesOnceARound() {
         var controller = controller()
+        #expect(controller.isStartingUp)
         let rates = run(&controller, rounds: 0..<8) { _ in signal() }
         #expect(rates == [2e8, 4e8, 8e8, 1.6e9, 3.2e9, 6.4e9, 1e10, 1e10])
         // Feedback between rounds does not count twice.
         var eager = self.controller()
-        for millisecond in Int64(0)..<100 {
-            let now = Instant.milliseconds(millisecond)
-            eager.update(signal(), round: round, heardOf: now, isLimitedByRate: true, at: now)
-        }
+        for millisecond in Int64(0)..<100 { eager.update(signal(), moment(millisecond)) }
         #expect(eager.rate == 2e8)
     }
 
     @Test func nothingIsProvenWhileTheSenderHasNothingToSend() {
         var controller = controller()
-        for index in Int64(0)..<20 {
-            let now = Instant.milliseconds(index * 100)
-            controller.update(signal(), round: round, heardOf: now, isLimitedByRate: false, at: now)
-        }
+        for index in Int64(0)..<20 { controller.update(signal(), moment(index * 100, isLimitedByRate: false)) }
         #expect(controller.rate == 1e8)
     }
 
@@ -60,8 +57,7 @@ import Testing
     @Test func growsOnlyWhenTheRateHasBeenAnswered() {
         var controller = controller()
         func update(heardOf: Int64, at milliseconds: Int64) -> Double {
-            controller.update(
-                signal(), round: round, heardOf: .milliseconds(heardOf), isLimitedByRate: true, at: .milliseconds(milliseconds))
+            controller.update(signal(), moment(milliseconds, heardOf: heardOf))
             return controller.rate
         }
         #expect(update(heardOf: 0, at: 50) == 2e8)
@@ -71,85 +67,143 @@ import Testing
         #expect(update(heardOf: 2_000, at: 2_300) == 8e8)
     }
 
-    /// The first queue ends startup where it stands: by a fiftieth a round until a twentieth above, then in steps that
-    /// grow by a fifth up to 8 %.
-    @Test func growsCarefullyAfterTheFirstQueue() {
-        var controller = controller()
-        #expect(run(&controller, rounds: 0..<1) { _ in signal(pressure: 2) } == [1e8])
-        let steps = [1.02, 1.02, 1.02, 1.024, 1.0288, 1.03456, 1.041472, 1.0497664, 1.05971968, 1.071663616, 1.08, 1.08]
-        var expected: [Double] = []
-        for step in steps { expected.append((expected.last ?? 1e8) * step) }
-        let rates = run(&controller, rounds: 1..<13) { _ in signal() }
-        #expect(isNear(rates, expected), "\(rates)")
-    }
-
-    @Test func aQueueInSteadyStateDoesNotStopGrowthBeforeItMust() {
-        var controller = controller()
-        _ = run(&controller, rounds: 0..<1) { _ in signal(pressure: 2) }
-        #expect(isNear(run(&controller, rounds: 1..<2) { _ in signal(pressure: 2) }, [1.02e8]))
-        #expect(isNear(run(&controller, rounds: 2..<5) { _ in signal(pressure: 3) }, [1.02e8, 1.02e8, 1.02e8]))
-    }
-
-    // MARK: Cuts
-
-    @Test func pressureHoldsThenCuts() {
-        var held = controller()
-        #expect(run(&held, rounds: 0..<5) { _ in signal(pressure: 3) } == Array(repeating: 1e8, count: 5))
-        var cut = controller()
-        let rates = run(&cut, rounds: 0..<5) { _ in signal(pressure: 4) }
-        // To three fifths of 70 %, and not again before the queue of at most 50 ms has drained twice over and feedback
-        // of that is in: 200 ms.
-        #expect(isNear(rates, [4.2e7, 4.2e7, 1.764e7, 1.764e7, 7.4088e6]), "\(rates)")
-        let floor = run(&cut, rounds: 5..<200) { _ in signal(pressure: 7) }
-        #expect(floor.last == 1_000_000)
-    }
-
-    /// A longer queue takes longer to drain: a round and twice its 100 ms.
-    @Test func theQueueIsDrainedBeforeTheRateResumes() {
-        for (pressure, rounds) in [(4, 2), (5, 3), (6, 3)] {
+    /// One late datagram is no queue, nor is one measurement that was begun before the last doubling; two in a row are.
+    @Test func theSecondSignOfAQueueEndsStartup() {
+        for sign in [signal(pressure: 2), signal(arrival: 0.7e8)] {
             var controller = controller()
-            _ = run(&controller, rounds: 0..<1) { _ in signal(pressure: pressure, arrival: 5e7) }
-            // Three fifths of what arrived, then just below it.
-            let rates = run(&controller, rounds: 1..<rounds + 1) { _ in signal() }
-            #expect(isNear(rates, Array(repeating: 3e7, count: rounds - 1) + [4.6e7]), "\(pressure): \(rates)")
+            #expect(run(&controller, rounds: 0..<1) { _ in sign } == [1e8])
+            #expect(run(&controller, rounds: 1..<2) { _ in signal() } == [2e8])
+            let rates = run(&controller, rounds: 2..<4) { sign.arrival == nil ? sign : signal(arrival: $0 * 0.7) }
+            #expect(rates[0] == 2e8 && rates[1] < 2e8, "\(rates)")
+            #expect(!controller.isStartingUp)
         }
     }
 
-    /// What arrives is what the path carries, if it is clearly less than is sent and not absurdly little.
+    /// Somebody's short queue that just stays is no reason to double no more and to do nothing else.
+    @Test func theBeginningOfAQueueDoesNotHoldStartupForEver() {
+        var controller = controller()
+        let rates = run(&controller, rounds: 0..<8) { _ in signal(pressure: 1) }
+        #expect(rates[3] == 1e8 && (rates.last ?? 0) > 1e8, "\(rates)")
+        #expect(!controller.isStartingUp)
+    }
+
+    // MARK: Cuts and growth
+
+    /// To 85 % of the rate, or of what arrives if that is clearly less; from nine tenths on when the queue is gone.
     @Test(
         arguments: [
-            (0.89e8, 0, 0.89), (0.5e8, 0, 0.5), (0.11e8, 0, 0.11), (0.09e8, 0, 0.1), (0, 0, 0.1), (0.91e8, 0, 0.7), (5e9, 0, 0.7),
-            (nil, 0, 0.7), (nil, 0.6, 0.4), (0.91e8, 0.6, 0.4), (0.3e8, 0.6, 0.3),
-        ] as [(Double?, Double, Double)])
-    func theCutIsToWhatArrives(arrival: Double?, loss: Double, carried: Double) {
-        var controller = controller()
-        let cut = run(&controller, rounds: 0..<1) { _ in signal(loss: loss, pressure: 4, arrival: arrival) }
-        #expect(isNear(cut, [carried * 1e8 * 0.6]), "\(cut)")
-        let resumed = run(&controller, rounds: 2..<3) { _ in signal() }
-        #expect(isNear(resumed, [carried * 1e8 * 0.92]), "\(resumed)")
+            (0.89e8, 2, 0.89, 0.85), (0.5e8, 2, 0.5, 0.85), (0.1e8, 2, 0.25, 0.85), (0.95e8, 2, 1, 0.85), (nil, 3, 1, 0.85), (nil, 4, 0.8, 0.75),
+            (0.5e8, 4, 0.5, 0.75), (nil, 6, 0.8, 0.7),
+        ] as [(Double?, Int, Double, Double)])
+    func theCutIsToWhatArrives(arrival: Double?, pressure: Int, carried: Double, share: Double) {
+        var controller = grown()
+        let start = controller.rate
+        let cut = run(&controller, rounds: 100..<101) { _ in signal(pressure: pressure, arrival: arrival.map { $0 / 1e8 * start }) }
+        #expect(isNear(cut, [start * carried * share]), "\(cut) from \(start)")
+        // What was under way says nothing yet.
+        controller.update(signal(), moment(10_050, heardOf: 9_990))
+        #expect(isNear([controller.rate], cut))
+        let resumed = run(&controller, rounds: 102..<103) { _ in signal() }
+        #expect(isNear(resumed, [start * carried * 0.9]), "\(resumed)")
     }
+
+    /// A controller that has found 100 Mb/s and some.
+    private func grown() -> RateController {
+        var controller = controller()
+        _ = run(&controller, rounds: 0..<2) { _ in signal(pressure: 2) }
+        _ = run(&controller, rounds: 2..<6) { _ in signal() }
+        return controller
+    }
+
+    /// Steps depend on the time since the cut and not on the rate, so that those who share a queue come to share it evenly.
+    @Test func growthIsTheSameAtAnyRate() {
+        func steps(initialRate: UInt64) -> [Double] {
+            var controller = controller { $0.initialRate = initialRate }
+            _ = run(&controller, rounds: 0..<2) { _ in signal(pressure: 2) }
+            let rates = run(&controller, rounds: 2..<12) { _ in signal() }
+            return zip(rates.dropFirst(), rates).map { $0 - $1 }
+        }
+        let small = steps(initialRate: 50_000_000)
+        let large = steps(initialRate: 900_000_000)
+        #expect(zip(small, large).allSatisfy { abs($0 - $1) < 1 }, "\(small), \(large)")
+        #expect(abs(small[0] - 5e5) < 1 && small[8] > small[0] * 2)
+    }
+
+    @Test func stepsDoNotGrowWhereAQueueBegins() {
+        var controller = grown()
+        let rates = run(&controller, rounds: 100..<104) { _ in signal(pressure: 1) }
+        #expect(abs(rates[3] - rates[2] - (rates[1] - rates[0])) < 1)
+    }
+
+    /// Two with the same queue: what one is ahead melts away.
+    @Test func twoThatShareAQueueComeToShareItEvenly() {
+        var first = controller { $0.initialRate = 800_000_000 }
+        var second = controller { $0.initialRate = 40_000_000 }
+        var queued = 0.0
+        for tick in Int64(0)..<2_000 {
+            let now = tick * 10
+            let pressure = Int(PressureBucket.index(queueingDelay: .seconds(queued)))
+            first.update(signal(pressure: pressure, arrival: first.rate), moment(now))
+            second.update(signal(pressure: pressure, arrival: second.rate), moment(now))
+            queued = max(0, queued + ((first.rate + second.rate) / 1e9 - 1) * 0.01)
+        }
+        #expect(max(first.rate, second.rate) < 1.3 * min(first.rate, second.rate), "\(first.rate), \(second.rate)")
+        #expect(first.rate + second.rate > 8e8)
+    }
+
+    // MARK: Beside others
+
+    /// A queue that stays although the rate went down twice, to 0.6 and to 0.36 of what it was, is somebody else's: the
+    /// rate does not go down any more, and grows until there is loss.
+    @Test func doesNotYieldToAQueueThatIsNotItsOwn() {
+        var controller = grown()
+        let start = controller.rate
+        let rates = run(&controller, rounds: 100..<300) { signal(pressure: 4, arrival: $0) }
+        #expect(rates.allSatisfy { $0 > start * 0.35 }, "\(rates.min() ?? 0) of \(start)")
+        #expect((rates.last ?? 0) > start * 0.8, "\(rates.last ?? 0) of \(start)")
+    }
+
+    @Test func yieldsToLossBesideOthers() {
+        var controller = grown()
+        _ = run(&controller, rounds: 100..<130) { signal(pressure: 4, arrival: $0) }
+        let before = controller.rate
+        let after = run(&controller, rounds: 130..<131) { signal(loss: 0.01, pressure: 4, arrival: $0) }
+        #expect(isNear(after, [before * 0.7]), "\(after) from \(before)")
+        // One loss is one event.
+        let later = run(&controller, rounds: 131..<133) { signal(loss: 0.01, pressure: 4, arrival: $0) }
+        #expect(later.allSatisfy { $0 >= before * 0.7 })
+    }
+
+    @Test func theQueueThatIsGoneEndsTheCompetition() {
+        var controller = grown()
+        _ = run(&controller, rounds: 100..<130) { signal(pressure: 4, arrival: $0) }
+        _ = run(&controller, rounds: 130..<134) { signal(arrival: $0) }
+        let before = controller.rate
+        #expect(isNear(run(&controller, rounds: 134..<135) { signal(pressure: 2, arrival: $0) }.map { $0 / before }, [0.85]))
+    }
+
+    /// Grows as CUBIC does: to the rate at the last loss in the time that RFC 9438 says, and slowly around it.
+    @Test func competingGrowthIsThatOfCubic() {
+        let growth = CompetingGrowth(rateAtLoss: 1e8, roundTrip: .milliseconds(100), at: .zero)
+        // A window of 833 packets: K = (833 * 0.3 / 0.4)^(1/3) = 8.55 s.
+        #expect(abs(growth.rate(at: .zero) / 1e8 - 0.7) < 0.001)
+        #expect(abs(growth.rate(at: .milliseconds(8_550)) / 1e8 - 1) < 0.001)
+        #expect(growth.rate(at: .milliseconds(7_550)) > 0.99e8 && growth.rate(at: .milliseconds(9_550)) < 1.01e8)
+        // On a short path, as fast as Reno.
+        let short = CompetingGrowth(rateAtLoss: 1e8, roundTrip: .milliseconds(2), at: .zero)
+        #expect(abs(short.rate(at: .milliseconds(100)) - 7e7 - 0.529 * 50 * 6e6) < 1e6)
+    }
+
+    // MARK: Loss
+
+    private func bucketed(_ loss: Double) -> Double { LossBucket.fraction(of: Int(LossBucket.index(of: loss))) }
 
     @Test func lossAboveTheFloorCuts() {
         var tolerated = controller()
         #expect(run(&tolerated, rounds: 0..<1) { _ in signal(loss: 0.02) } == [2e8])
         var cut = controller()
-        #expect(isNear(run(&cut, rounds: 0..<1) { _ in signal(loss: 0.035) }, [4.2e7]))
+        #expect(isNear(run(&cut, rounds: 0..<1) { _ in signal(loss: 0.035) }, [8.5e7]))
     }
-
-    /// After a cut that helped, growth is by a fiftieth up to where it hurt and a twentieth more.
-    @Test func growsCarefullyNearTheCeiling() {
-        var controller = controller()
-        _ = run(&controller, rounds: 0..<1) { _ in signal(loss: 0.1, arrival: 8e7) }
-        let rates = run(&controller, rounds: 1..<12) { _ in signal() }
-        // Round 1 drains; in round 2 the rate is 92 % of the 80 Mb/s that arrived, from where 84 Mb/s are seven steps.
-        var expected = [4.8e7, 7.36e7]
-        for step in Array(repeating: 1.02, count: 7) + [1.024, 1.0288] { expected.append((expected.last ?? 0) * step) }
-        #expect(isNear(rates, expected), "\(rates)")
-    }
-
-    // MARK: Paths
-
-    private func bucketed(_ loss: Double) -> Double { LossBucket.fraction(of: Int(LossBucket.index(of: loss))) }
 
     /// A bottleneck that drops what is above its capacity: the rate settles around it, from below and from above.
     @Test(arguments: [1e8, 3e8, 1e9]) func findsTheCapacity(capacity: Double) {
@@ -160,49 +214,8 @@ import Testing
             }
             let settled = rates.suffix(200)
             let mean = settled.reduce(0, +) / 200
-            #expect((0.75...1.05).contains(mean / capacity), "mean \(mean)")
-            #expect(settled.allSatisfy { $0 > capacity * 0.4 && $0 < capacity * 1.15 }, "\(settled.min() ?? 0), \(settled.max() ?? 0)")
-        }
-    }
-
-    /// The same where queues grow before anything is lost.
-    @Test func pressureFindsTheCapacityToo() {
-        var controller = controller()
-        let rates = run(&controller, rounds: 0..<400) { rate in
-            rate > 5e8 ? signal(pressure: 5, arrival: 5e8) : signal(arrival: rate)
-        }.suffix(200)
-        #expect(rates.allSatisfy { $0 > 5e8 * 0.4 && $0 < 5e8 * 1.1 }, "\(rates.min() ?? 0), \(rates.max() ?? 0)")
-        let mean = rates.reduce(0, +) / 200
-        #expect((0.7...1.05).contains(mean / 5e8), "mean \(mean)")
-    }
-
-    /// Started far above what the path carries, with loss told as coarsely as it is and what arrives: within three
-    /// seconds the rate is that of the path, and stays there. Feedback is one round old.
-    @Test(arguments: [2.5, 4, 10], [12, 30, 100] as [Int64]) func comesDownFromFarAbove(excess: Double, roundMilliseconds: Int64) {
-        for capacity in [2e7, 1e8, 9e8] {
-            var controller = controller { $0.initialRate = UInt64(capacity * excess) }
-            var sent: [Double] = []
-            for tick in Int64(0)..<800 {
-                let now = Instant.milliseconds(tick * 10)
-                let age = Int(roundMilliseconds / 10)
-                let rate = sent.count > age ? sent[sent.count - 1 - age] : nil
-                let report =
-                    rate.map { signal(loss: bucketed(max(0, 1 - capacity / $0)), arrival: min($0, capacity)) } ?? signal()
-                // Nobody has answered yet: the rate must not grow for want of bad news.
-                let heardOf = rate == nil ? .milliseconds(-1) : Instant.milliseconds(tick * 10 - Int64(age) * 10)
-                controller.update(report, round: .milliseconds(roundMilliseconds), heardOf: heardOf, isLimitedByRate: true, at: now)
-                sent.append(controller.rate)
-            }
-            #expect(sent.prefix(20).allSatisfy { $0 <= capacity * excess })
-            for second in 3..<8 {
-                let rates = sent[second * 100..<second * 100 + 100]
-                let mean = rates.reduce(0, +) / 100 / capacity
-                #expect((0.5...1.2).contains(mean), "\(capacity) in second \(second): \(mean)")
-                // While a queue drains the rate is three fifths of what the path carries, or of 70 % of the rate.
-                let (low, high) = ((rates.min() ?? 0) / capacity, (rates.max() ?? 0) / capacity)
-                #expect(low > 0.4 && high < 1.2, "\(capacity) in second \(second): \(low) to \(high)")
-            }
-            #expect((0.5...1.2).contains(sent[300] / capacity), "\(sent[300] / capacity) of \(capacity) after three seconds")
+            #expect((0.85...1.05).contains(mean / capacity), "mean \(mean)")
+            #expect(settled.allSatisfy { $0 > capacity * 0.6 && $0 < capacity * 1.15 }, "\(settled.min() ?? 0), \(settled.max() ?? 0)")
         }
     }
 
@@ -212,8 +225,15 @@ import Testing
         var controller = controller()
         let rates = run(&controller, rounds: 0..<200) { signal(loss: loss, arrival: $0 * (1 - loss)) }
         #expect(rates[0] < 1e8, "not taken for overload at first")
-        #expect(rates.suffix(150).allSatisfy { $0 > 1e8 })
-        #expect(rates.last == 1e10)
+        #expect(rates.suffix(150).allSatisfy { $0 >= 1e8 })
+        #expect((rates.last ?? 0) > 1e9)
+    }
+
+    /// As much arrives as before the cut: the loss is not the path's own, the rate is still too high.
+    @Test func lossThatStaysAboveTheCapacityIsNotForgiven() {
+        var controller = controller { $0.initialRate = 1_000_000_000 }
+        let rates = run(&controller, rounds: 0..<30) { signal(loss: bucketed(max(0, 1 - 1e8 / $0)), arrival: min($0, 1e8)) }
+        #expect(rates.allSatisfy { $0 < 1e9 } && (rates.last ?? 0) < 1.3e8, "\(rates)")
     }
 
     /// No path loses that much by itself: it is never forgiven.
@@ -231,21 +251,15 @@ import Testing
         #expect((rates.suffix(500).min() ?? 0) > 2e7)
     }
 
-    /// A path that has become better is held to that: loss that was its own ten seconds ago is overload again.
+    /// A path that has become better is held to that: loss that was its own is overload again ten seconds later.
     @Test func theFloorIsForgotten() {
-        for (calm, isCut) in [(10, false), (100, true)] {
+        for (calm, isCut) in [(1, false), (120, true)] {
             var controller = controller()
             _ = run(&controller, rounds: 0..<20) { _ in signal(loss: 0.1) }
             let before = run(&controller, rounds: 20..<20 + calm) { _ in signal() }.last ?? 0
             let after = run(&controller, rounds: 20 + calm..<21 + calm) { _ in signal(loss: 0.1) }.last ?? 0
             #expect((after < before) == isCut, "after \(calm) rounds: \(before), \(after)")
         }
-    }
-
-    /// Pressure is never taken for the path's own.
-    @Test func pressureIsNotForgivenWithTheLoss() {
-        var controller = controller()
-        #expect(run(&controller, rounds: 0..<100) { _ in signal(loss: 0.1, pressure: 6) }.last == 1_000_000)
     }
 
     // MARK: Minorities
@@ -257,29 +271,21 @@ import Testing
         let waiting = run(&controller, rounds: 0..<30) { _ in signal(isStorageFull: true) }
         #expect(isNear(waiting, [8e7, 6.4e7, 5.12e7, 4.096e7] + Array(repeating: 4e7, count: 26)), "\(waiting)")
         let over = run(&controller, rounds: 30..<33) { _ in signal() }
-        #expect(isNear(over, [4.08e7, 4.1616e7, 4.244832e7]), "\(over)")
+        #expect(over[0] > 4e7 && over[2] > over[1], "\(over)")
         // Within a second it counts as the same time of need, with the same floor.
-        #expect(run(&controller, rounds: 33..<38) { _ in signal(isStorageFull: true) }.allSatisfy { $0 >= 3.2e7 * 1.06 })
-    }
-
-    /// The next time of need starts from where the rate is by then.
-    @Test func aLaterMinorityStartsAnew() {
-        var controller = controller()
-        _ = run(&controller, rounds: 0..<10) { _ in signal(isStorageFull: true) }
-        let rate = run(&controller, rounds: 10..<25) { _ in signal() }.last ?? 0
-        let waiting = run(&controller, rounds: 25..<45) { _ in signal(isStorageFull: true) }
-        #expect(isNear([waiting.last ?? 0], [rate * 0.4]), "\(rate): \(waiting)")
+        #expect(run(&controller, rounds: 33..<38) { _ in signal(isStorageFull: true) }.allSatisfy { $0 >= 3.2e7 * 1.02 })
     }
 
     @Test func aMinorityDoesNotHideOverload() {
         var controller = controller()
-        #expect(isNear(run(&controller, rounds: 0..<1) { _ in signal(pressure: 4, isStorageFull: true) }, [4.2e7]))
+        #expect(isNear(run(&controller, rounds: 0..<1) { _ in signal(pressure: 4, isStorageFull: true) }, [6e7]))
     }
 
     // MARK: Bounds
 
     @Test func aFixedRateStaysWhateverTheGroupSays() {
         var controller = controller { $0.fixedRate = 12_345_678 }
+        #expect(!controller.isStartingUp)
         #expect(run(&controller, rounds: 0..<20) { _ in signal() } == Array(repeating: 12_345_678, count: 20))
         let pressed = run(&controller, rounds: 20..<40) { _ in signal(loss: 1, pressure: 7, arrival: 1, isStorageFull: true) }
         #expect(pressed == Array(repeating: 12_345_678, count: 20))

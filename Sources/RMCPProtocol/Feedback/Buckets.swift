@@ -14,6 +14,9 @@ public enum LossBucket {
 
     /// The loss fraction that a bucket stands for: its upper bound, so that a decision errs on the careful side.
     public static func fraction(of index: Int) -> Double { index == 0 ? 0 : index < bounds.count ? bounds[index] : 1 }
+
+    /// The bucket that a fraction stands for: the other way round.
+    static func index(ofBound fraction: Double) -> Int { fraction <= 0 ? 0 : bounds.firstIndex { fraction <= $0 } ?? bounds.count }
 }
 
 /// How close a receiver is to being overrun: by the time its datagrams queue, by its buffers, or by its disk. It comes

@@ -15,31 +15,73 @@ public struct RateSignal: Sendable {
         self.arrival = arrival
         self.isStorageFull = isStorageFull
     }
+}
 
-    var isOverload: Bool { pressure >= Int(PressureBucket.overload) }
+/// When a signal was taken, and what it can be an answer to.
+public struct RateMoment: Sendable {
+    public var now: Instant
+    public var statusInterval: Interval
+    public var roundTrip: Interval
+    /// When the newest datagram that receivers have answered was sent. Nothing is concluded before something that was
+    /// sent at this rate has been answered: a long queue, once filled, must not be filled more.
+    public var heardOf: Instant
+    /// False while the sender had nothing to send; the rate proves nothing then.
+    public var isLimitedByRate: Bool
+
+    public init(now: Instant, statusInterval: Interval, roundTrip: Interval, heardOf: Instant, isLimitedByRate: Bool) {
+        self.now = now
+        self.statusInterval = statusInterval
+        self.roundTrip = roundTrip
+        self.heardOf = heardOf
+        self.isLimitedByRate = isLimitedByRate
+    }
+
+    /// How long feedback of a change takes to come back.
+    var round: Interval { statusInterval + roundTrip }
 }
 
 /// `--rate auto`: finds the rate that the healthy part of the group can take.
 ///
-/// *Pressure* (queueing delay, storage that fills, socket overflow) comes before loss does and is always a reason to
-/// slow down. *Loss* is a reason only as far as it depends on the rate: links that lose one packet in a hundred at any
-/// rate are not helped by sending slower, so after a decrease that did not bring loss down, the loss is taken for the
-/// path's own (the floor) and the decrease is undone. How far to go down is not guessed: what arrives while a queue
-/// stands is what the path carries (as in BBR, Cardwell et al., 2016). The rate stays well below it until the queue has
-/// drained, and then just below it.
+/// *Pressure* (queueing delay, storage that fills, socket overflow) comes before loss does. *Loss* is a reason to slow
+/// down only as far as it depends on the rate: links that lose one packet in a hundred at any rate are not helped by
+/// sending slower, so after a cut that did not bring loss down, the loss is taken for the path's own (the floor) and the
+/// cut is undone. How far to go down is not guessed: what arrives while a queue stands is what the path carries (as in
+/// BBR, Cardwell et al., 2016).
+///
+/// Growth is the same for everybody who shares a queue, whatever rate he is at, and cuts are in proportion: so those
+/// who share it come to equal rates (Chiu and Jain, 1989). A queue that stays although the rate went down twice is
+/// somebody else's, who gives way to loss only: beside him the rate does as TCP does (a switch of mode as in Copa, Arun
+/// and Balakrishnan, 2018), until the queue is gone.
 ///
 /// ```
-///   startup ──first sign of overload──▶ recovering ──queue drained──▶ steady
-///   (doubles each round)                    ▲                          │ (grows)
-///                                           └────────overload──────────┘
+///   startup ──first queue, loss──▶ draining ──queue gone──▶ growing
+///   (doubles each round)            │    ▲                   │  ▲
+///                                   │    └────queue, loss────┘  │
+///                  queue stays twice└──────▶ competing ──gone───┘
 /// ```
 public struct RateController: Sendable {
     private enum Phase: Sendable {
         case startup
-        case steady
-        /// Draining until `until`, then on with `resume`; or with `previousRate` if it turns out that loss does not
-        /// depend on the rate. `previousLoss` is 0 when loss was not the reason.
-        case recovering(until: Instant, resume: Double, previousRate: Double, previousLoss: Double)
+        case growing
+        case draining(Drain)
+        case competing(CompetingGrowth)
+    }
+
+    /// Below what the path carries, until the queue is gone.
+    private struct Drain: Sendable {
+        /// A queue of the rate's own making is gone by then.
+        var until: Instant
+        /// Where loss was the only reason: it can be misread, pressure cannot.
+        var test: LossMemory.Test?
+        /// Before the first of the cuts, and what the path carried at the least since.
+        var previousRate: Double
+        var carried: Double
+        /// The rate had been found before, and was not a doubling's guess.
+        var wasFound: Bool
+        /// At the latest cut.
+        var pressure: Int
+        /// Those after which the queue had the time to go.
+        var cuts: Int
     }
 
     /// Bits per second.
@@ -47,41 +89,23 @@ public struct RateController: Sendable {
     private let minimum: Double
     private let maximum: Double
     private let isFixed: Bool
-    private let decrease: Double
     private var phase = Phase.startup
-    /// Loss that does not depend on the rate.
-    private var lossFloor = 0.0
-    private var floorAgedAt: Instant
+    private var loss: LossMemory
     private var nextGrowth: Instant
     private var changedAt: Instant
-    /// What the path carried at the last overload: growth is careful near it and fast well above it.
-    private var ceiling: Double?
+    /// Signs of a queue in a row, in start-up.
+    private var queueSigns = 0
+    /// Bits per second that the next step of growth adds.
+    private var step = RateController.firstStep
     /// The least that a minority may bring the rate down to, while it tries.
     private var minorityFloor = 0.0
     private var minorityUntil = Instant.zero
-    private var growth = RateController.slowestGrowth
-
-    /// Loss is told in buckets about 1.6 times apart and wavers between neighbours: overload is what lies two buckets
-    /// above the floor, and a decrease has helped when loss is two buckets lower than before.
-    private static let tolerance = 0.02
-    private static let noise = 2.0
-    /// No path that is worth sending on loses this much by itself: beyond, it is always the rate.
-    private static let congestion = 0.5
-    /// The floor is forgotten over this long: paths change.
-    private static let floorLifetime = 10.0
-    /// Shares of what the path carries: while a queue drains, afterwards, and while a few are overrun.
-    private static let drainShare = 0.6
-    private static let resumeShare = 0.92
-    private static let minorityShare = 0.4
-    /// Growth a round. The faster one doubles the rate in nine rounds: feedback is two rounds behind, and what it
-    /// finds must not be a flood.
-    private static let slowestGrowth = 0.02
-    private static let fastestGrowth = 0.08
+    /// When somebody else's queue was last seen.
+    private var competedAt: Instant?
 
     public init(configuration: Configuration, at now: Instant) {
         minimum = Double(max(1, configuration.minimumRate))
         maximum = Double(max(configuration.maximumRate, configuration.minimumRate))
-        decrease = configuration.rateDecrease
         if let fixed = configuration.fixedRate {
             isFixed = true
             rate = Double(max(1, fixed))
@@ -91,47 +115,22 @@ public struct RateController: Sendable {
         }
         nextGrowth = now
         changedAt = now
-        floorAgedAt = now
+        loss = LossMemory(at: now)
     }
+
+    /// True until the path's rate has been found once: feedback is worth more than its cost then.
+    public var isStartingUp: Bool { if case .startup = phase, !isFixed { true } else { false } }
 
     /// Takes what the group says now.
-    /// - Parameters:
-    ///   - round: how long feedback of a change takes to come back: a status interval and a round trip.
-    ///   - heardOf: when the newest datagram that receivers have answered was sent. The rate does not grow before
-    ///     something that was sent at this rate has been answered: a long queue, once filled, must not be filled more.
-    ///   - isLimitedByRate: false while the sender had nothing to send; the rate proves nothing then.
-    public mutating func update(
-        _ signal: RateSignal, round: Interval, heardOf: Instant, isLimitedByRate: Bool, at now: Instant
-    ) {
+    public mutating func update(_ signal: RateSignal, _ moment: RateMoment) {
         guard !isFixed else { return }
-        forgetFloor(loss: signal.loss, at: now)
-        if case .recovering(let until, let resume, let previousRate, let previousLoss) = phase {
-            guard now >= until else { return }
-            phase = .steady
-            nextGrowth = now + round
-            if previousLoss > 0, !signal.isOverload, signal.loss < Self.congestion, signal.loss * Self.noise > previousLoss {
-                // Slower, and as lossy as before: the path loses that much at any rate.
-                lossFloor = max(lossFloor, signal.loss)
-                set(previousRate, at: now)
-                return
-            }
-            if !signal.isOverload, !isLossy(signal) { return set(resume, at: now) }
+        loss.note(signal.loss, at: moment.now)
+        switch phase {
+        case .startup: startUp(signal, moment)
+        case .growing: grow(signal, moment)
+        case .draining(let drain): self.drain(drain, signal, moment)
+        case .competing(let growth): compete(growth, signal, moment)
         }
-        if signal.isOverload || isLossy(signal) {
-            slowDown(signal, round: round, at: now)
-        } else if signal.isStorageFull {
-            waitForMinority(round: round, at: now)
-        } else if case .startup = phase, signal.pressure >= Int(PressureBucket.hold) - 1 {
-            // The first queue: close enough, from here on growth is careful.
-            phase = .steady
-            ceiling = rate
-        } else if signal.pressure < Int(PressureBucket.hold), isLimitedByRate, now >= nextGrowth, heardOf >= changedAt {
-            speedUp(round: round, at: now)
-        }
-    }
-
-    private func isLossy(_ signal: RateSignal) -> Bool {
-        signal.loss > max(lossFloor + Self.tolerance, lossFloor * Self.noise)
     }
 
     private mutating func set(_ newRate: Double, at now: Instant) {
@@ -139,48 +138,205 @@ public struct RateController: Sendable {
         changedAt = now
     }
 
-    private mutating func forgetFloor(loss: Double, at now: Instant) {
-        let share = min(1, max(0, (now - floorAgedAt).inSeconds / Self.floorLifetime))
-        floorAgedAt = now
-        if loss < lossFloor { lossFloor = max(loss, lossFloor * (1 - share)) }
+    private func mayGrow(_ moment: RateMoment) -> Bool {
+        moment.isLimitedByRate && moment.now >= nextGrowth && moment.heardOf >= changedAt
     }
 
-    private mutating func slowDown(_ signal: RateSignal, round: Interval, at now: Instant) {
-        // Only loss can be misread; pressure cannot.
-        let lossAtCut = isLossy(signal) && !signal.isOverload ? signal.loss : 0
-        var carried = rate * (signal.loss < Self.congestion ? decrease : 0.4)
-        // What arrives is what the path carries, if clearly less arrives than is sent. A tenth of the rate is the least
-        // to believe in: a receiver that slept tells nothing of the path.
-        if let arrival = signal.arrival, arrival < rate * 0.9 { carried = max(arrival, rate * 0.1) }
-        ceiling = carried
-        growth = Self.slowestGrowth
-        let queue = Interval.milliseconds(PressureBucket.delayBound(of: signal.pressure))
-        phase = .recovering(
-            until: now + round + queue * 2, resume: carried * Self.resumeShare, previousRate: rate, previousLoss: lossAtCut)
-        set(carried * Self.drainShare, at: now)
+    /// Clearly less than is sent: the rate has passed what the path carries, or the host sends less than it may.
+    private func arrivesLess(_ signal: RateSignal) -> Bool {
+        signal.arrival.map { $0 < rate * Self.usedShare * (1 - min(signal.loss, LossMemory.congestion)) } ?? false
     }
+
+    // MARK: Phases
+
+    private mutating func startUp(_ signal: RateSignal, _ moment: RateMoment) {
+        guard moment.heardOf >= changedAt || signal.pressure >= Pressure.overload else { return }
+        if signal.pressure >= Pressure.overload || loss.isLossy(signal.loss) { return cut(signal, moment) }
+        if signal.isStorageFull {
+            phase = .growing
+            return waitForMinority(moment)
+        }
+        guard moment.now >= nextGrowth else { return }
+        if signal.pressure >= Pressure.queue || (arrivesLess(signal) && moment.isLimitedByRate) {
+            // One late datagram is no queue yet, and what was measured may have been before the last doubling.
+            queueSigns += 1
+            nextGrowth = moment.now + moment.statusInterval * 2
+            if queueSigns > 1 { cut(signal, moment) }
+        } else if mayGrow(moment) {
+            nextGrowth = moment.now + moment.round
+            if signal.pressure == 0 {
+                queueSigns = 0
+                set(rate * 2, at: moment.now)
+            } else {
+                // The beginning of a queue: one that stays this short is no reason to go on waiting.
+                queueSigns += 1
+                if queueSigns > 3 { beginGrowth(moment) }
+            }
+        }
+    }
+
+    private mutating func grow(_ signal: RateSignal, _ moment: RateMoment) {
+        if signal.pressure >= Pressure.queue || loss.isLossy(signal.loss) { return cut(signal, moment) }
+        if signal.isStorageFull { return waitForMinority(moment) }
+        guard mayGrow(moment), !arrivesLess(signal) else { return }
+        set(rate + min(step, max(rate * Self.largestStep, min(Self.firstStep, rate * 0.25))), at: moment.now)
+        nextGrowth = moment.now + moment.statusInterval
+        // Where a queue begins, steps stay as they are.
+        if signal.pressure == 0 { step *= Self.acceleration }
+    }
+
+    private mutating func drain(_ drain: Drain, _ signal: RateSignal, _ moment: RateMoment) {
+        let isAnswered = moment.heardOf >= changedAt && moment.now - changedAt >= moment.round
+        if let test = drain.test {
+            guard isAnswered, moment.now >= drain.until else { return }
+            if test.isOwn(signal, at: rate), signal.pressure < Pressure.queue {
+                loss.floor = max(loss.floor, signal.loss)
+                set(drain.previousRate, at: moment.now)
+                return beginGrowth(moment)
+            }
+        }
+        if isAnswered, signal.pressure < Pressure.queue, !loss.isLossy(signal.loss) {
+            set(max(rate, drain.carried * Self.resumeShare), at: moment.now)
+            return beginGrowth(moment)
+        }
+        let isStorage = signal.pressure >= Int(PressureBucket.storageFull) && moment.now - changedAt >= Self.storagePatience
+        if isAnswered, isStorage || signal.pressure > max(drain.pressure, Pressure.overload - 1) { return drainFaster(drain, signal, moment) }
+        guard moment.now >= drain.until else { return }
+        let isQueue = signal.pressure >= Pressure.queue
+        if isQueue, drain.cuts > 1 || competedAt.map({ moment.now - $0 < Self.competitionMemory }) ?? false {
+            return beginCompeting(rateAtLoss: drain.wasFound ? drain.previousRate : drain.carried, moment)
+        }
+        cut(signal, moment, after: drain)
+    }
+
+    /// The queue is longer than it seemed at the cut: once for each bucket of pressure, and on while storage is full.
+    private mutating func drainFaster(_ drain: Drain, _ signal: RateSignal, _ moment: RateMoment) {
+        var drain = drain
+        if signal.pressure > Pressure.overload || signal.arrival.map({ $0 < rate * 0.93 }) ?? false {
+            drain.cuts -= 1
+            return cut(signal, moment, after: drain)
+        }
+        drain.pressure = signal.pressure
+        drain.until = max(drain.until, moment.now + Self.drainingTime(of: signal.pressure))
+        phase = .draining(drain)
+    }
+
+    private mutating func compete(_ growth: CompetingGrowth, _ signal: RateSignal, _ moment: RateMoment) {
+        if signal.pressure == 0, moment.heardOf >= changedAt {
+            queueSigns += 1
+            if queueSigns > 2 { return beginGrowth(moment) }
+        } else {
+            queueSigns = 0
+        }
+        competedAt = moment.now
+        // Beside others nothing tells whose loss it is: what a cut gains, they take.
+        let isStorage = signal.pressure >= Int(PressureBucket.storageFull)
+        if moment.now >= nextGrowth, isStorage || loss.isEvent(signal.loss) || isLossLasting(signal, moment) {
+            let rateAtLoss = rate
+            set(rate * CompetingGrowth.share, at: moment.now)
+            return beginCompeting(rateAtLoss: rateAtLoss, moment)
+        }
+        if signal.isStorageFull { return waitForMinority(moment) }
+        guard !loss.isLossy(signal.loss) else { return }
+        let next = growth.rate(at: moment.now)
+        if moment.isLimitedByRate, next > rate { rate = min(max(next, minimum), maximum) }
+    }
+
+    /// Loss that a cut did not end at once is mostly what others do: it is answered less often.
+    private func isLossLasting(_ signal: RateSignal, _ moment: RateMoment) -> Bool {
+        loss.isLossy(signal.loss) && moment.now - changedAt >= Self.lastingLoss
+    }
+
+    // MARK: Changes of phase
+
+    private mutating func beginGrowth(_ moment: RateMoment) {
+        phase = .growing
+        step = Self.firstStep
+        queueSigns = 0
+        nextGrowth = moment.now + moment.round
+    }
+
+    private mutating func beginCompeting(rateAtLoss: Double, _ moment: RateMoment) {
+        phase = .competing(CompetingGrowth(rateAtLoss: rateAtLoss, roundTrip: moment.roundTrip, at: moment.now))
+        competedAt = moment.now
+        queueSigns = 0
+        loss.beginEpoch()
+        if rate < rateAtLoss * CompetingGrowth.share { set(rateAtLoss * CompetingGrowth.share, at: moment.now) }
+        // One loss is one event: what was under way, and what it takes to be forgotten.
+        nextGrowth = moment.now + moment.round * 2 + timeToTellLoss
+    }
+
+    private mutating func cut(_ signal: RateSignal, _ moment: RateMoment, after drain: Drain? = nil) {
+        var carried = signal.loss < LossMemory.congestion ? rate * (signal.pressure < Pressure.overload ? 1 : 0.8) : rate * 0.5
+        // What arrives is what the path carries, if clearly less arrives than is sent.
+        if let arrival = signal.arrival.map({ $0 / (1 - loss.floor) }), arrival < rate * 0.9 {
+            carried = max(arrival, rate * (drain == nil ? Self.leastCarried : Self.leastCarriedAfterCut))
+        }
+        carried = min(carried, drain?.carried ?? carried)
+        let isForLoss = signal.pressure < Pressure.queue
+        let previousRate = rate
+        set(min(carried, drain == nil ? rate : rate * Self.secondShare) * Self.share(at: signal.pressure), at: moment.now)
+        phase = .draining(
+            Drain(
+                until: moment.now + moment.round * 2 + (isForLoss ? timeToTellLoss : Self.drainingTime(of: signal.pressure)),
+                test: isForLoss ? LossMemory.Test(loss: signal.loss, arrival: signal.arrival, rate: previousRate) : nil,
+                previousRate: drain?.previousRate ?? previousRate, carried: carried, wasFound: drain?.wasFound ?? !isStartingUp,
+                pressure: signal.pressure, cuts: (drain?.cuts ?? 0) + 1))
+    }
+
+    private static func drainingTime(of pressure: Int) -> Interval {
+        Interval.milliseconds(PressureBucket.delayBound(of: pressure)) * (1 / (1 - share(at: pressure)))
+    }
+
+    /// Enough packets to tell less loss from as much.
+    private var timeToTellLoss: Interval { min(.seconds(300 * 12_000 / rate), .milliseconds(300)) }
 
     /// A few are overrun while most are calm: they get some time, at no less than two fifths of the rate. It ends by
     /// itself, since they fall behind if that does not help them.
-    private mutating func waitForMinority(round: Interval, at now: Instant) {
-        guard now >= nextGrowth else { return }
-        if now >= minorityUntil { minorityFloor = rate * Self.minorityShare }
-        minorityUntil = now + .seconds(1)
-        if case .startup = phase { phase = .steady }
-        if ceiling == nil { ceiling = rate }
-        growth = Self.slowestGrowth
-        nextGrowth = now + round
-        set(max(minorityFloor, rate * 0.8), at: now)
+    private mutating func waitForMinority(_ moment: RateMoment) {
+        guard moment.now >= nextGrowth else { return }
+        if moment.now >= minorityUntil { minorityFloor = rate * Self.minorityShare }
+        minorityUntil = moment.now + .seconds(1)
+        step = Self.firstStep
+        nextGrowth = moment.now + moment.round
+        set(max(minorityFloor, rate * 0.8), at: moment.now)
     }
 
-    private mutating func speedUp(round: Interval, at now: Instant) {
-        switch phase {
-        case .startup: set(rate * 2, at: now)
-        case .steady, .recovering:
-            // A fiftieth each round up to what the path carried; beyond, in steps that grow.
-            growth = rate < (ceiling ?? 0) * 1.05 ? Self.slowestGrowth : min(growth * 1.2, Self.fastestGrowth)
-            set(rate * (1 + growth), at: now)
-        }
-        nextGrowth = now + round
+    // MARK: Numbers
+
+    private enum Pressure {
+        /// Five milliseconds: more than hosts take to get at a datagram.
+        static let queue = 2
+        static let overload = Int(PressureBucket.overload)
     }
+
+    /// Shares of what the path carries: the longer the queue, the faster it must go.
+    private static func share(at pressure: Int) -> Double {
+        switch pressure {
+        case ..<Int(PressureBucket.overload): 0.85
+        case 4: 0.75
+        default: 0.7
+        }
+    }
+
+    /// Where growth begins once the queue is gone.
+    private static let resumeShare = 0.9
+    /// Of the rate, where the first cut was not enough.
+    private static let secondShare = 0.85
+    private static let minorityShare = 0.4
+    private static let usedShare = 0.75
+    /// The least of the rate that arrival is believed in: a doubling goes no further, and a host that slept tells nothing of
+    /// the path.
+    private static let leastCarried = 0.25
+    private static let leastCarriedAfterCut = 0.5
+    /// Growth begins with this, bits per second, and each step is a tenth larger than the one before: a tenth of 50 Mb/s
+    /// is made good in seven steps, of 5 Gb/s in fifty, and the last of them is 1 or 2 %. It depends on nothing but the time
+    /// since a cut, which those who share a queue have in common. The largest share keeps low rates from leaping.
+    private static let firstStep = 500_000.0
+    private static let acceleration = 1.1
+    private static let largestStep = 0.05
+    /// Storage takes longer to show what a cut did.
+    private static let storagePatience = Interval.milliseconds(50)
+    private static let lastingLoss = Interval.seconds(1)
+    private static let competitionMemory = Interval.seconds(10)
 }

@@ -107,8 +107,10 @@ struct QueueingDelayEstimator: Sendable {
     private var baseline = Int64.max
     private var previousBaseline = Int64.max
     private var windowStart: Instant?
-    private var worst: Int64 = 0
-    private static let window = Interval.seconds(15)
+    /// Of the latest heartbeats, the newest last.
+    private var latest: [3 of Int64] = [0, 0, 0]
+    /// Longer than a shared queue stands without ever running dry; clocks drift apart by a millisecond or two by then.
+    private static let window = Interval.seconds(30)
     /// Microseconds: a minute. Longer is another clock, not a queue.
     private static let longestDelay: Int64 = 60_000_000
     /// Microseconds: 35,000 years.
@@ -127,12 +129,12 @@ struct QueueingDelayEstimator: Sendable {
         }
         baseline = min(baseline, offset)
         let delay = offset - min(baseline, previousBaseline)
-        worst = max(worst, min(delay, Self.longestDelay))
+        latest[0] = latest[1]
+        latest[1] = latest[2]
+        latest[2] = min(delay, Self.longestDelay)
     }
 
-    /// The longest delay since this was last asked.
-    mutating func takeWorst() -> Interval {
-        defer { worst = 0 }
-        return .microseconds(worst)
-    }
+    /// The least of the latest three: a queue delays all of them, and a host that was busy for a moment gets at those
+    /// that came meanwhile all at once (as LEDBAT filters, RFC 6817, 3.4.2).
+    var delay: Interval { .microseconds(min(latest[0], latest[1], latest[2])) }
 }

@@ -113,7 +113,7 @@ extension ReceiverEngine {
         counters.statusesSent += 1
         noteHeardReport()
         lastStatus = now
-        let queueing = PressureBucket.index(queueingDelay: queueing.takeWorst())
+        let queueing = PressureBucket.index(queueingDelay: queueing.delay)
         let storage = PressureBucket.index(storageShare: slots.storageShare)
         var pressure = max(queueing, storage)
         if overflowed { pressure = max(pressure, PressureBucket.severe) }

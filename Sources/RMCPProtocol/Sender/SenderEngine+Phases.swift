@@ -50,6 +50,8 @@ extension SenderEngine {
             guard isDatagramLengthSettled(at: now) else { return }
         }
         phase = .streaming
+        streamingSince = now
+        lastTick = now
         lastProgress = now
         nextHeartbeat = now
         events.append(.started(receivers: joined))
@@ -155,6 +157,7 @@ extension SenderEngine {
         case .streaming:
             // 100 bytes on the wire, as a share of the rate.
             let spaced = Interval.seconds(100 * 8 / (configuration.heartbeatShare * rateController.rate))
+            if isFindingRate { return max(statusInterval, configuration.startupStatusInterval) }
             return min(max(spaced, configuration.minimumHeartbeatInterval), longest)
         case .draining:
             // What is still missing is asked for in answer to heartbeats: often at first, then less.
@@ -220,7 +223,9 @@ extension SenderEngine {
             arrival: reporting ? ArrivalBucket.bitsPerSecond(of: arrival) : nil,
             isStorageFull: summary.pressure[Int(PressureBucket.storageFull)] > 0)
         rateController.update(
-            signal, round: statusInterval + roundTrip.estimate, heardOf: newestEcho, isLimitedByRate: wasLimitedByRate, at: now)
+            signal,
+            RateMoment(
+                now: now, statusInterval: statusInterval, roundTrip: roundTrip.estimate, heardOf: newestEcho, isLimitedByRate: wasLimitedByRate))
         wasLimitedByRate = false
         applyRate(at: now)
     }

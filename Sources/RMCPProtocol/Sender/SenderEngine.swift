@@ -122,6 +122,9 @@ public struct SenderEngine: Sendable {
     var nextAnnounce: Instant
     var nextHeartbeat: Instant
     var nextTick: Instant
+    var lastTick: Instant
+    /// When the start condition was met; nil before, and at repair nodes.
+    var streamingSince: Instant?
     /// Packets in a batch at the current rate.
     var batchLimit = 1
     /// Whether the rate, and not the source, held something back since the last update of the rate.
@@ -173,6 +176,7 @@ public struct SenderEngine: Sendable {
         nextAnnounce = now
         nextHeartbeat = now
         nextTick = now
+        lastTick = now
         applyRate(at: now)
     }
 
@@ -314,7 +318,8 @@ public struct SenderEngine: Sendable {
     /// Housekeeping at the pace of feedback: lost children, rate, round trip.
     private mutating func tick(at now: Instant) {
         let interval = statusInterval
-        nextTick = now + max(interval, configuration.minimumHeartbeatInterval)
+        lastTick = now
+        nextTick = now + max(interval, isFindingRate ? configuration.startupStatusInterval : configuration.minimumHeartbeatInterval)
         children.expire(silentFor: max(configuration.childTimeout, interval * 4), at: now)
         unicastChildren.removeAll { children.isLost($0.id) }
         repairs.prune(holdOff: repairHoldOff, at: now)
@@ -328,7 +333,14 @@ public struct SenderEngine: Sendable {
     /// How often a child may report, so that all together stay within the limit.
     var statusInterval: Interval {
         let fair = Interval.seconds(Double(children.childCount) / configuration.statusRateLimit)
-        return min(max(fair, configuration.minimumStatusInterval), configuration.maximumStatusInterval)
+        let shortest = isFindingRate ? configuration.startupStatusInterval : configuration.minimumStatusInterval
+        return min(max(fair, shortest), configuration.maximumStatusInterval)
+    }
+
+    /// While streaming has begun and nobody knows yet what the path carries, each round that is saved counts.
+    var isFindingRate: Bool {
+        guard case .streaming = phase, rateController.isStartingUp else { return false }
+        return streamingSince.map { lastTick - $0 < configuration.startupDuration } ?? false
     }
 
     var repairHoldOff: Interval { roundTrip.estimate }

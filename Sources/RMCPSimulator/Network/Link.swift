@@ -74,6 +74,14 @@ struct Link {
         return freeAt + model.latency
     }
 
+    /// Bytes that the queue still takes.
+    func room(at now: Instant) -> Int {
+        guard let rate = model.rate else { return .max }
+        return max(0, model.queueLimit - Int((max(now, freeAt) - now).inSeconds * rate / 8))
+    }
+
+    mutating func drop(datagrams: Int) { dropped += UInt64(datagrams) }
+
     /// Whether one datagram is lost on the way.
     mutating func loses(kind: PacketKind?, length: Int, using random: inout RandomSource) -> Bool {
         let isLost = drops(kind: kind, length: length, using: &random)

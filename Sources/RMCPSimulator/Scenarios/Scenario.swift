@@ -34,7 +34,9 @@ public struct Scenario: Sendable {
 
     public static func named(_ name: String) -> Scenario? { all.first { $0.name == name } }
 
-    public static let all: [Scenario] = lossScenarios + lifeScenarios + shapeScenarios + hostileScenarios + hostScenarios + treeScenarios + treeFaultScenarios
+    public static let all: [Scenario] =
+        lossScenarios + lifeScenarios + shapeScenarios + hostileScenarios + hostScenarios + rateScenarios + treeScenarios
+        + treeFaultScenarios
 }
 
 public struct ScenarioResult: Sendable {

@@ -96,10 +96,28 @@ extension World {
     private func through(_ subnet: Int, _ payload: Payload, at time: Instant) -> (Payload, Instant)? {
         guard var link = subnets[subnet] else { return (payload, time) }
         defer { subnets[subnet] = link }
-        guard link.isUp, let left = survivors(of: payload, link: &link) else { return nil }
+        guard link.isUp, var left = survivors(of: payload, link: &link) else { return nil }
+        if case .train(let train, let mask) = left {
+            // A full queue drops packets, not trains.
+            let room = link.room(at: time) / (DataHeader.length + Int(train.batch.payloadLength) + 28)
+            if room > 0, room < mask.nonzeroBitCount {
+                link.drop(datagrams: mask.nonzeroBitCount - room)
+                left = .train(train, mask: Self.first(room, of: mask))
+            }
+        }
         let (bytes, datagrams) = left.size
         guard let arrival = link.pass(bytes: bytes, datagrams: datagrams, at: time) else { return nil }
         return (left, arrival)
+    }
+
+    private static func first(_ count: Int, of mask: UInt64) -> UInt64 {
+        var kept: UInt64 = 0
+        var rest = mask
+        for _ in 0..<count {
+            kept |= rest & (~rest &+ 1)
+            rest &= rest &- 1
+        }
+        return kept
     }
 
     func unicast(_ payload: Payload, from index: Int, to address: SocketAddress) {

@@ -22,6 +22,7 @@ public final class World {
         case receiverWake(Int, life: Int)
         case storage(Int, ReceiverNode.Session, StorageResult)
         case action(Int)
+        case crossTraffic(Int, CrossTraffic.Step)
     }
 
     enum StorageResult {
@@ -52,6 +53,9 @@ public final class World {
     var sortedSubnets: [Int]?
     var actions: [(World) -> Void] = []
     var contents: [SessionID: SimulatedContent] = [:]
+    /// Other people's transfers, and what they and the senders got through.
+    var crossTraffic: [CrossTraffic] = []
+    public internal(set) var throughput: [ThroughputSample] = []
     /// What must never happen, and did.
     public internal(set) var violations: [String] = []
     /// Called with a line for each event of interest, when somebody watches.
@@ -287,6 +291,7 @@ public final class World {
         case .action(let index):
             performedActions += 1
             actions[index](self)
+        case .crossTraffic(let index, let step): perform(step, ofCrossTraffic: index)
         }
     }
 

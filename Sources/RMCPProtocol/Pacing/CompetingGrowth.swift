@@ -1,0 +1,39 @@
+import RealModule
+
+/// How the rate grows beside somebody who fills the queue until packets are lost: as the window of one TCP connection
+/// would (CUBIC, RFC 9438), so that both lose at about the same time and give way alike. Told in rates: a window is what
+/// is sent in a round trip.
+struct CompetingGrowth: Sendable {
+    /// Since the last loss.
+    private let start: Instant
+    /// Bits per second at the last loss.
+    let rateAtLoss: Double
+    /// Bits per second.
+    private let packetRate: Double
+    private let roundTripSeconds: Double
+
+    /// RFC 9438, 4.1 and 4.6: packets per cubed second, and the share that is left after a loss.
+    private static let scale = 0.4
+    static let share = 0.7
+    /// Packets a round trip that make it fair to Reno (RFC 9438, 4.3).
+    private static let friendlySlope = 3 * (1 - share) / (1 + share)
+    /// A TCP segment with its headers, bits.
+    private static let packetBits = 12_000.0
+
+    init(rateAtLoss: Double, roundTrip: Interval, at now: Instant) {
+        start = now
+        self.rateAtLoss = rateAtLoss
+        roundTripSeconds = max(roundTrip.inSeconds, 0.001)
+        packetRate = Self.packetBits / roundTripSeconds
+    }
+
+    /// Bits per second.
+    func rate(at now: Instant) -> Double {
+        let time = max(0, (now - start).inSeconds)
+        let window = rateAtLoss / packetRate
+        let plateau = Double.root(window * (1 - Self.share) / Self.scale, 3)
+        let cubic = window + Self.scale * Double.pow(time - plateau, 3)
+        let friendly = window * Self.share + Self.friendlySlope * time / roundTripSeconds
+        return max(cubic, friendly) * packetRate
+    }
+}

@@ -78,6 +78,8 @@ public struct RateController: Sendable {
         var carried: Double
         /// The rate had been found before, and was not a doubling's guess.
         var wasFound: Bool
+        /// All that was sent arrived before the first cut: the delay was a host's that was late, and the path may carry more.
+        var wasCarried: Bool
         /// At the latest cut.
         var pressure: Int
         /// Those after which the queue had the time to go.
@@ -95,8 +97,10 @@ public struct RateController: Sendable {
     private var changedAt: Instant
     /// Signs of a queue in a row, in start-up.
     private var queueSigns = 0
+    /// How often start-up may still be taken up again.
+    private var restarts = RateController.mostRestarts
     /// Bits per second that the next step of growth adds.
-    private var step = RateController.firstStep
+    private var step = RateController.leastStep
     /// The least that a minority may bring the rate down to, while it tries.
     private var minorityFloor = 0.0
     private var minorityUntil = Instant.zero
@@ -147,6 +151,9 @@ public struct RateController: Sendable {
         signal.arrival.map { $0 < rate * Self.usedShare * (1 - min(signal.loss, LossMemory.congestion)) } ?? false
     }
 
+    /// As much arrives as is sent.
+    private func isCarried(_ signal: RateSignal) -> Bool { signal.arrival.map { $0 >= rate * Self.carriedShare } ?? false }
+
     // MARK: Phases
 
     private mutating func startUp(_ signal: RateSignal, _ moment: RateMoment) {
@@ -157,7 +164,10 @@ public struct RateController: Sendable {
             return waitForMinority(moment)
         }
         guard moment.now >= nextGrowth else { return }
-        if signal.pressure >= Pressure.queue || (arrivesLess(signal) && moment.isLimitedByRate) {
+        if signal.pressure >= Pressure.queue, isCarried(signal) {
+            // Late hosts, not a queue: one at the path takes from what arrives. It is waited for until they are on time.
+            nextGrowth = moment.now + moment.statusInterval
+        } else if signal.pressure >= Pressure.queue || (arrivesLess(signal) && moment.isLimitedByRate) {
             // One late datagram is no queue yet, and what was measured may have been before the last doubling.
             queueSigns += 1
             nextGrowth = moment.now + moment.statusInterval * 2
@@ -179,7 +189,7 @@ public struct RateController: Sendable {
         if signal.pressure >= Pressure.queue || loss.isLossy(signal.loss) { return cut(signal, moment) }
         if signal.isStorageFull { return waitForMinority(moment) }
         guard mayGrow(moment), !arrivesLess(signal) else { return }
-        set(rate + min(step, max(rate * Self.largestStep, min(Self.firstStep, rate * 0.25))), at: moment.now)
+        set(rate + min(step, max(rate * Self.largestStep, min(Self.leastStep, rate * 0.25))), at: moment.now)
         nextGrowth = moment.now + moment.statusInterval
         // Where a queue begins, steps stay as they are.
         if signal.pressure == 0 { step *= Self.acceleration }
@@ -197,6 +207,7 @@ public struct RateController: Sendable {
         }
         if isAnswered, signal.pressure < Pressure.queue, !loss.isLossy(signal.loss) {
             set(max(rate, drain.carried * Self.resumeShare), at: moment.now)
+            if !drain.wasFound, drain.wasCarried, restarts > 0 { return restart(moment) }
             return beginGrowth(moment)
         }
         let isStorage = signal.pressure >= Int(PressureBucket.storageFull) && moment.now - changedAt >= Self.storagePatience
@@ -249,9 +260,16 @@ public struct RateController: Sendable {
 
     // MARK: Changes of phase
 
+    private mutating func restart(_ moment: RateMoment) {
+        restarts -= 1
+        phase = .startup
+        queueSigns = 0
+        nextGrowth = moment.now + moment.round
+    }
+
     private mutating func beginGrowth(_ moment: RateMoment) {
         phase = .growing
-        step = Self.firstStep
+        step = Self.firstStep(at: rate)
         queueSigns = 0
         nextGrowth = moment.now + moment.round
     }
@@ -274,6 +292,7 @@ public struct RateController: Sendable {
         }
         carried = min(carried, drain?.carried ?? carried)
         let isForLoss = signal.pressure < Pressure.queue
+        let isCarried = isCarried(signal)
         let previousRate = rate
         set(min(carried, drain == nil ? rate : rate * Self.secondShare) * Self.share(at: signal.pressure), at: moment.now)
         phase = .draining(
@@ -281,6 +300,7 @@ public struct RateController: Sendable {
                 until: moment.now + moment.round * 2 + (isForLoss ? timeToTellLoss : Self.drainingTime(of: signal.pressure)),
                 test: isForLoss ? LossMemory.Test(loss: signal.loss, arrival: signal.arrival, rate: previousRate) : nil,
                 previousRate: drain?.previousRate ?? previousRate, carried: carried, wasFound: drain?.wasFound ?? !isStartingUp,
+                wasCarried: drain?.wasCarried ?? isCarried,
                 pressure: signal.pressure, cuts: (drain?.cuts ?? 0) + 1))
     }
 
@@ -297,7 +317,7 @@ public struct RateController: Sendable {
         guard moment.now >= nextGrowth else { return }
         if moment.now >= minorityUntil { minorityFloor = rate * Self.minorityShare }
         minorityUntil = moment.now + .seconds(1)
-        step = Self.firstStep
+        step = Self.firstStep(at: rate)
         nextGrowth = moment.now + moment.round
         set(max(minorityFloor, rate * 0.8), at: moment.now)
     }
@@ -325,6 +345,9 @@ public struct RateController: Sendable {
     private static let secondShare = 0.85
     private static let minorityShare = 0.4
     private static let usedShare = 0.75
+    private static let carriedShare = 0.9
+    /// A tenth of a second each; hosts that are late more often than that are too slow for more.
+    private static let mostRestarts = 5
     /// The least of the rate that arrival is believed in: a doubling goes no further, and a host that slept tells nothing of
     /// the path.
     private static let leastCarried = 0.25
@@ -332,7 +355,9 @@ public struct RateController: Sendable {
     /// Growth begins with this, bits per second, and each step is a tenth larger than the one before: a tenth of 50 Mb/s
     /// is made good in seven steps, of 5 Gb/s in fifty, and the last of them is 1 or 2 %. It depends on nothing but the time
     /// since a cut, which those who share a queue have in common. The largest share keeps low rates from leaping.
-    private static let firstStep = 500_000.0
+    private static let leastStep = 500_000.0
+    /// Above 1 Gb/s in proportion to the rest: a transfer is over in a second there.
+    private static func firstStep(at rate: Double) -> Double { max(leastStep, (rate - 1e9) * 0.004) }
     private static let acceleration = 1.1
     private static let largestStep = 0.05
     /// Storage takes longer to show what a cut did.

@@ -182,7 +182,7 @@ public struct StatusHistogram: Hashable, Sendable {
     public var failed: UInt32 { ReceiverState.allCases.reduce(0) { $1.isFailure ? $0 &+ count($1) : $0 } }
     public var active: UInt32 { count(.joined) &+ count(.receiving) &+ count(.behind) }
 
-    /// Whether somebody is hardly to be kept from being overrun, by `bound` or more.
+    /// Whether anybody is under pressure of `bound` or more.
     func hasPressure(from bound: UInt8) -> Bool {
         if let single { return (single.network?.pressure ?? 0) >= bound }
         return lists.pressure.dropFirst(Int(bound)).contains { $0 > 0 }

@@ -91,7 +91,7 @@ extension SenderEngine {
             }
             return .data(firstTransmission(record: record, total: total, at: now))
         }
-        guard sourceEnded else { return nil }
+        guard isEverythingSentOnce else { return nil }
         endSent = true
         phase = .draining
         lastProgress = now

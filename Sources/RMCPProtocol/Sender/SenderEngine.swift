@@ -296,11 +296,14 @@ public struct SenderEngine: Sendable {
         switch phase {
         case .streaming:
             guard let repeater else { return position.chunk < chunkCount || sourceEnded }
-            return repeater.isRelay && (sourceEnded && position.chunk == chunkCount || position.chunk < chunkCount && resident.contains(position.chunk))
+            return repeater.isRelay && (isEverythingSentOnce || position.chunk < chunkCount && resident.contains(position.chunk))
         case .draining, .lingering: return catchUp.upcoming(limit: 1).contains { resident.contains($0) }
         case .waiting, .leaving, .finished: return false
         }
     }
+
+    /// A relay may have END and not all pages yet: more chunks come than it knows of.
+    var isEverythingSentOnce: Bool { sourceEnded && position.chunk >= max(chunkCount, table.end?.chunkCount ?? 0) }
 
     public mutating func handleTimeout(at now: Instant) {
         if case .leaving(let outcome, let left, let next) = phase, now >= next {

@@ -104,6 +104,8 @@ struct ReceiverNode {
     var refusals: [SessionRefusal] = []
     var keptChunks = 0
     var counters = ReceiverCounters()
+    /// Parents above it when its last session ended: 1 below the sender.
+    var lastDepth = 0
     var fetchedBytes: UInt64 = 0
 
     init(host: ReceiverHostModel, configuration: SharedConfiguration, trustedKeys: Set<PublicKey>) {
@@ -158,6 +160,7 @@ struct ReceiverNode {
         session.isOver = true
         sessions.removeAll { $0 === session }
         let last = session.inPlace { $0.counters }
+        lastDepth = session.inPlace { $0.path.count }
         counters.naksSent += last.naksSent
         counters.parentChanges += last.parentChanges
         counters.naksSuppressed += last.naksSuppressed

@@ -302,4 +302,29 @@ import Testing
         #expect(left != nil && said?.count(.failedDiskFull) == 1)
         #expect(said?.rehomed[lost] == 1 && said?.rehomed.reduce(0, +) == 1)
     }
+
+    // MARK: Who may be at the other end
+
+    /// A parent names to those who watch only nodes whose address is proven.
+    @Test func aRepairNodeProvesItsAddressToTheParentThatItHas() {
+        for (role, attaches) in [(ReceiverRole.repairNode(transmitter: 500, .group), 1), (.leaf, 0)] {
+            var child = ChildHarness(role: role)
+            _ = child.run(for: .seconds(2))
+            #expect(child.parent(ChildHarness.senderID)?.attaches.count == attaches, "\(role)")
+            #expect((child.parent(ChildHarness.senderID)?.report?.cookie == child.parent(ChildHarness.senderID)?.cookie) == (attaches > 0), "\(role)")
+        }
+    }
+
+    /// Where an ANNOUNCE came from there may be nobody who wants to know.
+    @Test func littleIsSaidToAParentThatIsSilent() {
+        var child = ChildHarness()
+        child.change(ChildHarness.senderID) { $0.speaks = false }
+        _ = child.run(for: .seconds(29))
+        let said = child.engine.counters.statusesSent
+        #expect(said > 10 && said < 60, "\(said) statuses in 29 s")
+        // It is heard again: everything is as before, a status each 20 ms.
+        child.change(ChildHarness.senderID) { $0.speaks = true }
+        _ = child.run(for: .seconds(1))
+        #expect(child.engine.counters.statusesSent > said + 35, "\(child.engine.counters.statusesSent - said) statuses in a second")
+    }
 }

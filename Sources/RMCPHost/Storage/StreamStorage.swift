@@ -1,7 +1,6 @@
 import CLinuxNetwork
 import Glibc
 import RMCPProtocol
-import Synchronization
 
 /// A bundle written to standard output. Chunks come in any order and leave in order: what is early waits in an unlinked
 /// spool file, whose space is given back as it is written out.
@@ -11,7 +10,7 @@ final class StreamStorage: BundleStorage {
     private let spool: OwnedDescriptor
     private let output: Int32
     private let chunkLength: UInt64
-    private let state = Mutex(State())
+    private let state = LockedValue(State())
 
     private struct State: ~Copyable {
         /// Content length of chunks that are in the spool or are zero; removed when written out.

@@ -80,6 +80,10 @@ public struct RateController: Sendable {
         var wasFound: Bool
         /// All that was sent arrived before the first cut: the delay was a host's that was late, and the path may carry more.
         var wasCarried: Bool
+        var isStorage: Bool
+        /// At the most since the first cut: what full storage takes, or a path that start-up has found, whatever came of the
+        /// cuts since.
+        var arrived: Double
         /// At the latest cut.
         var pressure: Int
         /// Those after which the queue had the time to go.
@@ -167,8 +171,9 @@ public struct RateController: Sendable {
         if signal.pressure >= Pressure.queue, isCarried(signal) {
             // Late hosts, not a queue: one at the path takes from what arrives. It is waited for until they are on time.
             nextGrowth = moment.now + moment.statusInterval
-        } else if signal.pressure >= Pressure.queue || (arrivesLess(signal) && moment.isLimitedByRate) {
-            // One late datagram is no queue yet, and what was measured may have been before the last doubling.
+        } else if signal.pressure >= Pressure.queue || (signal.pressure > 0 && arrivesLess(signal) && moment.isLimitedByRate) {
+            // One late datagram is no queue yet, and what was measured may have been before the last doubling; without any
+            // delay it surely was.
             queueSigns += 1
             nextGrowth = moment.now + moment.statusInterval * 2
             if queueSigns > 1 { cut(signal, moment) }
@@ -206,7 +211,8 @@ public struct RateController: Sendable {
             }
         }
         if isAnswered, signal.pressure < Pressure.queue, !loss.isLossy(signal.loss) {
-            set(max(rate, drain.carried * Self.resumeShare), at: moment.now)
+            let carried = drain.isStorage || !drain.wasFound ? max(drain.carried, min(drain.arrived, drain.previousRate)) : drain.carried
+            set(max(rate, carried * Self.resumeShare), at: moment.now)
             if !drain.wasFound, drain.wasCarried, restarts > 0 { return restart(moment) }
             return beginGrowth(moment)
         }
@@ -301,6 +307,8 @@ public struct RateController: Sendable {
                 test: isForLoss ? LossMemory.Test(loss: signal.loss, arrival: signal.arrival, rate: previousRate) : nil,
                 previousRate: drain?.previousRate ?? previousRate, carried: carried, wasFound: drain?.wasFound ?? !isStartingUp,
                 wasCarried: drain?.wasCarried ?? isCarried,
+                isStorage: drain?.isStorage ?? false || signal.pressure >= Int(PressureBucket.storageFull),
+                arrived: max(drain?.arrived ?? 0, signal.arrival ?? 0),
                 pressure: signal.pressure, cuts: (drain?.cuts ?? 0) + 1))
     }
 
@@ -357,7 +365,7 @@ public struct RateController: Sendable {
     /// since a cut, which those who share a queue have in common. The largest share keeps low rates from leaping.
     private static let leastStep = 500_000.0
     /// Above 1 Gb/s in proportion to the rest: a transfer is over in a second there.
-    private static func firstStep(at rate: Double) -> Double { max(leastStep, (rate - 1e9) * 0.004) }
+    private static func firstStep(at rate: Double) -> Double { max(leastStep, (rate - 1e9) * 0.02) }
     private static let acceleration = 1.1
     private static let largestStep = 0.05
     /// Storage takes longer to show what a cut did.

@@ -67,16 +67,37 @@ import Testing
         #expect(update(heardOf: 2_000, at: 2_300) == 8e8)
     }
 
-    /// One late datagram is no queue, nor is one measurement that was begun before the last doubling; two in a row are.
+    /// One late datagram is no queue, nor is one measurement that was begun before the last doubling; two in a row are. Without
+    /// any delay there is no queue, whatever is measured.
     @Test func theSecondSignOfAQueueEndsStartup() {
-        for sign in [signal(pressure: 2), signal(arrival: 0.7e8)] {
+        for sign in [signal(pressure: 2), signal(pressure: 1, arrival: 0.7e8)] {
             var controller = controller()
             #expect(run(&controller, rounds: 0..<1) { _ in sign } == [1e8])
             #expect(run(&controller, rounds: 1..<2) { _ in signal() } == [2e8])
-            let rates = run(&controller, rounds: 2..<4) { sign.arrival == nil ? sign : signal(arrival: $0 * 0.7) }
+            let rates = run(&controller, rounds: 2..<4) { sign.arrival == nil ? sign : signal(pressure: 1, arrival: $0 * 0.7) }
             #expect(rates[0] == 2e8 && rates[1] < 2e8, "\(rates)")
             #expect(!controller.isStartingUp)
         }
+    }
+
+    /// A host that is late takes nothing from what arrives: start-up waits for it, or goes on after a cut that was too much.
+    @Test func lateHostsDoNotEndStartup() {
+        var controller = controller()
+        #expect(run(&controller, rounds: 0..<1) { signal(pressure: 3, arrival: $0) } == [1e8])
+        #expect(run(&controller, rounds: 1..<2) { signal(arrival: $0) } == [2e8])
+        let cut = run(&controller, rounds: 2..<3) { signal(pressure: 5, arrival: $0) }
+        #expect(cut[0] < 2e8 && !controller.isStartingUp)
+        let after = run(&controller, rounds: 3..<12) { signal(arrival: $0) }
+        #expect(controller.isStartingUp && (after.last ?? 0) > 1e9, "\(after)")
+    }
+
+    /// Cuts that followed the first are not what full storage takes.
+    @Test func storageThatWasFullIsFilledAgainAsFastAsItTook() {
+        var controller = controller { $0.initialRate = 4_000_000_000 }
+        let storage = run(&controller, rounds: 0..<6) { signal(pressure: 7, arrival: min($0, 2e9), isStorageFull: true) }
+        #expect((storage.last ?? 0) < 1.5e9, "\(storage)")
+        let after = run(&controller, rounds: 6..<8) { signal(arrival: $0) }
+        #expect((after.last ?? 0) > 1.7e9, "\(after)")
     }
 
     /// Somebody's short queue that just stays is no reason to double no more and to do nothing else.

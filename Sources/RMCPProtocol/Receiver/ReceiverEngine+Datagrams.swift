@@ -377,27 +377,4 @@ extension ReceiverEngine {
         }
         if front < position { moveFront(to: position, from: front, at: now) } else { settle(at: now) }
     }
-
-    /// Another parent may still be there; without one this receiver has what it has.
-    private mutating func parentLeft(at now: Instant) {
-        judgeParents(at: now)
-        guard !isMoving, attachment.moveAt == nil else { return }
-        switch phase {
-        case .receiving:
-            // What is only waiting for this host's storage can still be finished without the sender.
-            if end == nil || hasOutstandingData { finish(as: .failedSender, at: now) }
-        case .committing: break
-        case .serving: close(after: .complete, at: now)
-        case .final(let state, _): close(after: state, at: now)
-        case .finished: break
-        }
-    }
-
-    /// True while something is missing that only the network can bring.
-    private var hasOutstandingData: Bool {
-        guard let end, ledger.hasWholeTable(end) else { return true }
-        var ledger = ledger
-        if ledger.firstAbsent(below: end.chunkCount) != nil { return true }
-        return slots.indices.contains { slots[$0].isInUse && !slots[$0].isWithHost }
-    }
 }

@@ -81,8 +81,7 @@ public struct RateController: Sendable {
         /// All that was sent arrived before the first cut: the delay was a host's that was late, and the path may carry more.
         var wasCarried: Bool
         var isStorage: Bool
-        /// At the most since the first cut: what full storage takes, or a path that start-up has found, whatever came of the
-        /// cuts since.
+        /// At the most since the first cut: what full storage takes, whatever came of the cuts since.
         var arrived: Double
         /// At the latest cut.
         var pressure: Int
@@ -155,6 +154,11 @@ public struct RateController: Sendable {
         signal.arrival.map { $0 < rate * Self.usedShare * (1 - min(signal.loss, LossMemory.congestion)) } ?? false
     }
 
+    /// So much less that start-up has gone too far; without any delay yet, less than before the last doubling.
+    private func arrivesTooLittle(_ signal: RateSignal) -> Bool {
+        signal.pressure > 0 ? arrivesLess(signal) : signal.arrival.map { $0 < rate * Self.shareBeforeDoubling } ?? false
+    }
+
     /// As much arrives as is sent.
     private func isCarried(_ signal: RateSignal) -> Bool { signal.arrival.map { $0 >= rate * Self.carriedShare } ?? false }
 
@@ -171,9 +175,8 @@ public struct RateController: Sendable {
         if signal.pressure >= Pressure.queue, isCarried(signal) {
             // Late hosts, not a queue: one at the path takes from what arrives. It is waited for until they are on time.
             nextGrowth = moment.now + moment.statusInterval
-        } else if signal.pressure >= Pressure.queue || (signal.pressure > 0 && arrivesLess(signal) && moment.isLimitedByRate) {
-            // One late datagram is no queue yet, and what was measured may have been before the last doubling; without any
-            // delay it surely was.
+        } else if signal.pressure >= Pressure.queue || (moment.isLimitedByRate && arrivesTooLittle(signal)) {
+            // One late datagram is no queue yet, and what was measured may have been before the last doubling.
             queueSigns += 1
             nextGrowth = moment.now + moment.statusInterval * 2
             if queueSigns > 1 { cut(signal, moment) }
@@ -211,7 +214,7 @@ public struct RateController: Sendable {
             }
         }
         if isAnswered, signal.pressure < Pressure.queue, !loss.isLossy(signal.loss) {
-            let carried = drain.isStorage || !drain.wasFound ? max(drain.carried, min(drain.arrived, drain.previousRate)) : drain.carried
+            let carried = drain.isStorage ? max(drain.carried, min(drain.arrived, drain.previousRate)) : drain.carried
             set(max(rate, carried * Self.resumeShare), at: moment.now)
             if !drain.wasFound, drain.wasCarried, restarts > 0 { return restart(moment) }
             return beginGrowth(moment)
@@ -354,6 +357,8 @@ public struct RateController: Sendable {
     private static let minorityShare = 0.4
     private static let usedShare = 0.75
     private static let carriedShare = 0.9
+    /// A half, and what measuring it may be wrong by.
+    private static let shareBeforeDoubling = 0.45
     /// A tenth of a second each; hosts that are late more often than that are too slow for more.
     private static let mostRestarts = 5
     /// The least of the rate that arrival is believed in: a doubling goes no further, and a host that slept tells nothing of

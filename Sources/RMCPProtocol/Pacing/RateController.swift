@@ -172,8 +172,9 @@ public struct RateController: Sendable {
             return waitForMinority(moment)
         }
         guard moment.now >= nextGrowth else { return }
-        if signal.pressure >= Pressure.queue, isCarried(signal) {
-            // Late hosts, not a queue: one at the path takes from what arrives. It is waited for until they are on time.
+        if signal.pressure >= Pressure.queue, isCarried(signal), queueSigns < Self.patience {
+            // Late hosts rather than a queue, unless it is somebody else's too: it is waited for a while.
+            queueSigns += 1
             nextGrowth = moment.now + moment.statusInterval
         } else if signal.pressure >= Pressure.queue || (moment.isLimitedByRate && arrivesTooLittle(signal)) {
             // One late datagram is no queue yet, and what was measured may have been before the last doubling.
@@ -216,7 +217,7 @@ public struct RateController: Sendable {
         if isAnswered, signal.pressure < Pressure.queue, !loss.isLossy(signal.loss) {
             let carried = drain.isStorage ? max(drain.carried, min(drain.arrived, drain.previousRate)) : drain.carried
             set(max(rate, carried * Self.resumeShare), at: moment.now)
-            if !drain.wasFound, drain.wasCarried, restarts > 0 { return restart(moment) }
+            if !drain.wasFound, drain.wasCarried, restarts > 0, isSoonerGone(drain, moment) { return restart(moment) }
             return beginGrowth(moment)
         }
         let isStorage = signal.pressure >= Int(PressureBucket.storageFull) && moment.now - changedAt >= Self.storagePatience
@@ -268,6 +269,11 @@ public struct RateController: Sendable {
     }
 
     // MARK: Changes of phase
+
+    /// Than a queue of that length would be at what was cut: it was none.
+    private func isSoonerGone(_ drain: Drain, _ moment: RateMoment) -> Bool {
+        moment.now - changedAt < Self.drainingTime(of: drain.pressure) * 0.25
+    }
 
     private mutating func restart(_ moment: RateMoment) {
         restarts -= 1
@@ -351,12 +357,14 @@ public struct RateController: Sendable {
     }
 
     /// Where growth begins once the queue is gone.
-    private static let resumeShare = 0.9
+    private static let resumeShare = 0.85
     /// Of the rate, where the first cut was not enough.
     private static let secondShare = 0.85
     private static let minorityShare = 0.4
     private static let usedShare = 0.75
     private static let carriedShare = 0.9
+    /// Statuses that start-up waits for hosts to be on time.
+    private static let patience = 4
     /// A half, and what measuring it may be wrong by.
     private static let shareBeforeDoubling = 0.45
     /// A tenth of a second each; hosts that are late more often than that are too slow for more.

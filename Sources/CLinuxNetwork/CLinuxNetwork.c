@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/sock_diag.h>
 #include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
@@ -48,6 +49,15 @@ int rmcp_get_integer_option(int descriptor, int level, int name, int *value) {
 int rmcp_enable_gro(int descriptor) { return rmcp_set_integer_option(descriptor, SOL_UDP, UDP_GRO, 1); }
 int rmcp_enable_overflow_count(int descriptor) {
     return rmcp_set_integer_option(descriptor, SOL_SOCKET, SO_RXQ_OVFL, 1);
+}
+int rmcp_enable_arrival_time(int descriptor) { return rmcp_set_integer_option(descriptor, SOL_SOCKET, SO_TIMESTAMPNS, 1); }
+int rmcp_socket_memory(int descriptor, uint32_t *used, uint32_t *limit) {
+    uint32_t values[SK_MEMINFO_VARS];
+    socklen_t length = sizeof values;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_MEMINFO, values, &length) != 0) return -1;
+    *used = values[SK_MEMINFO_RMEM_ALLOC];
+    *limit = values[SK_MEMINFO_RCVBUF];
+    return 0;
 }
 int rmcp_enable_received_ttl(int descriptor, int family) {
     return family == AF_INET6 ? rmcp_set_integer_option(descriptor, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1)
@@ -116,7 +126,7 @@ int rmcp_receive(int descriptor, void *slab, size_t stride, unsigned buffers, st
     struct mmsghdr messages[RMCP_RECEIVE_LIMIT];
     struct iovec vectors[RMCP_RECEIVE_LIMIT];
     union {
-        char bytes[CMSG_SPACE(sizeof(int)) * 2 + CMSG_SPACE(sizeof(uint32_t))];
+        char bytes[CMSG_SPACE(sizeof(int)) * 2 + CMSG_SPACE(sizeof(uint32_t)) + CMSG_SPACE(sizeof(struct timespec))];
         struct cmsghdr alignment;
     } controls[RMCP_RECEIVE_LIMIT];
     if (buffers > RMCP_RECEIVE_LIMIT) buffers = RMCP_RECEIVE_LIMIT;
@@ -133,6 +143,8 @@ int rmcp_receive(int descriptor, void *slab, size_t stride, unsigned buffers, st
         received[i].segment = 0;
         received[i].has_overflow = 0;
         received[i].ttl = -1;
+        received[i].arrival_seconds = 0;
+        received[i].arrival_nanoseconds = 0;
         received[i].truncated = (message->msg_flags & MSG_TRUNC) != 0;
         for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
             if (header->cmsg_level == SOL_UDP && header->cmsg_type == UDP_GRO) {
@@ -142,6 +154,11 @@ int rmcp_receive(int descriptor, void *slab, size_t stride, unsigned buffers, st
             } else if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SO_RXQ_OVFL) {
                 memcpy(&received[i].overflow, CMSG_DATA(header), sizeof(uint32_t));
                 received[i].has_overflow = 1;
+            } else if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_TIMESTAMPNS) {
+                struct timespec arrival;
+                memcpy(&arrival, CMSG_DATA(header), sizeof arrival);
+                received[i].arrival_seconds = arrival.tv_sec;
+                received[i].arrival_nanoseconds = arrival.tv_nsec;
             } else if ((header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_TTL) ||
                        (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_HOPLIMIT)) {
                 memcpy(&received[i].ttl, CMSG_DATA(header), sizeof(int));

@@ -24,7 +24,7 @@ import Testing
         for millisecond in milliseconds {
             // Eight of 1,250 bytes with their headers, 80 Mb/s.
             for _ in 0..<8 {
-                tracker.record(sequence, bytes: 1_222, dataAt: .milliseconds(millisecond))
+                tracker.record(sequence, bytes: 1_222, dataAt: (.milliseconds(millisecond), .milliseconds(millisecond)))
                 sequence += 1
             }
             if millisecond % 10 == 0 { tracker.closeInterval(at: .milliseconds(millisecond)) }
@@ -36,16 +36,16 @@ import Testing
         var tracker = ArrivalTracker()
         var sequence: UInt32 = 0
         stream(&tracker, milliseconds: 1..<200, sequence: &sequence)
-        #expect((tracker.arrivalRate).map { (7e7...9e7).contains($0) } == true)
+        #expect((tracker.rate(isRead: false)).map { (7e7...9e7).contains($0) } == true)
         for millisecond in stride(from: Int64(200), to: 3_200, by: 10) {
             tracker.record(sequence, bytes: 82)
             sequence += 1
             tracker.closeInterval(at: .milliseconds(millisecond))
-            #expect(millisecond < 300 || tracker.arrivalRate == nil)
+            #expect(millisecond < 300 || tracker.rate(isRead: false) == nil)
         }
         for millisecond in Int64(3_205)..<3_300 {
             stream(&tracker, milliseconds: millisecond..<millisecond + 1, sequence: &sequence)
-            #expect(tracker.arrivalRate.map { $0 > 7e7 } ?? (millisecond < 3_220))
+            #expect(tracker.rate(isRead: false).map { $0 > 7e7 } ?? (millisecond < 3_220))
         }
     }
 
@@ -54,9 +54,9 @@ import Testing
         var tracker = ArrivalTracker()
         for step in UInt32(0)..<100 {
             let now = Instant.milliseconds(Int64(step) * 10)
-            tracker.record(step, bytes: 1_222, dataAt: now)
+            tracker.record(step, bytes: 1_222, dataAt: (now, now))
             tracker.closeInterval(at: now + .milliseconds(5))
-            #expect(tracker.arrivalRate.map { abs($0 - 1e6) < 1e5 } ?? (step < 20))
+            #expect(tracker.rate(isRead: false).map { abs($0 - 1e6) < 1e5 } ?? (step < 20))
         }
     }
 

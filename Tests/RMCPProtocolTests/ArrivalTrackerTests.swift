@@ -90,30 +90,56 @@ import Testing
     /// 1222 bytes and 28 of IP and UDP headers, a thousand of them in a tenth of a second: 100 Mb/s.
     @Test func theArrivalRateIsThatOfWholeDatagramsOverTheInterval() {
         var tracker = ArrivalTracker()
-        tracker.record(0, bytes: 1_222, dataAt: .milliseconds(500))
+        tracker.record(0, bytes: 1_222, dataAt: (.milliseconds(500), .milliseconds(500)))
         tracker.closeInterval(at: .milliseconds(500))
         // Since when is only known now.
-        #expect(tracker.arrivalRate == nil)
+        #expect(tracker.rate(isRead: false) == nil)
         for sequence in UInt32(1)...1_000 {
-            tracker.record(sequence, bytes: 1_222, dataAt: .milliseconds(500) + .microseconds(Int64(sequence) * 100))
+            let time = Instant.milliseconds(500) + .microseconds(Int64(sequence) * 100)
+            tracker.record(sequence, bytes: 1_222, dataAt: (time, time))
         }
         tracker.closeInterval(at: .milliseconds(600))
-        #expect(abs((tracker.arrivalRate ?? 0) - 1e8) < 1)
+        #expect(abs((tracker.rate(isRead: false) ?? 0) - 1e8) < 1)
         // An interval without length says nothing.
         tracker.closeInterval(at: .milliseconds(600))
-        #expect(abs((tracker.arrivalRate ?? 0) - 1e8) < 1)
+        #expect(abs((tracker.rate(isRead: false) ?? 0) - 1e8) < 1)
+    }
+
+    /// A host that is late reads at once what arrived evenly, and takes as long for it as it takes.
+    @Test func whenItIsReadDoesNotMatterToTheRateOfArrival() {
+        var tracker = ArrivalTracker()
+        for sequence in UInt32(0)...1_000 {
+            let arrival = Instant.milliseconds(500) + .microseconds(Int64(sequence) * 100)
+            let read = max(arrival, .milliseconds(sequence < 500 ? 540 : 598))
+            tracker.record(sequence, bytes: 1_222, dataAt: (arrival, read))
+            if sequence == 200 { tracker.closeInterval(at: .milliseconds(540)) }
+        }
+        tracker.closeInterval(at: .milliseconds(690))
+        #expect(abs((tracker.rate(isRead: false) ?? 0) - 1e8) < 1)
+        #expect(abs((tracker.rate(isRead: true) ?? 0) - 1e7 / 0.15) < 1)
+    }
+
+    /// A train has one time of arrival: the first of a stream says when the time begins, and is not counted.
+    @Test func theFirstTrainIsNotCounted() {
+        var tracker = ArrivalTracker()
+        for sequence in UInt32(0)..<200 {
+            let time = Instant.milliseconds(Int64(sequence / 40) * 2)
+            tracker.record(sequence, bytes: 1_222, dataAt: (time, time))
+        }
+        tracker.closeInterval(at: .milliseconds(9))
+        #expect(abs((tracker.rate(isRead: false) ?? 0) - 2e8) < 1)
     }
 
     /// What is lost does not arrive; what comes late or twice does, since the path carried it.
     @Test func onlyWhatCameArrives() {
         var tracker = ArrivalTracker()
-        tracker.record(0, bytes: 97, dataAt: .zero)
+        tracker.record(0, bytes: 97, dataAt: (.zero, .zero))
         for step in UInt32(0)..<5 {
             let time = Instant.milliseconds(Int64(step) * 20)
-            for sequence: UInt32 in [10, 20, 15, 15, 30] { tracker.record(step * 30 + sequence, bytes: 97, dataAt: time) }
+            for sequence: UInt32 in [10, 20, 15, 15, 30] { tracker.record(step * 30 + sequence, bytes: 97, dataAt: (time, time)) }
         }
         tracker.closeInterval(at: .milliseconds(100))
-        #expect(abs((tracker.arrivalRate ?? 0) - 25 * 125 * 8 * 10) < 1e-9)
+        #expect(abs((tracker.rate(isRead: false) ?? 0) - 25 * 125 * 8 * 10) < 1e-9)
     }
 
     // MARK: Queueing delay

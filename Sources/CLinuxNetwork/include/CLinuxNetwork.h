@@ -27,6 +27,10 @@ int rmcp_enable_gro(int descriptor);
 int rmcp_enable_overflow_count(int descriptor);
 // Tells with each datagram what was left of its time to live.
 int rmcp_enable_received_ttl(int descriptor, int family);
+// Tells with each datagram when the kernel got it, on the real-time clock.
+int rmcp_enable_arrival_time(int descriptor);
+// Bytes that waiting datagrams take, the kernel's overhead included, and how many may.
+int rmcp_socket_memory(int descriptor, uint32_t *used, uint32_t *limit);
 int rmcp_set_forced_receive_buffer(int descriptor, int bytes);
 int rmcp_set_do_not_fragment(int descriptor, int family);
 int rmcp_set_multicast_interface(int descriptor, int family, unsigned index, uint32_t address);
@@ -52,6 +56,9 @@ struct rmcp_received {
     uint32_t truncated;
     // What was left of the time to live; -1 where it is not told.
     int32_t ttl;
+    // When the kernel got the first of them, since 1970; 0 where it is not told.
+    int64_t arrival_seconds;
+    int64_t arrival_nanoseconds;
 };
 
 // Receives into up to 64 buffers of `stride` bytes each that lie behind one another; the number received or -1.

@@ -57,10 +57,15 @@ struct Poller {
         return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
-    /// Since 1970, for what people and other hosts read; may jump.
-    static func wallClockMilliseconds() -> UInt64 {
+    static func wallClock() -> timespec {
         var time = timespec()
         _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return time
+    }
+
+    /// Since 1970, for what people and other hosts read; may jump.
+    static func wallClockMilliseconds() -> UInt64 {
+        let time = wallClock()
         return UInt64(time.tv_sec) * 1_000 + UInt64(time.tv_nsec) / 1_000_000
     }
 

@@ -7,6 +7,22 @@ struct DatagramOrigin {
     var source: SocketAddress
     /// What was left of it; nil where the socket does not tell.
     var timeToLive: UInt8?
+    /// When the kernel got it; nil where the socket does not tell.
+    var arrivedAt: Instant?
+}
+
+/// What the kernel's time stamps, which are of the real-time clock, are on the monotonic one.
+private struct ArrivalClock {
+    private let now = Poller.now()
+    private let wallClock = Poller.wallClock()
+    /// Nanoseconds. What has waited for longer was stamped before the clock was set.
+    private static let longestWait: Int64 = 2_000_000_000
+
+    func arrival(of entry: rmcp_received) -> Instant? {
+        guard entry.arrival_seconds > 0 else { return nil }
+        let waited = (wallClock.tv_sec - Int(entry.arrival_seconds)) * 1_000_000_000 + wallClock.tv_nsec - Int(entry.arrival_nanoseconds)
+        return now - Interval(nanoseconds: min(max(0, Int64(waited)), Self.longestWait))
+    }
 }
 
 /// What one receive buffer holds: datagrams of one flow that the kernel has put together, each `segment` bytes long but the
@@ -104,6 +120,7 @@ struct DatagramOrigin {
     func receiveTrains(from raw: Int32, _ body: (DatagramTrain) -> Void) -> Int {
         let count = unsafe Int(rmcp_receive(raw, memory.baseAddress, Self.stride, UInt32(buffers), received.baseAddress))
         guard count > 0 else { return 0 }
+        let clock = ArrivalClock()
         for index in 0..<count {
             let entry = unsafe received[index]
             if entry.has_overflow != 0 {
@@ -114,7 +131,7 @@ struct DatagramOrigin {
                 truncated += 1
                 continue
             }
-            let origin = DatagramOrigin(source: source, timeToLive: UInt8(exactly: entry.ttl))
+            let origin = DatagramOrigin(source: source, timeToLive: UInt8(exactly: entry.ttl), arrivedAt: clock.arrival(of: entry))
             let filled = unsafe UnsafeRawBufferPointer(rebasing: memory[index * Self.stride..<index * Self.stride + Int(entry.length)])
             body(unsafe DatagramTrain(bytes: filled, segment: Int(entry.segment), origin: origin))
         }

@@ -64,6 +64,7 @@ final class DatagramSocket {
         setReceiveBuffer(descriptor.raw, bytes: 4 << 20)
         _ = rmcp_enable_gro(descriptor.raw)
         _ = rmcp_enable_overflow_count(descriptor.raw)
+        _ = rmcp_enable_arrival_time(descriptor.raw)
         return DatagramSocket(descriptor: descriptor, interface: interface, group: group)
     }
 
@@ -82,6 +83,7 @@ final class DatagramSocket {
         setReceiveBuffer(descriptor.raw, bytes: groupBufferLength)
         _ = rmcp_enable_gro(descriptor.raw)
         _ = rmcp_enable_overflow_count(descriptor.raw)
+        _ = rmcp_enable_arrival_time(descriptor.raw)
         _ = rmcp_enable_received_ttl(descriptor.raw, group.systemFamily)
         let result = DatagramSocket(descriptor: descriptor, interface: interface, group: group)
         guard result.membership(join: true) else {
@@ -105,6 +107,14 @@ final class DatagramSocket {
         var value: Int32 = 0
         _ = unsafe rmcp_get_integer_option(raw, SOL_SOCKET, SO_RCVBUF, &value)
         return Int(value) / 2
+    }
+
+    /// Share of its room (0...1) that waiting datagrams take.
+    var receiveBufferShare: Double {
+        var used: UInt32 = 0
+        var limit: UInt32 = 0
+        guard unsafe rmcp_socket_memory(raw, &used, &limit) == 0, limit > 0 else { return 0 }
+        return min(1, Double(used) / Double(limit))
     }
 
     private static func bind(_ raw: Int32, to address: SocketAddress) throws(HostError) {

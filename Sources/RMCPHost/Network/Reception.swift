@@ -44,6 +44,9 @@ final class Reception {
     /// Bytes of datagrams that the group's socket can hold; nil without one.
     var receiveBufferLength: Int? { sockets.first?.socket.receiveBufferLength }
 
+    /// Of the fullest socket's room (0...1), datagrams that wait to be read.
+    var backlogShare: Double { sockets.reduce(replySocket.receiveBufferShare) { max($0, $1.socket.receiveBufferShare) } }
+
     func takeOverflow() -> UInt64 { sockets.reduce(replySlab.takeOverflow()) { $0 + $1.slab.takeOverflow() } }
 
     /// Receives once from each socket that is ready; true when the group's had something, and may have more.

@@ -145,6 +145,8 @@ public final class RepairDaemon {
         }
         let dropped = reception.takeOverflow()
         if dropped > 0 { for tag in order { sessions[tag]?.engine.handle(.overflow(datagrams: dropped), at: now) } }
+        let share = order.isEmpty ? 0 : reception.backlogShare
+        for tag in order { sessions[tag]?.engine.handle(.backlog(share: share), at: now) }
         return isBusy
     }
 
@@ -160,7 +162,7 @@ public final class RepairDaemon {
     }
 
     /// A relay's parent shows by its ANNOUNCE: each datagram is looked at until one has come.
-    private func mayBeginRelaying(_ session: RepairSession) -> Bool { mode == .relay && session.engine.upstream == nil }
+    private func mayBeginRelaying(_ session: RepairSession) -> Bool { mode == .relay && !session.engine.hasUpstream }
 
     private func routeFromAbove(
         _ bytes: UnsafeRawBufferPointer, from origin: DatagramOrigin, at now: Instant, _ observer: (RepairUpdate) -> Void

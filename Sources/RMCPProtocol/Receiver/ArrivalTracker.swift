@@ -11,7 +11,9 @@ struct ArrivalTracker: Sendable {
 
     private var meter = ArrivalRateMeter()
     /// Bits per second of datagrams, IP and UDP headers included; nil while there is nothing to measure it by.
-    var arrivalRate: Double? { meter.bitsPerSecond }
+    /// - Parameter isRead: as they are read, which is what a host takes in that has more than enough to read; as they arrive,
+    ///   otherwise, which does not depend on when it comes to read them.
+    func rate(isRead: Bool) -> Double? { isRead ? meter.readBitsPerSecond : meter.bitsPerSecond }
 
     /// A jump of more than this many datagrams is a new start, not a loss.
     private static let maximumJump = 1 << 22
@@ -19,10 +21,10 @@ struct ArrivalTracker: Sendable {
     private static let minimumSample = 20
 
     /// How many datagrams were skipped right before this one: 0 in order, nil for one from the past.
-    /// - Parameter dataAt: when it came, for DATA; nil for everything else.
+    /// - Parameter dataAt: when it arrived and when it was read, for DATA; nil for everything else.
     @discardableResult
-    mutating func record(_ sequence: UInt32, bytes length: Int, dataAt now: Instant? = nil) -> Int? {
-        meter.record(bytes: length + SenderEngine.perDatagramOverhead, dataAt: now)
+    mutating func record(_ sequence: UInt32, bytes length: Int, dataAt times: (arrival: Instant, read: Instant)? = nil) -> Int? {
+        meter.record(bytes: length + SenderEngine.perDatagramOverhead, dataAt: times)
         guard let last = highest else {
             highest = sequence
             expected += 1
@@ -55,46 +57,54 @@ struct ArrivalTracker: Sendable {
 /// How fast datagrams arrive while there is a stream. Before it begins, and while its source has nothing to say, only
 /// control comes, and that tells nothing of what the path carries: taken for it, it would cut the rate to a tenth.
 struct ArrivalRateMeter: Sendable {
-    /// Since the first DATA after a gap, or since the last interval that was long enough.
-    private var start: Instant?
-    private var lastData = Instant.zero
+    /// Of the first DATA after a gap, or of the last of an interval that was long enough.
+    private var start: (arrival: Instant, read: Instant)?
+    private var last: (arrival: Instant, read: Instant) = (.zero, .zero)
+    /// Of what came after `start`.
     private var bytes = 0
     private var dataCount = 0
     private(set) var bitsPerSecond: Double?
+    private(set) var readBitsPerSecond: Double?
 
     /// Without DATA for so long, the sender had none: at 1 Mb/s they are 11 ms apart.
     private static let gap = Interval.milliseconds(100)
     /// A batch arrives at the speed of the link; over several of them it does not matter. As long as the shortest time
     /// between two STATUSes.
-    private static let shortestInterval = Interval.milliseconds(5)
+    static let shortestInterval = Interval.milliseconds(5)
     /// One DATA more or less is a twentieth.
     private static let minimumSample = 20
 
-    /// - Parameter dataAt: when it came, for DATA.
-    mutating func record(bytes length: Int, dataAt now: Instant?) {
+    /// - Parameter dataAt: when it arrived and when it was read, for DATA.
+    mutating func record(bytes length: Int, dataAt times: (arrival: Instant, read: Instant)?) {
         bytes += length
-        guard let now else { return }
+        guard let times else { return }
         dataCount += 1
-        if start == nil || now - lastData >= Self.gap {
-            start = now
+        if let start, times.arrival - last.arrival < Self.gap {
+            // What arrived together with the first tells no time.
+            if times.arrival == start.arrival { bytes = 0 }
+        } else {
+            start = times
             bytes = 0
             dataCount = 0
             bitsPerSecond = nil
+            readBitsPerSecond = nil
         }
-        lastData = now
+        last = times
     }
 
     /// An interval that is too short, or has too few DATA, goes on.
     mutating func closeInterval(at now: Instant) {
-        guard let begun = start, now - begun >= Self.shortestInterval else { return }
-        guard now - lastData < Self.gap else {
+        guard let begun = start, now - begun.read >= Self.shortestInterval else { return }
+        guard now - last.read < Self.gap else {
             start = nil
             bitsPerSecond = nil
+            readBitsPerSecond = nil
             return
         }
-        guard dataCount >= Self.minimumSample else { return }
-        bitsPerSecond = Double(bytes) * 8 / (now - begun).inSeconds
-        start = now
+        guard dataCount >= Self.minimumSample, last.arrival - begun.arrival >= Self.shortestInterval * 0.5 else { return }
+        bitsPerSecond = Double(bytes) * 8 / (last.arrival - begun.arrival).inSeconds
+        readBitsPerSecond = Double(bytes) * 8 / (now - begun.read).inSeconds
+        start = (last.arrival, now)
         bytes = 0
         dataCount = 0
     }

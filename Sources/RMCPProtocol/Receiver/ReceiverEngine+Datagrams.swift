@@ -4,19 +4,22 @@ extension ReceiverEngine {
     /// - Parameters:
     ///   - source: where it came from.
     ///   - timeToLive: what was left of it, where the host knows.
-    public mutating func handle(datagram: RawSpan, from source: SocketAddress, timeToLive: UInt8? = nil, at now: Instant) -> Placement? {
+    ///   - arrivedAt: when the host got it, where that is known; it may have waited in the socket until `now`.
+    public mutating func handle(
+        datagram: RawSpan, from source: SocketAddress, timeToLive: UInt8? = nil, arrivedAt: Instant? = nil, at now: Instant
+    ) -> Placement? {
         do throws(WireError) {
             var reader = ByteReader(datagram)
             let header = try PacketHeader(reading: &reader)
             // What comes a hundred thousand times a second is not wrapped up with all that comes now and then.
             guard header.kind == .data else {
                 let packet = try Packet.body(of: header.kind, from: &reader)
-                handle(packet, header, length: datagram.byteCount, from: source, timeToLive: timeToLive, at: now)
+                handle(packet, header, length: datagram.byteCount, from: source, timeToLive: timeToLive, arrivedAt: arrivedAt, at: now)
                 return nil
             }
             let data = try DataHeader(reading: &reader)
             guard reader.remaining > 0 else { throw .truncated }
-            return handle(data, header, length: reader.remaining, from: source, at: now)
+            return handle(data, header, length: reader.remaining, from: source, arrivedAt: arrivedAt, at: now)
         } catch {
             counters.malformed += 1
             return nil
@@ -25,8 +28,10 @@ extension ReceiverEngine {
 
     /// Takes a packet of DATA whose headers were read.
     /// - Parameter length: bytes of payload.
-    public mutating func handle(_ data: DataHeader, _ header: PacketHeader, length: Int, from source: SocketAddress, at now: Instant) -> Placement? {
-        guard accept(header, length: DataHeader.length + length, isData: true, from: source, at: now) else { return nil }
+    public mutating func handle(
+        _ data: DataHeader, _ header: PacketHeader, length: Int, from source: SocketAddress, arrivedAt: Instant? = nil, at now: Instant
+    ) -> Placement? {
+        guard accept(header, length: DataHeader.length + length, isData: true, from: source, arrivedAt: arrivedAt ?? now, at: now) else { return nil }
         let isDirect = header.transmitter == streamTransmitter
         guard isDirect || !isDistrusted(header.transmitter) else {
             counters.forged += 1
@@ -40,13 +45,14 @@ extension ReceiverEngine {
     /// Takes any other packet that was read already, such as one that is multicast to many engines of one host.
     /// - Parameter length: bytes of the datagram.
     public mutating func handle(
-        _ packet: Packet, _ header: PacketHeader, length: Int, from source: SocketAddress, timeToLive: UInt8? = nil, at now: Instant
+        _ packet: Packet, _ header: PacketHeader, length: Int, from source: SocketAddress, timeToLive: UInt8? = nil,
+        arrivedAt: Instant? = nil, at now: Instant
     ) {
-        guard accept(header, length: length, isData: false, from: source, at: now) else { return }
+        guard accept(header, length: length, isData: false, from: source, arrivedAt: arrivedAt ?? now, at: now) else { return }
         switch packet {
         case .heartbeat(let heartbeat):
             note(heartbeat, from: header.transmitter, timeToLive: timeToLive, isUnicast: header.isUnicast, at: now)
-            handle(heartbeat, from: header.transmitter, at: now)
+            handle(heartbeat, from: header.transmitter, arrivedAt: arrivedAt ?? now, at: now)
             judgeParents(at: now)
         case .page(let page, let body, let signature): handle(page, body: body, signature: signature, at: now)
         case .end(let end, let signature): handle(end, signature: signature, at: now)
@@ -60,7 +66,9 @@ extension ReceiverEngine {
     }
 
     /// Whether a datagram is of this session and of a parent that is known; notes that it came.
-    private mutating func accept(_ header: PacketHeader, length: Int, isData: Bool, from source: SocketAddress, at now: Instant) -> Bool {
+    private mutating func accept(
+        _ header: PacketHeader, length: Int, isData: Bool, from source: SocketAddress, arrivedAt: Instant, at now: Instant
+    ) -> Bool {
         guard header.sessionTag == session.tag, isKnown(header, from: source, at: now) else {
             counters.foreign += 1
             return false
@@ -70,7 +78,9 @@ extension ReceiverEngine {
         if !header.isUnicast || wantsStream {
             lastHeardGroup = now
             isDeaf = false
-            if header.transmitter == streamTransmitter { arrivals.record(header.sequence, bytes: length, dataAt: isData ? now : nil) }
+            if header.transmitter == streamTransmitter {
+                arrivals.record(header.sequence, bytes: length, dataAt: isData ? (arrivedAt, now) : nil)
+            }
             longestDatagram = max(longestDatagram, length)
         }
         return true
@@ -337,11 +347,11 @@ extension ReceiverEngine {
 
     // MARK: Heartbeat
 
-    private mutating func handle(_ heartbeat: Heartbeat, from transmitter: UInt32, at now: Instant) {
-        if transmitter == parentTransmitter { follow(heartbeat, at: now) }
+    private mutating func handle(_ heartbeat: Heartbeat, from transmitter: UInt32, arrivedAt: Instant, at now: Instant) {
+        if transmitter == parentTransmitter { follow(heartbeat, arrivedAt: arrivedAt, at: now) }
         if transmitter == streamTransmitter {
             streamRate = Double(heartbeat.rate)
-            queueing.record(timestamp: heartbeat.timestamp, at: now)
+            queueing.record(timestamp: heartbeat.timestamp, at: arrivedAt)
         }
         let isLeaving = heartbeat.phase == .leaving || heartbeat.phase == .aborted
         if isLeaving {
@@ -354,7 +364,7 @@ extension ReceiverEngine {
         if nakAt == nil, hasNeeds(at: now) { armNAK(at: now) }
     }
 
-    private mutating func follow(_ heartbeat: Heartbeat, at now: Instant) {
+    private mutating func follow(_ heartbeat: Heartbeat, arrivedAt: Instant, at now: Instant) {
         parentPhase = heartbeat.phase
         groupRoundTrip = min(
             max(.microseconds(Int64(heartbeat.groupRoundTrip)), configuration.minimumGroupRoundTrip),
@@ -362,7 +372,7 @@ extension ReceiverEngine {
         population = Double(max(1, heartbeat.population))
         liveLossLimit = heartbeat.liveLossLimit
         livePressureLimit = heartbeat.livePressureLimit
-        echo = (heartbeat.timestamp, now)
+        echo = (heartbeat.timestamp, arrivedAt)
         nakInterval = min(.milliseconds(Int64(heartbeat.nakInterval)), configuration.maximumNAKInterval)
         adoptStatusInterval(.milliseconds(Int64(heartbeat.statusInterval)), at: now)
     }

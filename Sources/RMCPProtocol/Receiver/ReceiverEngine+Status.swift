@@ -104,17 +104,20 @@ extension ReceiverEngine {
     /// Buffers fill within milliseconds on a fast network: a receiver that is about to be overrun says so ahead of
     /// its turn.
     mutating func reportRisingPressure(at now: Instant) {
-        let pressure = PressureBucket.index(storageShare: slots.storageShare)
+        let pressure = PressureBucket.index(storageShare: hostShare)
         guard pressure >= PressureBucket.overload, pressure > reportedPressure else { return }
         hastenStatus(to: lastStatus + max(configuration.urgentStatusInterval, statusInterval * 0.25))
     }
+
+    /// Of whatever of this host's room is fuller (0...1).
+    private var hostShare: Double { max(slots.storageShare, socketShare) }
 
     mutating func enqueueStatus(at now: Instant) {
         counters.statusesSent += 1
         noteHeardReport()
         lastStatus = now
         let queueing = PressureBucket.index(queueingDelay: queueing.delay)
-        let storage = PressureBucket.index(storageShare: slots.storageShare)
+        let storage = PressureBucket.index(storageShare: hostShare)
         var pressure = max(queueing, storage)
         if overflowed { pressure = max(pressure, PressureBucket.severe) }
         judgeStorage(isFull: storage == PressureBucket.storageFull, hasOverflowed: overflowed, at: now)
@@ -148,7 +151,7 @@ extension ReceiverEngine {
         if !state.isFinal, asksForLiveData, !isDeaf {
             network = LeafStatus.Network(
                 loss: LossBucket.index(of: arrivals.loss), pressure: pressure,
-                arrival: arrivals.arrivalRate.map { ArrivalBucket.index(bitsPerSecond: $0) })
+                arrival: arrivals.rate(isRead: PressureBucket.index(storageShare: hostShare) > 0).map { ArrivalBucket.index(bitsPerSecond: $0) })
         }
         guard isRepairNode else { return StatusHistogram(LeafStatus(state: state, progress: progressDecile, network: network)) }
         var sum = region

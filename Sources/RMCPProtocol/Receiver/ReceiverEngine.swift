@@ -58,6 +58,8 @@ public enum StorageEvent: Sendable, Hashable {
     case failed(ReceiverState)
     /// Datagrams that the socket dropped because the host did not come to read them.
     case overflow(datagrams: UInt64)
+    /// Share of the socket's room (0...1) that waiting datagrams take.
+    case backlog(share: Double)
 }
 
 /// The receiver's protocol engine for one session: told of datagrams, of storage and of time, then drained of
@@ -133,6 +135,8 @@ public struct ReceiverEngine: Sendable {
 
     var queueing = QueueingDelayEstimator()
     var overflowed = false
+    /// Of the socket's room, taken by datagrams that wait to be read (0...1).
+    var socketShare = 0.0
     var groupRoundTrip: Interval
     var population = 1.0
     var liveLossLimit: UInt8 = UInt8(LossBucket.count)
@@ -328,6 +332,9 @@ public struct ReceiverEngine: Sendable {
         case .overflow(let datagrams):
             counters.overflowed += datagrams
             overflowed = true
+        case .backlog(let share):
+            socketShare = share
+            reportRisingPressure(at: now)
         }
         commitIfWhole(at: now)
     }

@@ -25,6 +25,8 @@ public enum CacheEvent: Sendable {
     case damaged(chunk: UInt32)
     case unavailable(slot: Int)
     case overflow(datagrams: UInt64)
+    /// As `StorageEvent.backlog`.
+    case backlog(share: Double)
     case failed(ReceiverState)
 }
 
@@ -52,7 +54,7 @@ public struct RepairEngine: Sendable {
     /// Nil while nobody above is heard, and once the session is over there.
     public private(set) var upstream: ReceiverEngine?
     /// The same as a flag: to compare the engine with nil would copy it.
-    private var hasUpstream = false
+    public private(set) var hasUpstream = false
     public private(set) var downstream: SenderEngine
     private var events: Deque<RepairEvent> = []
     /// What was kept of the table from before, for an upstream that begins later.
@@ -164,7 +166,7 @@ public struct RepairEngine: Sendable {
     /// Takes a datagram from above; for DATA that is wanted it answers where the payload goes.
     /// - Parameter timeToLive: what is left of it; nil for one that came by unicast.
     public mutating func handle(
-        upstream datagram: RawSpan, from source: SocketAddress, timeToLive: UInt8? = nil, at now: Instant
+        upstream datagram: RawSpan, from source: SocketAddress, timeToLive: UInt8? = nil, arrivedAt: Instant? = nil, at now: Instant
     ) -> Placement? {
         let kind = PacketHeader.kind(of: datagram)
         // Whoever knows of this node by its parent asks where it is a child. One question to a group must not have an answer
@@ -176,7 +178,7 @@ public struct RepairEngine: Sendable {
         if !hasUpstream, kind == .heartbeat, let (header, packet) = try? Packet.parse(datagram) {
             begin(by: packet, header, from: source, at: now)
         }
-        let placement = upstream?.handle(datagram: datagram, from: source, timeToLive: timeToLive, at: now)
+        let placement = upstream?.handle(datagram: datagram, from: source, timeToLive: timeToLive, arrivedAt: arrivedAt, at: now)
         return note(placement, at: now)
     }
 
@@ -229,6 +231,7 @@ public struct RepairEngine: Sendable {
             upstream?.handle(.damaged(chunk: chunk), at: now)
         case .unavailable(let slot): upstream?.handle(.unavailable(slot: slot), at: now)
         case .overflow(let datagrams): upstream?.handle(.overflow(datagrams: datagrams), at: now)
+        case .backlog(let share): upstream?.handle(.backlog(share: share), at: now)
         case .failed(let state): upstream?.handle(.failed(state), at: now)
         }
         forward(at: now)

@@ -17,6 +17,8 @@ public struct Instant: Comparable, Hashable, Sendable {
         return Instant(nanoseconds: overflow ? (interval.nanoseconds > 0 ? .max : .min) : sum)
     }
 
+    public static func - (instant: Instant, interval: Interval) -> Instant { instant + (.zero - interval) }
+
     public static func - (left: Instant, right: Instant) -> Interval {
         let (difference, overflow) = left.nanoseconds.subtractingReportingOverflow(right.nanoseconds)
         return Interval(nanoseconds: overflow ? (left > right ? .max : .min) : difference)

@@ -57,9 +57,9 @@ struct ReceiverNode {
         /// Asks the engine where it is: reading a class's property copies it first, all of it.
         func inPlace<Answer>(_ body: (inout ReceiverEngine) -> Answer) -> Answer { body(&engine) }
 
-        func take(_ train: Train, mask: UInt64, from source: SocketAddress, at clock: Instant) {
+        func take(_ train: Train, mask: UInt64, from source: SocketAddress, arrivedAt: Instant, at clock: Instant) {
             train.forEachPacket(of: mask) { header, data, length, fingerprint in
-                if let placement = engine.handle(data, header, length: length, from: source, at: clock) {
+                if let placement = engine.handle(data, header, length: length, from: source, arrivedAt: arrivedAt, at: clock) {
                     place(fingerprint, placement)
                 }
             }
@@ -75,6 +75,8 @@ struct ReceiverNode {
         var source: SocketAddress
         var timeToLive: UInt8?
         var bytes: Int
+        /// On the world's clock.
+        var arrivedAt: Instant
     }
 
     // What every datagram touches comes first.

@@ -9,10 +9,10 @@ extension World {
         guard site.node.isRunning else { return }
         if site.node.host.readsAtOnce, site.node.socket.isEmpty, !site.isReading, max(site.node.busyUntil, site.node.pausedUntil) <= now {
             note(3, index)
-            return read(payload, from: source, timeToLive: timeToLive, at: index)
+            return read(payload, from: source, timeToLive: timeToLive, arrivedAt: now, at: index)
         }
         let (bytes, datagrams) = payload.size
-        site.node.enqueue(ReceiverNode.Queued(payload: payload, source: source, timeToLive: timeToLive, bytes: bytes), datagrams: datagrams)
+        site.node.enqueue(ReceiverNode.Queued(payload: payload, source: source, timeToLive: timeToLive, bytes: bytes, arrivedAt: now), datagrams: datagrams)
         scheduleRead(index)
     }
 
@@ -29,23 +29,24 @@ extension World {
         if site.node.pausedUntil <= now {
             guard let item = site.node.socket.popFirst() else { return }
             site.node.socketBytes -= item.bytes
-            read(item.payload, from: item.source, timeToLive: item.timeToLive, at: index)
+            read(item.payload, from: item.source, timeToLive: item.timeToLive, arrivedAt: item.arrivedAt, at: index)
         }
         scheduleRead(index)
     }
 
-    private func read(_ payload: Payload, from source: SocketAddress, timeToLive: UInt8?, at index: Int) {
+    private func read(_ payload: Payload, from source: SocketAddress, timeToLive: UInt8?, arrivedAt: Instant, at index: Int) {
         let site = receivers[index]
         let clock = now + site.node.clockOffset
+        let arrivedAt = arrivedAt + site.node.clockOffset
         let datagrams: Int
         switch payload {
         case .train(let train, let mask):
             datagrams = mask.nonzeroBitCount
             // DATA of a session that is not joined is of no interest to anybody.
-            site.node.session(train.batch.sessionTag)?.take(train, mask: mask, from: source, at: clock)
+            site.node.session(train.batch.sessionTag)?.take(train, mask: mask, from: source, arrivedAt: arrivedAt, at: clock)
         case .control(let datagram):
             datagrams = 1
-            take(datagram, from: source, timeToLive: timeToLive, at: index, clock: clock)
+            take(datagram, from: source, timeToLive: timeToLive, arrivedAt: arrivedAt, at: index, clock: clock)
         case .packet(let bytes, let fingerprint):
             datagrams = 1
             take(bytes, fingerprint: fingerprint, from: source, at: index, clock: clock)
@@ -55,13 +56,25 @@ extension World {
             site.node.overflowed = 0
             for session in site.node.sessions { session.engine.handle(.overflow(datagrams: overflow), at: clock) }
         }
+        noteBacklog(of: site, at: clock)
         site.node.busyUntil = now + .seconds(Double(datagrams) / site.node.host.datagramRate)
         driveReceiver(index)
     }
 
-    private func take(_ datagram: ControlDatagram, from source: SocketAddress, timeToLive: UInt8?, at index: Int, clock: Instant) {
+    /// Costs nothing where nothing waits, before and after.
+    private func noteBacklog(of site: ReceiverSite, at clock: Instant) {
+        guard site.node.socketBytes > 0 || site.hasBacklog else { return }
+        site.hasBacklog = site.node.socketBytes > 0
+        let share = Double(site.node.socketBytes) / Double(max(1, site.node.host.socketBuffer))
+        for session in site.node.sessions { session.engine.handle(.backlog(share: share), at: clock) }
+    }
+
+    private func take(
+        _ datagram: ControlDatagram, from source: SocketAddress, timeToLive: UInt8?, arrivedAt: Instant, at index: Int, clock: Instant
+    ) {
         if let packet = datagram.packet, let session = receivers[index].node.session(packet.header.sessionTag) {
-            session.engine.handle(packet.body, packet.header, length: datagram.bytes.count, from: source, timeToLive: timeToLive, at: clock)
+            session.engine.handle(packet.body, packet.header, length: datagram.bytes.count, from: source, timeToLive: timeToLive,
+                arrivedAt: arrivedAt, at: clock)
         } else {
             take(datagram.bytes, fingerprint: 0, from: source, at: index, clock: clock)
         }

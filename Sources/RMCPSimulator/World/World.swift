@@ -83,6 +83,8 @@ public final class World {
         /// False while the network does not deliver multicast to it, whatever it joins.
         var mayJoin = true
         var isReading = false
+        /// Datagrams waited in the socket when its engines were last told of it.
+        var hasBacklog = false
         var nextWake = Instant.distantFuture
         let subnet: Int
         var node: ReceiverNode

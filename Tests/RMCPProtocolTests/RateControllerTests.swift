@@ -80,15 +80,23 @@ import Testing
         }
     }
 
-    /// A host that is late takes nothing from what arrives: start-up waits for it, or goes on after a cut that was too much.
-    @Test func lateHostsDoNotEndStartup() {
+    /// What did not arrive because it was not sent says nothing of the path, nor does a rate that is not used prove anything.
+    @Test func aSenderThatIsLateEndsNothing() {
         var controller = controller()
-        #expect(run(&controller, rounds: 0..<1) { signal(pressure: 3, arrival: $0) } == [1e8])
-        #expect(run(&controller, rounds: 1..<2) { signal(arrival: $0) } == [2e8])
-        let cut = run(&controller, rounds: 2..<3) { signal(pressure: 5, arrival: $0) }
-        #expect(cut[0] < 2e8 && !controller.isStartingUp)
-        let after = run(&controller, rounds: 3..<12) { signal(arrival: $0) }
-        #expect(controller.isStartingUp && (after.last ?? 0) > 1e9, "\(after)")
+        func update(_ rounds: Range<Int>, sent: Double) {
+            for round in rounds {
+                let now = Instant.milliseconds(Int64(round) * 100)
+                controller.update(
+                    signal(arrival: sent),
+                    RateMoment(
+                        now: now, statusInterval: .milliseconds(10), roundTrip: .milliseconds(90), heardOf: now, isLimitedByRate: true,
+                        sent: SendRateMeter.Spans(least: sent, most: sent)))
+            }
+        }
+        update(0..<10, sent: 3e7)
+        #expect(controller.rate == 1e8 && controller.isStartingUp)
+        update(10..<11, sent: 1e8)
+        #expect(controller.rate == 2e8)
     }
 
     /// Cuts that followed the first are not what full storage takes.
@@ -198,9 +206,47 @@ import Testing
     @Test func theQueueThatIsGoneEndsTheCompetition() {
         var controller = grown()
         _ = run(&controller, rounds: 100..<130) { signal(pressure: 4, arrival: $0) }
-        _ = run(&controller, rounds: 130..<134) { signal(arrival: $0) }
+        // Others' queue comes back: it must be gone for half a second.
+        _ = run(&controller, rounds: 130..<133) { signal(arrival: $0) }
+        let held = controller.rate
+        #expect(run(&controller, rounds: 133..<134) { signal(pressure: 2, arrival: $0) }[0] >= held)
+        _ = run(&controller, rounds: 134..<141) { signal(arrival: $0) }
         let before = controller.rate
-        #expect(isNear(run(&controller, rounds: 134..<135) { signal(pressure: 2, arrival: $0) }.map { $0 / before }, [0.85]))
+        #expect(isNear(run(&controller, rounds: 141..<142) { signal(pressure: 2, arrival: $0) }.map { $0 / before }, [0.85]))
+    }
+
+    /// Who comes to a queue that stands all the time looks for his share until there is loss, and grows as TCP from then on.
+    @Test func aQueueThatStandsAllTheTimeIsProbed() {
+        var controller = grown()
+        let start = controller.rate
+        var now = 100
+        func update(_ signal: (Double) -> RateSignal, rounds: Int) -> [Double] {
+            defer { now += rounds }
+            return run(&controller, rounds: now..<now + rounds, path: signal)
+        }
+        // Twice it is there while the rate grows from below; the first time it is cut for.
+        for _ in 0..<2 {
+            _ = update({ self.signal(pressure: 1, arrival: $0) }, rounds: 10)
+            _ = update({ self.signal(pressure: 2, arrival: $0) }, rounds: 1)
+            if controller.rate < start * 0.95 { _ = update({ self.signal(pressure: 1, arrival: $0) }, rounds: 2) }
+        }
+        let probing = update({ self.signal(pressure: 2, arrival: $0) }, rounds: 8)
+        #expect((probing.last ?? 0) > start * 2, "\(probing) from \(start)")
+        let atLoss = controller.rate
+        #expect(isNear(update({ self.signal(loss: 0.01, pressure: 4, arrival: $0) }, rounds: 1), [atLoss * 0.7]))
+        let after = update({ self.signal(pressure: 3, arrival: $0) }, rounds: 10)
+        #expect((after.last ?? 0) < atLoss, "as CUBIC grows from there")
+    }
+
+    /// The same is one's own queue where nothing of it is left after a cut.
+    @Test func aQueueThatGoesIsNotProbed() {
+        var controller = grown()
+        for time in 0..<6 {
+            _ = run(&controller, rounds: 100 + time * 20..<118 + time * 20) { signal(arrival: $0) }
+            let before = controller.rate
+            let cut = run(&controller, rounds: 118 + time * 20..<119 + time * 20) { signal(pressure: 2, arrival: $0) }
+            #expect(cut[0] < before)
+        }
     }
 
     /// Grows as CUBIC does: to the rate at the last loss in the time that RFC 9438 says, and slowly around it.
@@ -223,7 +269,15 @@ import Testing
         var tolerated = controller()
         #expect(run(&tolerated, rounds: 0..<1) { _ in signal(loss: 0.02) } == [2e8])
         var cut = controller()
-        #expect(isNear(run(&cut, rounds: 0..<1) { _ in signal(loss: 0.035) }, [8.5e7]))
+        #expect(isNear(run(&cut, rounds: 0..<1) { _ in signal(loss: 0.07) }, [8.5e7]))
+        // A little more than there should be is waited for: it may be chance.
+        var slight = controller()
+        #expect(isNear(run(&slight, rounds: 0..<2) { _ in signal(loss: 0.035) }, [1e8, 8.5e7]))
+        var chance = controller()
+        chance.update(signal(loss: 0.035), moment(0))
+        chance.update(signal(), moment(20))
+        chance.update(signal(loss: 0.035), moment(40))
+        #expect(chance.rate >= 1e8)
     }
 
     /// A bottleneck that drops what is above its capacity: the rate settles around it, from below and from above.
@@ -245,7 +299,7 @@ import Testing
     @Test(arguments: [0.035, 0.06, 0.1, 0.17, 0.28, 0.45]) func constantLossDoesNotDriveTheRateDown(loss: Double) {
         var controller = controller()
         let rates = run(&controller, rounds: 0..<200) { signal(loss: loss, arrival: $0 * (1 - loss)) }
-        #expect(rates[0] < 1e8, "not taken for overload at first")
+        #expect(rates.prefix(2).contains { $0 < 1e8 }, "not taken for overload at first")
         #expect(rates.suffix(150).allSatisfy { $0 >= 1e8 })
         #expect((rates.last ?? 0) > 1e9)
     }
@@ -267,7 +321,7 @@ import Testing
     @Test(arguments: [61, 62, 63] as [UInt64]) func waveringLossDoesNotDriveTheRateDown(seed: UInt64) {
         var random = RandomSource(seed: seed)
         var controller = controller()
-        let rates = run(&controller, rounds: 0..<1_000) { _ in signal(loss: random.chance(0.5) ? 0.06 : 0.1) }
+        let rates = run(&controller, rounds: 0..<1_000) { signal(loss: random.chance(0.5) ? 0.06 : 0.1, arrival: $0 * 0.92) }
         #expect(rates.suffix(500).reduce(0, +) / 500 > 1e8)
         #expect((rates.suffix(500).min() ?? 0) > 2e7)
     }

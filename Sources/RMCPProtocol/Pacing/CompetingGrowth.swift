@@ -6,6 +6,8 @@ import RealModule
 struct CompetingGrowth: Sendable {
     /// Since the last loss.
     private let start: Instant
+    /// No loss has been seen beside others yet.
+    let isProbing: Bool
     /// Bits per second at the last loss.
     let rateAtLoss: Double
     /// Bits per second.
@@ -20,7 +22,8 @@ struct CompetingGrowth: Sendable {
     /// A TCP segment with its headers, bits.
     private static let packetBits = 12_000.0
 
-    init(rateAtLoss: Double, roundTrip: Interval, at now: Instant) {
+    init(rateAtLoss: Double, roundTrip: Interval, isProbing: Bool = false, at now: Instant) {
+        self.isProbing = isProbing
         start = now
         self.rateAtLoss = rateAtLoss
         roundTripSeconds = max(roundTrip.inSeconds, 0.001)

@@ -15,8 +15,8 @@ struct LossMemory: Sendable {
     private static let noise = 2.0
     /// No path that is worth sending on loses this much by itself: beyond, it is always the rate.
     static let congestion = 0.5
-    /// Seconds that the floor is forgotten over: paths change.
-    private static let floorLifetime = 10.0
+    /// Seconds that the floor is forgotten over: paths change, and what was taken for the path's own was somebody else's.
+    private static let floorLifetime = 4.0
     /// Buckets a second by which the median follows, at first and later.
     private static let firstPace = 10.0
     private static let pace = 2.0
@@ -53,7 +53,8 @@ struct LossMemory: Sendable {
         /// then the rate is still above what the path carries.
         func isOwn(_ signal: RateSignal, at newRate: Double) -> Bool {
             guard signal.loss < LossMemory.congestion, signal.loss * LossMemory.noise > loss else { return false }
-            guard let arrival, let now = signal.arrival else { return true }
+            // Without a word of what arrives the loss may be the rate's, or somebody else's.
+            guard let arrival, let now = signal.arrival else { return false }
             return now / arrival < newRate / rate * LossMemory.coarseness
         }
     }

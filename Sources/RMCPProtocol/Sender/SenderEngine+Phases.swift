@@ -222,10 +222,14 @@ extension SenderEngine {
             pressure: StatusHistogram.quantile(configuration.rateQuantile, of: summary.pressure),
             arrival: reporting ? ArrivalBucket.bitsPerSecond(of: arrival) : nil,
             isStorageFull: summary.pressure[Int(PressureBucket.storageFull)] > 0)
+        let sent = sendRate.note(
+            total: counters.bytesSent + counters.datagramsSent * UInt64(Self.perDatagramOverhead), group: groupBytesSent,
+            rate: rateController.rate, statusInterval: statusInterval, heardOf: newestEcho, at: now)
         rateController.update(
             signal,
             RateMoment(
-                now: now, statusInterval: statusInterval, roundTrip: roundTrip.estimate, heardOf: newestEcho, isLimitedByRate: wasLimitedByRate))
+                now: now, statusInterval: statusInterval, roundTrip: roundTrip.estimate, heardOf: newestEcho,
+                isLimitedByRate: wasLimitedByRate, sent: sent))
         wasLimitedByRate = false
         applyRate(at: now)
     }

@@ -42,13 +42,14 @@ extension SenderEngine {
         ).write(to: &writer)
         writer.write(packet)
         writer.pad(to: length)
-        count(bytes: writer.count, datagrams: 1)
+        count(bytes: writer.count, datagrams: 1, to: destination)
         return writer.bytes
     }
 
-    private mutating func count(bytes: Int, datagrams: Int) {
+    private mutating func count(bytes: Int, datagrams: Int, to destination: Destination) {
         counters.bytesSent += UInt64(bytes)
         counters.datagramsSent += UInt64(datagrams)
+        if destination == .group { groupBytesSent += UInt64(bytes + datagrams * Self.perDatagramOverhead) }
     }
 
     mutating func paced(_ packet: Packet, to destination: Destination = .group) -> Transmit {
@@ -207,7 +208,7 @@ extension SenderEngine {
         advanceSequence(for: batch.destination, by: batch.count)
         if batch.isRepair, batch.destination != .group, case .streaming = phase { unicastCredit -= Double(bytes) }
         bucket.consume(bytes + batch.count * Self.perDatagramOverhead)
-        count(bytes: bytes, datagrams: batch.count)
+        count(bytes: bytes, datagrams: batch.count, to: batch.destination)
         return bytes
     }
 }

@@ -129,6 +129,9 @@ public struct SenderEngine: Sendable {
     var batchLimit = 1
     /// Whether the rate, and not the source, held something back since the last update of the rate.
     var wasLimitedByRate = false
+    /// With IP and UDP headers.
+    var groupBytesSent: UInt64 = 0
+    var sendRate = SendRateMeter()
     /// When receivers were found to lack full-sized datagrams; the start waits for the probes.
     var lastLengthProbe: Instant?
     /// Who is to be sent a padded ANNOUNCE.

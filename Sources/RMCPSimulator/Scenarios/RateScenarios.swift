@@ -7,15 +7,19 @@ extension Scenario {
             rateAlone(50, queue: 10), rateAlone(50, queue: 200), rateAlone(100, queue: 10), rateAlone(100, queue: 50), rateAlone(1_000, queue: 50),
             rateBesideTCP(.cubic, 50, queue: 50), rateBesideTCP(.cubic, 100, queue: 10), rateBesideTCP(.cubic, 100, queue: 200),
             rateBesideTCP(.cubic, 1_000, queue: 50), rateBesideTCP(.reno, 100, queue: 50),
+            rateAfterTCP(50, queue: 50), rateAfterTCP(1_000, queue: 50), lateHosts(1_000, queue: 50),
             rateBesideSender(100, queue: 10), rateBesideSender(100, queue: 50), rateBesideSender(1_000, queue: 50),
         ] + [0.01, 0.1, 0.3].map(rateWithLoss)
 
-    private static func bottleneck(_ world: World, _ megabits: Double, queue milliseconds: Double, loss: LinkModel.Loss = .none) {
+    private static func bottleneck(
+        _ world: World, _ megabits: Double, queue milliseconds: Double, loss: LinkModel.Loss = .none, host: ReceiverHostModel = ReceiverHostModel()
+    ) {
         let bytes = Int(megabits * 1e6 / 8 * milliseconds / 1_000)
         world.setSubnet(1, link: LinkModel(latency: .microseconds(100), rate: megabits * 1e6, queueLimit: bytes))
         for _ in 0..<3 {
             world.addReceiver(
-                configuration: Setting.configuration, downlink: LinkModel(loss: loss), uplink: LinkModel(latency: .microseconds(200)), subnet: 1)
+                configuration: Setting.configuration, downlink: LinkModel(loss: loss), uplink: LinkModel(latency: .microseconds(200)),
+                host: host, subnet: 1)
         }
     }
 
@@ -66,6 +70,47 @@ extension Scenario {
             let ours = world.sentShare(ofSender: 0, of: megabits, from: 4, to: 24) * 2
             let theirs = world.crossShare(of: megabits, from: 4, to: 24) * 2
             return Expect.that(ours >= 0.3 && theirs >= 0.3, "\(ours) of the fair share, TCP \(theirs)")
+        }
+    }
+
+    /// What the path is like without the queue, nobody has seen.
+    private static func rateAfterTCP(_ megabits: Double, queue: Double) -> Scenario {
+        Scenario(
+            "auto-after-cubic-\(Int(megabits))-\(Int(queue))",
+            "\(Int(megabits)) Mb/s behind a queue of \(Int(queue)) ms that TCP (CUBIC) has filled before: both get between 0.3 and 3 times the fair share"
+        ) { world in
+            bottleneck(world, megabits, queue: queue)
+            world.addCrossTraffic(.cubic, intoSubnet: 1, after: .zero)
+            world.after(.seconds(3)) { addSender($0, megabits, seconds: 24) }
+            world.sampleThroughput(every: .milliseconds(500), until: .seconds(24))
+        } check: { world in
+            let ours = world.sentShare(ofSender: 0, of: megabits, from: 8, to: 24) * 2
+            let theirs = world.crossShare(of: megabits, from: 8, to: 24) * 2
+            return Expect.that(ours >= 0.3 && theirs >= 0.3, "\(ours) of the fair share, TCP \(theirs)")
+        }
+    }
+
+    /// Processes that wait for a processor: each reads its socket only now and then, half of the time not at all.
+    private static func lateHosts(_ megabits: Double, queue: Double) -> Scenario {
+        Scenario(
+            "auto-late-hosts", "\(Int(megabits)) Mb/s, and every host is up to 25 ms late again and again: auto takes nine tenths of it all the same"
+        ) { world in
+            bottleneck(world, megabits, queue: queue, host: ReceiverHostModel(socketBuffer: 32 << 20))
+            var random = RandomSource(seed: world.seed ^ 0x1A7E)
+            for receiver in 0..<3 {
+                var time = Interval.zero
+                while time < .seconds(5) {
+                    let late = random.interval(upTo: .milliseconds(25))
+                    world.after(time) { $0.pauseReceiver(receiver, for: late) }
+                    time = time + late + random.interval(upTo: .milliseconds(20))
+                }
+            }
+            addSender(world, megabits, seconds: 5)
+            world.sampleThroughput(every: .milliseconds(100), until: .seconds(5))
+        } check: { world in
+            let share = world.sentShare(ofSender: 0, of: megabits, from: 2, to: 5)
+            let lost = world.droppedShare(from: 2, to: 5)
+            return Expect.that(share >= 0.9, "\(share) of the link") + Expect.that(lost < 0.02, "\(lost) is lost")
         }
     }
 

@@ -1,0 +1,60 @@
+import DequeModule
+
+/// How fast the sender has really sent, of late: a host that is late, or has nothing to send, sends less than it may, and
+/// then less arrives, too, which says nothing of the path.
+struct SendRateMeter: Sendable {
+    private struct Sample: Sendable {
+        var time: Instant
+        /// Bytes with IP and UDP headers since the beginning: all, and those to the group.
+        var total: UInt64
+        var group: UInt64
+    }
+
+    private var samples: Deque<Sample> = []
+
+    /// Parts of the time that is looked at.
+    private static let resolution = 12.0
+    /// As many as a receiver waits for before it says how fast they arrive, and their bits.
+    private static let leastDatagrams = 20.0
+    private static let datagramBits = 12_000.0
+
+    /// What was sent in spans of a report's length, bits per second.
+    struct Spans: Sendable {
+        /// To the group, at the least.
+        var least: Double
+        /// In all, at the most.
+        var most: Double
+    }
+
+    /// - Parameters:
+    ///   - rate: bits per second that may be sent; at low rates it takes longer to tell anything.
+    ///   - heardOf: when the newest was sent that reports are about; the oldest of them begin two of their lengths before.
+    /// - Returns: nil until enough time has passed.
+    mutating func note(total: UInt64, group: UInt64, rate: Double, statusInterval: Interval, heardOf: Instant, at now: Instant) -> Spans? {
+        let span = max(statusInterval, ArrivalRateMeter.shortestInterval, .seconds(Self.leastDatagrams * Self.datagramBits / rate))
+        let memory = max(.zero, now - heardOf) + span * 2
+        let sample = Sample(time: now, total: total, group: group)
+        // The newest one moves on until it is far enough from the one before.
+        if samples.count > 1, now - samples[samples.count - 2].time < memory * (1 / Self.resolution) {
+            samples[samples.count - 1] = sample
+        } else {
+            samples.append(sample)
+        }
+        while samples.count > 2, now - samples[1].time >= memory { samples.removeFirst() }
+        return spans(of: span)
+    }
+
+    private func spans(of length: Interval) -> Spans? {
+        var result: Spans?
+        var end = 0
+        for start in samples.indices {
+            while end < samples.count, samples[end].time - samples[start].time < length { end += 1 }
+            guard end < samples.count else { break }
+            let seconds = (samples[end].time - samples[start].time).inSeconds
+            let group = Double(samples[end].group - samples[start].group) * 8 / seconds
+            let total = Double(samples[end].total - samples[start].total) * 8 / seconds
+            result = Spans(least: min(result?.least ?? group, group), most: max(result?.most ?? total, total))
+        }
+        return result
+    }
+}

@@ -66,6 +66,9 @@ int rmcp_enable_received_ttl(int descriptor, int family) {
 int rmcp_set_forced_receive_buffer(int descriptor, int bytes) {
     return rmcp_set_integer_option(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, bytes);
 }
+int rmcp_set_pacing_rate(int descriptor, uint64_t bytes_per_second) {
+    return setsockopt(descriptor, SOL_SOCKET, SO_MAX_PACING_RATE, &bytes_per_second, sizeof bytes_per_second);
+}
 int rmcp_set_do_not_fragment(int descriptor, int family) {
     return family == AF_INET6
         ? rmcp_set_integer_option(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO)

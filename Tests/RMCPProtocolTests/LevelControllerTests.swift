@@ -32,7 +32,7 @@ import Testing
             ahead.append((sent, encoded))
             controller.note(
                 LevelController.Sample(
-                    spent: .seconds(cost * Double(threads)), contentLength: UInt32(chunk), encodedLength: UInt32(encoded), isStarved: isStarved),
+                    spent: .seconds(cost * Double(threads)), worked: .seconds(cost * Double(threads)), contentLength: UInt32(chunk), encodedLength: UInt32(encoded), isStarved: isStarved),
                 rate: rate, at: .zero + .seconds(now))
         }
         return levels
@@ -78,10 +78,35 @@ import Testing
     func slowSource() {
         var controller = LevelController(configuration: Configuration(), threads: 2)
         for index in 0..<1_000 {
-            let sample = LevelController.Sample(spent: .milliseconds(4), contentLength: 1 << 20, encodedLength: 500_000, isStarved: true)
+            let sample = LevelController.Sample(spent: .milliseconds(4), worked: .milliseconds(4), contentLength: 1 << 20, encodedLength: 500_000, isStarved: true)
             controller.note(sample, rate: 1e9, at: .milliseconds(Int64(index) * 50))
         }
         #expect(controller.level == 1)
+    }
+
+    /// Chunks of 4 ms each, one every `period` ms; of the 4 ms the thread has a processor for `worked`.
+    private func levels(worked: Int64, period: Int64, chunks: Int) -> [Int] {
+        var controller = LevelController(configuration: Configuration(), threads: 2)
+        return (0..<chunks).map { index in
+            let sample = LevelController.Sample(
+                spent: .milliseconds(4), worked: .milliseconds(worked), contentLength: 1 << 20, encodedLength: 500_000, isStarved: false)
+            controller.note(sample, rate: 1e9, at: .milliseconds(Int64(index) * period))
+            return controller.level
+        }
+    }
+
+    @Test("Busy threads that wait for a core make room, two levels at once where they mostly wait")
+    func contention() {
+        let some = levels(worked: 2, period: 3, chunks: 400)
+        #expect(some.contains(-3) && some.contains(-7) && some.last == 0)
+        let much = levels(worked: 1, period: 3, chunks: 400)
+        #expect(!much.contains(-3) && much.contains(-7) && much.last == 0)
+    }
+
+    @Test("Threads that have time may wait for a core, and a sender's own three threads may wait for two")
+    func noContention() {
+        #expect(levels(worked: 1, period: 40, chunks: 400).allSatisfy { $0 >= 1 })
+        #expect(levels(worked: 3, period: 3, chunks: 400).allSatisfy { $0 >= 1 })
     }
 
     @Test("A level that turned out too slow is tried again less and less often")

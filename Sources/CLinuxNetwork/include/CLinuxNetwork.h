@@ -32,6 +32,8 @@ int rmcp_enable_arrival_time(int descriptor);
 // Bytes that waiting datagrams take, the kernel's overhead included, and how many may.
 int rmcp_socket_memory(int descriptor, uint32_t *used, uint32_t *limit);
 int rmcp_set_forced_receive_buffer(int descriptor, int bytes);
+// For queueing disciplines that pace (fq); others take no notice.
+int rmcp_set_pacing_rate(int descriptor, uint64_t bytes_per_second);
 int rmcp_set_do_not_fragment(int descriptor, int family);
 int rmcp_set_multicast_interface(int descriptor, int family, unsigned index, uint32_t address);
 int rmcp_set_multicast_ttl(int descriptor, int family, int ttl);

@@ -57,6 +57,13 @@ struct Poller {
         return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
+    /// How long the calling thread has had a processor.
+    static func threadTime() -> Instant {
+        var time = timespec()
+        _ = unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    }
+
     static func wallClock() -> timespec {
         var time = timespec()
         _ = unsafe clock_gettime(CLOCK_REALTIME, &time)

@@ -18,6 +18,8 @@ enum SendResult: Sendable, Equatable {
 final class DatagramSocket {
     let descriptor: OwnedDescriptor
     private(set) var segmentationOffload = true
+    /// Bits per second that the kernel was last told; 0 for none yet.
+    private var pacedRate = 0.0
     private let interface: NetworkInterface
     private let group: SocketAddress
 
@@ -146,6 +148,16 @@ final class DatagramSocket {
     }
 
     // MARK: Sending
+
+    /// Has a queueing discipline that paces (fq, tc-fq(8)) keep batches as far apart as the rate says, also when this process is
+    /// late and sends several at once. It is told somewhat more than the rate: that is kept here, with our own headers alone.
+    /// - Parameter rate: bits per second.
+    func limitPacing(to rate: Double) {
+        guard abs(rate - pacedRate) > pacedRate * 0.02 else { return }
+        pacedRate = rate
+        _ = rmcp_set_pacing_rate(raw, UInt64(rate * Self.pacingHeadroom / 8))
+    }
+    private static let pacingHeadroom = 1.1
 
     func send(_ bytes: [UInt8], to address: SocketAddress) -> SendResult {
         unsafe bytes.withUnsafeBytes { buffer in

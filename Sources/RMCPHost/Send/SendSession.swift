@@ -116,6 +116,7 @@ public final class SendSession {
             }
             if poller.isReadable(2), signals.take() { interrupt(at: now) }
             if let due = engine.pollTimeout(at: now), due <= now { engine.handleTimeout(at: now) }
+            socket.limitPacing(to: engine.rate)
             let isBusy = transmit(observer)
             handleEvents(observer)
             report(observer, at: now)

@@ -17,13 +17,12 @@ final class ChunkFeeder {
     }
 
     enum Output: Sendable {
-        /// - Parameter spent: what encoding took, reading left out.
-        case encoded(chunk: UInt32, record: ChunkRecord, buffer: ChunkBuffer, spent: Interval, isFetch: Bool)
+        case encoded(chunk: UInt32, record: ChunkRecord, buffer: ChunkBuffer, effort: EncodeEffort, isFetch: Bool)
         case failed(HostError)
     }
 
     private enum Ready {
-        case chunk(ChunkRecord, ChunkBuffer, spent: Interval)
+        case chunk(ChunkRecord, ChunkBuffer, EncodeEffort)
         case hole(chunks: Int)
     }
 
@@ -151,13 +150,13 @@ final class ChunkFeeder {
         while let output = workers.collect() {
             switch output {
             case .failed(let error): throw error
-            case .encoded(let chunk, let record, let buffer, let spent, let isFetch):
+            case .encoded(let chunk, let record, let buffer, let effort, let isFetch):
                 if isFetch {
                     buffers[chunk] = buffer
                     engine.handle(.fetched(chunk: chunk), at: now)
                 } else {
                     inFlight -= 1
-                    ready[chunk] = .chunk(record, buffer, spent: spent)
+                    ready[chunk] = .chunk(record, buffer, effort)
                 }
             }
         }
@@ -166,8 +165,8 @@ final class ChunkFeeder {
             case .hole(let chunks):
                 engine.handle(.hole(chunks: chunks, contentLength: UInt32(chunkLength)), at: now)
                 nextDelivery += UInt32(chunks)
-            case .chunk(let record, let buffer, let spent):
-                compression.note(record, spent: spent, engine, at: now)
+            case .chunk(let record, let buffer, let effort):
+                compression.note(record, effort: effort, engine, at: now)
                 if record.kind == .zero { giveBack(buffer) } else { buffers[nextDelivery] = buffer }
                 engine.handle(.encoded(record), at: now)
                 nextDelivery += 1

@@ -25,10 +25,10 @@ struct CompressionLevels {
     func level(of chunk: UInt32) -> Int { fixed ?? Int(chosen[Int(chunk)]) }
 
     /// A chunk's turn has come to be told to the engine.
-    mutating func note(_ record: ChunkRecord, spent: Interval, _ engine: borrowing SenderEngine, at now: Instant) {
+    mutating func note(_ record: ChunkRecord, effort: EncodeEffort, _ engine: borrowing SenderEngine, at now: Instant) {
         guard fixed == nil, case .streaming = engine.sessionPhase else { return }
         let sample = LevelController.Sample(
-            spent: spent, contentLength: record.contentLength, encodedLength: record.encodedLength,
+            spent: effort.spent, worked: effort.worked, contentLength: record.contentLength, encodedLength: record.encodedLength,
             isStarved: engine.positionChunk == engine.chunkCount)
         controller.note(sample, rate: engine.rate, at: now)
     }

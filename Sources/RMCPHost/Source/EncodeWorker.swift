@@ -1,6 +1,12 @@
 import RMCPContent
 import RMCPProtocol
 
+/// What encoding a chunk took, reading left out: by the clock, and with a processor.
+struct EncodeEffort: Sendable {
+    var spent = Interval.zero
+    var worked = Interval.zero
+}
+
 /// What one encoding thread owns.
 final class EncodeWorker {
     private let source: any BundleSource
@@ -20,14 +26,12 @@ final class EncodeWorker {
             case .encode(let chunk, let length, let buffer, let level, let known):
                 return try encode(chunk: chunk, length: length, buffer: buffer, level: level, known: known)
             case .encodeRead(let chunk, let length, let buffer, let level):
-                let begun = Poller.now()
-                let record = try encode(buffer: buffer, length: length, level: level)
-                let spent = Poller.now() - begun
+                let (record, effort) = try measured { () throws(HostError) in try encode(buffer: buffer, length: length, level: level) }
                 if let stream = source as? StreamSource, record.kind != .zero {
                     let encoded = unsafe UnsafeRawBufferPointer(rebasing: buffer.bytes.prefix(Int(record.encodedLength)))
                     unsafe try stream.spool(encoded, at: UInt64(chunk) * UInt64(chunkLength))
                 }
-                return .encoded(chunk: chunk, record: record, buffer: buffer, spent: spent, isFetch: false)
+                return .encoded(chunk: chunk, record: record, buffer: buffer, effort: effort, isFetch: false)
             }
         } catch {
             return .failed(error)
@@ -41,16 +45,20 @@ final class EncodeWorker {
         if let known, let stream = source as? StreamSource {
             let target = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer.bytes.prefix(Int(known.encodedLength)))
             unsafe try stream.readSpooled(into: target, at: offset)
-            return .encoded(chunk: chunk, record: known, buffer: buffer, spent: .zero, isFetch: true)
+            return .encoded(chunk: chunk, record: known, buffer: buffer, effort: EncodeEffort(), isFetch: true)
         }
         unsafe try source.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer.bytes.prefix(length)), at: offset)
-        let begun = Poller.now()
-        let record = try encode(buffer: buffer, length: length, level: level)
-        let spent = Poller.now() - begun
+        let (record, effort) = try measured { () throws(HostError) in try encode(buffer: buffer, length: length, level: level) }
         guard known == nil || known == record else {
             throw HostError("\(source.path) changed while it was being sent; receivers keep nothing of it. Send it again once it is at rest")
         }
-        return .encoded(chunk: chunk, record: record, buffer: buffer, spent: spent, isFetch: known != nil)
+        return .encoded(chunk: chunk, record: record, buffer: buffer, effort: effort, isFetch: known != nil)
+    }
+
+    private func measured(_ body: () throws(HostError) -> ChunkRecord) throws(HostError) -> (ChunkRecord, EncodeEffort) {
+        let (begun, begunWork) = (Poller.now(), Poller.threadTime())
+        let record = try body()
+        return (record, EncodeEffort(spent: Poller.now() - begun, worked: Poller.threadTime() - begunWork))
     }
 
     /// Encodes what is in the buffer; the encoded bytes end up in its front.

@@ -4,7 +4,9 @@
 /// It looks at both ends of the encoder. When the network has sent everything before the next chunks are ready, and would
 /// carry more content at a lower level, although that is more bytes, the level goes down. When the network never waits, and
 /// the threads would still have time at the next level, it goes up. How busy threads are is measured by the clock, not by
-/// processor time: on a machine whose cores others want too, encoding takes longer, and the level goes down with it.
+/// processor time: on a machine whose cores others want too, encoding takes longer, and the level goes down with it. Where
+/// busy threads mostly wait for a core, the level goes down in any case: they take from the network thread, and from
+/// receivers on the same machine, what a smaller bundle does not give back.
 ///
 /// ```
 ///   0 (stored) ◀──network waits──  −7  −3  [1]  3  5  9  ──time to spare──▶
@@ -36,6 +38,11 @@ public struct LevelController: Sendable {
     private static let starvedShare = 0.25
     /// Share of their time that threads must have been busy for it to be their fault: a slow disk is not helped by storing.
     private static let busyShare = 0.5
+    /// Of the clock, what busy threads wait for a core, from which there are too few of them. A sender that is alone on two
+    /// cores has two encoding threads and one for the network, and so a third at most.
+    private static let contendedShare = 0.45
+    /// From which it is two levels at once.
+    private static let heavilyContendedShare = 0.6
     /// And what it may come to at a higher level: the network's share of the cores must be left.
     private static let affordableShare = 0.6
     /// What going down must promise to win.
@@ -43,19 +50,22 @@ public struct LevelController: Sendable {
     /// A level that turned out too slow is not tried again for this long, then for twice as long each time.
     private static let shortestRetry = Interval.milliseconds(300)
     private static let longestRetry = Interval.seconds(30)
+    private static let shortestContention = Interval.seconds(2)
 
     /// What a chunk tells when its turn has come to be sent.
     public struct Sample: Sendable {
-        /// What encoding took, without reading the source.
+        /// What encoding took by the clock, without reading the source, and what of it the thread had a processor.
         public var spent: Interval
+        public var worked: Interval
         /// Bytes.
         public var contentLength: UInt32
         public var encodedLength: UInt32
         /// Everything before it had been sent by the time it was ready.
         public var isStarved: Bool
 
-        public init(spent: Interval, contentLength: UInt32, encodedLength: UInt32, isStarved: Bool) {
+        public init(spent: Interval, worked: Interval, contentLength: UInt32, encodedLength: UInt32, isStarved: Bool) {
             self.spent = spent
+            self.worked = worked
             self.contentLength = contentLength
             self.encodedLength = encodedLength
             self.isStarved = isStarved
@@ -68,6 +78,7 @@ public struct LevelController: Sendable {
         var chunks = 0
         var starved = 0
         var spent = Interval.zero
+        var worked = Interval.zero
         var content: UInt64 = 0
         var encoded: UInt64 = 0
     }
@@ -104,6 +115,7 @@ public struct LevelController: Sendable {
         }
         window.chunks += 1
         window.spent = window.spent + sample.spent
+        window.worked = window.worked + sample.worked
         window.content += UInt64(sample.contentLength)
         window.encoded += UInt64(sample.encodedLength)
         if sample.isStarved { window.starved += 1 }
@@ -111,11 +123,15 @@ public struct LevelController: Sendable {
         guard window.chunks >= Self.urgentChunks else { return }
         let elapsed = (now - window.start).inSeconds
         let busy = window.spent.inSeconds / (elapsed * Double(threads))
+        let waited = 1 - window.worked.inSeconds / max(window.spent.inSeconds, 1e-9)
+        if rung > 0, busy >= Self.busyShare, waited >= Self.contendedShare {
+            return makeRoom(by: waited >= Self.heavilyContendedShare ? 2 : 1, at: now)
+        }
         let isWhole = window.chunks >= Self.windowChunks && now - window.start >= Self.window
         if Double(window.starved) >= Double(window.chunks) * Self.starvedShare {
             let gain = gainBelow(window, elapsed: elapsed, rate: rate)
             if busy >= Self.busyShare, gain > (isWhole ? Self.worthwhileGain : Self.urgentGain) { return moveDown(at: now) }
-        } else if isWhole, window.starved == 0, isAffordableAbove(window, busy: busy, at: now) {
+        } else if isWhole, window.starved == 0, waited < Self.contendedShare, isAffordableAbove(window, busy: busy, at: now) {
             return move(to: rung + 1, skipping: encodeAhead)
         }
         if isWhole { self.window = Window(start: now) }
@@ -129,9 +145,21 @@ public struct LevelController: Sendable {
     }
 
     private mutating func moveDown(at now: Instant) {
-        retry[rung] = (min(retry[rung].wait * 2, Self.longestRetry), now + retry[rung].wait)
+        postpone(rung, by: retry[rung].wait, at: now)
         // Nothing was ahead but what the threads have in hand.
         move(to: rung - 1, skipping: threads)
+    }
+
+    /// Others want the cores. They hardly stop wanting them soon.
+    private mutating func makeRoom(by rungs: Int, at now: Instant) {
+        let target = max(0, rung - rungs)
+        for left in target + 1...rung { postpone(left, by: max(retry[left].wait, Self.shortestContention), at: now) }
+        // Chunks that the network does not wait for have been encoded at this level all the same.
+        move(to: target, skipping: encodeAhead)
+    }
+
+    private mutating func postpone(_ rung: Int, by wait: Interval, at now: Instant) {
+        retry[rung] = (min(wait * 2, Self.longestRetry), now + wait)
     }
 
     /// How many times as much content the network would carry one rung below, if it did not have to wait there.

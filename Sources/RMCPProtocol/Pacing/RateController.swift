@@ -143,7 +143,8 @@ public struct RateController: Sendable {
             nextGrowth = moment.now + moment.statusInterval * 2
             if queueSigns > 1 { cut(signal, moment) }
         } else if mayGrow(moment), lossySince == nil, !arrivesLess(signal, moment, than: Self.shareToDouble) {
-            nextGrowth = moment.now + moment.round
+            // What arrives is known when it was measured from beginning to end at this rate.
+            nextGrowth = moment.now + max(moment.round, moment.roundTrip + ArrivalRateMeter.shortestInterval * 2)
             if signal.pressure == 0 {
                 queueSigns = 0
                 set(rate * 2, at: moment.now)

@@ -93,7 +93,7 @@ extension Scenario {
     /// Processes that wait for a processor: each reads its socket only now and then, half of the time not at all.
     private static func lateHosts(_ megabits: Double, queue: Double) -> Scenario {
         Scenario(
-            "auto-late-hosts", "\(Int(megabits)) Mb/s, and every host is up to 25 ms late again and again: auto takes nine tenths of it all the same"
+            "auto-late-hosts", "\(Int(megabits)) Mb/s, and every host is up to 25 ms late again and again: auto takes four fifths of it all the same"
         ) { world in
             bottleneck(world, megabits, queue: queue, host: ReceiverHostModel(socketBuffer: 32 << 20))
             var random = RandomSource(seed: world.seed ^ 0x1A7E)
@@ -110,7 +110,7 @@ extension Scenario {
         } check: { world in
             let share = world.sentShare(ofSender: 0, of: megabits, from: 2, to: 5)
             let lost = world.droppedShare(from: 2, to: 5)
-            return Expect.that(share >= 0.9, "\(share) of the link") + Expect.that(lost < 0.02, "\(lost) is lost")
+            return Expect.that(share >= 0.8, "\(share) of the link") + Expect.that(lost < 0.02, "\(lost) is lost")
         }
     }
 

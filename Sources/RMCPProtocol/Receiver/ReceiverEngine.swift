@@ -60,6 +60,12 @@ public enum StorageEvent: Sendable, Hashable {
     case overflow(datagrams: UInt64)
 }
 
+/// What a receiver has to say, and to whom.
+struct Outgoing: Sendable {
+    var packet: Packet
+    var destination: SocketAddress
+}
+
 /// The receiver's protocol engine for one session: told of datagrams, of storage and of time, then drained of
 /// placements, datagrams and events. It holds no payload.
 ///
@@ -102,7 +108,7 @@ public struct ReceiverEngine: Sendable {
     /// Nothing is reported and nothing asked for before this: there are repair nodes, and the nearest is looked for. Nil once
     /// somebody was told that this child is there.
     var settlesAt: Instant?
-    var outbox: Deque<(Packet, SocketAddress)> = []
+    var outbox: Deque<Outgoing> = []
     var events: Deque<ReceiverEvent> = []
     public internal(set) var counters = ReceiverCounters()
     var attachment: Attachment

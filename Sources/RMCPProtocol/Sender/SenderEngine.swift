@@ -226,6 +226,9 @@ public struct SenderEngine: Sendable {
 
     public mutating func pollEvent() -> SenderEvent? { events.popFirst() }
 
+    /// Whether there is nothing to poll before `pollTimeout`. Mutating, though it changes nothing, as that is.
+    mutating func isDrained() -> Bool { events.isEmpty && control.isEmpty && lengthProbes.isEmpty }
+
     // MARK: What the host tells
 
     public mutating func handle(_ event: SourceEvent, at now: Instant) {

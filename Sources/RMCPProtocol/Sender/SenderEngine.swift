@@ -123,6 +123,8 @@ public struct SenderEngine: Sendable {
     var nextHeartbeat: Instant
     var nextTick: Instant
     var lastTick: Instant
+    /// Since when heartbeats of draining are spaced out.
+    var drainingSince = Instant.zero
     /// When the start condition was met; nil before, and at repair nodes.
     var streamingSince: Instant?
     /// Packets in a batch at the current rate.

@@ -110,9 +110,10 @@ public struct ReceiverEngine: Sendable {
     var settlesAt: Instant?
     var outbox: Deque<Outgoing> = []
     var events: Deque<ReceiverEvent> = []
-    public internal(set) var counters = ReceiverCounters()
-    var attachment: Attachment
+    let role: ReceiverRole
     var lastParentCheck: Instant
+    var attachment: Attachment
+    public internal(set) var counters = ReceiverCounters()
     var longestDatagram = 0
     var arrivals = ArrivalTracker()
     public internal(set) var announce: Announce
@@ -164,7 +165,6 @@ public struct ReceiverEngine: Sendable {
 
     let verifier: any MessageVerifier
     let digest: any MessageDigest
-    let role: ReceiverRole
     let firstAddress: SocketAddress
     /// What was last reported, with what is owed for former parents.
     var lastReport = StatusHistogram()

@@ -39,7 +39,7 @@ public struct ReceiverHostModel: Sendable {
 final class ReceiverNode {
     /// A class, so that engines are driven in place and never copied.
     final class Session {
-        private let place: InPlace<ReceiverEngine>
+        let place: InPlace<ReceiverEngine>
         var engine: ReceiverEngine {
             _read { yield place.value }
             _modify { yield &place.value }

@@ -12,7 +12,7 @@ import RMCPProtocol
 ///                 │        └───┘└───┘└───┘     └───┘ │
 ///   now ──────────┼── current span ── 2.1 s ─────────┼────────────▶
 /// ```
-struct EventQueue<Event> {
+struct EventQueue<Event: ShortEvent> {
     private var due = EventHeap()
     private var spans: ContiguousArray<ContiguousArray<EventEntry>>
     private var far = EventHeap()
@@ -34,7 +34,9 @@ struct EventQueue<Event> {
 
     mutating func schedule(_ event: Event, at time: Instant) {
         let slot: Int
-        if let reused = free.popLast() {
+        if let code = event.code {
+            slot = -1 - Int(code)
+        } else if let reused = free.popLast() {
             slot = reused
             events[slot] = event
         } else {
@@ -50,6 +52,7 @@ struct EventQueue<Event> {
     mutating func popFirst() -> Event? {
         guard let first = due.popFirst() else { return nil }
         if due.isEmpty { refill() }
+        if first.slot < 0 { return Event(code: UInt64(-1 - first.slot)) }
         free.append(first.slot)
         return events[first.slot].take()
     }
@@ -83,11 +86,20 @@ struct EventQueue<Event> {
     }
 }
 
+/// An event that may be told by 63 bits. A million timers are such events: each is read once, long after it was written,
+/// and would be fetched from far away.
+protocol ShortEvent {
+    /// Below 2^63; nil for one that is more than that.
+    var code: UInt64? { get }
+    init?(code: UInt64)
+}
+
 /// When something happens; what it is stays where it is.
 private struct EventEntry {
     var time: Instant
     /// Of two at one time, which was first.
     var order: UInt64
+    /// Where what happens is; below 0 it is all told by its code.
     var slot: Int
 
     func isBefore(_ other: EventEntry) -> Bool { time == other.time ? order < other.order : time < other.time }

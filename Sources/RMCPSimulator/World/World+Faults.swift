@@ -6,6 +6,7 @@ extension World {
     public func killReceiver(_ index: Int) {
         log("receiver \(index): killed")
         receivers[index].kill(using: &random)
+        noteFirstSession(of: receivers[index])
         receivers[index].isReading = false
         receivers[index].nextWake = .distantFuture
     }

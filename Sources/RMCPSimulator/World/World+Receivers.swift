@@ -4,6 +4,21 @@ import RMCPProtocol
 extension World {
     // MARK: Reading
 
+    func arrive(_ arrival: GroupArrival) {
+        let members = arrival.members
+        eventCount += members.count - 1
+        for start in stride(from: 0, to: members.count, by: Self.touchedAhead) {
+            let batch = start..<min(start + Self.touchedAhead, members.count)
+            for position in batch { core.value.touched &+= core.value.places[Int(members[position])]?.touch() ?? 0 }
+            for position in batch {
+                arrive(arrival.payload, from: arrival.source, timeToLive: arrival.timeToLive, at: receivers[Int(members[position])])
+            }
+        }
+    }
+
+    /// As many as the processor has lines under way at one time, and a few.
+    private static let touchedAhead = 4
+
     func arrive(_ payload: Payload, from source: SocketAddress, timeToLive: UInt8?, at node: ReceiverNode) {
         guard node.isRunning else { return }
         if node.readsAtOnce, node.isSocketEmpty, !node.isReading, max(node.busyUntil, node.pausedUntil) <= now {
@@ -78,7 +93,7 @@ extension World {
         case .ignore: break
         case .refuse(_, let reason): node.refusals.append(reason)
         case .accept(let announce, let superseded):
-            if let superseded, let session = node.session(superseded.tag) { node.retire(session) }
+            if let superseded, let session = node.session(superseded.tag) { retire(session, of: node) }
             begin(announce, source: source, transmitter: header.transmitter, at: node, clock: clock)
             _ = node.session(header.sessionTag)?.engine.handle(datagram: datagram, from: source, at: clock)
         }
@@ -94,6 +109,7 @@ extension World {
             at: clock)
         let session = ReceiverNode.Session(engine: engine, announce: announce)
         node.begin(session)
+        noteFirstSession(of: node)
         log("receiver \(node.index): joins \(announce.name)")
         if announce.contentLength ?? 0 > node.disk.model.capacity { session.engine.handle(.failed(.failedDiskFull), at: clock) }
     }
@@ -236,10 +252,17 @@ extension World {
         }
         let clock = now + node.clockOffset
         while let (bytes, parent) = session.engine.pollTransmit(at: clock) { send(bytes, to: parent, from: node) }
-        node.retire(session)
+        retire(session, of: node)
         node.directory.end(session.id, mayReturn: state == .failedSender)
         if node.host.exitsWhenDone { exit(node) }
     }
+
+    private func retire(_ session: ReceiverNode.Session, of node: ReceiverNode) {
+        node.retire(session)
+        noteFirstSession(of: node)
+    }
+
+    func noteFirstSession(of node: ReceiverNode) { core.value.places[node.index] = node.first?.place }
 
     /// The process ends of itself: what it leaves is on its disk.
     private func exit(_ node: ReceiverNode) {

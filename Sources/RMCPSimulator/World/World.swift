@@ -9,7 +9,7 @@ public import RMCPProtocol
 /// ```
 /// Repair nodes stand in subnets, each behind a link of its own to the sender's.
 public final class World {
-    enum Event {
+    enum Event: ShortEvent {
         case senderWake(Int)
         case senderWork(Int, SenderNode.Work)
         case senderArrival(Int, [UInt8], SocketAddress)
@@ -23,6 +23,13 @@ public final class World {
         case storage(Int, ReceiverNode.Session, StorageResult)
         case action(Int)
         case crossTraffic(Int, CrossTraffic.Step)
+
+        var code: UInt64? {
+            guard case .receiverWake(let index, let life) = self, index < 1 << 31, life < 1 << 31 else { return nil }
+            return UInt64(life) << 32 | UInt64(index)
+        }
+
+        init?(code: UInt64) { self = .receiverWake(Int(code & 0xFFFF_FFFF), life: Int(code >> 32)) }
     }
 
     enum StorageResult {
@@ -36,7 +43,7 @@ public final class World {
     public let seed: UInt64
     public static let start = Instant(nanoseconds: 1_000_000_000)
     /// What every event touches.
-    private struct Core {
+    struct Core {
         var now = World.start
         var random: RandomSource
         var queue = EventQueue<Event>()
@@ -47,8 +54,12 @@ public final class World {
         /// that is multicast goes through them.
         var downlinks: ContiguousArray<Link> = []
         var isMember: ContiguousArray<Bool> = []
+        /// Where the engine of each one's first session is.
+        var places: ContiguousArray<InPlace<ReceiverEngine>?> = []
+        /// Of no meaning.
+        var touched: UInt64 = 0
     }
-    private let core: InPlace<Core>
+    let core: InPlace<Core>
     var senders: [SenderSite] = []
     private var linkModels: [LinkModel: SharedLinkModel] = [:]
     var repairNodes: [RepairSite] = []
@@ -121,7 +132,7 @@ public final class World {
         set { core.value.traceHash = newValue }
     }
     /// What is multicast counts at each node that it comes to.
-    public private(set) var eventCount: Int {
+    public internal(set) var eventCount: Int {
         get { core.value.eventCount }
         set { core.value.eventCount = newValue }
     }
@@ -174,6 +185,7 @@ public final class World {
                 trustedKeys: trustedKeys))
         downlinks.append(Link(sharing: sharedModel(downlink)))
         isMember.append(true)
+        core.value.places.append(nil)
         if receiversOfSubnet[subnet] == nil { sortedSubnets = nil }
         receiversOfSubnet[subnet, default: []].append(receivers.count - 1)
         return receivers.count - 1
@@ -292,8 +304,7 @@ public final class World {
             driveSender(index)
         case .receiverArrival(let index, let payload, let source, let timeToLive): arrive(payload, from: source, timeToLive: timeToLive, at: receivers[index])
         case .groupArrival(let arrival):
-            eventCount += arrival.members.count - 1
-            for member in arrival.members { arrive(arrival.payload, from: arrival.source, timeToLive: arrival.timeToLive, at: receivers[Int(member)]) }
+            arrive(arrival)
         case .receiverRead(let index, let life):
             let node = receivers[index]
             guard node.life == life, node.isRunning else { return }

@@ -327,9 +327,8 @@ extension ReceiverEngine {
 
     /// While nothing has been sent the sender may lower its datagrams' length to fit the path.
     private mutating func update(_ newer: Announce, signature: Signature, at now: Instant) {
-        guard newer != announce, newer.session == session, newer.key == announce.key,
-            newer.payloadLength < announce.payloadLength
-        else { return }
+        // The length first: all others repeat what is known, and are held against all of it otherwise.
+        guard newer.payloadLength < announce.payloadLength, newer.session == session, newer.key == announce.key else { return }
         var expected = newer
         expected.payloadLength = announce.payloadLength
         guard expected == announce, isAuthentic(signature, newer.signedMessage) else { return }

@@ -129,7 +129,7 @@ extension ReceiverEngine {
         for request in composer.finish() {
             lastNAK = now
             counters.naksSent += 1
-            outbox.append((.nak(NegativeAcknowledgement(echo: currentEcho(at: now), request: request)), parentAddress))
+            send(.nak(NegativeAcknowledgement(echo: currentEcho(at: now), request: request)), to: parentAddress)
             if attachment.askingSince == nil { attachment.askingSince = now }
         }
         if let next = earliestNeed(at: now) {

@@ -7,7 +7,7 @@
 /// ```
 extension ReceiverEngine {
     var parent: ParentCandidate? { parents[parentTransmitter] }
-    public var parentAddress: SocketAddress { parent?.address ?? firstAddress }
+    public var parentAddress: SocketAddress { parents.address(of: parentTransmitter) ?? firstAddress }
     /// Ephemeral ids of the parents above, the sender's first.
     public var path: [UInt32] { (parent?.place?.path ?? []) + [parentTransmitter] }
     /// What a repair node's lower half must know of its upper one. Mutating, as `pollTimeout` is.
@@ -46,13 +46,13 @@ extension ReceiverEngine {
         // Who joined by a repair node's ANNOUNCE has not been asked whether it may; and a repair node's address must be proven
         // to whoever it is below, or its parent does not name it to those who watch.
         let hasSettled = settlesAt.map { now >= $0 } ?? true
-        if transmitter == parentTransmitter, heartbeat.place.depth > 0 || isRepairNode, parent?.cookie == 0, attachment.attempt == nil, hasSettled,
-            !isFinished
+        if transmitter == parentTransmitter, heartbeat.place.depth > 0 || isRepairNode, parents.cookie(of: transmitter) == 0,
+            attachment.attempt == nil, hasSettled, !isFinished
         {
             attach(to: transmitter, at: now)
         }
         // Loss is measured by who streams: the sender where it is heard, else a relay.
-        if heartbeat.place.depth == 0, streamTransmitter != transmitter, parents[streamTransmitter]?.isRoot != true {
+        if heartbeat.place.depth == 0, streamTransmitter != transmitter, !parents.isRoot(streamTransmitter) {
             stream(from: transmitter)
         }
     }
@@ -92,19 +92,29 @@ extension ReceiverEngine {
     /// Another parent has been asked. A deaf child asking its own again is not moving.
     var isMoving: Bool { attachment.attempt.map { $0.transmitter != parentTransmitter } ?? false }
 
+    /// Whether nothing speaks against the parent and no other may be chosen yet. So it is most of the time, and seen without
+    /// a copy of any candidate.
+    private func hasNoReason(at now: Instant) -> Bool {
+        guard attachment.moveAt == nil, attachment.askingSince == nil, now - attachment.changedAt < configuration.parentHysteresis,
+            let index = parents.index(of: parentTransmitter), parents.isAlive(at: index, now: now), now >= parents.candidates[index].avoidedUntil
+        else { return false }
+        // A repair node looks at its place closely.
+        guard downstreamTransmitter == nil, let place = parents.candidates[index].place else { return false }
+        return place.depth < TreePlace.maximumDepth && !place.path.contains(transmitter)
+    }
+
     /// Called when there is something new about parents, or time has passed.
     mutating func judgeParents(at now: Instant) {
-        guard !wantsStream, !isFinished, !isMoving, parents.candidates.count > 1, let current = parent else { return }
+        guard !wantsStream, !isFinished, !isMoving, parents.candidates.count > 1, !hasNoReason(at: now), let current = parent else { return }
         let isFailing = isFailing(current, at: now)
         if isFailing, parents.isAlive(current, at: now), now >= current.avoidedUntil {
             parents.avoid(current.transmitter, until: now + configuration.parentAvoidance)
         }
-        guard let best = nextBest(after: current, at: now) else {
-            attachment.moveAt = nil
-            return
-        }
-        let isWorthIt = current.place != nil && ParentTable.isClearlyBetter(best, than: current)
-        guard isFailing || (isWorthIt && now - attachment.changedAt >= configuration.parentHysteresis) else {
+        // Who may not leave yet need not look for a better one.
+        let mayChoose = current.place != nil && now - attachment.changedAt >= configuration.parentHysteresis
+        guard isFailing || mayChoose, let best = nextBest(after: current, at: now),
+            isFailing || ParentTable.isClearlyBetter(best, than: current)
+        else {
             attachment.moveAt = nil
             return
         }
@@ -146,7 +156,7 @@ extension ReceiverEngine {
         judgeParents(at: now)
     }
 
-    func isDistrusted(_ transmitter: UInt32) -> Bool { (parents[transmitter]?.spoiltChunks ?? 0) >= configuration.tolerableSpoiltChunks }
+    func isDistrusted(_ transmitter: UInt32) -> Bool { parents.spoiltChunks(of: transmitter) >= configuration.tolerableSpoiltChunks }
 
     /// Somebody who did not answer is better than nobody: a busy sender may take its time.
     private func nextBest(after current: ParentCandidate, at now: Instant) -> ParentCandidate? {
@@ -180,7 +190,7 @@ extension ReceiverEngine {
         attempt.count += 1
         attempt.next = now + configuration.attachTimeout * Double(1 << (attempt.count - 1))
         attachment.attempt = attempt
-        outbox.append((.attach(AttachRequest(nonce: attempt.nonce, wantsStream: wantsStream)), candidate.address))
+        send(.attach(AttachRequest(nonce: attempt.nonce, wantsStream: wantsStream)), to: candidate.address)
     }
 
     mutating func handle(_ answer: AttachAnswer, from transmitter: UInt32, at now: Instant) {
@@ -253,7 +263,7 @@ extension ReceiverEngine {
             due.append($0)
             return first &+ UInt32(due.count - 1)
         }
-        for former in due { outbox.append((.detach(cookie: former.cookie), former.address)) }
+        for former in due { send(.detach(cookie: former.cookie), to: former.address) }
     }
 
     /// The number of what is put into the outbox next.

@@ -128,20 +128,18 @@ extension ReceiverEngine {
         lastReport = histogram
         hasReported = true
         settlesAt = nil
-        if heardReport == nil { heardReport = histogram }
+        if case .none = heardReport { heardReport = histogram }
         if state.isFinal { finalSequences.append(upcomingSequence) }
-        outbox.append(
-            (
-                .status(
-                    StatusReport(
-                        echo: currentEcho(at: now), longestDatagram: UInt16(clamping: longestDatagram), isDeaf: isDeaf,
-                        wantsStream: wantsStream, cookie: parent?.cookie ?? 0, histogram: histogram)), parentAddress
-            ))
+        send(
+            .status(
+                StatusReport(
+                    echo: currentEcho(at: now), longestDatagram: UInt16(clamping: longestDatagram), isDeaf: isDeaf, wantsStream: wantsStream,
+                    cookie: parents.cookie(of: parentTransmitter) ?? 0, histogram: histogram)), to: parentAddress)
     }
 
     /// A parent that has not been heard since a report may have died before it: what it counts is an earlier one.
     mutating func noteHeardReport() {
-        if hasReported, let parent, parent.lastHeard > lastStatus { heardReport = lastReport }
+        if hasReported, let heard = parents.lastHeard(parentTransmitter), heard > lastStatus { heardReport = lastReport }
     }
 
     /// A histogram of one, or a repair node's sum. Who is done, or does not keep up with the others, has no say in the
@@ -220,16 +218,19 @@ extension ReceiverEngine {
     /// Whether there is nothing to poll but the timeout.
     public mutating func isDrained() -> Bool { events.isEmpty && outbox.isEmpty }
 
+    mutating func send(_ packet: Packet, to destination: SocketAddress) { outbox.append(Outgoing(packet: packet, destination: destination)) }
+
     /// The next datagram, and the unicast address that it goes to.
     public mutating func pollTransmit(at now: Instant) -> (bytes: [UInt8], destination: SocketAddress)? {
-        guard let (packet, destination) = outbox.popFirst() else { return nil }
-        var writer = ByteWriter()
+        guard let next = outbox.popFirst() else { return nil }
+        // A STATUS of one; only a NAK is ever much longer.
+        var writer = ByteWriter(capacity: 128)
         PacketHeader(
-            kind: PacketKind(of: packet), isUnicast: true, sessionTag: session.tag, transmitter: transmitter,
+            kind: PacketKind(of: next.packet), isUnicast: true, sessionTag: session.tag, transmitter: transmitter,
             sequence: nextSequence
         ).write(to: &writer)
         nextSequence &+= 1
-        writer.write(packet)
-        return (writer.bytes, destination)
+        writer.write(next.packet)
+        return (writer.bytes, next.destination)
     }
 }

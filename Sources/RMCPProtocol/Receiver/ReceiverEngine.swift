@@ -62,6 +62,12 @@ public enum StorageEvent: Sendable, Hashable {
     case backlog(share: Double)
 }
 
+/// What a receiver has to say, and to whom.
+struct Outgoing: Sendable {
+    var packet: Packet
+    var destination: SocketAddress
+}
+
 /// The receiver's protocol engine for one session: told of datagrams, of storage and of time, then drained of
 /// placements, datagrams and events. It holds no payload.
 ///
@@ -104,11 +110,12 @@ public struct ReceiverEngine: Sendable {
     /// Nothing is reported and nothing asked for before this: there are repair nodes, and the nearest is looked for. Nil once
     /// somebody was told that this child is there.
     var settlesAt: Instant?
-    var outbox: Deque<(Packet, SocketAddress)> = []
+    var outbox: Deque<Outgoing> = []
     var events: Deque<ReceiverEvent> = []
-    public internal(set) var counters = ReceiverCounters()
-    var attachment: Attachment
+    let role: ReceiverRole
     var lastParentCheck: Instant
+    var attachment: Attachment
+    public internal(set) var counters = ReceiverCounters()
     var longestDatagram = 0
     var arrivals = ArrivalTracker()
     public internal(set) var announce: Announce
@@ -162,7 +169,6 @@ public struct ReceiverEngine: Sendable {
 
     let verifier: any MessageVerifier
     let digest: any MessageDigest
-    let role: ReceiverRole
     let firstAddress: SocketAddress
     /// What was last reported, with what is owed for former parents.
     var lastReport = StatusHistogram()

@@ -243,6 +243,11 @@ public struct RepairEngine: Sendable {
         downstream.handle(datagram: datagram, from: source, at: now)
     }
 
+    /// The same for a packet that was read already.
+    public mutating func handle(child packet: Packet, _ header: PacketHeader, from source: SocketAddress, at now: Instant) {
+        downstream.handle(packet, header, from: source, at: now)
+    }
+
     /// Answers a SOLICITATION.
     public mutating func announce(to address: SocketAddress) { downstream.announce(to: address) }
 
@@ -304,6 +309,11 @@ public struct RepairEngine: Sendable {
     }
 
     public mutating func pollDownstream(at now: Instant) -> Transmit? { downstream.pollTransmit(at: now) }
+
+    /// Whether there is nothing to poll before `pollTimeout`.
+    public mutating func isDrained() -> Bool {
+        events.isEmpty && answers.isEmpty && placedAt == nil && downstream.isDrained() && upstream?.isDrained() ?? true
+    }
 
     public mutating func pollTimeout(at now: Instant) -> Instant? {
         let below = downstream.pollTimeout(at: now)

@@ -60,6 +60,8 @@ struct ChildTable: Sendable {
         var isLost: Bool
         /// Where it showed a cookie from; nil while nothing proves its address.
         var address: SocketAddress?
+        /// Which, if it did.
+        var cookie: UInt64
     }
 
     private var children: [UInt32: Child] = [:]
@@ -106,10 +108,10 @@ struct ChildTable: Sendable {
             return false
         }
         let isNew = old == nil
-        let report = (kept: Report(report.histogram), longest: report.longestDatagram)
+        let (report, cookie) = ((kept: Report(report.histogram), longest: report.longestDatagram), report.cookie)
         if let old { subtract(old.report) }
         if old.map({ !$0.report.isAsFar(as: report.kept) }) ?? true { movements += 1 }
-        children[id] = Child(report: report.kept, lastHeard: now, longestDatagram: report.longest, isLost: false, address: provenAddress)
+        children[id] = Child(report: report.kept, lastHeard: now, longestDatagram: report.longest, isLost: false, address: provenAddress, cookie: cookie)
         add(report.kept)
         eachOnce = summary.eachOnce
         noteNode(id, isNode: report.kept.isRepairNode && provenAddress != nil)
@@ -128,6 +130,12 @@ struct ChildTable: Sendable {
 
     /// Where a child is known to be; nil for one that has not proven it.
     func address(of id: UInt32) -> SocketAddress? { children[id]?.address }
+
+    /// Whether it has shown this cookie from there before.
+    func hasShown(_ cookie: UInt64, from source: SocketAddress, _ id: UInt32) -> Bool {
+        guard let child = children[id] else { return false }
+        return child.address == source && child.cookie == cookie
+    }
 
     var nodeCount: Int { nodeIDs.count }
 

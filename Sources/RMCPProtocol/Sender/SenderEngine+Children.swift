@@ -9,7 +9,8 @@ extension SenderEngine {
         }
         // A repair node that was started again is not the parent that gave the cookie, though it is at its address: who
         // does not know that yet is no child of this one.
-        let isProven = report.cookie != 0 && report.cookie == cookie(for: source)
+        // What was right before is not computed again.
+        let isProven = report.cookie != 0 && (children.hasShown(report.cookie, from: source, header.transmitter) || report.cookie == cookie(for: source))
         guard report.cookie == 0 || isProven else {
             counters.foreign += 1
             // Or its address has changed: it is told, or it would speak to nobody. The answer is shorter than what it answers.

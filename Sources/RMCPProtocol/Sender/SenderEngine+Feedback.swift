@@ -12,6 +12,11 @@ extension SenderEngine {
             counters.malformed += 1
             return
         }
+        handle(packet, header, from: source, at: now)
+    }
+
+    /// The same for a packet that was read already.
+    mutating func handle(_ packet: Packet, _ header: PacketHeader, from source: SocketAddress, at now: Instant) {
         if case .solicitation = packet { return announce(to: source) }
         guard header.sessionTag == session.tag, header.transmitter != transmitter else {
             counters.foreign += 1

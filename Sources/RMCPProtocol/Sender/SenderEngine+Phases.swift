@@ -19,12 +19,17 @@ extension SenderEngine {
         case .lingering(let until):
             if !isEverybodyDone {
                 lastProgress = now
-                phase = .draining
+                beginDraining(at: now)
             } else if now >= until {
                 conclude(at: now)
             }
         case .leaving, .finished: break
         }
+    }
+
+    mutating func beginDraining(at now: Instant) {
+        phase = .draining
+        drainingSince = now
     }
 
     private var isEverybodyDone: Bool {
@@ -145,24 +150,25 @@ extension SenderEngine {
     }
 
     mutating func scheduleHeartbeat(at now: Instant) {
-        nextHeartbeat = now + heartbeatInterval
+        nextHeartbeat = now + heartbeatInterval(at: now)
         guard repeater?.isServing ?? true else { return }
         enqueue(.heartbeat(heartbeat(at: now)), to: .group)
     }
 
-    private var heartbeatInterval: Interval {
+    /// 100 bytes on the wire, as a share of the rate.
+    private var spacedHeartbeats: Interval { .seconds(100 * 8 / (configuration.heartbeatShare * rateController.rate)) }
+
+    private func heartbeatInterval(at now: Instant) -> Interval {
         let longest = configuration.maximumHeartbeatInterval
         switch phase {
         case .waiting: return configuration.heartbeatIntervalWaiting
         case .streaming:
-            // 100 bytes on the wire, as a share of the rate.
-            let spaced = Interval.seconds(100 * 8 / (configuration.heartbeatShare * rateController.rate))
             if isFindingRate { return max(statusInterval, configuration.startupStatusInterval) }
-            return min(max(spaced, configuration.minimumHeartbeatInterval), longest)
+            return min(max(spacedHeartbeats, configuration.minimumHeartbeatInterval), longest)
         case .draining:
-            // What is still missing is asked for in answer to heartbeats: often at first, then less.
+            // What is still missing is asked for in answer to heartbeats: often at first, then as seldom as while streaming.
             let quick = max(roundTrip.estimate, configuration.minimumHeartbeatInterval)
-            return min(quick, longest)
+            return min(max(quick, min(spacedHeartbeats, now - drainingSince)), longest)
         case .lingering, .leaving, .finished: return longest
         }
     }

@@ -167,12 +167,12 @@ extension SenderEngine {
         case .streaming:
             guard !repeater.isRelay, let end = table.end, repeater.upstreamPhase != .streaming, position.chunk >= end.chunkCount
             else { return }
-            phase = .draining
+            beginDraining(at: now)
             nextHeartbeat = now
         case .draining:
             if children.active == 0, isRepeaterComplete { phase = .lingering(until: .distantFuture) }
         case .lingering:
-            if children.active > 0 { phase = .draining }
+            if children.active > 0 { beginDraining(at: now) }
         case .leaving, .finished: break
         }
     }

@@ -94,7 +94,7 @@ extension SenderEngine {
         }
         guard isEverythingSentOnce else { return nil }
         endSent = true
-        phase = .draining
+        beginDraining(at: now)
         lastProgress = now
         nextHeartbeat = now
         events.append(.sentOnce)

@@ -123,6 +123,8 @@ public struct SenderEngine: Sendable {
     var nextHeartbeat: Instant
     var nextTick: Instant
     var lastTick: Instant
+    /// Since when heartbeats of draining are spaced out.
+    var drainingSince = Instant.zero
     /// When the start condition was met; nil before, and at repair nodes.
     var streamingSince: Instant?
     /// Packets in a batch at the current rate.
@@ -228,6 +230,9 @@ public struct SenderEngine: Sendable {
     }
 
     public mutating func pollEvent() -> SenderEvent? { events.popFirst() }
+
+    /// Whether there is nothing to poll before `pollTimeout`. Mutating, though it changes nothing, as that is.
+    mutating func isDrained() -> Bool { events.isEmpty && control.isEmpty && lengthProbes.isEmpty }
 
     // MARK: What the host tells
 

@@ -1,6 +1,8 @@
 /// A parent that a child has heard of.
 struct ParentCandidate: Sendable {
+    // What every datagram touches comes first.
     let transmitter: UInt32
+    var lastHeard: Instant
     /// Where its datagrams come from, and NAKs and statuses go.
     var address: SocketAddress
     /// Nil until its first HEARTBEAT.
@@ -9,7 +11,6 @@ struct ParentCandidate: Sendable {
     var hops = 0
     var phase = SessionPhase.waiting
     var firstHeard: Instant
-    var lastHeard: Instant
     /// It refused, did not answer, or was of no use: not asked before this.
     var avoidedUntil = Instant.zero
     /// Chunks that came from it in part and were not what their records say.
@@ -41,12 +42,17 @@ struct ParentTable: Sendable {
     }
 
     subscript(transmitter: UInt32) -> ParentCandidate? { index(of: transmitter).map { candidates[$0] } }
+    /// Fields of one, without a copy of all of it.
+    func address(of transmitter: UInt32) -> SocketAddress? { index(of: transmitter).map { candidates[$0].address } }
+    func cookie(of transmitter: UInt32) -> UInt64? { index(of: transmitter).map { candidates[$0].cookie } }
+    func isRoot(_ transmitter: UInt32) -> Bool { index(of: transmitter).map { candidates[$0].isRoot } ?? false }
+    func spoiltChunks(of transmitter: UInt32) -> Int { index(of: transmitter).map { candidates[$0].spoiltChunks } ?? 0 }
     func contains(_ transmitter: UInt32) -> Bool { index(of: transmitter) != nil }
     func lastHeard(_ transmitter: UInt32) -> Instant? { index(of: transmitter).map { candidates[$0].lastHeard } }
     var root: ParentCandidate? { candidates.first { $0.isRoot } }
 
     /// By position, so that looking for one, as every datagram does, copies none.
-    private func index(of transmitter: UInt32) -> Int? {
+    func index(of transmitter: UInt32) -> Int? {
         for index in candidates.indices where candidates[index].transmitter == transmitter { return index }
         return nil
     }
@@ -76,6 +82,11 @@ struct ParentTable: Sendable {
     }
 
     mutating func avoid(_ transmitter: UInt32, until instant: Instant) { update(transmitter) { $0.avoidedUntil = instant } }
+
+    func isAlive(at index: Int, now: Instant) -> Bool {
+        let phase = candidates[index].phase
+        return phase != .leaving && phase != .aborted && now - candidates[index].lastHeard < timeout
+    }
 
     func isAlive(_ candidate: ParentCandidate, at now: Instant) -> Bool {
         !candidate.isLeaving && now - candidate.lastHeard < timeout

@@ -8,9 +8,7 @@ public struct ByteWriter: Sendable {
     public var count: Int { bytes.count }
 
     private mutating func write<Value: FixedWidthInteger>(_ value: Value) {
-        for shift in stride(from: Value.bitWidth - 8, through: 0, by: -8) {
-            bytes.append(UInt8(truncatingIfNeeded: value >> Value(shift)))
-        }
+        unsafe withUnsafeBytes(of: value.bigEndian) { unsafe bytes.append(contentsOf: $0) }
     }
 
     public mutating func writeUInt8(_ value: UInt8) { bytes.append(value) }

@@ -2,8 +2,8 @@ public import RMCPProtocol
 import RealModule
 
 /// How a link treats datagrams. Every probability is 0...1.
-public struct LinkModel: Sendable {
-    public enum Loss: Sendable {
+public struct LinkModel: Sendable, Hashable {
+    public enum Loss: Sendable, Hashable {
         case none
         case random(Double)
         /// Two states with a loss each (Gilbert 1960, Elliott 1963); the chances are per datagram.
@@ -39,6 +39,21 @@ public struct LinkModel: Sendable {
     }
 }
 
+/// A model that many links share: a million of them are little more than what each remembers.
+final class SharedLinkModel: Sendable {
+    let value: LinkModel
+    /// Datagrams of any length pass, each as it is, and random loss is all that may happen to one.
+    let isPlain: Bool
+    let hasLoss: Bool
+
+    init(_ value: LinkModel) {
+        self.value = value
+        let isMemoryless = if case .gilbertElliott = value.loss { false } else { true }
+        isPlain = isMemoryless && !value.isDisturbing && value.longestDatagram == .max
+        hasLoss = if case .none = value.loss { false } else { true }
+    }
+}
+
 /// One direction of one node's connection, with what the model needs to remember.
 struct Link {
     var isUp = true
@@ -46,15 +61,23 @@ struct Link {
     /// Datagrams that come through before the next one that random loss takes; nil until it is drawn.
     private var untilLoss: Int?
     private var freeAt = Instant.zero
+    private var shared: SharedLinkModel
     private(set) var dropped: UInt64 = 0
     private(set) var carriedBytes: UInt64 = 0
     /// Packet kinds of which the next so many are dropped: for losing exactly one ANNOUNCE, END, NCF and so on.
     var dropNext: [PacketKind: Int] = [:]
     var model: LinkModel {
-        didSet { untilLoss = nil }
+        get { shared.value }
+        set {
+            shared = SharedLinkModel(newValue)
+            untilLoss = nil
+        }
     }
 
-    init(model: LinkModel) { self.model = model }
+    var isDisturbing: Bool { shared.value.isDisturbing }
+
+    init(model: LinkModel) { self.init(sharing: SharedLinkModel(model)) }
+    init(sharing model: SharedLinkModel) { shared = model }
 
     /// When a train of `bytes` bytes that starts now is through; nil when the queue is full.
     mutating func pass(bytes: Int, datagrams: Int, at now: Instant) -> Instant? {
@@ -63,21 +86,33 @@ struct Link {
             return nil
         }
         carriedBytes += UInt64(bytes)
-        guard let rate = model.rate else { return now + model.latency }
+        guard let rate = shared.value.rate else { return now + shared.value.latency }
         let start = max(now, freeAt)
         let waiting = (start - now).inSeconds * rate / 8
-        guard waiting + Double(bytes) <= Double(model.queueLimit) else {
+        guard waiting + Double(bytes) <= Double(shared.value.queueLimit) else {
             dropped += UInt64(datagrams)
             return nil
         }
         freeAt = start + .seconds(Double(bytes) * 8 / rate)
-        return freeAt + model.latency
+        return freeAt + shared.value.latency
+    }
+
+    /// The same where nothing has to be drawn or looked at for each datagram, since the next loss is known and none of these;
+    /// nil where that is not so, or the queue is full: nothing has happened then.
+    mutating func passWhole(bytes: Int, datagrams: Int, at now: Instant) -> Instant? {
+        guard isUp, dropNext.isEmpty, shared.isPlain, bytes <= room(at: now) else { return nil }
+        if shared.hasLoss {
+            guard let left = untilLoss, left >= datagrams else { return nil }
+            untilLoss = left - datagrams
+        }
+        return pass(bytes: bytes, datagrams: datagrams, at: now)
     }
 
     /// Bytes that the queue still takes.
     func room(at now: Instant) -> Int {
-        guard let rate = model.rate else { return .max }
-        return max(0, model.queueLimit - Int((max(now, freeAt) - now).inSeconds * rate / 8))
+        guard let rate = shared.value.rate else { return .max }
+        guard freeAt > now else { return shared.value.queueLimit }
+        return max(0, shared.value.queueLimit - Int((freeAt - now).inSeconds * rate / 8))
     }
 
     mutating func drop(datagrams: Int) { dropped += UInt64(datagrams) }
@@ -91,9 +126,9 @@ struct Link {
 
     /// Which packets of a train come through, of those whose bit is set. Mostly all of them do, and nothing is drawn for each.
     mutating func survivors(of mask: UInt64, using random: inout RandomSource, length: (Int) -> Int) -> UInt64 {
-        if dropNext.isEmpty, model.longestDatagram == .max {
-            if case .none = model.loss { return mask }
-            if case .random(let probability) = model.loss {
+        if dropNext.isEmpty, shared.value.longestDatagram == .max {
+            if case .none = shared.value.loss { return mask }
+            if case .random(let probability) = shared.value.loss {
                 let left = untilLoss ?? random.runLength(probability: probability)
                 let count = mask.nonzeroBitCount
                 untilLoss = left >= count ? left - count : left
@@ -111,12 +146,12 @@ struct Link {
     }
 
     private mutating func drops(kind: PacketKind?, length: Int, using random: inout RandomSource) -> Bool {
-        if length > model.longestDatagram { return true }
+        if length > shared.value.longestDatagram { return true }
         if let kind, let left = dropNext[kind], left > 0 {
             dropNext[kind] = left - 1
             return true
         }
-        switch model.loss {
+        switch shared.value.loss {
         case .none: return false
         case .random(let probability):
             // As many draws as losses, not as datagrams.

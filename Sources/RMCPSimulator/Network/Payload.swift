@@ -49,23 +49,25 @@ final class GroupArrival {
     }
 }
 
-/// Gathers receivers whose links bring what is left of one payload at the same instant.
+/// Gathers receivers whose links bring all of one payload at the same instant.
 struct Gathering {
     /// What is left of the payload's time to live where they are; nil for unicast.
     let timeToLive: UInt8?
-    private var latest: (time: Instant, group: GroupArrival)?
+    private var time = Instant.zero
+    private var group: GroupArrival?
 
     init(timeToLive: UInt8?) { self.timeToLive = timeToLive }
 
     /// - Returns: a group that begins with this receiver and is to be scheduled; those who join it come with it.
     mutating func add(_ receiver: Int, _ payload: Payload, from source: SocketAddress, at time: Instant) -> GroupArrival? {
-        if let latest, latest.time == time, latest.group.payload.isWhole(payload) {
-            latest.group.members.append(UInt32(receiver))
+        if let group, self.time == time {
+            group.members.append(UInt32(receiver))
             return nil
         }
         let group = GroupArrival(payload, from: source, timeToLive: timeToLive)
         group.members.append(UInt32(receiver))
-        latest = (time, group)
+        self.time = time
+        self.group = group
         return group
     }
 }

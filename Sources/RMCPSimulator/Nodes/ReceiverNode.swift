@@ -34,12 +34,18 @@ public struct ReceiverHostModel: Sendable {
     }
 }
 
-/// A receiver's host in the simulator: a socket buffer, a process that may sleep or be killed, sessions, and a disk.
-struct ReceiverNode {
+/// A receiver's host in the simulator: a socket buffer, a process that may sleep or be killed, sessions, and a disk. A
+/// class, so that one of a million is worked on where it is.
+final class ReceiverNode {
     /// A class, so that engines are driven in place and never copied.
     final class Session {
-        var engine: ReceiverEngine
+        let place: InPlace<ReceiverEngine>
+        var engine: ReceiverEngine {
+            _read { yield place.value }
+            _modify { yield &place.value }
+        }
         let id: SessionID
+        let tag: UInt32
         /// The name under which the bundle lies on disk.
         let diskName: String
         var buffers: SlotBuffers
@@ -48,13 +54,16 @@ struct ReceiverNode {
         var isOver = false
 
         init(engine: ReceiverEngine, announce: Announce) {
-            self.engine = engine
+            place = InPlace(engine)
             id = announce.session
+            tag = announce.session.tag
             diskName = ReceiverNode.diskName(announce)
             buffers = SlotBuffers(chunkLength: announce.chunkLength)
         }
 
-        /// Asks the engine where it is: reading a class's property copies it first, all of it.
+        deinit { place.destroy() }
+
+        /// Asks the engine something that would be mutating for reasons of its own.
         func inPlace<Answer>(_ body: (inout ReceiverEngine) -> Answer) -> Answer { body(&engine) }
 
         func take(_ train: Train, mask: UInt64, from source: SocketAddress, arrivedAt: Instant, at clock: Instant) {
@@ -80,22 +89,37 @@ struct ReceiverNode {
     }
 
     // What every datagram touches comes first.
+    let index: Int
     /// False while the process is not running.
     var isRunning = true
-    /// In the order in which they began; hardly ever more than one.
-    var sessions: [Session] = []
+    /// The session that began first, of those that are under way; there is hardly ever another one.
+    private(set) var first: Session?
+    private(set) var others: [Session] = []
     /// Counts lives: what was scheduled for an earlier one is void.
     var life = 0
     /// No reading from the socket before this.
     var pausedUntil = Instant.zero
     /// What the node's clock is ahead of the world's: a suspended host's falls behind.
     var clockOffset = Interval.zero
-    var socket: Deque<Queued> = []
-    var socketBytes = 0
+    var isSocketEmpty = true
+    var isReading = false
+    var nextWake = Instant.distantFuture
     var busyUntil = Instant.zero
     var overflowed: UInt64 = 0
-    let host: ReceiverHostModel
+    let readsAtOnce: Bool
+    let datagramRate: Double
 
+    private var socket: Deque<Queued> = []
+    private var socketBytes = 0
+    /// Datagrams waited in the socket when its engines were last told of it.
+    private var hasBacklog = false
+    let subnet: Int
+    var uplink: Link
+    /// False while the network does not deliver multicast to it, whatever it joins.
+    var mayJoin = true
+    /// Another one after its address has changed.
+    var port = World.receiverPort
+    let host: ReceiverHostModel
     let configuration: SharedConfiguration
     var disk: SimulatedDisk
     var directory: SessionDirectory
@@ -110,16 +134,30 @@ struct ReceiverNode {
     var lastDepth = 0
     var fetchedBytes: UInt64 = 0
 
-    init(host: ReceiverHostModel, configuration: SharedConfiguration, trustedKeys: Set<PublicKey>) {
+    init(
+        index: Int, subnet: Int, uplink: Link, host: ReceiverHostModel, configuration: SharedConfiguration, trustedKeys: Set<PublicKey>
+    ) {
+        self.index = index
+        self.subnet = subnet
+        self.uplink = uplink
         self.host = host
+        readsAtOnce = host.readsAtOnce
+        datagramRate = host.datagramRate
         self.configuration = configuration
         disk = SimulatedDisk(model: host.disk)
         directory = Self.makeDirectory(host: host, configuration: configuration.value, trustedKeys: trustedKeys)
     }
 
     func session(_ tag: UInt32) -> Session? {
-        for session in sessions where session.id.tag == tag { return session }
-        return nil
+        if let first, first.tag == tag { return first }
+        return others.isEmpty ? nil : others.first { $0.tag == tag }
+    }
+
+    /// In the order in which they began.
+    var sessions: [Session] { first.map { [$0] + others } ?? [] }
+
+    func begin(_ session: Session) {
+        if first == nil { first = session } else { others.append(session) }
     }
 
     static func makeDirectory(
@@ -131,36 +169,57 @@ struct ReceiverNode {
             verifier: SimulatedVerifier(), sessionLimit: 8, silence: configuration.rejoinAfterSilence)
     }
 
+    /// Share of the socket's room (0...1) that waiting datagrams take; nil while there are none and nothing else was said.
+    func takeBacklog() -> Double? {
+        guard !isSocketEmpty || hasBacklog else { return nil }
+        hasBacklog = !isSocketEmpty
+        return Double(socketBytes) / Double(max(1, host.socketBuffer))
+    }
+
     /// Takes a train of datagrams into the socket's buffer; what does not fit is lost and counted.
-    mutating func enqueue(_ item: Queued, datagrams: Int) {
+    func enqueue(_ item: Queued, datagrams: Int) {
         guard socketBytes + item.bytes <= host.socketBuffer else {
             overflowed += UInt64(datagrams)
             return
         }
         socketBytes += item.bytes
         socket.append(item)
+        isSocketEmpty = false
+    }
+
+    func dequeue() -> Queued? {
+        guard let item = socket.popFirst() else { return nil }
+        socketBytes -= item.bytes
+        isSocketEmpty = socket.isEmpty
+        return item
+    }
+
+    func emptySocket() {
+        socket = []
+        socketBytes = 0
+        isSocketEmpty = true
     }
 
     /// Kills the process: only the disk is left.
-    mutating func kill(using random: inout RandomSource) {
+    func kill(using random: inout RandomSource) {
         isRunning = false
         life += 1
         for session in sessions { retire(session) }
-        socket.removeAll()
-        socketBytes = 0
+        emptySocket()
         disk.tear(using: &random)
     }
 
-    mutating func restart(trustedKeys: Set<PublicKey>) {
+    func restart(trustedKeys: Set<PublicKey>) {
         isRunning = true
         life += 1
         directory = Self.makeDirectory(host: host, configuration: configuration.value, trustedKeys: trustedKeys)
     }
 
     /// Takes a session off the books and adds up what it counted.
-    mutating func retire(_ session: Session) {
+    func retire(_ session: Session) {
         session.isOver = true
-        sessions.removeAll { $0 === session }
+        others.removeAll { $0 === session }
+        if first === session { first = others.isEmpty ? nil : others.removeFirst() }
         let last = session.inPlace { $0.counters }
         lastDepth = session.inPlace { $0.path.count }
         counters.naksSent += last.naksSent

@@ -4,7 +4,11 @@ public import RMCPProtocol
 struct RepairNode {
     /// A class, so that engines are driven in place and never copied.
     final class Session {
-        var engine: RepairEngine
+        private let place: InPlace<RepairEngine>
+        var engine: RepairEngine {
+            _read { yield place.value }
+            _modify { yield &place.value }
+        }
         let announce: Announce
         var buffers: SlotBuffers
         /// Chunks whose bytes are in memory: sending any other is the engine's mistake.
@@ -13,12 +17,14 @@ struct RepairNode {
         var isOver = false
 
         init(engine: RepairEngine, announce: Announce) {
-            self.engine = engine
+            place = InPlace(engine)
             self.announce = announce
             buffers = SlotBuffers(chunkLength: announce.chunkLength)
         }
 
-        /// Asks the engine where it is: reading a class's property copies it first, all of it.
+        deinit { place.destroy() }
+
+        /// Asks the engine something that would be mutating for reasons of its own.
         func inPlace<Answer>(_ body: (inout RepairEngine) -> Answer) -> Answer { body(&engine) }
 
         func place(_ fingerprint: UInt64, _ placement: Placement) {

@@ -65,7 +65,7 @@ extension Scenario {
         },
         Scenario("clocks-apart", "clocks that differ by hours and days") { world in
             Setting.plain(world, downlink: Setting.lossy(.random(0.01)))
-            for index in world.receivers.indices { world.receivers[index].node.clockOffset = .seconds(Double(index) * 40_000) }
+            for index in world.receivers.indices { world.receivers[index].clockOffset = .seconds(Double(index) * 40_000) }
         },
         sleepers(1, probability: 0.3), sleepers(1, probability: 0.9), sleepers(5, probability: 0.3), sleepers(5, probability: 0.9),
     ]

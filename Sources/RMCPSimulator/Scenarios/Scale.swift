@@ -77,7 +77,7 @@ public struct Scale: Sendable {
         for index in 0..<receivers {
             let receiver = world.addReceiver(
                 sharing: shared, downlink: Setting.lossy(.random(loss)), host: host,
-                subnet: index % max(1, repairNodes) + firstSubnet)
+                subnet: index * max(1, repairNodes) / receivers + firstSubnet)
             world.setMulticast(ofReceiver: receiver, delivered: false)
         }
         for step in 0..<Self.joinSteps {
@@ -156,7 +156,7 @@ public struct ScaleResult: Sendable {
         self.settings = settings
         let session = world.session(ofSender: 0)
         let start = world.startTime(ofSender: 0) ?? World.start
-        let times = world.receivers.compactMap { $0.node.completed[session] }.map { $0 - start }.sorted()
+        let times = world.receivers.compactMap { $0.completed[session] }.map { $0 - start }.sorted()
         failures = world.violations + Self.failures(of: world, completed: times.count)
         traceHash = world.traceHash
         events = world.eventCount

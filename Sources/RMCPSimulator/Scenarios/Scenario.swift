@@ -112,7 +112,7 @@ enum Expect {
     }
 
     private static func progress(_ world: World, sender: Int, receiver: Int) -> String {
-        guard let session = world.receivers[receiver].node.session(world.session(ofSender: sender).tag) else { return "not joined" }
+        guard let session = world.receivers[receiver].session(world.session(ofSender: sender).tag) else { return "not joined" }
         return "\(session.engine.chunksDone) of \(session.engine.chunkTotal ?? 0) chunks, \(session.engine.state); \(session.engine.diagnosis)"
     }
 

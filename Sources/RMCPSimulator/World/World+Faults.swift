@@ -5,20 +5,21 @@ extension World {
     /// kill -9: the process is gone, the disk stays.
     public func killReceiver(_ index: Int) {
         log("receiver \(index): killed")
-        receivers[index].node.kill(using: &random)
+        receivers[index].kill(using: &random)
+        noteFirstSession(of: receivers[index])
         receivers[index].isReading = false
         receivers[index].nextWake = .distantFuture
     }
 
     public func restartReceiver(_ index: Int) {
         log("receiver \(index): restarted")
-        receivers[index].node.restart(trustedKeys: trustedKeys)
-        receivers[index].isMember = true
+        receivers[index].restart(trustedKeys: trustedKeys)
+        isMember[index] = true
     }
 
     /// The process does not run for a while; its clock does, and its socket fills.
     public func pauseReceiver(_ index: Int, for interval: Interval) {
-        receivers[index].node.pausedUntil = max(receivers[index].node.pausedUntil, now + interval)
+        receivers[index].pausedUntil = max(receivers[index].pausedUntil, now + interval)
     }
 
     /// The host sleeps: nothing arrives, and its monotonic clock stands still.
@@ -27,16 +28,16 @@ extension World {
         pauseReceiver(index, for: interval)
         setLinks(ofReceiver: index, up: false)
         after((now - Self.start) + interval) { world in
-            world.receivers[index].node.clockOffset = world.receivers[index].node.clockOffset - interval
+            world.receivers[index].clockOffset = world.receivers[index].clockOffset - interval
             world.setLinks(ofReceiver: index, up: true)
-            world.driveReceiver(index)
+            world.drive(world.receivers[index])
         }
     }
 
     /// The cable is pulled, or plugged in.
     public func setLinks(ofReceiver index: Int, up: Bool) {
         log("receiver \(index): link \(up ? "up" : "down")")
-        receivers[index].downlink.isUp = up
+        downlinks[index].isUp = up
         receivers[index].uplink.isUp = up
     }
 
@@ -49,17 +50,17 @@ extension World {
     public func setEgress(ofSender index: Int, up: Bool) { senders[index].egress.isUp = up }
 
     /// A switch forgets that the receiver belongs to the group; it is let in again when it says so anew.
-    public func forgetMembership(ofReceiver index: Int) { receivers[index].isMember = false }
+    public func forgetMembership(ofReceiver index: Int) { isMember[index] = false }
 
     /// The network stops delivering multicast to the receiver, or starts again; unicast goes on.
     public func setMulticast(ofReceiver index: Int, delivered: Bool) {
         receivers[index].mayJoin = delivered
-        receivers[index].isMember = delivered
+        isMember[index] = delivered
     }
 
     /// The next `count` packets of a kind that go to the receiver, or come from it, are lost.
     public func drop(_ kind: PacketKind, count: Int, ofReceiver index: Int) {
-        receivers[index].downlink.dropNext[kind] = count
+        downlinks[index].dropNext[kind] = count
         receivers[index].uplink.dropNext[kind] = count
     }
 
@@ -79,7 +80,7 @@ extension World {
 
     /// Somebody else's datagram reaches every receiver by the group's address.
     public func inject(_ bytes: [UInt8], fingerprint: UInt64 = 0xBAD, from source: SocketAddress = .ipv4(10, 9, 9, 9, port: 9)) {
-        for index in receivers.indices where receivers[index].isMember {
+        for index in receivers.indices where isMember[index] {
             queue.schedule(.receiverArrival(index, .packet(bytes, fingerprint: fingerprint), source, timeToLive: nil), at: now + .microseconds(10))
         }
     }
@@ -105,15 +106,15 @@ extension World {
     }
     public func startTime(ofSender index: Int) -> Instant? { senders[index].node.startedAt }
     public var receiverCount: Int { receivers.count }
-    public func completion(ofReceiver index: Int, session: SessionID) -> Instant? { receivers[index].node.completed[session] }
-    public func failure(ofReceiver index: Int, session: SessionID) -> ReceiverState? { receivers[index].node.failed[session] }
-    public func refusals(ofReceiver index: Int) -> [SessionRefusal] { receivers[index].node.refusals }
-    public func keptChunks(ofReceiver index: Int) -> Int { receivers[index].node.keptChunks }
+    public func completion(ofReceiver index: Int, session: SessionID) -> Instant? { receivers[index].completed[session] }
+    public func failure(ofReceiver index: Int, session: SessionID) -> ReceiverState? { receivers[index].failed[session] }
+    public func refusals(ofReceiver index: Int) -> [SessionRefusal] { receivers[index].refusals }
+    public func keptChunks(ofReceiver index: Int) -> Int { receivers[index].keptChunks }
 
     /// Counters of all of a receiver's sessions, past and present.
     public func counters(ofReceiver index: Int) -> ReceiverCounters {
-        var total = receivers[index].node.counters
-        for session in receivers[index].node.sessions {
+        var total = receivers[index].counters
+        for session in receivers[index].sessions {
             let counters = session.inPlace { $0.counters }
             total.naksSent += counters.naksSent
             total.parentChanges += counters.parentChanges

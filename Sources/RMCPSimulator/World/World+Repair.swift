@@ -82,9 +82,8 @@ extension World {
         _ datagram: ControlDatagram, _ header: PacketHeader, _ packet: Packet, of session: RepairNode.Session, from source: SocketAddress,
         timeToLive: UInt8?
     ) {
-        let bytes = datagram.bytes
         switch header.kind {
-        case .nak, .status, .attach, .detach: unsafe session.engine.handle(child: bytes.span.bytes, from: source, at: now)
+        case .nak, .status, .attach, .detach: session.engine.handle(child: packet, header, from: source, at: now)
         case .announce where session.inPlace({ $0.upstream == nil }):
             session.engine.handleAnnounce(from: source, transmitter: header.transmitter, at: now)
         default: session.engine.handle(upstream: packet, header, length: datagram.bytes.count, from: source, timeToLive: timeToLive, at: now)
@@ -147,7 +146,15 @@ extension World {
         guard site.node.isRunning else { return }
         var next = Instant.distantFuture
         for session in site.node.sessions {
-            if let due = session.engine.pollTimeout(at: now), due <= now { session.engine.handleTimeout(at: now) }
+            let idleUntil = session.inPlace { engine -> Instant? in
+                let due = engine.pollTimeout(at: now) ?? .distantFuture
+                if due <= now { engine.handleTimeout(at: now) }
+                return due > now && engine.isDrained() && !engine.downstream.isFinished ? due : nil
+            }
+            if let idleUntil {
+                next = min(next, idleUntil)
+                continue
+            }
             for _ in 0..<4 {
                 handleRepairEvents(session, at: index)
                 while let (bytes, parent) = session.engine.pollUpstream(at: now) { sendUp(bytes, to: parent, from: index) }
@@ -290,12 +297,10 @@ extension World {
         let distance = distance(ofSubnet: repairNodes[node].subnet)
         for subnet in reach {
             let hops = UInt8(clamping: abs(self.distance(ofSubnet: subnet) - distance))
-            var gathering = Gathering(timeToLive: Self.timeToLive - min(hops, Self.timeToLive))
-            for receiver in receivers(inSubnet: subnet) where receivers[receiver].isMember {
-                carry(payload, to: receiver, from: source, at: time, &gathering)
-            }
+            let timeToLive = Self.timeToLive - min(hops, Self.timeToLive)
+            carry(payload, toMembersAmong: receivers(inSubnet: subnet), from: source, timeToLive: timeToLive, at: time)
             for other in repairNodes(inSubnet: subnet) where other != node {
-                carry(payload, toRepairNode: other, from: source, timeToLive: gathering.timeToLive, at: time)
+                carry(payload, toRepairNode: other, from: source, timeToLive: timeToLive, at: time)
             }
         }
     }

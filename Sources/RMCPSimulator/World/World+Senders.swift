@@ -73,21 +73,15 @@ extension World {
         guard let atSwitch = senders[index].egress.pass(bytes: bytes, datagrams: datagrams, at: now) else { return }
         guard let surviving = survivors(of: payload, link: &senders[index].egress) else { return }
         guard !subnets.isEmpty || !repairNodes.isEmpty else {
-            var gathering = Gathering(timeToLive: Self.timeToLive)
-            for receiver in receivers.indices where receivers[receiver].isMember {
-                carry(surviving, to: receiver, from: source, at: atSwitch, &gathering)
-            }
-            return
+            return carry(surviving, toMembersAmong: receivers.indices, from: source, timeToLive: Self.timeToLive, at: atSwitch)
         }
         for subnet in occupiedSubnets {
             guard let (payload, time) = through(subnet, surviving, at: atSwitch) else { continue }
             let hops = UInt8(clamping: distance(ofSubnet: subnet))
-            var gathering = Gathering(timeToLive: Self.timeToLive - min(hops, Self.timeToLive))
-            for receiver in self.receivers(inSubnet: subnet) where receivers[receiver].isMember {
-                carry(payload, to: receiver, from: source, at: time, &gathering)
-            }
+            let timeToLive = Self.timeToLive - min(hops, Self.timeToLive)
+            carry(payload, toMembersAmong: self.receivers(inSubnet: subnet), from: source, timeToLive: timeToLive, at: time)
             for node in repairNodes(inSubnet: subnet) where repairNodes[node].node.model.mode == .repair {
-                carry(payload, toRepairNode: node, from: source, timeToLive: gathering.timeToLive, at: time)
+                carry(payload, toRepairNode: node, from: source, timeToLive: timeToLive, at: time)
             }
         }
     }
@@ -148,18 +142,36 @@ extension World {
         }
     }
 
+    /// A copy down the link of each member of the group.
+    func carry(
+        _ payload: Payload, toMembersAmong candidates: some Sequence<Int>, from source: SocketAddress, timeToLive: UInt8, at time: Instant
+    ) {
+        var gathering = Gathering(timeToLive: timeToLive)
+        let (bytes, datagrams) = payload.size
+        for receiver in candidates where isMember[receiver] {
+            if let arrival = downlinks[receiver].passWhole(bytes: bytes, datagrams: datagrams, at: time) {
+                gather(receiver, payload, from: source, at: arrival, &gathering)
+            } else {
+                carry(payload, to: receiver, from: source, at: time, &gathering)
+            }
+        }
+    }
+
+    private func gather(_ receiver: Int, _ payload: Payload, from source: SocketAddress, at time: Instant, _ gathering: inout Gathering) {
+        if let group = gathering.add(receiver, payload, from: source, at: time) { queue.schedule(.groupArrival(group), at: time) }
+    }
+
     /// Down one receiver's link, with everything that the link does to it.
     func carry(_ payload: Payload, to receiver: Int, from source: SocketAddress, at time: Instant, _ gathering: inout Gathering) {
-        let site = receivers[receiver]
-        guard site.downlink.isUp, let arriving = survivors(of: payload, link: &site.downlink) else { return }
-        if site.downlink.model.isDisturbing {
+        guard downlinks[receiver].isUp, let arriving = survivors(of: payload, link: &downlinks[receiver]) else { return }
+        if downlinks[receiver].isDisturbing {
             let rest = disturb(arriving, to: receiver, from: source, timeToLive: gathering.timeToLive, at: time)
             return deliver(rest, to: receiver, from: source, timeToLive: gathering.timeToLive, at: time, late: .zero)
         }
         let (bytes, datagrams) = arriving.size
-        guard let arrival = site.downlink.pass(bytes: bytes, datagrams: datagrams, at: time) else { return }
+        guard let arrival = downlinks[receiver].pass(bytes: bytes, datagrams: datagrams, at: time) else { return }
         if arriving.isWhole(payload) {
-            if let group = gathering.add(receiver, payload, from: source, at: arrival) { queue.schedule(.groupArrival(group), at: arrival) }
+            gather(receiver, payload, from: source, at: arrival, &gathering)
         } else {
             queue.schedule(.receiverArrival(receiver, arriving, source, timeToLive: gathering.timeToLive), at: arrival)
         }
@@ -168,7 +180,7 @@ extension World {
     func deliver(_ payload: Payload, to receiver: Int, from source: SocketAddress, timeToLive: UInt8?, at time: Instant, late: Interval) {
         let (bytes, datagrams) = payload.size
         guard datagrams > 0 else { return }
-        guard let arrival = receivers[receiver].downlink.pass(bytes: bytes, datagrams: datagrams, at: time) else { return }
+        guard let arrival = downlinks[receiver].pass(bytes: bytes, datagrams: datagrams, at: time) else { return }
         queue.schedule(.receiverArrival(receiver, payload, source, timeToLive: timeToLive), at: arrival + late)
     }
 
@@ -176,7 +188,7 @@ extension World {
     private func disturb(
         _ payload: Payload, to receiver: Int, from source: SocketAddress, timeToLive: UInt8?, at time: Instant
     ) -> Payload {
-        let model = receivers[receiver].downlink.model
+        let model = downlinks[receiver].model
         func deliver(_ payload: Payload, late: Interval = .zero) {
             self.deliver(payload, to: receiver, from: source, timeToLive: timeToLive, at: time, late: late)
         }

@@ -9,7 +9,7 @@ public import RMCPProtocol
 /// ```
 /// Repair nodes stand in subnets, each behind a link of its own to the sender's.
 public final class World {
-    enum Event {
+    enum Event: ShortEvent {
         case senderWake(Int)
         case senderWork(Int, SenderNode.Work)
         case senderArrival(Int, [UInt8], SocketAddress)
@@ -23,6 +23,13 @@ public final class World {
         case storage(Int, ReceiverNode.Session, StorageResult)
         case action(Int)
         case crossTraffic(Int, CrossTraffic.Step)
+
+        var code: UInt64? {
+            guard case .receiverWake(let index, let life) = self, index < 1 << 31, life < 1 << 31 else { return nil }
+            return UInt64(life) << 32 | UInt64(index)
+        }
+
+        init?(code: UInt64) { self = .receiverWake(Int(code & 0xFFFF_FFFF), life: Int(code >> 32)) }
     }
 
     enum StorageResult {
@@ -34,12 +41,27 @@ public final class World {
     }
 
     public let seed: UInt64
-    public internal(set) var now = Instant(nanoseconds: 1_000_000_000)
     public static let start = Instant(nanoseconds: 1_000_000_000)
-    var random: RandomSource
-    var queue = EventQueue<Event>()
+    /// What every event touches.
+    struct Core {
+        var now = World.start
+        var random: RandomSource
+        var queue = EventQueue<Event>()
+        var traceHash: UInt64
+        var eventCount = 0
+        var receivers: ContiguousArray<ReceiverNode> = []
+        /// The links down to them, and whether the network delivers the group there: apart, and in the order of indices, since all
+        /// that is multicast goes through them.
+        var downlinks: ContiguousArray<Link> = []
+        var isMember: ContiguousArray<Bool> = []
+        /// Where the engine of each one's first session is.
+        var places: ContiguousArray<InPlace<ReceiverEngine>?> = []
+        /// Of no meaning.
+        var touched: UInt64 = 0
+    }
+    let core: InPlace<Core>
     var senders: [SenderSite] = []
-    var receivers: [ReceiverSite] = []
+    private var linkModels: [LinkModel: SharedLinkModel] = [:]
     var repairNodes: [RepairSite] = []
     /// Who is where, in the order of indices: a region's multicast costs what its subnets hold, not what the world does.
     private var receiversOfSubnet: [Int: [Int]] = [:]
@@ -60,10 +82,6 @@ public final class World {
     public internal(set) var violations: [String] = []
     /// Called with a line for each event of interest, when somebody watches.
     public var trace: ((String) -> Void)?
-    /// Changes with everything that happens, and when: two runs with the same hash were the same run.
-    public private(set) var traceHash: UInt64
-    /// What is multicast counts at each node that it comes to.
-    public private(set) var eventCount = 0
     private var spins = 0
     /// The receiver that was last seen to be at work: while it is, the run is not over, whoever else is.
     private var busyReceiver = 0
@@ -77,34 +95,46 @@ public final class World {
         var feedback = FeedbackMeter()
     }
 
-    /// A class, so that one of a hundred thousand is worked on where it is.
-    final class ReceiverSite {
-        var isMember = true
-        /// False while the network does not deliver multicast to it, whatever it joins.
-        var mayJoin = true
-        var isReading = false
-        /// Datagrams waited in the socket when its engines were last told of it.
-        var hasBacklog = false
-        var nextWake = Instant.distantFuture
-        let subnet: Int
-        var node: ReceiverNode
-        var downlink: Link
-        var uplink: Link
-        /// Another one after its address has changed.
-        var port: UInt16 = World.receiverPort
-
-        init(node: ReceiverNode, downlink: Link, uplink: Link, subnet: Int) {
-            self.node = node
-            self.downlink = downlink
-            self.uplink = uplink
-            self.subnet = subnet
-        }
-    }
-
     public init(seed: UInt64) {
         self.seed = seed
-        random = RandomSource(seed: seed)
-        traceHash = seed
+        core = InPlace(Core(random: RandomSource(seed: seed), traceHash: seed))
+    }
+
+    deinit { core.destroy() }
+
+    public internal(set) var now: Instant {
+        get { core.value.now }
+        set { core.value.now = newValue }
+    }
+    var random: RandomSource {
+        _read { yield core.value.random }
+        _modify { yield &core.value.random }
+    }
+    var queue: EventQueue<Event> {
+        _read { yield core.value.queue }
+        _modify { yield &core.value.queue }
+    }
+    var receivers: ContiguousArray<ReceiverNode> {
+        _read { yield core.value.receivers }
+        _modify { yield &core.value.receivers }
+    }
+    var downlinks: ContiguousArray<Link> {
+        _read { yield core.value.downlinks }
+        _modify { yield &core.value.downlinks }
+    }
+    var isMember: ContiguousArray<Bool> {
+        _read { yield core.value.isMember }
+        _modify { yield &core.value.isMember }
+    }
+    /// Changes with everything that happens, and when: two runs with the same hash were the same run.
+    public private(set) var traceHash: UInt64 {
+        get { core.value.traceHash }
+        set { core.value.traceHash = newValue }
+    }
+    /// What is multicast counts at each node that it comes to.
+    public internal(set) var eventCount: Int {
+        get { core.value.eventCount }
+        set { core.value.eventCount = newValue }
     }
 
     // MARK: Building
@@ -149,11 +179,24 @@ public final class World {
         sharing configuration: SharedConfiguration, downlink: LinkModel = LinkModel(), uplink: LinkModel = LinkModel(),
         host: ReceiverHostModel = ReceiverHostModel(), subnet: Int = 0
     ) -> Int {
-        let node = ReceiverNode(host: host, configuration: configuration, trustedKeys: trustedKeys)
-        receivers.append(ReceiverSite(node: node, downlink: Link(model: downlink), uplink: Link(model: uplink), subnet: subnet))
+        receivers.append(
+            ReceiverNode(
+                index: receivers.count, subnet: subnet, uplink: Link(sharing: sharedModel(uplink)), host: host, configuration: configuration,
+                trustedKeys: trustedKeys))
+        downlinks.append(Link(sharing: sharedModel(downlink)))
+        isMember.append(true)
+        core.value.places.append(nil)
         if receiversOfSubnet[subnet] == nil { sortedSubnets = nil }
         receiversOfSubnet[subnet, default: []].append(receivers.count - 1)
         return receivers.count - 1
+    }
+
+    /// One object for all links that are alike.
+    private func sharedModel(_ model: LinkModel) -> SharedLinkModel {
+        if let known = linkModels[model] { return known }
+        let shared = SharedLinkModel(model)
+        linkModels[model] = shared
+        return shared
     }
 
     func noteRepairNode(_ index: Int, _ model: RepairNodeModel) {
@@ -204,7 +247,7 @@ public final class World {
     /// Runs until every sender is done and no receiver has a session, or until `limit` after the start.
     public func run(limit: Interval) {
         let end = Self.start + limit
-        while let next = queue.nextTime, next <= end, let (time, event) = queue.popFirst() {
+        while let time = queue.nextTime, time <= end, let event = queue.popFirst() {
             if time > now { spins = 0 } else { spins += 1 }
             if spins == spinLimit {
                 violations.append("the same instant never ends: \(event) is due over and over; \(senders.map { "rate \($0.node.engine.rate)" })")
@@ -235,9 +278,9 @@ public final class World {
 
     /// Repair nodes serve on when the sender has gone: whoever is there gets something, or its scenario's time runs out.
     private func isBusy(receiver index: Int) -> Bool {
-        if !receivers[index].node.sessions.isEmpty { return true }
-        guard !repairNodes.isEmpty, receivers[index].node.isRunning else { return false }
-        return receivers[index].node.completed.isEmpty && receivers[index].node.failed.isEmpty
+        if receivers[index].first != nil { return true }
+        guard !repairNodes.isEmpty, receivers[index].isRunning else { return false }
+        return receivers[index].completed.isEmpty && receivers[index].failed.isEmpty
     }
 
     private var performedActions = 0
@@ -259,24 +302,25 @@ public final class World {
             if let kind = unsafe try? PacketHeader(of: bytes.span.bytes).kind { senders[index].feedback.note(kind, at: now) }
             unsafe senders[index].node.engine.handle(datagram: bytes.span.bytes, from: source, at: now)
             driveSender(index)
-        case .receiverArrival(let index, let payload, let source, let timeToLive): arrive(payload, from: source, timeToLive: timeToLive, at: index)
+        case .receiverArrival(let index, let payload, let source, let timeToLive): arrive(payload, from: source, timeToLive: timeToLive, at: receivers[index])
         case .groupArrival(let arrival):
-            eventCount += arrival.members.count - 1
-            for member in arrival.members { arrive(arrival.payload, from: arrival.source, timeToLive: arrival.timeToLive, at: Int(member)) }
+            arrive(arrival)
         case .receiverRead(let index, let life):
-            guard receivers[index].node.life == life, receivers[index].node.isRunning else { return }
-            receivers[index].isReading = false
+            let node = receivers[index]
+            guard node.life == life, node.isRunning else { return }
+            node.isReading = false
             note(3, index)
-            readSocket(of: index)
+            readSocket(of: node)
         case .receiverWake(let index, let life):
-            guard receivers[index].node.life == life, receivers[index].nextWake <= now else { return }
+            let node = receivers[index]
+            guard node.life == life, node.nextWake <= now else { return }
             note(4, index)
-            receivers[index].nextWake = .distantFuture
-            driveReceiver(index)
+            node.nextWake = .distantFuture
+            drive(node)
         case .storage(let index, let session, let result):
             guard !session.isOver else { return }
             note(5, index)
-            finishStorage(of: index, session: session, result)
+            finishStorage(of: receivers[index], session: session, result)
         case .repairArrival(let index, let payload, let source, let timeToLive):
             guard repairNodes[index].node.isRunning else { return }
             note(6, index)

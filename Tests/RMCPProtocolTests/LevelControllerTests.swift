@@ -32,7 +32,8 @@ import Testing
             ahead.append((sent, encoded))
             controller.note(
                 LevelController.Sample(
-                    spent: .seconds(cost * Double(threads)), worked: .seconds(cost * Double(threads)), contentLength: UInt32(chunk), encodedLength: UInt32(encoded), isStarved: isStarved),
+                    spent: .seconds(cost * Double(threads)), worked: .seconds(cost * Double(threads)), contentLength: UInt32(chunk),
+                    encodedLength: UInt32(encoded), isStarved: isStarved),
                 rate: rate, at: .zero + .seconds(now))
         }
         return levels
@@ -78,7 +79,8 @@ import Testing
     func slowSource() {
         var controller = LevelController(configuration: Configuration(), threads: 2)
         for index in 0..<1_000 {
-            let sample = LevelController.Sample(spent: .milliseconds(4), worked: .milliseconds(4), contentLength: 1 << 20, encodedLength: 500_000, isStarved: true)
+            let sample = LevelController.Sample(
+                spent: .milliseconds(4), worked: .milliseconds(4), contentLength: 1 << 20, encodedLength: 500_000, isStarved: true)
             controller.note(sample, rate: 1e9, at: .milliseconds(Int64(index) * 50))
         }
         #expect(controller.level == 1)

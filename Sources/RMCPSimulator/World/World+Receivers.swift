@@ -81,7 +81,8 @@ extension World {
         _ datagram: ControlDatagram, from source: SocketAddress, timeToLive: UInt8?, arrivedAt: Instant, at node: ReceiverNode, clock: Instant
     ) {
         if let packet = datagram.packet, let session = node.session(packet.header.sessionTag) {
-            session.engine.handle(packet.body, packet.header, length: datagram.bytes.count, from: source, timeToLive: timeToLive,
+            session.engine.handle(
+                packet.body, packet.header, length: datagram.bytes.count, from: source, timeToLive: timeToLive,
                 arrivedAt: arrivedAt, at: clock)
         } else {
             take(datagram.bytes, fingerprint: 0, from: source, at: node, clock: clock)

@@ -14,6 +14,8 @@ struct HistogramLists: Hashable, Sendable {
         loss: Array(repeating: 0, count: LossBucket.count), pressure: Array(repeating: 0, count: PressureBucket.count),
         arrival: Array(repeating: 0, count: ArrivalBucket.count),
         rehomed: Array(repeating: 0, count: StatusHistogram.stateCount))
+    /// No buckets at all, where lists are not used.
+    static let none = HistogramLists(states: [], progress: [], loss: [], pressure: [], arrival: [], rehomed: [])
 
     mutating func combine(_ other: HistogramLists, _ operation: (UInt32, UInt32) -> UInt32) {
         for index in states.indices { states[index] = operation(states[index], other.states[index]) }

@@ -61,21 +61,15 @@ public struct StatusHistogram: Hashable, Sendable {
     /// The one receiver that this is of, when it was made or read as such: most are, and go through many hands. Then
     /// `lists` has nothing.
     private var single: LeafStatus?
-    /// One or none, which is nothing anywhere: as an array, six lists are one thing to copy and to keep.
-    private var stored: [HistogramLists] = []
+    private var lists: HistogramLists
     public var tree = TreeCounts()
 
-    public init() {}
+    public init() { lists = .zero }
 
     /// A histogram of one.
-    public init(_ leaf: LeafStatus) { single = leaf.clamped }
-
-    private var lists: HistogramLists {
-        get { stored.first ?? .zero }
-        _modify {
-            if stored.isEmpty { stored.append(.zero) }
-            yield &stored[0]
-        }
+    public init(_ leaf: LeafStatus) {
+        single = leaf.clamped
+        lists = .none
     }
 
     public var states: [UInt32] {

@@ -223,8 +223,9 @@ extension ReceiverEngine {
     /// The next datagram, and the unicast address that it goes to.
     public mutating func pollTransmit(at now: Instant) -> (bytes: [UInt8], destination: SocketAddress)? {
         guard let next = outbox.popFirst() else { return nil }
-        // A STATUS of one; only a NAK is ever much longer.
-        var writer = ByteWriter(capacity: 128)
+        // Only a NAK is ever much longer than a STATUS of one.
+        let capacity = if case .nak = next.packet { 1_400 } else { 128 }
+        var writer = ByteWriter(capacity: capacity)
         PacketHeader(
             kind: PacketKind(of: next.packet), isUnicast: true, sessionTag: session.tag, transmitter: transmitter,
             sequence: nextSequence

@@ -12,7 +12,10 @@ public struct ByteWriter: Sendable {
     }
 
     public mutating func writeUInt8(_ value: UInt8) { bytes.append(value) }
-    public mutating func writeUInt16(_ value: UInt16) { write(value) }
+    public mutating func writeUInt16(_ value: UInt16) {
+        bytes.append(UInt8(truncatingIfNeeded: value >> 8))
+        bytes.append(UInt8(truncatingIfNeeded: value))
+    }
     public mutating func writeUInt32(_ value: UInt32) { write(value) }
     public mutating func writeUInt64(_ value: UInt64) { write(value) }
 

@@ -27,6 +27,8 @@ struct EventQueue<Event: ShortEvent> {
     private static var spanShift: Int64 { 18 }
     /// Together longer than the second that most timers are set to; a power of two.
     private static var spanCount: Int { 8_192 }
+    /// Events that an empty list keeps room for.
+    private static var keptCapacity: Int { 64 }
 
     init() { spans = ContiguousArray(repeating: [], count: Self.spanCount) }
 
@@ -81,7 +83,8 @@ struct EventQueue<Event: ShortEvent> {
             guard !spans[position].isEmpty else { continue }
             countInSpans -= spans[position].count
             for entry in spans[position] { due.insert(entry) }
-            spans[position].removeAll(keepingCapacity: true)
+            // Each list would keep room for the busiest moment that it ever had.
+            spans[position].removeAll(keepingCapacity: spans[position].capacity <= Self.keptCapacity)
         }
     }
 }

@@ -1,6 +1,6 @@
 /// A value on the heap with one owner, read and changed where it is. Swift checks each access to a class's property for
 /// another one that is under way, and copies a struct of two kilobytes that is read through one: with a world of one
-/// thread, whose nodes are never called back while they are at work, that is a third of what an event costs.
+/// thread, whose nodes are never called back while they are at work, that is 18 % of the instructions (callgrind, 1,000 receivers).
 @safe struct InPlace<Value> {
     private let pointer: UnsafeMutablePointer<Value>
 

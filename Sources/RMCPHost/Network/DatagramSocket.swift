@@ -153,11 +153,13 @@ final class DatagramSocket {
     /// late and sends several at once. It is told somewhat more than the rate: that is kept here, with our own headers alone.
     /// - Parameter rate: bits per second.
     func limitPacing(to rate: Double) {
-        guard abs(rate - pacedRate) > pacedRate * 0.02 else { return }
+        guard abs(rate - pacedRate) > pacedRate * Self.pacingTolerance else { return }
         pacedRate = rate
         _ = rmcp_set_pacing_rate(raw, UInt64(rate * Self.pacingHeadroom / 8))
     }
     private static let pacingHeadroom = 1.1
+    /// Of the rate: a smaller change is not worth a system call.
+    private static let pacingTolerance = 0.02
 
     func send(_ bytes: [UInt8], to address: SocketAddress) -> SendResult {
         unsafe bytes.withUnsafeBytes { buffer in

@@ -100,7 +100,8 @@ public final class ReceiveDaemon {
         }
         let dropped = reception.takeOverflow()
         if dropped > 0 { for tag in order { sessions[tag]?.engine.handle(.overflow(datagrams: dropped), at: now) } }
-        let share = order.isEmpty ? 0 : reception.backlogShare
+        // Whoever has read everything need not ask.
+        let share = isBusy && !order.isEmpty ? reception.backlogShare : 0
         for tag in order { sessions[tag]?.engine.handle(.backlog(share: share), at: now) }
         return isBusy
     }

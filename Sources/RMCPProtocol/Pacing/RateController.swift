@@ -331,7 +331,7 @@ public struct RateController: Sendable {
     // MARK: Numbers
 
     private enum Pressure {
-        /// Five milliseconds: more than hosts take to get at a datagram.
+        /// Five milliseconds: what datagrams wait in a host is not in it.
         static let queue = 2
         static let overload = Int(PressureBucket.overload)
     }

@@ -144,7 +144,7 @@ struct QueueingDelayEstimator: Sendable {
         latest[2] = min(delay, Self.longestDelay)
     }
 
-    /// The least of the latest three: a queue delays all of them, and a host that was busy for a moment gets at those
-    /// that came meanwhile all at once (as LEDBAT filters, RFC 6817, 3.4.2).
+    /// The least of the latest three: a queue delays all of them, and a sender that was busy between stamping and sending one
+    /// of them (as LEDBAT filters, RFC 6817, 3.4.2).
     var delay: Interval { .microseconds(min(latest[0], latest[1], latest[2])) }
 }

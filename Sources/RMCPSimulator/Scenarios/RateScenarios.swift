@@ -7,7 +7,8 @@ extension Scenario {
             rateAlone(50, queue: 10), rateAlone(50, queue: 200), rateAlone(100, queue: 10), rateAlone(100, queue: 50), rateAlone(1_000, queue: 50),
             rateBesideTCP(.cubic, 50, queue: 50), rateBesideTCP(.cubic, 100, queue: 10), rateBesideTCP(.cubic, 100, queue: 200),
             rateBesideTCP(.cubic, 1_000, queue: 50), rateBesideTCP(.reno, 100, queue: 50),
-            rateAfterTCP(50, queue: 50), rateAfterTCP(1_000, queue: 50), lateHosts(1_000, queue: 50),
+            rateBesideTCP(.cubic, 50, queue: 50, isThere: true), rateBesideTCP(.cubic, 1_000, queue: 50, isThere: true),
+            lateHosts(1_000, queue: 50),
             rateBesideSender(100, queue: 10), rateBesideSender(100, queue: 50), rateBesideSender(1_000, queue: 50),
         ] + [0.01, 0.1, 0.3].map(rateWithLoss)
 
@@ -57,35 +58,25 @@ extension Scenario {
         }
     }
 
-    private static func rateBesideTCP(_ kind: CrossTraffic.Kind, _ megabits: Double, queue: Double) -> Scenario {
+    /// - Parameter isThere: TCP comes first and fills the queue; what the path is like without it, nobody has seen then.
+    private static func rateBesideTCP(_ kind: CrossTraffic.Kind, _ megabits: Double, queue: Double, isThere: Bool = false) -> Scenario {
         Scenario(
-            "auto-\(kind)-\(Int(megabits))-\(Int(queue))",
-            "\(Int(megabits)) Mb/s behind a queue of \(Int(queue)) ms, shared with TCP (\(kind)): both get between 0.3 and 3 times the fair share"
+            "auto-\(isThere ? "after-" : "")\(kind)-\(Int(megabits))-\(Int(queue))",
+            "\(Int(megabits)) Mb/s behind a queue of \(Int(queue)) ms, shared with TCP (\(kind))\(isThere ? " that was there first" : ""): "
+                + "both get between 0.3 and 3 times the fair share"
         ) { world in
             bottleneck(world, megabits, queue: queue)
-            world.addCrossTraffic(kind, intoSubnet: 1, after: .seconds(3))
-            addSender(world, megabits, seconds: 24)
+            world.addCrossTraffic(kind, intoSubnet: 1, after: isThere ? .zero : .seconds(3))
+            if isThere {
+                world.after(.seconds(3)) { addSender($0, megabits, seconds: 24) }
+            } else {
+                addSender(world, megabits, seconds: 24)
+            }
             world.sampleThroughput(every: .milliseconds(500), until: .seconds(24))
         } check: { world in
-            let ours = world.sentShare(ofSender: 0, of: megabits, from: 4, to: 24) * 2
-            let theirs = world.crossShare(of: megabits, from: 4, to: 24) * 2
-            return Expect.that(ours >= 0.3 && theirs >= 0.3, "\(ours) of the fair share, TCP \(theirs)")
-        }
-    }
-
-    /// What the path is like without the queue, nobody has seen.
-    private static func rateAfterTCP(_ megabits: Double, queue: Double) -> Scenario {
-        Scenario(
-            "auto-after-cubic-\(Int(megabits))-\(Int(queue))",
-            "\(Int(megabits)) Mb/s behind a queue of \(Int(queue)) ms that TCP (CUBIC) has filled before: both get between 0.3 and 3 times the fair share"
-        ) { world in
-            bottleneck(world, megabits, queue: queue)
-            world.addCrossTraffic(.cubic, intoSubnet: 1, after: .zero)
-            world.after(.seconds(3)) { addSender($0, megabits, seconds: 24) }
-            world.sampleThroughput(every: .milliseconds(500), until: .seconds(24))
-        } check: { world in
-            let ours = world.sentShare(ofSender: 0, of: megabits, from: 8, to: 24) * 2
-            let theirs = world.crossShare(of: megabits, from: 8, to: 24) * 2
+            let start: Double = isThere ? 8 : 4
+            let ours = world.sentShare(ofSender: 0, of: megabits, from: start, to: 24) * 2
+            let theirs = world.crossShare(of: megabits, from: start, to: 24) * 2
             return Expect.that(ours >= 0.3 && theirs >= 0.3, "\(ours) of the fair share, TCP \(theirs)")
         }
     }

@@ -43,7 +43,8 @@ final class SendReporter {
     private func receivers(_ histogram: StatusHistogram) -> String {
         var parts: [String] = []
         for (state, word) in [
-            (ReceiverState.joined, "joined"), (.receiving, "receiving"), (.behind, "behind"), (.complete, "complete"),
+            (ReceiverState.joined, "joined"), (.receiving, "receiving"), (.behind, "behind"), (.finishing, "finishing"),
+            (.complete, "complete"),
         ] where histogram.count(state) > 0 { parts.append("\(histogram.count(state)) \(word)") }
         if histogram.failed > 0 { parts.append("\(histogram.failed) failed") }
         let nodes = histogram.tree.repairNodes

@@ -45,6 +45,7 @@ struct WatchTable {
         Column(head: "JOINED", importance: 3, minimumWidth: 6) { count($0, [.joined]) },
         Column(head: "RECV", importance: 9, minimumWidth: 4) { count($0, [.receiving]) },
         Column(head: "BEHIND", importance: 7, minimumWidth: 6) { count($0, [.behind]) },
+        Column(head: "FINISH", importance: 4, minimumWidth: 6) { count($0, [.finishing]) },
         Column(head: "DONE", importance: 10, minimumWidth: 4) { count($0, [.complete]) },
         Column(head: "FAIL", importance: 8, minimumWidth: 4) { count($0, ReceiverState.allCases.filter { $0.isFailure && $0 != .lost }) },
         Column(head: "LOST", importance: 8, minimumWidth: 4) { count($0, [.lost]) },

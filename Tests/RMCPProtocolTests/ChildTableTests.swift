@@ -27,13 +27,13 @@ import Testing
         var random = RandomSource(seed: 121)
         var table = table()
         var model: [UInt32: Model] = [:]
-        let active: [ReceiverState] = [.joined, .receiving, .behind]
+        let active: [ReceiverState] = [.joined, .receiving, .behind, .finishing]
         for time in Int64(0)..<4_000 {
             let id = UInt32(random.int(0...60))
             switch random.int(0...9) {
             case 0...5:
                 var histogram = one(
-                    ReceiverState.allCases[random.int(0...10)], progress: UInt8(random.int(0...10)),
+                    ReceiverState.allCases[random.int(0...12)], progress: UInt8(random.int(0...10)),
                     loss: UInt8(random.int(0...15)), pressure: UInt8(random.int(0...7)), arrival: UInt8(random.int(0...159)))
                 // Some have no say in the rate.
                 if random.chance(0.2) { histogram = StatusHistogram(LeafStatus(state: .behind, progress: 2, network: nil)) }

@@ -68,7 +68,7 @@ import Testing
         #expect(sender.repairNodes == 1 && sender.incompleteRepairNodes == 1)
     }
 
-    @Test(arguments: [ReceiverState.joined, .receiving, .behind]) func aChildLeavesADeadParent(state: ReceiverState) {
+    @Test(arguments: [ReceiverState.joined, .receiving, .behind, .finishing]) func aChildLeavesADeadParent(state: ReceiverState) {
         var sender = ChildTable(configuration: Configuration())
         var region = ChildTable(configuration: Configuration())
         region.update(id: child, report: report(one(state)), at: .zero)

@@ -9,7 +9,7 @@ import Testing
         var parts: [StatusHistogram] = []
         for _ in 0..<200 {
             let part = StatusHistogram(
-                state: ReceiverState.allCases[random.int(0...11)], progress: UInt8(random.int(0...10)),
+                state: ReceiverState.allCases[random.int(0...13)], progress: UInt8(random.int(0...10)),
                 loss: UInt8(random.int(0...15)), pressure: UInt8(random.int(0...7)), arrival: UInt8(random.int(0...159)))
             parts.append(part)
             sum.add(part)
@@ -21,7 +21,7 @@ import Testing
         for bucket in 0..<16 { #expect(Int(sum.loss[bucket]) == parts.count { $0.loss[bucket] == 1 }) }
         for bucket in 0..<8 { #expect(Int(sum.pressure[bucket]) == parts.count { $0.pressure[bucket] == 1 }) }
         for bucket in 0..<160 { #expect(Int(sum.arrival[bucket]) == parts.count { $0.arrival[bucket] == 1 }) }
-        #expect(sum.active == sum.count(.joined) + sum.count(.receiving) + sum.count(.behind))
+        #expect(sum.active == sum.count(.joined) + sum.count(.receiving) + sum.count(.behind) + sum.count(.finishing))
         #expect(sum.active + sum.count(.complete) + sum.failed == sum.population)
         for part in parts { sum.subtract(part) }
         #expect(sum == StatusHistogram())
@@ -58,7 +58,7 @@ import Testing
             let network = LeafStatus.Network(
                 loss: UInt8(random.int(0...15)), pressure: UInt8(random.int(0...7)), arrival: UInt8(random.int(0...159)))
             let leaf = LeafStatus(
-                state: ReceiverState.allCases[random.int(0...11)], progress: UInt8(random.int(0...10)),
+                state: ReceiverState.allCases[random.int(0...13)], progress: UInt8(random.int(0...10)),
                 network: random.chance(0.3) ? nil : network)
             let one = StatusHistogram(leaf)
             #expect(one.leaf == leaf && one.population == 1)
@@ -79,7 +79,7 @@ import Testing
     }
 
     @Test func statesAreActiveCompleteOrFailed() {
-        let active: Set<ReceiverState> = [.joined, .receiving, .behind]
+        let active: Set<ReceiverState> = [.joined, .receiving, .behind, .finishing]
         for state in ReceiverState.allCases {
             #expect(state.isFinal == !active.contains(state))
             #expect(state.isFailure == (!active.contains(state) && state != .complete))

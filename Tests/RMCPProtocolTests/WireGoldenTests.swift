@@ -178,7 +178,7 @@ import Testing
                 StatusReport(
                     echo: TimestampEcho(timestamp: 5, delay: 6), longestDatagram: 1_400, isDeaf: true, cookie: 0xD1D2_D3D4_D5D6_D7D8,
                     histogram: histogram)), isUnicast: true, kindByte: "88",
-            body: "0000000000000005 00000006 0578 01 D1D2D3D4D5D6D7D8 01 03 00000001 01 0A 00000001 01 02 00000001 01 07 00000001"
+            body: "0000000000000005 00000006 0578 01 D1D2D3D4D5D6D7D8 01 04 00000001 01 0A 00000001 01 02 00000001 01 07 00000001"
                 + "01 9F 00000001 00 00000000 00000000")
         // Who has no say in the rate leaves those three empty.
         try expect(
@@ -193,14 +193,14 @@ import Testing
     /// A repair node behind a link without multicast, with a child of its own that another parent counts as lost.
     @Test func statusOfARepairNodeCountsTheTree() throws {
         var sum = StatusHistogram(LeafStatus(state: .receiving, progress: 4, network: nil, isRehomed: true))
-        sum.rehomed[3] = 0xFFFF_FFFE
+        sum.rehomed[4] = 0xFFFF_FFFE
         sum.tree.repairNodes = 0x0102_0304
         sum.tree.completeRepairNodes = 0x0506_0708
         try expect(
             .status(StatusReport(echo: .none, longestDatagram: 1_400, wantsStream: true, cookie: 1, histogram: sum)), isUnicast: true,
             kindByte: "88",
             body: "0000000000000000 00000000 0578 02 0000000000000001 01 01 00000001 01 04 00000001 00 00 00"
-                + "02 03 FFFFFFFE 0B 00000001 01020304 05060708")
+                + "02 04 FFFFFFFE 0D 00000001 01020304 05060708")
     }
 
     @Test func acknowledgement() throws {

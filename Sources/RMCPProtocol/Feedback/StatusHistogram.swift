@@ -4,19 +4,25 @@ public enum ReceiverState: UInt8, Sendable, Hashable, CaseIterable {
     case receiving = 1
     /// Catching up: it does not ask for live repairs.
     case behind = 2
-    case complete = 3
-    case failedDiskFull = 4
-    case failedVerification = 5
-    case failedStorage = 6
-    case failedHook = 7
-    case failedSender = 8
-    case failedName = 9
-    case interrupted = 10
+    /// Everything is here: it is being flushed, or the command after it runs.
+    case finishing = 3
+    case complete = 4
+    case failedDiskFull = 5
+    case failedVerification = 6
+    case failedStorage = 7
+    case failedHook = 8
+    case failedSender = 9
+    case failedName = 10
+    /// A newer version of the bundle is here.
+    case outdated = 11
+    case interrupted = 12
     /// Never sent: a parent counts a child here that went silent before it was done.
-    case lost = 11
+    case lost = 13
 
     public var isFailure: Bool { rawValue >= ReceiverState.failedDiskFull.rawValue }
     public var isFinal: Bool { self == .complete || isFailure }
+    /// Not over yet, for better or worse.
+    public var isActive: Bool { !isFinal }
 
     /// For the summary: "2 failed: disk full".
     public var reason: String {
@@ -24,6 +30,7 @@ public enum ReceiverState: UInt8, Sendable, Hashable, CaseIterable {
         case .joined: "joined"
         case .receiving: "receiving"
         case .behind: "behind"
+        case .finishing: "finishing"
         case .complete: "complete"
         case .failedDiskFull: "disk full"
         case .failedVerification: "verification failed"
@@ -31,6 +38,7 @@ public enum ReceiverState: UInt8, Sendable, Hashable, CaseIterable {
         case .failedHook: "hook failed"
         case .failedSender: "gave up waiting for the sender"
         case .failedName: "name refused"
+        case .outdated: "a newer version is here"
         case .interrupted: "interrupted"
         case .lost: "lost"
         }
@@ -54,7 +62,7 @@ public struct TreeCounts: Hashable, Sendable {
 /// Counts of receivers by state, progress, loss, pressure and arrival rate. A leaf sends a histogram of one; a parent adds those of
 /// its children and sends the sum, so that nobody up the tree knows more than numbers.
 public struct StatusHistogram: Hashable, Sendable {
-    public static let stateCount = 12
+    public static let stateCount = 14
     /// Deciles 0...9 of progress, and 10 for all of it.
     public static let progressCount = 11
 
@@ -157,7 +165,7 @@ public struct StatusHistogram: Hashable, Sendable {
             if state == .lost, left < 0 { surplus = -left }
             result.rehomed[index] = 0
         }
-        for state in [ReceiverState.behind, .receiving, .joined] {
+        for state in [ReceiverState.finishing, .behind, .receiving, .joined] {
             let taken = UInt32(min(surplus, Int(result.count(state))))
             result.states[Int(state.rawValue)] -= taken
             surplus -= Int(taken)
@@ -180,7 +188,7 @@ public struct StatusHistogram: Hashable, Sendable {
     }
     public func count(_ state: ReceiverState) -> UInt32 { single.map { $0.state == state ? 1 : 0 } ?? lists.states[Int(state.rawValue)] }
     public var failed: UInt32 { ReceiverState.allCases.reduce(0) { $1.isFailure ? $0 &+ count($1) : $0 } }
-    public var active: UInt32 { count(.joined) &+ count(.receiving) &+ count(.behind) }
+    public var active: UInt32 { ReceiverState.allCases.reduce(0) { $1.isActive ? $0 &+ count($1) : $0 } }
 
     /// Whether anybody is under pressure of `bound` or more.
     func hasPressure(from bound: UInt8) -> Bool {

@@ -277,6 +277,7 @@ public struct ReceiverEngine: Sendable {
 
     public var state: ReceiverState {
         switch phase {
+        case .committing where !isRepairNode: return .finishing
         case .receiving, .committing:
             if isBehind { return .behind }
             return front == nil && ledger.doneCount == 0 ? .joined : .receiving

@@ -18,6 +18,9 @@ struct HarnessReceiver {
     var outcome: ReceiverState?
     /// Its disk takes its time over the commit.
     var flushesLong = false
+    /// Its disk takes its time over every chunk.
+    var holdsAssembled = false
+    private(set) var heldBack: [(slot: Int, chunk: UInt32)] = []
 
     init(number: Int, configuration: Configuration, sender: SenderEngine, isResumable: Bool, at now: Instant) {
         engine = ReceiverEngine(
@@ -40,6 +43,7 @@ struct HarnessReceiver {
         while let event = engine.pollEvent() {
             switch event {
             case .consult(let chunks): for chunk in chunks { engine.handle(.absent(chunk: chunk), at: now) }
+            case .assembled(let slot, let chunk, _) where holdsAssembled: heldBack.append((slot, chunk))
             case .assembled(let slot, let chunk, let record):
                 let encoded = Array(buffers[slot].prefix(Int(record.encodedLength)))
                 if LaneDigest().digest(of: encoded) == record.encodedDigest {

@@ -76,6 +76,14 @@ struct AssemblySlots: Sendable {
         return slot
     }
 
+    /// Whether the host has all packets of this chunk, from this slot. What it says of any other slot or chunk is of another
+    /// session, or of what is over.
+    func isWithHost(_ slot: Int, of chunk: UInt32) -> Bool {
+        slots.indices.contains(slot) && slots[slot].isInUse && slots[slot].isWithHost && slots[slot].chunk == chunk
+    }
+
+    func isInUse(_ slot: Int) -> Bool { slots.indices.contains(slot) && slots[slot].isInUse }
+
     mutating func setWithHost(_ slot: Int, _ isWithHost: Bool) {
         guard slots[slot].isWithHost != isWithHost else { return }
         slots[slot].isWithHost = isWithHost

@@ -302,78 +302,7 @@ public struct ReceiverEngine: Sendable {
 
     public mutating func pollEvent() -> ReceiverEvent? { events.popFirst() }
 
-    // MARK: Storage
-
-    public mutating func handle(_ event: StorageEvent, at now: Instant) {
-        switch event {
-        case .kept(let chunk):
-            guard ledger[chunk] == .consulting else { return }
-            ledger[chunk] = .done
-            counters.chunksKept += 1
-        case .absent(let chunk):
-            guard ledger[chunk] == .consulting else { return }
-            ledger[chunk] = .absent
-            armNAK(at: now)
-        case .stored(let slot, let chunk):
-            ledger[chunk] = .done
-            slots.release(slot)
-        case .storedZeros(let range):
-            for chunk in range { ledger[chunk] = .done }
-        case .rejected(let slot, let chunk): refill(slot: slot, chunk: chunk, at: now)
-        case .unavailable(let slot): abandon(slot: slot)
-        case .damaged(let chunk):
-            guard ledger[chunk] == .done else { return }
-            ledger[chunk] = .absent
-            if case .serving = phase { phase = .receiving }
-            armNAK(at: now)
-        case .committed:
-            guard case .committing = phase else { return }
-            if isRepairNode {
-                phase = .serving
-                nextStatus = now
-                if parent?.isLeaving ?? true { close(after: .complete, at: now) }
-            } else {
-                finish(as: .complete, at: now)
-            }
-        case .failed(let state): finish(as: state, at: now)
-        case .overflow(let datagrams):
-            counters.overflowed += datagrams
-            overflowed = true
-        case .backlog(let share):
-            socketShare = share
-            reportRisingPressure(at: now)
-        }
-        commitIfWhole(at: now)
-    }
-
-    private mutating func refill(slot: Int, chunk: UInt32, at now: Instant) {
-        counters.chunksRejected += 1
-        ledger[chunk] = .assembling
-        slots[slot].received.removeAll()
-        slots.setWithHost(slot, false)
-        slots[slot].isCatchUp = true
-        slots[slot].holdUntil = now
-        blameSupplier(of: slot, at: now)
-        armNAK(at: now)
-    }
-
-    private mutating func abandon(slot: Int) {
-        guard slots[slot].isInUse else { return }
-        ledger[slots[slot].chunk] = .absent
-        slots.release(slot)
-        counters.windowDrops += 1
-    }
-
-    /// Everything is there when the signed END says so, and not before.
-    mutating func commitIfWhole(at now: Instant) {
-        guard case .receiving = phase, let end, ledger.hasWholeTable(end) else { return }
-        guard ledger.doneCount == end.chunkCount else { return }
-        guard ledger.matches(end, digest: digest), announce.contentLength.map({ $0 == end.contentLength }) ?? true else {
-            return finish(as: .failedVerification, at: now)
-        }
-        phase = .committing
-        events.append(.commit(end))
-    }
+    // MARK: Ending
 
     mutating func finish(as state: ReceiverState, at now: Instant) {
         switch phase {

@@ -28,6 +28,8 @@ public struct ReceiverCounters: Sendable, Hashable {
     public var statusesSent: UInt64 = 0
     public var chunksKept: UInt64 = 0
     public var chunksRejected: UInt64 = 0
+    /// What the host said of slots and chunks that it does not have.
+    public var strayResults: UInt64 = 0
     public var parentChanges: UInt64 = 0
     public init() {}
 }

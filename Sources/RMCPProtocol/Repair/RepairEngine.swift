@@ -11,12 +11,12 @@ public enum RepairEvent: Sendable {
 }
 
 /// What the host tells a repair node's engine about its cache.
-public enum CacheEvent: Sendable {
+public enum CacheEvent: Sendable, Hashable {
     /// Verified and written; the slot's buffer stays with the chunk until `.release`.
     case stored(slot: Int, chunk: UInt32)
-    /// Not what the signed record says; the slot's buffer may be filled again.
     /// Verified, but there was no room to keep it: it is passed on while it is in memory.
     case passed(slot: Int, chunk: UInt32)
+    /// Not what the signed record says; the slot's buffer may be filled again.
     case rejected(slot: Int, chunk: UInt32)
     case kept(chunk: UInt32)
     case absent(chunk: UInt32)
@@ -213,17 +213,12 @@ public struct RepairEngine: Sendable {
 
     public mutating func handle(_ event: CacheEvent, at now: Instant) {
         switch event {
-        case .stored(let slot, let chunk):
-            upstream?.handle(.stored(slot: slot, chunk: chunk), at: now)
-            downstream.hold(chunk, isResident: true, at: now)
-        case .passed(let slot, let chunk):
-            upstream?.handle(.stored(slot: slot, chunk: chunk), at: now)
-            upstream?.noteNotKept()
-            downstream.hold(chunk, isResident: true, at: now)
+        case .stored(let slot, let chunk): hold(chunk, of: slot, isKept: true, at: now)
+        case .passed(let slot, let chunk): hold(chunk, of: slot, isKept: false, at: now)
         case .rejected(let slot, let chunk): upstream?.handle(.rejected(slot: slot, chunk: chunk), at: now)
         case .kept(let chunk):
-            upstream?.handle(.kept(chunk: chunk), at: now)
-            downstream.hold(chunk, isResident: false, at: now)
+            // Without anybody above, what was asked before it went is still true.
+            if upstream?.take(.kept(chunk: chunk), at: now) ?? true { downstream.hold(chunk, isResident: false, at: now) }
         case .absent(let chunk): upstream?.handle(.absent(chunk: chunk), at: now)
         case .fetched(let chunk): downstream.handle(.fetched(chunk: chunk), at: now)
         case .damaged(let chunk):
@@ -235,6 +230,13 @@ public struct RepairEngine: Sendable {
         case .failed(let state): upstream?.handle(.failed(state), at: now)
         }
         forward(at: now)
+    }
+
+    /// A chunk came from a slot of the upper half. Of a slot that the half has not given away it is some former one's.
+    private mutating func hold(_ chunk: UInt32, of slot: Int, isKept: Bool, at now: Instant) {
+        guard upstream?.take(.stored(slot: slot, chunk: chunk), at: now) ?? true else { return downstream.refuse(chunk) }
+        if !isKept { upstream?.noteNotKept() }
+        downstream.hold(chunk, isResident: true, at: now)
     }
 
     // MARK: Below

@@ -90,6 +90,11 @@ extension SenderEngine {
     /// A chunk was verified and kept.
     /// - Parameter isResident: its bytes are in the host's memory; the engine says `.release` when they need not be.
     public mutating func hold(_ chunk: UInt32, isResident: Bool, at now: Instant) {
+        // Nothing can have been verified that has no record.
+        guard table[chunk] != nil else {
+            if isResident { refuse(chunk) }
+            return
+        }
         repeater?.held.insert(chunk)
         if isResident {
             resident.insert(chunk, at: now)

@@ -240,19 +240,25 @@ public struct SenderEngine: Sendable {
         switch event {
         case .encoded(let record):
             let chunk = chunkCount
+            guard !sourceEnded, chunk < Limits.maximumChunks else { return refuse(chunk) }
             table.append(record)
             if record.kind != .zero {
                 resident.insert(chunk, at: now)
                 makeRoom()
             }
         case .hole(let chunks, let contentLength):
-            for _ in 0..<min(chunks, Int(Limits.maximumChunks - chunkCount)) { table.append(.zero(contentLength: contentLength)) }
+            guard !sourceEnded else { return }
+            for _ in 0..<max(0, min(chunks, Int(Limits.maximumChunks) - Int(chunkCount))) { table.append(.zero(contentLength: contentLength)) }
         case .fetched(let chunk):
+            guard resident.isFetching(chunk) else { return refuse(chunk) }
             resident.insert(chunk, at: now)
             makeRoom()
         case .ended: sourceEnded = true
         }
     }
+
+    /// Bytes that nobody asked for: the host need not hold them.
+    mutating func refuse(_ chunk: UInt32) { if !resident.contains(chunk) { events.append(.release(chunk: chunk)) } }
 
     /// Ends the session before its time: the source failed, or the user interrupted it.
     public mutating func stop(at now: Instant) {

@@ -1,0 +1,112 @@
+/// What the host says of its storage. It works on threads of its own and answers late: whatever it says is held against what
+/// it was given.
+extension ReceiverEngine {
+    /// Takes what the host's storage says. What is of nothing that the host was given changes nothing: it comes late, of a session
+    /// that is over.
+    public mutating func handle(_ event: StorageEvent, at now: Instant) { _ = take(event, at: now) }
+
+    /// - Returns: whether it was of something that the host had been given.
+    mutating func take(_ event: StorageEvent, at now: Instant) -> Bool {
+        guard apply(event, at: now) else {
+            counters.strayResults += 1
+            return false
+        }
+        commitIfWhole(at: now)
+        return true
+    }
+
+    private mutating func apply(_ event: StorageEvent, at now: Instant) -> Bool {
+        switch event {
+        case .kept(let chunk):
+            guard ledger[chunk] == .consulting else { return false }
+            ledger[chunk] = .done
+            counters.chunksKept += 1
+        case .absent(let chunk):
+            guard ledger[chunk] == .consulting else { return false }
+            ledger[chunk] = .absent
+            armNAK(at: now)
+        case .stored(let slot, let chunk):
+            guard slots.isWithHost(slot, of: chunk) else { return false }
+            ledger[chunk] = .done
+            slots.release(slot)
+        case .storedZeros(let range): return storeZeros(range)
+        case .rejected(let slot, let chunk):
+            guard slots.isWithHost(slot, of: chunk) else { return false }
+            refill(slot: slot, chunk: chunk, at: now)
+        case .unavailable(let slot):
+            guard slots.isInUse(slot) else { return false }
+            abandon(slot: slot)
+        case .damaged(let chunk): return lose(chunk, at: now)
+        case .committed:
+            guard case .committing = phase else { return false }
+            if isRepairNode {
+                phase = .serving
+                nextStatus = now
+                if parent?.isLeaving ?? true { close(after: .complete, at: now) }
+            } else {
+                finish(as: .complete, at: now)
+            }
+        case .failed(let state): finish(as: state.isFailure ? state : .failedStorage, at: now)
+        case .overflow(let datagrams):
+            counters.overflowed &+= datagrams
+            overflowed = true
+        case .backlog(let share):
+            // No number that is none gets any further.
+            socketShare = share > 0 ? min(share, 1) : 0
+            reportRisingPressure(at: now)
+        }
+        return true
+    }
+
+    /// Zeros are stored where the table has them and the host was asked for them.
+    private mutating func storeZeros(_ range: Range<UInt32>) -> Bool {
+        var isAnyStored = false
+        for chunk in range.clamped(to: 0..<ledger.recordBound) where ledger[chunk] == .verifying && ledger.record(of: chunk)?.kind == .zero {
+            ledger[chunk] = .done
+            isAnyStored = true
+        }
+        return isAnyStored
+    }
+
+    /// A stored chunk cannot be read back. It is fetched again, unless the bundle is being put in place with it.
+    private mutating func lose(_ chunk: UInt32, at now: Instant) -> Bool {
+        guard ledger[chunk] == .done else { return false }
+        switch phase {
+        case .receiving: break
+        case .serving: phase = .receiving
+        case .committing: finish(as: .failedStorage, at: now)
+        case .final, .finished: return false
+        }
+        ledger[chunk] = .absent
+        armNAK(at: now)
+        return true
+    }
+
+    private mutating func refill(slot: Int, chunk: UInt32, at now: Instant) {
+        counters.chunksRejected += 1
+        ledger[chunk] = .assembling
+        slots[slot].received.removeAll()
+        slots.setWithHost(slot, false)
+        slots[slot].isCatchUp = true
+        slots[slot].holdUntil = now
+        blameSupplier(of: slot, at: now)
+        armNAK(at: now)
+    }
+
+    private mutating func abandon(slot: Int) {
+        ledger[slots[slot].chunk] = .absent
+        slots.release(slot)
+        counters.windowDrops += 1
+    }
+
+    /// Everything is there when the signed END says so, and not before.
+    mutating func commitIfWhole(at now: Instant) {
+        guard case .receiving = phase, let end, ledger.hasWholeTable(end) else { return }
+        guard ledger.doneCount == end.chunkCount else { return }
+        guard ledger.matches(end, digest: digest), announce.contentLength.map({ $0 == end.contentLength }) ?? true else {
+            return finish(as: .failedVerification, at: now)
+        }
+        phase = .committing
+        events.append(.commit(end))
+    }
+}

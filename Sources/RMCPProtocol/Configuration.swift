@@ -107,8 +107,8 @@ public struct Configuration: Sendable {
     public var rejoinAfterSilence = Interval.seconds(1)
     /// A receiver gives a silent sender up after this long. Its partial file stays.
     public var senderTimeout = Interval.seconds(30)
-    /// Receivers that report but neither ask nor progress for this long (a hung disk, a hook that never ends) are given
-    /// up; those that fall silent are lost after `childTimeout` already.
+    /// When no receiver has come any further for this long, those that are left are given up; to ask is not to come further. Who
+    /// says that it is finishing is waited for, and who falls silent is lost after `childTimeout` already.
     public var stalledTimeout = Interval.seconds(600)
     /// LEAVING is said this often, `leavingInterval` apart: one lost datagram must not cost a receiver its timeout.
     public var leavingRepeats = 4

@@ -305,14 +305,16 @@ import Testing
 
     // MARK: Who may be at the other end
 
-    /// A parent names to those who watch only nodes whose address is proven.
-    @Test func aRepairNodeProvesItsAddressToTheParentThatItHas() {
-        for (role, attaches) in [(ReceiverRole.repairNode(transmitter: 500, .group), 1), (.leaf, 0)] {
-            var child = ChildHarness(role: role)
-            _ = child.run(for: .seconds(2))
-            #expect(child.parent(ChildHarness.senderID)?.attaches.count == attaches, "\(role)")
-            #expect((child.parent(ChildHarness.senderID)?.report?.cookie == child.parent(ChildHarness.senderID)?.cookie) == (attaches > 0), "\(role)")
-        }
+    /// A parent counts only who has proven its address: nothing is reported before that.
+    @Test(arguments: [ReceiverRole.repairNode(transmitter: 500, .group), .leaf]) func aChildProvesItsAddressToTheParentThatItHas(role: ReceiverRole) {
+        var child = ChildHarness(role: role)
+        child.change(ChildHarness.senderID) { $0.verdict = nil }
+        _ = child.run(for: .milliseconds(100))
+        #expect(child.parent(ChildHarness.senderID)?.attaches.isEmpty == false && child.parent(ChildHarness.senderID)?.report == nil)
+        child.change(ChildHarness.senderID) { $0.verdict = .accepted }
+        _ = child.run(for: .seconds(2))
+        #expect(child.parent(ChildHarness.senderID)?.attaches.count == 2)
+        #expect(child.parent(ChildHarness.senderID)?.report?.cookie == child.parent(ChildHarness.senderID)?.cookie)
     }
 
     /// Where an ANNOUNCE came from there may be nobody who wants to know.
@@ -320,11 +322,17 @@ import Testing
         var child = ChildHarness()
         child.change(ChildHarness.senderID) { $0.speaks = false }
         _ = child.run(for: .seconds(29))
-        let said = child.engine.counters.statusesSent
-        #expect(said > 10 && said < 60, "\(said) statuses in 29 s")
-        // It is heard again: everything is as before, a status each 20 ms.
+        let asked = child.parent(ChildHarness.senderID)?.attaches.count ?? 0
+        #expect(asked > 10 && asked < 60 && child.engine.counters.statusesSent == 0, "\(asked) times in 29 s")
+        // It is heard: within a second it is asked again, and then everything is as ever, a status each 20 ms.
         child.change(ChildHarness.senderID) { $0.speaks = true }
-        _ = child.run(for: .seconds(1))
-        #expect(child.engine.counters.statusesSent > said + 35, "\(child.engine.counters.statusesSent - said) statuses in a second")
+        _ = child.run(for: .seconds(2))
+        let said = child.engine.counters.statusesSent
+        #expect(said > 35, "\(said) statuses in a second")
+        // Silent again, with a cookie from before.
+        child.change(ChildHarness.senderID) { $0.speaks = false }
+        _ = child.run(for: .seconds(29))
+        let further = child.engine.counters.statusesSent - said
+        #expect(further > 10 && further < 60, "\(further) statuses in 29 s")
     }
 }

@@ -69,10 +69,10 @@ import Testing
         }
         // Somebody else's cookie, in the name of another address.
         tell(&sender, report(cookie), from: elsewhere)
-        #expect(sender.unicastChildren.isEmpty && sender.children.address(of: 1_000) == nil)
+        #expect(sender.unicastChildren.isEmpty && sender.children.address(of: ChildName(1_000, at: home)) == nil)
         tell(&sender, report(cookie), from: home)
         #expect(sender.unicastChildren.map(\.address) == [home] && sender.unicastChildren.first?.wantsStream == wantsStream)
-        #expect(sender.children.address(of: 1_000) == home)
+        #expect(sender.children.address(of: ChildName(1_000, at: home)) == home)
         // It hears the group again, or is done.
         tell(&sender, self.report(cookie), from: home)
         #expect(sender.unicastChildren.isEmpty)
@@ -86,20 +86,21 @@ import Testing
     @Test func aChildThatHasMovedIsToldSo() throws {
         var sender = sender()
         let cookie = try #require(attach(&sender, from: home)).cookie
-        tell(&sender, report(cookie), from: elsewhere)
+        // Who shows none is not told anything.
+        tell(&sender, report(0), from: elsewhere)
         #expect(answers(&sender, to: elsewhere).isEmpty && sender.childCount == 0)
         tell(&sender, report(cookie), from: home)
         tell(&sender, report(cookie), from: elsewhere)
         #expect(answers(&sender, to: elsewhere) == [.attached(AttachAnswer(nonce: cookie, verdict: .moved, cookie: 0))])
-        #expect(sender.children.address(of: 1_000) == home)
+        #expect(sender.children.address(of: ChildName(1_000, at: home)) == home)
         let other = try #require(attach(&sender, from: elsewhere)).cookie
         tell(&sender, report(other), from: elsewhere)
-        #expect(sender.children.address(of: 1_000) == elsewhere && sender.childCount == 1)
+        #expect(sender.children.address(of: ChildName(1_000, at: elsewhere)) == elsewhere && sender.childCount == 1)
     }
 
     @Test func whoFindsNoRoomIsToldSo() throws {
         var sender = sender { $0.maximumChildren = 1 }
-        tell(&sender, report(0), child: 1_000, from: home)
+        tell(&sender, report(sender.cookie(for: home)), child: 1_000, from: home)
         let refused = try #require(attach(&sender, child: 2_000, from: elsewhere))
         #expect(refused.verdict == .full && refused.cookie == 0)
         // Who is in may still prove its address.
@@ -116,7 +117,7 @@ import Testing
         let other = try #require(attach(&sender, child: 2_000, from: elsewhere))
         #expect(other.verdict == .accepted)
         tell(&sender, report(other.cookie, wantsStream: true), child: 2_000, from: elsewhere)
-        #expect(sender.unicastChildren.map(\.id) == [1_000])
+        #expect(sender.unicastChildren.map(\.name) == [ChildName(1_000, at: home)])
         #expect(attach(&sender, from: home, wantsStream: true)?.verdict == .accepted)
     }
 

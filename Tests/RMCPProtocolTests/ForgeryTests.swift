@@ -45,6 +45,7 @@ import Testing
         var sender = session.sender
         let now = Instant(nanoseconds: clock)
         let source = SocketAddress.ipv4(10, 0, 0, 9, port: 1)
+        let cookie = sender.cookie(for: source)
         let before = sender.groupRoundTrip
         let leaf = StatusHistogram(state: .receiving, progress: 1, loss: 15, pressure: 7, arrival: 0)
         for timestamp in Self.timestamps where timestamp != 1 {
@@ -56,8 +57,8 @@ import Testing
                 request.pages = [0..<Limits.maximumChunks]
                 request.packets = [RepairRequest.ChunkPackets(chunk: 0, packets: PacketSet(0..<Limits.maximumPacketsPerChunk))]
                 for packet in [
-                    Packet.nak(NegativeAcknowledgement(echo: echo, request: request)),
-                    .status(StatusReport(echo: echo, longestDatagram: .max, histogram: leaf)),
+                    Packet.nak(NegativeAcknowledgement(echo: echo, cookie: cookie, request: request)),
+                    .status(StatusReport(echo: echo, longestDatagram: .max, cookie: cookie, histogram: leaf)),
                 ] {
                     let sent = datagram(packet, isUnicast: true, tag: sender.session.tag, transmitter: 77)
                     sender.handle(datagram: sent.span.bytes, from: source, at: now)

@@ -70,6 +70,7 @@ struct LoneReceiver {
                 switch try? parse(bytes).1 {
                 case .nak(let nak)?: requests.append(nak.request)
                 case .status(let report)?: reports.append(report)
+                case .attach(let request)?: take(.attached(AttachAnswer(nonce: request.nonce, verdict: .accepted, cookie: 9)))
                 default: break
                 }
             }

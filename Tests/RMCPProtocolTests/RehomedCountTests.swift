@@ -10,7 +10,7 @@ import Testing
     }
 
     /// A receiver that owes `debt` for former parents.
-    private func one(_ state: ReceiverState, debt: [UInt32]? = nil) -> StatusHistogram {
+    private func one(_ state: ReceiverState, debt: [Int64]? = nil) -> StatusHistogram {
         var histogram = StatusHistogram(LeafStatus(state: state, progress: state == .complete ? 10 : 4, network: nil))
         if let debt { histogram.rehomed = debt }
         return histogram
@@ -25,7 +25,7 @@ import Testing
     }
 
     private func expectReceivers(
-        _ table: ChildTable, _ expected: [ReceiverState: UInt32], sourceLocation: SourceLocation = #_sourceLocation
+        _ table: ChildTable, _ expected: [ReceiverState: UInt64], sourceLocation: SourceLocation = #_sourceLocation
     ) {
         for state in ReceiverState.allCases {
             #expect(table.receivers.count(state) == expected[state, default: 0], "\(state)", sourceLocation: sourceLocation)
@@ -183,23 +183,32 @@ import Testing
         #expect(isFirstBack && !isSecondBack)
     }
 
-    @Test func anAddressIsKnownOnlyWhileItIsProven() {
+    /// An id is anybody's to say. Who says it at another host is another child; one that is started again is the same.
+    @Test func aChildIsItsIDAtItsHost() {
         var table = ChildTable(configuration: Configuration())
-        let address = SocketAddress.ipv4(10, 0, 0, 7, port: 9)
-        table.update(id: child, report: report(one(.receiving)), at: .zero)
-        #expect(table.address(of: child) == nil)
-        table.update(id: child, report: report(one(.receiving)), provenAddress: address, at: .zero)
-        #expect(table.address(of: child) == address && table.address(of: 99) == nil)
-        table.update(id: child, report: report(one(.receiving)), at: .zero)
-        #expect(table.address(of: child) == nil)
+        let (home, elsewhere) = (SocketAddress.ipv4(10, 0, 0, 7, port: 9), SocketAddress.ipv4(10, 0, 0, 8, port: 9))
+        table.update(id: child, report: report(one(.receiving)), from: home, at: .zero)
+        table.update(id: child, report: report(one(.complete)), from: elsewhere, at: .zero)
+        expectReceivers(table, [.receiving: 1, .complete: 1])
+        #expect(table.childCount == 2 && table.address(of: ChildName(child, at: home)) == home)
+        let again = SocketAddress.ipv4(10, 0, 0, 7, port: 10)
+        table.update(id: child, report: report(one(.behind)), from: again, at: .zero)
+        expectReceivers(table, [.behind: 1, .complete: 1])
+        #expect(table.address(of: ChildName(child, at: home)) == again)
+        // The one goes, and the other is found all the same.
+        table.remove(ChildName(child, at: home), at: .zero)
+        expectReceivers(table, [.complete: 1])
+        #expect(table.contains(ChildName(child, at: elsewhere)) && !table.contains(ChildName(child, at: home)))
+        table.update(id: child, report: report(one(.failedHook)), from: elsewhere, at: .zero)
+        expectReceivers(table, [.failedHook: 1])
     }
 
     // MARK: The histogram
 
-    private func histogram(_ states: [ReceiverState: UInt32], rehomed: [ReceiverState: Int32] = [:]) -> StatusHistogram {
+    private func histogram(_ states: [ReceiverState: UInt64], rehomed: [ReceiverState: Int64] = [:]) -> StatusHistogram {
         var histogram = StatusHistogram()
         for (state, count) in states { histogram.states[Int(state.rawValue)] = count }
-        for (state, count) in rehomed { histogram.rehomed[Int(state.rawValue)] = UInt32(bitPattern: count) }
+        for (state, count) in rehomed { histogram.rehomed[Int(state.rawValue)] = count }
         return histogram
     }
 
@@ -211,7 +220,7 @@ import Testing
     }
 
     @Test func theLostAreTakenOffFirstThenThoseUnderWay() {
-        func expect(_ from: [ReceiverState: UInt32], _ rehomed: [ReceiverState: Int32], _ to: [ReceiverState: UInt32]) {
+        func expect(_ from: [ReceiverState: UInt64], _ rehomed: [ReceiverState: Int64], _ to: [ReceiverState: UInt64]) {
             #expect(histogram(from, rehomed: rehomed).withoutRehomed == histogram(to), "\(from) less \(rehomed)")
         }
         expect([.lost: 3, .receiving: 2], [.lost: 2], [.lost: 1, .receiving: 2])
@@ -226,10 +235,10 @@ import Testing
     }
 
     @Test func absurdDebtsDoNotTrap() {
-        for count in [Int32.min, -1, .max] {
+        for count in [Int64.min, -1, .max] {
             var absurd = StatusHistogram()
             absurd.states = absurd.states.map { _ in .max }
-            absurd.rehomed = absurd.rehomed.map { _ in UInt32(bitPattern: count) }
+            absurd.rehomed = absurd.rehomed.map { _ in count }
             let result = absurd.withoutRehomed
             #expect(result.rehomed.allSatisfy { $0 == 0 })
             absurd.states = absurd.states.map { _ in 0 }

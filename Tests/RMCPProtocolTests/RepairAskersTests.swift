@@ -13,12 +13,12 @@ import Testing
     }
 
     private func request(_ queue: inout RepairQueue, _ chunk: UInt32, _ packets: Range<Int>, by asker: UInt32?, at milliseconds: Int64) {
-        queue.request(chunk: chunk, packets: PacketSet(packets), by: asker, holdOff: holdOff, at: .milliseconds(milliseconds))
+        queue.request(chunk: chunk, packets: PacketSet(packets), by: asker.map { ChildTable.name($0) }, holdOff: holdOff, at: .milliseconds(milliseconds))
     }
 
     private func take(_ queue: inout RepairQueue, to recipient: UInt32? = nil, limit: Int = .max, at milliseconds: Int64) -> [Int] {
         var taken: [Int] = []
-        queue.takeFirst(limit: limit, to: recipient, holdOff: holdOff, at: .milliseconds(milliseconds)) { taken.append($0) }
+        queue.takeFirst(limit: limit, to: recipient.map { ChildTable.name($0) }, holdOff: holdOff, at: .milliseconds(milliseconds)) { taken.append($0) }
         return taken
     }
 
@@ -29,10 +29,10 @@ import Testing
         #expect(queue.loneAsker(of: 3) == nil)
         request(&queue, 3, 0..<2, by: 7, at: 0)
         request(&queue, 3, 4..<5, by: 7, at: 0)
-        #expect(queue.loneAsker(of: 3) == 7 && queue.loneAsker(of: 4) == nil)
+        #expect(queue.loneAsker(of: 3)?.transmitter == 7 && queue.loneAsker(of: 4) == nil)
         // It concerns this chunk only.
         request(&queue, 4, 0..<1, by: 8, at: 0)
-        #expect(queue.loneAsker(of: 3) == 7 && queue.loneAsker(of: 4) == 8)
+        #expect(queue.loneAsker(of: 3)?.transmitter == 7 && queue.loneAsker(of: 4)?.transmitter == 8)
         // A second one, even with other packets, and it stays shared.
         request(&queue, 3, 9..<10, by: 8, at: 0)
         #expect(queue.loneAsker(of: 3) == nil)
@@ -41,7 +41,7 @@ import Testing
         #expect(take(&queue, at: 1) == [0, 1, 4, 9, 11])
         // The next need is a new one.
         request(&queue, 3, 20..<21, by: 8, at: 2)
-        #expect(queue.loneAsker(of: 3) == 8)
+        #expect(queue.loneAsker(of: 3)?.transmitter == 8)
     }
 
     @Test func whoCannotBeAnsweredAloneAsksForAll() {
@@ -74,7 +74,7 @@ import Testing
         request(&queue, 3, 0..<2, by: 7, at: 20)
         #expect(queue.isEmpty)
         request(&queue, 3, 1..<3, by: 8, at: 21)
-        #expect(queue.loneAsker(of: 3) == 8 && queue.dueChunk(at: .milliseconds(22)) == 3)
+        #expect(queue.loneAsker(of: 3)?.transmitter == 8 && queue.dueChunk(at: .milliseconds(22)) == 3)
         #expect(take(&queue, to: 8, at: 22) == [1, 2])
         // By now it is not known any more who got what: nobody is held off for what may not have come.
         request(&queue, 3, 0..<1, by: 7, at: 23)

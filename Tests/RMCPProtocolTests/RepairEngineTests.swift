@@ -145,7 +145,7 @@ import Testing
         #expect(wanted)
         node.hearChunk(2, isRepair: true)
         node.run(.milliseconds(5))
-        #expect(node.engine.isComplete && node.repaired(2) == [0])
+        #expect(node.engine.isComplete && node.repaired(2, to: .peer(RepairHarness.address(ofChild: 1))) == [0])
     }
 
     // MARK: Restoring
@@ -169,7 +169,7 @@ import Testing
         node.join(1)
         node.ask(1, chunk: 3, packets: 0..<3)
         node.run(.milliseconds(50))
-        #expect(node.fetched == [3] && node.repaired(3) == [0, 1, 2])
+        #expect(node.fetched == [3] && node.repaired(3, to: .peer(RepairHarness.address(ofChild: 1))) == [0, 1, 2])
     }
 
     @Test func whatIsNotAuthenticIsNotRestored() throws {

@@ -102,7 +102,17 @@ struct RepairHarness {
 
     static func address(ofChild id: UInt32) -> SocketAddress { .ipv4(10, 0, 1, UInt8(id), port: 5_000) }
 
+    /// It shows its cookie.
     mutating func hearChild(_ id: UInt32, _ packet: Packet) {
+        let cookie = engine.downstream.cookie(for: Self.address(ofChild: id))
+        var packet = packet
+        if case .status(var report) = packet {
+            report.cookie = cookie
+            packet = .status(report)
+        } else if case .nak(var nak) = packet {
+            nak.cookie = cookie
+            packet = .nak(nak)
+        }
         let sent = datagram(packet, isUnicast: true, tag: Self.announce.session.tag, transmitter: id)
         engine.handle(child: sent.span.bytes, from: Self.address(ofChild: id), at: now)
         drain()
@@ -152,7 +162,14 @@ struct RepairHarness {
                 answer(event)
             }
             while let (bytes, to) = engine.pollUpstream(at: now) {
-                if let packet = try? parse(bytes).1 { said.append((packet, to)) }
+                guard let packet = try? parse(bytes).1 else { continue }
+                said.append((packet, to))
+                guard case .attach(let request) = packet else { continue }
+                let answer = datagram(
+                    .attached(AttachAnswer(nonce: request.nonce, verdict: .accepted, cookie: 9)), isUnicast: true, tag: Self.announce.session.tag,
+                    transmitter: Self.senderID)
+                _ = engine.handle(upstream: answer.span.bytes, from: Self.sender, at: now)
+                isBusy = true
             }
             while let transmit = engine.pollDownstream(at: now) {
                 isBusy = true

@@ -27,21 +27,50 @@ import Testing
         #expect(sum == StatusHistogram())
     }
 
-    /// A child may claim anything: sums wrap, and what was added can always be taken out again.
+    /// A child may claim anything that can be said: what was added can always be taken out again.
     @Test func absurdCountsDoNotTrap() {
         var random = RandomSource(seed: 52)
         var sum = StatusHistogram(state: .receiving, progress: 3, loss: 1, pressure: 0, arrival: 60)
         let before = sum
         var absurd = StatusHistogram()
-        absurd.states = absurd.states.map { _ in .max }
-        absurd.loss = absurd.loss.map { _ in .max }
-        absurd.arrival = absurd.arrival.map { _ in .max }
+        absurd.states = absurd.states.map { _ in StatusHistogram.maximumCount }
+        absurd.loss = absurd.states + [0, 0]
+        absurd.arrival[3] = StatusHistogram.maximumCount
         let others = (0..<20).map { _ in random.histogram() } + [absurd]
         for other in others { sum.add(other) }
         _ = (sum.population, sum.failed, sum.active, StatusHistogram.quantile(0.9, of: sum.loss), sum.leaf)
         _ = StatusHistogram.upperQuantile(0.9, of: sum.arrival)
         for other in others { sum.subtract(other) }
         #expect(sum == before)
+        // Nor does it wrap where 64 bits end.
+        for _ in 0..<3 {
+            absurd.states = absurd.states.map { _ in .max }
+            absurd.rehomed = absurd.rehomed.map { _ in .min }
+            (absurd.tree.repairNodes, absurd.chunksDone) = (.max, .max)
+            sum.add(absurd)
+        }
+        #expect(sum.population == .max && sum.active == .max && sum.count(.lost) == .max && sum.chunksDone == .max && sum.rehomed[5] == .min)
+        for _ in 0..<9 { sum.subtract(absurd) }
+        #expect(sum.population == 0 && sum.chunksDone == 0 && sum.rehomed[5] == .max)
+    }
+
+    /// What a repair node passes up is within what may be said, and hides no failure.
+    @Test func sumsAreWrittenWithinTheLimit() throws {
+        var sum = StatusHistogram()
+        sum.states[Int(ReceiverState.complete.rawValue)] = StatusHistogram.maximumCount
+        sum.states[Int(ReceiverState.receiving.rawValue)] = StatusHistogram.maximumCount - 7
+        sum.states[Int(ReceiverState.failedHook.rawValue)] = 9
+        sum.loss[3] = .max
+        sum.rehomed[Int(ReceiverState.lost.rawValue)] = .min
+        (sum.tree.repairNodes, sum.chunksDone) = (1 << 40, .max)
+        var writer = ByteWriter()
+        sum.write(to: &writer)
+        var reader = ByteReader(writer.bytes.span.bytes)
+        let read = try StatusHistogram(reading: &reader)
+        #expect(read.population == StatusHistogram.maximumCount && read.count(.failedHook) == 9 && read.count(.complete) == 0)
+        #expect(read.count(.receiving) == StatusHistogram.maximumCount - 9 && read.loss[3] == StatusHistogram.maximumCount)
+        #expect(read.rehomed[Int(ReceiverState.lost.rawValue)] == -Int64(StatusHistogram.maximumCount))
+        #expect(read.tree.repairNodes == StatusHistogram.maximumCount && read.chunksDone == StatusHistogram.maximumChunksDone)
     }
 
     @Test func bucketsOutOfBoundsCountAsTheLast() {
@@ -94,7 +123,7 @@ import Testing
     @Test func quantileIsTheElementAtTheLowerRank() {
         var random = RandomSource(seed: 53)
         for _ in 0..<500 {
-            let counts = (0..<16).map { _ in random.chance(0.6) ? UInt32(0) : UInt32(random.int(1...9)) }
+            let counts = (0..<16).map { _ in random.chance(0.6) ? UInt64(0) : UInt64(random.int(1...9)) }
             let laidOut = counts.enumerated().flatMap { Array(repeating: $0.offset, count: Int($0.element)) }
             for q in [0, 0.1, 0.25, 0.5, 0.9, 0.99, 1] {
                 let expected = laidOut.isEmpty ? 0 : laidOut[Int(q * Double(laidOut.count - 1))]
@@ -107,7 +136,7 @@ import Testing
         #expect(StatusHistogram.quantile(0.9, of: [3, 0, 0, 1]) == 0)
         #expect(StatusHistogram.quantile(0.9, of: [2, 0, 0, 2]) == 3)
         #expect(StatusHistogram.quantile(0.9, of: [0, 0, 0, 1]) == 3)
-        #expect(StatusHistogram.quantile(0.9, of: [.max, .max, 1]) == 1)
+        #expect(StatusHistogram.quantile(0.9, of: [1 << 40, 1 << 40, 1]) == 1)
     }
 
     /// Of arrival rates the worst are the lowest: as many are left out there as `quantile` leaves out at the top.
@@ -118,7 +147,7 @@ import Testing
         #expect(StatusHistogram.upperQuantile(0.1, of: [0, 0, 0, 0]) == 0)
         var random = RandomSource(seed: 57)
         for _ in 0..<500 {
-            let counts = (0..<16).map { _ in random.chance(0.6) ? UInt32(0) : UInt32(random.int(1...9)) }
+            let counts = (0..<16).map { _ in random.chance(0.6) ? UInt64(0) : UInt64(random.int(1...9)) }
             let falling = counts.enumerated().flatMap { Array(repeating: $0.offset, count: Int($0.element)) }.sorted(by: >)
             for q in [0, 0.1, 0.5, 1] {
                 let expected = falling.isEmpty ? 0 : falling[Int((1 - q) * Double(falling.count - 1))]
@@ -135,9 +164,9 @@ import Testing
             let histogram = random.histogram()
             var writer = ByteWriter()
             histogram.write(to: &writer)
-            let lists = [histogram.states, histogram.progress, histogram.loss, histogram.pressure, histogram.arrival, histogram.rehomed]
+            let lists = [histogram.states, histogram.progress, histogram.loss, histogram.pressure, histogram.arrival, histogram.rehomed.map(\.magnitude)]
             let occupied = lists.joined().count { $0 > 0 }
-            #expect(writer.count == 6 + 5 * occupied + 8)
+            #expect(writer.count == 6 + 5 * occupied + 16)
             var reader = ByteReader(writer.bytes.span.bytes)
             #expect(try StatusHistogram(reading: &reader) == histogram)
             #expect(reader.remaining == 0)

@@ -59,6 +59,19 @@ struct LaneVerifier: MessageVerifier {
     }
 }
 
+/// Children by their ids alone, all at one host.
+extension ChildTable {
+    static let host = SocketAddress.ipv4(10, 0, 0, 7, port: 9)
+    static func name(_ id: UInt32) -> ChildName { ChildName(id, at: host) }
+
+    @discardableResult
+    mutating func update(id: UInt32, report: StatusReport, at now: Instant) -> Bool { update(id: id, report: report, from: Self.host, at: now) }
+    mutating func remove(_ id: UInt32, at now: Instant) { remove(Self.name(id), at: now) }
+    mutating func heard(_ id: UInt32, at now: Instant) { heard(Self.name(id), at: now) }
+    func contains(_ id: UInt32) -> Bool { contains(Self.name(id)) }
+    func isLost(_ id: UInt32) -> Bool { isLost(Self.name(id)) }
+}
+
 extension StatusHistogram {
     /// A histogram of one that has a say in the rate.
     init(state: ReceiverState, progress: UInt8, loss: UInt8, pressure: UInt8, arrival: UInt8 = 0) {
@@ -133,15 +146,23 @@ extension RandomSource {
             mode: UInt16(int(0...0o777)), modificationTime: next(), name: name, key: PublicKey(bytes32()))
     }
 
+    /// What may be said on the wire, and no more.
     mutating func histogram() -> StatusHistogram {
         var histogram = StatusHistogram()
-        for index in histogram.states.indices where chance(0.5) { histogram.states[index] = word() }
-        for index in histogram.progress.indices where chance(0.5) { histogram.progress[index] = word() }
-        for index in histogram.loss.indices where chance(0.5) { histogram.loss[index] = word() }
-        for index in histogram.pressure.indices where chance(0.5) { histogram.pressure[index] = word() }
-        for index in histogram.arrival.indices where chance(0.1) { histogram.arrival[index] = word() }
-        for index in histogram.rehomed.indices where chance(0.3) { histogram.rehomed[index] = word() }
-        if chance(0.5) { (histogram.tree.repairNodes, histogram.tree.completeRepairNodes) = (word(), word()) }
+        func count(_ random: inout RandomSource) -> UInt64 { UInt64(random.int(0...1 << 20)) }
+        for index in histogram.states.indices where chance(0.5) { histogram.states[index] = count(&self) }
+        for index in histogram.progress.indices where chance(0.5) { histogram.progress[index] = count(&self) }
+        for index in histogram.loss.indices where chance(0.5) { histogram.loss[index] = count(&self) }
+        for index in histogram.pressure.indices where chance(0.5) { histogram.pressure[index] = count(&self) }
+        for index in histogram.arrival.indices where chance(0.1) { histogram.arrival[index] = count(&self) }
+        for state in ReceiverState.allCases where state.isFinal && chance(0.3) {
+            histogram.rehomed[Int(state.rawValue)] = Int64(count(&self)) * (chance(0.5) ? 1 : -1)
+        }
+        if chance(0.5) {
+            histogram.tree.repairNodes = count(&self)
+            histogram.tree.completeRepairNodes = UInt64(int(0...Int(histogram.tree.repairNodes)))
+        }
+        histogram.chunksDone = next() % (StatusHistogram.maximumChunksDone + 1)
         return histogram
     }
 

@@ -106,7 +106,7 @@ import Testing
         let request = AttachRequest(nonce: 1, wantsStream: true)
         #expect(try parse(body(.attach, "0000000000000001 FF" + padding)).1 == .attach(request))
         #expect(try parse(body(.attach, "0000000000000001 FE" + padding)).1 == .attach(AttachRequest(nonce: 1, wantsStream: false)))
-        let histogram = "00 00 00 00 00 00 00000000 00000000"
+        let histogram = "00 00 00 00 00 00 00000000 00000000 0000000000000000"
         for (flags, isDeaf, wantsStream) in [("00", false, false), ("01", true, false), ("02", false, true), ("FF", true, true), ("FC", false, false)] {
             guard case .status(let report) = try parse(body(.status, "0000000000000000 00000000 0000" + flags + "0000000000000005" + histogram)).1
             else { throw WireError.unknownKind }

@@ -165,21 +165,22 @@ import Testing
             + "02 00000007 0102 0002 A0 81"
         try expect(.ncf(request), kindByte: "07", body: body)
         try expect(
-            .nak(NegativeAcknowledgement(echo: TimestampEcho(timestamp: 0x0102_0304_0506_0708, delay: 0x0A0B_0C0D), request: request)),
-            isUnicast: true, kindByte: "86", body: "0102030405060708 0A0B0C0D" + body)
+            .nak(NegativeAcknowledgement(echo: TimestampEcho(timestamp: 0x0102_0304_0506_0708, delay: 0x0A0B_0C0D), cookie: 0xC1C2_C3C4_C5C6_C7C8, request: request)),
+            isUnicast: true, kindByte: "86", body: "0102030405060708 0A0B0C0D C1C2C3C4C5C6C7C8" + body)
         #expect(RepairRequest.wireLength(of: PacketSet(0..<0x8000)) == 10)
         #expect(RepairRequest.wireLength(of: scattered) == 11)
     }
 
     @Test func statusOfALeafIsSparse() throws {
-        let histogram = StatusHistogram(state: .complete, progress: 10, loss: 2, pressure: 7, arrival: 159)
+        let network = LeafStatus.Network(loss: 2, pressure: 7, arrival: 159)
+        let histogram = StatusHistogram(LeafStatus(state: .complete, progress: 10, network: network, chunksDone: 0xA_BCDE))
         try expect(
             .status(
                 StatusReport(
                     echo: TimestampEcho(timestamp: 5, delay: 6), longestDatagram: 1_400, isDeaf: true, cookie: 0xD1D2_D3D4_D5D6_D7D8,
                     histogram: histogram)), isUnicast: true, kindByte: "88",
             body: "0000000000000005 00000006 0578 01 D1D2D3D4D5D6D7D8 01 04 00000001 01 0A 00000001 01 02 00000001 01 07 00000001"
-                + "01 9F 00000001 00 00000000 00000000")
+                + "01 9F 00000001 00 00000000 00000000 00000000000ABCDE")
         // Who has no say in the rate leaves those three empty.
         try expect(
             .status(
@@ -187,20 +188,21 @@ import Testing
                     echo: .none, longestDatagram: 0,
                     histogram: StatusHistogram(LeafStatus(state: .behind, progress: 4, network: nil)))), isUnicast: true,
             kindByte: "88",
-            body: "0000000000000000 00000000 0000 00 0000000000000000 01 02 00000001 01 04 00000001 00 00 00 00 00000000 00000000")
+            body: "0000000000000000 00000000 0000 00 0000000000000000 01 02 00000001 01 04 00000001 00 00 00 00 00000000 00000000 0000000000000000")
     }
 
     /// A repair node behind a link without multicast, with a child of its own that another parent counts as lost.
     @Test func statusOfARepairNodeCountsTheTree() throws {
         var sum = StatusHistogram(LeafStatus(state: .receiving, progress: 4, network: nil, isRehomed: true))
-        sum.rehomed[4] = 0xFFFF_FFFE
-        sum.tree.repairNodes = 0x0102_0304
-        sum.tree.completeRepairNodes = 0x0506_0708
+        sum.rehomed[4] = -2
+        sum.tree.repairNodes = 0x0002_0304
+        sum.tree.completeRepairNodes = 0x0001_0708
+        sum.chunksDone = 0x0123_4567_89AB
         try expect(
             .status(StatusReport(echo: .none, longestDatagram: 1_400, wantsStream: true, cookie: 1, histogram: sum)), isUnicast: true,
             kindByte: "88",
             body: "0000000000000000 00000000 0578 02 0000000000000001 01 01 00000001 01 04 00000001 00 00 00"
-                + "02 04 FFFFFFFE 0D 00000001 01020304 05060708")
+                + "02 04 FFFFFFFE 0D 00000001 00020304 00010708 00000123456789AB")
     }
 
     @Test func acknowledgement() throws {

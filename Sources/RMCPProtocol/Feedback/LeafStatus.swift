@@ -27,18 +27,22 @@ public struct LeafStatus: Hashable, Sendable {
     public var network: Network?
     /// It left a parent that has not confirmed it, and is counted there, too.
     public var isRehomed: Bool
+    /// How many it has, 0...`Limits.maximumChunks`: deciles are too coarse to tell a slow one from one that stands still.
+    public var chunksDone: UInt32
 
-    public init(state: ReceiverState, progress: UInt8, network: Network?, isRehomed: Bool = false) {
+    public init(state: ReceiverState, progress: UInt8, network: Network?, isRehomed: Bool = false, chunksDone: UInt32 = 0) {
         self.state = state
         self.progress = progress
         self.network = network
         self.isRehomed = isRehomed
+        self.chunksDone = chunksDone
     }
 
     /// As it is counted: what is beyond a list's end is in its last bucket.
     var clamped: LeafStatus {
         LeafStatus(
-            state: state, progress: min(progress, UInt8(StatusHistogram.progressCount - 1)), network: network?.clamped, isRehomed: isRehomed)
+            state: state, progress: min(progress, UInt8(StatusHistogram.progressCount - 1)), network: network?.clamped, isRehomed: isRehomed,
+            chunksDone: min(chunksDone, Limits.maximumChunks))
     }
 
     // MARK: On the wire

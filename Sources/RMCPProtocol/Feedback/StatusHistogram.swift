@@ -47,15 +47,20 @@ public enum ReceiverState: UInt8, Sendable, Hashable, CaseIterable {
 
 /// What a sum says of the tree below it.
 public struct TreeCounts: Hashable, Sendable {
-    public var repairNodes: UInt32 = 0
+    public var repairNodes: UInt64 = 0
     /// Repair nodes that hold the whole bundle.
-    public var completeRepairNodes: UInt32 = 0
+    public var completeRepairNodes: UInt64 = 0
 
     public init() {}
 
-    mutating func combine(_ other: TreeCounts, _ operation: (UInt32, UInt32) -> UInt32) {
-        repairNodes = operation(repairNodes, other.repairNodes)
-        completeRepairNodes = operation(completeRepairNodes, other.completeRepairNodes)
+    mutating func add(_ other: TreeCounts) {
+        repairNodes.increase(by: other.repairNodes)
+        completeRepairNodes.increase(by: other.completeRepairNodes)
+    }
+
+    mutating func subtract(_ other: TreeCounts) {
+        repairNodes.decrease(by: other.repairNodes)
+        completeRepairNodes.decrease(by: other.completeRepairNodes)
     }
 }
 
@@ -65,6 +70,11 @@ public struct StatusHistogram: Hashable, Sendable {
     public static let stateCount = 14
     /// Deciles 0...9 of progress, and 10 for all of it.
     public static let progressCount = 11
+    /// No STATUS says more of anything than this, nor of all receivers together: sixteen million. A hundred thousand children that
+    /// do are far from the end of 64 bits.
+    public static let maximumCount: UInt64 = 1 << 24
+    /// The same for the chunks that all of them have.
+    public static let maximumChunksDone = maximumCount * UInt64(Limits.maximumChunks)
 
     /// The one receiver that this is of, when it was made or read as such: most are, and go through many hands. Then
     /// `lists` has nothing.
@@ -80,35 +90,35 @@ public struct StatusHistogram: Hashable, Sendable {
         lists = .none
     }
 
-    public var states: [UInt32] {
+    public var states: [UInt64] {
         get { written.states }
         _modify {
             write()
             yield &lists.states
         }
     }
-    public var progress: [UInt32] {
+    public var progress: [UInt64] {
         get { written.progress }
         _modify {
             write()
             yield &lists.progress
         }
     }
-    public var loss: [UInt32] {
+    public var loss: [UInt64] {
         get { written.loss }
         _modify {
             write()
             yield &lists.loss
         }
     }
-    public var pressure: [UInt32] {
+    public var pressure: [UInt64] {
         get { written.pressure }
         _modify {
             write()
             yield &lists.pressure
         }
     }
-    public var arrival: [UInt32] {
+    public var arrival: [UInt64] {
         get { written.arrival }
         _modify {
             write()
@@ -116,19 +126,27 @@ public struct StatusHistogram: Hashable, Sendable {
         }
     }
     /// Receivers that a former parent counts, too, by the state that it counts them in: lost, or so they will be there.
-    /// Wraps, so that sums stay right whatever is taken from what.
-    public var rehomed: [UInt32] {
+    /// Less than none where what is taken is not there any more, so that sums stay right in whatever order things arrive.
+    public var rehomed: [Int64] {
         get { written.rehomed }
         _modify {
             write()
             yield &lists.rehomed
         }
     }
+    /// Chunks that they have, all together; a repair node's own among them.
+    public var chunksDone: UInt64 {
+        get { single.map { UInt64($0.chunksDone) } ?? lists.chunksDone }
+        set {
+            write()
+            lists.chunksDone = newValue
+        }
+    }
 
     private var written: HistogramLists {
         guard let single else { return lists }
         var lists = HistogramLists.zero
-        lists.change(single) { $0 &+= 1 }
+        lists.add(single)
         return lists
     }
 
@@ -149,46 +167,65 @@ public struct StatusHistogram: Hashable, Sendable {
         hasher.combine(tree)
     }
 
+    // MARK: Counts
+
     /// Receivers that this counts.
-    public var population: UInt32 { single == nil ? lists.states.reduce(0, &+) : 1 }
-    /// The same with receivers that are counted twice, since they changed parents, counted once: as many of the lost
-    /// are not lost, and where there are not so many, of those that seem to be under way.
-    public var withoutRehomed: StatusHistogram {
+    public var population: UInt64 { single == nil ? lists.states.total : 1 }
+    public func count(_ state: ReceiverState) -> UInt64 { single.map { $0.state == state ? 1 : 0 } ?? lists.states[Int(state.rawValue)] }
+    public var failed: UInt64 { single.map { $0.state.isFailure ? 1 : 0 } ?? lists.states[Self.failures...].total }
+    public var active: UInt64 { single.map { $0.state.isActive ? 1 : 0 } ?? lists.states[..<Self.finals].total }
+
+    private static let finals = Int(ReceiverState.complete.rawValue)
+    private static let failures = Int(ReceiverState.failedDiskFull.rawValue)
+
+    /// Whether anybody is counted elsewhere, too.
+    var hasRehomed: Bool { single?.isRehomed ?? lists.rehomed.contains { $0 != 0 } }
+    /// The same with receivers that are counted twice, since they changed parents, counted once.
+    public var withoutRehomed: StatusHistogram { withoutRehomed(among: states) }
+
+    /// The same where only some of the receivers can be counted elsewhere, too.
+    /// - Parameter some: those, by state.
+    func withoutRehomed(among some: [UInt64]) -> StatusHistogram {
         guard hasRehomed else { return self }
         var result = self
-        var surplus = 0
-        for state in ReceiverState.allCases {
-            let index = Int(state.rawValue)
-            let left = Int(states[index]) - Int(Int32(bitPattern: rehomed[index]))
-            result.states[index] = UInt32(clamping: left)
-            // Counted as lost there soon, but not yet.
-            if state == .lost, left < 0 { surplus = -left }
+        let left = Self.settle(some, owed: rehomed)
+        for index in some.indices {
+            result.states[index].decrease(by: some[index])
+            result.states[index].increase(by: left[index])
             result.rehomed[index] = 0
-        }
-        for state in [ReceiverState.finishing, .behind, .receiving, .joined] {
-            let taken = UInt32(min(surplus, Int(result.count(state))))
-            result.states[Int(state.rawValue)] -= taken
-            surplus -= Int(taken)
         }
         return result
     }
-    /// Whether anybody is counted elsewhere, too.
-    var hasRehomed: Bool { single?.isRehomed ?? lists.rehomed.contains { $0 != 0 } }
-    /// The population of `withoutRehomed`, and how many of it are active: asked with every datagram.
-    var eachOnce: (population: Int, active: Int) {
-        guard single == nil, hasRehomed else { return (Int(population), Int(active)) }
-        var (finals, actives, surplus) = (0, 0, 0)
-        for index in lists.states.indices {
-            let left = Int(lists.states[index]) - Int(Int32(bitPattern: lists.rehomed[index]))
-            if index >= Int(ReceiverState.complete.rawValue) { finals += max(0, left) } else { actives += max(0, left) }
-            if index == Int(ReceiverState.lost.rawValue) { surplus = max(0, -left) }
-        }
-        actives -= min(surplus, actives)
-        return (finals + actives, actives)
+
+    /// Population and active ones of `withoutRehomed(among:)`: asked with every datagram.
+    func eachOnce(among some: [UInt64]) -> (population: Int, active: Int) {
+        guard hasRehomed else { return (Int(clamping: population), Int(clamping: active)) }
+        let result = withoutRehomed(among: some)
+        return (Int(clamping: result.population), Int(clamping: result.active))
     }
-    public func count(_ state: ReceiverState) -> UInt32 { single.map { $0.state == state ? 1 : 0 } ?? lists.states[Int(state.rawValue)] }
-    public var failed: UInt32 { ReceiverState.allCases.reduce(0) { $1.isFailure ? $0 &+ count($1) : $0 } }
-    public var active: UInt32 { ReceiverState.allCases.reduce(0) { $1.isActive ? $0 &+ count($1) : $0 } }
+
+    /// Takes off what is owed: as many of the lost are not lost, and where there are not so many, of those that seem to be
+    /// under way.
+    private static func settle(_ states: [UInt64], owed: [Int64]) -> [UInt64] {
+        var result = states
+        var surplus: UInt64 = 0
+        for index in states.indices where owed[index] != 0 {
+            let taken = owed[index].magnitude
+            guard owed[index] > 0 else {
+                result[index].increase(by: taken)
+                continue
+            }
+            // Counted as lost there soon, but not yet.
+            if index == Int(ReceiverState.lost.rawValue), taken > states[index] { surplus = taken - states[index] }
+            result[index].decrease(by: taken)
+        }
+        for state in [ReceiverState.finishing, .behind, .receiving, .joined] {
+            let taken = min(surplus, result[Int(state.rawValue)])
+            result[Int(state.rawValue)] -= taken
+            surplus -= taken
+        }
+        return result
+    }
 
     /// Whether anybody is under pressure of `bound` or more.
     func hasPressure(from bound: UInt8) -> Bool {
@@ -198,31 +235,31 @@ public struct StatusHistogram: Hashable, Sendable {
 
     public mutating func add(_ other: StatusHistogram) {
         write()
-        if let leaf = other.single { lists.change(leaf) { $0 &+= 1 } } else { lists.combine(other.lists) { $0 &+ $1 } }
-        tree.combine(other.tree) { $0 &+ $1 }
+        if let leaf = other.single { lists.add(leaf) } else { lists.add(other.lists) }
+        tree.add(other.tree)
     }
 
     public mutating func subtract(_ other: StatusHistogram) {
         write()
-        if let leaf = other.single { lists.change(leaf) { $0 &-= 1 } } else { lists.combine(other.lists) { $0 &- $1 } }
-        tree.combine(other.tree) { $0 &- $1 }
+        if let leaf = other.single { lists.subtract(leaf) } else { lists.subtract(other.lists) }
+        tree.subtract(other.tree)
     }
 
     // One receiver more or less costs the same whatever the number of buckets.
     public mutating func add(_ leaf: LeafStatus) {
         write()
-        lists.change(leaf.clamped) { $0 &+= 1 }
+        lists.add(leaf.clamped)
     }
 
     public mutating func subtract(_ leaf: LeafStatus) {
         write()
-        lists.change(leaf.clamped) { $0 &-= 1 }
+        lists.subtract(leaf.clamped)
     }
 
     /// What a repair node hears itself, which is no receiver.
     mutating func add(_ network: LeafStatus.Network) {
         write()
-        lists.change(network.clamped) { $0 &+= 1 }
+        lists.add(network.clamped)
     }
 
     mutating func removeNetwork() {
@@ -239,49 +276,71 @@ public struct StatusHistogram: Hashable, Sendable {
             let decile = progress.firstIndex(of: 1)
         else { return nil }
         let isRehomed = rehomed[Int(ReceiverState.lost.rawValue)] == 1
-        guard rehomed.reduce(0, &+) == (isRehomed ? 1 : 0) else { return nil }
-        guard let loss = loss.firstIndex(of: 1), let pressure = pressure.firstIndex(of: 1)
-        else { return LeafStatus(state: state, progress: UInt8(decile), network: nil, isRehomed: isRehomed) }
-        let network = LeafStatus.Network(loss: UInt8(loss), pressure: UInt8(pressure), arrival: arrival.firstIndex(of: 1).map { UInt8($0) })
-        return LeafStatus(state: state, progress: UInt8(decile), network: network, isRehomed: isRehomed)
+        guard rehomed.allSatisfy({ $0 == 0 || isRehomed && $0 == 1 }), rehomed.count(where: { $0 != 0 }) == (isRehomed ? 1 : 0),
+            chunksDone <= UInt64(Limits.maximumChunks)
+        else { return nil }
+        var leaf = LeafStatus(
+            state: state, progress: UInt8(decile), network: nil, isRehomed: isRehomed, chunksDone: UInt32(clamping: chunksDone))
+        guard let loss = loss.firstIndex(of: 1), let pressure = pressure.firstIndex(of: 1) else { return leaf }
+        leaf.network = LeafStatus.Network(loss: UInt8(loss), pressure: UInt8(pressure), arrival: arrival.firstIndex(of: 1).map { UInt8($0) })
+        return leaf
     }
 
     /// The bucket at quantile `q` counted so that the worst of a scale on which more is better are left out.
-    public static func upperQuantile(_ q: Double, of counts: [UInt32]) -> Int {
+    public static func upperQuantile(_ q: Double, of counts: [UInt64]) -> Int {
         let reversed = quantile(1 - q, of: counts.reversed())
         return counts.contains { $0 > 0 } ? counts.count - 1 - reversed : 0
     }
 
     /// The bucket at quantile `q` (0...1) of a histogram, by the lower nearest rank: of four, the 90th percentile is
     /// the third, so that one bad receiver in a small group does not hold back the rest.
-    public static func quantile(_ q: Double, of counts: [UInt32]) -> Int {
-        let total = counts.reduce(0) { $0 + Int($1) }
+    public static func quantile(_ q: Double, of counts: [UInt64]) -> Int {
+        let total = counts.total
         guard total > 0 else { return 0 }
-        let rank = Int(q * Double(total - 1))
-        var seen = 0
+        let rank = min(total - 1, UInt64(clamping: Int64(q * Double(min(total, 1 << 53) - 1))))
+        var seen: UInt64 = 0
         for (bucket, count) in counts.enumerated() {
-            seen += Int(count)
+            seen.increase(by: count)
             if seen > rank { return bucket }
         }
         return counts.count - 1
     }
 
-    // Sparse on the wire: a leaf's histogram of one is 5 entries of 6 bytes.
+    // MARK: On the wire
+
+    // Sparse: a leaf's histogram of one is 5 entries of 6 bytes.
     func write(to writer: inout ByteWriter) {
         if let single { single.write(to: &writer) } else { lists.write(to: &writer) }
-        for count in [tree.repairNodes, tree.completeRepairNodes] { writer.writeUInt32(count) }
+        for count in [tree.repairNodes, tree.completeRepairNodes] { writer.writeUInt32(UInt32(min(count, Self.maximumCount))) }
+        writer.writeUInt64(min(chunksDone, Self.maximumChunksDone))
     }
 
     init(reading reader: inout ByteReader) throws(WireError) {
         var ahead = reader
-        if let leaf = try LeafStatus(reading: &ahead) {
+        let leaf = try LeafStatus(reading: &ahead)
+        if let leaf {
             self.init(leaf)
             reader = ahead
         } else {
             self.init()
             try lists.read(from: &reader)
         }
-        tree.repairNodes = try reader.readUInt32()
-        tree.completeRepairNodes = try reader.readUInt32()
+        tree.repairNodes = UInt64(try reader.readUInt32())
+        tree.completeRepairNodes = UInt64(try reader.readUInt32())
+        guard tree.repairNodes <= Self.maximumCount, tree.completeRepairNodes <= tree.repairNodes else { throw .invalidField("repair nodes") }
+        let done = try reader.readUInt64()
+        guard done <= Self.maximumChunksDone else { throw .invalidField("chunks done") }
+        if let leaf, tree.repairNodes == 0 {
+            guard done <= UInt64(Limits.maximumChunks) else { throw .invalidField("chunks done") }
+            single = leaf
+            single?.chunksDone = UInt32(clamping: done)
+        } else {
+            chunksDone = done
+        }
     }
+}
+
+extension Sequence<UInt64> {
+    /// The sum, up to where 64 bits end.
+    var total: UInt64 { reduce(into: 0) { $0.increase(by: $1) } }
 }

@@ -126,10 +126,11 @@ extension ReceiverEngine {
         if needsEnd(at: now), composer.addEnd() { endHold.ask(until: now + holdOff) }
         requestAbsentChunks(into: &composer, at: now)
         if asksForLiveData { collectSlots(into: &composer, at: now) }
+        let cookie = parents.cookie(of: parentTransmitter) ?? 0
         for request in composer.finish() {
             lastNAK = now
             counters.naksSent += 1
-            send(.nak(NegativeAcknowledgement(echo: currentEcho(at: now), request: request)), to: parentAddress)
+            send(.nak(NegativeAcknowledgement(echo: currentEcho(at: now), cookie: cookie, request: request)), to: parentAddress)
             if attachment.askingSince == nil { attachment.askingSince = now }
         }
         if let next = earliestNeed(at: now) {
@@ -140,7 +141,7 @@ extension ReceiverEngine {
     /// Ranges of absent chunks in one request: a third of a datagram.
     private static let catchUpRanges = 32
 
-    private static func nakRoom(datagramLength: Int) -> Int { datagramLength - PacketHeader.length - 12 }
+    private static func nakRoom(datagramLength: Int) -> Int { datagramLength - PacketHeader.length - NegativeAcknowledgement.prefixLength }
 
     private mutating func collectSlots(into composer: inout NAKComposer, at now: Instant) {
         for slot in slots.indices where slots[slot].isInUse && !slots[slot].isWithHost {

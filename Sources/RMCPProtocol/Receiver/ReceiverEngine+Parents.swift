@@ -183,7 +183,7 @@ extension ReceiverEngine {
             // A relay has nobody else to ask, and a deaf child hears of nobody else: they go on asking.
             if attempt.transmitter == parentTransmitter, attachment.attempt == nil {
                 attachment.attempt = Attachment.Attempt(
-                    transmitter: parentTransmitter, nonce: random.next(), next: now + configuration.attachTimeout * 5)
+                    transmitter: parentTransmitter, nonce: random.next(), next: now + max(configuration.attachTimeout * 5, silenceInterval(at: now)))
             }
             return
         }
@@ -210,6 +210,8 @@ extension ReceiverEngine {
         parents.update(transmitter) { $0.cookie = answer.cookie }
         if transmitter == parentTransmitter {
             nextStatus = now
+            // It has not heard of the end yet.
+            if case .final(let state, _) = phase { phase = .final(state, attempts: 0) }
         } else {
             move(to: transmitter, at: now)
         }
@@ -281,14 +283,14 @@ extension ReceiverEngine {
 
 extension StatusHistogram {
     /// What a parent that loses this child goes on counting: the debt of a child that lives on elsewhere.
-    var debtWhenLost: [UInt32] {
-        var debt = states
+    var debtWhenLost: [Int64] {
+        var debt = states.map { Int64(clamping: $0) }
         let lost = Int(ReceiverState.lost.rawValue)
-        for state in ReceiverState.allCases where !state.isFinal {
-            debt[lost] &+= debt[Int(state.rawValue)]
+        for state in ReceiverState.allCases where state.isActive {
+            debt[lost].increase(by: debt[Int(state.rawValue)])
             debt[Int(state.rawValue)] = 0
         }
-        for index in debt.indices { debt[index] &-= rehomed[index] }
+        for (index, owed) in rehomed.enumerated() { debt[index].decrease(by: owed) }
         return debt
     }
 }

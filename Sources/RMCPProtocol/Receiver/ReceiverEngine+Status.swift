@@ -91,13 +91,30 @@ extension ReceiverEngine {
             // The interval, a tenth more or less, so that receivers drift apart.
             nextStatus = now + max(statusInterval, silenceInterval(at: now)) * (0.9 + 0.2 * random.uniform())
         }
-        enqueueStatus(at: now)
+        if mayReport(at: now) { enqueueStatus(at: now) }
+    }
+
+    /// A parent counts nobody whose address is not proven: it is asked for a cookie first, at the time when the first STATUS would
+    /// be due, so that not all who hear it ask together.
+    private mutating func mayReport(at now: Instant) -> Bool {
+        if parents.cookie(of: parentTransmitter) ?? 0 != 0 { return true }
+        guard let index = parents.index(of: parentTransmitter), let attempt = attachment.attempt else {
+            attach(to: parentTransmitter, at: now)
+            return false
+        }
+        // One that was asked in vain while it was silent is heard again, and one that does not answer is not waited for by who has
+        // a parent that may.
+        let isFar = attempt.next > now + configuration.attachTimeout * 5
+        guard parents.isAlive(at: index, now: now), isFar || isMoving else { return false }
+        if isMoving { parents.avoid(attempt.transmitter, until: now + configuration.parentAvoidance * 0.3) }
+        attach(to: parentTransmitter, at: now)
+        return false
     }
 
     /// Less and less often to a parent that is not heard: whoever is at the address that an ANNOUNCE came from, or was
     /// said to come from, may not want to know. Often enough for one that hears and is not heard not to count this
     /// child as lost.
-    private func silenceInterval(at now: Instant) -> Interval {
+    func silenceInterval(at now: Instant) -> Interval {
         min(max(.zero, now - lastHeard - configuration.maximumHeartbeatInterval) * 0.5, configuration.childTimeout * 0.4)
     }
 
@@ -124,7 +141,7 @@ extension ReceiverEngine {
         overflowed = false
         reportedPressure = pressure
         var histogram = histogram(pressure: pressure)
-        if let debt = attachment.debt { for index in debt.indices { histogram.rehomed[index] &+= debt[index] } }
+        if let debt = attachment.debt { for index in debt.indices { histogram.rehomed[index].increase(by: debt[index]) } }
         lastReport = histogram
         hasReported = true
         settlesAt = nil
@@ -151,13 +168,14 @@ extension ReceiverEngine {
                 loss: LossBucket.index(of: arrivals.loss), pressure: pressure,
                 arrival: arrivals.rate(isRead: PressureBucket.index(storageShare: hostShare) > 0).map { ArrivalBucket.index(bitsPerSecond: $0) })
         }
-        guard isRepairNode else { return StatusHistogram(LeafStatus(state: state, progress: progressDecile, network: network)) }
+        guard isRepairNode else { return StatusHistogram(LeafStatus(state: state, progress: progressDecile, network: network, chunksDone: ledger.doneCount)) }
         var sum = region
         // Behind a relay nobody hears the sender: how they fare is for the relay's own rate.
         if wantsStream { sum.removeNetwork() }
         if let network { sum.add(network) }
-        sum.tree.repairNodes &+= 1
-        if state == .complete, keepsEverything { sum.tree.completeRepairNodes &+= 1 }
+        sum.tree.repairNodes.increase(by: 1)
+        if state == .complete, keepsEverything { sum.tree.completeRepairNodes.increase(by: 1) }
+        sum.chunksDone.increase(by: UInt64(ledger.doneCount))
         return sum
     }
 

@@ -1,86 +1,69 @@
 import DequeModule
 
-/// What a parent knows of its children: an ephemeral id, where to answer, and the last histogram. Sums are kept as
-/// statuses come, so that each costs the same whatever their number.
-struct ChildTable: Sendable {
-    /// Most children are leaves: five bytes instead of five arrays.
-    private enum Report: Sendable {
-        case leaf(LeafStatus)
-        case sum(StatusHistogram)
+/// What tells a child from all others: the id that it says, and the host that it has proven to be at. An id alone is anybody's
+/// to say; the port changes when a receiver is started again.
+struct ChildName: Hashable, Sendable {
+    let transmitter: UInt32
+    private let high: UInt64
+    private let low: UInt64
 
-        init(_ histogram: StatusHistogram) { self = histogram.leaf.map { .leaf($0) } ?? .sum(histogram) }
-
-        var isActive: Bool {
-            switch self {
-            case .leaf(let leaf): !leaf.state.isFinal
-            case .sum(let histogram): histogram.active > 0
-            }
-        }
-
-        var isRepairNode: Bool {
-            switch self {
-            case .leaf: false
-            case .sum(let histogram): histogram.tree.repairNodes > 0
-            }
-        }
-
-        /// Whether both say the same of states and progress.
-        func isAsFar(as other: Report) -> Bool {
-            switch (self, other) {
-            case (.leaf(let own), .leaf(let other)): own.state == other.state && own.progress == other.progress
-            case (.sum(let own), .sum(let other)): own.states == other.states && own.progress == other.progress
-            default: false
-            }
-        }
-
-        /// The same with everybody who was not done counted as lost, and without the repair node that said it.
-        var lost: Report {
-            switch self {
-            case .leaf(var leaf):
-                leaf.network = nil
-                leaf.state = .lost
-                return .leaf(leaf)
-            case .sum(let histogram):
-                var lost = StatusHistogram()
-                lost.rehomed = histogram.rehomed
-                for state in ReceiverState.allCases {
-                    let target: ReceiverState = state.isFinal ? state : .lost
-                    lost.states[Int(target.rawValue)] &+= histogram.count(state)
-                }
-                lost.progress = histogram.progress
-                return .sum(lost)
-            }
-        }
+    init(_ transmitter: UInt32, at address: SocketAddress) {
+        self.transmitter = transmitter
+        high = address.high
+        low = address.low
     }
 
+    static func < (left: ChildName, right: ChildName) -> Bool {
+        (left.transmitter, left.high, left.low) < (right.transmitter, right.high, right.low)
+    }
+}
+
+/// What a parent knows of its children: who and where they are, and the last histogram. Sums are kept as statuses come, so that
+/// each costs the same whatever their number. All of them have proven their address: nobody else counts.
+struct ChildTable: Sendable {
     private struct Child: Sendable {
-        var report: Report
+        let name: ChildName
+        var report: ChildReport
+        /// It was a repair node when it was heard.
+        var isNode: Bool
         var lastHeard: Instant
         var longestDatagram: UInt16
         var isLost: Bool
-        /// Where it showed a cookie from; nil while nothing proves its address.
-        var address: SocketAddress?
-        /// Which, if it did.
+        /// Where it showed its cookie from.
+        var address: SocketAddress
         var cookie: UInt64
+        /// The most that it has said it has.
+        var reached: UInt64
     }
 
+    /// By id, as nearly all can be; `namesakes` has those whose id another host's child had before.
     private var children: [UInt32: Child] = [:]
-    /// Those that are repair nodes at an address that they have proven, in the order of their ids.
-    private var nodeIDs: [UInt32] = []
-    /// Children that are repair nodes and not lost, wherever they say that they are.
+    private var namesakes: [ChildName: Child] = [:]
+    /// Of 100,000 children who draw their ids one pair is alike.
+    private static let namesakeLimit = 256
+    /// Those that are repair nodes, in the order of their names.
+    private var nodes: [ChildName] = []
+    /// Children that are repair nodes and not lost.
     private(set) var repairNodeChildren = 0
     private let limit: Int
     /// Those that left lately: a STATUS that their DETACH overtook must not bring them back.
-    private var detached: Deque<(id: UInt32, at: Instant)> = []
+    private var detached: Deque<(name: ChildName, at: Instant)> = []
     private static let detachedLimit = 256
     private static let detachedMemory = Interval.milliseconds(500)
+    /// Those that have shown another address's cookie lately, and the child whose it is.
+    private var moves: Deque<(from: ChildName, to: ChildName)> = []
+    private static let moveLimit = 64
     /// The sum of all reports, as they are.
     private(set) var summary = StatusHistogram()
+    /// What of its states repair nodes have said: only who is below one can be counted by two.
+    private var nodeStates = Array(repeating: UInt64(0), count: StatusHistogram.stateCount)
     /// How often the sums of states or progress have changed by what a child said.
     private(set) var movements: UInt64 = 0
+    /// How often a child has said that it has more than before, or came anew. Asking for something is no such thing.
+    private(set) var advances: UInt64 = 0
     private var eachOnce: (population: Int, active: Int) = (0, 0)
     /// Everybody who ever joined, the lost among them, each counted once.
-    var receivers: StatusHistogram { summary.withoutRehomed }
+    var receivers: StatusHistogram { summary.withoutRehomed(among: nodeStates) }
     /// Children that could not be taken for want of room.
     private(set) var refused = 0
 
@@ -89,119 +72,207 @@ struct ChildTable: Sendable {
     /// Receivers that joined, whatever became of them.
     var population: Int { eachOnce.population }
     /// The sender is not told of these by name, but how many there are.
-    var repairNodes: Int { Int(summary.tree.repairNodes) }
+    var repairNodes: Int { Int(clamping: summary.tree.repairNodes) }
     /// Repair nodes that lack something.
-    var incompleteRepairNodes: Int { Int(summary.tree.repairNodes &- summary.tree.completeRepairNodes) }
-    var childCount: Int { children.count }
+    var incompleteRepairNodes: Int { repairNodes - Int(clamping: summary.tree.completeRepairNodes) }
+    var childCount: Int { children.count + namesakes.count }
     /// Some are counted twice, or have just been: sums and what settles them cross on their way.
     var hasDebts: Bool { summary.hasRehomed }
     /// Receivers that are not done.
     var active: Int { eachOnce.active }
+    /// The same as the children say it, those that two of them count taken twice. Nothing ends while there are any: what is owed
+    /// may be a lie, and takes nobody off who says that it is under way.
+    var saidToBeActive: UInt64 { summary.active }
+    /// Those among them that have everything and are not done with it.
+    var finishing: UInt64 { summary.count(.finishing) }
 
-    /// True when this is the child's first status.
+    // MARK: One child
+
+    private func child(_ name: ChildName) -> Child? {
+        guard let child = children[name.transmitter] else { return nil }
+        return child.name == name ? child : namesakes[name]
+    }
+
+    private mutating func set(_ child: Child) {
+        if let other = children[child.name.transmitter], other.name != child.name {
+            namesakes[child.name] = child
+        } else {
+            children[child.name.transmitter] = child
+        }
+    }
+
+    private mutating func take(_ name: ChildName) -> Child? {
+        guard let child = children[name.transmitter], child.name == name else { return namesakes.removeValue(forKey: name) }
+        children[name.transmitter] = nil
+        // The lookup of the others begins at one that has their id.
+        if !namesakes.isEmpty, let next = namesakes.keys.filter({ $0.transmitter == name.transmitter }).min(by: <) {
+            children[name.transmitter] = namesakes.removeValue(forKey: next)
+        }
+        return child
+    }
+
+    private func hasRoom(for name: ChildName) -> Bool {
+        childCount < limit && (children[name.transmitter] == nil || namesakes.count < Self.namesakeLimit)
+    }
+
+    /// - Parameter address: where the report came from, which its cookie proves.
+    /// - Returns: whether this is the child's first status.
     @discardableResult
-    mutating func update(id: UInt32, report: StatusReport, provenAddress: SocketAddress? = nil, at now: Instant) -> Bool {
-        if detached.contains(where: { $0.id == id && now - $0.at < Self.detachedMemory }) { return false }
-        let old = children[id]
-        guard old != nil || children.count < limit else {
+    mutating func update(id: UInt32, report: StatusReport, from address: SocketAddress, at now: Instant) -> Bool {
+        let name = ChildName(id, at: address)
+        if detached.contains(where: { $0.name == name && now - $0.at < Self.detachedMemory }) { return false }
+        let old = child(name)
+        if old == nil { forget(whoMovedTo: name) }
+        guard old != nil || hasRoom(for: name) else {
             refused += 1
             return false
         }
-        let isNew = old == nil
-        let (report, cookie) = ((kept: Report(report.histogram), longest: report.longestDatagram), report.cookie)
-        if let old { subtract(old.report) }
-        if old.map({ !$0.report.isAsFar(as: report.kept) }) ?? true { movements += 1 }
-        children[id] = Child(report: report.kept, lastHeard: now, longestDatagram: report.longest, isLost: false, address: provenAddress, cookie: cookie)
-        add(report.kept)
-        eachOnce = summary.eachOnce
-        noteNode(id, isNode: report.kept.isRepairNode && provenAddress != nil)
-        return isNew
+        let said = ChildReport(report.histogram)
+        if let old { subtract(old) }
+        if old.map({ !$0.report.isAsFar(as: said) }) ?? true { movements += 1 }
+        if old.map({ said.reached > $0.reached }) ?? true { advances += 1 }
+        let child = Child(
+            name: name, report: said, isNode: said.isRepairNode, lastHeard: now, longestDatagram: report.longestDatagram, isLost: false,
+            address: address, cookie: report.cookie, reached: max(old?.reached ?? 0, said.reached))
+        set(child)
+        add(child)
+        eachOnce = summary.eachOnce(among: nodeStates)
+        noteNode(name, isNode: said.isRepairNode)
+        return old == nil
     }
 
     /// It has found another parent, which counts it from now on.
-    mutating func remove(_ id: UInt32, at now: Instant) {
-        guard let child = children.removeValue(forKey: id) else { return }
+    mutating func remove(_ name: ChildName, at now: Instant) {
+        guard let child = take(name) else { return }
         if detached.count >= Self.detachedLimit { detached.removeFirst() }
-        detached.append((id, now))
-        subtract(child.report)
-        eachOnce = summary.eachOnce
-        noteNode(id, isNode: false)
+        detached.append((name, now))
+        drop(child)
     }
 
-    /// Where a child is known to be; nil for one that has not proven it.
-    func address(of id: UInt32) -> SocketAddress? { children[id]?.address }
+    private mutating func drop(_ child: Child) {
+        subtract(child)
+        eachOnce = summary.eachOnce(among: nodeStates)
+        noteNode(child.name, isNode: false)
+    }
+
+    /// Where a child is; nil for who is none.
+    func address(of name: ChildName) -> SocketAddress? { child(name)?.address }
 
     /// Whether it has shown this cookie from there before.
     func hasShown(_ cookie: UInt64, from source: SocketAddress, _ id: UInt32) -> Bool {
-        guard let child = children[id] else { return false }
+        guard let child = child(ChildName(id, at: source)) else { return false }
         return child.address == source && child.cookie == cookie
     }
 
-    var nodeCount: Int { nodeIDs.count }
+    var isFull: Bool { childCount >= limit }
+    func contains(_ name: ChildName) -> Bool { child(name) != nil }
+
+    /// Whether there is a child with this id at any host.
+    func hasNamesake(_ id: UInt32) -> Bool { children[id] != nil }
+
+    /// A NAK shows that its child lives, too.
+    mutating func heard(_ name: ChildName, at now: Instant) {
+        guard let child = child(name), !child.isLost else { return }
+        if children[name.transmitter]?.name == name { children[name.transmitter]?.lastHeard = now } else { namesakes[name]?.lastHeard = now }
+    }
+
+    /// Whether it says that it is not done; not so of who is lost, and of who is none.
+    func isActive(_ name: ChildName) -> Bool { child(name)?.report.isActive ?? false }
+
+    /// Nothing came of it for long, or there was no room for it.
+    func isLost(_ name: ChildName) -> Bool { child(name)?.isLost ?? true }
+
+    // MARK: Children whose address changes
+
+    /// Somebody at another address knows what only a child has been told: it is that child, and will prove its new address.
+    mutating func noteMove(showing cookie: UInt64, id: UInt32, to address: SocketAddress) {
+        let name = ChildName(id, at: address)
+        let owner = children[id].flatMap { $0.cookie == cookie ? $0 : nil } ?? namesakes.values.first { $0.name.transmitter == id && $0.cookie == cookie }
+        guard let owner, owner.name != name, !moves.contains(where: { $0 == (owner.name, name) }) else { return }
+        if moves.count >= Self.moveLimit { moves.removeFirst() }
+        moves.append((owner.name, name))
+    }
+
+    private mutating func forget(whoMovedTo name: ChildName) {
+        guard let index = moves.firstIndex(where: { $0.to == name }) else { return }
+        let former = moves.remove(at: index).from
+        if let child = take(former) { drop(child) }
+    }
+
+    // MARK: Repair nodes
+
+    var nodeCount: Int { nodes.count }
 
     /// Child repair nodes that can be asked themselves.
     func nodes(from index: UInt32, limit: Int) -> [ChildNode] {
-        nodeIDs.dropFirst(Int(index)).prefix(limit).compactMap { id in
-            address(of: id).map { ChildNode(transmitter: id, address: $0) }
+        nodes.dropFirst(Int(index)).prefix(limit).compactMap { name in
+            address(of: name).map { ChildNode(transmitter: name.transmitter, address: $0) }
         }
     }
 
-    private mutating func noteNode(_ id: UInt32, isNode: Bool) {
+    private mutating func noteNode(_ name: ChildName, isNode: Bool) {
         var low = 0
-        var high = nodeIDs.count
+        var high = nodes.count
         while low < high {
             let middle = (low + high) / 2
-            if nodeIDs[middle] < id { low = middle + 1 } else { high = middle }
+            if nodes[middle] < name { low = middle + 1 } else { high = middle }
         }
-        let isKnown = low < nodeIDs.count && nodeIDs[low] == id
-        if isNode, !isKnown { nodeIDs.insert(id, at: low) }
-        if !isNode, isKnown { nodeIDs.remove(at: low) }
+        let isKnown = low < nodes.count && nodes[low] == name
+        if isNode, !isKnown { nodes.insert(name, at: low) }
+        if !isNode, isKnown { nodes.remove(at: low) }
     }
 
-    var isFull: Bool { children.count >= limit }
-    func contains(_ id: UInt32) -> Bool { children[id] != nil }
+    // MARK: Sums
 
-    private mutating func add(_ report: Report) {
-        if report.isRepairNode { repairNodeChildren += 1 }
-        switch report {
+    private mutating func add(_ child: Child) {
+        if child.report.isRepairNode { repairNodeChildren += 1 }
+        switch child.report {
         case .leaf(let leaf): summary.add(leaf)
-        case .sum(let histogram): summary.add(histogram)
+        case .sum(let histogram):
+            summary.add(histogram)
+            guard child.isNode else { return }
+            for (index, count) in histogram.states.enumerated() { nodeStates[index].increase(by: count) }
         }
     }
 
-    private mutating func subtract(_ report: Report) {
-        if report.isRepairNode { repairNodeChildren -= 1 }
-        switch report {
+    private mutating func subtract(_ child: Child) {
+        if child.report.isRepairNode { repairNodeChildren -= 1 }
+        switch child.report {
         case .leaf(let leaf): summary.subtract(leaf)
-        case .sum(let histogram): summary.subtract(histogram)
+        case .sum(let histogram):
+            summary.subtract(histogram)
+            guard child.isNode else { return }
+            for (index, count) in histogram.states.enumerated() { nodeStates[index].decrease(by: count) }
         }
     }
 
-    /// A NAK shows that its child lives, too.
-    mutating func heard(_ id: UInt32, at now: Instant) {
-        guard let child = children[id], !child.isLost else { return }
-        children[id]?.lastHeard = now
-    }
-
-    /// Nothing came of it for long, or there was no room for it.
-    func isLost(_ id: UInt32) -> Bool { children[id]?.isLost ?? true }
+    // MARK: Silence
 
     /// Counts those who fell silent before they were done as lost.
     mutating func expire(silentFor timeout: Interval, at now: Instant) {
-        for (id, child) in children where !child.isLost && now - child.lastHeard >= timeout {
-            guard child.report.isActive || child.report.isRepairNode else { continue }
-            let lost = child.report.lost
-            subtract(child.report)
-            add(lost)
-            eachOnce = summary.eachOnce
-            children[id]?.report = lost
-            children[id]?.isLost = true
-            noteNode(id, isNode: false)
+        func isOverdue(_ child: Child) -> Bool {
+            !child.isLost && now - child.lastHeard >= timeout && (child.report.isActive || child.report.isRepairNode)
         }
+        for child in children.values where isOverdue(child) { lose(child) }
+        for child in namesakes.values where isOverdue(child) { lose(child) }
+    }
+
+    private mutating func lose(_ child: Child) {
+        var lost = child
+        subtract(child)
+        lost.report = child.report.lost
+        lost.isLost = true
+        add(lost)
+        set(lost)
+        eachOnce = summary.eachOnce(among: nodeStates)
+        noteNode(child.name, isNode: false)
     }
 
     /// Every active child's longest datagram, the shortest of them; nil without one.
     var shortestLongestDatagram: Int? {
-        children.values.lazy.filter { $0.report.isActive }.map { Int($0.longestDatagram) }.min()
+        [
+            children.values.lazy.filter { $0.report.isActive }.map { Int($0.longestDatagram) }.min(),
+            namesakes.values.lazy.filter { $0.report.isActive }.map { Int($0.longestDatagram) }.min(),
+        ].compactMap { $0 }.min()
     }
 }

@@ -12,9 +12,9 @@ struct RepairQueue: Sendable {
         var recentStart = Instant.zero
         var isQueued = false
         /// The only child that lacks what is pending; nil once a second one does.
-        var loneAsker: UInt32?
+        var loneAsker: ChildName?
         /// The only child that what is recent went to; nil when it went to everybody.
-        var repairedTo: UInt32?
+        var repairedTo: ChildName?
         /// Its bytes are not here: it waits for them outside the queue.
         var isParked = false
 
@@ -31,7 +31,7 @@ struct RepairQueue: Sendable {
         }
 
         /// Takes what `asker` lacks; answers what nobody had asked for yet.
-        mutating func request(_ packets: PacketSet, by asker: UInt32?, holdOff: Interval, at now: Instant) -> PacketSet {
+        mutating func request(_ packets: PacketSet, by asker: ChildName?, holdOff: Interval, at now: Instant) -> PacketSet {
             var wanted = packets
             age(holdOff: holdOff, at: now)
             // What went to one child alone was not repaired for another.
@@ -48,7 +48,7 @@ struct RepairQueue: Sendable {
         }
 
         /// As `request`; also whether the chunk is now to be queued.
-        mutating func queue(_ packets: PacketSet, by asker: UInt32?, holdOff: Interval, at now: Instant) -> (PacketSet, Bool) {
+        mutating func queue(_ packets: PacketSet, by asker: ChildName?, holdOff: Interval, at now: Instant) -> (PacketSet, Bool) {
             let news = request(packets, by: asker, holdOff: holdOff, at: now)
             guard !pending.isEmpty, !isQueued, !isParked else { return (news, false) }
             isQueued = true
@@ -56,7 +56,7 @@ struct RepairQueue: Sendable {
         }
 
         /// Takes up to `limit` pending packets for `recipient`, or for everybody.
-        mutating func take(limit: Int, to recipient: UInt32?, holdOff: Interval, at now: Instant, _ body: (Int) -> Void) {
+        mutating func take(limit: Int, to recipient: ChildName?, holdOff: Interval, at now: Instant, _ body: (Int) -> Void) {
             age(holdOff: holdOff, at: now)
             if recent.isEmpty, older.isEmpty {
                 repairedTo = recipient
@@ -101,7 +101,7 @@ struct RepairQueue: Sendable {
     /// - Returns: what nobody had asked for yet.
     @discardableResult
     mutating func request(
-        chunk: UInt32, packets: PacketSet, by asker: UInt32? = nil, holdOff: Interval, at now: Instant
+        chunk: UInt32, packets: PacketSet, by asker: ChildName? = nil, holdOff: Interval, at now: Instant
     ) -> PacketSet {
         // In place: an entry that was taken out would be copied, with its sets, when it changes.
         let (news, isDue) = entries[chunk, default: Entry()].queue(packets, by: asker, holdOff: holdOff, at: now)
@@ -116,7 +116,7 @@ struct RepairQueue: Sendable {
     }
 
     /// The child that alone lacks what is pending of a chunk.
-    func loneAsker(of chunk: UInt32) -> UInt32? { entries[chunk]?.loneAsker }
+    func loneAsker(of chunk: UInt32) -> ChildName? { entries[chunk]?.loneAsker }
 
     /// Takes the first chunk out of the queue until its bytes are here.
     mutating func parkFirst() {
@@ -142,7 +142,7 @@ struct RepairQueue: Sendable {
 
     /// Takes up to `limit` packets of the first chunk in the queue.
     /// - Parameter recipient: the child that they go to; nil for everybody.
-    mutating func takeFirst(limit: Int, to recipient: UInt32? = nil, holdOff: Interval, at now: Instant, _ body: (Int) -> Void) {
+    mutating func takeFirst(limit: Int, to recipient: ChildName? = nil, holdOff: Interval, at now: Instant, _ body: (Int) -> Void) {
         guard let chunk = queue.first?.chunk else { return }
         entries[chunk]?.take(limit: limit, to: recipient, holdOff: holdOff, at: now, body)
         if entries[chunk]?.isQueued == false { queue.removeFirst() }

@@ -47,24 +47,30 @@ extension SenderEngine {
 
     private mutating func handle(_ nak: NegativeAcknowledgement, from child: UInt32, at source: SocketAddress, now: Instant) {
         counters.naksReceived += 1
-        sample(nak.echo, at: now)
-        children.heard(child, at: now)
-        if withNeeds(ofChild: child, { _ = $0.accept(nak.request, from: nil, at: now) }) { return }
+        let name = ChildName(child, at: source)
+        // Who has not proven its address is helped as one of the group, and is heard of in no other way.
+        let isKnown = children.hasShown(nak.cookie, from: source, child)
+        if isKnown {
+            sample(nak.echo, at: now)
+            children.heard(name, at: now)
+        }
+        // Who says that it is under way is waited for anyway, and when it is done, what it asked for before is done as well.
+        if !children.isActive(name), isKnown || isProven(nak.cookie, of: child, at: source), asksForSent(nak.request) { lastRequest = now }
+        if isKnown, withNeeds(ofChild: name, { _ = $0.accept(nak.request, from: nil, at: now) }) { return }
         // Only one whose address is known, and who is still there, can be answered alone.
-        let isAnswerable = configuration.multicastRepairAskers > 1 && children.address(of: child) == source
-        let confirmed = accept(nak.request, from: isAnswerable ? child : nil, at: now)
+        let isAnswerable = configuration.multicastRepairAskers > 1 && isKnown
+        let confirmed = accept(nak.request, from: isAnswerable ? name : nil, at: now)
         // A lone child has nobody to be kept from asking.
         if !confirmed.isEmpty, children.childCount > 1 { enqueue(.ncf(confirmed), to: .group) }
     }
 
     /// Queues what has been sent before and is asked for; tells what will come. Packets are told of once: of what a
     /// hundred children lose alike, the second and the hundredth NAK is no news to anybody.
-    private mutating func accept(_ request: RepairRequest, from child: UInt32?, at now: Instant) -> RepairRequest {
+    private mutating func accept(_ request: RepairRequest, from child: ChildName?, at now: Instant) -> RepairRequest {
         var confirmed = RepairRequest()
         for entry in request.packets {
             var wanted = clipToSent(entry)
             guard !wanted.packets.isEmpty else { continue }
-            lastProgress = now
             if repairs.isFull, !repairs.needs(entry.chunk) {
                 guard catchUp.request(entry.chunk..<entry.chunk + 1, holdOff: repairHoldOff, at: now) else { continue }
             } else {
@@ -90,8 +96,14 @@ extension SenderEngine {
             endRequested = true
             confirmed.needsEnd = true
         }
-        if !confirmed.isEmpty { lastProgress = now }
         return confirmed
+    }
+
+    /// Whether anything of a request has been sent: what has not been comes anyway.
+    private func asksForSent(_ request: RepairRequest) -> Bool {
+        if request.needsEnd, endSent { return true }
+        return request.packets.contains { $0.chunk <= position.chunk } || request.chunks.contains { $0.lowerBound < position.chunk }
+            || request.pages.contains { $0.lowerBound < pagesSent }
     }
 
     /// Whole chunks that can be served: sent once, and at a repair node, here. It gets the others itself, and children
@@ -118,6 +130,10 @@ extension SenderEngine {
     }
 
     mutating func enqueue(_ packet: Packet, to destination: Destination) {
+        if case .peer = destination {
+            if answers.count >= configuration.maximumControlQueue { answers.removeFirst() }
+            return answers.append((packet, destination))
+        }
         if control.count >= configuration.maximumControlQueue { control.removeFirst() }
         control.append((packet, destination))
     }

@@ -8,12 +8,13 @@ extension SenderEngine {
         case .waiting: startIfReady(at: now)
         case .streaming:
             // Everybody is gone or done: what is left would be sent to nobody.
-            if let idleSince, now - idleSince >= configuration.childTimeout * 2 { conclude(at: now) }
+            if let idleSince, now - idleSince >= configuration.childTimeout * 2, mayConclude(at: now) { conclude(at: now) }
         case .draining:
             if isEverybodyDone, mayConclude(at: now) {
                 phase = .lingering(until: now + configuration.linger)
                 advancePhase(at: now)
-            } else if now - lastProgress >= configuration.stalledTimeout {
+            } else if children.finishing == 0, now - lastProgress >= configuration.stalledTimeout {
+                // Who flushes or runs a command has nothing to show for it until it is done, however long that takes.
                 conclude(at: now)
             }
         case .lingering(let until):
@@ -34,9 +35,9 @@ extension SenderEngine {
 
     private var isEverybodyDone: Bool {
         switch configuration.until {
-        case .receivers: children.active == 0
+        case .receivers: children.saidToBeActive == 0
         // Without a repair node there is nobody who could serve the receivers afterwards.
-        case .repairNodes: children.repairNodes == 0 ? children.active == 0 : children.incompleteRepairNodes == 0
+        case .repairNodes: children.repairNodes == 0 ? children.saidToBeActive == 0 : children.incompleteRepairNodes == 0
         }
     }
 
@@ -86,14 +87,15 @@ extension SenderEngine {
     /// Ends the session for the reasons that the receivers' states give.
     private mutating func conclude(at now: Instant) {
         let summary = children.receivers
+        let isUnderWay = children.saidToBeActive > 0
         let kind: SenderOutcome.Kind
         if configuration.until == .repairNodes, children.repairNodes > 0, children.incompleteRepairNodes == 0, summary.failed == 0 {
             kind = .complete
-        } else if summary.population == 0 {
+        } else if summary.population == 0, !isUnderWay {
             kind = .nobodyCame
-        } else if summary.active == 0, summary.failed == 0, summary.count(.lost) == 0 {
+        } else if !isUnderWay, summary.failed == 0 {
             kind = .complete
-        } else if summary.count(.complete) == 0, summary.failed == summary.count(.lost) {
+        } else if !isUnderWay, summary.count(.complete) == 0, summary.failed == summary.count(.lost) {
             kind = .noProgress
         } else {
             kind = .partial

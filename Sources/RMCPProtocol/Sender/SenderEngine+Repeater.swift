@@ -175,9 +175,9 @@ extension SenderEngine {
             beginDraining(at: now)
             nextHeartbeat = now
         case .draining:
-            if children.active == 0, isRepeaterComplete { phase = .lingering(until: .distantFuture) }
+            if children.saidToBeActive == 0, isRepeaterComplete { phase = .lingering(until: .distantFuture) }
         case .lingering:
-            if children.active > 0 { beginDraining(at: now) }
+            if children.saidToBeActive > 0 { beginDraining(at: now) }
         case .leaving, .finished: break
         }
     }

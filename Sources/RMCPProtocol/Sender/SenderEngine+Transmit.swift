@@ -4,7 +4,7 @@ extension SenderEngine {
     /// The next thing to put on the wire, or nil until `pollTimeout`. Control goes first and is not paced; then repairs
     /// that are live, first transmissions, and what latecomers asked for.
     public mutating func pollTransmit(at now: Instant) -> Transmit? {
-        if let (packet, destination) = control.popFirst() { return .datagram(encode(packet, to: destination), destination) }
+        if let (packet, destination) = control.popFirst() ?? answers.popFirst() { return .datagram(encode(packet, to: destination), destination) }
         if let destination = lengthProbes.popFirst() {
             return .datagram(encode(signedAnnounce, to: destination, paddedTo: datagramLength), destination)
         }

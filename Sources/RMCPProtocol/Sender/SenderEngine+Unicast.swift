@@ -3,7 +3,7 @@ import DequeModule
 /// A child that is served at its own address: one that multicast does not reach any more though it hears unicast (a
 /// switch that lost its membership for good, a firewall), or a repair node behind a link without multicast.
 struct UnicastChild: Sendable {
-    let id: UInt32
+    let name: ChildName
     var address: SocketAddress
     /// First transmissions go to it, too, and not only what it asks for.
     var wantsStream: Bool
@@ -15,9 +15,9 @@ struct UnicastChild: Sendable {
     /// Its own, without gaps from where the common one was: it measures loss by it.
     var nextSequence: UInt32
 
-    init(id: UInt32, address: SocketAddress, wantsStream: Bool, sequence: UInt32, configuration: Configuration, at now: Instant) {
+    init(name: ChildName, address: SocketAddress, wantsStream: Bool, sequence: UInt32, configuration: Configuration, at now: Instant) {
         nextSequence = sequence
-        self.id = id
+        self.name = name
         self.address = address
         self.wantsStream = wantsStream
         repairs = RepairQueue(configuration: configuration)
@@ -33,10 +33,10 @@ struct UnicastChild: Sendable {
 /// can be made to receive a stream that they did not ask for.
 extension SenderEngine {
     /// Takes note of how a child must be reached.
-    mutating func noteDelivery(_ report: StatusReport, from id: UInt32, at source: SocketAddress, now: Instant) {
-        let index = unicastChildren.firstIndex { $0.id == id }
+    mutating func noteDelivery(_ report: StatusReport, of name: ChildName, at source: SocketAddress, now: Instant) {
+        let index = unicastChildren.firstIndex { $0.name == name }
         let isUnderWay = report.histogram.active > 0 || report.histogram.tree.repairNodes > 0
-        guard report.isDeaf || report.wantsStream, isUnderWay, report.cookie == cookie(for: source) else {
+        guard report.isDeaf || report.wantsStream, isUnderWay else {
             if let index { unicastChildren.remove(at: index) }
             return
         }
@@ -46,14 +46,14 @@ extension SenderEngine {
         } else if unicastChildren.count < configuration.maximumUnicastChildren {
             unicastChildren.append(
                 UnicastChild(
-                    id: id, address: source, wantsStream: report.wantsStream, sequence: nextUnicastSequence, configuration: configuration, at: now))
+                    name: name, address: source, wantsStream: report.wantsStream, sequence: nextUnicastSequence, configuration: configuration, at: now))
             if !report.wantsStream { events.append(.unicastFallback(children: unicastChildren.count { !$0.wantsStream })) }
         }
     }
 
-    /// Runs `body` with a unicast child's needs in place of the group's; false when `id` is no such child.
-    mutating func withNeeds(ofChild id: UInt32, _ body: (inout SenderEngine) -> Void) -> Bool {
-        guard let index = unicastChildren.firstIndex(where: { $0.id == id }) else { return false }
+    /// Runs `body` with a unicast child's needs in place of the group's; false when it is no such child.
+    mutating func withNeeds(ofChild name: ChildName, _ body: (inout SenderEngine) -> Void) -> Bool {
+        guard let index = unicastChildren.firstIndex(where: { $0.name == name }) else { return false }
         exchangeNeeds(with: index)
         body(&self)
         exchangeNeeds(with: index)

@@ -33,11 +33,11 @@ public struct SenderOutcome: Sendable, Hashable {
     public enum Kind: Sendable, Hashable {
         /// Every receiver that joined is complete.
         case complete
-        /// Some receivers failed or were lost.
+        /// Some receivers failed, were lost, or came no further.
         case partial
         /// Nobody joined in time.
         case nobodyCame
-        /// Those who joined stopped making progress before any was complete.
+        /// All who joined were lost before any was complete.
         case noProgress
         /// The host stopped the session.
         case stopped
@@ -116,6 +116,10 @@ public struct SenderEngine: Sendable {
     /// When the latest heartbeat that somebody has answered was sent.
     var newestEcho: Instant
     var lastProgress: Instant
+    /// When what children say last changed in any way.
+    var lastMovement = Instant.zero
+    /// When somebody last asked for what was sent who is not known to be under way.
+    var lastRequest = Instant(nanoseconds: -1_000_000_000_000)
     /// When nobody has been active any more since; nil while somebody is.
     var idleSince: Instant?
 
@@ -140,6 +144,8 @@ public struct SenderEngine: Sendable {
     var lengthProbes: Deque<Destination> = []
 
     var control: Deque<(Packet, Destination)> = []
+    /// What single peers are told. Apart, so that no flood of questions pushes out what the group must hear.
+    var answers: Deque<(Packet, Destination)> = []
     /// Of final STATUSes, at a repair node; as many as control datagrams.
     var acknowledgements: Deque<HeldAcknowledgement> = []
     var events: Deque<SenderEvent> = []
@@ -232,7 +238,7 @@ public struct SenderEngine: Sendable {
     public mutating func pollEvent() -> SenderEvent? { events.popFirst() }
 
     /// Whether there is nothing to poll before `pollTimeout`. Mutating, though it changes nothing, as that is.
-    mutating func isDrained() -> Bool { events.isEmpty && control.isEmpty && lengthProbes.isEmpty }
+    mutating func isDrained() -> Bool { events.isEmpty && control.isEmpty && answers.isEmpty && lengthProbes.isEmpty }
 
     // MARK: What the host tells
 
@@ -287,12 +293,12 @@ public struct SenderEngine: Sendable {
         if isFinished { return nil }
         var next = min(nextHeartbeat, nextTick)
         switch phase {
-        case .leaving(_, _, let at): return control.isEmpty ? at : now
+        case .leaving(_, _, let at): return control.isEmpty && answers.isEmpty ? at : now
         case .lingering(let until): next = min(next, until)
         default: break
         }
         next = min(next, nextAnnounce)
-        if !control.isEmpty { return now }
+        if !control.isEmpty || !answers.isEmpty { return now }
         if let held = acknowledgements.first { next = min(next, held.due) }
         for child in unicastChildren { next = min(next, child.nextHeartbeat) }
         // A repair node may be asked before it has heard that the session has begun.
@@ -338,12 +344,12 @@ public struct SenderEngine: Sendable {
         lastTick = now
         nextTick = now + max(interval, isFindingRate ? configuration.startupStatusInterval : configuration.minimumHeartbeatInterval)
         children.expire(silentFor: max(configuration.childTimeout, interval * 4), at: now)
-        unicastChildren.removeAll { children.isLost($0.id) }
+        unicastChildren.removeAll { children.isLost($0.name) }
         repairs.prune(holdOff: repairHoldOff, at: now)
         // What was needed when room was wanted may not be needed any more, and the host may wait for its buffer.
         makeRoom()
         updateRate(at: now)
-        let isAwaited = children.active > 0 || (configuration.until == .repairNodes && children.incompleteRepairNodes > 0)
+        let isAwaited = children.saidToBeActive > 0 || (configuration.until == .repairNodes && children.incompleteRepairNodes > 0)
         if isAwaited || children.population == 0 { idleSince = nil } else if idleSince == nil { idleSince = now }
     }
 
@@ -377,6 +383,8 @@ public struct SenderCounters: Sendable, Hashable {
     public var statusesReceived: UInt64 = 0
     public var malformed: UInt64 = 0
     public var foreign: UInt64 = 0
+    /// What came from who has not proven its address, and does not count.
+    public var unproven: UInt64 = 0
     /// Times that the datagram's length was lowered for a hole in the path MTU.
     public var datagramLengthReductions: UInt64 = 0
     public init() {}

@@ -19,23 +19,27 @@ struct Attachment: Sendable {
         /// Of the DETACHes that told it, the latest: an ACKNOWLEDGEMENT of anything else is none of them.
         var sequences: [UInt32] = []
         /// What its books add to the sum of all, by state: what it counts less what this child owed when it left.
-        var contribution: [UInt32]
+        var contribution: [Int64]
     }
 
     var attempt: Attempt?
     /// Oldest first, at most `formerLimit`; those beyond it never let go.
     private(set) var formers: [Former] = []
-    private var forgotten: [UInt32]?
+    private var forgotten: [Int64]?
     private static let formerLimit = 16
     /// So many DETACHes may be under way at one time.
     private static let sequenceLimit = 8
 
     /// What is counted at former parents, by state; nil for nothing.
-    var debt: [UInt32]? {
+    var debt: [Int64]? {
         formers.reduce(forgotten) { sum, former in Self.sum(sum, former.contribution) }
     }
 
-    private static func sum(_ sum: [UInt32]?, _ other: [UInt32]) -> [UInt32] { sum.map { zip($0, other).map { $0 &+ $1 } } ?? other }
+    private static func sum(_ sum: [Int64]?, _ other: [Int64]) -> [Int64] {
+        guard var sum else { return other }
+        for index in sum.indices { sum[index].increase(by: other[index]) }
+        return sum
+    }
 
     mutating func leave(_ former: Former) {
         if formers.count >= Self.formerLimit {

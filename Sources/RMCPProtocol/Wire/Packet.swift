@@ -1,11 +1,17 @@
 /// A NAK: what a child lacks, told to its parent by unicast.
 public struct NegativeAcknowledgement: Hashable, Sendable {
     public var echo: TimestampEcho
+    /// As in a STATUS.
+    public var cookie: UInt64
     public var request: RepairRequest
-    public init(echo: TimestampEcho, request: RepairRequest) {
+    public init(echo: TimestampEcho, cookie: UInt64 = 0, request: RepairRequest) {
         self.echo = echo
+        self.cookie = cookie
         self.request = request
     }
+
+    /// Bytes before the entries, the packet's header not included.
+    static let prefixLength = 20
 }
 
 /// How a child and everything below it fares, told to its parent by unicast.
@@ -17,7 +23,7 @@ public struct StatusReport: Hashable, Sendable {
     public var isDeaf: Bool
     /// Everything is wanted by unicast, first transmissions too.
     public var wantsStream: Bool
-    /// What the parent answered an ATTACH with; 0 for none.
+    /// What the parent answered an ATTACH with. Who shows none, or another address's, is not counted.
     public var cookie: UInt64
     public var histogram: StatusHistogram
     public init(
@@ -116,7 +122,7 @@ public enum Packet: Hashable, Sendable {
         case .nak:
             return .nak(
                 NegativeAcknowledgement(
-                    echo: try TimestampEcho(reading: &reader), request: try RepairRequest(reading: &reader)))
+                    echo: try TimestampEcho(reading: &reader), cookie: try reader.readUInt64(), request: try RepairRequest(reading: &reader)))
         case .ncf: return .ncf(try RepairRequest(reading: &reader))
         case .status:
             return .status(try StatusReport(reading: &reader))
@@ -152,6 +158,7 @@ extension ByteWriter {
         case .heartbeat(let heartbeat): heartbeat.write(to: &self)
         case .nak(let nak):
             nak.echo.write(to: &self)
+            writeUInt64(nak.cookie)
             nak.request.write(to: &self)
         case .ncf(let request): request.write(to: &self)
         case .status(let report): report.write(to: &self)

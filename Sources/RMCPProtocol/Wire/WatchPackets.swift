@@ -86,9 +86,9 @@ public struct WatchReport: Hashable, Sendable {
 
     public static let maximumNodes = 16
     private static let unknownCount = UInt32.max
-    /// Four lists with every bucket in them, two empty ones, and the tree's two counts.
+    /// Four lists with every bucket in them, two empty ones, the tree's two counts and the chunks.
     private static let maximumHistogramLength =
-        6 + 5 * (StatusHistogram.stateCount + StatusHistogram.progressCount + LossBucket.count + PressureBucket.count) + 8
+        6 + 5 * (StatusHistogram.stateCount + StatusHistogram.progressCount + LossBucket.count + PressureBucket.count) + 16
     /// Of the datagram: with all buckets, the deepest path and as many nodes as fit.
     public static let maximumLength =
         PacketHeader.length + 95 + maximumNodes * ChildNode.length + 1 + 4 * TreePlace.maximumDepth + maximumHistogramLength

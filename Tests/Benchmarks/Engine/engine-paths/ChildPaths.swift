@@ -8,7 +8,7 @@ let childPaths: [EnginePath] = [
     EnginePath("accept-status-sum", per: "STATUS") {
         statuses(children: 100) { child, round in
             var histogram = sum(of: 100)
-            histogram.progress[round] += UInt32(child)
+            histogram.progress[round] += UInt64(child)
             return histogram
         }
     },

@@ -74,8 +74,11 @@ enum Fixture {
         LeafStatus(state: state, progress: progress, network: LeafStatus.Network(loss: 2, pressure: 1, arrival: 90))
     }
 
+    /// Every address's, since the digest that stands in is a message's length: 27 bytes of secret and address.
+    static let cookie: UInt64 = 27
+
     static func status(_ histogram: StatusHistogram) -> Packet {
-        .status(StatusReport(echo: .none, longestDatagram: 1_400, histogram: histogram))
+        .status(StatusReport(echo: .none, longestDatagram: 1_400, cookie: cookie, histogram: histogram))
     }
 
     static func fromSender(_ packet: Packet) -> [UInt8] { packet.datagram(sessionTag: session.tag, transmitter: senderID, isUnicast: false) }

@@ -110,6 +110,9 @@ public struct Configuration: Sendable {
     /// When no receiver has come any further for this long, those that are left are given up; to ask is not to come further. Who
     /// says that it is finishing is waited for, and who falls silent is lost after `childTimeout` already.
     public var stalledTimeout = Interval.seconds(600)
+    /// A parent that is said to leave has left when nothing of the session contradicts that for so long: five heartbeats at their
+    /// rarest. HEARTBEATs are not signed, and anybody can say it.
+    public var leavingSilence = Interval.seconds(1)
     /// LEAVING is said this often, `leavingInterval` apart: one lost datagram must not cost a receiver its timeout.
     public var leavingRepeats = 4
     public var leavingInterval = Interval.milliseconds(15)

@@ -107,12 +107,33 @@ import Testing
         add(3, to: &table, hops: 1)
         table.avoid(2, until: .milliseconds(400))
         #expect(best(table, at: 399) == 3 && best(table, at: 400) == 2)
-        for phase in [SessionPhase.leaving, .aborted] {
-            table.update(2) { $0.phase = phase }
-            #expect(best(table, at: 500) == 3)
-        }
+        table.noteLeaving(2, true, at: .zero)
+        table.update(2) { $0.lastHeard = .milliseconds(900) }
         table.update(1) { $0.lastHeard = .milliseconds(1) }
-        #expect(best(table, at: 1_000) == 1 && best(table, at: 1_001) == nil)
+        #expect(best(table, at: 999) == 2 && best(table, at: 1_000) == 1 && best(table, at: 1_001) == nil)
+    }
+
+    /// Anybody can say that a parent leaves: who goes on sending has not left, unless it was on its way together with the word.
+    @Test func whoGoesOnSendingHasNotLeft() {
+        var table = table()
+        add(1, to: &table)
+        func hear(isStream: Bool, at milliseconds: Int64) { _ = table.noteHeard(1, isStream: isStream, at: .milliseconds(milliseconds)) }
+        func hasLeft(at milliseconds: Int64) -> Bool { table.hasLeft(1, at: .milliseconds(milliseconds)) }
+        table.noteLeaving(1, true, at: .milliseconds(100))
+        hear(isStream: true, at: 101)
+        // Its last answers to single children.
+        hear(isStream: false, at: 300)
+        table.noteLeaving(1, true, at: .milliseconds(400))
+        #expect(!hasLeft(at: 1_099) && hasLeft(at: 1_100) && table.leavesAt(1) == .milliseconds(1_100))
+        // Then it is too late to come back.
+        hear(isStream: true, at: 1_100)
+        #expect(hasLeft(at: 1_100))
+        for contradicts in [true, false] {
+            add(2, to: &table)
+            table.noteLeaving(2, true, at: .milliseconds(100))
+            if contradicts { _ = table.noteHeard(2, isStream: true, at: .milliseconds(150)) } else { table.noteLeaving(2, false, at: .milliseconds(150)) }
+            #expect(!table.hasLeft(2, at: .milliseconds(5_000)) && table.leavesAt(2) == nil)
+        }
     }
 
     /// An ANNOUNCE tells of a parent, but not where it is.

@@ -241,6 +241,8 @@ import Testing
         node.hearPage(0)
         node.hearChunk(0)
         node.beat(.leaving, front: 1, pages: 1)
+        #expect(node.engine.upstream != nil)
+        node.run(.milliseconds(1_001))
         #expect(node.engine.upstream == nil)
         node.beat(front: 1, pages: 1)
         node.hearChunk(1)

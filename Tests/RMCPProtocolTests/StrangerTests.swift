@@ -166,7 +166,7 @@ import Testing
             group.tell(.nak(NegativeAcknowledgement(echo: .none, cookie: cookie, request: request)), as: 1, from: asker)
         }
         #expect(group.outcome?.kind == (isProven ? .partial : .complete))
-        let limit: Interval = isProven ? .seconds(610) : .seconds(10)
+        let limit: Interval = isProven ? .seconds(610) : .seconds(60)
         #expect(group.now - Instant.zero < limit, "\(group.now - Instant.zero)")
     }
 
@@ -206,5 +206,34 @@ import Testing
         }
         // Four chunks in 2,000 seconds.
         #expect(group.outcome == nil && group.now - Instant.zero > .seconds(1_900))
+    }
+
+    // MARK: At the receiver
+
+    /// Anybody can say that the sender leaves. It does not, and receivers stay.
+    @Test(arguments: [SessionPhase.leaving, .aborted]) func whoIsSaidToLeaveAndDoesNotIsNotGivenUp(phase: SessionPhase) {
+        var session = SessionHarness(signer: NoSigner(), receivers: 2) { $0.fixedRate = 1_000_000 }
+        var isOver = false
+        for step in 0..<40_000 where !isOver {
+            session.advance()
+            if step % 5 == 0 {
+                var heartbeat = session.sender.heartbeat(at: session.now)
+                heartbeat.phase = phase
+                for number in session.receivers.indices { session.receivers[number].take(session.forged(.heartbeat(heartbeat)), at: session.now) }
+            }
+            isOver = session.outcome != nil && session.receivers.allSatisfy { $0.outcome != nil }
+        }
+        #expect(isOver && session.outcome?.kind == .complete && session.isWhole)
+    }
+
+    /// Who is not done when its sender stops ends about a second later.
+    @Test func silenceMakesItTrue() {
+        var session = SessionHarness(signer: NoSigner(), receivers: 1) { $0.fixedRate = 1_000_000 }
+        #expect(session.run { $0.receivers[0].engine.chunksDone > 4 })
+        session.sender.stop(at: session.now)
+        let stopped = session.now
+        #expect(session.run { $0.receivers[0].outcome != nil })
+        #expect(session.receivers[0].outcome == .failedSender)
+        #expect(session.now - stopped >= .seconds(1) && session.now - stopped < .seconds(2), "\(session.now - stopped)")
     }
 }

@@ -165,7 +165,9 @@ import Testing
             + "02 00000007 0102 0002 A0 81"
         try expect(.ncf(request), kindByte: "07", body: body)
         try expect(
-            .nak(NegativeAcknowledgement(echo: TimestampEcho(timestamp: 0x0102_0304_0506_0708, delay: 0x0A0B_0C0D), cookie: 0xC1C2_C3C4_C5C6_C7C8, request: request)),
+            .nak(
+                NegativeAcknowledgement(
+                    echo: TimestampEcho(timestamp: 0x0102_0304_0506_0708, delay: 0x0A0B_0C0D), cookie: 0xC1C2_C3C4_C5C6_C7C8, request: request)),
             isUnicast: true, kindByte: "86", body: "0102030405060708 0A0B0C0D C1C2C3C4C5C6C7C8" + body)
         #expect(RepairRequest.wireLength(of: PacketSet(0..<0x8000)) == 10)
         #expect(RepairRequest.wireLength(of: scattered) == 11)

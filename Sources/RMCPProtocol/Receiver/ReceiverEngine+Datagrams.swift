@@ -347,15 +347,12 @@ extension ReceiverEngine {
     // MARK: Heartbeat
 
     private mutating func handle(_ heartbeat: Heartbeat, from transmitter: UInt32, arrivedAt: Instant, at now: Instant) {
+        // It says nothing else that is of use, and is believed when silence follows.
+        if heartbeat.phase == .leaving || heartbeat.phase == .aborted { return }
         if transmitter == parentTransmitter { follow(heartbeat, arrivedAt: arrivedAt, at: now) }
         if transmitter == streamTransmitter {
             streamRate = Double(heartbeat.rate)
             queueing.record(timestamp: heartbeat.timestamp, at: arrivedAt)
-        }
-        let isLeaving = heartbeat.phase == .leaving || heartbeat.phase == .aborted
-        if isLeaving {
-            if transmitter == parentTransmitter { parentLeft(at: now) }
-            return
         }
         knownPages = max(knownPages, heartbeat.pageCount)
         senderHasEnd = senderHasEnd || heartbeat.hasEnd

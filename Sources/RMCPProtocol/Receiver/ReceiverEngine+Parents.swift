@@ -28,15 +28,24 @@ extension ReceiverEngine {
     /// Whether a datagram's transmitter is one of this session's parents; a HEARTBEAT makes it one.
     mutating func isKnown(_ header: PacketHeader, from source: SocketAddress, at now: Instant) -> Bool {
         if !attachment.formers.isEmpty { attachment.noteHeard(header.transmitter, at: now) }
-        if parents.noteHeard(header.transmitter, at: now) { return true }
+        if parents.noteHeard(header.transmitter, isStream: Self.isStream(header), at: now) { return true }
         guard header.kind == .heartbeat, header.transmitter != transmitter, header.transmitter != downstreamTransmitter, !wantsStream
         else { return false }
         return parents.add(header.transmitter, at: source, now: now)
     }
 
+    /// Whether a datagram is of a kind that who has left does not send. Its last answers to single children may come late.
+    private static func isStream(_ header: PacketHeader) -> Bool {
+        switch header.kind {
+        case .data, .page, .end, .announce, .ncf: true
+        default: false
+        }
+    }
+
     mutating func note(_ heartbeat: Heartbeat, from transmitter: UInt32, timeToLive: UInt8?, isUnicast: Bool, at now: Instant) {
+        parents.noteLeaving(transmitter, heartbeat.phase == .leaving || heartbeat.phase == .aborted, at: now)
         parents.update(transmitter) {
-            $0.phase = heartbeat.phase
+            if $0.leavingSince == nil { $0.phase = heartbeat.phase }
             $0.place = heartbeat.place
             if !isUnicast, let timeToLive, heartbeat.place.timeToLive >= timeToLive {
                 $0.hops = Int(heartbeat.place.timeToLive - timeToLive)
@@ -128,9 +137,14 @@ extension ReceiverEngine {
 
     /// When parents have to be judged without a datagram that says so.
     var parentDeadline: Instant? {
-        if let attempt = attachment.attempt { return attempt.next }
         var next = attachment.nextDetach
         func consider(_ instant: Instant) { next = min(next ?? .distantFuture, instant) }
+        // What was told of its leaving already is not told again.
+        if let leavesAt = parents.leavesAt(parentTransmitter), leavesAt > lastParentCheck { consider(leavesAt) }
+        if let attempt = attachment.attempt {
+            next = min(attempt.next, parents.leavesAt(parentTransmitter).flatMap { $0 > lastParentCheck ? $0 : nil } ?? .distantFuture)
+            return next
+        }
         if let move = attachment.moveAt { consider(move) }
         guard parents.candidates.count > 1, let lastHeard = parents.lastHeard(parentTransmitter) else { return next }
         let silentAt = lastHeard + configuration.parentTimeout
@@ -140,6 +154,7 @@ extension ReceiverEngine {
 
     mutating func checkParents(at now: Instant) {
         lastParentCheck = now
+        if parents.hasLeft(parentTransmitter, at: now) { parentLeft(at: now) }
         retryAttach(at: now)
         repeatDetach(at: now)
         judgeParents(at: now)
@@ -297,6 +312,9 @@ extension StatusHistogram {
 
 extension ReceiverEngine {
     // MARK: Left alone
+
+    /// Whether a parent has left, or was never there.
+    func hasLost(_ transmitter: UInt32, at now: Instant) -> Bool { !parents.contains(transmitter) || parents.hasLeft(transmitter, at: now) }
 
     /// Another parent may still be there; without one this receiver has what it has.
     mutating func parentLeft(at now: Instant) {

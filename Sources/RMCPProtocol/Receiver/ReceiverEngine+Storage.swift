@@ -42,7 +42,7 @@ extension ReceiverEngine {
             if isRepairNode {
                 phase = .serving
                 nextStatus = now
-                if parent?.isLeaving ?? true { close(after: .complete, at: now) }
+                if hasLost(parentTransmitter, at: now) { close(after: .complete, at: now) }
             } else {
                 finish(as: .complete, at: now)
             }

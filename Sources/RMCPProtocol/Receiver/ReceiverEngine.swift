@@ -313,7 +313,7 @@ public struct ReceiverEngine: Sendable {
         phase = .final(state, attempts: 0)
         nakAt = nil
         nextStatus = now
-        if parent?.isLeaving ?? true { close(after: state, at: now) }
+        if hasLost(parentTransmitter, at: now) { close(after: state, at: now) }
     }
 
     /// Says the final state once more and goes: nobody is left to acknowledge it.

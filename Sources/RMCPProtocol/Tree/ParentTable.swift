@@ -10,6 +10,9 @@ struct ParentCandidate: Sendable {
     /// Routers between it and here, as far as its time to live tells.
     var hops = 0
     var phase = SessionPhase.waiting
+    /// Since when it is said to leave, or to have left; nil when it is not, or has shown that it is there. HEARTBEATs are not signed:
+    /// only the silence that follows makes it true.
+    var leavingSince: Instant?
     var firstHeard: Instant
     /// It refused, did not answer, or was of no use: not asked before this.
     var avoidedUntil = Instant.zero
@@ -26,7 +29,6 @@ struct ParentCandidate: Sendable {
     }
 
     var isRoot: Bool { place?.depth == 0 }
-    var isLeaving: Bool { phase == .leaving || phase == .aborted }
 }
 
 /// The parents that a child may choose from, and the order in which it would: the nearest, and of those equally near a
@@ -35,10 +37,14 @@ struct ParentTable: Sendable {
     private(set) var candidates: [ParentCandidate] = []
     private let limit: Int
     private let timeout: Interval
+    private let leavingSilence: Interval
+    private let reorderDelay: Interval
 
     init(configuration: Configuration) {
         limit = configuration.maximumParents
         timeout = configuration.parentTimeout
+        leavingSilence = configuration.leavingSilence
+        reorderDelay = configuration.reorderDelay
     }
 
     subscript(transmitter: UInt32) -> ParentCandidate? { index(of: transmitter).map { candidates[$0] } }
@@ -58,10 +64,33 @@ struct ParentTable: Sendable {
     }
 
     /// Something came from it; false when it is not known.
-    mutating func noteHeard(_ transmitter: UInt32, at now: Instant) -> Bool {
+    /// - Parameter isStream: it is of a kind that who has left does not send, and no HEARTBEAT.
+    mutating func noteHeard(_ transmitter: UInt32, isStream: Bool, at now: Instant) -> Bool {
         guard let index = index(of: transmitter) else { return false }
         candidates[index].lastHeard = now
+        if isStream, candidates[index].leavingSince != nil { contradictLeaving(at: index, now: now) }
         return true
+    }
+
+    /// A HEARTBEAT says that it leaves, or that it does not.
+    mutating func noteLeaving(_ transmitter: UInt32, _ isLeaving: Bool, at now: Instant) {
+        guard let index = index(of: transmitter) else { return }
+        if !isLeaving { contradictLeaving(at: index, now: now) } else if candidates[index].leavingSince == nil { candidates[index].leavingSince = now }
+    }
+
+    /// What was on its way together with the word that it leaves contradicts nothing.
+    private mutating func contradictLeaving(at index: Int, now: Instant) {
+        guard let since = candidates[index].leavingSince, now - since > reorderDelay, !hasLeft(candidates[index], at: now) else { return }
+        candidates[index].leavingSince = nil
+    }
+
+    /// Whether it is believed that it leaves: it was said, and nothing that came since contradicts it.
+    func hasLeft(_ candidate: ParentCandidate, at now: Instant) -> Bool { candidate.leavingSince.map { now - $0 >= leavingSilence } ?? false }
+    func hasLeft(_ transmitter: UInt32, at now: Instant) -> Bool { index(of: transmitter).map { hasLeft(candidates[$0], at: now) } ?? false }
+
+    /// When it will be believed of a parent that it has left; nil while that is not said.
+    func leavesAt(_ transmitter: UInt32) -> Instant? {
+        index(of: transmitter).flatMap { candidates[$0].leavingSince }.map { $0 + leavingSilence }
     }
 
     /// False when there is no room. Forged parents cannot push out real ones: the longest silent goes first.
@@ -84,12 +113,11 @@ struct ParentTable: Sendable {
     mutating func avoid(_ transmitter: UInt32, until instant: Instant) { update(transmitter) { $0.avoidedUntil = instant } }
 
     func isAlive(at index: Int, now: Instant) -> Bool {
-        let phase = candidates[index].phase
-        return phase != .leaving && phase != .aborted && now - candidates[index].lastHeard < timeout
+        !hasLeft(candidates[index], at: now) && now - candidates[index].lastHeard < timeout
     }
 
     func isAlive(_ candidate: ParentCandidate, at now: Instant) -> Bool {
-        !candidate.isLeaving && now - candidate.lastHeard < timeout
+        !hasLeft(candidate, at: now) && now - candidate.lastHeard < timeout
     }
 
     /// The best of those that may be asked.

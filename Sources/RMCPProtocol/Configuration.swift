@@ -142,6 +142,11 @@ public struct Configuration: Sendable {
     /// An ATTACH is repeated after this long, and then after twice as long each time.
     public var attachTimeout = Interval.milliseconds(200)
     public var attachAttempts = 3
+    /// The same for the ATTACH by which a child makes itself known to its sender: this long, or two GRTTs, doubling up to
+    /// `attachTimeout`. It takes the place of a first STATUS that was repeated every 10 ms; of 100,000 whose answers are lost few ask
+    /// at one time.
+    public var firstAttachTimeout = Interval.milliseconds(20)
+    public var firstAttachAttempts = 10
     /// A parent that was left is told after this long, or two statuses of the new one: each child's new parent has told its
     /// own of it by then.
     public var detachDelay = Interval.milliseconds(500)

@@ -40,6 +40,41 @@ import Testing
         #expect(world.violations.contains { $0.contains("nobody sent") })
     }
 
+    /// The sender is told that a receiver is complete that is not, by somebody who knows what only the receiver was told.
+    @Test func successThatIsSaidEarlyIsNoticed() {
+        let world = World(seed: 4)
+        Setting.plain(world, receivers: 1, megabytes: 1) { $0.fixedRate = 4_000_000 }
+        world.after(.milliseconds(900)) { world in
+            let engine = world.senders[0].node.engine
+            // The receiver falls silent, and its last words are not its own.
+            world.setLinks(ofReceiver: 0, up: false)
+            guard let identity = world.receivers[0].identities[engine.session], let cookie = world.givenCookies[world.address(ofReceiver: 0)] else { return }
+            let report = StatusReport(
+                echo: .none, longestDatagram: 1_400, cookie: cookie, histogram: StatusHistogram(LeafStatus(state: .complete, progress: 10, network: nil)))
+            world.inject(
+                Packet.status(report).datagram(sessionTag: engine.session.tag, transmitter: identity), toSender: 0, from: world.address(ofReceiver: 0))
+        }
+        world.run(limit: .seconds(60))
+        #expect(world.outcome(ofSender: 0)?.kind == .complete)
+        #expect(world.violations.contains { $0.contains("says complete, and receiver 0") }, "\(world.violations)")
+    }
+
+    @Test func aReceiverThatSpeaksTooSoonIsNoticed() {
+        let world = World(seed: 4)
+        // Its disk takes a while to flush, and its host does not wait for that.
+        world.addReceiver(
+            configuration: Setting.configuration, downlink: Setting.gigabit, host: ReceiverHostModel(disk: DiskModel(rate: 1e6)))
+        world.addSender(content: Setting.content(world, megabytes: 1), configuration: Setting.configuration, egress: Setting.gigabit)
+        for step in 0..<400 {
+            world.after(.milliseconds(10 * Int64(step))) { world in
+                guard let session = world.receivers[0].first, session.engine.state == .finishing else { return }
+                session.engine.handle(.committed, at: world.now)
+            }
+        }
+        world.run(limit: .seconds(20))
+        #expect(world.violations.contains { $0.contains("before its bundle is durable") })
+    }
+
     @Test func manyCopiesAreNoticed() {
         let world = world(loss: 0.3)
         world.run(limit: .seconds(20))

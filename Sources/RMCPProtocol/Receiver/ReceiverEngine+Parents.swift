@@ -191,7 +191,10 @@ extension ReceiverEngine {
 
     private mutating func retryAttach(at now: Instant) {
         guard var attempt = attachment.attempt, now >= attempt.next else { return }
-        guard let candidate = parents[attempt.transmitter], attempt.count < configuration.attachAttempts else {
+        // The sender counts nobody before, and may be done soon: it is asked more often than one that may be better.
+        let isSender = attempt.transmitter == parentTransmitter && parent?.place?.depth ?? 0 == 0
+        let attempts = isSender ? configuration.firstAttachAttempts : configuration.attachAttempts
+        guard let candidate = parents[attempt.transmitter], attempt.count < attempts else {
             attachment.attempt = nil
             parents.avoid(attempt.transmitter, until: now + configuration.parentAvoidance * 0.3)
             judgeParents(at: now)
@@ -203,7 +206,11 @@ extension ReceiverEngine {
             return
         }
         attempt.count += 1
-        attempt.next = now + configuration.attachTimeout * Double(1 << (attempt.count - 1))
+        let factor = Double(1 << (attempt.count - 1))
+        attempt.next =
+            isSender
+            ? now + max(min(max(configuration.firstAttachTimeout, groupRoundTrip * 2) * factor, configuration.attachTimeout), silenceInterval(at: now))
+            : now + configuration.attachTimeout * factor
         attachment.attempt = attempt
         send(.attach(AttachRequest(nonce: attempt.nonce, wantsStream: wantsStream)), to: candidate.address)
     }

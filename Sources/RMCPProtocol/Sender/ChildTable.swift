@@ -167,6 +167,8 @@ struct ChildTable: Sendable {
     var isFull: Bool { childCount >= limit }
     func contains(_ name: ChildName) -> Bool { child(name) != nil }
 
+    func isRepairNode(_ name: ChildName) -> Bool { child(name)?.isNode ?? false }
+
     /// Whether there is a child with this id at any host.
     func hasNamesake(_ id: UInt32) -> Bool { children[id] != nil }
 

@@ -57,8 +57,9 @@ extension SenderEngine {
         // Who says that it is under way is waited for anyway, and when it is done, what it asked for before is done as well.
         if !children.isActive(name), isKnown || isProven(nak.cookie, of: child, at: source), asksForSent(nak.request) { lastRequest = now }
         if isKnown, withNeeds(ofChild: name, { _ = $0.accept(nak.request, from: nil, at: now) }) { return }
-        // Only one whose address is known, and who is still there, can be answered alone.
-        let isAnswerable = configuration.multicastRepairAskers > 1 && isKnown
+        // A region's children lose alone what the stream's do not, and a child repair node speaks for its region. What one leaf of
+        // the sender lacks many do: an NCF at once keeps them from asking.
+        let isAnswerable = configuration.multicastRepairAskers > 1 && isKnown && (repeater != nil || children.isRepairNode(name))
         let confirmed = accept(nak.request, from: isAnswerable ? name : nil, at: now)
         // A lone child has nobody to be kept from asking.
         if !confirmed.isEmpty, children.childCount > 1 { enqueue(.ncf(confirmed), to: .group) }

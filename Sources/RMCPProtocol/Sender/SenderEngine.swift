@@ -202,6 +202,10 @@ public struct SenderEngine: Sendable {
     /// What a repair node tells its own parent: everybody below it, those that are counted elsewhere too among them.
     public var sum: StatusHistogram { children.summary }
     public var childCount: Int { children.childCount }
+    /// Whether the end is that of all receivers, and not of the repair nodes alone.
+    public var waitsForReceivers: Bool { configuration.until == .receivers }
+    /// Whether somebody with this ephemeral id, who has proven to be at this host, is on the books.
+    public func counts(_ id: UInt32, at address: SocketAddress) -> Bool { children.contains(ChildName(id, at: address)) }
     /// Bits per second.
     public var rate: Double { rateController.rate }
     public var groupRoundTrip: Interval { roundTrip.estimate }

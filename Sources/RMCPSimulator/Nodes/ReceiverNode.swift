@@ -11,6 +11,8 @@ public struct ReceiverHostModel: Sendable {
     public var trusts: Trust
     /// False makes the hook after a bundle fail.
     public var hookSucceeds = true
+    /// How long it takes, or the flush before it.
+    var hookDuration = Interval.zero
     /// The process ends after a bundle, as `rmcp recv --once` does.
     public var exitsWhenDone = false
     /// A datagram is read in the event that brings it, unless an earlier one is still being handled: half the events,
@@ -126,6 +128,8 @@ final class ReceiverNode {
 
     // What the checkers read.
     var completed: [SessionID: Instant] = [:]
+    /// The ids that it had in its sessions.
+    var identities: [SessionID: UInt32] = [:]
     var failed: [SessionID: ReceiverState] = [:]
     var refusals: [SessionRefusal] = []
     var keptChunks = 0

@@ -41,6 +41,14 @@ extension Scenario {
         } check: {
             failed($0, receiver: 4, as: .failedHook)
         },
+        Scenario("long-hook", "the command after the bundle takes 20 minutes at one receiver: the sender waits for it", limit: .seconds(1_500)) { world in
+            Setting.plain(world, receivers: 3)
+            var host = ReceiverHostModel()
+            host.hookDuration = .seconds(1_200)
+            world.addReceiver(configuration: Setting.configuration, downlink: Setting.gigabit, host: host)
+        } check: { world in
+            Expect.allComplete(world) + Expect.that(world.now - World.start > .seconds(1_200), "over after \((world.now - World.start).inSeconds) s")
+        },
         Scenario("socket-overflow", "a receiver with a small socket buffer does not read for 300 ms") { world in
             Setting.plain(world, receivers: 3) { $0.fixedRate = 200_000_000 }
             world.addReceiver(

@@ -109,7 +109,7 @@ extension Scenario {
             writer.writeUInt16(UInt16.random(in: 0...1, using: &random))
             writer.pad(to: 1_400)
         case .nak, .ncf:
-            if kind == .nak { for _ in 0..<12 { writer.writeUInt8(0) } }
+            if kind == .nak { for _ in 0..<20 { writer.writeUInt8(0) } }
             // All packets of a chunk.
             writer.writeUInt8(1)
             writer.writeUInt32(chunk)

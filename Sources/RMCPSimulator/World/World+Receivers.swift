@@ -121,6 +121,7 @@ extension World {
             at: clock)
         let session = ReceiverNode.Session(engine: engine, announce: announce)
         node.begin(session)
+        node.identities[announce.session] = identity
         noteFirstSession(of: node)
         log("receiver \(node.index): joins \(announce.name)")
         if announce.contentLength ?? 0 > node.disk.model.capacity { session.engine.handle(.failed(.failedDiskFull), at: clock) }
@@ -153,6 +154,9 @@ extension World {
         handleEvents(of: session, at: node, clock: clock)
         // Its end took it off the books.
         guard !session.isOver else { return .distantFuture }
+        if !session.isCommitted, session.inPlace({ $0.state == .complete }) {
+            violations.append("receiver \(node.index) says complete before its bundle is durable")
+        }
         while let (bytes, parent) = session.engine.pollTransmit(at: clock) { send(bytes, to: parent, from: node) }
         return session.engine.pollTimeout() ?? .distantFuture
     }
@@ -235,7 +239,12 @@ extension World {
             node.disk.commit(session.diskName, chunkCount: chunkCount)
             session.isCommitted = true
             checkCommitted(session, at: node)
+            if node.host.hookDuration > .zero {
+                queue.schedule(.storage(node.index, session, .hooked), at: now + node.host.hookDuration)
+                break
+            }
             session.engine.handle(node.host.hookSucceeds ? .committed : .failed(.failedHook), at: clock)
+        case .hooked: session.engine.handle(node.host.hookSucceeds ? .committed : .failed(.failedHook), at: clock)
         }
         drive(node)
     }

@@ -326,6 +326,9 @@ extension World {
     // MARK: Unicast between any two
 
     func deliverDown(_ payload: Payload, to address: SocketAddress, from source: SocketAddress, at time: Instant) {
+        if case .control(let datagram) = payload, case .attached(let answer)? = datagram.packet?.body, answer.verdict == .accepted {
+            givenCookies[address] = answer.cookie
+        }
         if let receiver = Self.receiverIndex(of: address), receiver < receivers.count {
             // What was its address before is nobody's now.
             guard receivers[receiver].port == address.port else { return }

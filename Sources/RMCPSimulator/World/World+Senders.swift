@@ -41,9 +41,28 @@ extension World {
     private func handleSenderEvents(_ index: Int) {
         while let event = senders[index].node.engine.pollEvent() {
             log("sender \(index): \(event)")
+            if case .finished(let outcome) = event, outcome.kind == .complete { checkSuccess(ofSender: index) }
             var scheduled: [(SenderNode.Work, Instant)] = []
             senders[index].node.handle(event, at: now) { scheduled.append(($0, $1)) }
             for (work, time) in scheduled { queue.schedule(.senderWork(index, work), at: time) }
+        }
+    }
+
+    /// Safety: who says that all receivers are complete has on its books, or on those of a repair node, none that is not.
+    private func checkSuccess(ofSender index: Int) {
+        let engine = senders[index].node.engine
+        guard engine.waitsForReceivers else { return }
+        for node in receivers where node.isRunning && node.completed[engine.session] == nil {
+            guard let identity = node.identities[engine.session] else { continue }
+            let address = address(ofReceiver: node.index)
+            let isCounted =
+                engine.counts(identity, at: address)
+                || repairNodes.contains { site in
+                    site.node.isRunning
+                        && site.node.sessions.contains { $0.engine.session == engine.session && $0.engine.downstream.counts(identity, at: address) }
+                }
+            guard isCounted, node.session(engine.session.tag)?.isCommitted != true else { continue }
+            violations.append("sender \(index) says complete, and receiver \(node.index), which had joined, is not")
         }
     }
 

@@ -38,6 +38,8 @@ public final class World {
         case checked(chunk: UInt32)
         case zeroed(Range<UInt32>)
         case committed(chunkCount: UInt32)
+        /// The command after the bundle has ended.
+        case hooked
     }
 
     public let seed: UInt64
@@ -80,6 +82,8 @@ public final class World {
     public internal(set) var throughput: [ThroughputSample] = []
     /// What must never happen, and did.
     public internal(set) var violations: [String] = []
+    /// What parents have answered an ATTACH with, by who asked: strangers hear what is sent to their own addresses.
+    var givenCookies: [SocketAddress: UInt64] = [:]
     /// Called with a line for each event of interest, when somebody watches.
     public var trace: ((String) -> Void)?
     private var spins = 0

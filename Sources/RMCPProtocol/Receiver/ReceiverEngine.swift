@@ -165,7 +165,8 @@ public struct ReceiverEngine: Sendable {
     var lastStatus: Instant
     var reportedPressure: UInt8 = 0
 
-    var nextSequence: UInt32 = 0
+    /// From a random one on: who has not heard a STATUS or DETACH cannot acknowledge it.
+    var nextSequence: UInt32
 
     let verifier: any MessageVerifier
     let digest: any MessageDigest
@@ -241,6 +242,7 @@ public struct ReceiverEngine: Sendable {
         catchUpHold.extend(until: now + configuration.parentSettlingTime)
         // The first status is what the sender counts joins by: soon, but not all at once.
         nextStatus = now + random.interval(upTo: configuration.minimumStatusInterval * 0.5)
+        nextSequence = UInt32.random(in: 0...(.max), using: &random)
         self.random = random
         if expectsRepairNodes { settleFirst(at: now) }
         // Multicast does not cross the link: nothing comes before the parent knows the address.

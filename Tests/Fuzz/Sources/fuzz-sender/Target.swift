@@ -52,7 +52,10 @@ private func step(_ host: inout Host, _ input: inout Input) {
     case .status:
         let state = ReceiverState.allCases[Int(input.byte()) % ReceiverState.allCases.count]
         let echo = TimestampEcho(timestamp: host.timestamp(0, at: 0), delay: 0)
-        host.take(status(state, child: UInt32(argument % 16), echo, longest: UInt16(input.byte()) * 2, bucket: input.byte()), from: argument % 8)
+        let (longest, bucket) = (UInt16(input.byte()) * 2, input.byte())
+        // Of those who have asked for a cookie, most show it.
+        let cookie = bucket % 8 == 7 ? 0 : host.cookie(1, at: argument % 8)
+        host.take(status(state, child: UInt32(argument % 16), echo, cookie: cookie, longest: longest, bucket: bucket), from: argument % 8)
     case .deaf:
         let (child, choice) = (UInt32(argument % 16), input.byte())
         let address = choice % 8
@@ -96,7 +99,7 @@ private func request(child: UInt8, _ host: Host, _ input: inout Input) -> [UInt8
         request.chunks += stride(from: chunk, to: 16, by: 2).map { $0..<$0 + 1 }
     }
     let echo = TimestampEcho(timestamp: host.timestamp(0, at: 0), delay: UInt32(kinds))
-    let nak = Packet.nak(NegativeAcknowledgement(echo: echo, request: request))
+    let nak = Packet.nak(NegativeAcknowledgement(echo: echo, cookie: kinds & 32 != 0 ? 0 : host.cookie(1, at: child % 8), request: request))
     return write(nak, isUnicast: true, tag: session.tag, transmitter: UInt32(child % 16))
 }
 

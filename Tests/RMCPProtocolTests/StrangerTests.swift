@@ -120,7 +120,7 @@ import Testing
         var group = Group(seed: seed)
         group.step()
         let reported = Set(group.leaves.map(\.id))
-        for _ in 0..<600 where group.outcome == nil {
+        for _ in 0..<300 where group.outcome == nil {
             for _ in 0..<group.random.int(0...4) { group.attack() }
             #expect(expectHonest(group, reported))
             group.step()

@@ -16,7 +16,7 @@ import Testing
 
     private let announce = Announce(
         session: SessionID(high: 1, low: 2), kind: .file, chunkLength: UInt32(chunkLength), payloadLength: 1_376, creationTime: 0,
-        contentLength: nil, allocatedLength: 0, mode: 0o644, modificationTime: 0, name: "feeder", key: .none)
+        contentLength: nil, allocatedLength: 0, mode: 0o644, modificationTime: nil, name: "feeder", key: .none)
 
     private func engine() -> SenderEngine {
         SenderEngine(

@@ -10,9 +10,9 @@ protocol BundleSource: AnyObject, Sendable {
     var contentLength: UInt64? { get }
     /// Bytes that are not holes.
     var allocatedLength: UInt64 { get }
-    var mode: UInt16 { get }
-    /// Nanoseconds since 1970; 0 for none.
-    var modificationTime: UInt64 { get }
+    /// Nil where the source has none.
+    var mode: UInt16? { get }
+    var modificationTime: FileTime? { get }
 
     /// Fills `buffer` with the content at `offset`, all of it.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(HostError)
@@ -26,8 +26,8 @@ final class FileSource: BundleSource {
     let kind = BundleKind.file
     let contentLength: UInt64?
     let allocatedLength: UInt64
-    let mode: UInt16
-    let modificationTime: UInt64
+    let mode: UInt16?
+    let modificationTime: FileTime?
     private let length: UInt64
     private let isDevice: Bool
     private let descriptor: OwnedDescriptor
@@ -64,15 +64,16 @@ final class FileSource: BundleSource {
             length = UInt64(status.st_size)
             allocatedLength = min(length, UInt64(status.st_blocks) * 512)
             mode = UInt16(status.st_mode & 0o777)
-            modificationTime = UInt64(max(0, status.st_mtim.tv_sec)) * 1_000_000_000 + UInt64(status.st_mtim.tv_nsec)
+            modificationTime = FileTime(seconds: Int64(status.st_mtim.tv_sec), nanoseconds: UInt32(clamping: status.st_mtim.tv_nsec))
         case S_IFBLK:
             let size = rmcp_block_device_size(raw)
             guard size >= 0 else { throw .system("measure", path) }
             isDevice = true
             length = UInt64(size)
             allocatedLength = length
-            mode = 0o644
-            modificationTime = 0
+            // What is on a disk is for who may read the disk.
+            mode = 0o600
+            modificationTime = nil
         case S_IFDIR:
             throw HostError(
                 "\(path) is a directory, and this version sends single files; use: tar -c \(path) | rmcp send --name NAME.tar -",
@@ -114,8 +115,8 @@ final class StreamSource: BundleSource {
     let kind = BundleKind.stream
     let contentLength: UInt64? = nil
     let allocatedLength: UInt64 = 0
-    let mode: UInt16 = 0o644
-    let modificationTime: UInt64 = 0
+    let mode: UInt16? = nil
+    let modificationTime: FileTime? = nil
     private let input: Int32
     private let spool: OwnedDescriptor
 

@@ -20,6 +20,8 @@ public final class SendSession {
     private var streamingSince: Instant?
     private var nextProgress: Instant
     private var interrupted = false
+    /// A second signal has come.
+    private var isInHurry = false
     private var failure: HostError?
     private var warned: Set<String> = []
     private var outcome: SenderOutcome?
@@ -31,8 +33,6 @@ public final class SendSession {
                 "\(request.group.host) is not a multicast address; use one of 224.0.0.0/4 (239.255.0.0/16 is for local use) or ff00::/8",
                 kind: .usage)
         }
-        // Before threads are started: they inherit the blocked signals.
-        signals = try SignalListener()
         wakeUp = try WakeUp()
         group = request.group
         switch request.source {
@@ -51,6 +51,9 @@ public final class SendSession {
         // After everything that the user may have got wrong: asking for a signer may make a key.
         let signer = try makeSigner()
         announce.key = signer.publicKey
+        // From here on signals are blocked: after whatever may wait for a file system, so that they end such a wait, and before
+        // threads are started, which inherit it.
+        signals = try SignalListener()
         feeder = try ChunkFeeder(
             source: source, announce: announce, level: request.compressionLevel, configuration: configuration,
             wakeUp: wakeUp)
@@ -103,7 +106,8 @@ public final class SendSession {
     /// - Throws: when the source or the network fails; receivers have been told by then.
     public func run(observer: (SendUpdate) -> Void) throws(HostError) -> SenderOutcome {
         observer(.ready(interface: interface.name, group: group, announce: announce))
-        defer { feeder.shutDown() }
+        for text in source.warnings { observer(.warning(text)) }
+        defer { shutDown() }
         while outcome == nil {
             let now = Poller.now()
             receive(at: now)
@@ -126,6 +130,21 @@ public final class SendSession {
         return outcome ?? SenderOutcome(kind: .stopped, receivers: engine.receivers)
     }
 
+    /// Waits for the workers, but not for a disk that does not answer, and not beyond another signal: the process ends with
+    /// threads in it that still wait.
+    private func shutDown() {
+        feeder.stop()
+        var poller = Poller([wakeUp.descriptor.raw, signals.descriptor.raw])
+        let deadline = Poller.now() + (isInHurry ? .zero : HostLimits.shutdownPatience)
+        while !feeder.isIdle() {
+            poller.wait(until: deadline)
+            if poller.isReadable(0) { wakeUp.clear() }
+            if poller.isReadable(1), signals.take() { return }
+            if Poller.now() >= deadline { return }
+        }
+        feeder.shutDown()
+    }
+
     private func guarded(_ body: () throws(HostError) -> Void) {
         guard failure == nil else { return }
         do throws(HostError) { try body() } catch {
@@ -135,6 +154,7 @@ public final class SendSession {
     }
 
     private func interrupt(at now: Instant) {
+        isInHurry = interrupted
         if interrupted { outcome = SenderOutcome(kind: .stopped, receivers: engine.receivers) }
         interrupted = true
         engine.stop(at: now)

@@ -16,6 +16,7 @@ struct RMCP: ParsableCommand {
         subcommands: [SendCommand.self, RecvCommand.self, RepairCommand.self, WatchCommand.self, KeygenCommand.self])
 
     static func main() {
+        ProcessStart.prepare()
         do {
             var command = try parseAsRoot()
             if var runnable = command as? any CodedCommand {
@@ -53,7 +54,15 @@ enum ExitStatus: Int32 {
     case refused = 5
     case interrupted = 130
 
+    /// Says what there is to be said, within two seconds, and ends the process.
     static func exit(_ status: ExitStatus) -> Never {
+        // Nobody listens for signals any more: from here on one ends the process at once.
+        for number in [SIGINT, SIGTERM] { _ = signal(number) { _ in _exit(130) } }
+        var stops = sigset_t()
+        _ = unsafe sigemptyset(&stops)
+        for number in [SIGINT, SIGTERM] { _ = unsafe sigaddset(&stops, number) }
+        _ = unsafe pthread_sigmask(SIG_UNBLOCK, &stops, nil)
+        Console.finish()
         Glibc.exit(status.rawValue)
     }
 }

@@ -36,6 +36,9 @@ final class SendReporter {
         }
     }
 
+    /// The last metrics are written when this returns, if their disk lets them.
+    func finish() { metrics?.finish() }
+
     private func say(_ text: String) { if !style.isQuiet { live.print(text) } }
 
     // MARK: Words

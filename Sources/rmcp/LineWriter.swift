@@ -87,11 +87,11 @@ enum DescriptorWriter {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count >= 0 {
+            if count > 0 {
                 rest = rest.dropFirst(count)
                 continue
             }
-            switch errno {
+            switch count == 0 ? EIO : errno {
             case EINTR: continue
             case EAGAIN:
                 var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)

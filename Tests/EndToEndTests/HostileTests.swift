@@ -165,6 +165,7 @@ import Testing
         intruder.process.terminate()
         // 2.2 s at its rate; held up it takes half a minute.
         let seconds = try #require(sent.text.split(separator: "\n").last { $0.contains("\"finished\"") })
+        #expect(Running.last("unanswerable", in: String(seconds)) > 10, "\(seconds)")
         #expect(Running.last("seconds", in: String(seconds)) < 12, "\(seconds)")
     }
 

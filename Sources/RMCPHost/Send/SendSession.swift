@@ -233,6 +233,7 @@ public final class SendSession {
             phase: engine.sessionPhase, elapsed: now - created, streaming: streamingSince.map { now - $0 },
             contentSent: sent, contentLength: announce.contentLength, encodedLength: engine.encodedLength,
             rate: engine.rate, receivers: engine.receivers, medianLoss: LossBucket.fraction(of: loss),
-            groupRoundTrip: engine.groupRoundTrip, counters: engine.counters)
+            groupRoundTrip: engine.groupRoundTrip, counters: engine.counters,
+            unsent: outlet.droppedToPeers, unanswerable: slab.impossible)
     }
 }

@@ -112,6 +112,7 @@ let package = Package(
         ),
         .testTarget(name: "CommandTests", dependencies: ["rmcp"], swiftSettings: strictTests),
         .testTarget(name: "ArchitectureTests", swiftSettings: strictTests),
-        .testTarget(name: "EndToEndTests", dependencies: ["rmcp", "RMCPProtocol"], swiftSettings: strictTests),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["rmcp", "RMCPProtocol"], exclude: ["Shims"], swiftSettings: strictTests),
     ]
 )

@@ -24,6 +24,10 @@ enum HostLimits {
     static let outdatedPatience = Interval.seconds(5)
     /// Warnings that are not said twice.
     static let rememberedWarnings = 256
+    /// How long the end waits for threads that may be in a disk that does not answer.
+    static let shutdownPatience = Interval.seconds(1)
+    /// Peers that could not be sent to and are left alone for a while.
+    static let unreachablePeers = 256
     /// Bytes of chunk buffers of one receiver, whatever the number of its sessions.
     static let receiveBufferBytes = 128 << 20
     /// Bytes of chunk buffers of one sender, the encoding threads' own among them, whatever the chunk length.

@@ -1,23 +1,55 @@
 import Glibc
+import RMCPHost
+import RMCPProtocol
 
 /// What people read goes to standard error, always: standard output is for data (a bundle, JSON lines, a key).
+///
+/// Nothing that is said holds up who says it: threads write, and what nobody reads is left out in the end. Results that a
+/// command is run for (`result`) are written, or the command fails.
 enum Console {
     static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 
     static func error(_ text: String) { line("rmcp: \(text)") }
+    static func line(_ text: String) { write(text + "\n", .line) }
 
-    static func line(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
-    static func standardOutput(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
+    /// Standard error. Returns at once, whatever becomes of the text.
+    static func write(_ text: String, _ weight: LineWriter.Weight) { standardError.write(text, weight) }
 
-    /// In one write where the descriptor takes it, so that lines of several processes do not mix.
-    static func write(_ text: String, to descriptor: Int32) {
-        var rest = Array(text.utf8)[...]
-        while !rest.isEmpty {
-            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR || errno == EAGAIN { continue }
-            guard count > 0 else { return }
-            rest = rest.dropFirst(count)
-        }
+    /// Lines of events for programs: standard output. Returns at once.
+    static func event(_ line: String, isProgress: Bool) { standardOutput.write(line + "\n", isProgress ? .progress : .line) }
+
+    /// A result that is asked for, on standard output: written when this returns.
+    static func result(_ line: String) throws(HostError) {
+        try ProcessStart.requireOpen(STDOUT_FILENO, "standard output", for: "the result goes there: \(line)")
+        guard let code = DescriptorWriter.write(Array((line + "\n").utf8), to: STDOUT_FILENO) else { return }
+        throw HostError("cannot write to standard output: \(reason(code)); what belongs there: \(line)")
+    }
+
+    private static let standardError = LineWriter(STDERR_FILENO, name: "rmcp-stderr") { "rmcp: \($0) lines were left out, since nobody read them\n" }
+
+    private static let standardOutput = LineWriter(
+        STDOUT_FILENO, name: "rmcp-stdout", note: { JSONLine(event: "dropped", ["lines": .integer(Int64($0))]).text + "\n" },
+        onError: { code in
+            // Whoever has read enough and gone knows it.
+            if code != EPIPE { error("cannot write to standard output: \(reason(code)); what is said there is lost") }
+        })
+
+    private static func reason(_ code: Int32) -> String { unsafe String(cString: strerror(code)).lowercased() }
+
+    private static func now() -> Instant {
+        var time = timespec()
+        _ = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    }
+
+    /// How long the end waits for readers that have stopped.
+    private static let patience = Interval.seconds(2)
+
+    /// Waits until what was said is written, for a while at most.
+    static func finish() {
+        let deadline = now() + patience
+        standardOutput.finish(within: patience)
+        standardError.finish(within: max(.zero, deadline - now()))
     }
 
     /// Columns of the terminal, 80 when it does not say.
@@ -37,18 +69,18 @@ struct LiveScreen {
 
     /// In one write, so that no half of a picture is ever seen. What does not fit is cut at the bottom, and said so.
     mutating func show(_ lines: [String]) {
-        var text = isOpen ? "" : "\u{1B}[?1049h\u{1B}[?25l\u{1B}[?7l"
+        if !isOpen { Console.write("\u{1B}[?1049h\u{1B}[?25l\u{1B}[?7l", .line) }
         isOpen = true
         let rows = Console.size.rows
         var shown = lines
         if lines.count > rows { shown = lines.prefix(max(0, rows - 1)) + ["… \(lines.count - rows + 1) more lines"] }
-        text += "\u{1B}[H" + shown.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n") + "\u{1B}[J"
-        Console.write(text, to: STDERR_FILENO)
+        let text = "\u{1B}[H" + shown.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n") + "\u{1B}[J"
+        Console.write(text, .live)
     }
 
     mutating func close() {
         guard isOpen else { return }
-        Console.write("\u{1B}[?7h\u{1B}[?25h\u{1B}[?1049l", to: STDERR_FILENO)
+        Console.write("\u{1B}[?7h\u{1B}[?25h\u{1B}[?1049l", .line)
         isOpen = false
     }
 }
@@ -64,13 +96,13 @@ struct LiveLine {
         guard isActive else { return }
         // One column is left free: writing into the last one wraps on some terminals.
         let cut = String(text.prefix(max(1, Console.width - 1)))
-        Console.write("\r\(cut)\u{1B}[K", to: STDERR_FILENO)
+        Console.write("\r\(cut)\u{1B}[K", .live)
         isShown = true
     }
 
     mutating func clear() {
         guard isShown else { return }
-        Console.write("\r\u{1B}[K", to: STDERR_FILENO)
+        Console.write("\r\u{1B}[K", .line)
         isShown = false
     }
 

@@ -24,18 +24,23 @@ struct JSONLine: Encodable {
     }
 
     private var fields: [String: Value]
+    /// One of many that say the same, newer: may be left out.
+    private let isProgress: Bool
 
     init(event: String, _ fields: [String: Value]) {
         self.fields = fields
         self.fields["event"] = .string(event)
+        isProgress = event == "progress" || event == "node"
     }
 
     func encode(to encoder: any Encoder) throws { try fields.encode(to: encoder) }
 
-    func write() {
+    /// Without a line break.
+    var text: String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        guard let data = try? encoder.encode(self) else { return }
-        Console.standardOutput(String(decoding: data, as: UTF8.self))
+        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
+
+    func write() { Console.event(text, isProgress: isProgress) }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import RMCPContent
 import RMCPHost
 
@@ -11,10 +12,12 @@ struct KeygenCommand: CodedCommand {
     var output: String?
 
     mutating func execute() throws -> ExitStatus {
+        // A key without its public line is of no use to anybody, so nothing is made.
+        try ProcessStart.requireOpen(STDOUT_FILENO, "standard output", for: "the public line goes there")
         let path = output ?? KeyFiles.defaultKey
         let key = try KeyFiles.generate(at: path)
         Console.line("private key written to \(path)")
-        Console.standardOutput(PublicKeyText.line(for: key.publicKey))
+        try Console.result(PublicKeyText.line(for: key.publicKey))
         return .done
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import RMCPContent
 import RMCPHost
 import RMCPProtocol
@@ -54,6 +55,7 @@ struct RecvCommand: CodedCommand {
         if target == .standardOutput, shared.output.isJSON {
             throw HostError("--output - and --json both want standard output; choose one", kind: .usage)
         }
+        if target == .standardOutput { try ProcessStart.requireOpen(STDOUT_FILENO, "standard output", for: "--output - writes the bundle there") }
         let daemon = try ReceiveDaemon(
             ReceiveRequest(
                 group: shared.group, interfaceName: shared.interfaceName,
@@ -64,6 +66,7 @@ struct RecvCommand: CodedCommand {
             Console.error("no key is trusted, so everything will be refused; use --trust KEY, or --allow-unsigned")
         }
         let reporter = RecvReporter(style: shared.output, metricsPath: shared.metricsPath)
+        defer { reporter.finish() }
         switch try daemon.run(observer: { reporter.handle($0) }) {
         case .complete: return .done
         case .failed: return .partial

@@ -61,6 +61,9 @@ final class RecvReporter {
         metrics?.write([], completed: completed, failed: failed)
     }
 
+    /// The last metrics are written when this returns, if their disk lets them.
+    func finish() { metrics?.finish() }
+
     private func say(_ text: String) { if !style.isQuiet { live.print(text) } }
 
     private func line(_ snapshot: ReceiveSnapshot) -> String {

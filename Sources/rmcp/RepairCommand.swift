@@ -52,6 +52,7 @@ struct RepairCommand: CodedCommand {
         }
         let daemon = try RepairDaemon(try request(settings, shared, trust))
         let reporter = RepairReporter(style: shared.output, metricsPath: shared.metricsPath)
+        defer { reporter.finish() }
         try daemon.run { reporter.handle($0) }
         return .interrupted
     }

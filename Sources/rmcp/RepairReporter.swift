@@ -15,7 +15,11 @@ final class RepairReporter {
     }
 
     func handle(_ update: RepairUpdate) {
-        if case .progress(let snapshots) = update { metrics?.write(snapshots) }
+        switch update {
+        case .listening: metrics?.write([RepairSnapshot]())
+        case .progress(let snapshots): metrics?.write(snapshots)
+        default: break
+        }
         if style.isJSON { return writeJSON(update) }
         switch update {
         case .listening(let interface, let group, let upstream, let region, let regionInterface):
@@ -45,6 +49,9 @@ final class RepairReporter {
         if case .rollback(let newest) = reason { return "a newer version, of \(Units.date(milliseconds: newest)), is here already" }
         return RecvReporter.explain(reason)
     }
+
+    /// The last metrics are written when this returns, if their disk lets them.
+    func finish() { metrics?.finish() }
 
     private func say(_ text: String) { if !style.isQuiet { live.print(text) } }
 

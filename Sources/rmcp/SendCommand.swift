@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import RMCPContent
 import RMCPHost
 import RMCPProtocol
@@ -61,6 +62,7 @@ struct SendCommand: CodedCommand {
                 name: settings.string("name", name), compressionLevel: try compressionLevel(settings), configuration: configuration)
         ) { () throws(HostError) in try signer(settings, isJSON: shared.output.isJSON) }
         let reporter = SendReporter(style: shared.output, metricsPath: shared.metricsPath)
+        defer { reporter.finish() }
         let outcome = try session.run { reporter.handle($0) }
         switch outcome.kind {
         case .complete: return .done
@@ -74,7 +76,9 @@ struct SendCommand: CodedCommand {
         guard let path = paths.first, paths.count == 1 else {
             throw HostError("this version sends one file at a time; for several use: tar -c PATH... | rmcp send --name NAME.tar -", kind: .usage)
         }
-        return path == "-" ? .standardInput : .path(path)
+        guard path == "-" else { return .path(path) }
+        try ProcessStart.requireOpen(STDIN_FILENO, "standard input", for: "'-' sends what comes from there")
+        return .standardInput
     }
 
     /// Nil for auto.
@@ -91,7 +95,8 @@ struct SendCommand: CodedCommand {
         if isNew {
             Console.line("made a signing key, \(KeyFiles.defaultKey); receivers trust it with --trust and this line:")
             let line = PublicKeyText.line(for: signingKey.publicKey)
-            if isJSON { Console.line(line) } else { Console.standardOutput(line) }
+            // The key is made and will be used: its line must be seen.
+            if isJSON || (try? Console.result(line)) == nil { Console.line(line) }
         }
         return Ed25519Signer(signingKey)
     }

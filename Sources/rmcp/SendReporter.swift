@@ -36,6 +36,9 @@ final class SendReporter {
         }
     }
 
+    /// The last metrics are written when this returns, if their disk lets them.
+    func finish() { metrics?.finish() }
+
     private func say(_ text: String) { if !style.isQuiet { live.print(text) } }
 
     // MARK: Words
@@ -109,7 +112,7 @@ final class SendReporter {
             Console.error("\(histogram.count(state)) \(histogram.count(state) == 1 ? "receiver" : "receivers") failed: \(state.reason)")
         }
         if histogram.active > 0 { Console.error("\(histogram.active) receivers were not complete") }
-        if style.isVerbose { Console.line(Self.counters(snapshot.counters)) }
+        if style.isVerbose { Console.line("\(Self.counters(snapshot.counters)), unanswerable \(snapshot.unanswerable), not sent to peers \(snapshot.unsent)") }
     }
 
     private static func counters(_ counters: SenderCounters) -> String {
@@ -154,6 +157,7 @@ final class SendReporter {
             "wire_bytes": .unsigned(snapshot.counters.bytesSent), "repair_bytes": .unsigned(snapshot.counters.repairBytes),
             "catch_up_bytes": .unsigned(snapshot.counters.catchUpBytes), "rate": .number(snapshot.rate),
             "median_loss": .number(snapshot.medianLoss), "naks": .unsigned(snapshot.counters.naksReceived),
+            "unanswerable": .unsigned(snapshot.unanswerable), "unsent": .unsigned(snapshot.unsent),
             "receivers": .object(states), "repair_nodes": .unsigned(UInt64(snapshot.receivers.tree.repairNodes)),
             "complete_repair_nodes": .unsigned(UInt64(snapshot.receivers.tree.completeRepairNodes)),
         ]

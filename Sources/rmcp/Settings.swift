@@ -92,20 +92,3 @@ struct Settings {
         return value
     }
 }
-
-/// Small text files: keys and configuration.
-enum TextFile {
-    private static let limit = 1 << 20
-
-    static func read(_ path: String) throws(HostError) -> String {
-        guard let file = unsafe fopen(path, "re") else { throw .system("read", path) }
-        defer { _ = unsafe fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: limit)
-        let count = unsafe fread(&bytes, 1, bytes.count, file)
-        guard unsafe ferror(file) == 0 else { throw .system("read", path) }
-        guard let text = String(validating: bytes.prefix(count), as: UTF8.self) else {
-            throw HostError("\(path) is not a text file")
-        }
-        return text
-    }
-}

@@ -84,7 +84,7 @@ import Testing
         let signer = Ed25519Signer(SigningKey())
         var announce = Announce(
             session: SessionID(high: 1, low: 2), kind: .file, chunkLength: 1_000, payloadLength: 400, creationTime: 0,
-            contentLength: 5, allocatedLength: 5, mode: 0o600, modificationTime: 0, name: "image", key: signer.publicKey)
+            contentLength: 5, allocatedLength: 5, mode: 0o600, modificationTime: nil, name: "image", key: signer.publicKey)
         let signature = signer.signature(for: announce.signedMessage)
         #expect(Ed25519Verifier().isValid(signature, for: announce.signedMessage, by: announce.key))
         announce.name = "imagf"

@@ -57,7 +57,7 @@ struct CacheSample {
         self.number = number
         announce = Announce(
             session: SessionID(high: number << 40 | 0xABC, low: ~number), kind: .file, chunkLength: chunkLength, payloadLength: 1_376,
-            creationTime: 7, contentLength: 100 * UInt64(chunkLength), allocatedLength: 0, mode: 0o640, modificationTime: 0,
+            creationTime: 7, contentLength: 100 * UInt64(chunkLength), allocatedLength: 0, mode: 0o640, modificationTime: nil,
             name: "image-\(number)", key: key)
     }
 

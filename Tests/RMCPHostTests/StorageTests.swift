@@ -22,7 +22,8 @@ private final class Directory {
     private func announce(_ name: String = "image", length: UInt64 = 10_000, session: UInt64 = 1) -> Announce {
         Announce(
             session: SessionID(high: session, low: 2), kind: .file, chunkLength: chunkLength, payloadLength: 1_376, creationTime: 0,
-            contentLength: length, allocatedLength: length, mode: 0o640, modificationTime: 1_000_000_000_000_000_000, name: name, key: .none)
+            contentLength: length, allocatedLength: length, mode: 0o640, modificationTime: FileTime(seconds: 1_000_000_000, nanoseconds: 0), name: name,
+            key: .none)
     }
 
     private func content(_ chunk: UInt32) -> [UInt8] {

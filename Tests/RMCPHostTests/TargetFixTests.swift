@@ -16,7 +16,7 @@ import Testing
     private func open(_ name: String, in directory: String) throws(HostError) -> PartialFile {
         let announce = Announce(
             session: SessionID(high: 1, low: 2), kind: .file, chunkLength: 4_096, payloadLength: 1_376, creationTime: 0, contentLength: 0,
-            allocatedLength: 0, mode: 0o644, modificationTime: 0, name: name, key: .none)
+            allocatedLength: 0, mode: 0o644, modificationTime: nil, name: name, key: .none)
         return try PartialFile(announce: announce, name: name, directoryPath: directory)
     }
 

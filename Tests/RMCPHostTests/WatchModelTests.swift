@@ -13,7 +13,7 @@ import Testing
     private func announce(_ id: UInt64 = 0x0102_0304_0000_0001, isSigned: Bool = true) -> Announce {
         Announce(
             session: SessionID(high: id, low: 9), kind: .file, chunkLength: 1 << 20, payloadLength: 1_376, creationTime: 1,
-            contentLength: 100 << 20, allocatedLength: 0, mode: 0o644, modificationTime: 0, name: "image",
+            contentLength: 100 << 20, allocatedLength: 0, mode: 0o644, modificationTime: nil, name: "image",
             key: isSigned ? key.publicKey : .none)
     }
 

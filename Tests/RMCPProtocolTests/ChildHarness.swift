@@ -39,7 +39,7 @@ struct ChildHarness {
     static let senderID: UInt32 = 1
     static let announce = Announce(
         session: SessionID(high: 0x0102_0304_0000_0000, low: 9), kind: .file, chunkLength: 8_000, payloadLength: 1_376, creationTime: 0,
-        contentLength: 80_000, allocatedLength: 80_000, mode: 0o644, modificationTime: 0, name: "child", key: .none)
+        contentLength: 80_000, allocatedLength: 80_000, mode: 0o644, modificationTime: nil, name: "child", key: .none)
 
     var engine: ReceiverEngine
     var now = Instant.milliseconds(1)

@@ -15,7 +15,7 @@ struct LoneReceiver {
         change(&configuration)
         announce = Announce(
             session: SessionID(high: 0x0102_0304_0000_0000, low: 9), kind: .stream, chunkLength: chunkLength, payloadLength: payloadLength,
-            creationTime: 0, contentLength: nil, allocatedLength: 0, mode: 0o644, modificationTime: 0, name: "lone", key: Self.signer.publicKey)
+            creationTime: 0, contentLength: nil, allocatedLength: 0, mode: 0o644, modificationTime: nil, name: "lone", key: Self.signer.publicKey)
         engine = ReceiverEngine(
             identity: 1_000, configuration: configuration, announce: announce, source: Self.source, transmitter: 7, isResumable: false,
             verifier: LaneVerifier(), digest: LaneDigest(), seed: 3, at: now)

@@ -12,7 +12,7 @@ struct RepairHarness {
     static let signer = LaneSigner(key: 5)
     static let announce = Announce(
         session: SessionID(high: 0x0102_0304_0000_0000, low: 9), kind: .file, chunkLength: UInt32(chunkLength), payloadLength: 1_376,
-        creationTime: 0, contentLength: UInt64(chunkCount) * UInt64(chunkLength), allocatedLength: 0, mode: 0o644, modificationTime: 0,
+        creationTime: 0, contentLength: UInt64(chunkCount) * UInt64(chunkLength), allocatedLength: 0, mode: 0o644, modificationTime: nil,
         name: "region", key: signer.publicKey)
     static let contents: [[UInt8]] = (0..<Int(chunkCount)).map { chunk in
         var random = RandomSource(seed: UInt64(chunk))

@@ -24,7 +24,7 @@ import Testing
     private func announce(_ session: SessionID, by signer: LaneSigner?, bend: Bool = false) -> [UInt8] {
         var announce = Announce(
             session: session, kind: .file, chunkLength: 1_000, payloadLength: 400, creationTime: 0, contentLength: 5,
-            allocatedLength: 5, mode: 0o600, modificationTime: 0,
+            allocatedLength: 5, mode: 0o600, modificationTime: nil,
             name: "n\(session.tag).\(session.low)", key: signer?.publicKey ?? .none)
         let signature = signer?.signature(for: announce.signedMessage) ?? .none
         if bend { announce.name = "m" }
@@ -182,7 +182,7 @@ import Testing
     private func rival(at now: Instant, heard: Instant, in directory: inout SessionDirectory) -> SessionDirectory.Verdict {
         var second = Announce(
             session: session(2), kind: .file, chunkLength: 1_000, payloadLength: 400, creationTime: 0, contentLength: 5,
-            allocatedLength: 5, mode: 0o600, modificationTime: 0, name: "n1.0", key: trusted.publicKey)
+            allocatedLength: 5, mode: 0o600, modificationTime: nil, name: "n1.0", key: trusted.publicKey)
         second.session = session(2)
         let bytes = datagram(.announce(second, trusted.signature(for: second.signedMessage)), tag: second.session.tag)
         return directory.judge(bytes.span.bytes, at: now, lastHeard: { _ in heard })

@@ -94,7 +94,7 @@ struct SessionHarness {
         let announce = Announce(
             session: SessionID(high: 0x0102_0304_0000_0000, low: 9), kind: .file, chunkLength: UInt32(Self.chunkLength),
             payloadLength: 400, creationTime: 0, contentLength: UInt64(chunks) * UInt64(Self.chunkLength), allocatedLength: 0,
-            mode: 0o644, modificationTime: 0, name: "harness", key: .none)
+            mode: 0o644, modificationTime: nil, name: "harness", key: .none)
         sender = SenderEngine(configuration: configuration, announce: announce, signer: signer, digest: LaneDigest(), seed: 7, at: now)
         for number in 0..<count {
             receivers.append(

@@ -134,6 +134,8 @@ extension RandomSource {
         }
     }
 
+    mutating func fileTime() -> FileTime { FileTime(seconds: Int64(bitPattern: next()), nanoseconds: UInt32(int(0...999_999_999))) }
+
     mutating func announce() -> Announce {
         let chunkLength = UInt32(int(1...Int(Limits.maximumChunkLength)))
         let contentLength: UInt64? = chance(0.2) ? nil : UInt64(int(0...1_000_000)) * UInt64(chunkLength)
@@ -143,7 +145,7 @@ extension RandomSource {
             session: SessionID(high: next(), low: next()), kind: BundleKind(rawValue: UInt8(int(0...2))) ?? .file,
             chunkLength: chunkLength, payloadLength: UInt16(int(400...8_948)), creationTime: next(),
             contentLength: contentLength, allocatedLength: contentLength.map { $0 / 3 } ?? next(),
-            mode: UInt16(int(0...0o777)), modificationTime: next(), name: name, key: PublicKey(bytes32()))
+            mode: chance(0.2) ? nil : UInt16(int(0...0o777)), modificationTime: chance(0.2) ? nil : fileTime(), name: name, key: PublicKey(bytes32()))
     }
 
     /// What may be said on the wire, and no more.

@@ -69,7 +69,7 @@ import Testing
     @Test func aSolicitationIsAsLongAsTheLongestAnswer() throws {
         let announce = Announce(
             session: SessionID(high: 1, low: 2), kind: .file, chunkLength: 1 << 20, payloadLength: 1_376, creationTime: 0,
-            contentLength: 10, allocatedLength: 10, mode: 0o644, modificationTime: 0, name: String(repeating: "n", count: 255), key: .none)
+            contentLength: 10, allocatedLength: 10, mode: 0o644, modificationTime: nil, name: String(repeating: "n", count: 255), key: .none)
         let answer = datagram(.announce(announce, .none))
         let solicitation = datagram(.solicitation, isUnicast: true)
         #expect(solicitation.count == answer.count)

@@ -7,7 +7,7 @@ import Testing
     private func announce(_ change: (inout Announce) -> Void) -> [UInt8] {
         var announce = Announce(
             session: SessionID(high: 1, low: 2), kind: .file, chunkLength: 1 << 20, payloadLength: 1_376, creationTime: 0,
-            contentLength: 10, allocatedLength: 10, mode: 0o644, modificationTime: 0, name: "n", key: .none)
+            contentLength: 10, allocatedLength: 10, mode: 0o644, modificationTime: nil, name: "n", key: .none)
         change(&announce)
         return datagram(.announce(announce, .none))
     }
@@ -23,6 +23,14 @@ import Testing
         _ field: WireError.StaticName, _ datagram: [UInt8], sourceLocation: SourceLocation = #_sourceLocation
     ) {
         #expect(throws: WireError.invalidField(field), sourceLocation: sourceLocation) { try parse(datagram) }
+    }
+
+    private func refuses(
+        _ field: WireError.StaticName, _ datagram: [UInt8], at offset: Int, becomes byte: UInt8, sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        var changed = datagram
+        changed[offset] = byte
+        refuses(field, changed, sourceLocation: sourceLocation)
     }
 
     private func takes(_ datagram: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) {
@@ -51,9 +59,9 @@ import Testing
         refuses("name length", announce { $0.name = "" })
         // The writer cuts a longer name; a sender that does not is refused.
         var long = announce { $0.name = longest }
-        (long[16 + 58], long[16 + 59]) = (0x01, 0x00)
+        (long[16 + 62], long[16 + 63]) = (0x01, 0x00)
         refuses("name length", long)
-        (long[16 + 58], long[16 + 59]) = (0xFF, 0xFF)
+        (long[16 + 62], long[16 + 63]) = (0xFF, 0xFF)
         refuses("name length", long)
     }
 
@@ -75,7 +83,7 @@ import Testing
         for bad in ["80", "C0AF", "EDA080", "F8888080", "C3"] {
             let bad = bytes(hex: bad)
             var sent = announce { $0.name = String(repeating: "n", count: bad.count) }
-            sent.replaceSubrange(16 + 60..<16 + 60 + bad.count, with: bad)
+            sent.replaceSubrange(16 + 64..<16 + 64 + bad.count, with: bad)
             refuses("name", sent)
         }
     }
@@ -83,9 +91,23 @@ import Testing
     @Test func modeAndKind() {
         takes(announce { $0.mode = 0o777 })
         for mode: UInt16 in [0o1000, 0o2755, 0o4755, .max] { refuses("mode", announce { $0.mode = mode }) }
+        // Without the flag there is none to be said.
+        refuses("mode", announce { $0.mode = nil }, at: 16 + 61, becomes: 1)
         var sent = announce { _ in }
         sent[16 + 16] = 3
         refuses("bundle kind", sent)
+    }
+
+    @Test func modificationTime() {
+        for seconds: Int64 in [0, -1, .min, .max, 32_503_680_000] {
+            takes(announce { $0.modificationTime = FileTime(seconds: seconds, nanoseconds: 999_999_999) })
+        }
+        let said = announce { $0.modificationTime = FileTime(seconds: 0, nanoseconds: .max) }
+        takes(said)
+        // From 0x3B9AC9FF to more than there are in a second.
+        refuses("modification time", said, at: 16 + 56, becomes: 0x3C)
+        for offset in [48, 55, 56, 59] { refuses("modification time", announce { $0.modificationTime = nil }, at: 16 + offset, becomes: 1) }
+        for flags: UInt8 in [4, 0x80, 0xFF] { refuses("flags", announce { _ in }, at: 16 + 17, becomes: flags) }
     }
 
     @Test func contentLength() {

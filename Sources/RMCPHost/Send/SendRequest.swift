@@ -52,6 +52,9 @@ public struct SendSnapshot: Sendable {
     public var medianLoss: Double
     public var groupRoundTrip: Interval
     public var counters: SenderCounters
+    /// Datagrams to peers that could not be sent, and datagrams from where nobody can be answered.
+    public var unsent: UInt64
+    public var unanswerable: UInt64
 }
 
 /// What a send tells its observer. Called on the network thread: be quick.

@@ -7,9 +7,8 @@ public final class SendSession {
     private let group: SocketAddress
     private let interface: NetworkInterface
     private let source: any BundleSource
-    private let socket: DatagramSocket
+    private let outlet: Outlet
     private let slab = DatagramSlab(buffers: 4)
-    private let transmitter: DataTransmitter
     private let feeder: ChunkFeeder
     private let wakeUp: WakeUp
     private let signals: SignalListener
@@ -20,8 +19,9 @@ public final class SendSession {
     private let created: Instant
     private var streamingSince: Instant?
     private var nextProgress: Instant
-    private var blockedUntil: Instant?
     private var interrupted = false
+    /// A second signal has come.
+    private var isInHurry = false
     private var failure: HostError?
     private var warned: Set<String> = []
     private var outcome: SenderOutcome?
@@ -33,8 +33,6 @@ public final class SendSession {
                 "\(request.group.host) is not a multicast address; use one of 224.0.0.0/4 (239.255.0.0/16 is for local use) or ff00::/8",
                 kind: .usage)
         }
-        // Before threads are started: they inherit the blocked signals.
-        signals = try SignalListener()
         wakeUp = try WakeUp()
         group = request.group
         switch request.source {
@@ -42,8 +40,8 @@ public final class SendSession {
         case .standardInput: source = try StreamSource()
         }
         interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
-        socket = try DatagramSocket.sending(to: request.group, through: interface, timeToLive: request.timeToLive, prefersGroupPort: true)
-        transmitter = DataTransmitter(socket: socket, group: request.group.scoped(to: interface.index))
+        let socket = try DatagramSocket.sending(to: request.group, through: interface, timeToLive: request.timeToLive, prefersGroupPort: true)
+        outlet = Outlet(socket: socket, group: request.group, interface: interface)
         var configuration = request.configuration
         configuration.timeToLive = UInt8(clamping: request.timeToLive)
         configuration.datagramLength = Self.datagramLength(
@@ -53,6 +51,9 @@ public final class SendSession {
         // After everything that the user may have got wrong: asking for a signer may make a key.
         let signer = try makeSigner()
         announce.key = signer.publicKey
+        // From here on signals are blocked: after whatever may wait for a file system, so that they end such a wait, and before
+        // threads are started, which inherit it.
+        signals = try SignalListener()
         feeder = try ChunkFeeder(
             source: source, announce: announce, level: request.compressionLevel, configuration: configuration,
             wakeUp: wakeUp)
@@ -105,7 +106,8 @@ public final class SendSession {
     /// - Throws: when the source or the network fails; receivers have been told by then.
     public func run(observer: (SendUpdate) -> Void) throws(HostError) -> SenderOutcome {
         observer(.ready(interface: interface.name, group: group, announce: announce))
-        defer { feeder.shutDown() }
+        for text in source.warnings { observer(.warning(text)) }
+        defer { shutDown() }
         while outcome == nil {
             let now = Poller.now()
             receive(at: now)
@@ -116,15 +118,31 @@ public final class SendSession {
             }
             if poller.isReadable(2), signals.take() { interrupt(at: now) }
             if let due = engine.pollTimeout(at: now), due <= now { engine.handleTimeout(at: now) }
-            socket.limitPacing(to: engine.rate)
-            let isBusy = transmit(observer)
+            outlet.socket.limitPacing(to: engine.rate)
+            let isBusy = transmit()
+            for text in outlet.takeWarnings() { warn(text, observer) }
             handleEvents(observer)
             report(observer, at: now)
             guard outcome == nil else { break }
-            poller.wait(until: isBusy ? now : deadline(), writable: transmitter.isBlocked && blockedUntil == nil ? 0 : nil)
+            poller.wait(until: isBusy ? now : deadline(), writable: outlet.wantsRoom ? 0 : nil)
         }
         if let failure { throw failure }
         return outcome ?? SenderOutcome(kind: .stopped, receivers: engine.receivers)
+    }
+
+    /// Waits for the workers, but not for a disk that does not answer, and not beyond another signal: the process ends with
+    /// threads in it that still wait.
+    private func shutDown() {
+        feeder.stop()
+        var poller = Poller([wakeUp.descriptor.raw, signals.descriptor.raw])
+        let deadline = Poller.now() + (isInHurry ? .zero : HostLimits.shutdownPatience)
+        while !feeder.isIdle() {
+            poller.wait(until: deadline)
+            if poller.isReadable(0) { wakeUp.clear() }
+            if poller.isReadable(1), signals.take() { return }
+            if Poller.now() >= deadline { return }
+        }
+        feeder.shutDown()
     }
 
     private func guarded(_ body: () throws(HostError) -> Void) {
@@ -136,6 +154,7 @@ public final class SendSession {
     }
 
     private func interrupt(at now: Instant) {
+        isInHurry = interrupted
         if interrupted { outcome = SenderOutcome(kind: .stopped, receivers: engine.receivers) }
         interrupted = true
         engine.stop(at: now)
@@ -144,8 +163,8 @@ public final class SendSession {
     private func deadline() -> Instant {
         let now = Poller.now()
         var deadline = nextProgress
-        if let blockedUntil { return min(deadline, blockedUntil) }
-        if transmitter.isBlocked { return deadline }
+        if let attempt = outlet.nextAttempt { deadline = min(deadline, attempt) }
+        if outlet.isBlocked { return deadline }
         if let due = engine.pollTimeout(at: now) { deadline = min(deadline, due) }
         return deadline
     }
@@ -153,7 +172,7 @@ public final class SendSession {
     private func receive(at now: Instant) {
         guard poller.isReadable(0) else { return }
         for _ in 0..<HostLimits.receiveRounds {
-            let count = unsafe slab.receive(from: socket.raw) { bytes, origin in
+            let count = unsafe slab.receive(from: outlet.socket.raw) { bytes, origin in
                 unsafe engine.handle(datagram: RawSpan(_unsafeBytes: bytes), from: origin.source, at: now)
             }
             if count == 0 { return }
@@ -161,46 +180,14 @@ public final class SendSession {
     }
 
     /// Sends what the engine has; true when there is more.
-    private func transmit(_ observer: (SendUpdate) -> Void) -> Bool {
-        if let blockedUntil {
-            guard Poller.now() >= blockedUntil else { return false }
-            self.blockedUntil = nil
-        }
-        if transmitter.isBlocked, !accept(transmitter.resume(), observer) { return false }
+    private func transmit() -> Bool {
+        guard outlet.isReady(at: Poller.now()) else { return false }
         for _ in 0..<HostLimits.sendsPerRound {
-            guard let transmit = engine.pollTransmit(at: Poller.now()) else { return false }
-            switch transmit {
-            case .datagram(let bytes, let destination):
-                // Control is small and repeats: what the socket does not take is as good as lost on the way.
-                let address = if case .peer(let peer) = destination { peer } else { group.scoped(to: interface.index) }
-                _ = accept(socket.send(bytes, to: address), observer)
-            case .data(let batch):
-                guard let buffer = feeder.buffers[batch.chunk] else { continue }
-                if !accept(transmitter.send(batch, from: buffer), observer) { return false }
-            }
+            let now = Poller.now()
+            guard let transmit = engine.pollTransmit(at: now) else { return false }
+            guard outlet.send(transmit, at: now, buffer: { feeder.buffers[$0] }) else { return false }
         }
         return true
-    }
-
-    /// True when sending may go on at once.
-    private func accept(_ result: SendResult, _ observer: (SendUpdate) -> Void) -> Bool {
-        switch result {
-        case .sent: return true
-        case .wouldBlock: return false
-        case .tooLong:
-            warn("the path's MTU became smaller than \(engine.datagramLength) bytes; packets are lost until it is restored", observer)
-            transmitter.dropPending()
-            return true
-        case .unreachable(let code):
-            warn("interface \(interface.name): \(HostError.errorText(code)); waiting for it to come back", observer)
-            blockedUntil = Poller.now() + .milliseconds(50)
-            return false
-        case .failed(let code):
-            warn("cannot send through \(interface.name): \(HostError.errorText(code)); trying on", observer)
-            transmitter.dropPending()
-            blockedUntil = Poller.now() + .milliseconds(50)
-            return false
-        }
     }
 
     private func warn(_ text: String, _ observer: (SendUpdate) -> Void) {
@@ -218,7 +205,8 @@ public final class SendSession {
                 observer(.started(receivers: receivers))
             case .fetch(let chunk):
                 if let record = engine.record(of: chunk) { feeder.fetch(chunk, record: record) }
-            case .release(let chunk): feeder.release(chunk)
+            case .release(let chunk):
+                if let buffer = feeder.surrender(chunk) { outlet.release(buffer, to: feeder.pool) }
             case .unicastFallback(let children):
                 warn(
                     "multicast does not reach \(children) \(children == 1 ? "receiver" : "receivers") any more; serving by unicast, which costs a copy each: "
@@ -245,6 +233,7 @@ public final class SendSession {
             phase: engine.sessionPhase, elapsed: now - created, streaming: streamingSince.map { now - $0 },
             contentSent: sent, contentLength: announce.contentLength, encodedLength: engine.encodedLength,
             rate: engine.rate, receivers: engine.receivers, medianLoss: LossBucket.fraction(of: loss),
-            groupRoundTrip: engine.groupRoundTrip, counters: engine.counters)
+            groupRoundTrip: engine.groupRoundTrip, counters: engine.counters,
+            unsent: outlet.droppedToPeers, unanswerable: slab.impossible)
     }
 }

@@ -6,19 +6,34 @@ import RMCPProtocol
 /// and fetches old ones again.
 ///
 /// ```
-///   source ──read, encode (worker threads, any order)──▶ reorder ──SourceEvent (in order)──▶ engine
+///   source ──survey──▶ stretches ──read, encode (worker threads, any order)──▶ reorder ──SourceEvent (in order)──▶ engine
 /// ```
+///
+/// Whatever asks a file system is a worker's, since that may take as long as it likes: looking for holes and looking at
+/// the end whether the file has changed, too.
 final class ChunkFeeder {
     enum Job: Sendable {
         /// Read and encode: `known` is set when the chunk was encoded before and must come out the same.
         case encode(chunk: UInt32, length: Int, buffer: ChunkBuffer, level: Int, known: ChunkRecord?)
         /// Encode what the reader put into the buffer.
         case encodeRead(chunk: UInt32, length: Int, buffer: ChunkBuffer, level: Int)
+        /// Find out where there are holes from this chunk on.
+        case survey(from: UInt32)
+        /// See whether the source is still what it was.
+        case check
     }
 
     enum Output: Sendable {
         case encoded(chunk: UInt32, record: ChunkRecord, buffer: ChunkBuffer, effort: EncodeEffort, isFetch: Bool)
+        case surveyed([FileSource.Stretch])
+        case checked
         case failed(HostError)
+    }
+
+    private enum Check {
+        case due
+        case underWay
+        case passed
     }
 
     private enum Ready {
@@ -30,7 +45,7 @@ final class ChunkFeeder {
     private let chunkLength: UInt64
     /// Chunks that one bundle may have.
     private let chunkLimit: UInt32
-    private let pool: BufferPool
+    let pool: BufferPool
     private let workers: WorkerPool<Job, Output>
     private var reader: StreamReader?
     /// Next chunk to start on, next to tell the engine of, and what is done in between.
@@ -39,7 +54,13 @@ final class ChunkFeeder {
     private var ready: [UInt32: Ready] = [:]
     private var inFlight = 0
     private var planned = false
+    /// Before END vouches for the whole: it must have been one and the same source all along.
+    private var check = Check.due
     private var endTold = false
+    /// What follows from `nextChunk` on, as far as it is known.
+    private var stretches: Deque<FileSource.Stretch> = []
+    private var surveyedTo: UInt32 = 0
+    private var isSurveying = false
     /// What the engine wants again and there is no buffer for yet: at most `maximumFetches`.
     private var waitingFetches: Deque<(chunk: UInt32, record: ChunkRecord)> = []
     /// Encoded bytes of the chunks that the engine counts as resident.
@@ -65,9 +86,22 @@ final class ChunkFeeder {
         }
     }
 
-    func shutDown() {
+    /// Nothing new is begun. Threads that are waited for must be waited for with an end in view: one may be in a disk that
+    /// does not answer.
+    func stop() {
         reader?.stop()
         pool.close()
+    }
+
+    /// Drops what the workers have finished; true when they have nothing left to do.
+    func isIdle() -> Bool {
+        while workers.collect() != nil {}
+        return workers.outstanding == 0
+    }
+
+    /// Stops, and waits for the workers for as long as they take.
+    func shutDown() {
+        stop()
         workers.shutDown()
     }
 
@@ -80,9 +114,13 @@ final class ChunkFeeder {
         }
         // The engine gives no credit for more, so it is asked here whether there is more.
         if !planned, nextChunk == chunkLimit { try endAtLimit() }
-        if planned, !endTold, inFlight == 0, ready.isEmpty {
-            // Before END vouches for the whole: it must have been one and the same source all along.
-            try source.checkUnchanged()
+        guard planned, !endTold, inFlight == 0, ready.isEmpty else { return }
+        switch check {
+        case .due:
+            check = .underWay
+            workers.submit(.check)
+        case .underWay: break
+        case .passed:
             endTold = true
             engine.handle(.ended, at: now)
         }
@@ -96,21 +134,41 @@ final class ChunkFeeder {
             planned = true
             return false
         }
-        let hole = file.holeLength(at: offset)
-        // A last, short chunk is read: its zeros are found anyway.
-        let wholeChunks = min(Int(hole / chunkLength), Int((total - offset) / chunkLength))
-        if wholeChunks > 0 {
-            let chunks = min(wholeChunks, TablePage.maximumRecords)
+        surveyAhead(file, total)
+        guard let stretch = stretches.first else { return false }
+        if stretch.isHole {
+            let chunks = min(Int(stretch.chunks), TablePage.maximumRecords)
             ready[nextChunk] = .hole(chunks: chunks)
-            nextChunk += UInt32(chunks)
+            pass(UInt32(chunks))
             return true
         }
         guard let buffer = pool.take() else { return false }
         let length = Int(min(chunkLength, total - offset))
         workers.submit(.encode(chunk: nextChunk, length: length, buffer: buffer, level: compression.choose(for: nextChunk), known: nil))
         inFlight += 1
-        nextChunk += 1
+        pass(1)
         return true
+    }
+
+    private func pass(_ chunks: UInt32) {
+        nextChunk += chunks
+        stretches[0].chunks -= chunks
+        if stretches[0].chunks == 0 { stretches.removeFirst() }
+    }
+
+    /// Chunks that are known about in advance, so that encoding does not wait for a survey.
+    private static let surveyedAhead: UInt32 = 64
+
+    private func surveyAhead(_ file: FileSource, _ total: UInt64) {
+        let end = UInt32(clamping: (total + chunkLength - 1) / chunkLength)
+        guard !isSurveying, surveyedTo < end, surveyedTo - nextChunk < Self.surveyedAhead else { return }
+        guard file.mayHaveHoles else {
+            stretches.append(FileSource.Stretch(chunks: end - surveyedTo, isHole: false))
+            surveyedTo = end
+            return
+        }
+        isSurveying = true
+        workers.submit(.survey(from: surveyedTo))
     }
 
     /// The bundle is as long as one can be: the source has to end here.
@@ -147,9 +205,18 @@ final class ChunkFeeder {
 
     /// Takes what the workers have finished and tells the engine, in order.
     func collect(_ engine: inout SenderEngine, at now: Instant) throws(HostError) {
+        // Before what comes next is read: somebody waits for these.
+        startFetches()
         while let output = workers.collect() {
             switch output {
             case .failed(let error): throw error
+            case .surveyed(let found):
+                isSurveying = false
+                for stretch in found {
+                    stretches.append(stretch)
+                    surveyedTo += stretch.chunks
+                }
+            case .checked: check = .passed
             case .encoded(let chunk, let record, let buffer, let effort, let isFetch):
                 if isFetch {
                     buffers[chunk] = buffer
@@ -181,7 +248,7 @@ final class ChunkFeeder {
         startFetches()
     }
 
-    /// The engine does not ask twice: what finds no buffer is tried again with the next one.
+    /// The engine does not ask twice: what finds no buffer is tried again whenever one may have come back.
     private func startFetches() {
         while let (chunk, record) = waitingFetches.first, let buffer = pool.take() {
             waitingFetches.removeFirst()
@@ -190,9 +257,9 @@ final class ChunkFeeder {
         }
     }
 
-    func release(_ chunk: UInt32) {
-        if let buffer = buffers.removeValue(forKey: chunk) { giveBack(buffer) }
-    }
+    /// The buffer of a chunk that the engine counts as resident no more: the caller gives it back to `pool` once nothing
+    /// is sent from it.
+    func surrender(_ chunk: UInt32) -> ChunkBuffer? { buffers.removeValue(forKey: chunk) }
 
     private func giveBack(_ buffer: ChunkBuffer) {
         pool.giveBack(buffer)

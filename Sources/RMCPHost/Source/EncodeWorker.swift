@@ -23,6 +23,12 @@ final class EncodeWorker {
     func run(_ job: ChunkFeeder.Job) -> ChunkFeeder.Output {
         do throws(HostError) {
             switch job {
+            case .survey(let first):
+                let stretches = (source as? FileSource)?.survey(from: first, chunkLength: UInt64(chunkLength)) ?? []
+                return .surveyed(stretches)
+            case .check:
+                try source.checkUnchanged()
+                return .checked
             case .encode(let chunk, let length, let buffer, let level, let known):
                 return try encode(chunk: chunk, length: length, buffer: buffer, level: level, known: known)
             case .encodeRead(let chunk, let length, let buffer, let level):

@@ -35,12 +35,21 @@ enum FileTransfer {
             let count = unsafe Glibc.read(descriptor, buffer.baseAddress?.advanced(by: done), buffer.count - done)
             if count == 0 { break }
             if count < 0 {
-                if errno == EINTR { continue }
+                if errno == EINTR || waits(for: POLLIN, at: descriptor) { continue }
                 throw .system("read", path)
             }
             done += count
         }
         return done
+    }
+
+    /// After an error of `descriptor`: whether it was only that it does not block, because whoever else has it made it so,
+    /// and nothing was there; it is waited for. Keeps errno where it was something else.
+    private static func waits(for event: Int32, at descriptor: Int32) -> Bool {
+        guard errno == EAGAIN else { return false }
+        var entry = pollfd(fd: descriptor, events: Int16(event), revents: 0)
+        _ = unsafe poll(&entry, 1, -1)
+        return true
     }
 
     static func write(
@@ -64,7 +73,7 @@ enum FileTransfer {
         while done < buffer.count {
             let count = unsafe Glibc.write(descriptor, buffer.baseAddress?.advanced(by: done), buffer.count - done)
             if count < 0 {
-                if errno == EINTR { continue }
+                if errno == EINTR || waits(for: POLLOUT, at: descriptor) { continue }
                 throw .system("write", path)
             }
             done += count

@@ -16,8 +16,9 @@ final class PartialFile: BundleStorage {
     private let descriptor: OwnedDescriptor
     private let journal: ChunkJournal
     private let chunkLength: UInt64
-    private let mode: mode_t
-    private let modificationTime: UInt64
+    /// Nil takes what new files have here.
+    private let mode: mode_t?
+    private let modificationTime: FileTime?
     /// Set when the file may hold something other than holes where nothing was written.
     private let mayHoldOldBytes: Atomic<Bool>
 
@@ -27,7 +28,7 @@ final class PartialFile: BundleStorage {
         self.name = name
         path = directoryPath == "." ? name : "\(directoryPath)/\(name)"
         chunkLength = UInt64(announce.chunkLength)
-        mode = mode_t(announce.mode)
+        mode = announce.mode.map { mode_t($0) }
         modificationTime = announce.modificationTime
         try Self.checkTarget(name, in: directory, path: path)
         var stem = Self.stem(for: name)
@@ -159,10 +160,9 @@ final class PartialFile: BundleStorage {
 
     func commit(contentLength: UInt64) throws(HostError) {
         guard ftruncate(descriptor.raw, Int(contentLength)) == 0 else { throw .system("set the length of", path) }
-        guard fchmod(descriptor.raw, mode == 0 ? 0o644 : mode) == 0 else { throw .system("set the mode of", path) }
-        if modificationTime > 0 {
-            let time = timespec(
-                tv_sec: Int(modificationTime / 1_000_000_000), tv_nsec: Int(modificationTime % 1_000_000_000))
+        guard fchmod(descriptor.raw, mode ?? ProcessUmask.fileMode) == 0 else { throw .system("set the mode of", path) }
+        if let modificationTime {
+            let time = timespec(tv_sec: Int(modificationTime.seconds), tv_nsec: Int(modificationTime.nanoseconds))
             let times = [time, time]
             _ = unsafe futimens(descriptor.raw, times)
         }

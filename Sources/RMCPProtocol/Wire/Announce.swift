@@ -8,9 +8,31 @@ public enum BundleKind: UInt8, Sendable, Hashable {
     case stream = 2
 }
 
+/// A moment as file systems keep it: from before 1970 until long after 2554, where 64 bits of nanoseconds end.
+public struct FileTime: Hashable, Sendable {
+    public static let nanosecondsPerSecond: UInt32 = 1_000_000_000
+
+    /// Seconds since 1970, before it below 0.
+    public var seconds: Int64
+    /// 0...999,999,999, later than `seconds` also where these are below 0.
+    public var nanoseconds: UInt32
+
+    /// Nanoseconds that are out of range are cut to it.
+    public init(seconds: Int64, nanoseconds: UInt32) {
+        self.seconds = seconds
+        self.nanoseconds = min(nanoseconds, Self.nanosecondsPerSecond - 1)
+    }
+}
+
 /// What the sender says about the bundle before the first chunk. Signed; repeated throughout the session.
 public struct Announce: Hashable, Sendable {
     public static let maximumNameLength = 255
+    /// Bytes of its fields but for the name, the key, the signature and the padding.
+    static let fixedLength = 64
+
+    /// Says which fields are said: no value of theirs stands for none, since each occurs.
+    private static let saysModificationTime: UInt8 = 1
+    private static let saysMode: UInt8 = 2
 
     public var session: SessionID
     public var kind: BundleKind
@@ -25,17 +47,18 @@ public struct Announce: Hashable, Sendable {
     /// Bytes that are not holes, as far as the sender's file system tells; at most `contentLength`. What a receiver
     /// needs room for.
     public var allocatedLength: UInt64
-    /// Permission bits, 0...0o777: no setuid, setgid or sticky bit can be said.
-    public var mode: UInt16
-    /// Modification time in nanoseconds since 1970; 0 for none.
-    public var modificationTime: UInt64
+    /// Permission bits, 0...0o777: no setuid, setgid or sticky bit can be said. Nil where the source has none, and the
+    /// receiver's custom decides; 0 is a file that nobody may read.
+    public var mode: UInt16?
+    /// Nil where the source has none.
+    public var modificationTime: FileTime?
     /// The bundle's name: UTF-8, 1...255 bytes. Whether it may be a file name is the receiver's to judge.
     public var name: String
     public var key: PublicKey
 
     public init(
         session: SessionID, kind: BundleKind, chunkLength: UInt32, payloadLength: UInt16, creationTime: UInt64,
-        contentLength: UInt64?, allocatedLength: UInt64, mode: UInt16, modificationTime: UInt64, name: String,
+        contentLength: UInt64?, allocatedLength: UInt64, mode: UInt16?, modificationTime: FileTime?, name: String,
         key: PublicKey
     ) {
         self.session = session
@@ -57,14 +80,15 @@ public struct Announce: Hashable, Sendable {
     private func writeBody(to writer: inout ByteWriter) {
         writer.writeSessionID(session)
         writer.writeUInt8(kind.rawValue)
-        writer.writeUInt8(0)
+        writer.writeUInt8((modificationTime == nil ? 0 : Self.saysModificationTime) | (mode == nil ? 0 : Self.saysMode))
         writer.writeUInt16(payloadLength)
         writer.writeUInt32(chunkLength)
         writer.writeUInt64(creationTime)
         writer.writeUInt64(contentLength ?? .max)
         writer.writeUInt64(allocatedLength)
-        writer.writeUInt64(modificationTime)
-        writer.writeUInt16(mode)
+        writer.writeUInt64(UInt64(bitPattern: modificationTime?.seconds ?? 0))
+        writer.writeUInt32(modificationTime?.nanoseconds ?? 0)
+        writer.writeUInt16(mode ?? 0)
         // Cut between characters, or no receiver could read it.
         var name = name
         while name.utf8.count > Self.maximumNameLength { name.removeLast() }
@@ -93,15 +117,18 @@ public struct Announce: Hashable, Sendable {
         session = SessionID(high: try reader.readUInt64(), low: try reader.readUInt64())
         guard let kind = BundleKind(rawValue: try reader.readUInt8()) else { throw .invalidField("bundle kind") }
         self.kind = kind
-        try reader.skip(1)
+        let flags = try reader.readUInt8()
+        guard flags & ~(Self.saysModificationTime | Self.saysMode) == 0 else { throw .invalidField("flags") }
         payloadLength = try reader.readUInt16()
         chunkLength = try reader.readUInt32()
         creationTime = try reader.readUInt64()
         let length = try reader.readUInt64()
         contentLength = length == .max ? nil : length
         allocatedLength = try reader.readUInt64()
-        modificationTime = try reader.readUInt64()
-        mode = try reader.readUInt16()
+        modificationTime = try Self.readTime(&reader, isSaid: flags & Self.saysModificationTime != 0)
+        let mode = try reader.readUInt16()
+        guard mode <= (flags & Self.saysMode != 0 ? 0o777 : 0) else { throw .invalidField("mode") }
+        self.mode = flags & Self.saysMode != 0 ? mode : nil
         let nameLength = Int(try reader.readUInt16())
         guard (1...Self.maximumNameLength).contains(nameLength) else { throw .invalidField("name length") }
         let nameBytes = try reader.readArray(count: nameLength)
@@ -111,6 +138,17 @@ public struct Announce: Hashable, Sendable {
         try validate()
     }
 
+    private static func readTime(_ reader: inout ByteReader, isSaid: Bool) throws(WireError) -> FileTime? {
+        let seconds = Int64(bitPattern: try reader.readUInt64())
+        let nanoseconds = try reader.readUInt32()
+        guard isSaid else {
+            guard seconds == 0, nanoseconds == 0 else { throw .invalidField("modification time") }
+            return nil
+        }
+        guard nanoseconds < FileTime.nanosecondsPerSecond else { throw .invalidField("modification time") }
+        return FileTime(seconds: seconds, nanoseconds: nanoseconds)
+    }
+
     private func validate() throws(WireError) {
         guard (Limits.minimumPayloadLength...Limits.maximumPayloadLength).contains(Int(payloadLength)) else {
             throw .invalidField("payload length")
@@ -118,7 +156,6 @@ public struct Announce: Hashable, Sendable {
         guard chunkLength > 0, chunkLength <= Limits.maximumChunkLength else { throw .invalidField("chunk length") }
         guard ChunkGeometry.packetCount(encodedLength: chunkLength, payloadLength: payloadLength) <= Limits.maximumPacketsPerChunk
         else { throw .invalidField("packets per chunk") }
-        guard mode <= 0o777 else { throw .invalidField("mode") }
         guard let contentLength else { return }
         let chunks = contentLength / UInt64(chunkLength) + (contentLength % UInt64(chunkLength) == 0 ? 0 : 1)
         guard chunks <= UInt64(Limits.maximumChunks) else { throw .invalidField("content length") }

@@ -158,7 +158,7 @@ public final class World {
         let signer: any MessageSigner = isSigned ? SimulatedSigner(secret: Self.secret) : NoSigner()
         let announce = Announce(
             session: session, kind: .file, chunkLength: content.chunkLength, payloadLength: 1_376, creationTime: 0,
-            contentLength: content.length, allocatedLength: content.length, mode: 0o644, modificationTime: 0, name: name,
+            contentLength: content.length, allocatedLength: content.length, mode: 0o644, modificationTime: nil, name: name,
             key: signer.publicKey)
         let engine = SenderEngine(
             configuration: configuration, announce: announce, signer: signer, digest: SimulatedDigest(),

@@ -39,7 +39,7 @@ enum Fixture {
     static let announce = Announce(
         session: session, kind: .file, chunkLength: chunkLength, payloadLength: payloadLength, creationTime: 1,
         contentLength: UInt64(chunkCount) * UInt64(chunkLength), allocatedLength: UInt64(chunkCount) * UInt64(chunkLength), mode: 0o644,
-        modificationTime: 1, name: "bundle", key: StubSigner.key)
+        modificationTime: FileTime(seconds: 1, nanoseconds: 0), name: "bundle", key: StubSigner.key)
 
     static func record(of chunk: Int) -> ChunkRecord {
         let digest = Digest(Bytes32(UInt64(chunk), 1, 1, 1))

@@ -28,7 +28,7 @@ package enum Bundle {
         Announce(
             session: SessionID(high: 0x0102_0304_0000_0000, low: 9), kind: isStream ? .stream : .file, chunkLength: UInt32(chunkLength),
             payloadLength: 476, creationTime: 1, contentLength: isStream ? nil : contentLength,
-            allocatedLength: isStream ? 0 : contentLength, mode: 0o644, modificationTime: 1, name: "bundle", key: .none)
+            allocatedLength: isStream ? 0 : contentLength, mode: 0o644, modificationTime: FileTime(seconds: 1, nanoseconds: 0), name: "bundle", key: .none)
     }
 }
 

@@ -27,7 +27,7 @@ private func announce(kind: BundleKind, contentLength: UInt64?, key: PublicKey) 
         Announce(
             session: SessionID(high: 0x0102_0304_0506_0708, low: 9), kind: kind, chunkLength: 8_000, payloadLength: 1_376,
             creationTime: 1_700_000_000_000, contentLength: contentLength, allocatedLength: contentLength ?? 0, mode: 0o644,
-            modificationTime: 1_700_000_000_000_000_000, name: "größe.img", key: key), MarkSigner.mark)
+            modificationTime: FileTime(seconds: 1_700_000_000, nanoseconds: 0), name: "größe.img", key: key), MarkSigner.mark)
 }
 
 private func samples() -> [(String, Packet)] {

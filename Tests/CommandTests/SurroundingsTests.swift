@@ -1,0 +1,146 @@
+import Foundation
+import Testing
+
+/// The program where its descriptors, its files and its readers are not what it would like.
+@Suite struct SurroundingsTests {
+    private static var binary: String {
+        ProcessInfo.processInfo.environment["RMCP_BINARY"] ?? Bundle.main.bundleURL.appendingPathComponent("rmcp").path
+    }
+
+    private struct Result {
+        var status: Int32
+        var output: String
+        var errors: String
+    }
+
+    private let directory: String
+
+    init() throws {
+        directory = NSTemporaryDirectory() + "rmcp-around-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    }
+
+    /// A script with `rmcp` in its path, in a directory of its own that is gone afterwards; `quick` are options that make a
+    /// send without receivers short.
+    private func shell(_ script: String) throws -> Result {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
+        process.arguments = ["--kill-after=2", "20", "/bin/sh", "-c", script]
+        let path = URL(fileURLWithPath: Self.binary).deletingLastPathComponent().path
+        process.environment = ["HOME": directory, "PATH": "\(path):/usr/bin:/bin:/usr/sbin:/sbin", "quick": "--unsigned --max-wait 300ms --min-wait 0s -i lo"]
+        process.currentDirectoryURL = URL(fileURLWithPath: directory)
+        process.standardInput = FileHandle.nullDevice
+        // Files: a pipe is held open by whatever a script leaves behind.
+        let (output, errors) = (directory + "/.out", directory + "/.err")
+        for file in [output, errors] { _ = FileManager.default.createFile(atPath: file, contents: nil) }
+        process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: output))
+        process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: errors))
+        try process.run()
+        process.waitUntilExit()
+        return Result(
+            status: process.terminationStatus, output: (try? String(contentsOfFile: output, encoding: .utf8)) ?? "",
+            errors: (try? String(contentsOfFile: errors, encoding: .utf8)) ?? "")
+    }
+
+    @Test(
+        "A FIFO that nobody writes to: exit code 2 at once",
+        arguments: [
+            "send $quick f", "send --max-wait 300ms --min-wait 0s -i lo --key f f0", "recv --trust f -i lo", "recv --config f -i lo",
+            "repair --cache c --trust f -i lo", "watch --once --trust f -i lo", "watch --once --config f -i lo",
+        ])
+    func fifo(arguments: String) throws {
+        let result = try shell("mkfifo -m 600 f; echo 1 >f0; rmcp \(arguments)")
+        #expect(result.status == 2 && result.errors.hasPrefix("rmcp: "), "\(result.status) \(result.errors)")
+    }
+
+    @Test("Keys come from a pipe, too, however late")
+    func keysFromPipe() throws {
+        let result = try shell(
+            "key=$(rmcp keygen -o k 2>/dev/null); (sleep 0.3; echo \"$key\") | rmcp recv --once --timeout 300ms -i lo -g 239.255.76.95:17995 --trust /dev/stdin"
+        )
+        #expect(result.status == 4 && !result.errors.contains("no key is trusted"), "\(result.errors)")
+    }
+
+    @Test("A file that has no end is no file of keys")
+    func endless() throws { #expect(try shell("rmcp recv -i lo --trust /dev/zero").status == 2) }
+
+    @Test("A public line that cannot be written is an error, and is said all the same")
+    func keygenIntoNothing() throws {
+        let closed = try shell("rmcp keygen -o k >&-; code=$?; test ! -e k && exit $code")
+        #expect(closed.status == 1 && closed.errors.contains("standard output is closed"), "\(closed.errors)")
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        let full = try shell("rmcp keygen -o k >/dev/full")
+        #expect(full.status == 1 && full.errors.contains("no space left") && full.errors.contains("rmcp-ed25519 "), "\(full.errors)")
+    }
+
+    @Test("Data from or to a descriptor that is closed", arguments: ["send $quick --name x - <&-", "recv --once --allow-unsigned -i lo -o - >&-"])
+    func closedData(arguments: String) throws {
+        let result = try shell("rmcp \(arguments)")
+        #expect(result.status == 1 && result.errors.contains("is closed"), "\(result.status) \(result.errors)")
+    }
+
+    @Test("Closed descriptors are open on nothing, and inherited signals are put right")
+    func descriptors() throws {
+        let result = try shell(
+            """
+            env --ignore-signal=CHLD,XFSZ true || { echo skipped; exit 0; }
+            exec env --ignore-signal=CHLD rmcp recv --allow-unsigned -i lo -g 239.255.76.94:17994 <&- >&- 2>&- &
+            for i in $(seq 400); do test "$(readlink /proc/$!/exe)" = "$(readlink -f "$(command -v rmcp)")" -a -e /proc/$!/fd/5 && break; sleep 0.02; done
+            readlink /proc/$!/fd/0 /proc/$!/fd/1 /proc/$!/fd/2
+            grep SigIgn /proc/$!/status
+            kill $!
+            wait $!; echo "exit code $?"
+            """)
+        if result.output.hasPrefix("skipped") { return }
+        let lines = result.output.split(separator: "\n").map(String.init)
+        #expect(lines.count == 5 && lines.prefix(3).allSatisfy { $0 == "/dev/null" } && lines.last == "exit code 130", "\(result.output)\(result.errors)")
+        let ignored = try #require(lines.dropFirst(3).first.flatMap { UInt64($0.split(separator: "\t").last ?? "", radix: 16) })
+        #expect(ignored & 1 << UInt64(SIGCHLD - 1) == 0 && ignored & 1 << UInt64(SIGXFSZ - 1) != 0)
+    }
+
+    @Test("A full log is said, and ends nothing")
+    func fullOutput() throws {
+        let result = try shell("rmcp send $quick --json -g 239.255.76.93:17993 /etc/hosts >/dev/full")
+        #expect(result.status == 4 && result.errors.components(separatedBy: "cannot write to standard output").count == 2, "\(result.errors)")
+    }
+
+    @Test("A reader that has stopped does not stop the program", arguments: ["", "--json"])
+    func stoppedReader(option: String) throws {
+        // Both descriptors go into a pipe of one page that is never read.
+        let reader =
+            "python3 -c 'import fcntl, os, time; fcntl.fcntl(0, 1031, 4096); open(\"ready\", \"w\"); [time.sleep(0.1) for i in range(300) if not os.path.exists(\"code\")]'"
+        let script = """
+            { while [ ! -e ready ]; do sleep 0.02; done
+              head -c 4000 /dev/zero
+              rmcp send --unsigned --max-wait 2s --min-wait 0s -i lo -g 239.255.76.92:17992 \(option) /etc/hosts
+              echo $? >code.new; mv code.new code; } 2>&1 | \(reader)
+            cat code >&2; exit $(cat code)
+            """
+        let result = try shell(script)
+        #expect(result.status == 4, "\(result.errors)")
+    }
+
+    @Test(
+        "Metrics replace a file and what a link leads to, and nothing else",
+        arguments: [
+            ("true", true), ("echo old >m", true), ("echo old >there; ln -s there m", true), ("mkfifo m.tmp .m.tmp", true), ("mkdir m", false),
+            ("mkfifo m", false),
+            ("ln -s nowhere m", false), ("ln -s /dev/null m", false),
+        ])
+    func metrics(before: String, isWritten: Bool) throws {
+        let result = try shell(
+            """
+            \(before)
+            stat -c '%F' m >kind 2>/dev/null
+            rmcp send --unsigned --min-wait 0s -i lo --max-wait 900ms -g 239.255.76.91:17991 --metrics m /etc/hosts; echo "exit code $?"
+            stat -c '%F' m >after 2>/dev/null; test -s kind && cmp kind after || true
+            test -f m && grep -c '^rmcp_send_rate' m; stat -L -c '%a' m; ls -A | grep -c tmp
+            """)
+        let lines = result.output.split(separator: "\n").map(String.init)
+        #expect(lines.first == "exit code 4", "\(result.output)")
+        #expect(result.errors.components(separatedBy: "no metrics").count == (isWritten ? 1 : 2), "\(result.errors)")
+        if isWritten { #expect(lines.dropFirst().first == "1" && lines.contains("644"), "\(result.output)") }
+        #expect(lines.last == (before.hasPrefix("mkfifo m.tmp") ? "2" : "0"), "\(result.output)")
+    }
+}

@@ -13,6 +13,11 @@ enum HostLimits {
     /// others want its place.
     static let regions = 4
     static let regionMemory = Interval.seconds(30)
+    /// Other regions that are looked at in one pass over what came.
+    static let advertisedRegions = 8
+    /// Regions that could not be opened and are not tried again for so long; beyond them the oldest is forgotten.
+    static let unopenableRegions = 32
+    static let regionRetryInterval = Interval.seconds(10)
     /// How often a repair node advertises its region, and a relay asks what there is.
     static let advertisementInterval = Interval.milliseconds(500)
     /// How often the groups are joined anew while no session is under way. A snooping switch without a querier forgets a

@@ -81,12 +81,14 @@ final class Running: @unchecked Sendable {
         return true
     }
 
-    /// The process itself, below `timeout` and `ip netns exec` (which replaces itself).
-    func signal(_ number: Int32) {
+    /// The process itself, below `timeout` and `ip netns exec` (which replaces itself); nil once it has ended.
+    var child: Int32? {
         let children = "/proc/\(process.processIdentifier)/task/\(process.processIdentifier)/children"
         let text = (try? String(contentsOfFile: children, encoding: .utf8)) ?? ""
-        for child in text.split(separator: " ") { if let id = Int32(child.trimmingCharacters(in: .whitespacesAndNewlines)) { kill(id, number) } }
+        return text.split(separator: " ").lazy.compactMap { Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) }.first
     }
+
+    func signal(_ number: Int32) { if let child { kill(child, number) } }
 }
 
 /// A directory that is gone afterwards, on memory where there is some: the disk is not what is tested.

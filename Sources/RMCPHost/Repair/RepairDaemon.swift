@@ -143,6 +143,7 @@ public final class RepairDaemon {
             if !isBusy { break }
             for tag in order { sessions[tag].map { handleEvents($0, at: now, observer) } }
         }
+        if reception.joinAdvertised(at: now).changed { watchSockets() }
         let dropped = reception.takeOverflow()
         if dropped > 0 { for tag in order { sessions[tag]?.engine.handle(.overflow(datagrams: dropped), at: now) } }
         // Whoever has read everything need not ask.
@@ -180,8 +181,7 @@ public final class RepairDaemon {
             return
         }
         if tag == 0, let region = unsafe Reception.advertisedRegion(in: bytes) {
-            if reception.join(region, at: now) { watchSockets() }
-            return
+            return reception.noteAdvertised(region)
         }
         let datagram = unsafe RawSpan(_unsafeBytes: bytes)
         switch directory.judge(datagram, at: now, lastHeard: { [sessions] in sessions[$0.tag]?.engine.upstream?.lastHeardFromSender }) {

@@ -29,6 +29,8 @@ enum HostLimits {
     static let outdatedPatience = Interval.seconds(5)
     /// Warnings that are not said twice.
     static let rememberedWarnings = 256
+    /// Peers that could not be sent to and are left alone for a while.
+    static let unreachablePeers = 256
     /// Bytes of chunk buffers of one receiver, whatever the number of its sessions.
     static let receiveBufferBytes = 128 << 20
     /// Bytes of chunk buffers of one sender, the encoding threads' own among them, whatever the chunk length.

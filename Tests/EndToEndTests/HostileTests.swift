@@ -145,4 +145,41 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: lab.scratch.path("r2/image")))
         lab.stop(daemon)
     }
+
+    @Test("Questions from a port of 0 and from where no answer can go: nobody's stream is held up")
+    func unanswerableSources() throws {
+        let lab = try Laboratory(receivers: 3)
+        let source = try lab.scratch.random("image", megabytes: 16)
+        let receivers = try ["r1", "r2"].map { try lab.receive($0) }
+        // A network that the sender has no route to.
+        try lab.shell("r3", "ip addr add 192.0.2.9/24 dev eth0")
+        let sending = try lab.send(["--json", "--wait-for", "2", "--min-wait", "0s", "--rate", "60M", source])
+        #expect(sending.wait { sending.last("bytes_sent_once") > 0 }, "\(sending.errorsSoFar)\(sending.outputSoFar)")
+        let intruder = try lab.run("r3", ["python3", "-c", Self.unanswerable], seconds: 60)
+        let sent = sending.wait()
+        #expect(sent.status == 0 && intruder.process.isRunning, "\(sent.errors)")
+        for (name, receiver) in zip(["r1", "r2"], receivers) {
+            let result = receiver.wait()
+            #expect(result.status == 0 && lab.has(name, source), "\(result.errors)")
+        }
+        intruder.process.terminate()
+        // 2.2 s at its rate; held up it takes half a minute.
+        let seconds = try #require(sent.text.split(separator: "\n").last { $0.contains("\"finished\"") })
+        #expect(Running.last("seconds", in: String(seconds)) < 12, "\(seconds)")
+    }
+
+    /// 25 solicitations a second from a port of 0, and as many from an address without a route back, until it is ended.
+    private static let unanswerable = """
+        import socket, struct, time
+        solicitation = bytes([0x52, 0x4D, 1, 0x8A]) + bytes(4) + b"odd!" + bytes(700)
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        def datagram(source, port):
+            udp = struct.pack("!HHHH", port, 17627, 8 + len(solicitation), 0) + solicitation
+            head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0)
+            return head + socket.inet_aton(source) + socket.inet_aton("10.77.0.1") + udp
+        while True:
+            for source, port in (("10.77.0.4", 0), ("192.0.2.9", 5000), ("224.1.2.3", 5000), ("255.255.255.255", 5000)):
+                raw.sendto(datagram(source, port), ("10.77.0.1", 0))
+            time.sleep(0.04)
+        """
 }

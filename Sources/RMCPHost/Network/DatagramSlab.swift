@@ -11,6 +11,23 @@ struct DatagramOrigin {
     var arrivedAt: Instant?
 }
 
+extension SocketAddress {
+    /// Whether one host can have sent from here and can be answered: not a port of 0, nor an unspecified, multicast or
+    /// broadcast address (RFC 1122, 3.2.1.3 and 4.1.3.6).
+    var canBeSource: Bool {
+        guard port != 0, !isMulticast else { return false }
+        switch family {
+        case .ipv4: return low >> 24 != 0 && low != 0xFFFF_FFFF
+        case .ipv6:
+            // An IPv4 address in IPv6's clothes is judged as what it is.
+            if high == 0, low >> 32 == 0xFFFF {
+                return SocketAddress(family: .ipv4, high: 0, low: low & 0xFFFF_FFFF, port: port).canBeSource
+            }
+            return high != 0 || low != 0
+        }
+    }
+}
+
 /// What the kernel's time stamps, which are of the real-time clock, are on the monotonic one.
 private struct ArrivalClock {
     private let now = Poller.now()
@@ -90,6 +107,8 @@ private struct ArrivalClock {
     private var lastOverflow: UInt32 = 0
     /// Datagrams that did not fit their buffer.
     private(set) var truncated: UInt64 = 0
+    /// Datagrams from where nobody can be: a port of 0, or an address that is nobody's in particular.
+    private(set) var impossible: UInt64 = 0
     /// Datagrams that the socket dropped, since this was last taken.
     private var overflow: UInt64 = 0
 
@@ -129,6 +148,11 @@ private struct ArrivalClock {
             }
             guard entry.truncated == 0, let source = SocketAddress(entry.address) else {
                 truncated += 1
+                continue
+            }
+            // Anybody can write such a header, and what is answered to it goes nowhere or to everybody.
+            guard source.canBeSource else {
+                impossible += 1
                 continue
             }
             let origin = DatagramOrigin(source: source, timeToLive: UInt8(exactly: entry.ttl), arrivedAt: clock.arrival(of: entry))

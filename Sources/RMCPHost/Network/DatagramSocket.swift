@@ -161,6 +161,12 @@ final class DatagramSocket {
     /// Of the rate: a smaller change is not worth a system call.
     private static let pacingTolerance = 0.02
 
+    /// Whether less than half of what the socket may hold waits to be sent: what poll(2) calls writable.
+    var hasRoom: Bool {
+        var entry = pollfd(fd: raw, events: Int16(POLLOUT), revents: 0)
+        return unsafe poll(&entry, 1, 0) > 0 && entry.revents & Int16(POLLOUT) != 0
+    }
+
     func send(_ bytes: [UInt8], to address: SocketAddress) -> SendResult {
         unsafe bytes.withUnsafeBytes { buffer in
             var vector = unsafe iovec(
@@ -175,12 +181,14 @@ final class DatagramSocket {
         pairs: UnsafeMutableBufferPointer<iovec>, segment: Int, to address: SocketAddress, sent: inout Int
     ) -> SendResult {
         let total = pairs.count / 2
+        var doubtsOffload = false
         if segmentationOffload, total - sent > 1 {
             let rest = unsafe UnsafeMutableBufferPointer(rebasing: pairs[(sent * 2)...])
             let result = unsafe Self.result(
                 address.withSockaddr { unsafe rmcp_send(raw, $0, $1, rest.baseAddress, rest.count, UInt16(segment)) })
             switch result {
-            case .failed(EIO), .failed(EINVAL), .failed(ENOPROTOOPT), .failed(EOPNOTSUPP): segmentationOffload = false
+            // Of the device, or of this address: the first datagram by itself tells.
+            case .failed(EIO), .failed(EINVAL), .failed(ENOPROTOOPT), .failed(EOPNOTSUPP): doubtsOffload = true
             case .sent:
                 sent = total
                 return .sent
@@ -191,6 +199,7 @@ final class DatagramSocket {
             let pair = unsafe UnsafeMutableBufferPointer(rebasing: pairs[(sent * 2)..<(sent * 2 + 2)])
             let result = unsafe Self.result(address.withSockaddr { unsafe rmcp_send(raw, $0, $1, pair.baseAddress, 2, 0) })
             guard result == .sent else { return result }
+            if doubtsOffload { segmentationOffload = false }
             sent += 1
         }
         return .sent

@@ -25,6 +25,12 @@ import RMCPProtocol
     }
 
     var isBlocked: Bool { pending != nil }
+    var pendingBatch: DataBatch? { pending?.batch }
+    /// Must hold what it does until nothing is pending.
+    var pendingBuffer: ChunkBuffer? { pending?.buffer }
+
+    /// Keeps `batch` for `resume`, whose turn has not come.
+    func wait(with batch: DataBatch, from buffer: ChunkBuffer) { pending = (batch, buffer, 0) }
 
     /// Sends `batch`, whose chunk is in `buffer`; what does not go now is kept for `resume`.
     func send(_ batch: DataBatch, from buffer: ChunkBuffer) -> SendResult {

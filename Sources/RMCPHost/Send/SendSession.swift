@@ -7,9 +7,8 @@ public final class SendSession {
     private let group: SocketAddress
     private let interface: NetworkInterface
     private let source: any BundleSource
-    private let socket: DatagramSocket
+    private let outlet: Outlet
     private let slab = DatagramSlab(buffers: 4)
-    private let transmitter: DataTransmitter
     private let feeder: ChunkFeeder
     private let wakeUp: WakeUp
     private let signals: SignalListener
@@ -20,7 +19,6 @@ public final class SendSession {
     private let created: Instant
     private var streamingSince: Instant?
     private var nextProgress: Instant
-    private var blockedUntil: Instant?
     private var interrupted = false
     private var failure: HostError?
     private var warned: Set<String> = []
@@ -42,8 +40,8 @@ public final class SendSession {
         case .standardInput: source = try StreamSource()
         }
         interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
-        socket = try DatagramSocket.sending(to: request.group, through: interface, timeToLive: request.timeToLive, prefersGroupPort: true)
-        transmitter = DataTransmitter(socket: socket, group: request.group.scoped(to: interface.index))
+        let socket = try DatagramSocket.sending(to: request.group, through: interface, timeToLive: request.timeToLive, prefersGroupPort: true)
+        outlet = Outlet(socket: socket, group: request.group, interface: interface)
         var configuration = request.configuration
         configuration.timeToLive = UInt8(clamping: request.timeToLive)
         configuration.datagramLength = Self.datagramLength(
@@ -116,12 +114,13 @@ public final class SendSession {
             }
             if poller.isReadable(2), signals.take() { interrupt(at: now) }
             if let due = engine.pollTimeout(at: now), due <= now { engine.handleTimeout(at: now) }
-            socket.limitPacing(to: engine.rate)
-            let isBusy = transmit(observer)
+            outlet.socket.limitPacing(to: engine.rate)
+            let isBusy = transmit()
+            for text in outlet.takeWarnings() { warn(text, observer) }
             handleEvents(observer)
             report(observer, at: now)
             guard outcome == nil else { break }
-            poller.wait(until: isBusy ? now : deadline(), writable: transmitter.isBlocked && blockedUntil == nil ? 0 : nil)
+            poller.wait(until: isBusy ? now : deadline(), writable: outlet.wantsRoom ? 0 : nil)
         }
         if let failure { throw failure }
         return outcome ?? SenderOutcome(kind: .stopped, receivers: engine.receivers)
@@ -144,8 +143,8 @@ public final class SendSession {
     private func deadline() -> Instant {
         let now = Poller.now()
         var deadline = nextProgress
-        if let blockedUntil { return min(deadline, blockedUntil) }
-        if transmitter.isBlocked { return deadline }
+        if let attempt = outlet.nextAttempt { deadline = min(deadline, attempt) }
+        if outlet.isBlocked { return deadline }
         if let due = engine.pollTimeout(at: now) { deadline = min(deadline, due) }
         return deadline
     }
@@ -153,7 +152,7 @@ public final class SendSession {
     private func receive(at now: Instant) {
         guard poller.isReadable(0) else { return }
         for _ in 0..<HostLimits.receiveRounds {
-            let count = unsafe slab.receive(from: socket.raw) { bytes, origin in
+            let count = unsafe slab.receive(from: outlet.socket.raw) { bytes, origin in
                 unsafe engine.handle(datagram: RawSpan(_unsafeBytes: bytes), from: origin.source, at: now)
             }
             if count == 0 { return }
@@ -161,46 +160,14 @@ public final class SendSession {
     }
 
     /// Sends what the engine has; true when there is more.
-    private func transmit(_ observer: (SendUpdate) -> Void) -> Bool {
-        if let blockedUntil {
-            guard Poller.now() >= blockedUntil else { return false }
-            self.blockedUntil = nil
-        }
-        if transmitter.isBlocked, !accept(transmitter.resume(), observer) { return false }
+    private func transmit() -> Bool {
+        guard outlet.isReady(at: Poller.now()) else { return false }
         for _ in 0..<HostLimits.sendsPerRound {
-            guard let transmit = engine.pollTransmit(at: Poller.now()) else { return false }
-            switch transmit {
-            case .datagram(let bytes, let destination):
-                // Control is small and repeats: what the socket does not take is as good as lost on the way.
-                let address = if case .peer(let peer) = destination { peer } else { group.scoped(to: interface.index) }
-                _ = accept(socket.send(bytes, to: address), observer)
-            case .data(let batch):
-                guard let buffer = feeder.buffers[batch.chunk] else { continue }
-                if !accept(transmitter.send(batch, from: buffer), observer) { return false }
-            }
+            let now = Poller.now()
+            guard let transmit = engine.pollTransmit(at: now) else { return false }
+            guard outlet.send(transmit, at: now, buffer: { feeder.buffers[$0] }) else { return false }
         }
         return true
-    }
-
-    /// True when sending may go on at once.
-    private func accept(_ result: SendResult, _ observer: (SendUpdate) -> Void) -> Bool {
-        switch result {
-        case .sent: return true
-        case .wouldBlock: return false
-        case .tooLong:
-            warn("the path's MTU became smaller than \(engine.datagramLength) bytes; packets are lost until it is restored", observer)
-            transmitter.dropPending()
-            return true
-        case .unreachable(let code):
-            warn("interface \(interface.name): \(HostError.errorText(code)); waiting for it to come back", observer)
-            blockedUntil = Poller.now() + .milliseconds(50)
-            return false
-        case .failed(let code):
-            warn("cannot send through \(interface.name): \(HostError.errorText(code)); trying on", observer)
-            transmitter.dropPending()
-            blockedUntil = Poller.now() + .milliseconds(50)
-            return false
-        }
     }
 
     private func warn(_ text: String, _ observer: (SendUpdate) -> Void) {
@@ -218,7 +185,8 @@ public final class SendSession {
                 observer(.started(receivers: receivers))
             case .fetch(let chunk):
                 if let record = engine.record(of: chunk) { feeder.fetch(chunk, record: record) }
-            case .release(let chunk): feeder.release(chunk)
+            case .release(let chunk):
+                if let buffer = feeder.surrender(chunk) { outlet.release(buffer, to: feeder.pool) }
             case .unicastFallback(let children):
                 warn(
                     "multicast does not reach \(children) \(children == 1 ? "receiver" : "receivers") any more; serving by unicast, which costs a copy each: "

@@ -30,7 +30,7 @@ final class ChunkFeeder {
     private let chunkLength: UInt64
     /// Chunks that one bundle may have.
     private let chunkLimit: UInt32
-    private let pool: BufferPool
+    let pool: BufferPool
     private let workers: WorkerPool<Job, Output>
     private var reader: StreamReader?
     /// Next chunk to start on, next to tell the engine of, and what is done in between.
@@ -147,6 +147,8 @@ final class ChunkFeeder {
 
     /// Takes what the workers have finished and tells the engine, in order.
     func collect(_ engine: inout SenderEngine, at now: Instant) throws(HostError) {
+        // Before what comes next is read: somebody waits for these.
+        startFetches()
         while let output = workers.collect() {
             switch output {
             case .failed(let error): throw error
@@ -181,7 +183,7 @@ final class ChunkFeeder {
         startFetches()
     }
 
-    /// The engine does not ask twice: what finds no buffer is tried again with the next one.
+    /// The engine does not ask twice: what finds no buffer is tried again whenever one may have come back.
     private func startFetches() {
         while let (chunk, record) = waitingFetches.first, let buffer = pool.take() {
             waitingFetches.removeFirst()
@@ -190,9 +192,9 @@ final class ChunkFeeder {
         }
     }
 
-    func release(_ chunk: UInt32) {
-        if let buffer = buffers.removeValue(forKey: chunk) { giveBack(buffer) }
-    }
+    /// The buffer of a chunk that the engine counts as resident no more: the caller gives it back to `pool` once nothing
+    /// is sent from it.
+    func surrender(_ chunk: UInt32) -> ChunkBuffer? { buffers.removeValue(forKey: chunk) }
 
     private func giveBack(_ buffer: ChunkBuffer) {
         pool.giveBack(buffer)

@@ -1,0 +1,246 @@
+import Glibc
+import RMCPProtocol
+
+/// Where a node's datagrams leave: one socket, the group that it serves, and what stands in the way of either.
+///
+/// A failure to send to the group pauses everything, since it is the interface's. A failure to send to a peer is that
+/// peer's: the datagram is dropped and counted, and the peer is left alone for a while that doubles.
+///
+/// Owned by the network thread. A round is `isReady`, then `send` until it says false:
+///
+/// ```
+///   outlet.isReady ──▶ engine.pollTransmit ──▶ outlet.send ──true──▶ again
+///                └─false──▶ poller.wait(until: outlet.nextAttempt, writable: outlet.wantsRoom ? index : nil)
+/// ```
+final class Outlet {
+    let socket: DatagramSocket
+    /// Datagrams to peers that were not sent: refused by the kernel, left out while the peer is left alone, or given up
+    /// because the socket had no room for long.
+    private(set) var droppedToPeers: UInt64 = 0
+
+    private let group: SocketAddress
+    private let interfaceName: String
+    private let transmitter: DataTransmitter
+    private var peers = UnreachablePeers()
+    private var blockedUntil: Instant?
+    /// When a batch to a single peer that waits for room is given up.
+    private var pendingExpiry: Instant?
+    /// A buffer that its owner gave back while the pending batch was still to be sent from it, and whose it is.
+    private var retired: (buffer: ChunkBuffer, pool: BufferPool)?
+    private var told: Set<Cause> = []
+    private var untold: [String] = []
+
+    /// What is told once, however often it happens.
+    private enum Cause: Hashable {
+        case tooLong
+        case tooLongForPeer
+        case group(Int32)
+        case peer(Int32)
+    }
+
+    /// After a failure to the group: as long as an interface takes at least to come back.
+    private static let groupPause = Interval.milliseconds(50)
+    /// How long a batch to a single peer may wait for room in the socket. What its datagrams wait for may be an address
+    /// that nobody answers for, while the group waits behind it.
+    private static let peerPatience = Interval.milliseconds(20)
+
+    /// - Parameter interface: the one that the socket sends through.
+    init(socket: DatagramSocket, group: SocketAddress, interface: NetworkInterface) {
+        self.socket = socket
+        self.group = group.scoped(to: interface.index)
+        interfaceName = interface.name
+        transmitter = DataTransmitter(socket: socket, group: self.group)
+    }
+
+    // MARK: A round
+
+    /// Whether a round may begin; what an earlier one left is sent first. Nothing is to be asked of an engine before.
+    func isReady(at now: Instant) -> Bool {
+        if let blockedUntil {
+            guard now >= blockedUntil else { return false }
+            self.blockedUntil = nil
+        }
+        guard let batch = transmitter.pendingBatch else { return true }
+        defer { settle() }
+        if let pendingExpiry, case .peer(let peer) = batch.destination {
+            if socket.hasRoom { return take(transmitter.resume(), of: batch, at: now) }
+            guard now >= pendingExpiry else { return false }
+            give(up: peer, datagrams: UInt64(batch.count), at: now)
+            return true
+        }
+        return take(transmitter.resume(), of: batch, at: now)
+    }
+
+    /// Sends a datagram, or a batch from the buffer that `buffer` finds for its chunk, if any.
+    /// - Returns: false when nothing more can be sent in this round.
+    func send(_ transmit: Transmit, at now: Instant, buffer: (UInt32) -> ChunkBuffer?) -> Bool {
+        switch transmit {
+        case .datagram(let bytes, let destination): return send(bytes, to: destination, at: now)
+        case .data(let batch):
+            guard let buffer = buffer(batch.chunk) else { return true }
+            return send(batch, from: buffer, at: now)
+        }
+    }
+
+    /// Control is small and repeats: what the socket does not take is as good as lost on the way.
+    /// - Returns: false when nothing more can be sent in this round.
+    @discardableResult
+    func send(_ bytes: [UInt8], to destination: Destination, at now: Instant) -> Bool {
+        switch destination {
+        case .group:
+            let result = socket.send(bytes, to: group)
+            return result == .wouldBlock || takeGroup(result, length: bytes.count, at: now)
+        case .peer(let peer):
+            guard peers.maySend(to: peer, at: now) else {
+                droppedToPeers += 1
+                return true
+            }
+            takePeer(socket.send(bytes, to: peer), peer, datagrams: 1, length: bytes.count, at: now)
+            return true
+        }
+    }
+
+    private func send(_ batch: DataBatch, from buffer: ChunkBuffer, at now: Instant) -> Bool {
+        if case .peer(let peer) = batch.destination {
+            guard peers.maySend(to: peer, at: now) else {
+                droppedToPeers += UInt64(batch.count)
+                return true
+            }
+            // Half of the room is the group's. Datagrams to an address that nobody answers for stay in the socket for
+            // seconds (RFC 4861, 7.3.3), and a few such peers would fill it.
+            guard socket.hasRoom else {
+                transmitter.wait(with: batch, from: buffer)
+                pendingExpiry = now + Self.peerPatience
+                return false
+            }
+        }
+        defer { settle() }
+        return take(transmitter.send(batch, from: buffer), of: batch, at: now)
+    }
+
+    // MARK: Waiting
+
+    /// Whether the socket's becoming writable is worth waking up for.
+    var wantsRoom: Bool { transmitter.isBlocked && blockedUntil == nil }
+
+    /// When `isReady` may change without room at the socket; nil when there is nothing to wait for.
+    var nextAttempt: Instant? { blockedUntil ?? (transmitter.isBlocked ? pendingExpiry : nil) }
+
+    /// Whether an engine's deadlines have to wait, because nothing of what it wants sent would go.
+    var isBlocked: Bool { blockedUntil != nil || transmitter.isBlocked }
+
+    /// What the user should know and was not told before: a line for each cause.
+    func takeWarnings() -> [String] {
+        defer { untold.removeAll() }
+        return untold
+    }
+
+    // MARK: Buffers
+
+    /// Gives a chunk's buffer back to its pool: at once, or as soon as the batch that waits in it is sent or given up.
+    func release(_ buffer: ChunkBuffer, to pool: BufferPool) {
+        if transmitter.pendingBuffer === buffer { retired = (buffer, pool) } else { pool.giveBack(buffer) }
+    }
+
+    private func settle() {
+        guard !transmitter.isBlocked else { return }
+        pendingExpiry = nil
+        if let retired { retired.pool.giveBack(retired.buffer) }
+        retired = nil
+    }
+
+    // MARK: Results
+
+    private func take(_ result: SendResult, of batch: DataBatch, at now: Instant) -> Bool {
+        let length = DataHeader.length + Int(batch.payloadLength)
+        guard case .peer(let peer) = batch.destination else { return takeGroup(result, length: length, at: now) }
+        if result == .wouldBlock {
+            if pendingExpiry == nil { pendingExpiry = now + Self.peerPatience }
+            return false
+        }
+        takePeer(result, peer, datagrams: UInt64(batch.count), length: length, at: now)
+        transmitter.dropPending()
+        return true
+    }
+
+    private func takeGroup(_ result: SendResult, length: Int, at now: Instant) -> Bool {
+        switch result {
+        case .sent: return true
+        case .wouldBlock: return false
+        case .tooLong:
+            tell(.tooLong, "the path's MTU became smaller than \(length) bytes; packets are lost until it is restored")
+            transmitter.dropPending()
+            return true
+        case .unreachable(let code):
+            // A pending batch is kept: nothing is wrong with it.
+            tell(.group(code), "interface \(interfaceName): \(HostError.errorText(code)); waiting for it to come back")
+        case .failed(let code):
+            tell(.group(code), "cannot send through \(interfaceName): \(HostError.errorText(code)); trying on")
+            transmitter.dropPending()
+        }
+        blockedUntil = now + Self.groupPause
+        return false
+    }
+
+    private func takePeer(_ result: SendResult, _ peer: SocketAddress, datagrams: UInt64, length: Int, at now: Instant) {
+        switch result {
+        case .sent: peers.reached(peer)
+        case .wouldBlock: droppedToPeers += datagrams
+        case .tooLong:
+            // Shorter ones may reach it.
+            droppedToPeers += datagrams
+            tell(.tooLongForPeer, "the path's MTU became smaller than \(length) bytes on the way to \(peer.host); packets are lost until it is restored")
+        case .unreachable(let code), .failed(let code):
+            tell(.peer(code), "cannot send to \(peer.text): \(HostError.errorText(code)); others are served on")
+            give(up: peer, datagrams: datagrams, at: now)
+        }
+    }
+
+    private func give(up peer: SocketAddress, datagrams: UInt64, at now: Instant) {
+        droppedToPeers += datagrams
+        peers.failed(peer, at: now)
+        transmitter.dropPending()
+    }
+
+    private func tell(_ cause: Cause, _ text: String) {
+        if told.insert(cause).inserted { untold.append(text) }
+    }
+}
+
+/// Peers that could not be sent to lately, each with when it may be tried again. At the limit the one that is due first
+/// is forgotten: it is tried somewhat early.
+struct UnreachablePeers {
+    private struct Pause {
+        var length: Interval
+        var until: Instant
+    }
+
+    private var pauses: [SocketAddress: Pause] = [:]
+    private let limit: Int
+
+    private static let shortest = Interval.milliseconds(100)
+    /// As long as a parent is waited for at least.
+    private static let longest = Interval.seconds(5)
+
+    init(limit: Int = HostLimits.unreachablePeers) { self.limit = limit }
+
+    var count: Int { pauses.count }
+
+    /// Constant in time: it is asked for each batch.
+    func maySend(to peer: SocketAddress, at now: Instant) -> Bool {
+        guard !pauses.isEmpty, let pause = pauses[peer] else { return true }
+        return now >= pause.until
+    }
+
+    mutating func reached(_ peer: SocketAddress) { if !pauses.isEmpty { pauses[peer] = nil } }
+
+    mutating func failed(_ peer: SocketAddress, at now: Instant) {
+        var length = Self.shortest
+        if let earlier = pauses[peer] {
+            length = min(Self.longest, earlier.length * 2)
+        } else if pauses.count >= limit, let first = pauses.min(by: { $0.value.until < $1.value.until })?.key {
+            pauses[first] = nil
+        }
+        pauses[peer] = Pause(length: length, until: now + length)
+    }
+}

@@ -12,7 +12,7 @@ extension CacheTests {
         try place.run { cache in
             let bundle = try sample.open(in: cache)
             for chunk in 0..<10 as Range<UInt32> { try sample.write(chunk, to: bundle) }
-            for page in 0..<3 as Range<UInt32> { bundle.keep(page: sample.page(page)) }
+            for page in 0..<3 as Range<UInt32> { bundle.keep(sample.page(page)) }
         }
         return place
     }
@@ -86,7 +86,7 @@ extension CacheTests {
                 let count = UInt32(length / step)
                 let pages = (0..<count).map { sample.page($0) }
                 if length % 2 == 0 { #expect(try bundle.tableDatagrams() == pages) }
-                bundle.keep(end: sample.end)
+                bundle.keep(sample.end)
                 #expect(try bundle.tableDatagrams() == pages + [sample.end])
             }
         }
@@ -197,7 +197,7 @@ extension CacheTests {
             try place.run { cache in
                 let bundle = try sample.open(in: cache)
                 for chunk in 0..<3 as Range<UInt32> { #expect(try sample.write(chunk, to: bundle) == .kept) }
-                bundle.keep(page: sample.page(7))
+                bundle.keep(sample.page(7))
                 for chunk in 0..<3 as Range<UInt32> { #expect(sample.isVerified(chunk, in: bundle)) }
                 cache.close(bundle)
             }

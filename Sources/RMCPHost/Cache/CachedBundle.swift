@@ -9,8 +9,8 @@ import RMCPProtocol
 /// whoever uses it, the datagrams by their signatures and each chunk against its signed record, and what does not stand
 /// up is fetched again. Flushing each chunk would cost a disk's time for each and prove no more than that.
 ///
-/// Chunks are written, read and verified by several worker threads at once, each chunk by one of them at a time; the
-/// rest is the network thread's. Between `close` and `open` a bundle may be evicted at any moment: it then holds nothing
+/// Chunks are written, read and verified by several cache threads at once, each chunk by one of them at a time. The
+/// network thread only asks what may be here, which no disk can hold up. Between `close` and `open` a bundle may be evicted at any moment: it then holds nothing
 /// and keeps nothing.
 final class CachedBundle: Sendable {
     enum WriteResult: Sendable, Hashable {
@@ -142,11 +142,8 @@ final class CachedBundle: Sendable {
 
     // MARK: The table
 
-    /// Keeps a page's datagram. Without room for it the page comes from upstream again after a restart.
-    func keep(page datagram: [UInt8]) { keep(datagram) }
-    func keep(end datagram: [UInt8]) { keep(datagram) }
-
-    private func keep(_ datagram: [UInt8]) {
+    /// Keeps the datagram of a page or of END. Without room for it, it comes from upstream again after a restart.
+    func keep(_ datagram: [UInt8]) {
         let length = GuardedFile.length(of: datagram)
         guard let files, ledger.reserve(length, for: line) else { return }
         var isKept = false

@@ -6,6 +6,7 @@ final class Reception {
     let interface: NetworkInterface
     /// What children send comes from here, and unicast answers go here.
     let replySocket: DatagramSocket
+    private let replyAddress: SocketAddress?
     private let group: SocketAddress
     private var sockets: [GroupSocket] = []
     /// Regions of datagrams that came since they were last acted upon.
@@ -38,6 +39,7 @@ final class Reception {
             ]
         }
         replySocket = try DatagramSocket.sending(to: group, through: interface, timeToLive: 1)
+        replyAddress = replySocket.localAddress
         // A whole stream may come here.
         replySocket.enlargeReceiveBuffer()
     }
@@ -57,13 +59,14 @@ final class Reception {
     /// sockets there are does not change meanwhile: `body` notes what is advertised, and nothing more.
     func receive(isReady: (Int) -> Bool, _ body: (DatagramTrain) -> Void) -> Bool {
         var isBusy = false
-        if isReady(0) { isBusy = replySlab.receiveTrains(from: replySocket.raw, body) > 0 }
+        // Nobody else is where this node is, whatever a datagram says.
+        func take(_ train: DatagramTrain) {
+            if train.origin.source != replyAddress, ownAddress == nil || train.origin.source != ownAddress { body(train) }
+        }
+        if isReady(0) { isBusy = replySlab.receiveTrains(from: replySocket.raw, take) > 0 }
         // Those of the moment: their readiness is known, and that of no other.
         for (index, entry) in sockets.enumerated() where isReady(index + 1) {
-            let count = entry.slab.receiveTrains(from: entry.socket.raw) { train in
-                if let ownAddress, train.origin.source == ownAddress { return }
-                body(train)
-            }
+            let count = entry.slab.receiveTrains(from: entry.socket.raw, take)
             isBusy = isBusy || count > 0
         }
         return isBusy

@@ -56,6 +56,11 @@ final class Running: @unchecked Sendable {
         return Int(text[range.upperBound...].prefix { $0.isNumber || $0 == "-" }) ?? 0
     }
 
+    static func first(_ key: String, in text: String) -> Int {
+        guard let range = text.range(of: "\"\(key)\":") else { return 0 }
+        return Int(text[range.upperBound...].prefix { $0.isNumber || $0 == "-" }) ?? 0
+    }
+
     /// Bytes on a receiver's disk so far, by its own word.
     var done: Int { last("bytes_done") }
 

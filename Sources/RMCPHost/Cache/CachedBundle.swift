@@ -2,6 +2,7 @@ import CLinuxNetwork
 import Glibc
 import RMCPContent
 import RMCPProtocol
+import Synchronization
 
 /// One session's share of a cache: its signed datagrams as they came, and its chunks as they travel.
 ///
@@ -51,6 +52,7 @@ final class CachedBundle: Sendable {
     private let path: String
     private let chunkLength: UInt32
     private let state: LockedValue<State>
+    private let condemned = Atomic<Bool>(false)
 
     init(announce: Announce, datagram: [UInt8], isNew: Bool, line: Int, ledger: CacheLedger) {
         self.line = line
@@ -71,6 +73,16 @@ final class CachedBundle: Sendable {
     var lastUsed: UInt64 { UInt64(clamping: (ledger.line(line)?.lastUsed ?? 0) / 1_000_000) }
     /// What it takes of the capacity.
     var bytes: UInt64 { ledger.line(line)?.bytes ?? 0 }
+
+    /// True once the disk failed to take something. What it took before may not be on it either: a file system says once
+    /// that it could not write, and then reads from memory what it has not got. It serves on, since each chunk is verified
+    /// when it is read, and is removed when nobody has it open any more.
+    var isCondemned: Bool { condemned.load(ordering: .relaxed) }
+
+    private func condemn(after error: HostError) {
+        // A disk that is full has what it took.
+        if error.kind != .diskFull { condemned.store(true, ordering: .relaxed) }
+    }
 
     private var files: Files? { state.withLock { $0.files } }
 
@@ -148,7 +160,9 @@ final class CachedBundle: Sendable {
         guard let files, ledger.reserve(length, for: line) else { return }
         var isKept = false
         // An error here is not worth more: what cannot be kept is fetched again.
-        _ = try? ledger.withRoom(length, for: line) { () throws(HostError) in isKept = try files.table.append(datagram) }
+        do throws(HostError) {
+            _ = try ledger.withRoom(length, for: line) { () throws(HostError) in isKept = try files.table.append(datagram) }
+        } catch { condemn(after: error) }
         if !isKept { ledger.release(length, of: line) }
     }
 
@@ -167,6 +181,15 @@ final class CachedBundle: Sendable {
         guard isInRange(chunk, record), encoded.count == Int(record.encodedLength) else {
             throw HostError("\(path): chunk \(chunk) of \(encoded.count) bytes does not fit its record")
         }
+        do throws(HostError) {
+            return unsafe try keep(chunk, record, encoded)
+        } catch {
+            condemn(after: error)
+            throw error
+        }
+    }
+
+    private func keep(_ chunk: UInt32, _ record: ChunkRecord, _ encoded: UnsafeRawBufferPointer) throws(HostError) -> WriteResult {
         guard let files else { return .noRoom }
         touch(unlessWithin: CacheLimits.useInterval)
         let present = room(for: files.journal.length(of: chunk))

@@ -107,11 +107,16 @@ final class ChunkCache: Sendable {
         return bundle
     }
 
-    /// Ends one use of a bundle. It stays until others need its room.
+    /// Ends one use of a bundle. It stays until others need its room, unless its disk has failed.
     func close(_ bundle: CachedBundle) {
-        // First, or it might be taken for the least recently used.
-        bundle.touch()
-        if ledger.end(bundle.line) == 0 { bundle.end() }
+        // Nobody opens it meanwhile.
+        kept.withLock { _ in
+            // First, or it might be taken for the least recently used.
+            bundle.touch()
+            guard ledger.end(bundle.line) == 0 else { return }
+            bundle.end()
+            if bundle.isCondemned { ledger.remove(bundle.line) }
+        }
     }
 
     /// Accounts for `bytes` more of a bundle in use, and evicts others if they do not fit; false when nothing more can

@@ -191,7 +191,8 @@ import Testing
                 #expect(result.status == 0 && lab.has(name, source), "\(name): \(result.errors)\(result.text.suffix(600))")
             }
             let sent = sender.wait()
-            #expect(sent.status == 0, "\(sent.errors)\(sent.text.suffix(1_500))")
+            // Who was below several nodes that died one after the other may be counted once more, as lost: never as complete.
+            #expect([0, 3].contains(sent.status) && Running.last("complete", in: sent.text) == 2, "\(sent.errors)\(sent.text.suffix(1_500))")
             // Its sender is gone: all that this one gets is what the node has kept.
             #expect(node.wait { node.says("upstream_over") })
             if node.says("complete") {

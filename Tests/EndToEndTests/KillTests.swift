@@ -172,6 +172,8 @@ import Testing
             let cache = try disk.directory("cache")
             let receivers = try ["r1", "r2"].map { try lab.receive($0, ["--once", "--json"], seconds: patience) }
             let sender = try lab.send(["--json", "--wait-for", "2", "--min-wait", "1s", "--rate", "40M", source], seconds: patience)
+            // Before that the sender would wait in vain for whoever joins below a node that dies.
+            #expect(receivers[0].wait { receivers[0].done > 0 })
             // The rest of the stream is for what the node has missed.
             while total < kills, Date() < deadline, receivers[0].process.isRunning, receivers[0].done < 44 << 20 {
                 let node = try lab.repair("r4", cache: cache)

@@ -9,10 +9,25 @@ enum HostLimits {
     static let sessions = 8
     /// Sessions that one repair node serves at one time; others wait in its cache.
     static let repairSessions = 16
+    /// Sessions whose part of the cache is being opened. More would only wait for a disk that does not answer.
+    static let repairArrivals = 2 * repairSessions
+    /// Chunks of one session that are read back from the cache to be verified at one time.
+    static let cacheChecks = 16
+    /// Bytes of one session's pages that wait to be written down. What is more comes from upstream after a restart.
+    static let unkeptTableBytes = 4 << 20
+    /// How long a session that has lost part of what it kept waits for somebody who has it.
+    static let damagePatience = Interval.seconds(10)
+    /// How long the end of a process waits for threads that are with a disk.
+    static let shutDownPatience = Interval.seconds(5)
     /// Regions of repair nodes that one receiver listens to, and how long one is kept that nobody advertises while
     /// others want its place.
     static let regions = 4
     static let regionMemory = Interval.seconds(30)
+    /// Other regions that are looked at in one pass over what came.
+    static let advertisedRegions = 8
+    /// Regions that could not be opened and are not tried again for so long; beyond them the oldest is forgotten.
+    static let unopenableRegions = 32
+    static let regionRetryInterval = Interval.seconds(10)
     /// How often a repair node advertises its region, and a relay asks what there is.
     static let advertisementInterval = Interval.milliseconds(500)
     /// How often the groups are joined anew while no session is under way. A snooping switch without a querier forgets a

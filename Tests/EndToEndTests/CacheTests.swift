@@ -54,4 +54,26 @@ import Testing
         #expect(Running.last("complete_repair_nodes", in: sent.text) == 0)
         lab.stop(node)
     }
+
+    @Test("What a node had whole and its disk has lost since, with nobody above: it is not served any more, and nobody waits for it")
+    func lostOnDisk() throws {
+        let lab = try Laboratory(receivers: 3)
+        let source = try lab.scratch.random("image", megabytes: 8)
+        let node = try lab.repair("r3")
+        let early = try lab.receive("r1")
+        #expect(try lab.send(["--wait-for", "1", "--min-wait", "1s", "--until", "repair", source]).wait().status == 0)
+        #expect(early.wait().status == 0 && node.wait { node.says("upstream_over") })
+        lab.stop(node)
+        // Started again, so that it has nothing of it in memory.
+        let again = try lab.repair("r3")
+        #expect(again.wait { again.says("complete") })
+        let names = try FileManager.default.contentsOfDirectory(atPath: lab.scratch.path("cache-r3")).filter { $0.count == 32 }
+        let chunks = lab.scratch.path("cache-r3/\(try #require(names.first))/chunks")
+        try FileHandle(forUpdating: URL(fileURLWithPath: chunks)).truncate(atOffset: 3 << 20)
+        let late = try lab.receive("r2", ["--once", "--json", "--timeout", "60s"]).wait()
+        #expect(late.status != 0 && late.status != 124, "\(late.status) \(late.errors)")
+        #expect(!FileManager.default.fileExists(atPath: lab.scratch.path("r2/image")))
+        #expect(again.wait { again.says("retired") } && again.outputSoFar.contains("damaged on disk"), "\(again.outputSoFar.suffix(900))")
+        lab.stop(again)
+    }
 }

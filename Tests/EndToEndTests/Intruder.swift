@@ -54,9 +54,14 @@ final class Intruder {
         return try result.wait().get()
     }
 
-    private static func socket(boundTo address: SocketAddress) throws -> Int32 {
+    /// Takes a port in a laboratory's node and does not share it, until the descriptor is closed.
+    static func occupy(_ lab: Laboratory, _ node: String, port: UInt16) throws -> Int32 {
+        try inside("/run/netns/\(lab.name)-\(node)") { try socket(boundTo: .ipv4(0, 0, 0, 0, port: port), shares: false) }
+    }
+
+    private static func socket(boundTo address: SocketAddress, shares: Bool = true) throws -> Int32 {
         let raw = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
-        var one: Int32 = 1
+        var one: Int32 = shares ? 1 : 0
         setsockopt(raw, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
         var buffer: Int32 = 4 << 20
         setsockopt(raw, SOL_SOCKET, SO_RCVBUF, &buffer, socklen_t(MemoryLayout<Int32>.size))

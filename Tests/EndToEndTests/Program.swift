@@ -56,6 +56,11 @@ final class Running: @unchecked Sendable {
         return Int(text[range.upperBound...].prefix { $0.isNumber || $0 == "-" }) ?? 0
     }
 
+    static func first(_ key: String, in text: String) -> Int {
+        guard let range = text.range(of: "\"\(key)\":") else { return 0 }
+        return Int(text[range.upperBound...].prefix { $0.isNumber || $0 == "-" }) ?? 0
+    }
+
     /// Bytes on a receiver's disk so far, by its own word.
     var done: Int { last("bytes_done") }
 
@@ -81,12 +86,14 @@ final class Running: @unchecked Sendable {
         return true
     }
 
-    /// The process itself, below `timeout` and `ip netns exec` (which replaces itself).
-    func signal(_ number: Int32) {
+    /// The process itself, below `timeout` and `ip netns exec` (which replaces itself); nil once it has ended.
+    var child: Int32? {
         let children = "/proc/\(process.processIdentifier)/task/\(process.processIdentifier)/children"
         let text = (try? String(contentsOfFile: children, encoding: .utf8)) ?? ""
-        for child in text.split(separator: " ") { if let id = Int32(child.trimmingCharacters(in: .whitespacesAndNewlines)) { kill(id, number) } }
+        return text.split(separator: " ").lazy.compactMap { Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) }.first
     }
+
+    func signal(_ number: Int32) { if let child { kill(child, number) } }
 }
 
 /// A directory that is gone afterwards, on memory where there is some: the disk is not what is tested.

@@ -83,6 +83,44 @@ import Testing
         lab.stop(node)
     }
 
+    @Test("Questions from a port of 0 and from where no answer can go: a relay's stream is not held up")
+    func unanswerableSources() throws {
+        let lab = try Laboratory(receivers: 3)
+        for node in ["r1", "r2"] { try lab.shell(node, "iptables -w -A INPUT -p udp -s 10.77.0.1 -d 239.0.0.0/8 -j DROP") }
+        // A network that the relay has no route to.
+        try lab.shell("r3", "ip addr add 192.0.2.9/24 dev eth0")
+        let source = try lab.scratch.random("image", megabytes: 16)
+        let node = try lab.repair("r2", ["--upstream", "10.77.0.1"])
+        let receiver = try lab.receive("r1", ["--once", "--json"])
+        let sending = try lab.send(["--json", "--wait-for", "1", "--max-wait", "15s", "--rate", "60M", source])
+        #expect(sending.wait { receiver.says("began") }, "\(sending.errorsSoFar)")
+        let intruder = try lab.run("r3", ["python3", "-c", Self.unanswerable], seconds: 100)
+        let sent = sending.wait()
+        #expect(sent.status == 0 && intruder.process.isRunning, "\(sent.errors)")
+        let result = receiver.wait()
+        #expect(result.status == 0 && lab.has("r1", source), "\(result.errors)")
+        intruder.process.terminate()
+        // 2.2 s at its rate.
+        let seconds = try #require(sent.text.split(separator: "\n").last { $0.contains("\"finished\"") })
+        #expect(Running.last("seconds", in: String(seconds)) < 12, "\(seconds)")
+        lab.stop(node)
+    }
+
+    /// Solicitations to the relay, 100 a second, from a port of 0 and from addresses that cannot be answered.
+    private static let unanswerable = """
+        import socket, struct, time
+        solicitation = bytes([0x52, 0x4D, 1, 0x8A]) + bytes(4) + b"odd!" + bytes(700)
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        def datagram(source, port):
+            udp = struct.pack("!HHHH", port, 17627, 8 + len(solicitation), 0) + solicitation
+            head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0)
+            return head + socket.inet_aton(source) + socket.inet_aton("10.77.0.3") + udp
+        while True:
+            for source, port in (("10.77.0.4", 0), ("192.0.2.9", 5000), ("224.1.2.3", 5000), ("10.77.0.3", 17627)):
+                raw.sendto(datagram(source, port), ("10.77.0.3", 0))
+            time.sleep(0.04)
+        """
+
     @Test("An older version of a bundle is refused with exit code 5, and taken with --allow-rollback")
     func rollback() throws {
         let lab = try Laboratory(receivers: 2)

@@ -12,7 +12,7 @@ extension CacheTests {
         try place.run { cache in
             let bundle = try sample.open(in: cache)
             for chunk in 0..<10 as Range<UInt32> { try sample.write(chunk, to: bundle) }
-            for page in 0..<3 as Range<UInt32> { bundle.keep(page: sample.page(page)) }
+            for page in 0..<3 as Range<UInt32> { bundle.keep(sample.page(page)) }
         }
         return place
     }
@@ -74,6 +74,46 @@ extension CacheTests {
         }
     }
 
+    /// Has what is written to a file fail from now on, while it can be read: descriptors of it that are open can do no more.
+    private func breakDisk(_ place: CachePlace, _ name: String, of sample: CacheSample) throws {
+        let path = place.file(name, of: sample).path
+        let suffix = "\(URL(fileURLWithPath: place.path).lastPathComponent)/\(sample.announce.session.text)/\(name)"
+        let readOnly = open(path, O_RDONLY | O_CLOEXEC)
+        try #require(readOnly >= 0)
+        defer { close(readOnly) }
+        for entry in try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") {
+            guard let descriptor = Int32(entry), descriptor != readOnly,
+                (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(entry)"))?.hasSuffix(suffix) == true
+            else { continue }
+            try #require(dup2(readOnly, descriptor) == descriptor)
+        }
+    }
+
+    @Test(
+        "What a failed disk was given before it failed is served while it is right, and is not there at the next start",
+        arguments: ["chunks", "table", "journal"])
+    func aDiskThatFails(file: String) throws {
+        let place = CachePlace()
+        let (sample, other) = (CacheSample(), CacheSample(2))
+        try place.run { cache in
+            try other.fill(0..<2, in: cache)
+            let bundle = try sample.open(in: cache)
+            for chunk in 0..<2 as Range<UInt32> { try sample.write(chunk, to: bundle) }
+            bundle.keep(sample.page(0))
+            #expect(!bundle.isCondemned)
+            try breakDisk(place, file, of: sample)
+            if file == "table" { bundle.keep(sample.page(1)) } else { #expect(throws: HostError.self) { try sample.write(2, to: bundle) } }
+            #expect(bundle.isCondemned)
+            for chunk in 0..<2 as Range<UInt32> { #expect(sample.isVerified(chunk, in: bundle)) }
+            #expect(file != "chunks" || !sample.mayBe(2, in: bundle))
+            cache.close(bundle)
+            #expect(place.names == [other.announce.session.text] && cache.bundles().count == 1)
+            #expect(cache.bytes == cache.bundles().first?.bytes)
+            let again = try sample.open(in: cache)
+            #expect(again.isNew && !again.isCondemned && !sample.mayBe(0, in: again))
+        }
+    }
+
     @Test func aTornTableIsCutOff() throws {
         let sample = CacheSample()
         let place = try filled(sample)
@@ -86,7 +126,7 @@ extension CacheTests {
                 let count = UInt32(length / step)
                 let pages = (0..<count).map { sample.page($0) }
                 if length % 2 == 0 { #expect(try bundle.tableDatagrams() == pages) }
-                bundle.keep(end: sample.end)
+                bundle.keep(sample.end)
                 #expect(try bundle.tableDatagrams() == pages + [sample.end])
             }
         }
@@ -197,7 +237,7 @@ extension CacheTests {
             try place.run { cache in
                 let bundle = try sample.open(in: cache)
                 for chunk in 0..<3 as Range<UInt32> { #expect(try sample.write(chunk, to: bundle) == .kept) }
-                bundle.keep(page: sample.page(7))
+                bundle.keep(sample.page(7))
                 for chunk in 0..<3 as Range<UInt32> { #expect(sample.isVerified(chunk, in: bundle)) }
                 cache.close(bundle)
             }

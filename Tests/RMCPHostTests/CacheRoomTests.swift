@@ -108,7 +108,7 @@ extension CacheTests {
             // Another session finds no room, and takes part all the same.
             let other = try samples[2].open(in: cache)
             #expect(try samples[2].write(0, to: other) == .noRoom)
-            other.keep(page: samples[2].page(0))
+            other.keep(samples[2].page(0))
             // Until there is room.
             cache.close(bundle)
             #expect(try samples[2].write(0, to: other) == .kept)
@@ -146,7 +146,7 @@ extension CacheTests {
             let bundle = try sample.open(in: cache)
             // Scattered, some of them twice.
             for chunk in [0, 7, 8, 30, 31, 90, 7, 31] as [UInt32] { try sample.write(chunk, to: bundle) }
-            for page in 0..<5 as Range<UInt32> { bundle.keep(page: sample.page(page)) }
+            for page in 0..<5 as Range<UInt32> { bundle.keep(sample.page(page)) }
             counted = bundle.bytes
             #expect(counted == cache.bytes && counted >= place.diskUse)
             #expect(counted <= place.diskUse + 16_384 + 6 * 4_096)
@@ -262,7 +262,7 @@ extension CacheTests {
                 #expect(samples[3].isVerified(chunk, in: bundle) == (results[Int(chunk)] == .kept))
             }
             // Accounted for is what was kept, not what was tried.
-            for page in 0..<400 as Range<UInt32> { bundle.keep(page: samples[3].page(page)) }
+            for page in 0..<400 as Range<UInt32> { bundle.keep(samples[3].page(page)) }
             #expect(cache.bytes <= place.diskUse + 10 * 4_096)
             let error = #expect(throws: HostError.self) { try samples[1].open(in: cache) }
             #expect(error?.kind == .diskFull)

@@ -36,8 +36,8 @@ import Testing
         try place.run { cache in
             let bundle = try sample.open(in: cache)
             for chunk in 0..<20 as Range<UInt32> { try sample.write(chunk, to: bundle) }
-            for page in pages { bundle.keep(page: page) }
-            bundle.keep(end: sample.end)
+            for page in pages { bundle.keep(page) }
+            bundle.keep(sample.end)
         }
         try place.run { cache in
             let kept = try #require(cache.bundles().first)
@@ -47,7 +47,7 @@ import Testing
             #expect(try bundle.tableDatagrams() == pages + [sample.end])
             for chunk in 0..<20 as Range<UInt32> { #expect(sample.mayBe(chunk, in: bundle) && sample.isVerified(chunk, in: bundle)) }
             #expect(!sample.mayBe(20, in: bundle))
-            bundle.keep(page: sample.page(9))
+            bundle.keep(sample.page(9))
             #expect(try bundle.tableDatagrams() == pages + [sample.end, sample.page(9)])
         }
     }
@@ -58,7 +58,7 @@ import Testing
         try place.run { cache in
             let bundle = try sample.open(in: cache)
             try sample.write(1, to: bundle)
-            bundle.keep(page: sample.page(0))
+            bundle.keep(sample.page(0))
             let second = try sample.open(in: cache)
             #expect(second === bundle)
             cache.close(second)
@@ -160,7 +160,7 @@ import Testing
         }
         try place.run { cache in
             let bundle = try sample.open(in: cache)
-            bundle.keep(page: sample.page(0))
+            bundle.keep(sample.page(0))
             try sample.write(0, to: bundle)
             #expect(throws: HostError.self, "not under those who use it") { try other.open(in: cache) }
             #expect(sample.isVerified(0, in: bundle))
@@ -212,7 +212,7 @@ import Testing
                     for chunk in stride(from: thread, to: count, by: 4) {
                         #expect(throws: Never.self) { try sample.write(chunk, to: bundle) }
                         #expect(sample.mayBe(chunk, in: bundle) && sample.isVerified(chunk, in: bundle))
-                        bundle.keep(page: sample.page(chunk))
+                        bundle.keep(sample.page(chunk))
                     }
                 }
             }

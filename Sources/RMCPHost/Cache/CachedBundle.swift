@@ -2,6 +2,7 @@ import CLinuxNetwork
 import Glibc
 import RMCPContent
 import RMCPProtocol
+import Synchronization
 
 /// One session's share of a cache: its signed datagrams as they came, and its chunks as they travel.
 ///
@@ -9,8 +10,8 @@ import RMCPProtocol
 /// whoever uses it, the datagrams by their signatures and each chunk against its signed record, and what does not stand
 /// up is fetched again. Flushing each chunk would cost a disk's time for each and prove no more than that.
 ///
-/// Chunks are written, read and verified by several worker threads at once, each chunk by one of them at a time; the
-/// rest is the network thread's. Between `close` and `open` a bundle may be evicted at any moment: it then holds nothing
+/// Chunks are written, read and verified by several cache threads at once, each chunk by one of them at a time. The
+/// network thread only asks what may be here, which no disk can hold up. Between `close` and `open` a bundle may be evicted at any moment: it then holds nothing
 /// and keeps nothing.
 final class CachedBundle: Sendable {
     enum WriteResult: Sendable, Hashable {
@@ -51,6 +52,7 @@ final class CachedBundle: Sendable {
     private let path: String
     private let chunkLength: UInt32
     private let state: LockedValue<State>
+    private let condemned = Atomic<Bool>(false)
 
     init(announce: Announce, datagram: [UInt8], isNew: Bool, line: Int, ledger: CacheLedger) {
         self.line = line
@@ -71,6 +73,16 @@ final class CachedBundle: Sendable {
     var lastUsed: UInt64 { UInt64(clamping: (ledger.line(line)?.lastUsed ?? 0) / 1_000_000) }
     /// What it takes of the capacity.
     var bytes: UInt64 { ledger.line(line)?.bytes ?? 0 }
+
+    /// True once the disk failed to take something. What it took before may not be on it either: a file system says once
+    /// that it could not write, and then reads from memory what it has not got. It serves on, since each chunk is verified
+    /// when it is read, and is removed when nobody has it open any more.
+    var isCondemned: Bool { condemned.load(ordering: .relaxed) }
+
+    private func condemn(after error: HostError) {
+        // A disk that is full has what it took.
+        if error.kind != .diskFull { condemned.store(true, ordering: .relaxed) }
+    }
 
     private var files: Files? { state.withLock { $0.files } }
 
@@ -142,16 +154,15 @@ final class CachedBundle: Sendable {
 
     // MARK: The table
 
-    /// Keeps a page's datagram. Without room for it the page comes from upstream again after a restart.
-    func keep(page datagram: [UInt8]) { keep(datagram) }
-    func keep(end datagram: [UInt8]) { keep(datagram) }
-
-    private func keep(_ datagram: [UInt8]) {
+    /// Keeps the datagram of a page or of END. Without room for it, it comes from upstream again after a restart.
+    func keep(_ datagram: [UInt8]) {
         let length = GuardedFile.length(of: datagram)
         guard let files, ledger.reserve(length, for: line) else { return }
         var isKept = false
         // An error here is not worth more: what cannot be kept is fetched again.
-        _ = try? ledger.withRoom(length, for: line) { () throws(HostError) in isKept = try files.table.append(datagram) }
+        do throws(HostError) {
+            _ = try ledger.withRoom(length, for: line) { () throws(HostError) in isKept = try files.table.append(datagram) }
+        } catch { condemn(after: error) }
         if !isKept { ledger.release(length, of: line) }
     }
 
@@ -170,6 +181,15 @@ final class CachedBundle: Sendable {
         guard isInRange(chunk, record), encoded.count == Int(record.encodedLength) else {
             throw HostError("\(path): chunk \(chunk) of \(encoded.count) bytes does not fit its record")
         }
+        do throws(HostError) {
+            return unsafe try keep(chunk, record, encoded)
+        } catch {
+            condemn(after: error)
+            throw error
+        }
+    }
+
+    private func keep(_ chunk: UInt32, _ record: ChunkRecord, _ encoded: UnsafeRawBufferPointer) throws(HostError) -> WriteResult {
         guard let files else { return .noRoom }
         touch(unlessWithin: CacheLimits.useInterval)
         let present = room(for: files.journal.length(of: chunk))

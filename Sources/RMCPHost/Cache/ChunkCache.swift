@@ -12,11 +12,12 @@ import RMCPProtocol
 ///     DIR/SESSION/journal       which chunks are there: a hint
 ///
 /// Nothing that is found there is believed: torn and foreign files are removed or passed over, and what is whole is
-/// verified before it is used. Owned by the network thread; its bundles are shared with the workers.
-final class ChunkCache {
+/// verified before it is used. For cache threads alone: all of this waits for the disk, and for other threads that do.
+final class ChunkCache: Sendable {
     private let ledger: CacheLedger
-    /// Those of them that were evicted are let go when somebody looks.
-    private var kept: [SessionID: CachedBundle] = [:]
+    /// Those of them that were evicted are let go when somebody looks. Locked for as long as a session is being opened:
+    /// no two threads open the same one.
+    private let kept = LockedValue<[SessionID: CachedBundle]>([:])
 
     /// Opens the cache and finds what is in it, evicting what is over the capacity.
     /// - Parameter capacity: bytes on disk. Open sessions' announcements are kept in any case, a few blocks for each.
@@ -40,7 +41,8 @@ final class ChunkCache {
         guard ledger.directory.isSound(name), let (announce, datagram) = try CachedBundle.load(session, name: name) else { return false }
         let lastUsed = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
         let line = ledger.add(CacheLedger.Line(name: name, bytes: CacheFile.diskUse(of: session), lastUsed: max(0, lastUsed)))
-        keep(CachedBundle(announce: announce, datagram: datagram, isNew: false, line: line, ledger: ledger))
+        let bundle = CachedBundle(announce: announce, datagram: datagram, isNew: false, line: line, ledger: ledger)
+        kept.withLock { keep(bundle, in: &$0) }
         return true
     }
 
@@ -53,8 +55,11 @@ final class ChunkCache {
 
     /// The sessions that are kept, most recently used first.
     func bundles() -> [CachedBundle] {
-        forgetEvicted()
-        let lines = kept.values.compactMap { bundle in ledger.line(bundle.line).map { (bundle, $0.lastUsed) } }
+        let bundles = kept.withLock { kept in
+            forgetEvicted(in: &kept)
+            return Array(kept.values)
+        }
+        let lines = bundles.compactMap { bundle in ledger.line(bundle.line).map { (bundle, $0.lastUsed) } }
         return lines.sorted { $0.1 > $1.1 }.map { $0.0 }
     }
 
@@ -62,6 +67,10 @@ final class ChunkCache {
     /// differently is replaced. Each `open` needs its `close`: until then the bundle is not evicted.
     /// - Parameter datagram: the ANNOUNCE as it came, verified by the caller.
     func open(announce: Announce, datagram: [UInt8]) throws(HostError) -> CachedBundle {
+        try kept.withLock { kept throws(HostError) in try open(announce, datagram, in: &kept) }
+    }
+
+    private func open(_ announce: Announce, _ datagram: [UInt8], in kept: inout [SessionID: CachedBundle]) throws(HostError) -> CachedBundle {
         if let bundle = kept[announce.session], let line = ledger.line(bundle.line) {
             guard bundle.isOf(announce) || line.uses == 0 else {
                 throw HostError("session \(announce.session.text) is in use with another announcement")
@@ -80,10 +89,10 @@ final class ChunkCache {
             }
             ledger.remove(bundle.line)
         }
-        return try make(announce, datagram)
+        return try make(announce, datagram, in: &kept)
     }
 
-    private func make(_ announce: Announce, _ datagram: [UInt8]) throws(HostError) -> CachedBundle {
+    private func make(_ announce: Announce, _ datagram: [UInt8], in kept: inout [SessionID: CachedBundle]) throws(HostError) -> CachedBundle {
         let line = ledger.add(
             CacheLedger.Line(name: announce.session.text, bytes: CacheLimits.sessionOverhead, lastUsed: 0, uses: 1))
         let bundle = CachedBundle(announce: announce, datagram: datagram, isNew: true, line: line, ledger: ledger)
@@ -94,29 +103,34 @@ final class ChunkCache {
             throw error
         }
         ledger.trim()
-        keep(bundle)
+        keep(bundle, in: &kept)
         return bundle
     }
 
-    /// Ends one use of a bundle. It stays until others need its room.
+    /// Ends one use of a bundle. It stays until others need its room, unless its disk has failed.
     func close(_ bundle: CachedBundle) {
-        // First, or it might be taken for the least recently used.
-        bundle.touch()
-        if ledger.end(bundle.line) == 0 { bundle.end() }
+        // Nobody opens it meanwhile.
+        kept.withLock { _ in
+            // First, or it might be taken for the least recently used.
+            bundle.touch()
+            guard ledger.end(bundle.line) == 0 else { return }
+            bundle.end()
+            if bundle.isCondemned { ledger.remove(bundle.line) }
+        }
     }
 
     /// Accounts for `bytes` more of a bundle in use, and evicts others if they do not fit; false when nothing more can
     /// be evicted. Any thread's; `CachedBundle.write` does this for its chunks.
     func reserve(_ bytes: UInt64, for bundle: CachedBundle) -> Bool { ledger.reserve(bytes, for: bundle.line) }
 
-    private func keep(_ bundle: CachedBundle) {
+    private func keep(_ bundle: CachedBundle, in kept: inout [SessionID: CachedBundle]) {
         kept[bundle.announce.session] = bundle
         // Also when somebody has put any number of sessions into the directory.
         if kept.count >= 2 * CacheLimits.sessions {
             ledger.trim()
-            forgetEvicted()
+            forgetEvicted(in: &kept)
         }
     }
 
-    private func forgetEvicted() { kept = kept.filter { ledger.line($0.value.line) != nil } }
+    private func forgetEvicted(in kept: inout [SessionID: CachedBundle]) { kept = kept.filter { ledger.line($0.value.line) != nil } }
 }

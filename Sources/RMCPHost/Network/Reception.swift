@@ -6,8 +6,13 @@ final class Reception {
     let interface: NetworkInterface
     /// What children send comes from here, and unicast answers go here.
     let replySocket: DatagramSocket
+    private let replyAddress: SocketAddress?
     private let group: SocketAddress
     private var sockets: [GroupSocket] = []
+    /// Regions of datagrams that came since they were last acted upon.
+    private var advertised: [SocketAddress] = []
+    /// Regions that could not be opened, oldest first, and until when they are left alone.
+    private var unopenable: [(region: SocketAddress, until: Instant)] = []
     private let replySlab = DatagramSlab(buffers: HostLimits.slabBuffers)
     /// Own address as a parent: what comes from there has looped back.
     var ownAddress: SocketAddress?
@@ -34,6 +39,7 @@ final class Reception {
             ]
         }
         replySocket = try DatagramSocket.sending(to: group, through: interface, timeToLive: 1)
+        replyAddress = replySocket.localAddress
         // A whole stream may come here.
         replySocket.enlargeReceiveBuffer()
     }
@@ -49,15 +55,18 @@ final class Reception {
 
     func takeOverflow() -> UInt64 { sockets.reduce(replySlab.takeOverflow()) { $0 + $1.slab.takeOverflow() } }
 
-    /// Receives once from each socket that is ready; true when the group's had something, and may have more.
+    /// Receives once from each socket that is ready; true when the group's had something, and may have more. Which
+    /// sockets there are does not change meanwhile: `body` notes what is advertised, and nothing more.
     func receive(isReady: (Int) -> Bool, _ body: (DatagramTrain) -> Void) -> Bool {
         var isBusy = false
-        if isReady(0) { isBusy = replySlab.receiveTrains(from: replySocket.raw, body) > 0 }
-        for index in sockets.indices where isReady(index + 1) {
-            let count = sockets[index].slab.receiveTrains(from: sockets[index].socket.raw) { train in
-                if let ownAddress, train.origin.source == ownAddress { return }
-                body(train)
-            }
+        // Nobody else is where this node is, whatever a datagram says.
+        func take(_ train: DatagramTrain) {
+            if train.origin.source != replyAddress, ownAddress == nil || train.origin.source != ownAddress { body(train) }
+        }
+        if isReady(0) { isBusy = replySlab.receiveTrains(from: replySocket.raw, take) > 0 }
+        // Those of the moment: their readiness is known, and that of no other.
+        for (index, entry) in sockets.enumerated() where isReady(index + 1) {
+            let count = entry.slab.receiveTrains(from: entry.socket.raw, take)
             isBusy = isBusy || count > 0
         }
         return isBusy
@@ -77,21 +86,45 @@ final class Reception {
         idleRejoin = now + HostLimits.idleRejoinInterval
     }
 
-    /// Joins a region that was advertised; true when that is new. A region that nobody advertises any more gives way.
-    func join(_ region: SocketAddress, at now: Instant) -> Bool {
-        guard !sockets.isEmpty, region != group, region.family == group.family else { return false }
+    // MARK: Regions
+
+    /// Remembers a region that a datagram advertises until `joinAdvertised`: whoever calls may be in the midst of
+    /// `receive`, which goes through the sockets. What is more than there is room for in one pass is dropped; regions
+    /// that are listened to already always have room.
+    func noteAdvertised(_ region: SocketAddress) {
+        guard !sockets.isEmpty, region != group, region.family == group.family, !advertised.contains(region) else { return }
+        guard advertised.count < HostLimits.advertisedRegions || sockets.contains(where: { $0.address == region }) else { return }
+        advertised.append(region)
+    }
+
+    /// Joins the regions that were advertised since the last call. One that nobody advertises any more gives way, once
+    /// its successor is open; one that cannot be opened is as good as none, and is left alone for a while.
+    /// - Returns: `joined`, the regions that are new; `changed`, whether `descriptors` are others than before, so that
+    ///   whoever waits for them must ask for them again.
+    func joinAdvertised(at now: Instant) -> (changed: Bool, joined: [SocketAddress]) {
+        let regions = advertised
+        advertised.removeAll(keepingCapacity: true)
+        var joined: [SocketAddress] = []
+        for region in regions where join(region, at: now) { joined.append(region) }
+        return (!joined.isEmpty, joined)
+    }
+
+    /// True when that is new.
+    private func join(_ region: SocketAddress, at now: Instant) -> Bool {
         if let index = sockets.firstIndex(where: { $0.address == region }) {
             sockets[index].advertisedAt = now
             return false
         }
-        if sockets.count > HostLimits.regions {
-            guard let old = sockets.firstIndex(where: { entry in entry.advertisedAt.map { now - $0 > HostLimits.regionMemory } ?? false }) else {
-                return false
-            }
-            sockets.remove(at: old)
+        let isFull = sockets.count > HostLimits.regions
+        let old = isFull ? sockets.firstIndex { entry in entry.advertisedAt.map { now - $0 > HostLimits.regionMemory } ?? false } : nil
+        guard !isFull || old != nil, !unopenable.contains(where: { $0.region == region && now < $0.until }) else { return false }
+        guard let socket = try? DatagramSocket.receiving(from: region, through: interface) else {
+            unopenable.removeAll { $0.region == region || now >= $0.until }
+            if unopenable.count >= HostLimits.unopenableRegions { unopenable.removeFirst() }
+            unopenable.append((region, now + HostLimits.regionRetryInterval))
+            return false
         }
-        // A region that cannot be joined is as good as none.
-        guard let socket = try? DatagramSocket.receiving(from: region, through: interface) else { return false }
+        if let old { sockets.remove(at: old) }
         sockets.append(GroupSocket(address: region, socket: socket, slab: DatagramSlab(buffers: HostLimits.regionSlabBuffers), advertisedAt: now))
         return true
     }

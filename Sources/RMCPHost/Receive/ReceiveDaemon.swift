@@ -98,6 +98,9 @@ public final class ReceiveDaemon {
             // What was assembled goes to the storage threads at once, so that they work while more is read.
             for tag in order { sessions[tag].map { handleEvents($0, at: now, observer) } }
         }
+        let regions = reception.joinAdvertised(at: now)
+        if regions.changed { poller = Poller([wakeUp.descriptor.raw, signals.descriptor.raw] + reception.descriptors) }
+        for region in regions.joined { observer(.region(region)) }
         let dropped = reception.takeOverflow()
         if dropped > 0 { for tag in order { sessions[tag]?.engine.handle(.overflow(datagrams: dropped), at: now) } }
         // Whoever has read everything need not ask.
@@ -116,11 +119,7 @@ public final class ReceiveDaemon {
         }
         let tag = unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
         if tag == 0, let region = unsafe Reception.advertisedRegion(in: bytes) {
-            if reception.join(region, at: now) {
-                poller = Poller([wakeUp.descriptor.raw, signals.descriptor.raw] + reception.descriptors)
-                observer(.region(region))
-            }
-            return
+            return reception.noteAdvertised(region)
         }
         let datagram = unsafe RawSpan(_unsafeBytes: bytes)
         switch directory.judge(datagram, at: now, lastHeard: { [sessions] in sessions[$0.tag]?.engine.lastHeardFromSender }) {

@@ -1,14 +1,41 @@
 import RMCPContent
 import RMCPProtocol
+import Synchronization
 
-/// What cache threads do. Each job names its session, since sessions come and go meanwhile.
-enum CacheJob: Sendable {
-    /// Verify and write what is in the buffer.
-    case store(session: SessionID, CachedBundle, slot: Int, chunk: UInt32, record: ChunkRecord, ChunkBuffer)
-    /// Look whether the chunk is there from before, as it should be.
-    case check(session: SessionID, CachedBundle, chunk: UInt32, record: ChunkRecord, purpose: CheckPurpose)
-    /// Read the chunk back, and verify it once more: disks forget, too.
-    case fetch(session: SessionID, CachedBundle, chunk: UInt32, record: ChunkRecord, ChunkBuffer)
+/// Whose jobs these are. A session that ends and comes back has its id again and is another owner: what was done for the
+/// one says nothing to the other.
+final class CacheTicket: Sendable {
+    /// No two owners of one process have the same.
+    let generation: UInt64
+    private let over = Atomic<Bool>(false)
+
+    init(generation: UInt64) { self.generation = generation }
+
+    /// Nobody waits for the results any more: jobs that have not begun are not done.
+    var isOver: Bool { over.load(ordering: .relaxed) }
+    func end() { over.store(true, ordering: .relaxed) }
+}
+
+/// What cache threads do. All that may wait for a disk is here, for nothing on the network thread may.
+struct CacheJob: Sendable {
+    enum Work: Sendable {
+        /// Open the cache and find what is in it.
+        case start(path: String, capacity: UInt64)
+        /// Open a session's part, and only then let go of what its predecessor of the same id had open.
+        case open(ChunkCache, Announce, datagram: [UInt8], replacing: CachedBundle?)
+        case close(ChunkCache, CachedBundle)
+        /// Write down pages and END.
+        case keep(CachedBundle, [[UInt8]])
+        /// Verify and write what is in the buffer.
+        case store(CachedBundle, slot: Int, chunk: UInt32, record: ChunkRecord, ChunkBuffer)
+        /// Look whether the chunk is there from before, as it should be.
+        case check(CachedBundle, chunk: UInt32, record: ChunkRecord, purpose: CheckPurpose)
+        /// Read the chunk back, and verify it once more: disks forget, too.
+        case fetch(CachedBundle, chunk: UInt32, record: ChunkRecord, ChunkBuffer)
+    }
+
+    let ticket: CacheTicket
+    let work: Work
 }
 
 enum CheckPurpose: Sendable {
@@ -18,39 +45,115 @@ enum CheckPurpose: Sendable {
     case restore
 }
 
-enum CacheOutput: Sendable {
-    case stored(session: SessionID, slot: Int, chunk: UInt32, ChunkBuffer, isKept: Bool)
-    case rejected(session: SessionID, slot: Int, chunk: UInt32, ChunkBuffer)
-    case checked(session: SessionID, chunk: UInt32, isKept: Bool, purpose: CheckPurpose)
-    case fetched(session: SessionID, chunk: UInt32, ChunkBuffer)
-    case damaged(session: SessionID, chunk: UInt32, ChunkBuffer)
-    case failed(session: SessionID, slot: Int, chunk: UInt32, ChunkBuffer, HostError)
+/// A session of the cache, most recently used first, as it was found at the start.
+struct KeptSession: Sendable {
+    var announce: Announce
+    /// The ANNOUNCE as it came.
+    var datagram: [UInt8]
+}
+
+struct CacheOutput: Sendable {
+    enum Result: Sendable {
+        case started(ChunkCache, [KeptSession])
+        case opened(CachedBundle, table: [[UInt8]])
+        /// Of `start` and `open`.
+        case notOpened(HostError)
+        case closed
+        case kept
+        case stored(slot: Int, chunk: UInt32, ChunkBuffer, isKept: Bool)
+        case rejected(slot: Int, chunk: UInt32, ChunkBuffer)
+        case checked(chunk: UInt32, isKept: Bool, purpose: CheckPurpose)
+        case fetched(chunk: UInt32, ChunkBuffer)
+        case damaged(chunk: UInt32, ChunkBuffer)
+        case failed(slot: Int, chunk: UInt32, ChunkBuffer, HostError)
+        /// Not done: its owner was gone already.
+        case dropped(ChunkBuffer?)
+    }
+
+    let generation: UInt64
+    let result: Result
+
+    /// What is the pool's again once nobody wants the result.
+    var buffer: ChunkBuffer? {
+        switch result {
+        case .stored(_, _, let buffer, _), .rejected(_, _, let buffer), .fetched(_, let buffer), .damaged(_, let buffer),
+            .failed(_, _, let buffer, _):
+            buffer
+        case .dropped(let buffer): buffer
+        case .started, .opened, .notOpened, .closed, .kept, .checked: nil
+        }
+    }
 }
 
 /// What one cache thread owns: room for one chunk.
 final class CacheWorker {
     private var scratch = ChunkScratch(length: 1 << 20)
 
-    func run(_ job: CacheJob) -> CacheOutput {
-        switch job {
-        case .store(let session, let bundle, let slot, let chunk, let record, let buffer):
-            let encoded = unsafe UnsafeRawBufferPointer(rebasing: buffer.bytes.prefix(Int(record.encodedLength)))
-            guard unsafe BLAKE3Digest.digest(of: encoded) == record.encodedDigest else {
-                return .rejected(session: session, slot: slot, chunk: chunk, buffer)
-            }
-            do throws(HostError) {
-                let isKept = unsafe try bundle.write(chunk: chunk, record: record, encoded: encoded) == .kept
-                return .stored(session: session, slot: slot, chunk: chunk, buffer, isKept: isKept)
-            } catch {
-                return .failed(session: session, slot: slot, chunk: chunk, buffer, error)
-            }
-        case .check(let session, let bundle, let chunk, let record, let purpose):
+    func run(_ job: CacheJob) -> CacheOutput { CacheOutput(generation: job.ticket.generation, result: result(of: job)) }
+
+    private func result(of job: CacheJob) -> CacheOutput.Result {
+        switch job.work {
+        case .start(let path, let capacity): return Self.start(path, capacity)
+        case .open(let cache, let announce, let datagram, let predecessor):
+            return Self.open(cache, announce, datagram, replacing: predecessor, isOver: job.ticket.isOver)
+        case .close(let cache, let bundle):
+            cache.close(bundle)
+            return .closed
+        case .keep(let bundle, let datagrams):
+            for datagram in datagrams { bundle.keep(datagram) }
+            return .kept
+        case .store(let bundle, let slot, let chunk, let record, let buffer):
+            if job.ticket.isOver { return .dropped(buffer) }
+            return Self.store(bundle, slot, chunk, record, buffer)
+        case .check(let bundle, let chunk, let record, let purpose):
+            if job.ticket.isOver { return .dropped(nil) }
             if scratch.length < Int(record.encodedLength) { scratch = ChunkScratch(length: Int(record.encodedLength)) }
             let isKept = unsafe bundle.verify(chunk: chunk, record: record, into: scratch.bytes)
-            return .checked(session: session, chunk: chunk, isKept: isKept, purpose: purpose)
-        case .fetch(let session, let bundle, let chunk, let record, let buffer):
+            return .checked(chunk: chunk, isKept: isKept, purpose: purpose)
+        case .fetch(let bundle, let chunk, let record, let buffer):
+            if job.ticket.isOver { return .dropped(buffer) }
             let isThere = unsafe bundle.verify(chunk: chunk, record: record, into: buffer.bytes)
-            return isThere ? .fetched(session: session, chunk: chunk, buffer) : .damaged(session: session, chunk: chunk, buffer)
+            return isThere ? .fetched(chunk: chunk, buffer) : .damaged(chunk: chunk, buffer)
+        }
+    }
+
+    private static func start(_ path: String, _ capacity: UInt64) -> CacheOutput.Result {
+        do throws(HostError) {
+            let cache = try ChunkCache(path: path, capacity: capacity)
+            return .started(cache, cache.bundles().map { KeptSession(announce: $0.announce, datagram: $0.announceDatagram) })
+        } catch {
+            return .notOpened(error)
+        }
+    }
+
+    private static func open(
+        _ cache: ChunkCache, _ announce: Announce, _ datagram: [UInt8], replacing predecessor: CachedBundle?, isOver: Bool
+    ) -> CacheOutput.Result {
+        // Another bundle in the name of the same session can't be opened beside it. The same one must stay open: what
+        // nobody has open may be evicted.
+        let isSame = predecessor?.isOf(announce) ?? false
+        if let predecessor, !isSame || isOver { cache.close(predecessor) }
+        if isOver { return .dropped(nil) }
+        defer {
+            if let predecessor, isSame { cache.close(predecessor) }
+        }
+        do throws(HostError) {
+            let bundle = try cache.open(announce: announce, datagram: datagram)
+            // What cannot be read comes from upstream again.
+            return .opened(bundle, table: (try? bundle.tableDatagrams()) ?? [])
+        } catch {
+            return .notOpened(error)
+        }
+    }
+
+    private static func store(_ bundle: CachedBundle, _ slot: Int, _ chunk: UInt32, _ record: ChunkRecord, _ buffer: ChunkBuffer) -> CacheOutput.Result {
+        let encoded = unsafe UnsafeRawBufferPointer(rebasing: buffer.bytes.prefix(Int(record.encodedLength)))
+        guard unsafe BLAKE3Digest.digest(of: encoded) == record.encodedDigest else { return .rejected(slot: slot, chunk: chunk, buffer) }
+        do throws(HostError) {
+            let isKept = unsafe try bundle.write(chunk: chunk, record: record, encoded: encoded) == .kept
+            return .stored(slot: slot, chunk: chunk, buffer, isKept: isKept)
+        } catch {
+            return .failed(slot: slot, chunk: chunk, buffer, error)
         }
     }
 }

@@ -6,29 +6,25 @@ import RMCPProtocol
 public final class RepairDaemon {
     let request: RepairNodeRequest
     let reception: Reception
-    /// Into the region, and what children send.
-    let regionSocket: DatagramSocket
+    /// Into the region, and what children send comes to its socket.
     let regionSlab = DatagramSlab(buffers: 4)
     let region: SocketAddress
     let regionInterface: NetworkInterface
-    let transmitter: DataTransmitter
-    let workers: WorkerPool<CacheJob, CacheOutput>
-    let cache: ChunkCache
+    let outlet: Outlet
+    let cache: RepairCache
     let wakeUp: WakeUp
     let signals: SignalListener
     var directory: SessionDirectory
-    var pools: [Int: BufferPool] = [:]
     var sessions: [UInt32: RepairSession] = [:]
     /// The order of arrival, for going through the sessions.
     var order: [UInt32] = []
     var poller: Poller
     /// Ephemeral, for datagrams of no session.
     let identity = UInt32.random(in: 1...(.max))
-    var blockedUntil: Instant?
     var warned: Set<String> = []
     private var nextProgress: Instant
     private var nextAdvertisement: Instant
-    private var isStopping = false
+    private(set) var isStopping = false
     /// Which session was last told of to somebody who asked.
     private var solicited = 0
     /// Which session sends next.
@@ -58,16 +54,12 @@ public final class RepairDaemon {
         let sameInterface = request.upstream == nil || interface.isMulticast ? request.interfaceName : nil
         regionInterface = try NetworkInterface.forGroup(
             region, named: request.regionInterfaceName ?? (request.upstream == nil ? interface.name : sameInterface))
-        cache = try ChunkCache(path: request.cachePath, capacity: request.cacheSize)
         reception = try Reception(group: request.group, interface: interface, listens: request.upstream == nil)
-        regionSocket = try DatagramSocket.sending(
+        let regionSocket = try DatagramSocket.sending(
             to: region, through: regionInterface, timeToLive: request.regionTimeToLive, prefersGroupPort: true)
         reception.ownAddress = regionSocket.localAddress
-        transmitter = DataTransmitter(socket: regionSocket, group: region.scoped(to: regionInterface.index))
-        workers = try WorkerPool(name: "rmcp-cache", threads: HostLimits.workerThreads, wakeUp: wakeUp) {
-            let worker = CacheWorker()
-            return { worker.run($0) }
-        }
+        outlet = Outlet(socket: regionSocket, group: region, interface: regionInterface)
+        cache = try RepairCache(wakeUp: wakeUp)
         directory = SessionDirectory(
             policy: request.trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.repairSessions,
             silence: request.configuration.rejoinAfterSilence)
@@ -79,11 +71,12 @@ public final class RepairDaemon {
     }
 
     func watchSockets() {
-        poller = Poller([wakeUp.descriptor.raw, signals.descriptor.raw, regionSocket.raw] + reception.descriptors)
+        poller = Poller([wakeUp.descriptor.raw, signals.descriptor.raw, outlet.socket.raw] + reception.descriptors)
     }
 
     /// Returns when a signal comes.
     public func run(observer: (RepairUpdate) -> Void) throws(HostError) {
+        guard let kept = try openCache() else { return observer(.stopped) }
         observer(
             .listening(
                 interface: reception.interface.name, group: request.group, upstream: request.upstream, region: region,
@@ -91,30 +84,69 @@ public final class RepairDaemon {
         if let length = reception.receiveBufferLength, length < 4 << 20 {
             observer(.warning("the socket buffer is only \(length >> 10) KiB; fast senders will overrun it: sysctl -w net.core.rmem_max=33554432"))
         }
-        restoreCache(at: Poller.now(), observer)
+        restore(kept, at: Poller.now(), observer)
+        var isImpatient = false
         while !(isStopping && sessions.isEmpty) {
             let now = Poller.now()
             var isBusy = receive(at: now, observer)
             if poller.isReadable(0) { wakeUp.clear() }
             collect(at: now, observer)
             for tag in order { sessions[tag].map { drive($0, at: Poller.now(), observer) } }
-            if transmit(observer) { isBusy = true }
+            if transmit() { isBusy = true }
+            for text in outlet.takeWarnings() { warn(text, observer) }
             if poller.isReadable(1), signals.take() {
-                if isStopping { break }
+                isImpatient = isStopping
+                if isImpatient { break }
                 stop(at: now)
             }
             advertise(at: now)
             reception.keepMembership(isIdle: order.allSatisfy { sessions[$0]?.engine.upstream == nil }, at: now)
             report(observer, at: now)
-            poller.wait(until: isBusy ? now : deadline(at: now), writable: transmitter.isBlocked && blockedUntil == nil ? 2 : nil)
+            poller.wait(until: isBusy ? now : deadline(at: now), writable: outlet.wantsRoom ? 2 : nil)
         }
-        workers.shutDown()
         for tag in order { sessions[tag].map { close($0) } }
+        if !isImpatient { finish(observer) }
+        cache.shutDown()
         observer(.stopped)
+    }
+
+    /// Waits for the cache to be open, and answers signals meanwhile: its disk may not answer. Nil when it is to stop.
+    private func openCache() throws(HostError) -> [KeptSession]? {
+        cache.start(path: request.cachePath, capacity: request.cacheSize)
+        var waiting = Poller([wakeUp.descriptor.raw, signals.descriptor.raw])
+        while true {
+            waiting.wait(until: nil)
+            if waiting.isReadable(1), signals.take() { return nil }
+            if waiting.isReadable(0) { wakeUp.clear() }
+            switch cache.collect()?.result {
+            case .started(let opened, let kept):
+                cache.use(opened)
+                return kept
+            case .notOpened(let error):
+                cache.shutDown()
+                throw error
+            default: break
+            }
+        }
+    }
+
+    /// Lets the cache threads finish what they are at, for a while, and not at all after a second signal.
+    private func finish(_ observer: (RepairUpdate) -> Void) {
+        let deadline = Poller.now() + HostLimits.shutDownPatience
+        var waiting = Poller([wakeUp.descriptor.raw, signals.descriptor.raw])
+        while true {
+            let now = Poller.now()
+            collect(at: now, observer)
+            guard cache.isBusy, now < deadline else { return }
+            waiting.wait(until: deadline)
+            if waiting.isReadable(0) { wakeUp.clear() }
+            if waiting.isReadable(1), signals.take() { return }
+        }
     }
 
     private func stop(at now: Instant) {
         isStopping = true
+        cache.cancelArrivals()
         for tag in order { sessions[tag]?.engine.retire(at: now) }
     }
 
@@ -123,7 +155,7 @@ public final class RepairDaemon {
     private func receive(at now: Instant, _ observer: (RepairUpdate) -> Void) -> Bool {
         if poller.isReadable(2) {
             for _ in 0..<HostLimits.receiveRounds {
-                let count = unsafe regionSlab.receive(from: regionSocket.raw) { bytes, origin in
+                let count = unsafe regionSlab.receive(from: outlet.socket.raw) { bytes, origin in
                     unsafe routeFromBelow(bytes, from: origin, at: now)
                 }
                 if count == 0 { break }
@@ -143,6 +175,7 @@ public final class RepairDaemon {
             if !isBusy { break }
             for tag in order { sessions[tag].map { handleEvents($0, at: now, observer) } }
         }
+        if reception.joinAdvertised(at: now).changed { watchSockets() }
         let dropped = reception.takeOverflow()
         if dropped > 0 { for tag in order { sessions[tag]?.engine.handle(.overflow(datagrams: dropped), at: now) } }
         // Whoever has read everything need not ask.
@@ -152,7 +185,8 @@ public final class RepairDaemon {
     }
 
     private func routeFromBelow(_ bytes: UnsafeRawBufferPointer, from origin: DatagramOrigin, at now: Instant) {
-        guard bytes.count >= PacketHeader.length else { return }
+        // Nobody else is where this node is.
+        guard bytes.count >= PacketHeader.length, origin.source != reception.ownAddress else { return }
         let tag = unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
         let datagram = unsafe RawSpan(_unsafeBytes: bytes)
         if let session = sessions[tag] { return session.engine.handle(child: datagram, from: origin.source, at: now) }
@@ -180,29 +214,35 @@ public final class RepairDaemon {
             return
         }
         if tag == 0, let region = unsafe Reception.advertisedRegion(in: bytes) {
-            if reception.join(region, at: now) { watchSockets() }
-            return
+            return reception.noteAdvertised(region)
         }
         let datagram = unsafe RawSpan(_unsafeBytes: bytes)
-        switch directory.judge(datagram, at: now, lastHeard: { [sessions] in sessions[$0.tag]?.engine.upstream?.lastHeardFromSender }) {
+        switch directory.judge(datagram, at: now, lastHeard: { lastHeard($0) }) {
         case .ignore: break
         case .refuse(let announce, let reason): observer(.refused(announce, reason))
         case .accept(let announce, let superseded):
             guard !isStopping, let (header, packet) = try? Packet.parse(datagram), case .announce(_, let signature) = packet else { return }
-            if let superseded, let old = sessions[superseded.tag] { retire(old, "a newer session of the same bundle has begun", at: now, observer) }
-            guard let session = open(announce, signature, at: now, observer) else { return }
-            session.engine.handleAnnounce(from: origin.source, transmitter: header.transmitter, at: now)
+            if let superseded {
+                if let old = sessions[superseded.tag] { retire(old, "a newer session of the same bundle has begun", at: now, observer) }
+                if let old = cache.arrival(of: superseded) { cache.cancel(old) }
+            }
+            admit(announce, signature, by: (origin.source, header.transmitter), at: now, observer)
         }
+    }
+
+    /// One that waits for its part of the cache is not dead.
+    private func lastHeard(_ session: SessionID) -> Instant? {
+        sessions[session.tag]?.engine.upstream?.lastHeardFromSender ?? cache.arrival(of: session)?.since
     }
 
     // MARK: Time
 
     private func deadline(at now: Instant) -> Instant? {
-        if let blockedUntil { return blockedUntil }
         // The advertisement comes before a membership is due.
         var deadline = nextAdvertisement
         if !sessions.isEmpty { deadline = min(deadline, nextProgress) }
-        if transmitter.isBlocked { return deadline }
+        if let attempt = outlet.nextAttempt { deadline = min(deadline, attempt) }
+        if outlet.isBlocked { return deadline }
         for tag in order { sessions[tag]?.engine.pollTimeout(at: now).map { deadline = min(deadline, $0) } }
         return deadline
     }
@@ -213,7 +253,7 @@ public final class RepairDaemon {
         nextAdvertisement = now + HostLimits.advertisementInterval
         if region != request.group {
             let bytes = Packet.advertisement(Advertisement(region: region)).datagram(sessionTag: 0, transmitter: identity, isUnicast: false)
-            _ = regionSocket.send(bytes, to: request.group.scoped(to: regionInterface.index))
+            _ = outlet.socket.send(bytes, to: request.group.scoped(to: regionInterface.index))
         }
         if let upstream = request.upstream {
             _ = reception.replySocket.send(Packet.solicitation.datagram(sessionTag: 0, transmitter: identity), to: upstream)
@@ -229,16 +269,14 @@ public final class RepairDaemon {
     // MARK: Sending
 
     /// Sends what the engines have, in turn; true when there is more.
-    private func transmit(_ observer: (RepairUpdate) -> Void) -> Bool {
-        if let blockedUntil {
-            guard Poller.now() >= blockedUntil else { return false }
-            self.blockedUntil = nil
-        }
-        if transmitter.isBlocked, !accept(transmitter.resume(), observer) { return false }
+    private func transmit() -> Bool {
+        guard outlet.isReady(at: Poller.now()) else { return false }
+        let rate = order.reduce(0) { $0 + (sessions[$1]?.engine.downstream.rate ?? 0) }
+        if rate > 0 { outlet.socket.limitPacing(to: rate) }
         var isBusy = false
         for step in 0..<order.count {
             guard let session = sessions[order[(turn + step) % order.count]] else { continue }
-            switch transmit(session, observer) {
+            switch transmit(session) {
             case .more: isBusy = true
             case .nothing: break
             case .blocked:
@@ -256,39 +294,13 @@ public final class RepairDaemon {
         case blocked
     }
 
-    private func transmit(_ session: RepairSession, _ observer: (RepairUpdate) -> Void) -> Progress {
+    private func transmit(_ session: RepairSession) -> Progress {
         for _ in 0..<HostLimits.sendsPerRound {
-            guard let transmit = session.engine.pollDownstream(at: Poller.now()) else { return .nothing }
-            switch transmit {
-            case .datagram(let bytes, let destination):
-                let address = if case .peer(let peer) = destination { peer } else { region.scoped(to: regionInterface.index) }
-                _ = accept(regionSocket.send(bytes, to: address), observer)
-            case .data(let batch):
-                guard let buffer = session.buffer(of: batch.chunk) else { continue }
-                if !accept(transmitter.send(batch, from: buffer), observer) { return .blocked }
-            }
+            let now = Poller.now()
+            guard let transmit = session.engine.pollDownstream(at: now) else { return .nothing }
+            guard outlet.send(transmit, at: now, buffer: { session.buffer(of: $0) }) else { return .blocked }
         }
         return .more
-    }
-
-    /// True when sending may go on at once.
-    private func accept(_ result: SendResult, _ observer: (RepairUpdate) -> Void) -> Bool {
-        switch result {
-        case .sent: return true
-        case .wouldBlock: return false
-        case .tooLong:
-            warn("datagrams are too long for the path into the region; children behind it get nothing", observer)
-            transmitter.dropPending()
-            return true
-        case .unreachable(let code):
-            warn("interface \(regionInterface.name): \(HostError.errorText(code)); waiting for it to come back", observer)
-            blockedUntil = Poller.now() + .milliseconds(50)
-            return false
-        case .failed(let code):
-            warn("cannot send through \(regionInterface.name): \(HostError.errorText(code)); trying on", observer)
-            transmitter.dropPending()
-            return true
-        }
     }
 
     func warn(_ text: String, _ observer: (RepairUpdate) -> Void) {

@@ -1,3 +1,4 @@
+import DequeModule
 import RMCPContent
 import RMCPProtocol
 
@@ -14,7 +15,10 @@ final class RepairSession {
     let announce: Announce
     var engine: RepairEngine
     let bundle: CachedBundle
+    /// What its jobs are known by.
+    let ticket: CacheTicket
     private let pool: BufferPool
+    private let outlet: Outlet
     /// Of the assembly slots.
     private var slotBuffers: SlotBuffers
     /// Of the chunks that the engine counts as resident.
@@ -23,19 +27,30 @@ final class RepairSession {
     var waitingFetches: [UInt32] = []
     /// Each has an assembly slot, so there are no more than those.
     private var waitingForRoom: [WaitingStore] = []
+    /// Chunks that may be in the cache and are yet to be read back; each chunk is asked for once, and restored once.
+    private var waitingChecks: Deque<(chunk: UInt32, purpose: CheckPurpose)> = []
+    private var checksUnderWay = 0
     /// Chunks of the cache that are still being verified after a restart.
-    var restoring = 0
+    private(set) var restoring = 0
+    /// Pages and END that are yet to be written down, in order, and the bytes of them.
+    private var unkept: [[UInt8]] = []
+    private var unkeptBytes = 0
+    private var isKeeping = false
     var isToldComplete = false
     var isOver = false
+    /// Since when part of what was complete here is gone, and nobody above has it; nil while all is well.
+    var damagedSince: Instant?
     /// When it last had a parent, or a child that was not done.
     var lastUse: Instant
 
-    init(announce: Announce, engine: RepairEngine, bundle: CachedBundle, slots: Int, pool: BufferPool, at now: Instant) {
+    init(_ arrival: RepairArrival, engine: RepairEngine, bundle: CachedBundle, slots: Int, pool: BufferPool, outlet: Outlet, at now: Instant) {
         lastUse = now
-        self.announce = announce
+        announce = arrival.announce
+        ticket = arrival.ticket
         self.engine = engine
         self.bundle = bundle
         self.pool = pool
+        self.outlet = outlet
         slotBuffers = SlotBuffers(slots: slots, pool: pool)
     }
 
@@ -65,11 +80,11 @@ final class RepairSession {
 
     /// The buffer is the chunk's until the engine releases it.
     func keep(_ buffer: ChunkBuffer, of chunk: UInt32) {
-        if let old = resident.updateValue(buffer, forKey: chunk) { pool.giveBack(old) }
+        if let old = resident.updateValue(buffer, forKey: chunk) { outlet.release(old, to: pool) }
     }
 
     func release(_ chunk: UInt32) {
-        if let buffer = resident.removeValue(forKey: chunk) { pool.giveBack(buffer) }
+        if let buffer = resident.removeValue(forKey: chunk) { outlet.release(buffer, to: pool) }
     }
 
     func waitForRoom(_ store: WaitingStore) { waitingForRoom.append(store) }
@@ -81,6 +96,50 @@ final class RepairSession {
 
     func takeFreeBuffer() -> ChunkBuffer? { pool.take() }
     func giveBack(_ buffer: ChunkBuffer) { pool.giveBack(buffer) }
+
+    // MARK: What the disk has to do
+
+    /// Has a chunk read back when its turn comes: few at a time, so that what comes meanwhile need not wait for all.
+    func check(_ chunk: UInt32, _ purpose: CheckPurpose) {
+        waitingChecks.append((chunk, purpose))
+        if purpose == .restore { restoring += 1 }
+    }
+
+    func nextCheck() -> (chunk: UInt32, purpose: CheckPurpose)? {
+        guard checksUnderWay < HostLimits.cacheChecks, let next = waitingChecks.popFirst() else { return nil }
+        checksUnderWay += 1
+        return next
+    }
+
+    /// A check is done, or cannot be.
+    func endCheck(_ purpose: CheckPurpose) {
+        checksUnderWay -= 1
+        if purpose == .restore { restoring -= 1 }
+    }
+
+    /// A page or END is to be written down. At the limit it is left out: it comes from upstream after a restart.
+    func keep(_ datagram: [UInt8]) {
+        guard unkeptBytes + datagram.count <= HostLimits.unkeptTableBytes else { return }
+        unkept.append(datagram)
+        unkeptBytes += datagram.count
+    }
+
+    /// What to write down now; nil while that of before is being written, or when there is nothing.
+    func takeUnkept() -> [[UInt8]]? {
+        guard !isKeeping, !unkept.isEmpty else { return nil }
+        isKeeping = true
+        return takeAllUnkept()
+    }
+
+    func takeAllUnkept() -> [[UInt8]] {
+        defer {
+            unkept = []
+            unkeptBytes = 0
+        }
+        return unkept
+    }
+
+    func endKeeping() { isKeeping = false }
 
     /// Gives all buffers back; the engine is not used any more.
     func close() {

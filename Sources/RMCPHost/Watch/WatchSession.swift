@@ -80,14 +80,13 @@ public final class WatchSession {
 
     private func receive(at now: Instant) -> Bool {
         var isBusy = false
-        var regions: Set<SocketAddress> = []
         for _ in 0..<HostLimits.receiveRounds {
             isBusy = reception.receive(isReady: { poller.isReadable($0 + 1) }) { train in
                 unsafe train.forEach { bytes in
                     guard bytes.count >= PacketHeader.length else { return }
                     let datagram = unsafe RawSpan(_unsafeBytes: bytes)
                     if PacketHeader.kind(of: datagram) == .advertisement {
-                        if let region = unsafe Reception.advertisedRegion(in: bytes) { regions.insert(region) }
+                        if let region = unsafe Reception.advertisedRegion(in: bytes) { reception.noteAdvertised(region) }
                     } else {
                         model.handle(datagram, from: train.origin.source, at: now)
                     }
@@ -95,9 +94,7 @@ public final class WatchSession {
             }
             if !isBusy { break }
         }
-        var isNew = false
-        for region in regions where regions.count <= HostLimits.regions && reception.join(region, at: now) { isNew = true }
-        if isNew { poller = Poller([signals.descriptor.raw] + reception.descriptors) }
-        return isBusy && !isNew
+        if reception.joinAdvertised(at: now).changed { poller = Poller([signals.descriptor.raw] + reception.descriptors) }
+        return isBusy
     }
 }

@@ -1,0 +1,111 @@
+import RMCPProtocol
+
+/// What the cache threads are asked, and what they answer.
+extension RepairDaemon {
+    // MARK: Jobs
+
+    /// Gives the cache threads what the session has for them.
+    func submitJobs(of session: RepairSession) {
+        if let datagrams = session.takeUnkept() { cache.submit(.keep(session.bundle, datagrams), for: session.ticket) }
+        while let (chunk, purpose) = session.nextCheck() {
+            guard let record = session.engine.record(of: chunk) else {
+                session.endCheck(purpose)
+                continue
+            }
+            cache.submit(.check(session.bundle, chunk: chunk, record: record, purpose: purpose), for: session.ticket)
+        }
+        while let chunk = session.waitingFetches.first {
+            guard let record = session.engine.record(of: chunk) else {
+                session.waitingFetches.removeFirst()
+                continue
+            }
+            guard let buffer = session.takeFreeBuffer() else { return }
+            session.waitingFetches.removeFirst()
+            cache.submit(.fetch(session.bundle, chunk: chunk, record: record, buffer), for: session.ticket)
+        }
+    }
+
+    private func retryStores() {
+        for session in order.compactMap({ sessions[$0] }) {
+            for waiting in session.takeWaitingForRoom() {
+                let work = CacheJob.Work.store(session.bundle, slot: waiting.slot, chunk: waiting.chunk, record: waiting.record, waiting.buffer)
+                cache.submit(work, for: session.ticket)
+            }
+        }
+    }
+
+    /// What is served is never evicted, but what is served to nobody is not worth more than what is asked for. True when
+    /// a session is going that makes room in the cache: then what did not fit is worth another try.
+    private func makeRoomInCache(at now: Instant, _ observer: (RepairUpdate) -> Void) -> Bool {
+        if let oldest = longestIdle {
+            retire(oldest, "others need its room in the cache", at: now, observer)
+            // It would be fetched anew from whoever else offers it.
+            directory.end(oldest.announce.session, mayReturn: false)
+        }
+        return cache.isLetting || order.contains { sessions[$0].map { $0.isOver && $0.engine.upstream == nil } ?? false }
+    }
+
+    // MARK: Results
+
+    func collect(at now: Instant, _ observer: (RepairUpdate) -> Void) {
+        while let output = cache.collect() {
+            switch output.result {
+            case .opened(let bundle, let table):
+                if let arrival = cache.takeArrival(output.generation) { begin(arrival, bundle, table: table, at: now, observer) }
+                retryStores()
+            case .notOpened(let error):
+                guard let arrival = cache.takeArrival(output.generation), !arrival.ticket.isOver else { continue }
+                observer(.warning(error.description))
+                directory.end(arrival.announce.session, mayReturn: true)
+                retryStores()
+            case .closed: retryStores()
+            default: take(output, at: now, observer)
+            }
+        }
+    }
+
+    /// A result of a session's jobs. One that nobody has asked for, since its session is another one by now, is dropped.
+    func take(_ output: CacheOutput, at now: Instant, _ observer: (RepairUpdate) -> Void) {
+        let owner = order.lazy.compactMap { [sessions] in sessions[$0] }.first { $0.ticket.generation == output.generation }
+        guard let session = owner else {
+            if cache.takeArrival(output.generation) != nil { retryStores() }
+            if let buffer = output.buffer { cache.giveBack(buffer) }
+            return
+        }
+        switch output.result {
+        case .kept: session.endKeeping()
+        case .stored(let slot, let chunk, let buffer, let isKept):
+            if !isKept, !session.isOver, let record = session.engine.record(of: chunk), makeRoomInCache(at: now, observer) {
+                return session.waitForRoom(WaitingStore(slot: slot, chunk: chunk, record: record, buffer: buffer))
+            }
+            if !isKept { warn("the cache is full; what does not fit is passed on and not kept: give it more with --cache-size", observer) }
+            session.keep(buffer, of: chunk)
+            session.engine.handle(isKept ? .stored(slot: slot, chunk: chunk) : .passed(slot: slot, chunk: chunk), at: now)
+        case .rejected(let slot, let chunk, let buffer):
+            session.giveBack(buffer)
+            session.engine.handle(.rejected(slot: slot, chunk: chunk), at: now)
+        case .checked(let chunk, let isKept, let purpose): checked(session, chunk, isKept, purpose, at: now)
+        case .fetched(let chunk, let buffer):
+            session.keep(buffer, of: chunk)
+            session.engine.handle(.fetched(chunk: chunk), at: now)
+        case .damaged(let chunk, let buffer):
+            session.giveBack(buffer)
+            session.engine.handle(.damaged(chunk: chunk), at: now)
+        case .failed(let slot, let chunk, let buffer, let error):
+            warn("\(error.description); what cannot be kept is passed on", observer)
+            session.keep(buffer, of: chunk)
+            session.engine.handle(.passed(slot: slot, chunk: chunk), at: now)
+        case .dropped, .started, .opened, .notOpened, .closed: break
+        }
+    }
+
+    private func checked(_ session: RepairSession, _ chunk: UInt32, _ isKept: Bool, _ purpose: CheckPurpose, at now: Instant) {
+        session.endCheck(purpose)
+        switch purpose {
+        case .consult: session.engine.handle(isKept ? .kept(chunk: chunk) : .absent(chunk: chunk), at: now)
+        case .restore:
+            if isKept { session.engine.restore(chunk: chunk, at: now) }
+            if session.restoring == 0 { session.engine.endRestoring(at: now) }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+import Foundation
+import Testing
+
+/// kill -9 at any moment, again and again, on a file system that is one: whatever is found at the next start is right or
+/// is fetched again, and nothing but a whole bundle is ever seen under its name.
+///
+/// RMCP_KILLS says how many times each of the two is killed at least; RMCP_KILL_SECONDS for how long at most.
+@Suite(.serialized, .enabled(if: Laboratory.isPossible, Laboratory.reason)) struct KillTests {
+    private static func number(_ name: String, default value: Int) -> Int { ProcessInfo.processInfo.environment[name].flatMap { Int($0) } ?? value }
+    private let kills = number("RMCP_KILLS", default: 20)
+    /// What goes on beside those that are killed ends by itself after this.
+    private let patience = number("RMCP_KILL_SECONDS", default: 60) + 180
+    private let deadline = Date() + Double(number("RMCP_KILL_SECONDS", default: 60))
+
+    /// A file system of a laboratory's own: a disk in a file where there are loop devices, else its scratch directory.
+    private final class Disk {
+        let path: String
+        private let lab: Laboratory
+        private var isMounted = false
+
+        init(_ lab: Laboratory, megabytes: Int) throws {
+            self.lab = lab
+            path = try lab.scratch.directory("disk").path
+            let image = lab.scratch.path("disk.img")
+            let script = "truncate -s \(megabytes)M \(image) && mkfs.ext4 -q -F \(image) && mount -o loop \(image) \(path)"
+            isMounted = try Running(["sh", "-c", script], in: lab.scratch.url).wait().status == 0
+        }
+
+        deinit { if isMounted { _ = try? Running(["umount", "-l", path], in: lab.scratch.url).wait() } }
+
+        var kind: String { isMounted ? "ext4" : "the scratch directory's file system" }
+
+        func directory(_ name: String) throws -> String {
+            let result = path + "/" + name
+            try FileManager.default.createDirectory(atPath: result, withIntermediateDirectories: true)
+            return result
+        }
+    }
+
+    private func pause(_ seconds: ClosedRange<Double>) { usleep(UInt32(Double.random(in: seconds) * 1e6)) }
+
+    // MARK: Receivers
+
+    /// One receiver that is killed, started again until it is complete, and then begins anew.
+    private final class Victim {
+        let name: String
+        let directory: String
+        var kills = 0
+        var rounds = 0
+        /// Killed with part of the bundle on disk, and with all of it under its name.
+        var inMidst = 0
+        var afterwards = 0
+        private let lab: Laboratory
+        private let source: String
+        private let hooks: String
+        private let state: String
+
+        init(_ lab: Laboratory, _ disk: Disk, _ name: String, source: String) throws {
+            self.lab = lab
+            self.name = name
+            self.source = source
+            directory = try disk.directory(name)
+            state = try disk.directory("state-\(name)")
+            hooks = lab.scratch.path("hooks-\(name)")
+        }
+
+        private var target: String { directory + "/" + URL(fileURLWithPath: source).lastPathComponent }
+        private var isThere: Bool { FileManager.default.fileExists(atPath: target) }
+
+        func start() throws -> Running {
+            // What runs after the bundle is complete looks whether it is.
+            let hook = "if cmp -s '\(target)' '\(source)'; then echo good; else echo bad; fi >>'\(hooks)'"
+            return try lab.run(
+                name,
+                ["env", "XDG_STATE_HOME=\(state)", Program.path, "recv", "--json", "--once", "--timeout", "30s", "--allow-unsigned", "-d", directory]
+                    + ["--exec", hook], seconds: 60)
+        }
+
+        /// Nothing, or all of it: at any moment.
+        func check() {
+            #expect(!isThere || lab.scratch.same(target, source), "\(name): a wrong file under its name after \(kills) kills")
+            let said = (try? String(contentsOfFile: hooks, encoding: .utf8)) ?? ""
+            #expect(!said.contains("bad"), "\(name): the hook ran before the bundle was complete")
+        }
+
+        /// True when it was killed, false when it was complete before.
+        func kill(_ running: Running) throws {
+            running.signal(SIGKILL)
+            let result = running.wait()
+            check()
+            if result.status == 0 { return try finish() }
+            kills += 1
+            if isThere {
+                afterwards += 1
+                try finish()
+            } else if result.text.contains("\"event\":\"progress\"") {
+                inMidst += 1
+            }
+        }
+
+        /// Starts again with nothing.
+        func finish() throws {
+            #expect(isThere)
+            check()
+            rounds += 1
+            for path in [directory, state] {
+                for name in try FileManager.default.contentsOfDirectory(atPath: path) { try FileManager.default.removeItem(atPath: path + "/" + name) }
+            }
+        }
+
+        /// Not killed any more: complete in the end.
+        func complete() throws {
+            let result = try start().wait()
+            #expect(result.status == 0 && isThere, "\(name) after \(kills) kills: \(result.status) \(result.errors)\(result.text.suffix(600))")
+            check()
+        }
+    }
+
+    @Test("A receiver that is killed at any moment: never a wrong file, and complete in the end")
+    func receivers() throws {
+        let lab = try Laboratory(receivers: 4)
+        let disk = try Disk(lab, megabytes: 256)
+        let source = try lab.scratch.random("image", megabytes: 12)
+        // Whoever keeps the bundle, so that a receiver can come back as often as it is killed.
+        let node = try lab.repair("r4", seconds: patience)
+        let first = try lab.receive("r1", directory: "first")
+        let sent = try lab.send(["--wait-for", "1", "--min-wait", "1s", "--until", "repair", source]).wait()
+        #expect(sent.status == 0 && first.wait().status == 0, "\(sent.errors)")
+        let victims = try ["r1", "r2", "r3"].map { try Victim(lab, disk, $0, source: source) }
+        var turn = 0
+        while victims.reduce(0, { $0 + $1.kills }) < kills, Date() < deadline {
+            let running = try victims.map { try $0.start() }
+            turn += 1
+            if turn % 3 == 0 {
+                // Around the end: the last chunks, the commit, the hook.
+                _ = running[0].wait { running[0].done >= 11 << 20 || Date() > deadline }
+                pause(0...0.25)
+            } else {
+                pause(0.02...1.5)
+            }
+            for (victim, process) in zip(victims, running) {
+                try victim.kill(process)
+                pause(0...0.03)
+            }
+        }
+        for victim in victims { try victim.complete() }
+        let total = victims.reduce(0) { $0 + $1.kills }
+        print(
+            "killed receivers \(total) times on \(disk.kind): \(victims.reduce(0) { $0 + $1.inMidst }) with part of the bundle, "
+                + "\(victims.reduce(0) { $0 + $1.afterwards }) with all of it; \(victims.reduce(0) { $0 + $1.rounds }) rounds were complete")
+        #expect(total > 0 && node.process.isRunning)
+        lab.stop(node)
+    }
+
+    // MARK: Repair nodes
+
+    private static func isRestored(_ node: Running) -> Bool {
+        let text = node.outputSoFar
+        return text.contains("\"event\":\"began\"") && Running.last("chunks_held", in: text) >= Running.first("chunks_kept", in: text)
+    }
+
+    @Test("A repair node that is killed at any moment: what it claims to have kept is right, and everybody it serves is complete")
+    func repairNode() throws {
+        var total = 0
+        var claimed = 0
+        var round = 0
+        repeat {
+            round += 1
+            let lab = try Laboratory(receivers: 4, options: ["--loss", "4", "--split"])
+            let disk = try Disk(lab, megabytes: 256)
+            let source = try lab.scratch.random("image", megabytes: 64)
+            let cache = try disk.directory("cache")
+            let receivers = try ["r1", "r2"].map { try lab.receive($0, ["--once", "--json"], seconds: patience) }
+            let sender = try lab.send(["--json", "--wait-for", "2", "--min-wait", "1s", "--rate", "40M", source], seconds: patience)
+            // Before that the sender would wait in vain for whoever joins below a node that dies.
+            #expect(receivers[0].wait { receivers[0].done > 0 })
+            // The rest of the stream is for what the node has missed.
+            while total < kills, Date() < deadline, receivers[0].process.isRunning, receivers[0].done < 44 << 20 {
+                let node = try lab.repair("r4", cache: cache)
+                // While it starts, or while it keeps what comes.
+                if total % 4 > 0 { _ = node.wait { node.says("began") || !receivers[0].process.isRunning } }
+                pause(0...(total % 4 > 0 ? 1.6 : 0.3))
+                // Each chunk that it claims to have is there, and verified.
+                if total % 4 == 3 { #expect(node.wait { Self.isRestored(node) }, "\(node.outputSoFar.suffix(900))") }
+                node.signal(SIGKILL)
+                let result = node.wait()
+                total += 1
+                claimed += Running.first("chunks_kept", in: result.text)
+                #expect(!result.text.contains("warning"), "\(result.text.suffix(600))")
+            }
+            let node = try lab.repair("r4", cache: cache, seconds: patience)
+            #expect(node.wait { Self.isRestored(node) }, "\(node.outputSoFar.suffix(900))")
+            for (name, receiver) in zip(["r1", "r2"], receivers) {
+                let result = receiver.wait()
+                #expect(result.status == 0 && lab.has(name, source), "\(name): \(result.errors)\(result.text.suffix(600))")
+            }
+            let sent = sender.wait()
+            // Who was below several nodes that died one after the other may be counted once more, as lost: never as complete.
+            #expect([0, 3].contains(sent.status) && Running.last("complete", in: sent.text) == 2, "\(sent.errors)\(sent.text.suffix(1_500))")
+            // Its sender is gone: all that this one gets is what the node has kept.
+            #expect(node.wait { node.says("upstream_over") })
+            if node.says("complete") {
+                let late = try lab.receive("r3", ["--once", "--json", "--timeout", "20s"]).wait()
+                #expect(late.status == 0 && lab.has("r3", source), "\(late.errors)\(late.text.suffix(600))")
+            } else {
+                #expect(node.says("retired"), "\(node.outputSoFar.suffix(600))")
+            }
+            lab.stop(node)
+        } while total < kills && Date() < deadline
+        print("killed repair nodes \(total) times in \(round) sessions; they claimed \(claimed) chunks at their starts")
+        #expect(total > 0 && claimed > 0)
+    }
+}

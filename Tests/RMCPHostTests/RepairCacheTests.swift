@@ -1,0 +1,248 @@
+import Foundation
+import RMCPContent
+import RMCPProtocol
+import Testing
+
+@testable import RMCPHost
+
+/// What cache threads and the network thread say to each other while sessions come and go.
+@Suite(.serialized) struct RepairCacheTests {
+    private let now = Poller.now()
+
+    /// A cache's network end, with one cache thread.
+    private final class Bench {
+        let place = CachePlace()
+        let wakeUp: WakeUp
+        let cache: RepairCache
+
+        init() throws {
+            wakeUp = try WakeUp()
+            cache = try RepairCache(threads: 1, wakeUp: wakeUp)
+            cache.start(path: place.path, capacity: 1 << 30)
+            guard case .started(let opened, let kept) = try next().result else { throw HostError("it does not start") }
+            #expect(kept.isEmpty)
+            cache.use(opened)
+        }
+
+        /// The next result that anybody waits for.
+        func next() throws -> CacheOutput {
+            var poller = Poller([wakeUp.descriptor.raw])
+            let deadline = Poller.now() + .seconds(20)
+            while Poller.now() < deadline {
+                if let output = cache.collect() { return output }
+                poller.wait(until: deadline)
+                wakeUp.clear()
+            }
+            throw HostError("no result")
+        }
+
+        func arrival(_ sample: CacheSample) -> RepairArrival {
+            RepairArrival(announce: sample.announce, signature: .none, datagram: sample.datagram, since: .zero, ticket: cache.issueTicket())
+        }
+
+        func open(_ arrival: RepairArrival) throws -> (bundle: CachedBundle, table: [[UInt8]]) {
+            #expect(cache.open(arrival))
+            return try opened(arrival)
+        }
+
+        func opened(_ arrival: RepairArrival) throws -> (bundle: CachedBundle, table: [[UInt8]]) {
+            let output = try next()
+            guard case .opened(let bundle, let table) = output.result else { throw HostError("\(output)") }
+            #expect(output.generation == arrival.ticket.generation && cache.takeArrival(output.generation) != nil)
+            return (bundle, table)
+        }
+
+        func buffer(_ sample: CacheSample, _ chunk: UInt32) throws -> ChunkBuffer {
+            guard let buffer = cache.pool(for: sample.announce.chunkLength).take() else { throw HostError("no buffer") }
+            unsafe buffer.bytes.copyBytes(from: sample.encoded(chunk))
+            return buffer
+        }
+
+        func store(_ sample: CacheSample, _ chunk: UInt32, in bundle: CachedBundle, _ ticket: CacheTicket) throws {
+            cache.submit(.store(bundle, slot: 0, chunk: chunk, record: sample.record(chunk), try buffer(sample, chunk)), for: ticket)
+        }
+    }
+
+    @Test("A session that returns while its predecessor's jobs are under way waits for them, and has what they kept")
+    func returning() throws {
+        let bench = try Bench()
+        let sample = CacheSample()
+        let first = bench.arrival(sample)
+        let (bundle, table) = try bench.open(first)
+        #expect(table.isEmpty && bundle.isNew)
+        try bench.store(sample, 3, in: bundle, first.ticket)
+        guard case .stored(0, 3, _, isKept: true) = try bench.next().result else { throw HostError("not stored") }
+        bench.cache.submit(.keep(bundle, [sample.page(0), sample.end]), for: first.ticket)
+        // Its result has not been collected yet, whatever the thread has done.
+        bench.cache.leave(bundle, of: sample.announce.session.tag, first.ticket)
+        let second = bench.arrival(sample)
+        let (again, kept) = try bench.open(second)
+        #expect(again === bundle && kept == [sample.page(0), sample.end] && sample.isVerified(3, in: again))
+        #expect(second.ticket.generation > first.ticket.generation && !second.ticket.isOver && first.ticket.isOver)
+        // It was never closed in between, and is open once.
+        bench.cache.leave(again, of: sample.announce.session.tag, second.ticket)
+        guard case .closed = try bench.next().result else { throw HostError("not closed") }
+        #expect(!sample.mayBe(3, in: again) && !bench.cache.isLetting && !bench.cache.isBusy)
+        bench.cache.shutDown()
+    }
+
+    @Test("A session that returns while its predecessor's part is being closed gets it anew, with everything in it")
+    func returningAtTheEnd() throws {
+        let bench = try Bench()
+        let sample = CacheSample()
+        let first = bench.arrival(sample)
+        let (bundle, _) = try bench.open(first)
+        try bench.store(sample, 5, in: bundle, first.ticket)
+        _ = try bench.next()
+        bench.cache.leave(bundle, of: sample.announce.session.tag, first.ticket)
+        let second = bench.arrival(sample)
+        #expect(bench.cache.open(second))
+        guard case .closed = try bench.next().result else { throw HostError("not closed") }
+        let (again, _) = try bench.opened(second)
+        #expect(sample.isVerified(5, in: again))
+    }
+
+    @Test("Another bundle under a session's id takes the place of the one before it once that is over")
+    func another() throws {
+        let bench = try Bench()
+        let sample = CacheSample()
+        let first = bench.arrival(sample)
+        let (bundle, _) = try bench.open(first)
+        bench.cache.submit(.keep(bundle, [sample.end]), for: first.ticket)
+        bench.cache.leave(bundle, of: sample.announce.session.tag, first.ticket)
+        var other = sample
+        other.announce.name = "another"
+        let (again, table) = try bench.open(bench.arrival(other))
+        #expect(again !== bundle && again.isNew && table.isEmpty)
+    }
+
+    @Test("Jobs of a session that is over are not done, and its buffers come back")
+    func cancelled() throws {
+        let bench = try Bench()
+        let sample = CacheSample()
+        let first = bench.arrival(sample)
+        let (bundle, _) = try bench.open(first)
+        let pool = bench.cache.pool(for: sample.announce.chunkLength)
+        let before = free(pool)
+        first.ticket.end()
+        try bench.store(sample, 1, in: bundle, first.ticket)
+        bench.cache.submit(.fetch(bundle, chunk: 1, record: sample.record(1), try bench.buffer(sample, 1)), for: first.ticket)
+        bench.cache.submit(.check(bundle, chunk: 1, record: sample.record(1), purpose: .consult), for: first.ticket)
+        bench.cache.leave(bundle, of: sample.announce.session.tag, first.ticket)
+        guard case .closed = try bench.next().result else { throw HostError("not closed") }
+        #expect(free(pool) == before)
+        let (again, _) = try bench.open(bench.arrival(sample))
+        #expect(!sample.mayBe(1, in: again))
+        // One that is over before it began is not opened, and lets the next one in.
+        bench.cache.leave(again, of: sample.announce.session.tag, bench.cache.issueTicket())
+        let waiting = bench.arrival(sample)
+        #expect(bench.cache.open(waiting) && bench.cache.arrivalCount == 1)
+        bench.cache.cancel(waiting)
+        #expect(bench.cache.arrivalCount == 0)
+        guard case .closed = try bench.next().result else { throw HostError("not closed") }
+    }
+
+    /// How many buffers the pool can give.
+    private func free(_ pool: BufferPool) -> Int {
+        var taken: [ChunkBuffer] = []
+        while let buffer = pool.take() { taken.append(buffer) }
+        for buffer in taken { pool.giveBack(buffer) }
+        return taken.count
+    }
+
+    @Test("However many sessions come while a disk does not answer, few wait for it")
+    func bounded() throws {
+        let bench = try Bench()
+        let accepted = (1...100 as ClosedRange<UInt64>).count { bench.cache.open(bench.arrival(CacheSample($0))) }
+        #expect(accepted == HostLimits.repairArrivals && bench.cache.arrivalCount == accepted)
+    }
+
+    // MARK: Late results
+
+    private func daemon(_ place: CachePlace) throws -> RepairDaemon {
+        let daemon = try RepairDaemon(
+            RepairNodeRequest(
+                group: .ipv4(239, 255, 76, 120, port: 17_720), interfaceName: "lo", region: nil, regionInterfaceName: nil, regionTimeToLive: 0,
+                upstream: nil, cachePath: place.path, cacheSize: 1 << 30, trust: TrustPolicy(trustedKeys: [], allowsUnsigned: true),
+                configuration: Configuration()))
+        daemon.cache.use(try ChunkCache(path: place.path, capacity: 1 << 30))
+        return daemon
+    }
+
+    private func session(_ sample: CacheSample, in daemon: RepairDaemon) throws -> RepairSession {
+        daemon.admit(sample.announce, .none, by: nil, at: now) { _ in }
+        var poller = Poller([daemon.wakeUp.descriptor.raw])
+        let deadline = Poller.now() + .seconds(20)
+        while Poller.now() < deadline {
+            daemon.collect(at: now) { _ in }
+            if let session = daemon.sessions[sample.announce.session.tag] { return session }
+            poller.wait(until: deadline)
+            daemon.wakeUp.clear()
+        }
+        throw HostError("it does not begin")
+    }
+
+    private func sample() -> CacheSample {
+        var sample = CacheSample()
+        sample.announce.contentLength = 3 * UInt64(sample.announce.chunkLength)
+        return sample
+    }
+
+    private enum Late: CaseIterable {
+        case stored, notKept, rejected, kept, absent, restored, fetched, damaged, failed, dropped, written
+
+        func result(_ buffer: ChunkBuffer) -> CacheOutput.Result {
+            switch self {
+            case .stored: .stored(slot: 0, chunk: 1, buffer, isKept: true)
+            case .notKept: .stored(slot: 0, chunk: 1, buffer, isKept: false)
+            case .rejected: .rejected(slot: 0, chunk: 1, buffer)
+            case .kept: .checked(chunk: 1, isKept: true, purpose: .consult)
+            case .absent: .checked(chunk: 1, isKept: false, purpose: .consult)
+            case .restored: .checked(chunk: 1, isKept: true, purpose: .restore)
+            case .fetched: .fetched(chunk: 1, buffer)
+            case .damaged: .damaged(chunk: 1, buffer)
+            case .failed: .failed(slot: 0, chunk: 1, buffer, HostError("a disk that fails"))
+            case .dropped: .dropped(buffer)
+            case .written: .kept
+            }
+        }
+    }
+
+    @Test("A late result of a session that ended says nothing of the one that came back with its id, and gives its buffer back", arguments: Late.allCases)
+    private func late(_ kind: Late) throws {
+        let place = CachePlace()
+        let daemon = try daemon(place)
+        let sample = sample()
+        let first = try session(sample, in: daemon)
+        let generation = first.ticket.generation
+        daemon.close(first)
+        let second = try session(sample, in: daemon)
+        #expect(second !== first && second.ticket.generation > generation)
+        // Everything is known of it, and nothing is held.
+        for page in [sample.page(0), end(sample)] {
+            let isTaken = second.engine.restore(page, at: now)
+            #expect(isTaken)
+        }
+        #expect(second.engine.downstream.heldCount == 0 && second.engine.downstream.chunkTotal == 3)
+        second.check(1, .restore)
+        let pool = daemon.cache.pool(for: sample.announce.chunkLength)
+        let before = free(pool)
+        let buffer = try #require(pool.take())
+        var told: [String] = []
+        daemon.take(CacheOutput(generation: generation, result: kind.result(buffer)), at: now) { told.append("\($0)") }
+        #expect(second.engine.downstream.heldCount == 0 && second.restoring == 1 && second.buffer(of: 1) == nil && told.isEmpty)
+        let isCarried = CacheOutput(generation: 0, result: kind.result(buffer)).buffer != nil
+        #expect(free(pool) == (isCarried ? before : before - 1), "the buffer is the pool's again")
+        // The same of the session itself is believed.
+        guard kind == .stored else { return }
+        daemon.take(CacheOutput(generation: second.ticket.generation, result: .stored(slot: 0, chunk: 1, buffer, isKept: true)), at: now) { _ in }
+        #expect(second.engine.downstream.heldCount == 1 && second.buffer(of: 1) === buffer)
+    }
+
+    private func end(_ sample: CacheSample) -> [UInt8] {
+        let encodedLength = (0..<3).reduce(UInt64(0)) { $0 + UInt64(sample.record($1).encodedLength) }
+        let end = EndOfTable(
+            chunkCount: 3, pageCount: 1, contentLength: 3 * UInt64(sample.announce.chunkLength), encodedLength: encodedLength, tableDigest: .zero)
+        return Packet.end(end, .none).datagram(sessionTag: sample.announce.session.tag, transmitter: 5)
+    }
+}

@@ -142,4 +142,19 @@ import Testing
         let isAdded = table.add(1, at: address(1), now: .zero)
         #expect(isAdded && table[1] != nil && best(table) == nil && table.root == nil)
     }
+
+    /// A repair node that is killed again and again comes back as another each time: the one that a child has is silent for
+    /// longest, and must not be forgotten, or the child has no parent that it could leave.
+    @Test func theParentThatAChildHasIsNotForgotten() {
+        var table = table(limit: 3)
+        add(1, to: &table, at: 0)
+        for id in 2...20 as ClosedRange<UInt32> {
+            let now = Int64(id) * 2_000
+            let isAdded = table.add(id, at: address(id), keeping: 1, now: .milliseconds(now))
+            #expect(isAdded && table.contains(1) && table.contains(id) && table.candidates.count <= 3)
+        }
+        // Nobody's parent goes first.
+        let isAdded = table.add(21, at: address(21), now: .milliseconds(50_000))
+        #expect(isAdded && !table.contains(1))
+    }
 }

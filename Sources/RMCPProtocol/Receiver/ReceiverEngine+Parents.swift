@@ -31,7 +31,7 @@ extension ReceiverEngine {
         if parents.noteHeard(header.transmitter, isStream: Self.isStream(header), at: now) { return true }
         guard header.kind == .heartbeat, header.transmitter != transmitter, header.transmitter != downstreamTransmitter, !wantsStream
         else { return false }
-        return parents.add(header.transmitter, at: source, now: now)
+        return parents.add(header.transmitter, at: source, keeping: parentTransmitter, now: now)
     }
 
     /// Whether a datagram is of a kind that who has left does not send. Its last answers to single children may come late.

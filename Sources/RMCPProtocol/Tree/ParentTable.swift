@@ -94,10 +94,12 @@ struct ParentTable: Sendable {
     }
 
     /// False when there is no room. Forged parents cannot push out real ones: the longest silent goes first.
-    mutating func add(_ transmitter: UInt32, at address: SocketAddress, now: Instant) -> Bool {
+    /// - Parameter current: the child's parent, which stays however long it is silent: it is left for another one, and not
+    ///   forgotten.
+    mutating func add(_ transmitter: UInt32, at address: SocketAddress, keeping current: UInt32? = nil, now: Instant) -> Bool {
         if contains(transmitter) { return true }
         if candidates.count >= limit {
-            let silent = candidates.indices.filter { now - candidates[$0].lastHeard >= timeout }
+            let silent = candidates.indices.filter { candidates[$0].transmitter != current && now - candidates[$0].lastHeard >= timeout }
             guard let silent = silent.min(by: { candidates[$0].lastHeard < candidates[$1].lastHeard }) else { return false }
             candidates.remove(at: silent)
         }

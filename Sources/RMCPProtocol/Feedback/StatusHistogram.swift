@@ -335,6 +335,8 @@ public struct StatusHistogram: Hashable, Sendable {
             single = leaf
             single?.chunksDone = UInt32(clamping: done)
         } else {
+            // However its lists are written, one receiver has no more than there are.
+            guard tree.repairNodes > 0 || population > 1 || done <= UInt64(Limits.maximumChunks) else { throw .invalidField("chunks done") }
             chunksDone = done
         }
     }

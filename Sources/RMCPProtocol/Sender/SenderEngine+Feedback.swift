@@ -73,7 +73,8 @@ extension SenderEngine {
             var wanted = clipToSent(entry)
             guard !wanted.packets.isEmpty else { continue }
             if repairs.isFull, !repairs.needs(entry.chunk) {
-                guard catchUp.request(entry.chunk..<entry.chunk + 1, holdOff: repairHoldOff, at: now) else { continue }
+                // A repair node gets itself what it lacks.
+                guard holds(entry.chunk), catchUp.request(entry.chunk..<entry.chunk + 1, holdOff: repairHoldOff, at: now) else { continue }
             } else {
                 wanted.packets = repairs.request(
                     chunk: entry.chunk, packets: wanted.packets, by: child, holdOff: repairHoldOff, at: now)

@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef UDP_SEGMENT
@@ -208,3 +209,8 @@ int rmcp_interface_mtu(const char *name) {
     close(descriptor);
     return result < 0 ? -1 : request.ifr_mtu;
 }
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+int rmcp_process_descriptor(int process) { return (int)syscall(SYS_pidfd_open, process, 0); }

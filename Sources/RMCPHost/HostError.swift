@@ -8,6 +8,10 @@ public struct HostError: Error, Sendable, Hashable, CustomStringConvertible {
         /// Everything else: exit code 1.
         case failure
         case diskFull
+        /// A newer version of the bundle is there.
+        case outdated
+        /// Whatever asked for it is over.
+        case cancelled
     }
 
     public var kind: Kind

@@ -17,8 +17,6 @@ enum HostLimits {
     static let unkeptTableBytes = 4 << 20
     /// How long a session that has lost part of what it kept waits for somebody who has it.
     static let damagePatience = Interval.seconds(10)
-    /// How long the end of a process waits for threads that are with a disk.
-    static let shutDownPatience = Interval.seconds(5)
     /// Regions of repair nodes that one receiver listens to, and how long one is kept that nobody advertises while
     /// others want its place.
     static let regions = 4
@@ -37,10 +35,18 @@ enum HostLimits {
     static let advertisementValidity = Interval.seconds(2)
     /// With --once, how long a newer session than an outdated one may still come.
     static let outdatedPatience = Interval.seconds(5)
+    /// How long a session waits for its storage to be open before it begins without.
+    static let openingPatience = Interval.seconds(1)
+    /// How long a session waits for the storage of its predecessor before it gets its own.
+    static let predecessorPatience = Interval.seconds(10)
+    /// How long a hook that was asked to end may take to do so.
+    static let hookPatience = Interval.seconds(5)
+    /// How long a process that was told to stop waits for disks. What they have not taken by then is fetched again.
+    static let stopPatience = Interval.seconds(5)
+    /// The same of a sender, whose threads only read.
+    static let readerPatience = Interval.seconds(1)
     /// Warnings that are not said twice.
     static let rememberedWarnings = 256
-    /// How long the end waits for threads that may be in a disk that does not answer.
-    static let shutdownPatience = Interval.seconds(1)
     /// Peers that could not be sent to and are left alone for a while.
     static let unreachablePeers = 256
     /// Bytes of chunk buffers of one receiver, whatever the number of its sessions.

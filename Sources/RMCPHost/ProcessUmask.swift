@@ -1,4 +1,4 @@
-public import Glibc
+import Glibc
 
 /// The permission bits that files of this process are made without (umask(2)).
 public enum ProcessUmask {
@@ -6,7 +6,7 @@ public enum ProcessUmask {
     ///
     /// Asking umask(2) is setting it, and files that other threads make meanwhile would have the wrong mode. So the kernel's
     /// account of the process is read (proc(5), since Linux 4.7), and the call is only for where there is none.
-    public static let value: mode_t = read(from: "/proc/self/status") ?? ask()
+    public static let value: UInt32 = read(from: "/proc/self/status") ?? ask()
 
     /// Mode of a new file, 0666 without the mask.
     static var fileMode: mode_t { 0o666 & ~value }

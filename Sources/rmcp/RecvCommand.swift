@@ -34,6 +34,10 @@ struct RecvCommand: CodedCommand {
     var allowRollback = false
     @Option(help: ArgumentHelp("Run after each bundle, with RMCP_NAME, RMCP_PATH, RMCP_SIZE, RMCP_SESSION and RMCP_KEY in its environment.", valueName: "cmd"))
     var exec: String?
+    @Option(help: ArgumentHelp("End that command if it takes longer (default: 10m); the bundle then counts as failed.", valueName: "time"))
+    var execTimeout: String?
+    @Flag(help: "Take sessions that this receiver has completed before: else none is taken twice.")
+    var again = false
     @Option(help: ArgumentHelp("With --once: give up after this long without progress.", valueName: "time"))
     var timeout: String?
 
@@ -46,6 +50,7 @@ struct RecvCommand: CodedCommand {
         let once = try settings.flag("once", once)
         let timeout = try settings.parsed("timeout", timeout, expecting: "a time such as 500ms, 10s or 5m", Units.interval)
         if timeout != nil, !once { throw HostError("--timeout goes with --once: a daemon waits for as long as it runs", kind: .usage) }
+        let execTimeout = try settings.parsed("exec-timeout", execTimeout, expecting: "a time such as 500ms, 10s or 5m", Units.interval)
         let target: ReceiveRequest.Output =
             switch settings.string("output", output) {
             case nil: .directory
@@ -61,7 +66,8 @@ struct RecvCommand: CodedCommand {
                 group: shared.group, interfaceName: shared.interfaceName,
                 directory: settings.string("directory", directory) ?? ".", output: target, once: once, trust: trust,
                 versions: try settings.flag("allow-rollback", allowRollback) ? nil : try VersionRecords(),
-                hook: settings.string("exec", exec), timeout: timeout, configuration: Configuration()))
+                takesAgain: try settings.flag("again", again), hook: settings.string("exec", exec), hookTimeout: execTimeout ?? .seconds(600),
+                timeout: timeout, configuration: Configuration()))
         if trust.trustedKeys.isEmpty, !trust.allowsUnsigned {
             Console.error("no key is trusted, so everything will be refused; use --trust KEY, or --allow-unsigned")
         }

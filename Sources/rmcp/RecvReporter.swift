@@ -90,6 +90,9 @@ final class RecvReporter {
         case .badSignature: "its signature is wrong"
         case .tagInUse: "another session with the same tag is under way"
         case .tooManySessions: "too many sessions at once; it is taken when another ends"
+        case .outputInUse: "not taken, the output is in use; it is taken when the session that has it ends"
+        case .completedBefore: "this receiver has completed it before; --again would take it once more"
+        case .unsupported: "it is a directory, which needs a newer rmcp"
         }
     }
 

@@ -47,7 +47,7 @@ struct Settings {
         "group", "interface", "ttl", "rate", "min-rate", "max-rate", "level", "wait-for", "min-wait", "max-wait", "linger",
         "until", "key", "unsigned", "name", "directory", "output", "once", "trust", "allow-unsigned", "exec", "timeout",
         "json", "quiet", "verbose", "metrics", "cache", "cache-size", "region", "region-interface", "region-ttl", "upstream",
-        "max-unicast-children", "allow-rollback",
+        "max-unicast-children", "allow-rollback", "again", "exec-timeout",
     ]
 
     private var section: TOMLTable? { file?[command]?.table }

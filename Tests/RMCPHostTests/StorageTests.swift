@@ -5,6 +5,13 @@ import Testing
 
 @testable import RMCPHost
 
+extension BundleStorage {
+    func commit(contentLength: UInt64) throws(HostError) {
+        try flush(contentLength: contentLength)
+        try publish()
+    }
+}
+
 /// A directory that is gone afterwards.
 private final class Directory {
     let path: String

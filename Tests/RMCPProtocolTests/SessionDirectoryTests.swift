@@ -148,15 +148,65 @@ import Testing
         expect(announce(session(7, 3), by: trusted), .refuse(session(7, 3), .tagInUse), by: &directory)
     }
 
-    /// What is remembered of sessions that are over is bounded, and the oldest goes first.
-    @Test func memoryOfClosedSessionsIsBounded() {
+    /// Whoever is refused takes no place in any memory but that of what was said: the oldest of these is said again.
+    @Test func aFloodOfRefusedSessionsReopensNothing() {
         var directory = directory()
-        for tag in UInt32(0)..<1_025 {
-            expect(announce(session(tag), by: nil), .refuse(session(tag), .unsigned), by: &directory)
+        for (tag, isComplete) in [(UInt32(1), true), (2, false)] {
+            expect(announce(session(tag), by: trusted), .accept(session(tag)), by: &directory)
+            directory.end(session(tag), mayReturn: isComplete)
+            if isComplete { directory.noteCompleted(session(tag), key: trusted.publicKey) }
         }
-        expect(announce(session(1), by: nil), .ignore, by: &directory)
-        expect(announce(session(1_024), by: nil), .ignore, by: &directory)
-        expect(announce(session(0), by: nil), .refuse(session(0), .unsigned), by: &directory)
+        for tag in UInt32(10)..<3_000 {
+            expect(announce(session(tag), by: nil), .refuse(session(tag), .unsigned), by: &directory)
+            expect(announce(session(tag), by: nil), .ignore, by: &directory)
+        }
+        expect(announce(session(10), by: nil), .refuse(session(10), .unsigned), by: &directory)
+        expect(announce(session(1), by: trusted), .refuse(session(1), .completedBefore), by: &directory)
+        expect(announce(session(2), by: trusted), .ignore, by: &directory)
+    }
+
+    private func version(_ number: UInt64, created: UInt64, name: String = "image", by signer: LaneSigner, kind: BundleKind = .file) -> [UInt8] {
+        let announce = Announce(
+            session: session(UInt32(number)), kind: kind, chunkLength: 1_000, payloadLength: 400, creationTime: created, contentLength: 5,
+            allocatedLength: 5, mode: 0o600, modificationTime: nil, name: name, key: signer.publicKey)
+        return datagram(.announce(announce, signer.signature(for: announce.signedMessage)), tag: announce.session.tag)
+    }
+
+    /// What the former key has signed does not become current again when a new key is trusted beside it.
+    @Test func aVersionIsJudgedByAllTrustedKeys() {
+        let successor = LaneSigner(key: 3)
+        let newest = [BundleIdentity(name: "image", key: successor.publicKey): UInt64(2_000), BundleIdentity(name: "image", key: stranger.publicKey): 9_000]
+        var directory = SessionDirectory(
+            policy: TrustPolicy(trustedKeys: [trusted.publicKey, successor.publicKey], allowsUnsigned: false, newest: newest), verifier: LaneVerifier(),
+            sessionLimit: 10, silence: .seconds(1))
+        expect(version(1, created: 1_000, by: trusted), .refuse(session(1), .rollback(newest: 2_000)), by: &directory)
+        expect(version(2, created: 2_000, by: trusted), .accept(session(2)), by: &directory)
+    }
+
+    /// Two spellings of one accent are two files.
+    @Test func namesAreBytes() {
+        let newest = [BundleIdentity(name: "caf\u{E9}", key: trusted.publicKey): UInt64(2_000)]
+        var directory = SessionDirectory(
+            policy: TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: false, newest: newest), verifier: LaneVerifier(),
+            sessionLimit: 10, silence: .seconds(1))
+        expect(version(1, created: 1_000, name: "cafe\u{301}", by: trusted), .accept(session(1)), by: &directory)
+        expect(version(2, created: 1_000, name: "caf\u{E9}", by: trusted), .refuse(session(2), .rollback(newest: 2_000)), by: &directory)
+    }
+
+    @Test func oneOutputIsForOneSession() {
+        var directory = SessionDirectory(
+            policy: TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: false), verifier: LaneVerifier(), sessionLimit: 10, hasOneOutput: true,
+            silence: .seconds(1))
+        expect(version(1, created: 1_000, name: "a", by: trusted), .accept(session(1)), by: &directory)
+        expect(version(2, created: 2_000, name: "b", by: trusted), .refuse(session(2), .outputInUse), by: &directory)
+        expect(version(2, created: 2_000, name: "b", by: trusted), .ignore, by: &directory)
+        directory.end(session(1), mayReturn: false)
+        expect(version(2, created: 2_000, name: "b", by: trusted), .accept(session(2)), by: &directory)
+    }
+
+    @Test func aKindThatCannotBeStoredIsRefused() {
+        var directory = directory()
+        expect(version(1, created: 1_000, by: trusted, kind: .tree), .refuse(session(1), .unsupported(.tree)), by: &directory)
     }
 
     @Test func whatIsNoAnnounceIsIgnored() {

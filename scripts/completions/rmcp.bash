@@ -249,9 +249,9 @@ _rmcp_send() {
 
 _rmcp_recv() {
     repeating_flags=()
-    non_repeating_flags=(--json --quiet -q --verbose -v --once --allow-unsigned --allow-rollback --version -h --help)
+    non_repeating_flags=(--json --quiet -q --verbose -v --once --allow-unsigned --allow-rollback --again --version -h --help)
     repeating_options=(--trust)
-    non_repeating_options=(--group -g --interface -i --config --metrics --directory -d --output -o --exec --timeout)
+    non_repeating_options=(--group -g --interface -i --config --metrics --directory -d --output -o --exec --exec-timeout --timeout)
     __rmcp_offer_flags_options 0
 
     # Offer option value completions
@@ -278,6 +278,9 @@ _rmcp_recv() {
         return
         ;;
     '--exec')
+        return
+        ;;
+    '--exec-timeout')
         return
         ;;
     '--timeout')

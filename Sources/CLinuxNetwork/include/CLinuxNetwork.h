@@ -72,6 +72,8 @@ int rmcp_event_descriptor(void);
 int rmcp_stop_signal_descriptor(void);
 // Takes one signal from it; 0 when there is none.
 int rmcp_take_signal(int descriptor);
+// Becomes readable when the process ends, closed on exec; -1 and errno (ENOSYS before Linux 5.3).
+int rmcp_process_descriptor(int process);
 // Names the calling thread; the kernel keeps 15 bytes.
 void rmcp_name_thread(const char *name);
 

@@ -60,6 +60,9 @@ final class BufferPool: @unchecked Sendable {
         }
     }
 
+    /// Buffers that somebody holds.
+    var lentCount: Int { monitor.withLock { made - free.count } }
+
     /// Nobody waits any more.
     func close() {
         monitor.withLock {

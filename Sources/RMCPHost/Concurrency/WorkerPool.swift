@@ -48,6 +48,13 @@ final class WorkerPool<Job: Sendable, Output: Sendable> {
         return output
     }
 
+    /// Lets the threads end once they have nothing left to do, and waits for none: one that hangs in a call goes with the
+    /// process.
+    func stop() {
+        backlog.removeAll()
+        jobs.close()
+    }
+
     /// Lets the workers finish what is in their queue, drops the backlog, and waits for the threads.
     func shutDown() {
         backlog.removeAll()

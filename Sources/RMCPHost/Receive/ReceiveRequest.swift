@@ -5,8 +5,10 @@ public struct ReceiveRequest: Sendable {
     public enum Output: Sendable, Hashable {
         /// Under its announced name in `directory`.
         case directory
-        /// Exactly there: a file or a block device.
+        /// Exactly there: a file, or a block device.
         case path(String)
+        /// A block device that was there when the program started. If it goes away, no file takes its place.
+        case device(String)
         case standardOutput
     }
 
@@ -20,15 +22,20 @@ public struct ReceiveRequest: Sendable {
     public var trust: TrustPolicy
     /// Where versions are remembered; nil takes older ones, too.
     public var versions: VersionRecords?
+    /// Sessions are taken that this receiver has completed before, too.
+    public var takesAgain: Bool
     /// Run by /bin/sh after each bundle, with RMCP_* in its environment.
     public var hook: String?
+    /// How long that may take before it is ended.
+    public var hookTimeout: Interval
     /// With `once`: give up after this long without progress.
     public var timeout: Interval?
     public var configuration: Configuration
 
     public init(
         group: SocketAddress, interfaceName: String?, directory: String, output: Output, once: Bool,
-        trust: TrustPolicy, versions: VersionRecords? = nil, hook: String?, timeout: Interval?, configuration: Configuration
+        trust: TrustPolicy, versions: VersionRecords? = nil, takesAgain: Bool = false, hook: String?, hookTimeout: Interval = .seconds(600),
+        timeout: Interval?, configuration: Configuration
     ) {
         self.group = group
         self.interfaceName = interfaceName
@@ -37,7 +44,9 @@ public struct ReceiveRequest: Sendable {
         self.once = once
         self.trust = trust
         self.versions = versions
+        self.takesAgain = takesAgain
         self.hook = hook
+        self.hookTimeout = hookTimeout
         self.timeout = timeout
         self.configuration = configuration
     }

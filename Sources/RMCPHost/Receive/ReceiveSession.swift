@@ -3,30 +3,62 @@ import RMCPProtocol
 
 /// One session at a receiver: its engine, its storage and the buffers of its assembly slots.
 final class ReceiveSession {
+    /// How far a bundle is that has all its chunks.
+    enum Stage {
+        case receiving
+        /// It is flushed, and given its name.
+        case committing
+        /// It has its name; the user's command is being started.
+        case committed
+        case hook(HookProcess, deadline: Instant, signalled: Instant?)
+    }
+
     let announce: Announce
+    let generation: SessionGeneration
     var engine: ReceiverEngine
-    /// Nil when the bundle cannot be stored here: the engine only says so to the sender.
-    let storage: (any BundleStorage)?
+    /// Nil until the storage is open, and when the bundle cannot be stored here: the engine then only says so to the sender.
+    var handle: StorageHandle?
+    /// What is for the storage once it is open, in order: a chunk for each slot at most, and what the table's pages ask for.
+    private var deferred: [ReceiverEvent] = []
+    var stage = Stage.receiving
     private var buffers: SlotBuffers
     private let created: Instant
     private(set) var contentDone: UInt64 = 0
     private(set) var contentKept: UInt64 = 0
-    /// When a chunk was last stored.
-    private(set) var lastProgress: Instant
     /// Why it failed, for the user.
     var failure: String?
-    var isCommitted = false
 
     init(
-        announce: Announce, engine: ReceiverEngine, storage: (any BundleStorage)?, slots: Int, pool: BufferPool, at now: Instant
+        announce: Announce, generation: SessionGeneration, engine: ReceiverEngine, slots: Int, pool: BufferPool, at now: Instant
     ) {
         self.announce = announce
+        self.generation = generation
         self.engine = engine
-        self.storage = storage
         buffers = SlotBuffers(slots: slots, pool: pool)
         created = now
-        lastProgress = now
     }
+
+    var path: String { handle?.storage.path ?? BundleName.printable(announce.name) }
+
+    var isCommitted: Bool {
+        switch stage {
+        case .receiving, .committing: false
+        case .committed, .hook: true
+        }
+    }
+
+    func deferUntilOpen(_ event: ReceiverEvent) { deferred.append(event) }
+
+    func takeDeferred() -> [ReceiverEvent] {
+        defer { deferred = [] }
+        return deferred
+    }
+
+    /// Work goes on that no datagram would show.
+    var isFinishing: Bool { if case .receiving = stage { false } else { true } }
+
+    /// Whether more than an ANNOUNCE has come of it, which anybody can repeat years later.
+    var wasHeard: Bool { contentDone > contentKept || engine.streamRate > 0 }
 
     /// Takes the datagrams from `offset` on that are this session's, and the payloads that the engine wants; where the next
     /// one of somebody else begins.
@@ -50,17 +82,13 @@ final class ReceiveSession {
 
     func takeBuffer(of slot: Int) -> ChunkBuffer? { buffers.take(slot) }
 
-    func noteStored(_ length: UInt64, kept: Bool, at now: Instant) {
+    func noteStored(_ length: UInt64, kept: Bool) {
         contentDone += length
         if kept { contentKept += length }
-        lastProgress = now
     }
 
     /// Gives all buffers back; the engine is not used any more.
-    func close() {
-        buffers.giveBackAll()
-        if !isCommitted { storage?.abandon() }
-    }
+    func giveBackBuffers() { buffers.giveBackAll() }
 
     func snapshot(at now: Instant) -> ReceiveSnapshot {
         ReceiveSnapshot(

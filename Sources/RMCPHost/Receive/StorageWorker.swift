@@ -2,84 +2,120 @@ import Glibc
 import RMCPContent
 import RMCPProtocol
 
-/// What storage threads do for a session. Each job names its session, since sessions come and go meanwhile.
+/// What storage threads do for a session. Each job has the session's handle, and its result the session's generation,
+/// since sessions come and go meanwhile.
 enum StorageJob: Sendable {
-    case prepare(session: SessionID, any BundleStorage, contentLength: UInt64?, allocatedLength: UInt64)
+    case open(StorageOpening)
+    case prepare(StorageHandle)
     /// Verify, decode and write what is in the buffer.
-    case store(session: SessionID, any BundleStorage, slot: Int, chunk: UInt32, record: ChunkRecord, ChunkBuffer)
+    case store(StorageHandle, slot: Int, chunk: UInt32, record: ChunkRecord, ChunkBuffer)
     /// Look whether the chunk is there from before.
-    case check(session: SessionID, any BundleStorage, chunk: UInt32, record: ChunkRecord)
-    case zero(session: SessionID, any BundleStorage, Range<UInt32>, contentLength: UInt64)
-    case commit(session: SessionID, any BundleStorage, contentLength: UInt64)
-    case hook(session: SessionID, command: String, environment: [String])
+    case check(StorageHandle, chunk: UInt32, record: ChunkRecord)
+    case zero(StorageHandle, Range<UInt32>, contentLength: UInt64)
+    case commit(StorageHandle, EndOfTable, CommitGate, CompletedSessions)
+    case hook(SessionGeneration, HookCommand)
+    /// The session is over: what it had locked is for others.
+    case close(StorageHandle)
+
+    /// Whether it may take for as long as a disk takes to flush: other sessions' chunks do not wait for these.
+    var isLong: Bool {
+        switch self {
+        case .store, .check: false
+        case .open, .prepare, .zero, .commit, .hook, .close: true
+        }
+    }
 }
 
+/// The results, one for each job.
 enum StorageOutput: Sendable {
-    case prepared
-    case stored(session: SessionID, slot: Int, chunk: UInt32, contentLength: UInt32, ChunkBuffer)
-    case rejected(session: SessionID, slot: Int, chunk: UInt32, ChunkBuffer)
-    case checked(session: SessionID, chunk: UInt32, contentLength: UInt32, isKept: Bool)
-    case zeroed(session: SessionID, Range<UInt32>, contentLength: UInt64)
-    case committed(session: SessionID)
-    case hookFinished(session: SessionID, status: Int32)
-    case failed(session: SessionID, HostError, ChunkBuffer?)
+    case opened(SessionGeneration, Result<StorageHandle, HostError>)
+    case prepared(SessionGeneration)
+    case stored(SessionGeneration, slot: Int, chunk: UInt32, contentLength: UInt32, ChunkBuffer)
+    case rejected(SessionGeneration, slot: Int, chunk: UInt32, ChunkBuffer)
+    case checked(SessionGeneration, chunk: UInt32, contentLength: UInt32, isKept: Bool)
+    case zeroed(SessionGeneration, Range<UInt32>, contentLength: UInt64)
+    /// `warning` is what the user should know of a bundle that is complete.
+    case committed(SessionGeneration, warning: String?)
+    case hookStarted(SessionGeneration, HookProcess)
+    case failed(SessionGeneration, HostError, ChunkBuffer?)
+    /// Its session was over before the job began.
+    case cancelled(SessionGeneration, ChunkBuffer?)
+    case closed(SessionGeneration)
+
+    var generation: SessionGeneration {
+        switch self {
+        case .opened(let generation, _), .prepared(let generation), .stored(let generation, _, _, _, _), .rejected(let generation, _, _, _),
+            .checked(let generation, _, _, _), .zeroed(let generation, _, _), .committed(let generation, _), .hookStarted(let generation, _),
+            .failed(let generation, _, _), .cancelled(let generation, _), .closed(let generation):
+            generation
+        }
+    }
 }
 
 /// What one storage thread owns: a decoder and room for one chunk of content.
 final class StorageWorker {
     private var decoder: ChunkDecoder?
-    private var scratch = ChunkScratch(length: 1 << 20)
+    private var scratch = ChunkScratch(length: 4_096)
 
     func run(_ job: StorageJob) -> StorageOutput {
         switch job {
-        case .prepare(let session, let storage, let contentLength, let allocatedLength):
-            return attempt(session) { () throws(HostError) in
-                try storage.prepare(contentLength: contentLength, allocatedLength: allocatedLength)
-                return .prepared
+        case .open(let opening):
+            do throws(HostError) { return .opened(opening.generation, .success(try opening.open())) } catch {
+                return .opened(opening.generation, .failure(error))
             }
-        case .store(let session, let storage, let slot, let chunk, let record, let buffer):
-            return store(session, storage, slot: slot, chunk: chunk, record: record, buffer: buffer)
-        case .check(let session, let storage, let chunk, let record):
-            let isKept = check(storage, chunk: chunk, record: record)
-            return .checked(session: session, chunk: chunk, contentLength: record.contentLength, isKept: isKept)
-        case .zero(let session, let storage, let chunks, let contentLength):
-            return attempt(session) { () throws(HostError) in
-                try storage.zero(chunks: chunks, contentLength: contentLength)
-                return .zeroed(session: session, chunks, contentLength: contentLength)
+        case .prepare(let handle):
+            return attempt(handle) { () throws(HostError) in
+                try handle.storage.prepare(contentLength: handle.announce.contentLength, allocatedLength: handle.announce.allocatedLength)
+                return .prepared(handle.generation)
             }
-        case .commit(let session, let storage, let contentLength):
-            return attempt(session) { () throws(HostError) in
-                try storage.commit(contentLength: contentLength)
-                return .committed(session: session)
+        case .store(let handle, let slot, let chunk, let record, let buffer):
+            return store(handle, slot: slot, chunk: chunk, record: record, buffer: buffer)
+        case .check(let handle, let chunk, let record):
+            return attempt(handle) { () throws(HostError) in
+                let isKept = check(handle.storage, chunk: chunk, record: record)
+                if isKept { handle.note(chunk..<chunk + 1) }
+                return .checked(handle.generation, chunk: chunk, contentLength: record.contentLength, isKept: isKept)
             }
-        case .hook(let session, let command, let environment):
-            return attempt(session) { () throws(HostError) in
-                .hookFinished(session: session, status: try Hook.run(command, environment: environment))
+        case .zero(let handle, let chunks, let contentLength):
+            return attempt(handle) { () throws(HostError) in
+                try handle.storage.zero(chunks: chunks, contentLength: contentLength)
+                handle.note(chunks)
+                return .zeroed(handle.generation, chunks, contentLength: contentLength)
             }
+        case .commit(let handle, let end, let gate, let completed):
+            return attempt(handle) { () throws(HostError) in try commit(handle, end, gate, completed) }
+        case .hook(let generation, let command):
+            do throws(HostError) { return .hookStarted(generation, try HookProcess(command)) } catch { return .failed(generation, error, nil) }
+        case .close(let handle):
+            if handle.isDiscarded { handle.storage.discard() } else { handle.storage.abandon() }
+            handle.storage.close()
+            return .closed(handle.generation)
         }
     }
 
-    private func attempt(_ session: SessionID, _ body: () throws(HostError) -> StorageOutput) -> StorageOutput {
-        do throws(HostError) { return try body() } catch { return .failed(session: session, error, nil) }
+    private func attempt(_ handle: StorageHandle, _ body: () throws(HostError) -> StorageOutput) -> StorageOutput {
+        guard !handle.isCancelled else { return .cancelled(handle.generation, nil) }
+        do throws(HostError) { return try body() } catch {
+            return error.kind == .cancelled ? .cancelled(handle.generation, nil) : .failed(handle.generation, error, nil)
+        }
     }
 
-    private func store(
-        _ session: SessionID, _ storage: any BundleStorage, slot: Int, chunk: UInt32, record: ChunkRecord,
-        buffer: ChunkBuffer
-    ) -> StorageOutput {
+    private func store(_ handle: StorageHandle, slot: Int, chunk: UInt32, record: ChunkRecord, buffer: ChunkBuffer) -> StorageOutput {
+        guard !handle.isCancelled else { return .cancelled(handle.generation, buffer) }
         let encoded = unsafe UnsafeRawBufferPointer(rebasing: buffer.bytes.prefix(Int(record.encodedLength)))
         let content: UnsafeRawBufferPointer
         do throws(ContentError) {
             unsafe content = try decode(encoded, record: record)
         } catch {
-            return .rejected(session: session, slot: slot, chunk: chunk, buffer)
+            return .rejected(handle.generation, slot: slot, chunk: chunk, buffer)
         }
         do throws(HostError) {
-            unsafe try storage.write(chunk: chunk, record: record, content: content)
+            unsafe try handle.storage.write(chunk: chunk, record: record, content: content)
         } catch {
-            return .failed(session: session, error, buffer)
+            return .failed(handle.generation, error, buffer)
         }
-        return .stored(session: session, slot: slot, chunk: chunk, contentLength: record.contentLength, buffer)
+        handle.note(chunk..<chunk + 1)
+        return .stored(handle.generation, slot: slot, chunk: chunk, contentLength: record.contentLength, buffer)
     }
 
     /// The content of verified bytes: the bytes themselves when they are stored as they are.
@@ -104,49 +140,55 @@ final class StorageWorker {
         guard (unsafe try? storage.read(chunk: chunk, into: content)) == true else { return false }
         return unsafe ChunkDecoder.isContent(UnsafeRawBufferPointer(content), of: record)
     }
+
+    private func commit(
+        _ handle: StorageHandle, _ end: EndOfTable, _ gate: CommitGate, _ completed: CompletedSessions
+    ) throws(HostError) -> StorageOutput {
+        // The engine has counted chunks; this asks the file that gets the name.
+        guard handle.isWhole(end.chunkCount) else {
+            handle.storage.discard()
+            throw HostError("\(handle.storage.path): not every chunk was written to the file that was to get this name; it is removed")
+        }
+        try handle.storage.flush(contentLength: end.contentLength)
+        var warning: String?
+        do throws(HostError) {
+            warning = try gate.publish(
+                handle.announce, at: handle.storage.path, since: handle.turn, isCancelled: { handle.isCancelled },
+                { () throws(HostError) in try handle.storage.publish() })
+        } catch {
+            if error.kind == .outdated { handle.storage.discard() }
+            throw error
+        }
+        do { try completed.note(handle.announce) } catch {
+            warning = warning ?? "\(error); the bundle may be taken again after a restart"
+        }
+        return .committed(handle.generation, warning: warning)
+    }
 }
 
-/// Runs the user's command after a bundle.
-public enum Hook {
-    /// Names the variables that tell a hook of its bundle. Options come in variables called RMCP_*, too; by this an rmcp
-    /// that the hook runs can tell that RMCP_NAME and RMCP_KEY are none.
-    public static let factsVariable = "RMCP_HOOK"
+/// The threads that storage jobs run on: a few that store chunks, as many as there are cores, and some that wait for
+/// flushes, for opening, and for other things of a disk's making.
+final class StorageThreads {
+    private let chunks: WorkerPool<StorageJob, StorageOutput>
+    private let long: WorkerPool<StorageJob, StorageOutput>
 
-    /// The command's exit status; 128 and more for a signal, as a shell says it.
-    static func run(_ command: String, environment: [String]) throws(HostError) -> Int32 {
-        let arguments = ["/bin/sh", "-c", command]
-        let argumentPointers = unsafe arguments.map { unsafe strdup($0) } + [nil]
-        let environmentPointers = unsafe environment.map { unsafe strdup($0) } + [nil]
-        defer {
-            unsafe (argumentPointers + environmentPointers).forEach { unsafe free($0) }
+    init(wakeUp: WakeUp) throws(HostError) {
+        chunks = try WorkerPool(name: "rmcp-store", threads: HostLimits.workerThreads, wakeUp: wakeUp) {
+            let worker = StorageWorker()
+            return { worker.run($0) }
         }
-        var attributes = posix_spawnattr_t()
-        _ = unsafe posix_spawnattr_init(&attributes)
-        defer { _ = unsafe posix_spawnattr_destroy(&attributes) }
-        // This process blocks the signals that stop it; its hook must not.
-        var none = sigset_t()
-        _ = unsafe sigemptyset(&none)
-        _ = unsafe posix_spawnattr_setsigmask(&attributes, &none)
-        _ = unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
-        var process: pid_t = 0
-        let code = unsafe posix_spawn(&process, "/bin/sh", nil, &attributes, argumentPointers, environmentPointers)
-        guard code == 0 else { throw HostError("cannot run the hook \(command): \(HostError.errorText(code))") }
-        var status: Int32 = 0
-        while unsafe waitpid(process, &status, 0) < 0, errno == EINTR {}
-        return status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
+        long = try WorkerPool(name: "rmcp-file", threads: HostLimits.sessions * 2, wakeUp: wakeUp) {
+            let worker = StorageWorker()
+            return { worker.run($0) }
+        }
     }
 
-    /// This process's environment with the bundle's facts added.
-    static func environment(adding bundleFacts: [(String, String)]) -> [String] {
-        let facts = bundleFacts + [(factsVariable, bundleFacts.map(\.0).joined(separator: " "))]
-        var result: [String] = []
-        var next = unsafe environ
-        while let entry = unsafe next.pointee {
-            unsafe result.append(String(cString: entry))
-            unsafe next += 1
-        }
-        let names = facts.map { $0.0 + "=" }
-        result.removeAll { entry in names.contains { entry.hasPrefix($0) } }
-        return result + facts.map { "\($0.0)=\($0.1)" }
+    func submit(_ job: StorageJob) { job.isLong ? long.submit(job) : chunks.submit(job) }
+    func collect() -> StorageOutput? { chunks.collect() ?? long.collect() }
+
+    /// Lets the threads go that are done. Those that hang in a call go with the process.
+    func stop() {
+        chunks.stop()
+        long.stop()
     }
 }

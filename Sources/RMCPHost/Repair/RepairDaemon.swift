@@ -132,7 +132,7 @@ public final class RepairDaemon {
 
     /// Lets the cache threads finish what they are at, for a while, and not at all after a second signal.
     private func finish(_ observer: (RepairUpdate) -> Void) {
-        let deadline = Poller.now() + HostLimits.shutDownPatience
+        let deadline = Poller.now() + HostLimits.stopPatience
         var waiting = Poller([wakeUp.descriptor.raw, signals.descriptor.raw])
         while true {
             let now = Poller.now()

@@ -135,7 +135,7 @@ public final class SendSession {
     private func shutDown() {
         feeder.stop()
         var poller = Poller([wakeUp.descriptor.raw, signals.descriptor.raw])
-        let deadline = Poller.now() + (isInHurry ? .zero : HostLimits.shutdownPatience)
+        let deadline = Poller.now() + (isInHurry ? .zero : HostLimits.readerPatience)
         while !feeder.isIdle() {
             poller.wait(until: deadline)
             if poller.isReadable(0) { wakeUp.clear() }

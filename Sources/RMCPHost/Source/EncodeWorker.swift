@@ -51,6 +51,10 @@ final class EncodeWorker {
         if let known, let stream = source as? StreamSource {
             let target = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer.bytes.prefix(Int(known.encodedLength)))
             unsafe try stream.readSpooled(into: target, at: offset)
+            // A disk may have lost it without a word: nobody could do anything with what is not in the table.
+            guard unsafe BLAKE3Digest.digest(of: UnsafeRawBufferPointer(target)) == known.encodedDigest else {
+                throw HostError("the spool file has lost what was written to it; set TMPDIR to a directory on another disk")
+            }
             return .encoded(chunk: chunk, record: known, buffer: buffer, effort: EncodeEffort(), isFetch: true)
         }
         unsafe try source.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer.bytes.prefix(length)), at: offset)

@@ -1,7 +1,7 @@
 import RMCPProtocol
 
-/// Where a bundle's chunks go until it is complete. Chunks are written from worker threads, several at once and in any
-/// order; `commit` comes last and alone.
+/// Where a bundle's chunks go until it is complete. Everything here may wait for a disk, and is called on worker threads:
+/// chunks are written by several at once and in any order; `flush` and `publish` come last and alone.
 protocol BundleStorage: AnyObject, Sendable {
     /// The path shown to the user.
     var path: String { get }
@@ -19,12 +19,23 @@ protocol BundleStorage: AnyObject, Sendable {
     func write(chunk: UInt32, record: ChunkRecord, content: UnsafeRawBufferPointer) throws(HostError)
     /// Makes holes of zero chunks.
     func zero(chunks: Range<UInt32>, contentLength: UInt64) throws(HostError)
-    /// Puts the bundle on stable storage and under its final name.
-    func commit(contentLength: UInt64) throws(HostError)
+    /// Puts all of the bundle on stable storage, not yet under its final name.
+    func flush(contentLength: UInt64) throws(HostError)
+    /// Gives what was flushed its final name, durably. Where there is no name to give, it does nothing.
+    func publish() throws(HostError)
     /// The bundle will not be completed by this session; what is there stays for the next.
     func abandon()
+    /// The bundle is not wanted any more: nothing of it stays.
+    func discard()
+    /// Lets others have what this had locked. Nothing is called after this.
+    func close()
 }
 
 extension BundleStorage {
     func identity(in session: SessionID, drawn: UInt32) -> UInt32 { drawn }
+    func mayHave(chunk: UInt32, record: ChunkRecord) -> Bool { false }
+    func read(chunk: UInt32, into buffer: UnsafeMutableRawBufferPointer) throws(HostError) -> Bool { false }
+    func publish() throws(HostError) {}
+    func abandon() {}
+    func discard() {}
 }

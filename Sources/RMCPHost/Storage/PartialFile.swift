@@ -7,11 +7,18 @@ import Synchronization
 ///
 /// All names are resolved relative to the directory's descriptor and never through a symbolic link, so that nothing
 /// outside the directory can be reached whatever the bundle is called.
+///
+/// What the page cache holds is not what the disk holds. A write-back error is told once, and the pages that it lost are
+/// clean afterwards: whoever reads them back sees what was never stored. So nothing of a file is believed once flushing
+/// it has failed, and a file from before is flushed and dropped from the cache before anything of it is verified.
 final class PartialFile: BundleStorage {
     let path: String
     let isResumable: Bool
+    private let files: FileSystem
     private let name: String
-    private let partialName: String
+    private let partialName: LockedValue<String>
+    /// Another session had the first choice of a partial file: this one has a second.
+    private let isSecond: Bool
     private let directory: OwnedDescriptor
     private let descriptor: OwnedDescriptor
     private let journal: ChunkJournal
@@ -21,37 +28,62 @@ final class PartialFile: BundleStorage {
     private let modificationTime: FileTime?
     /// Set when the file may hold something other than holes where nothing was written.
     private let mayHoldOldBytes: Atomic<Bool>
+    /// Set when the file has gone: published, not wanted, or not what the disk has. Nothing more is done with its names,
+    /// which may be somebody else's by then.
+    private let isGone = Atomic<Bool>(false)
+
+    private static let suffix = ".rmcp-partial"
 
     /// Opens or resumes the partial file of `announce` in `directory`.
-    init(announce: Announce, name: String, directoryPath: String) throws(HostError) {
-        directory = try Self.openDirectory(directoryPath)
+    init(announce: Announce, name: String, directoryPath: String, files: FileSystem = .host) throws(HostError) {
+        self.files = files
+        let directory = try Self.openDirectory(directoryPath, files: files)
+        self.directory = directory
         self.name = name
-        path = directoryPath == "." ? name : "\(directoryPath)/\(name)"
+        path = Self.join(directoryPath, name)
         chunkLength = UInt64(announce.chunkLength)
         mode = announce.mode.map { mode_t($0) }
         modificationTime = announce.modificationTime
-        try Self.checkTarget(name, in: directory, path: path)
+        try Self.checkTarget(name, in: directory, path: path, files: files)
         var stem = Self.stem(for: name)
         // Another session under way has this name's partial file: this one gets its own.
-        var opened = try ChunkJournal.open(stem: stem, chunkLength: announce.chunkLength, in: directory)
+        var opened = try ChunkJournal.open(stem: stem, chunkLength: announce.chunkLength, in: directory, files: files)
+        isSecond = opened == nil
         if opened == nil {
-            stem = Self.stem(for: "\(name.prefix(200)).\(String(announce.session.tag, radix: 16))")
-            opened = try ChunkJournal.open(stem: stem, chunkLength: announce.chunkLength, in: directory)
+            stem = Self.stem(for: "\(BundleName.prefix(of: name, bytes: 200)).\(String(announce.session.tag, radix: 16))")
+            opened = try ChunkJournal.open(stem: stem, chunkLength: announce.chunkLength, in: directory, files: files)
         }
         guard let opened else { throw HostError("cannot lock the journal of \(path); is another rmcp recv writing it?") }
         journal = opened
-        partialName = stem + ".rmcp-partial"
-        let raw = unsafe openat(directory.raw, partialName, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard raw >= 0 else { throw .system("create", "\(directoryPath)/\(partialName)") }
-        descriptor = OwnedDescriptor(raw)
-        isResumable = !journal.isEmpty
+        let partialName = stem + Self.suffix
+        self.partialName = LockedValue(partialName)
+        do throws(HostError) {
+            descriptor = try StagingFile.open(partialName, in: directory, label: Self.join(directoryPath, partialName), files: files)
+        } catch {
+            // Whoever could not begin leaves nothing behind.
+            if opened.isEmpty { opened.remove() }
+            opened.unlock()
+            throw error
+        }
+        // What is verified must have come from the disk. A file that cannot be flushed is begun anew: its journal speaks
+        // of what is lost, and each of its chunks would be believed by the cache alone.
+        var isKept = !opened.isEmpty
+        if isKept {
+            if files.flush(descriptor.raw) == 0 { files.dropCache(descriptor.raw) } else { isKept = errno == EINVAL || errno == EROFS }
+        }
+        isResumable = isKept
         // Without a journal that vouches for it, what an old partial file holds is only in the way.
-        if !isResumable, ftruncate(raw, 0) != 0 { throw .system("truncate", path) }
-        mayHoldOldBytes = Atomic(isResumable)
+        if !isKept, files.truncate(descriptor.raw, to: 0) != 0 { throw .system("truncate", path) }
+        mayHoldOldBytes = Atomic(isKept)
     }
 
-    static func openDirectory(_ path: String) throws(HostError) -> OwnedDescriptor {
-        let raw = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    private static func join(_ directory: String, _ name: String) -> String {
+        if directory == "." { return name }
+        return directory.hasSuffix("/") ? directory + name : "\(directory)/\(name)"
+    }
+
+    static func openDirectory(_ path: String, files: FileSystem = .host) throws(HostError) -> OwnedDescriptor {
+        let raw = files.open(path, O_RDONLY | O_DIRECTORY)
         guard raw >= 0 else {
             throw .system("open directory", path, advice: errno == ENOENT ? "create it first or name another with -d" : nil)
         }
@@ -61,17 +93,19 @@ final class PartialFile: BundleStorage {
     /// The finished file replaces what has its name: a regular file, or a symbolic link as rsync does it, which is not
     /// followed. Anything else is not what a bundle is meant to become: a FIFO or `/dev/null` would be gone for all who
     /// use it, and who names `/dev/stdout` does not mean the link.
-    private static func checkTarget(_ name: String, in directory: OwnedDescriptor, path: String) throws(HostError) {
-        var status = stat()
-        guard unsafe fstatat(directory.raw, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return }
+    private static func checkTarget(_ name: String, in directory: OwnedDescriptor, path: String, files: FileSystem) throws(HostError) {
+        guard var status = files.status(of: name, in: directory.raw) else {
+            guard errno == ENOENT else { throw .system("look at", path) }
+            return
+        }
         var prefix = ""
-        if status.st_mode & S_IFMT == S_IFLNK {
+        if status.kind == S_IFLNK {
             prefix = "a symbolic link to "
             // One that leads nowhere is in nobody's way.
             guard unsafe fstatat(directory.raw, name, &status, 0) == 0 else { return }
         }
         let kind: String
-        switch status.st_mode & S_IFMT {
+        switch status.kind {
         case S_IFREG: return
         case S_IFDIR: kind = "a directory"
         case S_IFIFO: kind = "a FIFO"
@@ -84,21 +118,17 @@ final class PartialFile: BundleStorage {
     }
 
     private static func stem(for name: String) -> String {
-        let suffixRoom = 255 - 1 - ".rmcp-partial".utf8.count
+        let suffixRoom = BundleName.maximumLength - 1 - "\(ChunkJournal.suffix)-new".utf8.count
         guard name.utf8.count > suffixRoom else { return "." + name }
         // Too long with the suffix: cut it, and tell cut names apart by a hash (FNV-1a).
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        var cut = name
-        while cut.utf8.count > suffixRoom - 17 { cut.removeLast() }
-        return ".\(cut).\(String(hash, radix: 16))"
+        return ".\(BundleName.prefix(of: name, bytes: suffixRoom - 17)).\(String(hash, radix: 16))"
     }
 
     func prepare(contentLength: UInt64?, allocatedLength: UInt64) throws(HostError) {
         guard let contentLength, contentLength > 0 else { return }
-        var status = stat()
-        _ = unsafe fstat(descriptor.raw, &status)
-        let present = UInt64(clamping: status.st_blocks) * 512
+        let present = UInt64(clamping: files.status(of: descriptor.raw)?.st_blocks ?? 0) * 512
         let needed = allocatedLength > present ? allocatedLength - present : 0
         var fileSystem = statvfs()
         if unsafe fstatvfs(descriptor.raw, &fileSystem) == 0 {
@@ -111,7 +141,8 @@ final class PartialFile: BundleStorage {
         }
         // A sparse source stays sparse: only where (nearly) all of it is data is the whole extent reserved.
         guard allocatedLength >= contentLength - contentLength / 16 else { return }
-        guard rmcp_fallocate(descriptor.raw, RMCP_FALLOC_FL_KEEP_SIZE, 0, Int(contentLength)) == 0 else {
+        while files.allocate(descriptor.raw, mode: RMCP_FALLOC_FL_KEEP_SIZE, at: 0, Int(contentLength)) != 0 {
+            if errno == EINTR { continue }
             if errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL { return }
             throw .system("reserve \(contentLength) bytes for", path)
         }
@@ -125,60 +156,109 @@ final class PartialFile: BundleStorage {
         return drawn
     }
 
-    func mayHave(chunk: UInt32, record: ChunkRecord) -> Bool { journal.has(chunk: chunk, record: record) }
+    // MARK: Chunks
+
+    func mayHave(chunk: UInt32, record: ChunkRecord) -> Bool { isResumable && journal.has(chunk: chunk, record: record) }
 
     func read(chunk: UInt32, into buffer: UnsafeMutableRawBufferPointer) throws(HostError) -> Bool {
-        unsafe try FileTransfer.read(descriptor.raw, into: buffer, at: UInt64(chunk) * chunkLength, path: path) == buffer.count
+        unsafe try FileTransfer.read(descriptor.raw, into: buffer, at: UInt64(chunk) * chunkLength, path: path, files: files) == buffer.count
     }
 
     func write(chunk: UInt32, record: ChunkRecord, content: UnsafeRawBufferPointer) throws(HostError) {
-        unsafe try FileTransfer.write(descriptor.raw, content, at: UInt64(chunk) * chunkLength, path: path)
+        try checkIsThere()
+        do throws(HostError) {
+            unsafe try FileTransfer.write(descriptor.raw, content, at: UInt64(chunk) * chunkLength, path: path, files: files)
+        } catch {
+            // A disk that is full has lost nothing: what is there is worth keeping until there is room.
+            if error.kind != .diskFull { discard() }
+            throw error
+        }
         try journal.append(chunk: chunk, record: record)
     }
 
     func zero(chunks: Range<UInt32>, contentLength: UInt64) throws(HostError) {
+        try checkIsThere()
         guard mayHoldOldBytes.load(ordering: .relaxed) else { return }
         let start = UInt64(chunks.lowerBound) * chunkLength
         let mode = RMCP_FALLOC_FL_PUNCH_HOLE | RMCP_FALLOC_FL_KEEP_SIZE
-        if rmcp_fallocate(descriptor.raw, mode, Int(start), Int(contentLength)) == 0 { return }
-        guard errno == EOPNOTSUPP || errno == ENOSYS else { throw .system("punch a hole into", path) }
-        let zeros = [UInt8](repeating: 0, count: 1 << 16)
-        var offset = start
-        while offset < start + contentLength {
-            let count = min(UInt64(zeros.count), start + contentLength - offset)
-            let failure: HostError? = unsafe zeros.withUnsafeBytes { bytes in
-                do throws(HostError) {
-                    unsafe try FileTransfer.write(
-                        descriptor.raw, UnsafeRawBufferPointer(rebasing: bytes.prefix(Int(count))), at: offset, path: path)
-                    return nil
-                } catch { return error }
-            }
-            if let failure { throw failure }
-            offset += count
+        while files.allocate(descriptor.raw, mode: mode, at: Int(start), Int(contentLength)) != 0 {
+            if errno == EINTR { continue }
+            guard errno == EOPNOTSUPP || errno == ENOSYS else { throw .system("punch a hole into", path) }
+            return try FileTransfer.writeZeros(descriptor.raw, count: contentLength, at: start, path: path, files: files)
         }
     }
 
-    func commit(contentLength: UInt64) throws(HostError) {
-        guard ftruncate(descriptor.raw, Int(contentLength)) == 0 else { throw .system("set the length of", path) }
-        guard fchmod(descriptor.raw, mode ?? ProcessUmask.fileMode) == 0 else { throw .system("set the mode of", path) }
+    // MARK: The end
+
+    func flush(contentLength: UInt64) throws(HostError) {
+        try checkIsThere()
+        guard files.truncate(descriptor.raw, to: Int(contentLength)) == 0 else { throw .system("set the length of", path) }
+        guard files.setMode(descriptor.raw, mode ?? ProcessUmask.fileMode) == 0 else { throw .system("set the mode of", path) }
         if let modificationTime {
-            let time = timespec(tv_sec: Int(modificationTime.seconds), tv_nsec: Int(modificationTime.nanoseconds))
-            let times = [time, time]
-            _ = unsafe futimens(descriptor.raw, times)
+            _ = files.setTimes(descriptor.raw, timespec(tv_sec: Int(modificationTime.seconds), tv_nsec: Int(modificationTime.nanoseconds)))
         }
-        guard fsync(descriptor.raw) == 0 else { throw .system("flush", path) }
-        guard unsafe renameat(directory.raw, partialName, directory.raw, name) == 0 else {
-            throw .system("rename the finished file to", path)
+        while files.flush(descriptor.raw) != 0 {
+            if errno == EINTR { continue }
+            let error = HostError.system("flush", path, advice: "what was received cannot be trusted to be on the disk, and is removed")
+            discard()
+            throw error
         }
-        guard fsync(directory.raw) == 0 else { throw .system("flush the directory of", path) }
+    }
+
+    func publish() throws(HostError) {
+        try checkIsThere()
+        let partialName = partialName.withLock { $0 }
+        // The name is what is renamed, and the descriptor what was verified.
+        guard let named = files.status(of: partialName, in: directory.raw), let written = files.status(of: descriptor.raw), named.isSameFile(as: written)
+        else { throw HostError("\(path): somebody has replaced its partial file, \(partialName), which is not what was received") }
+        guard files.rename(partialName, to: name, in: directory.raw) == 0 else { throw .system("rename the finished file to", path) }
+        while files.flush(directory.raw) != 0 {
+            if errno == EINTR { continue }
+            // Some file systems have nothing to flush there, and say so.
+            if errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS { break }
+            throw .system("flush the directory of", path, advice: "the file is there, and may be gone after a power failure")
+        }
+        isGone.store(true, ordering: .relaxed)
         journal.remove()
     }
 
-    func abandon() { if journal.isEmpty { discard() } }
+    func abandon() {
+        if isGone.load(ordering: .relaxed) { return }
+        if journal.isEmpty { return discard() }
+        if isSecond { takeFirstName() }
+    }
 
-    /// Nothing worth keeping came: no trace stays.
-    private func discard() {
-        _ = unsafe unlinkat(directory.raw, partialName, 0)
+    /// The journal goes first: without it nobody believes the rest.
+    func discard() {
+        guard !isGone.exchange(true, ordering: .relaxed) else { return }
         journal.remove()
+        if isOwnName { _ = files.remove(partialName.withLock { $0 }, in: directory.raw) }
+    }
+
+    func close() { journal.unlock() }
+
+    /// What a second session of one name has received is found by the next under the name that it looks for first, if
+    /// that is free by now.
+    private func takeFirstName() {
+        let stem = Self.stem(for: name)
+        guard files.status(of: stem + ChunkJournal.suffix, in: directory.raw) == nil, files.status(of: stem + Self.suffix, in: directory.raw) == nil
+        else { return }
+        partialName.withLock { partialName in
+            guard files.rename(partialName, to: stem + Self.suffix, in: directory.raw) == 0 else { return }
+            partialName = stem + Self.suffix
+            if !journal.rename(to: stem) { journal.remove() }
+        }
+    }
+
+    /// Whether the partial file's name is still that of the file which is written here.
+    private var isOwnName: Bool {
+        guard let named = files.status(of: partialName.withLock { $0 }, in: directory.raw), let written = files.status(of: descriptor.raw) else { return false }
+        return named.isSameFile(as: written)
+    }
+
+    private func checkIsThere() throws(HostError) {
+        guard !isGone.load(ordering: .relaxed) else {
+            throw HostError("\(path): an earlier write was lost; what was received is removed")
+        }
     }
 }

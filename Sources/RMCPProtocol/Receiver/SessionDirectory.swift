@@ -12,12 +12,31 @@ public struct TrustPolicy: Sendable {
         self.allowsUnsigned = allowsUnsigned
         self.newest = newest
     }
+
+    /// When the newest known version of this bundle was created; nil when none is known. A bundle by a trusted key is a
+    /// version of all of its name by trusted keys: when the signer's key was changed, what the former key has signed does
+    /// not become current again.
+    public func newestVersion(of announce: Announce) -> UInt64? {
+        guard announce.isSigned else { return nil }
+        guard trustedKeys.contains(announce.key) else { return newest[BundleIdentity(announce)] }
+        return trustedKeys.lazy.compactMap { newest[BundleIdentity(name: announce.name, key: $0)] }.max()
+    }
 }
 
 /// What makes two sessions versions of one bundle: its name, said by the same signer.
 public struct BundleIdentity: Hashable, Sendable {
+    /// Compared as bytes, as file systems do: to `String` an accent is the same however it is written.
     public var name: String
     public var key: PublicKey
+
+    public static func == (left: BundleIdentity, right: BundleIdentity) -> Bool {
+        left.key == right.key && left.name.utf8.elementsEqual(right.name.utf8)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        for byte in name.utf8 { hasher.combine(byte) }
+        hasher.combine(key)
+    }
 
     public init(name: String, key: PublicKey) {
         self.name = name
@@ -37,6 +56,15 @@ public enum SessionRefusal: Sendable, Hashable {
     /// Another session with the same tag is under way.
     case tagInUse
     case tooManySessions
+    /// Everything goes to one output, which another session has.
+    case outputInUse
+    /// This receiver has completed that session before.
+    case completedBefore
+    /// A kind of bundle that this version does not know how to store.
+    case unsupported(BundleKind)
+
+    /// Whether the session may be taken later, as it is.
+    public var isForNow: Bool { self == .tooManySessions || self == .outputInUse || self == .tagInUse }
 }
 
 /// Decides which announced sessions a receiver takes part in.
@@ -54,6 +82,8 @@ public struct SessionDirectory: Sendable {
     private var policy: TrustPolicy
     private let verifier: any MessageVerifier
     private let sessionLimit: Int
+    /// Everything that is received goes to one place.
+    private let hasOneOutput: Bool
     /// In order of arrival; at most `sessionLimit`.
     private var active: [Announce] = []
     /// Sessions of a bundle that is being received already, and since when they are put off: until it is clear whether
@@ -61,17 +91,36 @@ public struct SessionDirectory: Sendable {
     private var postponed: Deque<(session: SessionID, since: Instant)> = []
     private static let postponedLimit = 16
     private let silence: Interval
-    /// Sessions that are over or were refused, oldest first. With their keys: a refused forgery of a session must not
-    /// close the session itself.
-    private struct Closed: Hashable, Sendable {
+    /// Sessions that are over or complete. With their keys: a forgery of a session must not close the session itself.
+    private struct Known: Hashable, Sendable {
         var session: SessionID
         var key: PublicKey
     }
-    private var closed: Deque<Closed> = []
-    private var closedSet: Set<Closed> = []
-    /// The session that was last told that there is no room for it.
-    private var waiting: SessionID?
-    private static let closedLimit = 1_024
+    /// A bounded memory of sessions, the first of which are forgotten first.
+    private struct Memory: Sendable {
+        let limit: Int
+        private var order: Deque<Known> = []
+        private var members: Set<Known> = []
+
+        init(limit: Int) { self.limit = limit }
+
+        func contains(_ entry: Known) -> Bool { members.contains(entry) }
+
+        /// False when it was there.
+        @discardableResult
+        mutating func insert(_ entry: Known) -> Bool {
+            guard members.insert(entry).inserted else { return false }
+            order.append(entry)
+            if order.count > limit, let oldest = order.popFirst() { members.remove(oldest) }
+            return true
+        }
+    }
+    /// Sessions that were taken part in and failed for good. Nobody who is not believed gets anything in here.
+    private var closed = Memory(limit: 1_024)
+    /// Sessions that were received whole.
+    private var completed = Memory(limit: 10_000)
+    /// Sessions whose refusal was told. Forgetting one costs a line.
+    private var told = Memory(limit: 64)
     /// Bundles whose newest version is remembered; the oldest are forgotten.
     private static let versionLimit = 10_000
     public private(set) var malformed: UInt64 = 0
@@ -79,9 +128,11 @@ public struct SessionDirectory: Sendable {
 
     /// - Parameters:
     ///   - sessionLimit: sessions at one time.
+    ///   - hasOneOutput: one session at a time, since all write to the same place.
     ///   - silence: a sender that has not been heard for this long is taken for dead when another one offers the same.
-    public init(policy: TrustPolicy, verifier: any MessageVerifier, sessionLimit: Int, silence: Interval) {
+    public init(policy: TrustPolicy, verifier: any MessageVerifier, sessionLimit: Int, hasOneOutput: Bool = false, silence: Interval) {
         self.silence = silence
+        self.hasOneOutput = hasOneOutput
         self.policy = policy
         self.verifier = verifier
         self.sessionLimit = sessionLimit
@@ -101,29 +152,24 @@ public struct SessionDirectory: Sendable {
             if error == .foreignMagic || error == .foreignVersion { foreign += 1 } else { malformed += 1 }
             return .ignore
         }
-        if closedSet.contains(Closed(session: announce.session, key: announce.key)) { return .ignore }
+        if closed.contains(Known(session: announce.session, key: announce.key)) { return .ignore }
         if active.contains(where: { $0.session == announce.session }) { return .ignore }
-        if let refusal = refusal(of: announce, signature: signature) {
-            // A bad signature may be somebody else's forgery of a session that is good: it must not close that one.
+        if let refusal = refusal(of: announce, signature: signature, at: now, lastHeard: lastHeard) {
+            // A bad signature may be somebody else's forgery of a session that is good.
             if refusal == .badSignature {
                 malformed += 1
                 return .ignore
             }
-            guard refusal == .tooManySessions else {
-                close(announce.session, key: announce.key)
-                return .refuse(announce, refusal)
-            }
-            // It may be taken later, but its user is told once.
-            guard waiting != announce.session else { return .ignore }
-            waiting = announce.session
-            return .refuse(announce, refusal)
+            // Whoever is refused is judged anew each time, so that nobody can fill a memory by being refused: but its user is
+            // told once.
+            return told.insert(Known(session: announce.session, key: announce.key)) ? .refuse(announce, refusal) : .ignore
         }
         return admit(announce, at: now, lastHeard: lastHeard)
     }
 
     private mutating func admit(_ announce: Announce, at now: Instant, lastHeard: (SessionID) -> Instant?) -> Verdict {
         var superseded: SessionID?
-        if let rival = active.first(where: { $0.name == announce.name && $0.key == announce.key }) {
+        if let rival = rival(of: announce) {
             // An older one that is offered while a newer is here is somebody's replay, or of no use to anybody.
             if announce.creationTime < rival.creationTime { return .ignore }
             if now - (lastHeard(rival.session) ?? .zero) >= silence {
@@ -146,18 +192,28 @@ public struct SessionDirectory: Sendable {
         return false
     }
 
-    private func refusal(of announce: Announce, signature: Signature) -> SessionRefusal? {
+    /// The session of the same bundle that is under way.
+    private func rival(of announce: Announce) -> Announce? {
+        let identity = BundleIdentity(announce)
+        return active.first { BundleIdentity($0) == identity }
+    }
+
+    private func refusal(of announce: Announce, signature: Signature, at now: Instant, lastHeard: (SessionID) -> Instant?) -> SessionRefusal? {
         if announce.isSigned {
-            guard verifier.isValid(signature, for: announce.signedMessage, by: announce.key) else { return .badSignature }
             guard policy.trustedKeys.contains(announce.key) || policy.allowsUnsigned else { return .untrusted(announce.key) }
+            guard verifier.isValid(signature, for: announce.signedMessage, by: announce.key) else { return .badSignature }
         } else if !policy.allowsUnsigned {
             return .unsigned
         }
-        if announce.isSigned, let newest = policy.newest[BundleIdentity(announce)], announce.creationTime < newest {
-            return .rollback(newest: newest)
-        }
+        if completed.contains(Known(session: announce.session, key: announce.key)) { return .completedBefore }
+        if let newest = policy.newestVersion(of: announce), announce.creationTime < newest { return .rollback(newest: newest) }
+        guard announce.kind != .tree else { return .unsupported(announce.kind) }
         if active.contains(where: { $0.session.tag == announce.session.tag }) { return .tagInUse }
-        return active.count >= sessionLimit ? .tooManySessions : nil
+        let rival = rival(of: announce)
+        // A sender that was started again takes over what its dead predecessor has, the output among it.
+        let succeeds = rival.map { announce.creationTime >= $0.creationTime && now - (lastHeard($0.session) ?? .zero) >= silence } ?? false
+        if hasOneOutput, !active.isEmpty, !succeeds { return .outputInUse }
+        return active.count >= sessionLimit && !succeeds ? .tooManySessions : nil
     }
 
     /// A session that is here from before: it is not accepted once more, and gives way to a newer one.
@@ -180,13 +236,9 @@ public struct SessionDirectory: Sendable {
     public mutating func end(_ session: SessionID, mayReturn: Bool) {
         guard let index = active.firstIndex(where: { $0.session == session }) else { return }
         let announce = active.remove(at: index)
-        if !mayReturn { close(session, key: announce.key) }
+        if !mayReturn { closed.insert(Known(session: session, key: announce.key)) }
     }
 
-    private mutating func close(_ session: SessionID, key: PublicKey) {
-        let entry = Closed(session: session, key: key)
-        guard closedSet.insert(entry).inserted else { return }
-        closed.append(entry)
-        if closed.count > Self.closedLimit, let oldest = closed.popFirst() { closedSet.remove(oldest) }
-    }
+    /// The session was received whole, by this process or an earlier one: it is not taken again.
+    public mutating func noteCompleted(_ session: SessionID, key: PublicKey) { completed.insert(Known(session: session, key: key)) }
 }

@@ -1,0 +1,90 @@
+import RMCPProtocol
+
+/// Decides when `recv --once` is over.
+///
+/// Anybody can announce something. So a session ends the waiting only if it is complete, if a chunk of it was verified, or
+/// if it is the only one that was ever taken part in and more than an ANNOUNCE came of it.
+struct OnceRule {
+    private let isOn: Bool
+    private let timeout: Interval?
+    private let isStream: Bool
+    /// Nothing can ever be accepted: waiting on would be in vain.
+    private let isHopeless: Bool
+    private var accepted = 0
+    private var wasRefused = false
+    /// When an outdated session was refused while nothing else had come. A repair node may offer it for as long as it
+    /// runs: a newer one would have come by then.
+    private var outdatedSince: Instant?
+    private var lastProgress: Instant
+
+    init(_ request: ReceiveRequest, at now: Instant) {
+        isOn = request.once
+        timeout = request.once ? request.timeout : nil
+        isStream = request.output == .standardOutput
+        isHopeless = request.once && request.trust.trustedKeys.isEmpty && !request.trust.allowsUnsigned
+        lastProgress = now
+    }
+
+    mutating func noteAccepted(at now: Instant) {
+        accepted += 1
+        noteProgress(at: now)
+    }
+
+    mutating func noteProgress(at now: Instant) { lastProgress = max(lastProgress, now) }
+
+    /// True when that ends it.
+    mutating func noteRefused(_ reason: SessionRefusal, at now: Instant) -> Bool {
+        guard isOn, !reason.isForNow, reason != .completedBefore else { return false }
+        wasRefused = true
+        if case .rollback = reason { outdatedSince = outdatedSince ?? now }
+        return isHopeless
+    }
+
+    /// What the end of a session means.
+    func outcome(of session: ReceiveSession, _ state: ReceiverState, at now: Instant) -> ReceiveOutcome? {
+        // What standard output has had of a bundle cannot be taken back, whoever waits for another one.
+        if isStream, state != .complete, session.contentDone > 0 { return .failed(state) }
+        guard isOn else { return nil }
+        if state == .complete { return .complete }
+        let isTheOnlyOne = accepted == 1 && (session.wasHeard || state != .failedSender)
+        return session.contentDone > 0 || isTheOnlyOne ? .failed(state) : nil
+    }
+
+    /// What the time means. A bundle that is being flushed, or whose command runs, is progress however long it takes.
+    mutating func outcome(isIdle: Bool, isFinishing: Bool, at now: Instant) -> ReceiveOutcome? {
+        if isFinishing { noteProgress(at: now) }
+        if let since = outdatedSince, isIdle, accepted == 0, now - since >= HostLimits.outdatedPatience { return .refused }
+        guard let timeout, now - lastProgress >= timeout else { return nil }
+        return wasRefused && isIdle ? .refused : .timedOut
+    }
+
+    func deadline(isIdle: Bool) -> Instant? {
+        var deadline = timeout.map { lastProgress + $0 }
+        if let since = outdatedSince, isIdle, accepted == 0 { deadline = min(deadline ?? .distantFuture, since + HostLimits.outdatedPatience) }
+        return deadline
+    }
+}
+
+/// Lines that strangers can provoke: so many at once, and so many a second after that. The rest is counted.
+struct LineBudget {
+    private static let burst = 10.0
+    private static let perSecond = 0.2
+    private var room = burst
+    private var last: Instant
+    private var held = 0
+
+    init(at now: Instant) { last = now }
+
+    /// Nil when nothing may be said; else how many were held back since something was.
+    mutating func take(at now: Instant) -> Int? {
+        room = min(Self.burst, room + (now - last).inSeconds * Self.perSecond)
+        last = now
+        guard room >= 1 else {
+            held += 1
+            return nil
+        }
+        room -= 1
+        defer { held = 0 }
+        return held
+    }
+}

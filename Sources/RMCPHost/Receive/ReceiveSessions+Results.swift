@@ -1,0 +1,205 @@
+import Glibc
+import RMCPContent
+import RMCPProtocol
+
+/// What engines ask of storage, and what storage answers.
+extension ReceiveSessions {
+    func handleEvents(_ session: ReceiveSession, at now: Instant) {
+        while let event = session.engine.pollEvent() { handleEvent(event, of: session, at: now) }
+    }
+
+    func handleEvent(_ event: ReceiverEvent, of session: ReceiveSession, at now: Instant) {
+        switch event {
+        case .assembled, .consult, .zeros, .commit:
+            guard let handle = session.handle else { return session.deferUntilOpen(event) }
+            store(event, of: session, in: handle, at: now)
+        case .rejoin: network.rejoin()
+        case .deaf:
+            observer(
+                .warning(
+                    "\(BundleName.printable(session.announce.name)): multicast does not arrive on \(network.interfaceName) any more; asking the sender "
+                        + "for unicast. Look for IGMP snooping without a querier, or a firewall"))
+        case .finished(let state): finished(session, state, at: now)
+        case .parentChanged(let depth): observer(.parentChanged(session.announce, depth: depth))
+        case .refused: break
+        // What only a repair node's engine says.
+        case .page, .end, .announced: break
+        }
+    }
+
+    /// What is for the storage threads.
+    private func store(_ event: ReceiverEvent, of session: ReceiveSession, in handle: StorageHandle, at now: Instant) {
+        switch event {
+        case .assembled(let slot, let chunk, let record):
+            guard let buffer = session.takeBuffer(of: slot) else { return }
+            submit(.store(handle, slot: slot, chunk: chunk, record: record, buffer), of: session.generation)
+        case .consult(let chunks): consult(session, handle, chunks, at: now)
+        case .zeros(let chunks):
+            let length = chunks.reduce(UInt64(0)) { $0 + UInt64(session.engine.record(of: $1)?.contentLength ?? 0) }
+            submit(.zero(handle, chunks, contentLength: length), of: session.generation)
+        case .commit(let end):
+            session.stage = .committing
+            submit(.commit(handle, end, gate, completed), of: session.generation)
+        default: break
+        }
+    }
+
+    private func consult(_ session: ReceiveSession, _ handle: StorageHandle, _ chunks: Range<UInt32>, at now: Instant) {
+        for chunk in chunks {
+            if let record = session.engine.record(of: chunk), handle.storage.mayHave(chunk: chunk, record: record) {
+                submit(.check(handle, chunk: chunk, record: record), of: session.generation)
+            } else {
+                session.engine.handle(.absent(chunk: chunk), at: now)
+            }
+        }
+    }
+
+    // MARK: Results
+
+    /// Takes what the storage threads have done. The results of a session that is over change nothing any more, whatever
+    /// has come since under its id.
+    func collect(at now: Instant) {
+        while let output = executor.collect() {
+            let generation = output.generation
+            let left = (outstanding[generation] ?? 1) - 1
+            outstanding[generation] = left > 0 ? left : nil
+            giveBackBuffer(of: output)
+            if case .opened(_, let result) = output {
+                opened(generation, result, at: now)
+            } else if case .closed = output {
+                ending.removeAll { $0.generation == generation }
+                openWhatCan(at: now)
+            } else if let session = session(of: generation) {
+                take(output, of: session, at: now)
+            } else if case .hookStarted(_, let process) = output {
+                process.signal(SIGTERM)
+            }
+            if outstanding[generation] == nil, let handle = ending.first(where: { $0.generation == generation }) { submit(.close(handle), of: generation) }
+        }
+    }
+
+    private func giveBackBuffer(of output: StorageOutput) {
+        switch output {
+        case .stored(_, _, _, _, let buffer), .rejected(_, _, _, let buffer): pools[buffer.length]?.giveBack(buffer)
+        case .failed(_, _, let buffer?), .cancelled(_, let buffer?): pools[buffer.length]?.giveBack(buffer)
+        default: break
+        }
+    }
+
+    private func session(of generation: SessionGeneration) -> ReceiveSession? {
+        for tag in order { if let session = sessions[tag], session.generation == generation { return session } }
+        return nil
+    }
+
+    private func take(_ output: StorageOutput, of session: ReceiveSession, at now: Instant) {
+        switch output {
+        case .stored(_, let slot, let chunk, let length, _):
+            session.noteStored(UInt64(length), kept: false)
+            once.noteProgress(at: now)
+            session.engine.handle(.stored(slot: slot, chunk: chunk), at: now)
+        case .rejected(_, let slot, let chunk, _): session.engine.handle(.rejected(slot: slot, chunk: chunk), at: now)
+        case .checked(_, let chunk, let length, let isKept):
+            if isKept { session.noteStored(UInt64(length), kept: true) }
+            once.noteProgress(at: now)
+            session.engine.handle(isKept ? .kept(chunk: chunk) : .absent(chunk: chunk), at: now)
+        case .zeroed(_, let chunks, let length):
+            session.noteStored(length, kept: false)
+            once.noteProgress(at: now)
+            session.engine.handle(.storedZeros(chunks), at: now)
+        case .committed(_, let warning): committed(session, warning, at: now)
+        case .hookStarted(_, let process):
+            // Whoever was told to stop meanwhile has the command stopped, too.
+            if isStopping { process.signal(SIGTERM) }
+            let limit = isStopping ? HostLimits.hookPatience : request.hookTimeout
+            session.stage = .hook(process, deadline: now + limit, signalled: isStopping ? now : nil)
+            watchHook(of: session, at: now)
+        case .failed(_, let error, _):
+            if session.failure == nil { session.failure = error.description }
+            session.engine.handle(.failed(session.isCommitted ? .failedHook : error.receiverState), at: now)
+        case .prepared, .cancelled, .opened, .closed: break
+        }
+    }
+
+    private func committed(_ session: ReceiveSession, _ warning: String?, at now: Instant) {
+        session.stage = .committed
+        once.noteProgress(at: now)
+        let announce = session.announce
+        if request.versions != nil { directory.noteVersion(of: announce) }
+        if let warning { observer(.warning(warning)) }
+        guard let hook = request.hook, !isStopping else { return session.engine.handle(.committed, at: now) }
+        let facts = [
+            ("RMCP_NAME", announce.name), ("RMCP_PATH", session.path),
+            ("RMCP_SIZE", String(session.contentDone)), ("RMCP_SESSION", announce.session.text),
+            ("RMCP_KEY", announce.isSigned ? PublicKeyText.line(for: announce.key) : ""), ("RMCP_STATE", "complete"),
+        ]
+        submit(.hook(session.generation, HookCommand(command: hook, facts: facts)), of: session.generation)
+    }
+
+    /// Looks whether the session's command has ended, and ends it where its time is over: politely, then not.
+    func watchHook(of session: ReceiveSession, at now: Instant) {
+        guard case .hook(let process, let deadline, let signalled) = session.stage else { return }
+        if let status = process.ended() {
+            once.noteProgress(at: now)
+            session.stage = .committed
+            if status == 0 { return session.engine.handle(.committed, at: now) }
+            let end = signalled == nil ? "ended with status \(status)" : "was ended: it took longer than --exec-timeout allows, or rmcp was stopped"
+            session.failure = "\(session.path) is complete, but the --exec command \(end)"
+            session.engine.handle(.failed(.failedHook), at: now)
+        } else if now >= deadline {
+            process.signal(signalled == nil ? SIGTERM : SIGKILL)
+            session.stage = .hook(process, deadline: now + HostLimits.hookPatience, signalled: now)
+        }
+    }
+
+    // MARK: Ending
+
+    private func finished(_ session: ReceiveSession, _ state: ReceiverState, at now: Instant) {
+        let snapshot = session.snapshot(at: now)
+        if state == .complete {
+            observer(.completed(snapshot, path: session.path))
+        } else {
+            observer(.failed(snapshot, reason: session.failure ?? Self.explain(state, session)))
+        }
+        transmit(session, at: now)
+        if session.isCommitted { directory.noteCompleted(session.announce.session, key: session.announce.key) }
+        end(session, mayReturn: state == .failedSender)
+        if let over = once.outcome(of: session, state, at: now) { outcome = outcome ?? over }
+    }
+
+    private static func explain(_ state: ReceiverState, _ session: ReceiveSession) -> String {
+        let name = BundleName.printable(session.announce.name)
+        switch state {
+        case .failedSender:
+            return "\(name): the sender went away before everything was here; what came is kept and the next session goes on from it"
+        case .failedVerification: return "\(name): the signed table and the data do not agree; nothing was written under that name"
+        default: return "\(name): \(state.reason)"
+        }
+    }
+
+    func end(_ session: ReceiveSession, mayReturn: Bool) {
+        let tag = session.announce.session.tag
+        session.giveBackBuffers()
+        sessions[tag] = nil
+        order.removeAll { $0 == tag }
+        directory.end(session.announce.session, mayReturn: mayReturn)
+        if let handle = session.handle { letGo(of: handle, .keeping) } else { giveUpOpening(tag) }
+    }
+
+    /// The storage is closed as soon as its jobs are done; those that have not begun do nothing any more.
+    func letGo(of handle: StorageHandle, _ cancellation: StorageHandle.Cancellation) {
+        handle.cancel(cancellation)
+        ending.append(handle)
+        if outstanding[handle.generation] == nil { submit(.close(handle), of: handle.generation) }
+    }
+}
+
+extension HostError {
+    /// What the sender is told about a receiver with this error.
+    var receiverState: ReceiverState {
+        switch kind {
+        case .diskFull: .failedDiskFull
+        case .outdated: .outdated
+        case .usage, .failure, .cancelled: .failedStorage
+        }
+    }
+}

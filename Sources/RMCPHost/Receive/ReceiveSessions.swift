@@ -1,0 +1,333 @@
+import Glibc
+import RMCPContent
+public import RMCPProtocol
+
+/// What sessions need of the network below them.
+protocol SessionNetwork: AnyObject {
+    /// For messages.
+    var interfaceName: String { get }
+    /// Feedback that the socket does not take is repeated by the engine's timers.
+    func send(_ bytes: [UInt8], to destination: SocketAddress)
+    /// Joins every group anew.
+    func rejoin()
+    func hearsRepairNodes(at now: Instant) -> Bool
+}
+
+/// Runs storage jobs somewhere else than on the network thread. Each job has exactly one result.
+protocol StorageExecutor: AnyObject {
+    func submit(_ job: StorageJob)
+    func collect() -> StorageOutput?
+}
+
+extension StorageThreads: StorageExecutor {}
+
+/// What a receiver does with sessions, without sockets, threads and clocks: so that tests can drive it, with disks and
+/// datagrams as they come only once in a thousand years.
+///
+/// ```
+///   accepted ──▶ opening ──▶ ReceiveSession: receiving ──▶ committing ──▶ committed ──▶ hook ──▶ over ──▶ ending ──▶ gone
+///      └─ waits while the storage of a predecessor is ending            (jobs are still under way) ──┘
+/// ```
+///
+/// A session begins once its storage is open, since that knows under which id this receiver took part before. Where the
+/// disk takes longer than the sender might wait, it begins without, and what comes waits in its slots.
+final class ReceiveSessions {
+    /// A session that was accepted and has no storage yet.
+    struct Pending {
+        var announce: Announce
+        var source: SocketAddress
+        var transmitter: UInt32
+        var generation: SessionGeneration
+        /// The ephemeral id that it has unless a journal says that it had another.
+        var drawn: UInt32
+        var since: Instant
+        var isSubmitted = false
+        /// The session has begun, and its chunks wait in memory.
+        var hasBegun = false
+    }
+
+    let request: ReceiveRequest
+    let network: any SessionNetwork
+    let executor: any StorageExecutor
+    let files: FileSystem
+    let gate: CommitGate
+    let completed: CompletedSessions
+    let observer: (ReceiveUpdate) -> Void
+    var directory: SessionDirectory
+    /// Buffers of each chunk length in use; nearly always one.
+    var pools: [Int: BufferPool] = [:]
+    var sessions: [UInt32: ReceiveSession] = [:]
+    /// The order of arrival, for going through the sessions.
+    var order: [UInt32] = []
+    var pending: [UInt32: Pending] = [:]
+    /// Sessions that were given up while their storage was being opened. It is closed as soon as it is open; until then it may have
+    /// locked what a successor needs.
+    var abandoned: [Pending] = []
+    /// Storage of sessions that are over, in the order of their end: its locks are held until its jobs are done.
+    var ending: [StorageHandle] = []
+    /// Jobs under way, by session.
+    var outstanding: [SessionGeneration: Int] = [:]
+    private var lastGeneration: UInt64 = 0
+    private var nextProgress: Instant
+    var once: OnceRule
+    private var refusals: LineBudget
+    private var random: RandomSource
+    private(set) var isStopping = false
+    var outcome: ReceiveOutcome?
+
+    /// - Parameters:
+    ///   - completed: where sessions are noted that are complete.
+    ///   - known: those that were before.
+    ///   - seed: where ids and jitter come from; must not repeat in production.
+    init(
+        _ request: ReceiveRequest, network: any SessionNetwork, executor: any StorageExecutor, completed: CompletedSessions,
+        known: [CompletedSessions.Known], files: FileSystem = .host, seed: UInt64, at now: Instant, observer: @escaping (ReceiveUpdate) -> Void
+    ) {
+        self.request = request
+        self.network = network
+        self.executor = executor
+        self.files = files
+        self.completed = completed
+        self.observer = observer
+        gate = CommitGate(versions: request.versions, trustedKeys: request.trust.trustedKeys)
+        var trust = request.trust
+        trust.newest = request.versions?.newest ?? [:]
+        directory = SessionDirectory(
+            policy: trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.sessions, hasOneOutput: request.output != .directory,
+            silence: request.configuration.rejoinAfterSilence)
+        nextProgress = now
+        random = RandomSource(seed: seed)
+        once = OnceRule(request, at: now)
+        refusals = LineBudget(at: now)
+        if !request.takesAgain { for entry in known { directory.noteCompleted(entry.session, key: entry.key) } }
+    }
+
+    var isEmpty: Bool { sessions.isEmpty && pending.isEmpty }
+    /// Whether nothing is under way that must not be cut short.
+    var isAtRest: Bool { isEmpty && ending.isEmpty && outstanding.isEmpty }
+    /// What becomes readable when a hook ends.
+    var hookDescriptors: [Int32] {
+        order.compactMap { tag in if case .hook(let process, _, _)? = sessions[tag]?.stage { process.descriptor?.raw } else { nil } }
+    }
+
+    // MARK: Arrivals
+
+    /// A datagram of no session that is taken part in.
+    func judge(_ datagram: RawSpan, from source: SocketAddress, at now: Instant) {
+        guard !isStopping else { return }
+        let heard = { [sessions, pending] (id: SessionID) in sessions[id.tag]?.engine.lastHeardFromSender ?? pending[id.tag]?.since }
+        switch directory.judge(datagram, at: now, lastHeard: heard) {
+        case .ignore: break
+        case .refuse(let announce, let reason): refuse(announce, reason, at: now)
+        case .accept(let announce, let superseded):
+            guard let header = try? PacketHeader(of: datagram) else { return }
+            if let superseded { supersede(superseded, at: now) }
+            lastGeneration += 1
+            pending[announce.session.tag] = Pending(
+                announce: announce, source: source, transmitter: header.transmitter, generation: SessionGeneration(number: lastGeneration),
+                drawn: ending.first { $0.announce.session == announce.session }?.identity ?? .random(in: 1...(.max), using: &random), since: now)
+            once.noteAccepted(at: now)
+            openWhatCan(at: now)
+        }
+    }
+
+    private func refuse(_ announce: Announce, _ reason: SessionRefusal, at now: Instant) {
+        if let held = refusals.take(at: now) {
+            if held > 0 { observer(.warning("\(held) more sessions were refused meanwhile")) }
+            observer(.refused(announce, reason))
+        }
+        if once.noteRefused(reason, at: now) { outcome = .refused }
+    }
+
+    /// Its sender was restarted: what was received goes on in the new session.
+    private func supersede(_ id: SessionID, at now: Instant) {
+        guard let old = sessions[id.tag], old.announce.session == id else {
+            return giveUpOpening(id.tag)
+        }
+        observer(.warning("\(BundleName.printable(old.announce.name)): the sender started anew; going on with what is here"))
+        end(old, mayReturn: false)
+    }
+
+    // MARK: Opening
+
+    /// The session is over before its storage is open.
+    func giveUpOpening(_ tag: UInt32) { if let entry = pending.removeValue(forKey: tag), entry.isSubmitted { abandoned.append(entry) } }
+
+    /// Where two bundles would meet on the disk.
+    private func meets(_ announce: Announce, _ other: Announce) -> Bool {
+        request.output != .directory || announce.name.utf8.elementsEqual(other.name.utf8)
+    }
+
+    /// Opens the storage of sessions whose predecessors have let go of it. One whose predecessor does not come to an end,
+    /// since its disk takes so long, gets storage of its own where there may be two.
+    func openWhatCan(at now: Instant) {
+        for (tag, entry) in pending.sorted(by: { $0.value.generation.number < $1.value.generation.number }) {
+            if !entry.hasBegun, now - entry.since >= HostLimits.openingPatience {
+                pending[tag]?.hasBegun = true
+                begin(entry, nil, at: now)
+            }
+            if entry.isSubmitted { continue }
+            let predecessor = ending.first { meets($0.announce, entry.announce) }
+            if predecessor != nil || abandoned.contains(where: { meets($0.announce, entry.announce) }) {
+                guard now - entry.since >= HostLimits.predecessorPatience, request.output == .directory else { continue }
+                predecessor?.cancel(.discarding)
+            }
+            pending[tag]?.isSubmitted = true
+            submit(
+                .open(
+                    StorageOpening(
+                        generation: entry.generation, announce: entry.announce, output: request.output, directory: request.directory,
+                        drawn: entry.drawn, turn: gate.turn, files: files)), of: entry.generation)
+        }
+    }
+
+    /// The storage is there, or why it is not: the session begins, or goes on.
+    func opened(_ generation: SessionGeneration, _ result: Result<StorageHandle, HostError>, at now: Instant) {
+        guard let entry = pending.values.first(where: { $0.generation == generation }) else {
+            abandoned.removeAll { $0.generation == generation }
+            if case .success(let handle) = result { letGo(of: handle, .keeping) } else { openWhatCan(at: now) }
+            return
+        }
+        let announce = entry.announce
+        pending[announce.session.tag] = nil
+        var handle: StorageHandle?
+        if case .success(let opened) = result { handle = opened }
+        let begun = entry.hasBegun ? sessions[announce.session.tag] : begin(entry, handle, at: now)
+        guard let session = begun, session.generation == generation else {
+            // It is over by now.
+            if let handle { letGo(of: handle, .keeping) }
+            return
+        }
+        switch result {
+        case .success(let handle):
+            session.handle = handle
+            submit(.prepare(handle), of: generation)
+            for event in session.takeDeferred() { handleEvent(event, of: session, at: now) }
+        case .failure(let failure):
+            let isName = request.output == .directory && BundleName.objection(to: announce.name) != nil
+            session.failure = failure.description
+            session.engine.handle(.failed(isName ? .failedName : failure.receiverState), at: now)
+        }
+    }
+
+    @discardableResult
+    private func begin(_ entry: Pending, _ handle: StorageHandle?, at now: Instant) -> ReceiveSession {
+        let announce = entry.announce
+        var configuration = request.configuration
+        // Most of the memory goes to whoever comes first; sessions beside it get by with what is left.
+        let slotBytes =
+            sessions.isEmpty
+            ? HostLimits.receiveBufferBytes / 4 * 3 : HostLimits.receiveBufferBytes / 4 / (HostLimits.sessions - 1)
+        configuration.assemblySlots = max(4, min(configuration.assemblySlots, slotBytes / Int(announce.chunkLength)))
+        let engine = ReceiverEngine(
+            identity: handle?.identity ?? entry.drawn, configuration: configuration, announce: announce, source: entry.source,
+            transmitter: entry.transmitter,
+            // As long as nobody knows, there may be chunks from before.
+            isResumable: handle?.storage.isResumable ?? true, expectsRepairNodes: network.hearsRepairNodes(at: now),
+            verifier: Ed25519Verifier(), digest: BLAKE3Digest(), seed: random.next(), at: now)
+        let session = ReceiveSession(
+            announce: announce, generation: entry.generation, engine: engine, slots: configuration.assemblySlots, pool: pool(for: announce.chunkLength),
+            at: now)
+        sessions[announce.session.tag] = session
+        order.append(announce.session.tag)
+        once.noteProgress(at: now)
+        observer(.began(session.snapshot(at: now)))
+        return session
+    }
+
+    private func pool(for chunkLength: UInt32) -> BufferPool {
+        if let pool = pools[Int(chunkLength)] { return pool }
+        let pool = BufferPool(bufferLength: Int(chunkLength), limit: max(4, HostLimits.receiveBufferBytes / Int(chunkLength)))
+        pools[Int(chunkLength)] = pool
+        return pool
+    }
+
+    func submit(_ job: StorageJob, of generation: SessionGeneration) {
+        outstanding[generation, default: 0] += 1
+        executor.submit(job)
+    }
+
+    // MARK: Time
+
+    /// Everything that the engines have to say, and the time.
+    func drive(at now: Instant) {
+        for tag in order { sessions[tag].map { drive($0, at: now) } }
+        openWhatCan(at: now)
+        if let over = once.outcome(isIdle: isEmpty, isFinishing: order.contains { sessions[$0]?.isFinishing ?? false }, at: now) { outcome = outcome ?? over }
+        report(at: now)
+    }
+
+    private func drive(_ session: ReceiveSession, at now: Instant) {
+        if let due = session.engine.pollTimeout(), due <= now { session.engine.handleTimeout(at: now) }
+        watchHook(of: session, at: now)
+        handleEvents(session, at: now)
+        transmit(session, at: now)
+    }
+
+    func transmit(_ session: ReceiveSession, at now: Instant) {
+        while let (bytes, parent) = session.engine.pollTransmit(at: now) { network.send(bytes, to: parent) }
+    }
+
+    func deadline(at now: Instant) -> Instant? {
+        var deadline: Instant?
+        func consider(_ instant: Instant) { deadline = min(deadline ?? .distantFuture, instant) }
+        if !sessions.isEmpty { consider(nextProgress) }
+        once.deadline(isIdle: isEmpty).map(consider)
+        for entry in pending.values {
+            if !entry.hasBegun { consider(entry.since + HostLimits.openingPatience) }
+            // Where there is one output, nothing but its predecessor's end helps.
+            if !entry.isSubmitted, request.output == .directory { consider(entry.since + HostLimits.predecessorPatience) }
+        }
+        for tag in order {
+            guard let session = sessions[tag] else { continue }
+            session.engine.pollTimeout().map(consider)
+            if case .hook(let process, let deadline, _) = session.stage {
+                consider(deadline)
+                if process.descriptor == nil { consider(now + .milliseconds(100)) }
+            }
+        }
+        return deadline
+    }
+
+    private func report(at now: Instant) {
+        guard now >= nextProgress, !sessions.isEmpty else { return }
+        nextProgress = now + .milliseconds(200)
+        observer(.progress(order.compactMap { sessions[$0]?.snapshot(at: now) }))
+    }
+
+    // MARK: The end of all
+
+    /// Says goodbye to the senders. What is received so far stays for the next time; a command that runs is asked to end.
+    func stop(at now: Instant) {
+        guard !isStopping else { return }
+        isStopping = true
+        for session in order.compactMap({ sessions[$0] }) {
+            if case .hook(let process, _, nil) = session.stage {
+                process.signal(SIGTERM)
+                session.stage = .hook(process, deadline: now + HostLimits.hookPatience, signalled: now)
+                continue
+            }
+            if case .committed = session.stage { continue }
+            session.engine.handle(.failed(.interrupted), at: now)
+            session.engine.handleTimeout(at: now)
+            transmit(session, at: now)
+            end(session, mayReturn: true)
+        }
+        for tag in pending.keys { giveUpOpening(tag) }
+    }
+
+    /// Ends what `stop` was patient with.
+    func abort() {
+        for session in order.compactMap({ sessions[$0] }) { if case .hook(let process, _, _) = session.stage { process.signal(SIGKILL) } }
+    }
+}
+
+extension SessionID {
+    /// 32 hexadecimal digits.
+    public var text: String {
+        [high, low].map { word in
+            let digits = String(word, radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }.joined()
+    }
+}

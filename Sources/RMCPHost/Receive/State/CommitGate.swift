@@ -1,0 +1,76 @@
+import RMCPProtocol
+
+/// Decides, at the last moment and for one session at a time, whether a bundle may have its final name.
+///
+/// Sessions of one name may be under way together, and a session that is over may still be flushing gigabytes. Whichever
+/// gets to the end last must not replace a newer one by an older one.
+final class CommitGate: Sendable {
+    private struct Published {
+        var creationTime: UInt64
+        var session: SessionID
+        /// How many had been published by then.
+        var turn: UInt64
+
+        /// Of two that were created in the same millisecond, one has to be the newer.
+        func isNewer(than announce: Announce) -> Bool {
+            (creationTime, session.high, session.low) > (announce.creationTime, announce.session.high, announce.session.low)
+        }
+    }
+
+    private struct State: ~Copyable {
+        var turns: UInt64 = 0
+        /// By path. Bounded by `pathLimit`.
+        var published: [String: Published] = [:]
+    }
+
+    /// Paths that are remembered: those that sessions under way together can meet at.
+    private static let pathLimit = 256
+
+    private let state = LockedValue(State())
+    private let versions: VersionRecords?
+    private let trustedKeys: Set<PublicKey>
+
+    /// - Parameter versions: nil where the user wants older versions, too.
+    init(versions: VersionRecords?, trustedKeys: Set<PublicKey>) {
+        self.versions = versions
+        self.trustedKeys = trustedKeys
+    }
+
+    /// What a session keeps from its beginning: whoever is published after this came while it was under way.
+    var turn: UInt64 { state.withLock { $0.turns } }
+
+    /// Lets `publish` run unless the session was cancelled or something newer is there.
+    /// - Parameter since: `turn` when the session began.
+    /// - Returns: a line for the user when the version could not be noted.
+    /// - Throws: kind `.cancelled`, kind `.outdated`, or what `publish` throws.
+    func publish(
+        _ announce: Announce, at path: String, since: UInt64, isCancelled: () -> Bool, _ publish: () throws(HostError) -> Void
+    ) throws(HostError) -> String? {
+        try state.withLock { state throws(HostError) in
+            guard !isCancelled() else { throw HostError("\(path): the session is over", kind: .cancelled) }
+            // What was published before this session began the user may want to have replaced.
+            if let other = state.published[path], other.turn > since, other.isNewer(than: announce) { throw .outdated(announce) }
+            let warning: String?
+            if let versions {
+                warning = try versions.publish(announce, trusting: trustedKeys, publish)
+            } else {
+                try publish()
+                warning = nil
+            }
+            state.turns += 1
+            if state.published.count >= Self.pathLimit, let oldest = state.published.min(by: { $0.value.turn < $1.value.turn }) {
+                state.published[oldest.key] = nil
+            }
+            state.published[path] = Published(creationTime: announce.creationTime, session: announce.session, turn: state.turns)
+            return warning
+        }
+    }
+}
+
+extension SessionID {
+    /// Reads what `text` wrote.
+    init?(text: String) {
+        guard text.utf8.count == 32, let high = UInt64(text.prefix(16), radix: 16), let low = UInt64(text.suffix(16), radix: 16) else { return nil }
+        self.init(high: high, low: low)
+    }
+}

@@ -1,0 +1,116 @@
+import RMCPContent
+public import RMCPProtocol
+
+/// The newest creation time that has been received whole of each bundle, by name and key: what keeps an old, still
+/// validly signed bundle from being passed off as the current one. One line each in a text file that all receivers of a
+/// user share: public key, creation time in milliseconds since 1970, name.
+public final class VersionRecords: Sendable {
+    private let file: SharedFile
+    private let known: LockedValue<[BundleIdentity: UInt64]>
+    /// Bundles that are remembered; beyond, those of the oldest creation time are forgotten.
+    static let limit = 10_000
+
+    /// `$XDG_STATE_HOME/rmcp/versions`, or `~/.local/state/rmcp/versions`.
+    public static var defaultPath: String { SharedFile.statePath("versions") }
+
+    /// A file that is not there yet is empty. One that cannot be read is an error: going on without it would let
+    /// anything old in.
+    public convenience init(path: String = VersionRecords.defaultPath) throws(HostError) { try self.init(file: SharedFile(path: path)) }
+
+    init(file: SharedFile) throws(HostError) {
+        self.file = file
+        do throws(HostError) { known = LockedValue(Self.parse(try file.read())) } catch {
+            throw HostError("\(error.description); it says which bundles are outdated, and --allow-rollback does without", kind: error.kind)
+        }
+    }
+
+    /// As far as this process knows: what was in the file when it was last looked at.
+    public var newest: [BundleIdentity: UInt64] { known.withLock { $0 } }
+
+    private static func parse(_ bytes: [UInt8]) -> [BundleIdentity: UInt64] {
+        var result: [BundleIdentity: UInt64] = [:]
+        for line in bytes.split(separator: UInt8(ascii: "\n")) {
+            // A line that is damaged is skipped: it can only have been a newer version's.
+            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 3)
+            guard fields.count == 4, let text = String(validating: fields[0] + [UInt8(ascii: " ")] + fields[1], as: UTF8.self),
+                let key = PublicKeyText.parse(line: text), let time = UInt64(String(decoding: fields[2], as: UTF8.self)),
+                let name = String(validating: fields[3], as: UTF8.self)
+            else { continue }
+            let identity = BundleIdentity(name: name, key: key)
+            result[identity] = max(result[identity] ?? 0, time)
+        }
+        return result
+    }
+
+    private static func text(_ versions: [BundleIdentity: UInt64]) -> [UInt8] {
+        let lines = versions.map { "\(PublicKeyText.line(for: $0.key.key)) \($0.value) \($0.key.name)" }.sorted()
+        return Array((lines.joined(separator: "\n") + "\n").utf8)
+    }
+
+    /// Lets `publish` give a bundle its name if no newer one of that name, by this key or another that is trusted, has
+    /// been received by whichever process, and notes it. Other processes wait meanwhile.
+    /// - Returns: what kept it from being noted, in one line; nil when it is noted.
+    /// - Throws: `HostError` of kind `.outdated`, or what `publish` throws.
+    func publish(_ announce: Announce, trusting keys: Set<PublicKey>, _ publish: () throws(HostError) -> Void) throws(HostError) -> String? {
+        // A name with a line break can't be a file's, and has been refused.
+        guard announce.isSigned, !announce.name.contains("\n") else {
+            try publish()
+            return nil
+        }
+        var refusal: HostError?
+        var isPublished = false
+        do {
+            try file.update { bytes in
+                let versions = merge(Self.parse(bytes))
+                do throws(HostError) {
+                    try Self.check(announce, against: versions, trusting: keys)
+                    try publish()
+                } catch {
+                    refusal = error
+                    return nil
+                }
+                isPublished = true
+                return note(announce)
+            }
+        } catch {
+            // The file cannot be locked, read or written: what this process knows itself has to do.
+            if let refusal { throw refusal }
+            if !isPublished {
+                try Self.check(announce, against: newest, trusting: keys)
+                try publish()
+                _ = note(announce)
+            }
+            return "\(BundleName.printable(announce.name)): \(error); older versions of it will not be refused after a restart"
+        }
+        if let refusal { throw refusal }
+        return nil
+    }
+
+    private static func check(_ announce: Announce, against versions: [BundleIdentity: UInt64], trusting keys: Set<PublicKey>) throws(HostError) {
+        let policy = TrustPolicy(trustedKeys: keys, allowsUnsigned: false, newest: versions)
+        guard let newest = policy.newestVersion(of: announce), newest > announce.creationTime else { return }
+        throw .outdated(announce)
+    }
+
+    private func merge(_ read: [BundleIdentity: UInt64]) -> [BundleIdentity: UInt64] {
+        known.withLock { known in
+            known.merge(read) { max($0, $1) }
+            return known
+        }
+    }
+
+    private func note(_ announce: Announce) -> [UInt8] {
+        known.withLock { known in
+            let identity = BundleIdentity(announce)
+            known[identity] = max(known[identity] ?? 0, announce.creationTime)
+            while known.count > Self.limit, let oldest = known.min(by: { $0.value < $1.value }) { known[oldest.key] = nil }
+            return Self.text(known)
+        }
+    }
+}
+
+extension HostError {
+    static func outdated(_ announce: Announce) -> HostError {
+        HostError("\(BundleName.printable(announce.name)): a newer version was completed meanwhile; this one is dropped", kind: .outdated)
+    }
+}

@@ -1,0 +1,85 @@
+import RMCPProtocol
+import Synchronization
+
+/// A number that no other session of this process has had: what storage threads name a session by. An id may come back
+/// with another engine and another file; results of the first are nothing to the second.
+struct SessionGeneration: Hashable, Sendable {
+    let number: UInt64
+}
+
+/// One session's storage, as the storage threads and the network thread share it.
+final class StorageHandle: Sendable {
+    /// What becomes of a bundle whose session is over.
+    enum Cancellation: UInt8, AtomicRepresentable, Sendable {
+        case none
+        /// What is there stays for the next session.
+        case keeping
+        /// Something newer has taken its place.
+        case discarding
+    }
+
+    let generation: SessionGeneration
+    let announce: Announce
+    let storage: any BundleStorage
+    let identity: UInt32
+    /// The gate's turn when this session began.
+    let turn: UInt64
+    private let cancellation = Atomic<Cancellation>(.none)
+    /// Chunks that were written to, or verified in, this very file.
+    private let present = LockedValue(IndexRangeSet())
+
+    init(generation: SessionGeneration, announce: Announce, storage: any BundleStorage, identity: UInt32, turn: UInt64) {
+        self.generation = generation
+        self.announce = announce
+        self.storage = storage
+        self.identity = identity
+        self.turn = turn
+    }
+
+    var isCancelled: Bool { cancellation.load(ordering: .relaxed) != .none }
+    var isDiscarded: Bool { cancellation.load(ordering: .relaxed) == .discarding }
+
+    /// Jobs that have not begun do nothing from now on, and nothing is published.
+    func cancel(_ kind: Cancellation) { cancellation.store(kind, ordering: .relaxed) }
+
+    func note(_ chunks: Range<UInt32>) { present.withLock { $0.insert(chunks) } }
+
+    /// Whether every chunk below `count` was seen in this file by somebody who wrote or verified it.
+    func isWhole(_ count: UInt32) -> Bool { present.withLock { $0.count == Int(count) && ($0.ranges.last?.upperBound ?? 0) == count } }
+}
+
+/// What is needed to open a session's storage.
+struct StorageOpening: Sendable {
+    var generation: SessionGeneration
+    var announce: Announce
+    var output: ReceiveRequest.Output
+    /// Where bundles land that go to a directory.
+    var directory: String
+    /// The ephemeral id that this receiver has in the session unless it had another before.
+    var drawn: UInt32
+    var turn: UInt64
+    var files = FileSystem.host
+
+    func open() throws(HostError) -> StorageHandle {
+        let storage = try makeStorage()
+        return StorageHandle(
+            generation: generation, announce: announce, storage: storage, identity: storage.identity(in: announce.session, drawn: drawn), turn: turn)
+    }
+
+    private func makeStorage() throws(HostError) -> any BundleStorage {
+        switch output {
+        case .standardOutput: return try StreamStorage(announce: announce)
+        case .device(let path): return try DeviceStorage(path: path, announce: announce, files: files)
+        case .path(let path):
+            switch try OutputPath(path) {
+            case .device: return try DeviceStorage(path: path, announce: announce, files: files)
+            case .file(let name, let directory): return try PartialFile(announce: announce, name: name, directoryPath: directory, files: files)
+            }
+        case .directory:
+            if let objection = BundleName.objection(to: announce.name) {
+                throw HostError("the name \"\(BundleName.printable(announce.name))\" is refused: \(objection)")
+            }
+            return try PartialFile(announce: announce, name: announce.name, directoryPath: directory, files: files)
+        }
+    }
+}

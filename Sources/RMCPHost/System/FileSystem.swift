@@ -1,0 +1,67 @@
+import CLinuxNetwork
+import Glibc
+
+/// The calls by which storage reaches the kernel's files, in one place. Each is one system call that answers as the
+/// kernel does: -1 with `errno` where it fails, or fewer bytes than were asked for. The tests override them with a disk
+/// that fails, stalls, and forgets at a power cut what was never flushed.
+class FileSystem: @unchecked Sendable {
+    /// The kernel's own.
+    static let host = FileSystem()
+
+    func open(_ path: String, _ flags: Int32, mode: mode_t = 0) -> Int32 { unsafe Glibc.open(path, flags | O_CLOEXEC, mode) }
+
+    func open(_ name: String, in directory: Int32, _ flags: Int32, mode: mode_t = 0) -> Int32 {
+        unsafe openat(directory, name, flags | O_CLOEXEC, mode)
+    }
+
+    func read(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer?, _ count: Int, at offset: Int) -> Int {
+        unsafe pread(descriptor, bytes, count, offset)
+    }
+
+    func write(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int, at offset: Int) -> Int {
+        unsafe pwrite(descriptor, bytes, count, offset)
+    }
+
+    /// Writes where the descriptor stands, or at the end with O_APPEND.
+    func write(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int { unsafe Glibc.write(descriptor, bytes, count) }
+
+    func truncate(_ descriptor: Int32, to length: Int) -> Int32 { ftruncate(descriptor, length) }
+
+    func allocate(_ descriptor: Int32, mode: Int32, at offset: Int, _ length: Int) -> Int32 { rmcp_fallocate(descriptor, mode, offset, length) }
+
+    func flush(_ descriptor: Int32) -> Int32 { fsync(descriptor) }
+
+    /// Lets go of the clean pages of a file, so that what is read next comes from the disk.
+    func dropCache(_ descriptor: Int32) { _ = posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) }
+
+    func setMode(_ descriptor: Int32, _ mode: mode_t) -> Int32 { fchmod(descriptor, mode) }
+
+    func setTimes(_ descriptor: Int32, _ time: timespec) -> Int32 { unsafe futimens(descriptor, [time, time]) }
+
+    /// Renames within a directory.
+    func rename(_ name: String, to newName: String, in directory: Int32) -> Int32 { unsafe renameat(directory, name, directory, newName) }
+
+    func remove(_ name: String, in directory: Int32) -> Int32 { unsafe unlinkat(directory, name, 0) }
+
+    func lock(_ descriptor: Int32, _ operation: Int32) -> Int32 { flock(descriptor, operation) }
+
+    // MARK: What is made of them
+
+    func status(of descriptor: Int32) -> stat? {
+        var status = stat()
+        return unsafe fstat(descriptor, &status) == 0 ? status : nil
+    }
+
+    /// Of a name itself, not of what a link leads to.
+    func status(of name: String, in directory: Int32) -> stat? {
+        var status = stat()
+        return unsafe fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? status : nil
+    }
+}
+
+extension stat {
+    var kind: mode_t { st_mode & S_IFMT }
+
+    /// Whether both are of one and the same file.
+    func isSameFile(as other: stat) -> Bool { st_ino == other.st_ino && st_dev == other.st_dev }
+}

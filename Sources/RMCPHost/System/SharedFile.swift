@@ -1,0 +1,85 @@
+import Glibc
+
+/// A small text file that all processes of one user keep together: each reads what the others have written, adds its
+/// own, and replaces the file, while it holds the lock of a file beside it.
+struct SharedFile: Sendable {
+    let path: String
+    var files = FileSystem.host
+    /// Bytes. A file that is longer was not written by this program.
+    static let maximumLength = 16 << 20
+
+    /// What the file has now: nothing where there is none.
+    /// - Throws: where it is there and cannot be read.
+    func read() throws(HostError) -> [UInt8] {
+        // Whatever has the name is looked at before it is waited for, as one would for the writer of a FIFO.
+        let raw = files.open(path, O_RDONLY | O_NONBLOCK)
+        guard raw >= 0 else {
+            guard errno == ENOENT || errno == ENOTDIR else { throw .system("read", path) }
+            return []
+        }
+        let descriptor = OwnedDescriptor(raw)
+        guard let status = files.status(of: raw) else { throw .system("read", path) }
+        guard status.kind == S_IFREG else { throw HostError("\(path) is no regular file") }
+        guard status.st_size <= Self.maximumLength else {
+            throw HostError("\(path) is longer than \(Self.maximumLength >> 20) MiB; it is not what rmcp writes")
+        }
+        return try FileTransfer.contents(descriptor.raw, limit: Self.maximumLength, path: path, files: files)
+    }
+
+    /// Replaces what the file has by what `change` makes of it; nil leaves it as it is. Nobody else changes it meanwhile.
+    func update<Failure: Error>(_ change: ([UInt8]) throws(Failure) -> [UInt8]?) throws -> Void {
+        let lock = try lock()
+        defer { if let lock { _ = files.lock(lock.raw, LOCK_UN) } }
+        guard let bytes = try change(try read()) else { return }
+        try replace(with: bytes)
+    }
+
+    /// Nil on a file system without locks: two processes then may lose each other's lines, as they would without this.
+    private func lock() throws(HostError) -> OwnedDescriptor? {
+        try makeParents()
+        let name = path + ".lock"
+        let raw = files.open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode: 0o600)
+        guard raw >= 0 else { throw .system("write", name) }
+        let descriptor = OwnedDescriptor(raw)
+        while files.lock(raw, LOCK_EX) != 0 {
+            if errno == EINTR { continue }
+            guard errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS else { throw .system("lock", name) }
+            return nil
+        }
+        return descriptor
+    }
+
+    private func replace(with bytes: [UInt8]) throws(HostError) {
+        guard let slash = path.lastIndex(of: "/") else { throw HostError("\(path): give a path with a folder") }
+        let folder = slash == path.startIndex ? "/" : String(path[..<slash])
+        let directory = try PartialFile.openDirectory(folder, files: files)
+        let name = String(path[path.index(after: slash)...])
+        let temporary = "\(name).\(String(UInt64.random(in: 0...(.max)), radix: 36))"
+        let raw = files.open(temporary, in: directory.raw, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+        guard raw >= 0 else { throw .system("write", "\(folder)/\(temporary)") }
+        let descriptor = OwnedDescriptor(raw)
+        do throws(HostError) {
+            try FileTransfer.writeSequentially(descriptor.raw, bytes, path: path, files: files)
+            guard files.flush(descriptor.raw) == 0, files.rename(temporary, to: name, in: directory.raw) == 0 else { throw .system("write", path) }
+        } catch {
+            _ = files.remove(temporary, in: directory.raw)
+            throw error
+        }
+        guard files.flush(directory.raw) == 0 || errno == EINVAL || errno == EOPNOTSUPP else { throw .system("flush the directory of", path) }
+    }
+
+    private func makeParents() throws(HostError) {
+        var directory = path.hasPrefix("/") ? "/" : ""
+        for component in path.split(separator: "/").dropLast() {
+            directory += component + "/"
+            guard unsafe mkdir(directory, 0o700) == 0 || errno == EEXIST || errno == EROFS else { throw .system("create directory", directory) }
+        }
+    }
+
+    /// `$XDG_STATE_HOME/rmcp/NAME`, or `~/.local/state/rmcp/NAME`.
+    static func statePath(_ name: String) -> String {
+        if let base = unsafe getenv("XDG_STATE_HOME").map({ unsafe String(cString: $0) }), !base.isEmpty { return "\(base)/rmcp/\(name)" }
+        let home = unsafe getenv("HOME").map { unsafe String(cString: $0) } ?? "/root"
+        return "\(home)/.local/state/rmcp/\(name)"
+    }
+}

@@ -1,0 +1,161 @@
+import Foundation
+import Testing
+
+@testable import RMCPHost
+@testable import RMCPProtocol
+
+/// Sessions that come, go, return and meet, while storage is as slow as it can be.
+@Suite struct ReceiveSessionsTests {
+    private func version(_ name: String, created: UInt64, seed: UInt64, chunks: Int = 6) -> ScheduleVersion {
+        var random = RandomSource(seed: seed)
+        return ScheduleVersion(name: name, creationTime: created, chunks: chunks, random: &random)
+    }
+
+    /// Its chunks are still waiting to be written when it ends and returns under the same id: what becomes of them then
+    /// is nothing to the session that returns, which goes on in the same file.
+    @Test func lateResultsAreNothingToTheSessionThatReturns() throws {
+        let receiver = try ManualReceiver()
+        let version = version("a", created: 1_000, seed: 1)
+        try receiver.send(version)
+        #expect(receiver.run(jobs: { !$0.isStore }, until: { $0.executor.waiting.count { $0.isStore } == 6 }))
+        // Two of six are written; then nothing is heard of the sender for so long that the session ends.
+        for _ in 0..<2 { receiver.executor.run(0) }
+        receiver.senders = []
+        #expect(receiver.run(for: .seconds(60), jobs: { _ in false }, until: { !$0.failures.isEmpty }))
+        #expect(receiver.executor.waiting.count == 4)
+        try receiver.send(version)
+        // As long as its predecessor's jobs are there, it has no storage.
+        _ = receiver.run(for: .seconds(5), jobs: { _ in false }, until: { _ in false })
+        #expect(receiver.executor.waiting.count { $0.isStore } == 4 && receiver.executor.waiting.count == 4)
+        #expect(receiver.run(until: { $0.completions == 1 }))
+        #expect(receiver.content("a") == version.content && receiver.names == ["a"], "\(receiver.names)")
+        #expect(receiver.updates.contains { if case .completed(let snapshot, _) = $0 { snapshot.contentKept == 8_192 } else { false } })
+    }
+
+    /// Opening takes longer than a sender waits: the session begins without storage, and what has come is written once it
+    /// is there.
+    @Test func aSessionBeginsWhileItsStorageIsStillOpening() throws {
+        let receiver = try ManualReceiver()
+        let version = version("a", created: 1_000, seed: 1)
+        try receiver.send(version)
+        func isOpen(_ job: StorageJob) -> Bool { if case .open = job { true } else { false } }
+        #expect(receiver.run(jobs: { !isOpen($0) }, until: { $0.senders[0].engine.sessionPhase == .draining }))
+        _ = receiver.run(for: .seconds(3), jobs: { !isOpen($0) }, until: { _ in false })
+        #expect(receiver.names.isEmpty && receiver.completions == 0)
+        #expect(receiver.run(until: { $0.completions == 1 && $0.senders[0].outcome != nil }))
+        #expect(receiver.content("a") == version.content && receiver.names == ["a"] && receiver.senders[0].outcome?.kind == .complete)
+    }
+
+    /// A sender is started again while the storage of the first session is being opened: the second waits for it.
+    @Test func aSessionThatIsSupersededWhileItsStorageOpensIsClosed() throws {
+        let receiver = try ManualReceiver()
+        let (first, second) = (version("a", created: 1_000, seed: 1), version("a", created: 2_000, seed: 2))
+        try receiver.send(first)
+        _ = receiver.run(for: .seconds(3), jobs: { _ in false }, until: { _ in false })
+        receiver.senders = []
+        _ = receiver.run(for: .seconds(2), jobs: { _ in false }, until: { _ in false })
+        try receiver.send(second)
+        _ = receiver.run(for: .seconds(3), jobs: { _ in false }, until: { _ in false })
+        #expect(receiver.executor.waiting.count == 1)
+        #expect(receiver.run(until: { $0.completions == 1 }))
+        #expect(receiver.content("a") == second.content && receiver.names == ["a"], "\(receiver.names)")
+    }
+
+    /// The last to come to the end is the older one.
+    @Test func anOlderBundleDoesNotReplaceANewerOne() throws {
+        let receiver = try ManualReceiver()
+        let (older, newer) = (version("a", created: 1_000, seed: 1), version("a", created: 2_000, seed: 2))
+        try receiver.send(older)
+        #expect(receiver.run(jobs: { !$0.isCommit }, until: { $0.executor.waiting.contains { $0.isCommit } }))
+        try receiver.send(newer)
+        #expect(receiver.run(jobs: { $0.committing != older.session }, until: { $0.completions == 1 }))
+        #expect(receiver.content("a") == newer.content)
+        #expect(receiver.run(until: { !$0.failures.isEmpty }))
+        #expect(receiver.content("a") == newer.content && receiver.names == ["a"], "\(receiver.names)")
+        #expect(receiver.failures[0].contains("a newer version"), "\(receiver.failures)")
+        #expect(receiver.run(until: { $0.senders.allSatisfy { $0.outcome != nil } }))
+        #expect(receiver.senders[0].outcome?.receivers.count(.outdated) == 1)
+    }
+
+    @Test func aNewerBundleReplacesAnOlderOne() throws {
+        let receiver = try ManualReceiver()
+        let (older, newer) = (version("a", created: 1_000, seed: 1), version("a", created: 2_000, seed: 2))
+        try receiver.send(older)
+        #expect(receiver.run(jobs: { !$0.isCommit }, until: { $0.executor.waiting.contains { $0.isCommit } }))
+        try receiver.send(newer)
+        #expect(receiver.run(jobs: { $0.committing != newer.session }, until: { $0.completions == 1 }))
+        #expect(receiver.run(until: { $0.completions == 2 }))
+        #expect(receiver.content("a") == newer.content && receiver.names == ["a"], "\(receiver.names)")
+    }
+
+    /// "Wrong image, stop, send the right one": the first is being flushed when its sender has gone and the second takes
+    /// over. What is flushed at last must not get the name.
+    @Test func aSessionThatWasSupersededPublishesNothing() throws {
+        let receiver = try ManualReceiver()
+        let (wrong, right) = (version("a", created: 1_000, seed: 1), version("a", created: 2_000, seed: 2))
+        try receiver.send(wrong)
+        #expect(receiver.run(jobs: { !$0.isCommit }, until: { $0.executor.waiting.contains { $0.isCommit } }))
+        receiver.senders = []
+        _ = receiver.run(for: .seconds(2), jobs: { !$0.isCommit }, until: { _ in false })
+        try receiver.send(right)
+        // The predecessor's flush takes so long that the successor gets a file of its own.
+        #expect(receiver.run(for: .seconds(40), jobs: { $0.committing != wrong.session }, until: { $0.completions == 1 }))
+        #expect(receiver.content("a") == right.content)
+        _ = receiver.run(for: .seconds(2), until: { _ in false })
+        #expect(receiver.content("a") == right.content && receiver.names == ["a"], "\(receiver.names)")
+    }
+
+    /// Both write to one place: the second waits until the first is done.
+    @Test func oneOutputBelongsToOneSession() throws {
+        let path = NSTemporaryDirectory() + "rmcp-output-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let receiver = try ManualReceiver(output: .path(path))
+        let (first, second) = (version("a", created: 1_000, seed: 1), version("b", created: 2_000, seed: 2))
+        try receiver.send(first)
+        #expect(receiver.run(jobs: { !$0.isCommit }, until: { $0.executor.waiting.contains { $0.isCommit } }))
+        try receiver.send(second)
+        _ = receiver.run(for: .seconds(3), jobs: { !$0.isCommit }, until: { _ in false })
+        #expect(receiver.refusals == [.outputInUse])
+        #expect(receiver.run(until: { $0.completions == 1 }))
+        #expect(FileManager.default.contents(atPath: path).map(Array.init) == first.content)
+        #expect(receiver.run(until: { $0.completions == 2 }))
+        #expect(FileManager.default.contents(atPath: path).map(Array.init) == second.content)
+    }
+
+    /// It is offered on and on, as a repair node does, also to a receiver that was started again.
+    @Test func whatIsCompleteIsNotTakenTwice() throws {
+        let receiver = try ManualReceiver()
+        let version = version("a", created: 1_000, seed: 1)
+        try receiver.send(version)
+        #expect(receiver.run(until: { $0.completions == 1 }))
+        func offer() throws {
+            receiver.senders = []
+            try receiver.send(version)
+            _ = receiver.run(for: .seconds(5), until: { _ in false })
+        }
+        try offer()
+        #expect(receiver.completions == 1)
+        try receiver.start()
+        try offer()
+        #expect(receiver.completions == 1 && receiver.refusals == [.completedBefore])
+        // Another directory of the same user has not had it; and who wants it again gets it.
+        #expect(try CompletedSessions(path: receiver.base + "/state/completed", place: "elsewhere").sessions().isEmpty)
+        try receiver.start(takesAgain: true)
+        try offer()
+        #expect(receiver.completions == 2)
+    }
+
+    /// An ANNOUNCE can be repeated by anybody, years later.
+    @Test func onceIsNotEndedByASessionThatOnlyAnnounced() throws {
+        let receiver = try ManualReceiver(once: true)
+        let stale = try receiver.send(version("a", created: 1_000, seed: 1))
+        let announced = stale.drive(at: receiver.now).first { try! PacketHeader(of: $0.1.span.bytes).kind == .announce }
+        receiver.senders = []
+        receiver.take(try #require(announced?.1), from: stale.address)
+        #expect(receiver.run(for: .seconds(60), until: { !$0.failures.isEmpty }))
+        #expect(receiver.sessions?.outcome == nil)
+        try receiver.send(version("b", created: 2_000, seed: 2))
+        #expect(receiver.run(until: { $0.sessions?.outcome != nil }))
+        #expect(receiver.sessions?.outcome == .complete && receiver.completions == 1)
+    }
+}

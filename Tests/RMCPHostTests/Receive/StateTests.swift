@@ -1,0 +1,118 @@
+import Foundation
+import RMCPContent
+import Testing
+
+@testable import RMCPHost
+@testable import RMCPProtocol
+
+/// What the receivers of one user know together.
+@Suite struct StateTests {
+    private let scratch = TemporaryDirectory()
+    private let key = SigningKey()
+    private let successor = SigningKey()
+    private var path: String { scratch.path + "/versions" }
+
+    private func announce(_ name: String, created: UInt64, by key: SigningKey? = nil, session: UInt64 = 1) -> Announce {
+        Announce(
+            session: SessionID(high: session << 32, low: 2), kind: .file, chunkLength: 4_096, payloadLength: 1_000, creationTime: created, contentLength: 0,
+            allocatedLength: 0, mode: 0o644, modificationTime: nil, name: name, key: (key ?? self.key).publicKey)
+    }
+
+    private func publish(_ announce: Announce, in records: VersionRecords, trusting keys: Set<PublicKey>? = nil) throws -> Bool {
+        var isPublished = false
+        do throws(HostError) {
+            let warning = try records.publish(announce, trusting: keys ?? [key.publicKey], { () throws(HostError) in isPublished = true })
+            #expect(warning == nil)
+        } catch {
+            #expect(error.kind == .outdated)
+        }
+        return isPublished
+    }
+
+    /// Each has read the file before the other wrote.
+    @Test func twoProcessesKeepWhatEachHasLearned() throws {
+        let (first, second) = (try VersionRecords(path: path), try VersionRecords(path: path))
+        #expect(try publish(announce("a", created: 2_000), in: first))
+        #expect(try publish(announce("b", created: 2_000), in: second))
+        let known = try VersionRecords(path: path).newest
+        #expect(known.count == 2 && known.values.allSatisfy { $0 == 2_000 })
+        // What another has learned binds this one at once.
+        #expect(try !publish(announce("b", created: 1_000), in: first))
+        #expect(try publish(announce("b", created: 2_000), in: first))
+    }
+
+    /// A hundred at a time: none of their lines is lost.
+    @Test func manyWritersLoseNothing() async throws {
+        let path = path
+        let key = key
+        await withTaskGroup(of: Void.self) { group in
+            for number in 0..<100 {
+                let announce = announce("n\(number)", created: 1_000)
+                group.addTask {
+                    guard let records = try? VersionRecords(path: path) else { return }
+                    _ = try? records.publish(announce, trusting: [key.publicKey], { () throws(HostError) in })
+                }
+            }
+        }
+        #expect(try VersionRecords(path: path).newest.count == 100)
+        // Neither locks nor temporary files pile up.
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path).sorted() == ["versions", "versions.lock"])
+    }
+
+    @Test func aFormerKeysBundleIsOlderThanItsSuccessors() throws {
+        let records = try VersionRecords(path: path)
+        let both: Set = [key.publicKey, successor.publicKey]
+        #expect(try publish(announce("a", created: 2_000, by: successor), in: records, trusting: both))
+        #expect(try !publish(announce("a", created: 1_000, by: key), in: records, trusting: both))
+        #expect(try publish(announce("a", created: 1_000, by: key), in: records, trusting: [key.publicKey]))
+    }
+
+    @Test func whatCannotBeReadIsAnError() throws {
+        #expect(mkfifo(path, 0o600) == 0)
+        #expect(throws: HostError.self) { try VersionRecords(path: path) }
+        #expect(try VersionRecords(path: scratch.path + "/nowhere/versions").newest.isEmpty)
+    }
+
+    @Test func completedSessionsAreKeptByPlaceAndInOrder() throws {
+        let path = scratch.path + "/completed"
+        let (here, there) = (CompletedSessions(path: path, place: "here"), CompletedSessions(path: path, place: "there"))
+        for number in 1...3 as ClosedRange<UInt64> {
+            try here.note(announce("a", created: 1, session: number))
+            try here.note(announce("a", created: 1, session: number))
+        }
+        try there.note(announce("a", created: 1, session: 9))
+        #expect(try here.sessions().map(\.session.tag) == [1, 2, 3])
+        #expect(try there.sessions().map(\.session.tag) == [9])
+    }
+
+    @Test func theLastToCommitWinsOnlyIfItIsNewer() throws {
+        let gate = CommitGate(versions: nil, trustedKeys: [])
+        let begun = gate.turn
+        func publish(_ created: UInt64, since: UInt64, isCancelled: Bool = false) -> HostError.Kind? {
+            do throws(HostError) {
+                _ = try gate.publish(announce("a", created: created), at: "d/a", since: since, isCancelled: { isCancelled }, { () throws(HostError) in })
+                return nil
+            } catch { return error.kind }
+        }
+        #expect(publish(2_000, since: begun) == nil)
+        #expect(publish(1_000, since: begun) == .outdated)
+        #expect(publish(3_000, since: begun, isCancelled: true) == .cancelled)
+        #expect(publish(3_000, since: begun) == nil)
+        // Whoever asks for an older one afterwards wants it.
+        #expect(publish(1_000, since: gate.turn) == nil)
+    }
+}
+
+/// A directory that is gone afterwards.
+final class TemporaryDirectory: Sendable {
+    let path: String
+
+    init() {
+        path = NSTemporaryDirectory() + "rmcp-test-\(UUID().uuidString)"
+        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    var names: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() }
+}

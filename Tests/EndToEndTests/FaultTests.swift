@@ -140,13 +140,13 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: small.path).isEmpty)
     }
 
-    @Test("A session that nobody trusts: one line, exit code 5; nobody came for the sender, exit code 4")
+    @Test("A session that nobody trusts: one line, and exit code 5 when the time is over; nobody came for the sender, exit code 4")
     func untrusted() throws {
         let lab = try Laboratory(receivers: 1)
         let source = try lab.scratch.random("image", megabytes: 1)
         let other = try lab.run("s", [Program.path, "keygen", "-o", lab.scratch.path("other")]).wait()
         let key = other.text.trimmingCharacters(in: .whitespacesAndNewlines)
-        let receiver = try lab.receive("r1", ["--once", "--trust", key])
+        let receiver = try lab.receive("r1", ["--once", "--trust", key, "--timeout", "4s"])
         let sent = try lab.send(["--max-wait", "1s", source]).wait()
         #expect(sent.status == 4, "\(sent.errors)")
         let result = receiver.wait()

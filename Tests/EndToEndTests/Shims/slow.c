@@ -9,6 +9,7 @@
 // WRITE_SLEEP=SECONDS[:PART]   pwrite takes so long
 // LSEEK_SLEEP=SECONDS[:PART]   lseek with SEEK_DATA takes so long
 // FSTAT_SLEEP=SECONDS[:PART]   fstat takes so long
+// FSYNC_EIO=PART               fsync of a path that contains PART fails with EIO, once in a process; nothing reaches the disk
 // FSYNC_DIR_EINVAL=1           fsync of a directory fails with EINVAL
 // FCHMOD_EPERM=1               fchmod fails with EPERM
 // ST_BLOCKS=N                  fstat of a regular file says N blocks
@@ -43,9 +44,21 @@ static void delay_descriptor(const char *variable, int fd) {
     delay_path(variable, path);
 }
 
+static int fails_once(int fd) {
+    static int done;
+    char link[64], path[4096];
+    const char *part = getenv("FSYNC_EIO");
+    if (!part || done) return 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    path[length < 0 ? 0 : length] = 0;
+    return strstr(path, part) && ++done;
+}
+
 int fsync(int fd) {
     struct stat status;
     delay_descriptor("FSYNC_SLEEP", fd);
+    if (fails_once(fd)) { errno = EIO; return -1; }
     if (getenv("FSYNC_DIR_EINVAL") && REAL(fstat)(fd, &status) == 0 && S_ISDIR(status.st_mode)) { errno = EINVAL; return -1; }
     return REAL(fsync)(fd);
 }

@@ -32,6 +32,8 @@ let package = Package(
         target("fuzz-receiver", "RMCPProtocol"),
         target("fuzz-sender", "RMCPProtocol"),
         target("fuzz-repair", "RMCPProtocol"),
+        target("fuzz-stranger", "RMCPProtocol"),
+        target("fuzz-sessions", "RMCPProtocol", "RMCPContent", "RMCPHost"),
         target("fuzz-files", "RMCPProtocol", "RMCPContent", "RMCPHost"),
     ]
 )

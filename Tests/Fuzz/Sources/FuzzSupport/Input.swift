@@ -42,6 +42,12 @@ package func require(_ condition: Bool, _ message: @autoclosure () -> String, fi
     if !condition { fatalError(message(), file: file, line: line) }
 }
 
+/// With RMCP_FUZZ_TRACE a target says what happens, for whoever looks into one input.
+package let isTracing = unsafe getenv("RMCP_FUZZ_TRACE") != nil
+
+@inline(__always)
+package func trace(_ text: @autoclosure () -> String) { if isTracing { print(text()) } }
+
 /// The corpora in the repository are made by the targets themselves: with RMCP_FUZZ_SEEDS naming a directory a target
 /// writes its seeds there in place of fuzzing.
 package func writeSeeds(_ seeds: [(name: String, bytes: [UInt8])]) {

@@ -7,8 +7,11 @@ func seeds() -> [(name: String, bytes: [UInt8])] {
     func operation(_ step: Step, _ argument: UInt8 = 0) -> UInt8 { step.rawValue | argument << 3 }
     let all = operation(.work, 31)
     let nap = operation(.sleep, 6)
-    /// A status of child 1 at its own address, with its cookie: `flags` are 32 for deaf and 64 for a stream.
-    func status(_ state: ReceiverState, flags: UInt8 = 0) -> [UInt8] { [operation(.child, 17), 1 | flags, state.rawValue] }
+    /// A status of child 1 at its own address, with the cookie that it gets just before: `flags` are 32 for deaf and 64 for a
+    /// stream.
+    func status(_ state: ReceiverState, flags: UInt8 = 0) -> [UInt8] {
+        [operation(.child, 1), 1 | (flags == 64 ? 16 : 0), operation(.child, 17), 1 | flags, state.rawValue]
+    }
     func ask(_ kinds: UInt8, _ chunk: UInt8) -> [UInt8] { [operation(.request, 1), kinds, chunk, 0x20] }
     var result: [(String, [UInt8])] = []
     for (mode, name) in [(UInt8(0), "repair"), (1, "repair-unsigned"), (2, "relay"), (3, "relay-unsigned")] {
@@ -25,6 +28,7 @@ func seeds() -> [(name: String, bytes: [UInt8])] {
         result.append(("early-\(name)", [mode | 20 << 2] + status(.receiving) + ask(8, 0) + ask(15, 1) + [nap, all, nap, all, nap]))
         result.append(("damaged-\(name)", whole + ask(8, 1) + [nap, operation(.work, 17), nap, operation(.run, 31), 10, all, nap]))
     }
+    result.append(("own-repairs", [20 << 2] + status(.receiving) + [all, nap] + ask(31, 0) + ask(24, 1) + [nap, all, nap, nap]))
     result.append(("silence", [20 << 2] + status(.receiving) + [operation(.sleep, 12), operation(.sleep, 15), operation(.sleep, 15)]))
     result.append(("disk-full", [20 << 2] + status(.receiving) + [operation(.trouble, 2), 0, nap, operation(.sleep, 12)]))
     result.append(("detached", [20 << 2, operation(.child, 1), 1] + status(.receiving) + [operation(.child, 9), 1] + status(.receiving) + [nap]))

@@ -106,6 +106,8 @@ private func request(_ host: inout Host, _ argument: UInt8, _ input: inout Input
     if kinds & 2 != 0 { request.pages = [UInt32(first)..<UInt32(first) + UInt32(count) + 1] }
     if kinds & 4 != 0 { request.chunks = [chunk..<chunk + UInt32(count) + 1] }
     if kinds & 8 != 0 { request.packets = [.init(chunk: chunk, packets: PacketSet(Int(first)..<Int(first) + Int(count) + 1))] }
-    let nak = Packet.nak(NegativeAcknowledgement(echo: .none, cookie: kinds & 16 != 0 ? 0 : host.cookie(argument & 7), request: request))
+    // Some prove that they are a child, and are answered alone.
+    let cookie = kinds & 16 == 0 ? 0 : host.cookie(argument & 7)
+    let nak = Packet.nak(NegativeAcknowledgement(echo: .none, cookie: cookie, request: request))
     host.hearChild(write(nak, isUnicast: true, tag: session.tag, transmitter: 100 + UInt32(argument & 7)), from: argument & 7)
 }

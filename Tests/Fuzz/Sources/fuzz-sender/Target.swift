@@ -11,7 +11,7 @@ public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let beginning = input.byte()
     // Some receivers have joined, and the stream has begun.
     if beginning & 3 != 0 {
-        for child in 1...(beginning & 3) { host.take(status(.receiving, child: UInt32(child), .none), from: child - 1) }
+        for child in 1...(beginning & 3) { join(&host, child: child) }
         for _ in 0..<Int(beginning >> 2) { host.sleep(.milliseconds(2)) }
     }
     var steps = 0
@@ -44,6 +44,14 @@ private func status(
     return write(.status(report), isUnicast: true, tag: session.tag, transmitter: child)
 }
 
+/// It proves its address, and is counted.
+private func join(_ host: inout Host, child: UInt8) {
+    let address = child - 1
+    let attach = Packet.attach(AttachRequest(nonce: UInt64(child), wantsStream: false))
+    host.take(write(attach, isUnicast: true, tag: session.tag, transmitter: UInt32(child)), from: address)
+    host.take(status(.receiving, child: UInt32(child), .none, cookie: host.cookie(1, at: address)), from: address)
+}
+
 private func step(_ host: inout Host, _ input: inout Input) {
     let choice = input.byte()
     let argument = choice >> 3
@@ -52,10 +60,10 @@ private func step(_ host: inout Host, _ input: inout Input) {
     case .status:
         let state = ReceiverState.allCases[Int(input.byte()) % ReceiverState.allCases.count]
         let echo = TimestampEcho(timestamp: host.timestamp(0, at: 0), delay: 0)
-        let (longest, bucket) = (UInt16(input.byte()) * 2, input.byte())
-        // Of those who have asked for a cookie, most show it.
-        let cookie = bucket % 8 == 7 ? 0 : host.cookie(1, at: argument % 8)
-        host.take(status(state, child: UInt32(argument % 16), echo, cookie: cookie, longest: longest, bucket: bucket), from: argument % 8)
+        let address = argument % 8
+        let cookie = host.cookie(1, at: address)
+        let longest = UInt16(input.byte()) * 2
+        host.take(status(state, child: UInt32(argument % 16), echo, cookie: cookie, longest: longest, bucket: input.byte()), from: address)
     case .deaf:
         let (child, choice) = (UInt32(argument % 16), input.byte())
         let address = choice % 8
@@ -99,7 +107,7 @@ private func request(child: UInt8, _ host: Host, _ input: inout Input) -> [UInt8
         request.chunks += stride(from: chunk, to: 16, by: 2).map { $0..<$0 + 1 }
     }
     let echo = TimestampEcho(timestamp: host.timestamp(0, at: 0), delay: UInt32(kinds))
-    let nak = Packet.nak(NegativeAcknowledgement(echo: echo, cookie: kinds & 32 != 0 ? 0 : host.cookie(1, at: child % 8), request: request))
+    let nak = Packet.nak(NegativeAcknowledgement(echo: echo, cookie: host.cookie(kinds >> 5, at: child % 8), request: request))
     return write(nak, isUnicast: true, tag: session.tag, transmitter: UInt32(child % 16))
 }
 

@@ -1,0 +1,57 @@
+import FuzzSupport
+import Glibc
+import RMCPContent
+
+@testable import RMCPHost
+@testable import RMCPProtocol
+
+/// A repair node as it runs, on the loopback interface, with its threads and its cache: datagrams of sessions, damaged and made up, come
+/// to its group, to its region and to its own ports, and then it is told to stop. It has to, whatever came.
+///
+/// Its sessions cannot be had without its sockets. Time is the machine's here, so that what an input does may differ from run to run.
+func checkRepairDaemon(_ input: inout Input, folder: String) {
+    let group = SocketAddress.ipv4(239, 255, 76, 124, port: 17_724)
+    let keys = Set(Fixture.keys.prefix(1).compactMap { $0?.publicKey })
+    let request = RepairNodeRequest(
+        group: group, interfaceName: "lo", region: nil, regionInterfaceName: nil, regionTimeToLive: 0, upstream: nil,
+        cachePath: "\(folder)/cache", cacheSize: 1 << 20, trust: TrustPolicy(trustedKeys: keys, allowsUnsigned: input.byte() & 1 != 0),
+        configuration: smallConfiguration())
+    guard let daemon = try? RepairDaemon(request), let interface = try? NetworkInterface.forGroup(group, named: "lo"),
+        let socket = try? DatagramSocket.sending(to: group, through: interface, timeToLive: 0)
+    else { return }
+    let targets = [group, daemon.region, daemon.outlet.socket.localAddress, daemon.reception.replySocket.localAddress].compactMap { $0 }
+    var sent = 0
+    func speak() {
+        for _ in 0..<60 where !input.isAtEnd {
+            let (way, choice, first) = (input.byte(), input.byte(), Int(input.byte()))
+            let fixture = fixtures[Int(choice) % fixtures.count]
+            for index in 0..<Int(way >> 4) + 1 {
+                var datagram = fixture.datagrams[(first + index) % fixture.datagrams.count]
+                if way & 8 != 0 {
+                    let place = Int(input.byte()) % datagram.count
+                    for (index, byte) in input.take(4).enumerated() where place + index < datagram.count { datagram[place + index] = byte }
+                }
+                if way & 4 != 0 { datagram = Array(datagram.prefix(PacketHeader.length)) + input.take(Int(input.byte())) }
+                _ = socket.send(datagram, to: targets[Int(way & 3) % targets.count])
+                sent += 1
+            }
+        }
+    }
+    var updates = 0
+    do throws(HostError) {
+        try daemon.run { update in
+            updates += 1
+            require(updates < 5_000, "no end of \(update)")
+            switch update {
+            case .listening:
+                speak()
+                // To this thread alone, whose signals the daemon reads: libFuzzer ends at one that any thread may take.
+                pthread_kill(pthread_self(), SIGTERM)
+            case .stopped: require(daemon.sessions.isEmpty && daemon.order.isEmpty, "stopped with \(daemon.order.count) sessions")
+            default:
+                require(
+                    daemon.order.count <= HostLimits.repairSessions && daemon.cache.arrivalCount <= HostLimits.repairArrivals, "\(daemon.order.count) sessions")
+            }
+        }
+    } catch { return }
+}

@@ -1,0 +1,36 @@
+import FuzzSupport
+import Glibc
+
+@testable import RMCPHost
+@testable import RMCPProtocol
+
+/// Advertised regions of any kind, with real sockets on the loopback interface: whatever is advertised, there are no more of them than
+/// a receiver listens to, all of them open, and whoever waits for them is told when they are others.
+func checkRegions(_ input: inout Input) {
+    let group = SocketAddress.ipv4(239, 255, 76, 120, port: 17_720)
+    guard let interface = try? NetworkInterface.forGroup(group, named: "lo"), let reception = try? Reception(group: group, interface: interface)
+    else { return }
+    var now = Instant.zero + .seconds(1)
+    for _ in 0..<24 where !input.isAtEnd {
+        for _ in 0..<Int(input.byte() % 12) {
+            let shape = input.byte()
+            let port = [UInt16(17_721), 0, 1, 17_720, .max, 53][Int(shape & 7) % 6]
+            let byte = UInt64(input.byte())
+            switch shape >> 5 {
+            case 0: reception.noteAdvertised(SocketAddress(family: .ipv6, high: 0xFF15 << 48 | byte, low: byte, port: port))
+            case 1: reception.noteAdvertised(SocketAddress(family: .ipv4, high: byte, low: byte << 24, port: port))
+            case 2: reception.noteAdvertised(group)
+            default: reception.noteAdvertised(.ipv4(239, 255, 78, UInt8(byte), port: port))
+            }
+        }
+        let before = reception.descriptors
+        let result = reception.joinAdvertised(at: now)
+        let after = reception.descriptors
+        require(result.changed == (before != after) && result.joined.isEmpty != result.changed, "\(before) became \(after)")
+        require(after.count <= 2 + HostLimits.regions && Set(after).count == after.count, "\(after)")
+        require(after.allSatisfy { fcntl($0, F_GETFD) >= 0 }, "one of \(after) is closed")
+        _ = reception.receive(isReady: { _ in true }) { train in unsafe train.forEach { _ in reception.noteAdvertised(group) } }
+        _ = reception.hearsRepairNodes(at: now)
+        now = now + stepLength(input.byte())
+    }
+}

@@ -1,0 +1,108 @@
+import FuzzSupport
+
+@testable import RMCPProtocol
+
+/// An honest repair node, with a cache that answers at once.
+struct Node {
+    static let above = SocketAddress.ipv4(10, 0, 2, 1, port: 5_000)
+    static let below = SocketAddress.ipv4(10, 0, 2, 1, port: 4_000)
+    private static let identity: UInt32 = 2_000
+
+    private var directory: SessionDirectory
+    private(set) var engine: RepairEngine?
+    private var buffers: [[UInt8]] = []
+    private var cache: Set<UInt32> = []
+    private var held: Set<UInt32> = []
+    private var seed: UInt64 = 90
+
+    init() {
+        let policy = TrustPolicy(trustedKeys: [MarkSigner.key], allowsUnsigned: false)
+        directory = SessionDirectory(policy: policy, verifier: World.notary, sessionLimit: 2, silence: .seconds(1))
+    }
+
+    func isSecret(nonce: UInt64) -> Bool { engine?.upstream?.attachment.attempt?.nonce == nonce }
+    var identity: UInt32 { Self.identity }
+
+    /// Whether a child is on its books.
+    func counts(_ receiver: Receiver) -> Bool { engine?.downstream.counts(receiver.identity, at: receiver.address) ?? false }
+
+    mutating func hear(_ datagram: [UInt8], from source: SocketAddress, timeToLive: UInt8?, at now: Instant) {
+        guard source != Self.above, source != Self.below, let header = unsafe try? PacketHeader(of: datagram.span.bytes) else { return }
+        guard engine != nil, header.sessionTag == engine?.session.tag else { return judge(datagram, header, from: source, at: now) }
+        guard let placement = unsafe engine?.handle(upstream: datagram.span.bytes, from: source, timeToLive: timeToLive, at: now) else { return }
+        require(buffers.indices.contains(placement.slot), "\(placement)")
+        require(placement.payloadOffset + placement.length == datagram.count && placement.length > 0, "\(placement) of \(datagram.count) bytes")
+        let target = placement.offset..<placement.offset + placement.length
+        require(target.lowerBound >= 0 && target.upperBound <= Bundle.chunkLength, "\(placement)")
+        buffers[placement.slot].replaceSubrange(target, with: datagram[placement.payloadOffset...])
+    }
+
+    private mutating func judge(_ datagram: [UInt8], _ header: PacketHeader, from source: SocketAddress, at now: Instant) {
+        guard case .accept(let announce, _) = unsafe directory.judge(datagram.span.bytes, at: now, lastHeard: { _ in nil }),
+            case .announce(_, let signature)? = unsafe try? Packet.parse(datagram.span.bytes).1
+        else { return }
+        seed += 1
+        engine = RepairEngine(
+            identity: Self.identity, announce: announce, signature: signature, mode: .repair, configuration: World.configuration,
+            verifier: World.notary, digest: LaneDigest(), seed: seed, at: now)
+        buffers = Array(repeating: Array(repeating: 0, count: Bundle.chunkLength), count: World.configuration.assemblySlots)
+        held = []
+        engine?.endRestoring(at: now)
+        engine?.handleAnnounce(from: source, transmitter: header.transmitter, at: now)
+    }
+
+    mutating func hearChild(_ datagram: [UInt8], from source: SocketAddress, at now: Instant) {
+        guard source != Self.below else { return }
+        unsafe engine?.handle(child: datagram.span.bytes, from: source, at: now)
+    }
+
+    mutating func due(at now: Instant) -> Instant? { engine?.pollTimeout(at: now) }
+
+    mutating func act(at now: Instant) {
+        if let due = engine?.pollTimeout(at: now), due <= now { engine?.handleTimeout(at: now) }
+        var asked = 0
+        while let event = engine?.pollEvent() {
+            asked += 1
+            require(asked <= 1_000, "no end of events")
+            answer(event, at: now)
+        }
+        guard let engine else { return }
+        let limits = World.configuration
+        require(engine.downstream.children.childCount <= limits.maximumChildren, "\(engine.downstream.children.childCount) children")
+        require(engine.downstream.unicastChildren.count <= limits.maximumUnicastChildren, "too many unicast children")
+        if engine.downstream.isFinished {
+            directory.end(engine.session, mayReturn: true)
+            self.engine = nil
+        }
+    }
+
+    private mutating func answer(_ event: RepairEvent, at now: Instant) {
+        switch event {
+        case .upstream(.consult(let chunks)):
+            for chunk in chunks { engine?.handle(cache.contains(chunk) ? .kept(chunk: chunk) : .absent(chunk: chunk), at: now) }
+        case .upstream(.assembled(let slot, let chunk, let record)):
+            let isRight = LaneDigest().digest(of: Array(buffers[slot].prefix(Int(record.encodedLength)))) == record.encodedDigest
+            if isRight {
+                cache.insert(chunk)
+                held.insert(chunk)
+            }
+            engine?.handle(isRight ? .stored(slot: slot, chunk: chunk) : .rejected(slot: slot, chunk: chunk), at: now)
+        case .upstream(.finished):
+            // As the daemon does: what is not whole is nothing to serve.
+            if engine?.isComplete == false { engine?.retire(at: now) }
+        case .downstream(.fetch(let chunk)):
+            require(cache.contains(chunk), "fetches chunk \(chunk), which never came")
+            held.insert(chunk)
+            engine?.handle(.fetched(chunk: chunk), at: now)
+        case .downstream(.release(let chunk)): require(held.remove(chunk) != nil, "releases chunk \(chunk), which is not held")
+        case .keep, .upstream, .downstream: break
+        }
+    }
+
+    mutating func pollUpstream(at now: Instant) -> ([UInt8], SocketAddress)? {
+        guard let (bytes, destination) = engine?.pollUpstream(at: now) else { return nil }
+        return (bytes, destination)
+    }
+
+    mutating func pollDownstream(at now: Instant) -> Transmit? { engine?.pollDownstream(at: now) }
+}

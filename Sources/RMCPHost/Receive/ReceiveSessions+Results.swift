@@ -153,7 +153,7 @@ extension ReceiveSessions {
 
     // MARK: Ending
 
-    private func finished(_ session: ReceiveSession, _ state: ReceiverState, at now: Instant) {
+    func finished(_ session: ReceiveSession, _ state: ReceiverState, at now: Instant) {
         let snapshot = session.snapshot(at: now)
         if state == .complete {
             observer(.completed(snapshot, path: session.path))

@@ -141,9 +141,9 @@ final class ReceiveSessions {
 
     /// Its sender was restarted: what was received goes on in the new session.
     private func supersede(_ id: SessionID, at now: Instant) {
-        guard let old = sessions[id.tag], old.announce.session == id else {
-            return giveUpOpening(id.tag)
-        }
+        guard let old = sessions[id.tag], old.announce.session == id else { return giveUpOpening(id.tag) }
+        // What has its name already is complete, whoever sends it again: its command is not left alone.
+        guard !old.isCommitted else { return }
         observer(.warning("\(BundleName.printable(old.announce.name)): the sender started anew; going on with what is here"))
         end(old, mayReturn: false)
     }
@@ -262,6 +262,9 @@ final class ReceiveSessions {
         watchHook(of: session, at: now)
         handleEvents(session, at: now)
         transmit(session, at: now)
+        // Whoever stops does not wait until the sender has heard how it ended.
+        let isHere = sessions[session.announce.session.tag] === session
+        if isStopping, isHere, session.engine.state.isFinal { finished(session, session.engine.state, at: now) }
     }
 
     func transmit(_ session: ReceiveSession, at now: Instant) {

@@ -72,8 +72,13 @@ final class PartialFile: BundleStorage {
             if files.flush(descriptor.raw) == 0 { files.dropCache(descriptor.raw) } else { isKept = errno == EINVAL || errno == EROFS }
         }
         isResumable = isKept
-        // Without a journal that vouches for it, what an old partial file holds is only in the way.
-        if !isKept, files.truncate(descriptor.raw, to: 0) != 0 { throw .system("truncate", path) }
+        // Without a journal that vouches for it, what an old partial file holds is only in the way. Its errors are, too: told
+        // now, they are not taken for this session's.
+        if !isKept {
+            let isOld = files.status(of: descriptor.raw).map { $0.st_size > 0 } ?? true
+            guard files.truncate(descriptor.raw, to: 0) == 0 else { throw .system("truncate", path) }
+            if isOld { _ = files.flush(descriptor.raw) }
+        }
         mayHoldOldBytes = Atomic(isKept)
     }
 

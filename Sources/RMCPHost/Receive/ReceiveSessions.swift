@@ -264,7 +264,9 @@ final class ReceiveSessions {
         transmit(session, at: now)
         // Whoever stops does not wait until the sender has heard how it ended.
         let isHere = sessions[session.announce.session.tag] === session
-        if isStopping, isHere, session.engine.state.isFinal { finished(session, session.engine.state, at: now) }
+        guard isStopping, isHere, session.engine.state.isFinal else { return }
+        session.engine.handleTimeout(at: now)
+        finished(session, session.engine.state, at: now)
     }
 
     func transmit(_ session: ReceiveSession, at now: Instant) {

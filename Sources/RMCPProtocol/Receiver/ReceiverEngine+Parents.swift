@@ -14,6 +14,8 @@ extension ReceiverEngine {
     mutating func above() -> (phase: SessionPhase, front: StreamPosition?, path: [UInt32], distance: UInt8, rate: Double) {
         (parentPhase, front, path, distance, streamRate)
     }
+    /// Whether the parent has taken this child: it counts nobody before. Mutating, as `pollTimeout` is.
+    mutating func isTaken() -> Bool { parents.cookie(of: parentTransmitter) != 0 }
     mutating func statusCount() -> UInt64 { counters.statusesSent }
     /// Routers between the sender and here: as they are measured where it is heard, else through the parent.
     private var distance: UInt8 {

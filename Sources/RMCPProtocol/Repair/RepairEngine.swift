@@ -287,9 +287,9 @@ public struct RepairEngine: Sendable {
             default: events.append(.upstream(event))
             }
         }
-        // Nobody is below a node that is not taken itself: its parent would not know of its children. So a relay that is one too
-        // many offers nothing.
-        guard let above = upstream?.above(), downstream.hasServed || upstream?.isTaken() ?? false else { return }
+        guard let above = upstream?.above() else { return }
+        // A relay that is one too many is not taken, and its parent would not know of its children: it offers nothing.
+        guard mode == .repair || downstream.hasServed || upstream?.isTaken() ?? false else { return }
         downstream.follow(
             phase: above.phase, front: above.front, path: above.path, distance: above.distance, rate: above.rate, at: now)
     }

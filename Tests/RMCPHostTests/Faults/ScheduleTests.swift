@@ -10,7 +10,7 @@ import Testing
     @Test("Whatever the disk, the network and the power do: never a wrong file, never complete too early, never stuck")
     func schedules() throws {
         let first = Self.number("RMCP_SCHEDULE_SEED", default: 1)
-        let count = Self.number("RMCP_SCHEDULES", default: 200)
+        let count = Self.number("RMCP_SCHEDULES", default: 120)
         var (completions, crashes, faults) = (0, 0, 0)
         var failures = 0
         for seed in first..<first + count {

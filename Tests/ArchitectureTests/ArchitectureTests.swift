@@ -3,26 +3,6 @@ import Testing
 
 /// The rules that make the code readable, held by a test: allowed imports, banned words, lengths, dead files.
 @Suite struct ArchitectureTests {
-    struct File: Sendable {
-        var path: String
-        var text: String
-        var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
-        /// Without comments, so that words in prose do not count.
-        var code: [Substring] { lines.filter { !$0.drop { $0 == " " }.hasPrefix("//") } }
-    }
-
-    static let root = URL(fileURLWithPath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-
-    static func files(in folder: String, suffix: String = ".swift") throws -> [File] {
-        let base = root.appendingPathComponent(folder)
-        let names = FileManager.default.enumerator(atPath: base.path)?.compactMap { $0 as? String } ?? []
-        // Not what a build in Tests/Benchmarks leaves there: other people's sources.
-        return try names.filter { $0.hasSuffix(suffix) && !$0.contains(".build/") }.sorted().map {
-            File(path: "\(folder)/\($0)", text: try String(contentsOf: base.appendingPathComponent($0), encoding: .utf8))
-        }
-    }
-
     static let allowedImports: [String: Set<String>] = [
         "RMCPProtocol": ["DequeModule", "RealModule"],
         "RMCPContent": ["CBLAKE3", "CZstd", "Crypto", "FoundationEssentials", "RMCPProtocol"],
@@ -34,7 +14,7 @@ import Testing
 
     @Test("A module imports what it may, and nothing else", arguments: allowedImports.keys.sorted())
     func imports(module: String) throws {
-        let files = try Self.files(in: "Sources/\(module)")
+        let files = try SourceFile.all(in: "Sources/\(module)")
         #expect(!files.isEmpty)
         for file in files {
             for line in file.lines {
@@ -60,7 +40,7 @@ import Testing
 
     @Test("Words that a module must not use", arguments: banned.keys.sorted())
     func bannedWords(folder: String) throws {
-        for file in try Self.files(in: folder) {
+        for file in try SourceFile.all(in: folder) {
             for (number, line) in file.lines.enumerated() where !line.drop(while: { $0 == " " }).hasPrefix("//") {
                 for word in Self.banned[folder] ?? [] where Self.uses(word, in: line) {
                     // Randomness that is handed in is what the engine is for.
@@ -84,7 +64,7 @@ import Testing
 
     @Test("The engine opens no file, socket or thread")
     func engineIsPure() throws {
-        for file in try Self.files(in: "Sources/RMCPProtocol") {
+        for file in try SourceFile.all(in: "Sources/RMCPProtocol") {
             for line in file.code {
                 for word in ["Glibc", "Foundation", "Synchronization", "Mutex", "socket(", "open("] {
                     #expect(!line.contains(word), "\(file.path): \(line)")
@@ -95,14 +75,14 @@ import Testing
 
     @Test("Files are short enough to read: 400 lines, and 600 for a test", arguments: ["Sources", "Tests"])
     func lengths(folder: String) throws {
-        for file in try Self.files(in: folder) {
+        for file in try SourceFile.all(in: folder) {
             #expect(file.lines.count <= (folder == "Sources" ? 400 : 600), "\(file.path) has \(file.lines.count) lines")
         }
     }
 
     @Test("Functions are short enough to read: 60 lines")
     func functionLengths() throws {
-        for file in try Self.files(in: "Sources") {
+        for file in try SourceFile.all(in: "Sources") {
             var start: (line: Int, indent: Int)?
             for (number, line) in file.lines.enumerated() {
                 let indent = line.prefix { $0 == " " }.count
@@ -119,13 +99,13 @@ import Testing
     @Test("The top level holds what it should, and nothing else")
     func topLevel() throws {
         let expected: Set<String> = ["Package.swift", "README.md", "LICENSE", "CHANGELOG.md", "Sources", "Tests", "docs", "man", "scripts"]
-        let names = try FileManager.default.contentsOfDirectory(atPath: Self.root.path).filter { !$0.hasPrefix(".") && $0 != "Package.resolved" }
+        let names = try FileManager.default.contentsOfDirectory(atPath: SourceFile.root.path).filter { !$0.hasPrefix(".") && $0 != "Package.resolved" }
         #expect(Set(names) == expected)
     }
 
     @Test("Every tunable of the engine has its reason beside it")
     func tunablesAreExplained() throws {
-        let lines = try String(contentsOf: Self.root.appendingPathComponent("Sources/RMCPProtocol/Configuration.swift"), encoding: .utf8)
+        let lines = try String(contentsOf: SourceFile.root.appendingPathComponent("Sources/RMCPProtocol/Configuration.swift"), encoding: .utf8)
             .split(separator: "\n", omittingEmptySubsequences: false)
         var explained = false
         for line in lines {
@@ -139,8 +119,8 @@ import Testing
 
     @Test("Every option of the command line is in its manual page", arguments: ["send", "recv", "repair", "watch", "keygen"])
     func manualPages(command: String) throws {
-        let page = try String(contentsOf: Self.root.appendingPathComponent("man/rmcp-\(command).1"), encoding: .utf8)
-        let sources = try Self.files(in: "Sources/rmcp")
+        let page = try String(contentsOf: SourceFile.root.appendingPathComponent("man/rmcp-\(command).1"), encoding: .utf8)
+        let sources = try SourceFile.all(in: "Sources/rmcp")
         let file = try #require(sources.first { $0.path.lowercased().hasSuffix("/\(command)command.swift") })
         let names = file.text.matches(of: /var ([a-z][A-Za-z]*): (String\?|Bool|\[String\]|Int\?)/).map { String($0.output.1) }
         for name in names where name != "paths" {

@@ -49,7 +49,7 @@ public final class ReceiveDaemon {
     }
 
     private static func checkDirectory(_ path: String) throws(HostError) {
-        let directory = try PartialFile.openDirectory(path)
+        let directory = try FileSystem.host.openDirectory(path)
         guard unsafe faccessat(directory.raw, ".", W_OK | X_OK, 0) == 0 else {
             throw .system("write to directory", path, advice: "choose another with -d")
         }

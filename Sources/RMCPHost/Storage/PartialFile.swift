@@ -37,7 +37,7 @@ final class PartialFile: BundleStorage {
     /// Opens or resumes the partial file of `announce` in `directory`.
     init(announce: Announce, name: String, directoryPath: String, files: FileSystem = .host) throws(HostError) {
         self.files = files
-        let directory = try Self.openDirectory(directoryPath, files: files)
+        let directory = try files.openDirectory(directoryPath)
         self.directory = directory
         self.name = name
         path = Self.join(directoryPath, name)
@@ -85,14 +85,6 @@ final class PartialFile: BundleStorage {
     private static func join(_ directory: String, _ name: String) -> String {
         if directory == "." { return name }
         return directory.hasSuffix("/") ? directory + name : "\(directory)/\(name)"
-    }
-
-    static func openDirectory(_ path: String, files: FileSystem = .host) throws(HostError) -> OwnedDescriptor {
-        let raw = files.open(path, O_RDONLY | O_DIRECTORY)
-        guard raw >= 0 else {
-            throw .system("open directory", path, advice: errno == ENOENT ? "create it first or name another with -d" : nil)
-        }
-        return OwnedDescriptor(raw)
     }
 
     /// The finished file replaces what has its name: a regular file, or a symbolic link as rsync does it, which is not

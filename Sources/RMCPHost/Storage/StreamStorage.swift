@@ -43,7 +43,7 @@ final class StreamStorage: BundleStorage {
     }
 
     private static func openUnlinked(in directory: String, _ files: FileSystem) -> OwnedDescriptor? {
-        guard let parent = try? PartialFile.openDirectory(directory, files: files) else { return nil }
+        guard let parent = try? files.openDirectory(directory) else { return nil }
         let name = ".rmcp-spool-\(UInt64.random(in: 0...(.max)))"
         let raw = files.open(name, in: parent.raw, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
         guard raw >= 0 else { return nil }

@@ -65,3 +65,14 @@ extension stat {
     /// Whether both are of one and the same file.
     func isSameFile(as other: stat) -> Bool { st_ino == other.st_ino && st_dev == other.st_dev }
 }
+
+extension FileSystem {
+    /// A directory that files are made in, held open: its name may come to mean another one meanwhile.
+    func openDirectory(_ path: String) throws(HostError) -> OwnedDescriptor {
+        let raw = open(path, O_RDONLY | O_DIRECTORY)
+        guard raw >= 0 else {
+            throw .system("open directory", path, advice: errno == ENOENT ? "create it first or name another with -d" : nil)
+        }
+        return OwnedDescriptor(raw)
+    }
+}

@@ -1,13 +1,6 @@
 import CLinuxNetwork
 import Glibc
 
-/// A file descriptor that is closed when its owner goes.
-public final class OwnedDescriptor: Sendable {
-    public let raw: Int32
-    public init(_ raw: Int32) { self.raw = raw }
-    deinit { close(raw) }
-}
-
 /// Calls that go on until everything is transferred or something is wrong.
 enum FileTransfer {
     /// Reads until `buffer` is full or the file ends; the number of bytes read.

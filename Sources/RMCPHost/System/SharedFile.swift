@@ -52,7 +52,7 @@ struct SharedFile: Sendable {
     private func replace(with bytes: [UInt8]) throws(HostError) {
         guard let slash = path.lastIndex(of: "/") else { throw HostError("\(path): give a path with a folder") }
         let folder = slash == path.startIndex ? "/" : String(path[..<slash])
-        let directory = try PartialFile.openDirectory(folder, files: files)
+        let directory = try files.openDirectory(folder)
         let name = String(path[path.index(after: slash)...])
         let temporary = "\(name).\(String(UInt64.random(in: 0...(.max)), radix: 36))"
         let raw = files.open(temporary, in: directory.raw, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)

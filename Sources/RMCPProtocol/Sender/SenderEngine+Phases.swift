@@ -231,7 +231,7 @@ extension SenderEngine {
             arrival: reporting ? ArrivalBucket.bitsPerSecond(of: arrival) : nil,
             isStorageFull: summary.pressure[Int(PressureBucket.storageFull)] > 0)
         let sent = sendRate.note(
-            total: counters.bytesSent + counters.datagramsSent * UInt64(Self.perDatagramOverhead), group: groupBytesSent,
+            total: counters.bytesSent + counters.datagramsSent * UInt64(DatagramOverhead.bytes), group: groupBytesSent,
             rate: rateController.rate, statusInterval: statusInterval, heardOf: newestEcho, at: now)
         rateController.update(
             signal,
@@ -250,11 +250,10 @@ extension SenderEngine {
         // A burst of at most one batch duration, and at least one datagram.
         let burst = max(datagramLength, Int(Double(rate) / 8 * configuration.batchDuration.inSeconds))
         bucket.setRate(rate, burst: burst, at: now)
-        let packets = burst / (datagramLength + Self.perDatagramOverhead)
+        let packets = burst / (datagramLength + DatagramOverhead.bytes)
         let room = 65_000 / datagramLength
         batchLimit = max(1, min(packets, configuration.maximumBatchPackets, room, DataBatch.capacity))
     }
 
     /// IP and UDP headers count towards the rate: the user thinks of the link.
-    static var perDatagramOverhead: Int { 28 }
 }

@@ -49,12 +49,12 @@ extension SenderEngine {
     private mutating func count(bytes: Int, datagrams: Int, to destination: Destination) {
         counters.bytesSent += UInt64(bytes)
         counters.datagramsSent += UInt64(datagrams)
-        if destination == .group { groupBytesSent += UInt64(bytes + datagrams * Self.perDatagramOverhead) }
+        if destination == .group { groupBytesSent += UInt64(bytes + datagrams * DatagramOverhead.bytes) }
     }
 
     mutating func paced(_ packet: Packet, to destination: Destination = .group) -> Transmit {
         let bytes = encode(packet, to: destination)
-        bucket.consume(bytes.count + Self.perDatagramOverhead)
+        bucket.consume(bytes.count + DatagramOverhead.bytes)
         return .datagram(bytes, destination)
     }
 
@@ -207,7 +207,7 @@ extension SenderEngine {
         let bytes = batch.byteCount
         advanceSequence(for: batch.destination, by: batch.count)
         if batch.isRepair, batch.destination != .group, case .streaming = phase { unicastCredit -= Double(bytes) }
-        bucket.consume(bytes + batch.count * Self.perDatagramOverhead)
+        bucket.consume(bytes + batch.count * DatagramOverhead.bytes)
         count(bytes: bytes, datagrams: batch.count, to: batch.destination)
         return bytes
     }

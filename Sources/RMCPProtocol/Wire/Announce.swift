@@ -169,31 +169,3 @@ enum SignedDomain {
     static let page = Array("rmcp page v1\n".utf8)
     static let end = Array("rmcp end v1\n".utf8)
 }
-
-/// Bounds that both ends agree on; what lies outside is refused when it is parsed.
-public enum Limits {
-    /// 8 MiB. Chunks are assembled in memory.
-    public static let maximumChunkLength: UInt32 = 8 << 20
-    /// 2^20 chunks: the table of the largest bundle (1 TiB in chunks of 1 MiB, 8 TiB in chunks of 8 MiB) is then at
-    /// most 88 MiB in memory.
-    public static let maximumChunks: UInt32 = 1 << 20
-    /// The smallest that fits the IPv4 minimum reassembly size of 576 (RFC 791) with room for tunnels.
-    public static let minimumPayloadLength = 400
-    /// 9000-byte frames less the headers.
-    public static let maximumPayloadLength = 8_948
-    /// A packet index has 16 bits, and a bitmap of this many bits is 4 KiB.
-    public static let maximumPacketsPerChunk = 32_768
-}
-
-/// How a chunk is cut into packets.
-public enum ChunkGeometry {
-    /// Packets of `payloadLength` bytes, the last one shorter; 0 for a zero chunk.
-    public static func packetCount(encodedLength: UInt32, payloadLength: UInt16) -> Int {
-        (Int(encodedLength) + Int(payloadLength) - 1) / Int(payloadLength)
-    }
-
-    /// Payload bytes of packet `packet`, which exists.
-    public static func payloadLength(ofPacket packet: Int, encodedLength: UInt32, payloadLength: UInt16) -> Int {
-        min(Int(payloadLength), Int(encodedLength) - packet * Int(payloadLength))
-    }
-}

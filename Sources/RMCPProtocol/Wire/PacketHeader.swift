@@ -63,13 +63,6 @@ public struct PacketHeader: Hashable, Sendable {
         try self.init(reading: &reader)
     }
 
-    /// Whether a datagram can be of a kind, by its one byte: sends those on their way that cannot.
-    static func mayBe(_ kind: PacketKind, _ datagram: RawSpan) -> Bool {
-        var reader = ByteReader(datagram)
-        guard (try? reader.skip(3)) != nil, let byte = try? reader.readUInt8() else { return false }
-        return byte & ~unicastFlag == kind.rawValue
-    }
-
     public static func kind(of datagram: RawSpan) -> PacketKind? { (try? PacketHeader(of: datagram))?.kind }
 
     public func write(to writer: inout ByteWriter) {
@@ -79,13 +72,5 @@ public struct PacketHeader: Hashable, Sendable {
         writer.writeUInt32(sessionTag)
         writer.writeUInt32(transmitter)
         writer.writeUInt32(sequence)
-    }
-}
-
-/// Serial-number arithmetic over 32 bits (RFC 1982).
-public enum SerialNumber {
-    /// How far `later` is ahead of `earlier`: negative when it is behind.
-    public static func distance(from earlier: UInt32, to later: UInt32) -> Int {
-        Int(Int32(truncatingIfNeeded: later &- earlier))
     }
 }

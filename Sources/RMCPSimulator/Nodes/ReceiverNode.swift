@@ -120,7 +120,7 @@ final class ReceiverNode {
     /// False while the network does not deliver multicast to it, whatever it joins.
     var mayJoin = true
     /// Another one after its address has changed.
-    var port = World.receiverPort
+    var port = Addressing.receiverPort
     let host: ReceiverHostModel
     let configuration: SharedConfiguration
     var disk: SimulatedDisk

@@ -50,13 +50,13 @@ extension Scenario {
         },
         Scenario("forged-data", "somebody on the network injects DATA of the session: each packet costs at most the chunk that it hit") { world in
             Setting.plain(world) { $0.fixedRate = 200_000_000 }
-            attack(world) { world, random in world.inject(forgery(of: .data, in: world, using: &random), from: World.address(ofSender: 0)) }
+            attack(world) { world, random in world.inject(forgery(of: .data, in: world, using: &random), from: Addressing.sender(0)) }
         },
         Scenario("forged-control", "forged heartbeats, NCFs, pages and ENDs of the session") { world in
             Setting.plain(world, downlink: Setting.lossy(.random(0.01))) { $0.fixedRate = 200_000_000 }
             attack(world) { world, random in
                 for kind in [PacketKind.ncf, .page, .end] {
-                    world.inject(forgery(of: kind, in: world, using: &random), from: World.address(ofSender: 0))
+                    world.inject(forgery(of: kind, in: world, using: &random), from: Addressing.sender(0))
                 }
             }
         },
@@ -71,7 +71,7 @@ extension Scenario {
             attack(world) { world, random in
                 var bytes = forgery(of: .data, in: world, using: &random)
                 bytes[4] ^= 0x55
-                world.inject(bytes, from: World.address(ofSender: 0))
+                world.inject(bytes, from: Addressing.sender(0))
             }
         },
     ]

@@ -49,10 +49,6 @@ extension World {
         noteReach(of: index, model)
     }
 
-    static func address(ofRepairNode index: Int) -> SocketAddress {
-        .ipv4(10, 0, UInt8(index >> 8 & 255), UInt8(index & 255), port: 17_628)
-    }
-
     // MARK: Arrivals
 
     func arriveAtRepairNode(_ index: Int, _ payload: Payload, from source: SocketAddress, timeToLive: UInt8?) {
@@ -92,7 +88,7 @@ extension World {
 
     private func judge(_ datagram: ControlDatagram, header: PacketHeader, source: SocketAddress, at index: Int) {
         // Its own region's ANNOUNCEs come back to it.
-        guard source != Self.address(ofRepairNode: index) else { return }
+        guard source != Addressing.repairNode(index) else { return }
         let node = repairNodes[index].node
         let bytes = datagram.bytes
         let verdict = unsafe repairNodes[index].node.directory.judge(bytes.span.bytes, at: now) { id in
@@ -261,7 +257,7 @@ extension World {
         guard let arrival = site.uplink.pass(bytes: bytes.count + 28, datagrams: 1, at: now),
             !site.uplink.loses(kind: kind, length: bytes.count, using: &random)
         else { return }
-        deliverUp(bytes, to: parent, from: Self.address(ofRepairNode: index), at: arrival)
+        deliverUp(bytes, to: parent, from: Addressing.repairNode(index), at: arrival)
     }
 
     private func send(_ transmit: Transmit, of session: RepairNode.Session, fromRepairNode index: Int) {
@@ -285,7 +281,7 @@ extension World {
         guard let time = repairNodes[index].egress.pass(bytes: bytes, datagrams: datagrams, at: now),
             let surviving = survivors(of: payload, link: &repairNodes[index].egress)
         else { return }
-        let source = Self.address(ofRepairNode: index)
+        let source = Addressing.repairNode(index)
         switch destination {
         case .group: multicast(surviving, toSubnets: repairNodes[index].node.model.reach, from: source, except: index, at: time)
         case .peer(let address): deliverDown(surviving, to: address, from: source, at: time)
@@ -319,7 +315,7 @@ extension World {
 
     /// A relay asks a sender what there is to have.
     public func solicit(sender: Int, fromRepairNode index: Int) {
-        senders[sender].node.engine.announce(to: Self.address(ofRepairNode: index))
+        senders[sender].node.engine.announce(to: Addressing.repairNode(index))
         driveSender(sender)
     }
 

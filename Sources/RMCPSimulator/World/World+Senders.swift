@@ -87,7 +87,7 @@ extension World {
 
     /// One copy out of the sender, then a copy down each receiver's link.
     func multicast(_ payload: Payload, from index: Int) {
-        let source = Self.address(ofSender: index)
+        let source = Addressing.sender(index)
         let (bytes, datagrams) = payload.size
         guard let atSwitch = senders[index].egress.pass(bytes: bytes, datagrams: datagrams, at: now) else { return }
         guard let surviving = survivors(of: payload, link: &senders[index].egress) else { return }
@@ -137,7 +137,7 @@ extension World {
         let (bytes, datagrams) = payload.size
         guard let atSwitch = senders[index].egress.pass(bytes: bytes, datagrams: datagrams, at: now) else { return }
         guard let surviving = survivors(of: payload, link: &senders[index].egress) else { return }
-        deliverDown(surviving, to: address, from: Self.address(ofSender: index), at: atSwitch)
+        deliverDown(surviving, to: address, from: Addressing.sender(index), at: atSwitch)
     }
 
     static func receiverIndex(of address: SocketAddress) -> Int? {

@@ -237,14 +237,7 @@ public final class World {
         queue.schedule(.action(actions.count - 1), at: Self.start + interval)
     }
 
-    static func address(ofSender index: Int) -> SocketAddress {
-        .ipv4(10, 1, UInt8(index >> 8 & 255), UInt8(index & 255), port: 20_000)
-    }
-
-    static let receiverPort: UInt16 = 17_627
-    func address(ofReceiver index: Int) -> SocketAddress {
-        .ipv4(10, 2 + UInt8(index >> 16), UInt8(index >> 8 & 255), UInt8(index & 255), port: receivers[index].port)
-    }
+    func address(ofReceiver index: Int) -> SocketAddress { Addressing.receiver(index, port: receivers[index].port) }
 
     // MARK: Running
 

@@ -103,7 +103,7 @@ import Testing
     }
 
     @Test func aJournalOfManyEntriesIsWrittenAnew() throws {
-        let directory = try PartialFile.openDirectory(scratch.path)
+        let directory = try FileSystem.host.openDirectory(scratch.path)
         do {
             let journal = try #require(try ChunkJournal.open(stem: ".image", chunkLength: 4_096, in: directory))
             try journal.note(identity: 77, in: SessionID(high: 5, low: 6))

@@ -127,7 +127,7 @@ struct Host {
             require(batch.encodedLength == Bundle.records[Int(batch.chunk)].encodedLength, "\(batch)")
             for index in 0..<batch.count { require(!batch.payloadRange(at: index).isEmpty, "an empty packet of \(batch)") }
             checkStream(to: batch.destination)
-            paced += batch.byteCount + batch.count * SenderEngine.perDatagramOverhead
+            paced += batch.byteCount + batch.count * DatagramOverhead.bytes
         case .datagram(let bytes, let destination):
             guard let (header, packet) = unsafe try? Packet.parse(bytes.span.bytes) else { fatalError("says what nobody understands") }
             require(header.isUnicast == (destination != .group), "\(header) to \(destination)")
@@ -146,7 +146,7 @@ struct Host {
             }
         case .page, .end:
             checkStream(to: destination)
-            paced += length + SenderEngine.perDatagramOverhead
+            paced += length + DatagramOverhead.bytes
         case .heartbeat(let heartbeat):
             if let address = Self.lastByte(of: destination), address >= Self.firstVictim { answer(with: length) } else { beats += 1 }
             note(heartbeat.timestamp, to: destination)

@@ -63,33 +63,3 @@ public struct Signature: Hashable, Sendable {
     }
     public static let none = Signature(r: .zero, s: .zero)
 }
-
-/// 128 random bits drawn by the sender for one `rmcp send`.
-public struct SessionID: Hashable, Sendable {
-    public var high: UInt64
-    public var low: UInt64
-    public init(high: UInt64, low: UInt64) {
-        self.high = high
-        self.low = low
-    }
-    /// What every packet of the session carries in place of the whole id.
-    public var tag: UInt32 { UInt32(truncatingIfNeeded: high >> 32) }
-}
-
-/// The sender's half of the cryptography: a pure function handed to the engine, Ed25519 in production and a cheap keyed
-/// sum in the simulator.
-public protocol MessageSigner: Sendable {
-    /// `.none` when the session is not signed.
-    var publicKey: PublicKey { get }
-    func signature(for message: [UInt8]) -> Signature
-}
-
-/// The receiver's half: it verifies what a `MessageSigner` signed.
-public protocol MessageVerifier: Sendable {
-    func isValid(_ signature: Signature, for message: [UInt8], by key: PublicKey) -> Bool
-}
-
-/// BLAKE3 in production. The table's digest is a chain over its pages (docs/protocol.md, "END").
-public protocol MessageDigest: Sendable {
-    func digest(of message: [UInt8]) -> Digest
-}

@@ -1,0 +1,55 @@
+/// How fast datagrams arrive while there is a stream. Before it begins, and while its source has nothing to say, only
+/// control comes, and that tells nothing of what the path carries: taken for it, it would cut the rate to a tenth.
+struct ArrivalRateMeter: Sendable {
+    /// Of the first DATA after a gap, or of the last of an interval that was long enough.
+    private var start: (arrival: Instant, read: Instant)?
+    private var last: (arrival: Instant, read: Instant) = (.zero, .zero)
+    /// Of what came after `start`.
+    private var bytes = 0
+    private var dataCount = 0
+    private(set) var bitsPerSecond: Double?
+    private(set) var readBitsPerSecond: Double?
+
+    /// Without DATA for so long, the sender had none: at 1 Mb/s they are 11 ms apart.
+    private static let gap = Interval.milliseconds(100)
+    /// A batch arrives at the speed of the link; over several of them it does not matter. As long as the shortest time
+    /// between two STATUSes.
+    static let shortestInterval = Interval.milliseconds(5)
+    /// One DATA more or less is a twentieth.
+    private static let minimumSample = 20
+
+    /// - Parameter dataAt: when it arrived and when it was read, for DATA.
+    mutating func record(bytes length: Int, dataAt times: (arrival: Instant, read: Instant)?) {
+        bytes += length
+        guard let times else { return }
+        dataCount += 1
+        if let start, times.arrival - last.arrival < Self.gap {
+            // What arrived together with the first tells no time.
+            if times.arrival == start.arrival { bytes = 0 }
+        } else {
+            start = times
+            bytes = 0
+            dataCount = 0
+            bitsPerSecond = nil
+            readBitsPerSecond = nil
+        }
+        last = times
+    }
+
+    /// An interval that is too short, or has too few DATA, goes on.
+    mutating func closeInterval(at now: Instant) {
+        guard let begun = start, now - begun.read >= Self.shortestInterval else { return }
+        guard now - last.read < Self.gap else {
+            start = nil
+            bitsPerSecond = nil
+            readBitsPerSecond = nil
+            return
+        }
+        guard dataCount >= Self.minimumSample, last.arrival - begun.arrival >= Self.shortestInterval * 0.5 else { return }
+        bitsPerSecond = Double(bytes) * 8 / (last.arrival - begun.arrival).inSeconds
+        readBitsPerSecond = Double(bytes) * 8 / (now - begun.read).inSeconds
+        start = (last.arrival, now)
+        bytes = 0
+        dataCount = 0
+    }
+}

@@ -1,0 +1,21 @@
+/// What a receiver counts.
+public struct ReceiverCounters: Sendable, Hashable {
+    public var datagrams: UInt64 = 0
+    public var payloadBytes: UInt64 = 0
+    public var duplicates: UInt64 = 0
+    public var malformed: UInt64 = 0
+    public var foreign: UInt64 = 0
+    public var forged: UInt64 = 0
+    /// Packets that came when no slot was free.
+    public var windowDrops: UInt64 = 0
+    public var overflowed: UInt64 = 0
+    public var naksSent: UInt64 = 0
+    public var naksSuppressed: UInt64 = 0
+    public var statusesSent: UInt64 = 0
+    public var chunksKept: UInt64 = 0
+    public var chunksRejected: UInt64 = 0
+    /// What the host said of slots and chunks that it does not have.
+    public var strayResults: UInt64 = 0
+    public var parentChanges: UInt64 = 0
+    public init() {}
+}

@@ -1,0 +1,20 @@
+/// What a sender counts.
+public struct SenderCounters: Sendable, Hashable {
+    /// Bytes of all datagrams handed to the network, headers of this protocol included.
+    public var bytesSent: UInt64 = 0
+    public var datagramsSent: UInt64 = 0
+    public var firstBytes: UInt64 = 0
+    /// First transmissions once more, to children across links without multicast.
+    public var relayedBytes: UInt64 = 0
+    public var repairBytes: UInt64 = 0
+    public var catchUpBytes: UInt64 = 0
+    public var naksReceived: UInt64 = 0
+    public var statusesReceived: UInt64 = 0
+    public var malformed: UInt64 = 0
+    public var foreign: UInt64 = 0
+    /// What came from who has not proven its address, and does not count.
+    public var unproven: UInt64 = 0
+    /// Times that the datagram's length was lowered for a hole in the path MTU.
+    public var datagramLengthReductions: UInt64 = 0
+    public init() {}
+}

@@ -1,0 +1,31 @@
+internal import RMCPProtocol
+
+/// What came to a sender, in tenths of a second since the world began.
+struct FeedbackMeter {
+    private var counts: [PacketKind: [Int]] = [:]
+    private static let tenth: Int64 = 100_000_000
+
+    private static func position(of instant: Instant) -> Int { Int((instant - World.start).nanoseconds / tenth) }
+
+    mutating func note(_ kind: PacketKind, at now: Instant) {
+        let position = Self.position(of: now)
+        var tenths = counts[kind] ?? []
+        // Or the array in the dictionary would be copied.
+        counts[kind] = nil
+        while tenths.count <= position { tenths.append(0) }
+        tenths[position] += 1
+        counts[kind] = tenths
+    }
+
+    func count(_ kind: PacketKind, from start: Instant, to end: Instant) -> Int {
+        (counts[kind] ?? []).prefix(Self.position(of: end) + 1).dropFirst(Self.position(of: start)).reduce(0, +)
+    }
+
+    /// NAKs and statuses in the busiest ten tenths in a row that begin between two instants.
+    func busiestSecond(from start: Instant, to end: Instant) -> Int {
+        (Self.position(of: start)...Self.position(of: end)).reduce(0) { most, first in
+            let sum = [PacketKind.nak, .status].reduce(0) { $0 + (counts[$1] ?? []).dropFirst(first).prefix(10).reduce(0, +) }
+            return max(most, sum)
+        }
+    }
+}

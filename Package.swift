@@ -110,7 +110,7 @@ let package = Package(
             path: "Tests/Scenarios",
             swiftSettings: strictTests
         ),
-        .testTarget(name: "CommandTests", dependencies: ["rmcp"], swiftSettings: strictTests),
+        .testTarget(name: "CommandTests", dependencies: ["rmcp"], exclude: ["Golden"], swiftSettings: strictTests),
         .testTarget(name: "ArchitectureTests", swiftSettings: strictTests),
         .testTarget(
             name: "EndToEndTests", dependencies: ["rmcp", "RMCPProtocol"], exclude: ["Shims"], swiftSettings: strictTests),

@@ -4,6 +4,8 @@ import RMCPProtocol
 
 /// Tells the user how a receiver fares.
 final class RecvReporter {
+    /// Takes the lines for programs.
+    private let emit: (JSONLine) -> Void
     private let style: OutputStyle
     private var live: LiveLine
     private let metrics: MetricsFile?
@@ -11,7 +13,8 @@ final class RecvReporter {
     private var failed = 0
     private var last: (at: Interval, done: UInt64)?
 
-    init(style: OutputStyle, metricsPath: String?) {
+    init(style: OutputStyle, metricsPath: String?, emit: @escaping (JSONLine) -> Void = { $0.write() }) {
+        self.emit = emit
         self.style = style
         live = LiveLine(isActive: !style.isQuiet && !style.isJSON)
         metrics = metricsPath.map { MetricsFile(path: $0) }
@@ -107,28 +110,30 @@ final class RecvReporter {
     private func writeJSON(_ update: ReceiveUpdate) {
         switch update {
         case .listening(let interface, let group):
-            JSONLine(event: "listening", ["interface": .string(interface), "group": .string(group.text)]).write()
-        case .warning(let text): JSONLine(event: "warning", ["message": .string(text)]).write()
-        case .region(let group): JSONLine(event: "region", ["group": .string(group.text)]).write()
+            emit(JSONLine(event: "listening", ["interface": .string(interface), "group": .string(group.text)]))
+        case .warning(let text): emit(JSONLine(event: "warning", ["message": .string(text)]))
+        case .region(let group): emit(JSONLine(event: "region", ["group": .string(group.text)]))
         case .parentChanged(let announce, let depth):
-            JSONLine(
-                event: "parent", ["name": .string(announce.name), "session": .string(announce.session.text), "parent_depth": .integer(Int64(depth - 1))]
-            ).write()
+            emit(
+                JSONLine(
+                    event: "parent", ["name": .string(announce.name), "session": .string(announce.session.text), "parent_depth": .integer(Int64(depth - 1))]
+                ))
         case .refused(let announce, let reason):
-            JSONLine(event: "refused", ["name": .string(announce.name), "session": .string(announce.session.text), "reason": .string(Self.explain(reason))])
-                .write()
-        case .began(let snapshot): JSONLine(event: "began", fields(snapshot)).write()
-        case .progress(let snapshots): for snapshot in snapshots { JSONLine(event: "progress", fields(snapshot)).write() }
+            emit(
+                JSONLine(
+                    event: "refused", ["name": .string(announce.name), "session": .string(announce.session.text), "reason": .string(Self.explain(reason))]))
+        case .began(let snapshot): emit(JSONLine(event: "began", fields(snapshot)))
+        case .progress(let snapshots): for snapshot in snapshots { emit(JSONLine(event: "progress", fields(snapshot))) }
         case .completed(let snapshot, let path):
             var all = fields(snapshot)
             all["path"] = .string(path)
-            JSONLine(event: "completed", all).write()
+            emit(JSONLine(event: "completed", all))
         case .failed(let snapshot, let reason):
             var all = fields(snapshot)
             all["reason"] = .string(reason)
-            JSONLine(event: "failed", all).write()
+            emit(JSONLine(event: "failed", all))
         case .stopped(let strays):
-            JSONLine(event: "stopped", ["malformed": .unsigned(strays.malformed), "foreign": .unsigned(strays.foreign)]).write()
+            emit(JSONLine(event: "stopped", ["malformed": .unsigned(strays.malformed), "foreign": .unsigned(strays.foreign)]))
         }
     }
 

@@ -4,11 +4,14 @@ import RMCPProtocol
 
 /// Tells the user how a repair node fares.
 final class RepairReporter {
+    /// Takes the lines for programs.
+    private let emit: (JSONLine) -> Void
     private let style: OutputStyle
     private var live: LiveLine
     private let metrics: MetricsFile?
 
-    init(style: OutputStyle, metricsPath: String?) {
+    init(style: OutputStyle, metricsPath: String?, emit: @escaping (JSONLine) -> Void = { $0.write() }) {
+        self.emit = emit
         self.style = style
         live = LiveLine(isActive: !style.isQuiet && !style.isJSON)
         metrics = metricsPath.map { MetricsFile(path: $0) }
@@ -83,23 +86,23 @@ final class RepairReporter {
                 "region_interface": .string(regionInterface),
             ]
             if let upstream { fields["upstream"] = .string(upstream.text) }
-            JSONLine(event: "listening", fields).write()
-        case .warning(let text): JSONLine(event: "warning", ["message": .string(text)]).write()
+            emit(JSONLine(event: "listening", fields))
+        case .warning(let text): emit(JSONLine(event: "warning", ["message": .string(text)]))
         case .refused(let announce, let reason):
-            JSONLine(event: "refused", identify(announce, ["reason": .string(Self.explain(reason))])).write()
+            emit(JSONLine(event: "refused", identify(announce, ["reason": .string(Self.explain(reason))])))
         case .began(let snapshot, let kept):
             var all = fields(snapshot)
             all["chunks_kept"] = .integer(Int64(kept))
-            JSONLine(event: "began", all).write()
-        case .progress(let snapshots): for snapshot in snapshots { JSONLine(event: "progress", fields(snapshot)).write() }
-        case .complete(let snapshot): JSONLine(event: "complete", fields(snapshot)).write()
-        case .parentChanged(let announce, let depth): JSONLine(event: "parent", identify(announce, ["parent_depth": .integer(Int64(depth - 1))])).write()
+            emit(JSONLine(event: "began", all))
+        case .progress(let snapshots): for snapshot in snapshots { emit(JSONLine(event: "progress", fields(snapshot))) }
+        case .complete(let snapshot): emit(JSONLine(event: "complete", fields(snapshot)))
+        case .parentChanged(let announce, let depth): emit(JSONLine(event: "parent", identify(announce, ["parent_depth": .integer(Int64(depth - 1))])))
         case .upstreamOver(let snapshot, let state):
             var all = fields(snapshot)
             all["state"] = .string("\(state)")
-            JSONLine(event: "upstream_over", all).write()
-        case .retired(let announce, let reason): JSONLine(event: "retired", identify(announce, ["reason": .string(reason)])).write()
-        case .stopped: JSONLine(event: "stopped", [:]).write()
+            emit(JSONLine(event: "upstream_over", all))
+        case .retired(let announce, let reason): emit(JSONLine(event: "retired", identify(announce, ["reason": .string(reason)])))
+        case .stopped: emit(JSONLine(event: "stopped", [:]))
         }
     }
 

@@ -4,12 +4,15 @@ import RMCPProtocol
 
 /// Tells the user how a send goes: a live line on a terminal, a line at each milestone elsewhere, JSON for programs.
 final class SendReporter {
+    /// Takes the lines for programs.
+    private let emit: (JSONLine) -> Void
     private let style: OutputStyle
     private var live: LiveLine
     private let metrics: MetricsFile?
     private var lastCounted: UInt32 = 0
 
-    init(style: OutputStyle, metricsPath: String?) {
+    init(style: OutputStyle, metricsPath: String?, emit: @escaping (JSONLine) -> Void = { $0.write() }) {
+        self.emit = emit
         self.style = style
         live = LiveLine(isActive: !style.isQuiet && !style.isJSON)
         metrics = metricsPath.map { MetricsFile(path: $0) }
@@ -126,25 +129,26 @@ final class SendReporter {
     private func writeJSON(_ update: SendUpdate) {
         switch update {
         case .ready(let interface, let group, let announce):
-            JSONLine(
-                event: "ready",
-                [
-                    "interface": .string(interface), "group": .string(group.text), "name": .string(announce.name),
-                    "session": .string(announce.session.text), "signed": .boolean(announce.isSigned),
-                    "bytes": announce.contentLength.map { .unsigned($0) } ?? .integer(-1),
-                ]
-            ).write()
-        case .warning(let text): JSONLine(event: "warning", ["message": .string(text)]).write()
-        case .started(let receivers): JSONLine(event: "started", ["receivers": .integer(Int64(receivers))]).write()
+            emit(
+                JSONLine(
+                    event: "ready",
+                    [
+                        "interface": .string(interface), "group": .string(group.text), "name": .string(announce.name),
+                        "session": .string(announce.session.text), "signed": .boolean(announce.isSigned),
+                        "bytes": announce.contentLength.map { .unsigned($0) } ?? .integer(-1),
+                    ]
+                ))
+        case .warning(let text): emit(JSONLine(event: "warning", ["message": .string(text)]))
+        case .started(let receivers): emit(JSONLine(event: "started", ["receivers": .integer(Int64(receivers))]))
         case .progress(let snapshot):
             metrics?.write(snapshot)
-            JSONLine(event: "progress", fields(snapshot)).write()
-        case .sentOnce(let snapshot): JSONLine(event: "sent-once", fields(snapshot)).write()
+            emit(JSONLine(event: "progress", fields(snapshot)))
+        case .sentOnce(let snapshot): emit(JSONLine(event: "sent-once", fields(snapshot)))
         case .finished(let outcome, let snapshot):
             metrics?.write(snapshot)
             var all = fields(snapshot)
             all["outcome"] = .string("\(outcome.kind)")
-            JSONLine(event: "finished", all).write()
+            emit(JSONLine(event: "finished", all))
         }
     }
 

@@ -5,6 +5,8 @@ import RMCPProtocol
 
 /// Shows what a watcher sees: a screen that is drawn in place, blocks of lines where there is no terminal, or JSON.
 final class WatchReporter {
+    /// Takes the lines for programs.
+    private let emit: (JSONLine) -> Void
     private let style: OutputStyle
     private let isLive: Bool
     private var screen = LiveScreen()
@@ -12,7 +14,8 @@ final class WatchReporter {
     private var lastBlock: [String] = []
     private var refreshes: Int64 = 0
 
-    init(style: OutputStyle, isLive: Bool) {
+    init(style: OutputStyle, isLive: Bool, emit: @escaping (JSONLine) -> Void = { $0.write() }) {
+        self.emit = emit
         self.style = style
         self.isLive = isLive
     }
@@ -22,7 +25,7 @@ final class WatchReporter {
         case .listening(let interface, let group):
             place = "\(group.text) on \(interface)"
             if style.isJSON {
-                JSONLine(event: "listening", ["interface": .string(interface), "group": .string(group.text)]).write()
+                emit(JSONLine(event: "listening", ["interface": .string(interface), "group": .string(group.text)]))
             } else if isLive {
                 screen.show(["rmcp watch · \(place)", "", "listening"])
             }
@@ -78,7 +81,7 @@ final class WatchReporter {
 
     private func writeJSON(_ snapshot: WatchSnapshot) {
         for session in snapshot.sessions {
-            for node in session.nodes { JSONLine(event: "node", fields(node, of: session, at: snapshot.elapsed)).write() }
+            for node in session.nodes { emit(JSONLine(event: "node", fields(node, of: session, at: snapshot.elapsed))) }
         }
     }
 

@@ -116,20 +116,4 @@ import Testing
             if text.hasPrefix("public var") { #expect(explained, "\(text)") }
         }
     }
-
-    @Test("Every option of the command line is in its manual page", arguments: ["send", "recv", "repair", "watch", "keygen"])
-    func manualPages(command: String) throws {
-        let page = try String(contentsOf: SourceFile.root.appendingPathComponent("man/rmcp-\(command).1"), encoding: .utf8)
-        let sources = try SourceFile.all(in: "Sources/rmcp")
-        let file = try #require(sources.first { $0.path.lowercased().hasSuffix("/\(command)command.swift") })
-        let names = file.text.matches(of: /var ([a-z][A-Za-z]*): (String\?|Bool|\[String\]|Int\?)/).map { String($0.output.1) }
-        for name in names where name != "paths" {
-            let option = name.reduce(into: "") { $0 += $1.isUppercase ? "-" + $1.lowercased() : String($1) }
-            // Hyphens are escaped in manual pages.
-            let plain = page.replacingOccurrences(of: "\\-", with: "-")
-            #expect(
-                plain.contains("Fl -" + option + " ") || plain.contains(", -" + option + " ") || plain.contains("Fl -" + option + "\n")
-                    || plain.contains(", -" + option + "\n"), "man/rmcp-\(command).1 says nothing of --\(option)")
-        }
-    }
 }

@@ -13,6 +13,7 @@ import Testing
             "", "System", "Concurrency", "Memory", "Network", "Cache", "Storage", "Source", "Send", "Receive", "Repair", "Watch",
         ],
         "RMCPSimulator": ["Clock", "Content", "Network", "Nodes", "World", "Scenarios"],
+        "rmcp": ["Output", "Options", "Commands", ""],
     ]
 
     @Test("No folder uses what stands above it", arguments: floors.keys.sorted())

@@ -186,23 +186,18 @@ _rmcp() {
 
 _rmcp_send() {
     repeating_flags=()
-    non_repeating_flags=(--json --quiet -q --verbose -v --unsigned --version -h --help)
+    non_repeating_flags=(--unsigned --no-unsigned --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=()
-    non_repeating_options=(--group -g --interface -i --config --metrics --ttl --rate --min-rate --max-rate --level --wait-for --min-wait --max-wait --linger --until --max-unicast-children --key --name)
+    non_repeating_options=(-g --group -i --interface --ttl --rate --min-rate --max-rate --level --wait-for --min-wait --max-wait --linger --until --key --name --max-unicast-children --config --metrics)
     __rmcp_offer_flags_options -1
 
     # Offer option value completions
     case "${prev}" in
-    '--group'|'-g')
+    '-g'|'--group')
         return
         ;;
-    '--interface'|'-i')
-        return
-        ;;
-    '--config')
-        return
-        ;;
-    '--metrics')
+    '-i'|'--interface')
+        __rmcp_add_completions -W "$(eval 'ls /sys/class/net')"
         return
         ;;
     '--ttl')
@@ -218,6 +213,7 @@ _rmcp_send() {
         return
         ;;
     '--level')
+        __rmcp_add_completions -W 'auto'$'\n''0'$'\n''3'$'\n''9'$'\n''19'
         return
         ;;
     '--wait-for')
@@ -233,15 +229,33 @@ _rmcp_send() {
         return
         ;;
     '--until')
+        __rmcp_add_completions -W 'receivers'$'\n''repair'
+        return
+        ;;
+    '--key')
+        __rmcp_add_completions -f
+        return
+        ;;
+    '--name')
         return
         ;;
     '--max-unicast-children')
         return
         ;;
-    '--key')
+    '--config')
+        __rmcp_add_completions -o plusdirs -fX '!*.@(toml)'
         return
         ;;
-    '--name')
+    '--metrics')
+        __rmcp_add_completions -f
+        return
+        ;;
+    esac
+
+    # Offer positional completions
+    case "${positional_number}" in
+    *)
+        __rmcp_add_completions -f
         return
         ;;
     esac
@@ -249,32 +263,26 @@ _rmcp_send() {
 
 _rmcp_recv() {
     repeating_flags=()
-    non_repeating_flags=(--json --quiet -q --verbose -v --once --allow-unsigned --allow-rollback --again --version -h --help)
+    non_repeating_flags=(--once --no-once --allow-rollback --no-allow-rollback --again --no-again --allow-unsigned --no-allow-unsigned --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--trust)
-    non_repeating_options=(--group -g --interface -i --config --metrics --directory -d --output -o --exec --exec-timeout --timeout)
+    non_repeating_options=(-g --group -i --interface -d --directory -o --output --exec --exec-timeout --timeout --config --metrics)
     __rmcp_offer_flags_options 0
 
     # Offer option value completions
     case "${prev}" in
-    '--group'|'-g')
+    '-g'|'--group')
         return
         ;;
-    '--interface'|'-i')
+    '-i'|'--interface')
+        __rmcp_add_completions -W "$(eval 'ls /sys/class/net')"
         return
         ;;
-    '--config')
+    '-d'|'--directory')
+        __rmcp_add_completions -d
         return
         ;;
-    '--metrics')
-        return
-        ;;
-    '--directory'|'-d')
-        return
-        ;;
-    '--output'|'-o')
-        return
-        ;;
-    '--trust')
+    '-o'|'--output')
+        __rmcp_add_completions -f
         return
         ;;
     '--exec')
@@ -286,31 +294,39 @@ _rmcp_recv() {
     '--timeout')
         return
         ;;
+    '--trust')
+        __rmcp_add_completions -f
+        return
+        ;;
+    '--config')
+        __rmcp_add_completions -o plusdirs -fX '!*.@(toml)'
+        return
+        ;;
+    '--metrics')
+        __rmcp_add_completions -f
+        return
+        ;;
     esac
 }
 
 _rmcp_repair() {
     repeating_flags=()
-    non_repeating_flags=(--json --quiet -q --verbose -v --allow-unsigned --version -h --help)
+    non_repeating_flags=(--allow-unsigned --no-allow-unsigned --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--trust)
-    non_repeating_options=(--group -g --interface -i --config --metrics --cache --cache-size --region --region-interface --region-ttl --upstream --max-unicast-children)
+    non_repeating_options=(-g --group -i --interface --cache --cache-size --region --region-interface --region-ttl --upstream --max-unicast-children --config --metrics)
     __rmcp_offer_flags_options 0
 
     # Offer option value completions
     case "${prev}" in
-    '--group'|'-g')
+    '-g'|'--group')
         return
         ;;
-    '--interface'|'-i')
-        return
-        ;;
-    '--config')
-        return
-        ;;
-    '--metrics')
+    '-i'|'--interface')
+        __rmcp_add_completions -W "$(eval 'ls /sys/class/net')"
         return
         ;;
     '--cache')
+        __rmcp_add_completions -d
         return
         ;;
     '--cache-size')
@@ -320,6 +336,7 @@ _rmcp_repair() {
         return
         ;;
     '--region-interface')
+        __rmcp_add_completions -W "$(eval 'ls /sys/class/net')"
         return
         ;;
     '--region-ttl')
@@ -332,6 +349,15 @@ _rmcp_repair() {
         return
         ;;
     '--trust')
+        __rmcp_add_completions -f
+        return
+        ;;
+    '--config')
+        __rmcp_add_completions -o plusdirs -fX '!*.@(toml)'
+        return
+        ;;
+    '--metrics')
+        __rmcp_add_completions -f
         return
         ;;
     esac
@@ -339,26 +365,26 @@ _rmcp_repair() {
 
 _rmcp_watch() {
     repeating_flags=()
-    non_repeating_flags=(--json --quiet -q --verbose -v --once --version -h --help)
+    non_repeating_flags=(--once --no-once --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--trust)
-    non_repeating_options=(--group -g --interface -i --config --metrics)
+    non_repeating_options=(-g --group -i --interface --config)
     __rmcp_offer_flags_options 0
 
     # Offer option value completions
     case "${prev}" in
-    '--group'|'-g')
+    '-g'|'--group')
         return
         ;;
-    '--interface'|'-i')
-        return
-        ;;
-    '--config')
-        return
-        ;;
-    '--metrics')
+    '-i'|'--interface')
+        __rmcp_add_completions -W "$(eval 'ls /sys/class/net')"
         return
         ;;
     '--trust')
+        __rmcp_add_completions -f
+        return
+        ;;
+    '--config')
+        __rmcp_add_completions -o plusdirs -fX '!*.@(toml)'
         return
         ;;
     esac
@@ -368,12 +394,13 @@ _rmcp_keygen() {
     repeating_flags=()
     non_repeating_flags=(--version -h --help)
     repeating_options=()
-    non_repeating_options=(--output -o)
+    non_repeating_options=(-o --output)
     __rmcp_offer_flags_options 0
 
     # Offer option value completions
     case "${prev}" in
-    '--output'|'-o')
+    '-o'|'--output')
+        __rmcp_add_completions -f
         return
         ;;
     esac

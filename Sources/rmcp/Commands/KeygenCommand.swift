@@ -8,13 +8,12 @@ struct KeygenCommand: CodedCommand {
         commandName: "keygen", abstract: "Make a signing key and print its public line.",
         discussion: "Give the public line to receivers: rmcp recv --trust 'rmcp-ed25519 BASE64', or in a file with one key a line.")
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("Where the private key goes (default: ~/.config/rmcp/id_ed25519).", valueName: "file"))
-    var output: String?
+    @OptionGroup var options: KeygenOptions
 
     mutating func execute() throws -> ExitStatus {
         // A key without its public line is of no use to anybody, so nothing is made.
         try ProcessStart.requireOpen(STDOUT_FILENO, "standard output", for: "the public line goes there")
-        let path = output ?? KeyFiles.defaultKey
+        let path = options.output ?? KeyFiles.defaultKey
         let key = try KeyFiles.generate(at: path)
         Console.line("private key written to \(path)")
         try Console.result(PublicKeyText.line(for: key.publicKey))

@@ -1,0 +1,10 @@
+import ArgumentParser
+
+/// A command whose end is one of the contract's exit codes.
+protocol CodedCommand: ParsableCommand {
+    mutating func execute() throws -> ExitStatus
+}
+
+extension CodedCommand {
+    mutating func run() throws { ExitStatus.exit(try execute()) }
+}

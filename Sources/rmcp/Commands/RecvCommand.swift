@@ -1,0 +1,49 @@
+import ArgumentParser
+import RMCPHost
+import RMCPProtocol
+
+struct RecvCommand: CodedCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "recv", abstract: "Receive bundles: a daemon, or once.",
+        discussion: """
+            Takes any number of sessions, one after another and at once. A bundle appears under its name only when all of \
+            it has been verified and is on stable storage. Exit codes: 0 complete, 1 failed to run, 2 usage, \
+            3 the bundle failed, 4 no progress in time, 5 refused, 130 interrupted.
+            """)
+
+    @OptionGroup var group: GroupOptions
+    @OptionGroup var options: ReceiveOptions
+    @OptionGroup var trust: TrustOptions
+    @OptionGroup var configuration: ConfigurationOptions
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var metrics: MetricsOptions
+
+    mutating func execute() throws -> ExitStatus {
+        let settings = try Settings(command: "recv", configurationPath: configuration.config)
+        let style = try output.style(settings)
+        let policy = try trust.policy(settings)
+        let timeout = try options.timeLimit(settings)
+        let target = try options.target(settings, isJSON: style.isJSON)
+        let takesOlder = try settings.flag(ReceiveOptions.allowRollback, options.allowRollback)
+        let daemon = try ReceiveDaemon(
+            ReceiveRequest(
+                group: try group.address(settings), interfaceName: try group.interfaceName(settings),
+                directory: try settings.value(ReceiveOptions.directory, options.directory) ?? ".", output: target, once: try options.isOnce(settings),
+                trust: policy, versions: takesOlder ? nil : try VersionRecords(), takesAgain: try settings.flag(ReceiveOptions.again, options.again),
+                hook: try settings.value(ReceiveOptions.exec, options.exec),
+                hookTimeout: try settings.value(ReceiveOptions.execTimeout, options.execTimeout) ?? .seconds(600), timeout: timeout,
+                configuration: Configuration()))
+        TrustOptions.warn(policy)
+        let reporter = RecvReporter(style: style, metricsPath: try metrics.path(settings))
+        defer { reporter.finish() }
+        switch try daemon.run(observer: { reporter.handle($0) }) {
+        case .complete: return .done
+        case .failed: return .partial
+        case .timedOut:
+            Console.error("gave up: no progress in \(Units.time(timeout ?? .zero))")
+            return .nobody
+        case .refused: return .refused
+        case .interrupted: return .interrupted
+        }
+    }
+}

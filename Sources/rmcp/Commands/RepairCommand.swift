@@ -1,0 +1,38 @@
+import ArgumentParser
+import RMCPHost
+import RMCPProtocol
+
+struct RepairCommand: CodedCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "repair", abstract: "Answer losses near the receivers, from a cache.",
+        discussion: """
+            A repair node takes part in every session of the group that is signed by a trusted key. It keeps the bundles on disk \
+            and answers the receivers near it, so that the sender need not, and goes on when the sender has left. With --upstream it \
+            fetches everything by unicast across a link without multicast, and multicasts it at its site. It runs until it is \
+            stopped. Exit codes: 1 failed, 2 usage, 130 stopped by a signal.
+            """)
+
+    @OptionGroup var group: GroupOptions
+    @OptionGroup var options: RepairOptions
+    @OptionGroup var unicast: UnicastOptions
+    @OptionGroup var trust: TrustOptions
+    @OptionGroup var configuration: ConfigurationOptions
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var metrics: MetricsOptions
+
+    mutating func execute() throws -> ExitStatus {
+        let settings = try Settings(command: "repair", configurationPath: configuration.config)
+        let style = try output.style(settings)
+        let policy = try trust.policy(settings)
+        TrustOptions.warn(policy)
+        var engine = Configuration()
+        try unicast.apply(settings, to: &engine)
+        let daemon = try RepairDaemon(
+            try options.request(
+                settings, group: try group.address(settings), interfaceName: try group.interfaceName(settings), trust: policy, configuration: engine))
+        let reporter = RepairReporter(style: style, metricsPath: try metrics.path(settings))
+        defer { reporter.finish() }
+        try daemon.run { reporter.handle($0) }
+        return .interrupted
+    }
+}

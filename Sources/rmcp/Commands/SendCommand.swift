@@ -1,0 +1,69 @@
+import ArgumentParser
+import Glibc
+import RMCPContent
+import RMCPHost
+import RMCPProtocol
+
+struct SendCommand: CodedCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "send", abstract: "Push a file to every receiver of a group.",
+        discussion: """
+            Waits for receivers, sends once to all of them, repairs what each of them lost, and reports how many are complete. \
+            Exit codes: 0 every known receiver is complete, 1 failed, 2 usage, 3 some receivers failed or were lost, \
+            4 nobody came or nobody made progress, 130 interrupted.
+            """)
+
+    @Argument(help: ArgumentHelp("The file or block device to send, or '-' for standard input.", valueName: "path"), completion: .file())
+    var paths: [String]
+
+    @OptionGroup var group: GroupOptions
+    @OptionGroup var options: SendOptions
+    @OptionGroup var unicast: UnicastOptions
+    @OptionGroup var configuration: ConfigurationOptions
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var metrics: MetricsOptions
+
+    mutating func execute() throws -> ExitStatus {
+        let settings = try Settings(command: "send", configurationPath: configuration.config)
+        let style = try output.style(settings)
+        var engine = Configuration()
+        try options.apply(settings, to: &engine)
+        try unicast.apply(settings, to: &engine)
+        let session = try SendSession(
+            SendRequest(
+                source: try source(), group: try group.address(settings), interfaceName: try group.interfaceName(settings),
+                timeToLive: try options.timeToLive(settings), name: try settings.value(SendOptions.name, options.name),
+                compressionLevel: try options.compressionLevel(settings), configuration: engine)
+        ) { () throws(HostError) in try signer(settings, isJSON: style.isJSON) }
+        let reporter = SendReporter(style: style, metricsPath: try metrics.path(settings))
+        defer { reporter.finish() }
+        let outcome = try session.run { reporter.handle($0) }
+        switch outcome.kind {
+        case .complete: return .done
+        case .partial: return .partial
+        case .nobodyCame, .noProgress: return .nobody
+        case .stopped: return .interrupted
+        }
+    }
+
+    private func source() throws(HostError) -> SendRequest.Source {
+        guard let path = paths.first, paths.count == 1 else {
+            throw HostError("this version sends one file at a time; for several use: tar -c PATH... | rmcp send --name NAME.tar -", kind: .usage)
+        }
+        guard path == "-" else { return .path(path) }
+        try ProcessStart.requireOpen(STDIN_FILENO, "standard input", for: "'-' sends what comes from there")
+        return .standardInput
+    }
+
+    private func signer(_ settings: Settings, isJSON: Bool) throws(HostError) -> any MessageSigner {
+        if try settings.flag(SendOptions.unsigned, options.unsigned) { return UnsignedSigner() }
+        let (signingKey, isNew) = try KeyFiles.signingKey(path: try settings.value(SendOptions.key, options.key))
+        if isNew {
+            Console.line("made a signing key, \(KeyFiles.defaultKey); receivers trust it with --trust and this line:")
+            let line = PublicKeyText.line(for: signingKey.publicKey)
+            // The key is made and will be used: its line must be seen.
+            if isJSON || (try? Console.result(line)) == nil { Console.line(line) }
+        }
+        return Ed25519Signer(signingKey)
+    }
+}

@@ -1,0 +1,106 @@
+import ArgumentParser
+import RMCPHost
+import RMCPProtocol
+
+/// Options that belong together and that several commands have.
+protocol OptionGroupDeclaration: ParsableArguments {
+    /// In the order of the help.
+    static var declared: [OptionEntry] { get }
+}
+
+/// Where the transfer takes place.
+struct GroupOptions: OptionGroupDeclaration {
+    static let defaultPort: UInt16 = 17_627
+
+    static let group = Setting(
+        "group", short: "g", .group, "addr", "The multicast group and port: ADDR, ADDR:PORT or [V6]:PORT (default: 239.255.76.27:17627).")
+    static let interface = Setting(
+        "interface", short: "i", .text, "name", completion: .shellCommand("ls /sys/class/net"),
+        "The network interface (default: the one that routes to the group).")
+    static let declared = [group.entry, interface.entry]
+
+    @Option(Self.group) var group: String?
+    @Option(Self.interface) var interface: String?
+
+    func address(_ settings: Settings) throws(HostError) -> SocketAddress {
+        try settings.value(Self.group, group) ?? .ipv4(239, 255, 76, 27, port: Self.defaultPort)
+    }
+
+    func interfaceName(_ settings: Settings) throws(HostError) -> String? { try settings.value(Self.interface, interface) }
+}
+
+/// Where options come from beside the command line.
+struct ConfigurationOptions: OptionGroupDeclaration {
+    static let config = Setting(
+        "config", .text, "file", completion: .file(extensions: ["toml"]), isConfigurable: false,
+        "A TOML file with options: the same names, for all commands at the top, for one under [send], [recv], [repair] or [watch].")
+    static let declared = [config.entry]
+
+    @Option(Self.config) var config: String?
+}
+
+/// What is said, and how.
+struct OutputOptions: OptionGroupDeclaration {
+    static let json = Setting.flag("json", "Write one JSON object a line to standard output, for programs.")
+    static let quiet = Setting.flag("quiet", short: "q", "Print errors only.")
+    static let verbose = Setting.flag("verbose", short: "v", "Print more: counters at the end, and what happens in between.")
+    static let declared = [json.entry, quiet.entry, verbose.entry]
+
+    @Flag(Self.json) var json: Bool?
+    @Flag(Self.quiet) var quiet: Bool?
+    @Flag(Self.verbose) var verbose: Bool?
+
+    func style(_ settings: Settings) throws(HostError) -> OutputStyle {
+        OutputStyle(
+            isJSON: try settings.flag(Self.json, json), isQuiet: try settings.flag(Self.quiet, quiet),
+            isVerbose: try settings.flag(Self.verbose, verbose))
+    }
+}
+
+/// Where counters are kept for monitoring.
+struct MetricsOptions: OptionGroupDeclaration {
+    static let metrics = Setting(
+        "metrics", .text, "file", completion: .file(), "Keep Prometheus metrics in this file, for node_exporter's textfile collector.")
+    static let declared = [metrics.entry]
+
+    @Option(Self.metrics) var metrics: String?
+
+    func path(_ settings: Settings) throws(HostError) -> String? { try settings.value(Self.metrics, metrics) }
+}
+
+/// Whose bundles are taken.
+struct TrustOptions: OptionGroupDeclaration {
+    static let trust = Setting.list(
+        "trust", "key|file", completion: .file(),
+        "A public key whose bundles are taken, or a file with one key a line (repeatable; default: ~/.config/rmcp/trusted_keys).")
+    static let allowUnsigned = Setting.flag("allow-unsigned", "Take any bundle on the group, signed or not: refused by default.")
+    static let declared = [trust.entry, allowUnsigned.entry]
+
+    @Option(Self.trust) var trust: [String]
+    @Flag(Self.allowUnsigned) var allowUnsigned: Bool?
+
+    func policy(_ settings: Settings) throws(HostError) -> TrustPolicy {
+        TrustPolicy(
+            trustedKeys: try KeyFiles.trustedKeys(settings.list(Self.trust, trust)), allowsUnsigned: try settings.flag(Self.allowUnsigned, allowUnsigned))
+    }
+
+    /// Nobody should wait for bundles that will all be refused.
+    static func warn(_ policy: TrustPolicy) {
+        guard policy.trustedKeys.isEmpty, !policy.allowsUnsigned else { return }
+        Console.error("no key is trusted, so everything will be refused; use --trust KEY, or --allow-unsigned")
+    }
+}
+
+/// Children that multicast does not reach.
+struct UnicastOptions: OptionGroupDeclaration {
+    static let maximumChildren = Setting(
+        "max-unicast-children", .number(in: 0...1_000_000, expected: "a number, 0 or more"), "n",
+        "The most relays, and receivers without multicast, that are served by unicast (default: 8).")
+    static let declared = [maximumChildren.entry]
+
+    @Option(Self.maximumChildren) var maximumChildren: String?
+
+    func apply(_ settings: Settings, to configuration: inout Configuration) throws(HostError) {
+        if let count = try settings.value(Self.maximumChildren, maximumChildren) { configuration.maximumUnicastChildren = count }
+    }
+}

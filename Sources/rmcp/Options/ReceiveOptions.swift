@@ -1,0 +1,50 @@
+import ArgumentParser
+import Glibc
+import RMCPHost
+import RMCPProtocol
+
+/// What `recv` alone understands.
+struct ReceiveOptions: OptionGroupDeclaration {
+    static let directory = Setting("directory", short: "d", .text, "dir", completion: .directory, "Where bundles land (default: .).")
+    static let output = Setting(
+        "output", short: "o", .text, "path", completion: .file(),
+        "Write a single-file bundle exactly there: a file, a block device, or '-' (standard output).")
+    static let once = Setting.flag("once", "Exit after the first complete bundle (0), or the first that fails (3).")
+    static let allowRollback = Setting.flag(
+        "allow-rollback", "Take bundles that are older than one of the same name and key that has come: refused by default (exit code 5).")
+    static let exec = Setting(
+        "exec", .text, "cmd", "A command to run after each bundle, with RMCP_NAME, RMCP_PATH, RMCP_SIZE, RMCP_SESSION and RMCP_KEY in its environment.")
+    static let execTimeout = Setting(
+        "exec-timeout", .time, "time", "The longest that command may take; then it is ended, and the bundle counts as failed (default: 10m).")
+    static let again = Setting.flag("again", "Take sessions that this receiver has completed before: by default none is taken twice.")
+    static let timeout = Setting("timeout", .time, "time", "With --once: give up after this long without progress (exit code 4).")
+
+    static let declared = [
+        directory.entry, output.entry, once.entry, allowRollback.entry, exec.entry, execTimeout.entry, again.entry, timeout.entry,
+    ]
+
+    @Option(Self.directory) var directory: String?
+    @Option(Self.output) var output: String?
+    @Flag(Self.once) var once: Bool?
+    @Flag(Self.allowRollback) var allowRollback: Bool?
+    @Option(Self.exec) var exec: String?
+    @Option(Self.execTimeout) var execTimeout: String?
+    @Flag(Self.again) var again: Bool?
+    @Option(Self.timeout) var timeout: String?
+
+    func target(_ settings: Settings, isJSON: Bool) throws(HostError) -> ReceiveRequest.Output {
+        guard let path = try settings.value(Self.output, output) else { return .directory }
+        guard path == "-" else { return .path(path) }
+        if isJSON { throw HostError("--output - and --json both want standard output; choose one", kind: .usage) }
+        try ProcessStart.requireOpen(STDOUT_FILENO, "standard output", for: "--output - writes the bundle there")
+        return .standardOutput
+    }
+
+    func isOnce(_ settings: Settings) throws(HostError) -> Bool { try settings.flag(Self.once, once) }
+
+    func timeLimit(_ settings: Settings) throws(HostError) -> Interval? {
+        let timeout = try settings.value(Self.timeout, timeout)
+        if timeout != nil, try !isOnce(settings) { throw HostError("--timeout goes with --once: a daemon waits for as long as it runs", kind: .usage) }
+        return timeout
+    }
+}

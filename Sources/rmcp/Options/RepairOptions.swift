@@ -1,0 +1,56 @@
+import ArgumentParser
+import Glibc
+import RMCPHost
+import RMCPProtocol
+
+/// What `repair` alone understands.
+struct RepairOptions: OptionGroupDeclaration {
+    /// A smaller cache holds no bundle that is worth the trouble.
+    private static let leastCacheSize: UInt64 = 64 << 20
+
+    static let cache = Setting(
+        "cache", .text, "dir", completion: .directory, "Where chunks are kept (default: /var/lib/rmcp as root, else ~/.cache/rmcp).")
+    static let cacheSize = Setting(
+        "cache-size", .size(atLeast: leastCacheSize, expected: "a size of 64M or more, such as 500M or 50G"), "size",
+        "The room for chunks, such as 500M or 50G; the least recently used bundles give way (default: 20G).")
+    static let region = Setting(
+        "region", .region, "addr", "The group in which it repairs (default: the one with the next address; with --upstream the group itself).")
+    static let regionInterface = Setting(
+        "region-interface", .text, "name", completion: .shellCommand("ls /sys/class/net"),
+        "The network interface towards its receivers (default: the upstream one).")
+    static let regionTTL = Setting(
+        "region-ttl", .number(in: 0...255, expected: "a number from 0 to 255"), "n", "The routers that its repairs may cross, plus one (default: 1).")
+    static let upstream = Setting(
+        "upstream", .text, "host[:port]", "A sender or repair node to fetch everything from by unicast, and to relay into the region.")
+
+    static let declared = [cache.entry, cacheSize.entry, region.entry, regionInterface.entry, regionTTL.entry, upstream.entry]
+
+    @Option(Self.cache) var cache: String?
+    @Option(Self.cacheSize) var cacheSize: String?
+    @Option(Self.region) var region: String?
+    @Option(Self.regionInterface) var regionInterface: String?
+    @Option(Self.regionTTL) var regionTTL: String?
+    @Option(Self.upstream) var upstream: String?
+
+    func request(
+        _ settings: Settings, group: SocketAddress, interfaceName: String?, trust: TrustPolicy, configuration: Configuration
+    ) throws(HostError) -> RepairNodeRequest {
+        var upstreamAddress: SocketAddress?
+        if let text = try settings.value(Self.upstream, upstream) {
+            upstreamAddress = try HostName.resolve(text, defaultPort: group.port, family: group.family)
+        }
+        return RepairNodeRequest(
+            group: group, interfaceName: interfaceName,
+            region: try settings.value(Self.region, region).flatMap { SocketAddress(parsing: $0, defaultPort: group.port) },
+            regionInterfaceName: try settings.value(Self.regionInterface, regionInterface),
+            regionTimeToLive: try settings.value(Self.regionTTL, regionTTL) ?? 1, upstream: upstreamAddress,
+            cachePath: try settings.value(Self.cache, cache) ?? Self.defaultCache, cacheSize: try settings.value(Self.cacheSize, cacheSize) ?? 20 << 30,
+            trust: trust, configuration: configuration)
+    }
+
+    private static var defaultCache: String {
+        if geteuid() == 0 { return "/var/lib/rmcp" }
+        if let base = Settings.systemEnvironment("XDG_CACHE_HOME"), !base.isEmpty { return base + "/rmcp" }
+        return (Settings.systemEnvironment("HOME") ?? ".") + "/.cache/rmcp"
+    }
+}

@@ -1,0 +1,68 @@
+import ArgumentParser
+import RMCPHost
+import RMCPProtocol
+
+/// What `send` alone understands.
+struct SendOptions: OptionGroupDeclaration {
+    static let ttl = Setting(
+        "ttl", .number(in: 0...255, expected: "a number from 0 to 255"), "n", "The routers that packets may cross, plus one (default: 1).")
+    static let rate = Setting("rate", .adaptive(.rate), "rate", "Bits per second, such as 100M or 2.5G; or auto, which adapts (default: auto).")
+    static let minimumRate = Setting("min-rate", .rate, "rate", "The lowest rate of auto (default: 1M).")
+    static let maximumRate = Setting("max-rate", .rate, "rate", "The highest rate of auto (default: 100G).")
+    static let level = Setting(
+        "level", .adaptive(.number(in: 0...19, expected: "a zstd level from 0 to 19")), "n", completion: .list(["auto", "0", "3", "9", "19"]),
+        "The zstd level, 1 to 19; 0 does not compress; auto takes what network and cores leave time for (default: auto).")
+    static let waitFor = Setting(
+        "wait-for", .number(in: 1...Int.max, expected: "a number of receivers, 1 or more"), "n", "Start as soon as this many receivers have joined.")
+    static let minimumWait = Setting("min-wait", .time, "time", "The earliest start (default: 2s).")
+    static let maximumWait = Setting("max-wait", .time, "time", "The latest start, with those who have come; exit code 4 if nobody has (default: 30s).")
+    static let linger = Setting("linger", .time, "time", "Stay this long for latecomers after the last known receiver is complete (default: 0s).")
+    static let until = Setting(
+        "until", .until, "who", completion: .list(["receivers", "repair"]),
+        "Stay until all known receivers are complete ('receivers', default), or until the repair nodes hold everything and serve on ('repair').")
+    static let key = Setting("key", .text, "file", completion: .file(), "The signing key (default: ~/.config/rmcp/id_ed25519, made on first use).")
+    static let unsigned = Setting.flag("unsigned", "Do not sign: only receivers with --allow-unsigned take the bundle.")
+    static let name = Setting("name", .text, "name", "The bundle's name at the receivers (default: the path's last component).")
+
+    static let declared = [
+        ttl.entry, rate.entry, minimumRate.entry, maximumRate.entry, level.entry, waitFor.entry, minimumWait.entry, maximumWait.entry, linger.entry,
+        until.entry, key.entry, unsigned.entry, name.entry,
+    ]
+
+    @Option(Self.ttl) var ttl: String?
+    @Option(Self.rate) var rate: String?
+    @Option(Self.minimumRate) var minimumRate: String?
+    @Option(Self.maximumRate) var maximumRate: String?
+    @Option(Self.level) var level: String?
+    @Option(Self.waitFor) var waitFor: String?
+    @Option(Self.minimumWait) var minimumWait: String?
+    @Option(Self.maximumWait) var maximumWait: String?
+    @Option(Self.linger) var linger: String?
+    @Option(Self.until) var until: String?
+    @Option(Self.key) var key: String?
+    @Flag(Self.unsigned) var unsigned: Bool?
+    @Option(Self.name) var name: String?
+
+    func timeToLive(_ settings: Settings) throws(HostError) -> Int { try settings.value(Self.ttl, ttl) ?? 1 }
+
+    /// Nil for auto.
+    func compressionLevel(_ settings: Settings) throws(HostError) -> Int? {
+        guard case .fixed(let level) = try settings.value(Self.level, level) else { return nil }
+        return level
+    }
+
+    func apply(_ settings: Settings, to configuration: inout Configuration) throws(HostError) {
+        if case .fixed(let rate) = try settings.value(Self.rate, rate) { configuration.fixedRate = rate }
+        if let rate = try settings.value(Self.minimumRate, minimumRate) { configuration.minimumRate = rate }
+        if let rate = try settings.value(Self.maximumRate, maximumRate) { configuration.maximumRate = rate }
+        guard configuration.minimumRate <= configuration.maximumRate else {
+            throw HostError("--min-rate is above --max-rate", kind: .usage)
+        }
+        configuration.waitForReceivers = try settings.value(Self.waitFor, waitFor)
+        if let time = try settings.value(Self.minimumWait, minimumWait) { configuration.minimumWait = time }
+        if let time = try settings.value(Self.maximumWait, maximumWait) { configuration.maximumWait = time }
+        if let time = try settings.value(Self.linger, linger) { configuration.linger = time }
+        configuration.minimumWait = min(configuration.minimumWait, configuration.maximumWait)
+        if let until = try settings.value(Self.until, until) { configuration.until = until }
+    }
+}

@@ -1,0 +1,100 @@
+import ArgumentParser
+
+/// One option, declared once. From this follow the parser's declaration with its help, manual page and completion, the
+/// variable in the environment, and the name and type in configuration files.
+struct Setting<Value: Sendable>: Sendable {
+    let entry: OptionEntry
+    let kind: ValueKind<Value>
+
+    /// - Parameter valueName: what stands for the value in the help.
+    init(
+        _ name: String, short: Character? = nil, _ kind: ValueKind<Value>, _ valueName: String, completion: CompletionKind = .default,
+        isConfigurable: Bool = true, _ help: String
+    ) {
+        self.init(kind) {
+            OptionEntry(
+                name: name, short: short, form: .value, valueName: valueName, help: help, completion: completion, isConfigurable: isConfigurable,
+                expected: $0.expected, isNumeric: $0.isNumeric, accepts: $1)
+        }
+    }
+
+    fileprivate init(_ kind: ValueKind<Value>, _ entry: (ValueKind<Value>, @escaping @Sendable (String) -> Bool) -> OptionEntry) {
+        self.kind = kind
+        self.entry = entry(kind) { kind.parse($0) != nil }
+    }
+}
+
+extension Setting where Value == Bool {
+    /// A flag is off unless it is given. `--no-NAME` switches it off where the environment or a file has it on.
+    static func flag(_ name: String, short: Character? = nil, _ help: String) -> Setting {
+        Setting(.flag) {
+            OptionEntry(
+                name: name, short: short, form: .flag, valueName: nil, help: help, completion: .default, isConfigurable: true, expected: $0.expected,
+                isNumeric: false, accepts: $1)
+        }
+    }
+}
+
+extension Setting where Value == [String] {
+    /// An option that may be given any number of times.
+    static func list(_ name: String, _ valueName: String, completion: CompletionKind = .default, _ help: String) -> Setting {
+        Setting(.list) {
+            OptionEntry(
+                name: name, short: nil, form: .list, valueName: valueName, help: help, completion: completion, isConfigurable: true,
+                expected: $0.expected, isNumeric: false, accepts: $1)
+        }
+    }
+}
+
+/// What is known of an option, whatever its values are.
+struct OptionEntry: Sendable {
+    enum Form: Sendable {
+        case flag
+        case value
+        /// Given any number of times.
+        case list
+    }
+
+    let name: String
+    let short: Character?
+    let form: Form
+    let valueName: String?
+    let help: String
+    let completion: CompletionKind
+    /// The environment and configuration files may set it.
+    let isConfigurable: Bool
+    let expected: String
+    let isNumeric: Bool
+    /// Whether a value is understood.
+    let accepts: @Sendable (String) -> Bool
+
+    /// `RMCP_WAIT_FOR` of `wait-for`.
+    var environmentName: String { "RMCP_" + name.uppercased().map { $0 == "-" ? "_" : $0 } }
+
+    fileprivate var names: NameSpecification {
+        guard let short else { return .customLong(name) }
+        return [.customShort(short), .customLong(name)]
+    }
+
+    fileprivate var argumentHelp: ArgumentHelp { ArgumentHelp(help, valueName: valueName) }
+}
+
+// MARK: For the parser
+
+extension Option where Value == String? {
+    /// Values are read later, with those of the environment and of files.
+    init(_ setting: Setting<some Sendable>) {
+        self.init(name: setting.entry.names, help: setting.entry.argumentHelp, completion: setting.entry.completion)
+    }
+}
+
+extension Option where Value == [String] {
+    init(_ setting: Setting<[String]>) {
+        self.init(
+            wrappedValue: [], name: setting.entry.names, parsing: .singleValue, help: setting.entry.argumentHelp, completion: setting.entry.completion)
+    }
+}
+
+extension Flag where Value == Bool? {
+    init(_ setting: Setting<Bool>) { self.init(name: setting.entry.names, inversion: .prefixedNo, help: setting.entry.argumentHelp) }
+}

@@ -1,0 +1,6 @@
+/// How much is said, and to whom.
+struct OutputStyle {
+    var isJSON: Bool
+    var isQuiet: Bool
+    var isVerbose: Bool
+}

@@ -47,7 +47,7 @@ extension SenderEngine {
     /// A sender acknowledges a final STATUS at once. A repair node's child may be gone as soon as it hears that, and the node soon
     /// after: first its own parent is told.
     private mutating func acknowledge(_ header: PacketHeader, _ child: ChildName, at source: SocketAddress, now: Instant) {
-        guard let repeater, repeater.tellsParent, !repeater.isRetired else {
+        guard let repeater, repeater.hasParent else {
             return enqueue(.acknowledgement(sequence: header.sequence), to: .peer(source))
         }
         if let index = acknowledgements.firstIndex(where: { $0.child == child }) {

@@ -5,7 +5,7 @@ extension SenderEngine {
     mutating func advancePhase(at now: Instant) {
         if let repeater { return advanceRepeater(repeater, at: now) }
         switch phase {
-        case .waiting: startIfReady(at: now)
+        case .waiting(let since): startIfReady(waitingSince: since, at: now)
         case .streaming:
             // Everybody is gone or done: what is left would be sent to nobody.
             if let idleSince, now - idleSince >= configuration.childTimeout * 2, mayConclude(at: now) { conclude(at: now) }
@@ -29,8 +29,7 @@ extension SenderEngine {
     }
 
     mutating func beginDraining(at now: Instant) {
-        phase = .draining
-        drainingSince = now
+        phase = .draining(since: now)
     }
 
     private var isEverybodyDone: Bool {
@@ -41,10 +40,10 @@ extension SenderEngine {
         }
     }
 
-    private mutating func startIfReady(at now: Instant) {
+    private mutating func startIfReady(waitingSince begun: Instant, at now: Instant) {
         // Repair nodes are worth starting for when they are to serve the receivers later.
         let joined = children.active + (configuration.until == .repairNodes ? children.repairNodes : 0)
-        let elapsed = now - created
+        let elapsed = now - begun
         if elapsed >= configuration.maximumWait {
             guard joined > 0 else { return leave(children.population == 0 ? .nobodyCame : .partial, at: now) }
         } else {
@@ -55,8 +54,7 @@ extension SenderEngine {
             guard joined > 0 else { return leave(.partial, at: now) }
             guard isDatagramLengthSettled(at: now) else { return }
         }
-        phase = .streaming
-        streamingSince = now
+        phase = .streaming(since: now)
         lastTick = now
         lastProgress = now
         nextHeartbeat = now
@@ -131,7 +129,7 @@ extension SenderEngine {
             for child in unicastChildren where child.wantsStream { lengthProbes.append(.peer(child.address)) }
         }
         nextAnnounce = now + interval
-        guard repeater?.isServing ?? true else {
+        guard repeater?.hasServed ?? true else {
             lengthProbes = []
             return
         }
@@ -147,13 +145,13 @@ extension SenderEngine {
     public mutating func announce(to address: SocketAddress) {
         switch phase {
         case .leaving, .finished: return
-        default: if repeater?.isServing ?? true { enqueue(signedAnnounce, to: .peer(address)) }
+        default: if repeater?.hasServed ?? true { enqueue(signedAnnounce, to: .peer(address)) }
         }
     }
 
     mutating func scheduleHeartbeat(at now: Instant) {
         nextHeartbeat = now + heartbeatInterval(at: now)
-        guard repeater?.isServing ?? true else { return }
+        guard repeater?.hasServed ?? true else { return }
         enqueue(.heartbeat(heartbeat(at: now)), to: .group)
     }
 
@@ -167,10 +165,10 @@ extension SenderEngine {
         case .streaming:
             if isFindingRate { return max(statusInterval, configuration.startupStatusInterval) }
             return min(max(spacedHeartbeats, configuration.minimumHeartbeatInterval), longest)
-        case .draining:
+        case .draining(let since):
             // What is still missing is asked for in answer to heartbeats: often at first, then as seldom as while streaming.
             let quick = max(roundTrip.estimate, configuration.minimumHeartbeatInterval)
-            return min(max(quick, min(spacedHeartbeats, now - drainingSince)), longest)
+            return min(max(quick, min(spacedHeartbeats, now - since)), longest)
         case .lingering, .leaving, .finished: return longest
         }
     }
@@ -244,8 +242,8 @@ extension SenderEngine {
 
     mutating func applyRate(at now: Instant) {
         // Repairs go at the pace of the stream that they are for, while there is one.
-        // What a HEARTBEAT from above says may be anything.
-        let followed = repeater.map { $0.isRelay ? 0 : min($0.upstreamRate, Double(configuration.maximumRate)) } ?? 0
+        // A HEARTBEAT from above may say any rate.
+        let followed = repeater.map { min($0.followedRate, Double(configuration.maximumRate)) } ?? 0
         let rate = UInt64(max(followed, rateController.rate))
         // A burst of at most one batch duration, and at least one datagram.
         let burst = max(datagramLength, Int(Double(rate) / 8 * configuration.batchDuration.inSeconds))

@@ -1,32 +1,3 @@
-/// What a parent at a repair node has instead of a source: it passes on what a receiver in front of it got.
-struct Repeater: Sendable {
-    /// The whole stream goes through; else children hear the sender's stream, and here only what they lost of it.
-    let isRelay: Bool
-    var announceSignature: Signature
-    /// Ephemeral ids of the parents above, the sender's first.
-    var path: [UInt32] = []
-    /// Routers between the sender and here.
-    var distance: UInt8 = 0
-    /// Chunks that were verified and kept.
-    var held = IndexRangeSet()
-    var upstreamPhase = SessionPhase.waiting
-    /// Bits per second of the stream; 0 when there is none any more.
-    var upstreamRate = 0.0
-    var isRetired = false
-    /// There is a parent, who is told what the children say.
-    var tellsParent = false
-    /// Has it a parent, or everything? Until then it would offer what it cannot give.
-    var isServing = false
-
-    init(isRelay: Bool, announceSignature: Signature) {
-        self.isRelay = isRelay
-        self.announceSignature = announceSignature
-    }
-
-    /// Every chunk before this is held.
-    var watermark: UInt32 { held.ranges.first.map { $0.lowerBound == 0 ? $0.upperBound : 0 } ?? 0 }
-}
-
 /// A repair node signs nothing: what it passes on was signed by the sender.
 private struct RepeatingSigner: MessageSigner {
     let publicKey: PublicKey
@@ -53,7 +24,7 @@ extension SenderEngine {
     var endOfTable: EndOfTable? { table.end }
     var isRetired: Bool { repeater?.isRetired ?? false }
     /// Whether anybody may ever have gone below this node.
-    var hasServed: Bool { repeater?.isServing ?? true }
+    var hasServed: Bool { repeater?.hasServed ?? true }
     /// Chunks that are held, and how many there are in all where that is known.
     public var heldCount: UInt32 { UInt32(repeater?.held.count ?? 0) }
     public var chunkTotal: UInt32? { table.end?.chunkCount }
@@ -127,12 +98,7 @@ extension SenderEngine {
         phase: SessionPhase, front: StreamPosition?, path: [UInt32], distance: UInt8, rate: Double, at now: Instant
     ) {
         guard repeater != nil else { return }
-        repeater?.path = path
-        repeater?.distance = distance
-        repeater?.isServing = true
-        repeater?.tellsParent = true
-        repeater?.upstreamRate = rate
-        if phase != .leaving, phase != .aborted { repeater?.upstreamPhase = phase }
+        repeater?.follow(phase: phase, rate: rate, path: path, distance: distance)
         if repeater?.isRelay == false, let front, position < front {
             position = front
             if phase == .streaming { lastProgress = now }
@@ -142,16 +108,15 @@ extension SenderEngine {
 
     /// There is no parent any more: what is here is all there will be.
     public mutating func endUpstream(at now: Instant) {
-        repeater?.upstreamRate = 0
-        repeater?.tellsParent = false
+        let isComplete = isRepeaterComplete
+        repeater?.endUpstream(isComplete: isComplete)
         releaseAcknowledgements()
-        if isRepeaterComplete { repeater?.upstreamPhase = .lingering } else { retire(at: now) }
         advancePhase(at: now)
     }
 
     /// Leaves the children to others.
     public mutating func retire(at now: Instant) {
-        repeater?.isRetired = true
+        repeater?.retire()
         releaseAcknowledgements()
         advancePhase(at: now)
     }
@@ -165,7 +130,7 @@ extension SenderEngine {
         switch phase {
         case .waiting:
             guard repeater.upstreamPhase != .waiting else { return }
-            phase = .streaming
+            phase = .streaming(since: now)
             lastProgress = now
             nextHeartbeat = now
             events.append(.started(receivers: children.active))

@@ -62,9 +62,11 @@ public struct SenderOutcome: Sendable, Hashable {
 /// ```
 public struct SenderEngine: Sendable {
     enum Phase: Sendable {
-        case waiting
-        case streaming
-        case draining
+        case waiting(since: Instant)
+        /// Since the start condition was met.
+        case streaming(since: Instant)
+        /// Since heartbeats are spaced out.
+        case draining(since: Instant)
         case lingering(until: Instant)
         case leaving(SenderOutcome, repeatsLeft: Int, next: Instant)
         case finished
@@ -77,8 +79,7 @@ public struct SenderEngine: Sendable {
     let transmitter: UInt32
     var random: RandomSource
 
-    var phase = Phase.waiting
-    let created: Instant
+    var phase: Phase
     var table: TableBuilder
     var sourceEnded = false
     /// First transmissions: everything before this has been sent once.
@@ -127,10 +128,6 @@ public struct SenderEngine: Sendable {
     var nextHeartbeat: Instant
     var nextTick: Instant
     var lastTick: Instant
-    /// Since when heartbeats of draining are spaced out.
-    var drainingSince = Instant.zero
-    /// When the start condition was met; nil before, and at repair nodes.
-    var streamingSince: Instant?
     /// Packets in a batch at the current rate.
     var batchLimit = 1
     /// Whether the rate, and not the source, held something back since the last update of the rate.
@@ -173,7 +170,7 @@ public struct SenderEngine: Sendable {
         announce.payloadLength = UInt16(configuration.datagramLength - DataHeader.length)
         announce.key = signer.publicKey
         self.announce = announce
-        created = now
+        phase = .waiting(since: now)
         table = TableBuilder(session: announce.session, signer: signer, digest: digest)
         resident = ResidentChunks(configuration: configuration)
         repairs = RepairQueue(configuration: configuration)
@@ -366,8 +363,8 @@ public struct SenderEngine: Sendable {
 
     /// While streaming has begun and nobody knows yet what the path carries, each round that is saved counts.
     var isFindingRate: Bool {
-        guard case .streaming = phase, rateController.isStartingUp else { return false }
-        return streamingSince.map { lastTick - $0 < configuration.startupDuration } ?? false
+        guard case .streaming(let since) = phase, repeater == nil, rateController.isStartingUp else { return false }
+        return lastTick - since < configuration.startupDuration
     }
 
     var repairHoldOff: Interval { roundTrip.estimate }

@@ -71,7 +71,7 @@ import Testing
         tell(&sender, report(cookie), from: elsewhere)
         #expect(sender.unicastChildren.isEmpty && sender.children.address(of: ChildName(1_000, at: home)) == nil)
         tell(&sender, report(cookie), from: home)
-        #expect(sender.unicastChildren.map(\.address) == [home] && sender.unicastChildren.first?.wantsStream == wantsStream)
+        #expect(sender.unicastChildren.map(\.address) == [home] && sender.unicastChildren.first?.isRelay == wantsStream)
         #expect(sender.children.address(of: ChildName(1_000, at: home)) == home)
         // It hears the group again, or is done.
         tell(&sender, self.report(cookie), from: home)

@@ -67,7 +67,7 @@ import Testing
                 }
             }
         }
-        #expect(sender.groupRoundTrip == before && sender.newestEcho == session.sender.newestEcho)
+        #expect(sender.groupRoundTrip == before && sender.echoes.newest == session.sender.echoes.newest)
         #expect(sender.counters.naksReceived == 40 && sender.counters.statusesReceived == 40 && sender.counters.malformed == 0)
     }
 

@@ -85,7 +85,7 @@ import Testing
         let now = Instant.milliseconds(1)
         sender.handle(.fetched(chunk: 7), at: now)
         sender.handle(.fetched(chunk: .max), at: now)
-        #expect(!sender.resident.contains(7) && sender.resident.count == 0)
+        #expect(!sender.window.resident.contains(7) && sender.window.resident.count == 0)
         // The host is told that it need not hold them.
         var released: [UInt32] = []
         while let event = sender.pollEvent() { if case .release(let chunk) = event { released.append(chunk) } }

@@ -21,22 +21,13 @@ struct Repeater: Sendable {
     /// A relay passes the whole stream on; below another repair node children hear the sender's stream, and get from the node only
     /// what they lost of it.
     let isRelay: Bool
-    var announceSignature: Signature
     private(set) var above = Above.nobody
     /// Ephemeral ids of the parents above, the sender's first, as last heard.
     private(set) var path: [UInt32] = []
     /// Routers between the sender and here, as last heard.
     private(set) var distance: UInt8 = 0
-    /// Chunks that were verified and kept.
-    var held = IndexRangeSet()
 
-    init(isRelay: Bool, announceSignature: Signature) {
-        self.isRelay = isRelay
-        self.announceSignature = announceSignature
-    }
-
-    /// Every chunk before this is held.
-    var watermark: UInt32 { held.ranges.first.map { $0.lowerBound == 0 ? $0.upperBound : 0 } ?? 0 }
+    init(isRelay: Bool) { self.isRelay = isRelay }
 
     // MARK: What is above
 

@@ -1,5 +1,3 @@
-import DequeModule
-
 /// Who belongs to this parent: children come by STATUS, prove their address by ATTACH, and leave by DETACH or silence.
 extension SenderEngine {
     mutating func handle(_ report: StatusReport, header: PacketHeader, from source: SocketAddress, at now: Instant) {
@@ -12,17 +10,17 @@ extension SenderEngine {
         guard isProven(report.cookie, of: header.transmitter, at: source) else { return refuse(report, header, at: source) }
         let name = ChildName(header.transmitter, at: source)
         counters.statusesReceived += 1
-        sample(report.echo, at: now)
+        echoes.take(report.echo, at: now)
         let before = (movements: children.movements, advances: children.advances)
         children.update(id: header.transmitter, report: report, from: source, at: now)
-        if children.movements != before.movements { lastMovement = now }
-        if children.advances != before.advances { lastProgress = now }
+        if children.movements != before.movements { progress.noteMovement(at: now) }
+        if children.advances != before.advances { progress.noteAdvance(at: now) }
         noteDelivery(report, of: name, at: source, now: now)
         if histogram.active == 0 {
             // Final: the child repeats it until it hears this.
             acknowledge(header, name, at: source, now: now)
         }
-        if children.saidToBeActive > 0 { idleSince = nil }
+        if children.saidToBeActive > 0 { progress.noteActive() }
         // A receiver that is being overrun cannot wait for the next tick.
         if histogram.hasPressure(from: PressureBucket.overload) {
             updateRate(at: now)
@@ -50,34 +48,21 @@ extension SenderEngine {
         guard let repeater, repeater.hasParent else {
             return enqueue(.acknowledgement(sequence: header.sequence), to: .peer(source))
         }
-        if let index = acknowledgements.firstIndex(where: { $0.child == child }) {
-            acknowledgements[index].sequence = header.sequence
-            acknowledgements[index].address = source
-            return
-        }
-        if acknowledgements.count >= configuration.maximumControlQueue, let oldest = acknowledgements.popFirst() { say(oldest) }
-        acknowledgements.append(
-            HeldAcknowledgement(child: child, sequence: header.sequence, address: source, due: now + configuration.acknowledgementDelay))
+        if let oldest = acknowledgements.hold(sequence: header.sequence, of: child, at: source, now: now) { say(oldest) }
     }
 
-    private mutating func say(_ held: HeldAcknowledgement) { enqueue(.acknowledgement(sequence: held.sequence), to: .peer(held.address)) }
+    mutating func say(_ held: HeldAcknowledgements.Acknowledgement) {
+        enqueue(.acknowledgement(sequence: held.sequence), to: .peer(held.address))
+    }
 
     /// The node's parent has been told of all that its children have said so far.
-    mutating func releaseAcknowledgements() { while let held = acknowledgements.popFirst() { say(held) } }
-
-    mutating func releaseAcknowledgements(dueAt now: Instant) {
-        while let first = acknowledgements.first, first.due <= now {
-            acknowledgements.removeFirst()
-            say(first)
-        }
-    }
+    mutating func releaseAcknowledgements() { while let held = acknowledgements.release() { say(held) } }
 
     mutating func handle(_ request: AttachRequest, from child: UInt32, at source: SocketAddress) {
         var verdict = AttachAnswer.Verdict.accepted
         let name = ChildName(child, at: source)
         if children.isFull, !children.contains(name) { verdict = .full }
-        let isKnown = unicastChildren.contains { $0.name == name }
-        if request.wantsStream, !isKnown, unicastChildren.count >= configuration.maximumUnicastChildren { verdict = .noUnicast }
+        if request.wantsStream, unicastChildren.index(of: name) == nil, unicastChildren.isFull { verdict = .noUnicast }
         let cookie = verdict == .accepted ? cookie(for: source) : 0
         enqueue(.attached(AttachAnswer(nonce: request.nonce, verdict: verdict, cookie: cookie)), to: .peer(source))
     }
@@ -93,8 +78,8 @@ extension SenderEngine {
                 return
             }
             children.remove(name, at: now)
-            unicastChildren.removeAll { $0.name == name }
-            lastDetach = now
+            unicastChildren.remove(name)
+            progress.noteDetach(at: now)
         } else if children.hasNamesake(header.transmitter) {
             // Its address has changed, or somebody else says its id: it is still counted.
             counters.unproven += 1
@@ -103,31 +88,5 @@ extension SenderEngine {
         enqueue(.acknowledgement(sequence: header.sequence), to: .peer(source))
     }
 
-    /// What a child must show to be served at its address: a digest of the address and of a number that only this
-    /// parent knows, so that nothing is kept for those who only ask (as with SYN cookies, RFC 4987, 3.6).
-    func cookie(for address: SocketAddress) -> UInt64 {
-        var writer = ByteWriter(capacity: 48)
-        writer.writeUInt64(cookieSecret)
-        writer.writeUInt8(address.family.rawValue)
-        writer.writeUInt64(address.high)
-        writer.writeUInt64(address.low)
-        writer.writeUInt16(address.port)
-        // 0 stands for none.
-        return digest.digest(of: writer.bytes).value.a | 1
-    }
-
-    /// Receivers that have left for a repair node are counted again when its next STATUS comes: nothing is concluded
-    /// from their absence before that, nor while somebody who is known asks for what was sent.
-    func mayConclude(at now: Instant) -> Bool {
-        let patience = max(configuration.concludeAfterDetach, statusInterval * 2)
-        return now - lastDetach >= patience && now - lastRequest >= patience && (!children.hasDebts || now - lastMovement >= patience)
-    }
-}
-
-/// An ACKNOWLEDGEMENT of a final STATUS that waits for the parent's own parent to be told.
-struct HeldAcknowledgement: Sendable {
-    let child: ChildName
-    var sequence: UInt32
-    var address: SocketAddress
-    let due: Instant
+    func cookie(for address: SocketAddress) -> UInt64 { cookies.cookie(for: address) }
 }

@@ -16,77 +16,64 @@ extension SenderEngine {
         var configuration = configuration
         configuration.datagramLength = Int(announce.payloadLength) + DataHeader.length
         self.init(
-            configuration: configuration, announce: announce, signer: RepeatingSigner(publicKey: announce.key), digest: digest,
-            seed: seed, at: now)
-        repeater = Repeater(isRelay: isRelay, announceSignature: signature)
+            SignedAnnounce(announce, signature: signature), repeater: Repeater(isRelay: isRelay), configuration: configuration,
+            signer: RepeatingSigner(publicKey: announce.key), digest: digest, seed: seed, at: now)
     }
 
-    var endOfTable: EndOfTable? { table.end }
+    var endOfTable: EndOfTable? { window.table.end }
     var isRetired: Bool { repeater?.isRetired ?? false }
+    /// A repair node whose children hear the sender's stream.
+    private var isHeardElsewhere: Bool { repeater?.isRelay == false }
     /// Whether anybody may ever have gone below this node.
     var hasServed: Bool { repeater?.hasServed ?? true }
     /// Chunks that are held, and how many there are in all where that is known.
-    public var heldCount: UInt32 { UInt32(repeater?.held.count ?? 0) }
-    public var chunkTotal: UInt32? { table.end?.chunkCount }
+    public var heldCount: UInt32 { UInt32(window.held?.count ?? 0) }
+    public var chunkTotal: UInt32? { window.table.end?.chunkCount }
 
     /// The stream has come this far; children hear it themselves.
-    mutating func advance(to front: StreamPosition) {
-        if position < front { position = front }
-    }
+    mutating func advance(to front: StreamPosition) { window.advance(to: front) }
 
     public var isRepeaterComplete: Bool {
-        guard let repeater, let end = table.end else { return false }
-        return repeater.watermark >= end.chunkCount
+        guard repeater != nil, let end = window.table.end else { return false }
+        return window.watermark >= end.chunkCount
     }
 
     /// While nothing was sent, the sender may lower its datagrams' length.
     public mutating func adopt(_ newer: Announce, signature: Signature) {
-        announce = newer
-        repeater?.announceSignature = signature
+        announcement.adopt(newer, signature: signature)
     }
 
     public mutating func adopt(_ page: TablePage, body: [UInt8], signature: Signature, at now: Instant) {
-        let added = table.adopt(page, body: body, signature: signature)
-        // Zero chunks are here as soon as they are known.
-        for chunk in added where table[chunk]?.kind == .zero { repeater?.held.insert(chunk) }
-        if repeater?.isRelay == false { pagesSent = table.pageCount }
+        window.adopt(page, body: body, signature: signature)
+        if isHeardElsewhere { window.notePagesSent() }
     }
 
     public mutating func adopt(_ end: EndOfTable, signature: Signature) {
-        table.adopt(end, signature: signature)
-        sourceEnded = true
-        if repeater?.isRelay == false { endSent = true }
+        window.adopt(end, signature: signature)
+        if isHeardElsewhere { window.noteEndSent() }
     }
 
     /// A chunk was verified and kept.
     /// - Parameter isResident: its bytes are in the host's memory; the engine says `.release` when they need not be.
     public mutating func hold(_ chunk: UInt32, isResident: Bool, at now: Instant) {
         // Nothing can have been verified that has no record.
-        guard table[chunk] != nil else {
+        guard window[chunk] != nil else {
             if isResident { refuse(chunk) }
             return
         }
-        repeater?.held.insert(chunk)
-        if isResident {
-            resident.insert(chunk, at: now)
-            makeRoom()
-        }
-        let bytes = Double(table[chunk]?.encodedLength ?? 0)
-        if repeater?.isRelay == false {
-            unicastCredit = min(unicastCredit + bytes * configuration.unicastShareWhileStreaming, 1_000_000)
-            catchUpCredit = min(catchUpCredit + bytes * configuration.catchUpShareWhileStreaming, 1_000_000)
-        }
-        repairs.unpark(chunk, at: now)
-        for index in unicastChildren.indices { unicastChildren[index].repairs.unpark(chunk, at: now) }
-        lastProgress = now
+        window.hold(chunk)
+        if isResident { takeIn(chunk, at: now) }
+        if isHeardElsewhere { shares.noteStream(Double(window[chunk]?.encodedLength ?? 0)) }
+        pending.repairs.unpark(chunk, at: now)
+        for index in unicastChildren.indices { unicastChildren[index].pending.repairs.unpark(chunk, at: now) }
+        progress.noteAdvance(at: now)
     }
 
     /// A kept chunk turned out to be damaged, or is gone.
     public mutating func lose(_ chunk: UInt32) {
-        repeater?.held.remove(chunk)
-        resident.failFetch(chunk)
-        catchUp.remove(chunk)
-        for index in unicastChildren.indices { unicastChildren[index].catchUp.remove(chunk) }
+        window.lose(chunk)
+        pending.catchUp.remove(chunk)
+        for index in unicastChildren.indices { unicastChildren[index].pending.catchUp.remove(chunk) }
     }
 
     /// Follows the node's own parent.
@@ -99,10 +86,7 @@ extension SenderEngine {
     ) {
         guard repeater != nil else { return }
         repeater?.follow(phase: phase, rate: rate, path: path, distance: distance)
-        if repeater?.isRelay == false, let front, position < front {
-            position = front
-            if phase == .streaming { lastProgress = now }
-        }
+        if isHeardElsewhere, let front, window.advance(to: front), phase == .streaming { progress.noteAdvance(at: now) }
         advancePhase(at: now)
     }
 
@@ -131,29 +115,26 @@ extension SenderEngine {
         case .waiting:
             guard repeater.upstreamPhase != .waiting else { return }
             phase = .streaming(since: now)
-            lastProgress = now
-            nextHeartbeat = now
+            progress.noteAdvance(at: now)
+            timers.arm(.heartbeat, at: now)
             events.append(.started(receivers: children.active))
         case .streaming:
-            guard !repeater.isRelay, let end = table.end, repeater.upstreamPhase != .streaming, position.chunk >= end.chunkCount
+            guard !repeater.isRelay, let end = window.table.end, repeater.upstreamPhase != .streaming, window.position.chunk >= end.chunkCount
             else { return }
             beginDraining(at: now)
-            nextHeartbeat = now
+            timers.arm(.heartbeat, at: now)
         case .draining:
-            if children.saidToBeActive == 0, isRepeaterComplete { phase = .lingering(until: .distantFuture) }
+            if children.saidToBeActive == 0, isRepeaterComplete { beginLingering(until: .distantFuture) }
         case .lingering:
             if children.saidToBeActive > 0 { beginDraining(at: now) }
         case .leaving, .finished: break
         }
     }
 
-    /// Whether the chunk can be had here, from memory or from the host's cache.
-    func holds(_ chunk: UInt32) -> Bool { repeater?.held.contains(chunk) ?? true }
-
     /// This parent's place in the tree.
     func place(timeToLive: UInt8) -> TreePlace {
         TreePlace(
             path: repeater?.path ?? [], timeToLive: timeToLive, distance: repeater?.distance ?? 0, load: UInt32(clamping: children.childCount),
-            watermark: repeater?.watermark ?? position.chunk)
+            watermark: window.watermark)
     }
 }

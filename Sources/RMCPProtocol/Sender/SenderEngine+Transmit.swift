@@ -1,35 +1,90 @@
-import DequeModule
-
+/// What goes on the wire next, and at which time.
 extension SenderEngine {
+    /// Whose NAKs are answered.
+    enum Audience {
+        case group
+        /// A unicast child, by its index.
+        case child(Int)
+    }
+
+    private subscript(pendingOf audience: Audience) -> PendingNAKs {
+        _read {
+            switch audience {
+            case .group: yield pending
+            case .child(let index): yield unicastChildren[index].pending
+            }
+        }
+        _modify {
+            switch audience {
+            case .group: yield &pending
+            case .child(let index): yield &unicastChildren[index].pending
+            }
+        }
+    }
+
+    private func destination(of audience: Audience) -> Destination {
+        switch audience {
+        case .group: .group
+        case .child(let index): .peer(unicastChildren[index].address)
+        }
+    }
+
     /// The next thing to put on the wire, or nil until `pollTimeout`. Control goes first and is not paced; then repairs
     /// that are live, first transmissions, and what latecomers asked for.
     public mutating func pollTransmit(at now: Instant) -> Transmit? {
-        if let (packet, destination) = control.popFirst() ?? answers.popFirst() { return .datagram(encode(packet, to: destination), destination) }
-        if let destination = lengthProbes.popFirst() {
-            return .datagram(encode(signedAnnounce, to: destination, paddedTo: datagramLength), destination)
+        if let (packet, destination) = control.next() { return .datagram(encode(packet, to: destination), destination) }
+        if let destination = lengthProbe.next() {
+            return .datagram(encode(announcement.packet, to: destination, paddedTo: datagramLength), destination)
         }
         switch phase {
         case .waiting, .leaving, .finished: return nil
         case .streaming, .draining, .lingering: break
         }
-        guard bucket.mayTransmit(at: now) else {
-            wasLimitedByRate = wasLimitedByRate || hasPacedWork || repairs.nextDue.map { $0 <= now } ?? false
+        guard pacer.mayTransmit(at: now) else {
+            if !pacer.wasLimited, hasPacedWork || pending.repairs.nextDue.map({ $0 <= now }) ?? false { pacer.noteLimited() }
             return nil
         }
         if let copy = nextCopy() { return copy }
-        if let page = nextPageRepair() { return paced(page) }
-        if case .streaming = phase, firstDebt > 0, let transmit = nextFirstTransmission(at: now) { return transmit }
-        if let batch = nextRepair(at: now) { return .data(batch) }
-        if case .streaming = phase {
-            if unicastCredit > 0, let transmit = nextUnicast(at: now) { return transmit }
-            if catchUpCredit > 0, let batch = nextCatchUp(at: now) { return .data(batch) }
-            return nextFirstTransmission(at: now)
+        if let page = pending.nextOfTable(in: &window) { return paced(page) }
+        guard case .streaming = phase else {
+            if let batch = nextRepair(to: .group, at: now) { return .data(batch) }
+            if let transmit = nextUnicast(at: now) { return transmit }
+            return nextCatchUp(to: .group, at: now).map { .data($0) }
         }
-        if let transmit = nextUnicast(at: now) { return transmit }
-        return nextCatchUp(at: now).map { .data($0) }
+        if shares.isFirstOwed, let transmit = nextFirstTransmission(at: now) { return transmit }
+        if let batch = nextRepair(to: .group, at: now) { return .data(batch) }
+        if shares.mayServeUnicast, let transmit = nextUnicast(at: now) { return transmit }
+        if shares.mayCatchUp, let batch = nextCatchUp(to: .group, at: now) { return .data(batch) }
+        return nextFirstTransmission(at: now)
+    }
+
+    /// When the rate lets something go that waits for nothing else; nil when nothing does.
+    func nextPacedTransmission(at now: Instant) -> Instant? {
+        let paced = pacer.nextTransmission(at: now)
+        var next: Instant?
+        func wait(until time: Instant) { next = min(next ?? time, time) }
+        if unicastChildren.hasCopies || hasPacedWork { wait(until: paced) }
+        if unicastChildren.hasPending { wait(until: max(now + configuration.repairAggregationDelay, paced)) }
+        if let due = pending.repairs.nextDue { wait(until: max(due, paced)) }
+        return next
+    }
+
+    /// Something that only the rate holds back.
+    private var hasPacedWork: Bool {
+        if pending.needsTable { return true }
+        switch phase {
+        case .streaming:
+            guard let repeater else { return window.position.chunk < chunkCount || window.isWhole }
+            return repeater.isRelay
+                && (window.isEverythingSentOnce || window.position.chunk < chunkCount && window.resident.contains(window.position.chunk))
+        case .draining, .lingering: return pending.catchUp.upcoming(limit: 1).contains { window.resident.contains($0) }
+        case .waiting, .leaving, .finished: return false
+        }
     }
 
     // MARK: Control and table
+
+    mutating func enqueue(_ packet: Packet, to destination: Destination) { control.append(packet, to: destination) }
 
     mutating func encode(_ packet: Packet, to destination: Destination, paddedTo length: Int = 0) -> [UInt8] {
         let isUnicast = destination != .group
@@ -49,154 +104,158 @@ extension SenderEngine {
     private mutating func count(bytes: Int, datagrams: Int, to destination: Destination) {
         counters.bytesSent += UInt64(bytes)
         counters.datagramsSent += UInt64(datagrams)
-        if destination == .group { groupBytesSent += UInt64(bytes + datagrams * DatagramOverhead.bytes) }
+        pacer.count(bytes, datagrams: datagrams, toGroup: destination == .group)
     }
 
     mutating func paced(_ packet: Packet, to destination: Destination = .group) -> Transmit {
         let bytes = encode(packet, to: destination)
-        bucket.consume(bytes.count + DatagramOverhead.bytes)
+        pacer.consume(bytes.count, datagrams: 1)
         return .datagram(bytes, destination)
     }
 
-    mutating func nextPageRepair() -> Packet? {
-        if let index = pageRepairs.first {
-            pageRepairs.remove(index)
-            if let packet = table.packet(forPage: index) { return packet }
-        }
-        guard endRequested else { return nil }
-        endRequested = false
-        return table.finish()
-    }
-
-    // MARK: Data
+    // MARK: First transmissions
 
     private mutating func nextFirstTransmission(at now: Instant) -> Transmit? {
         if let repeater, !repeater.isRelay { return nil }
-        while position.chunk < chunkCount {
-            guard isReady(position.chunk) else { return nil }
-            if position.chunk >= table.pagedChunkCount { table.closePage(datagramLength: datagramLength) }
-            // A chunk's page goes before it: who has the page can verify what follows.
-            if let page = table.pageIndex(ofChunk: position.chunk), page >= pagesSent {
-                pagesSent = page + 1
-                if let packet = table.packet(forPage: page) {
-                    copyToStreamChildren(.packet(packet))
-                    return paced(packet)
-                }
+        while window.position.chunk < chunkCount {
+            guard isReady(window.position.chunk) else { return nil }
+            if let page = window.nextPage(datagramLength: datagramLength) {
+                unicastChildren.copy(.packet(page))
+                return paced(page)
             }
-            guard let record = table[position.chunk] else { return nil }
-            let total = ChunkGeometry.packetCount(
-                encodedLength: record.encodedLength, payloadLength: announce.payloadLength)
+            guard let record = window[window.position.chunk] else { return nil }
+            let total = packetCount(of: record)
             guard total > 0 else {
-                position = StreamPosition(chunk: position.chunk + 1, packet: 0)
+                window.advance(to: StreamPosition(chunk: window.position.chunk + 1, packet: 0))
                 continue
             }
             return .data(firstTransmission(record: record, total: total, at: now))
         }
-        guard isEverythingSentOnce else { return nil }
-        endSent = true
+        guard window.isEverythingSentOnce else { return nil }
+        window.noteEndSent()
         beginDraining(at: now)
-        lastProgress = now
-        nextHeartbeat = now
+        progress.noteAdvance(at: now)
+        timers.arm(.heartbeat, at: now)
         events.append(.sentOnce)
-        copyToStreamChildren(.packet(table.finish()))
-        return paced(table.finish())
+        let end = window.finish()
+        unicastChildren.copy(.packet(end))
+        return paced(end)
     }
 
     /// A relay sends a chunk once it has verified it, in order; its bytes may have to come back from the cache.
     private mutating func isReady(_ chunk: UInt32) -> Bool {
-        guard repeater != nil, table[chunk]?.kind != .zero else { return true }
-        guard holds(chunk) else { return false }
-        if resident.contains(chunk) { return true }
+        guard repeater != nil, window[chunk]?.kind != .zero else { return true }
+        guard window.holds(chunk) else { return false }
+        if window.resident.contains(chunk) { return true }
         fetch(chunk)
         return false
     }
 
     private mutating func firstTransmission(record: ChunkRecord, total: Int, at now: Instant) -> DataBatch {
-        let chunk = position.chunk
-        var batch = makeBatch(chunk: chunk, record: record, isRepair: false)
-        var packet = Int(position.packet)
-        while packet < total, batch.count < batchLimit {
-            batch.append(packet)
-            packet += 1
-        }
-        position = packet == total ? StreamPosition(chunk: chunk + 1, packet: 0) : StreamPosition(chunk: chunk, packet: UInt16(packet))
+        let (chunk, start) = (window.position.chunk, Int(window.position.packet))
+        var batch = makeBatch(chunk: chunk, record: record, isRepair: false, to: .group)
+        let end = min(total, start + pacer.batchLimit)
+        for packet in start..<end { batch.append(packet) }
+        window.advance(to: end == total ? StreamPosition(chunk: chunk + 1, packet: 0) : StreamPosition(chunk: chunk, packet: UInt16(end)))
         let bytes = account(batch)
         counters.firstBytes += UInt64(bytes)
-        // One batch pays for several of repairs to come.
-        firstDebt = max(-65_000, firstDebt - Double(bytes))
-        unicastCredit = min(unicastCredit + Double(bytes) * configuration.unicastShareWhileStreaming, 1_000_000)
-        catchUpCredit = min(catchUpCredit + Double(bytes) * configuration.catchUpShareWhileStreaming, 1_000_000)
-        if packet == total { resident.touch(chunk, at: now) }
-        copyToStreamChildren(.batch(batch))
+        shares.noteFirst(Double(bytes))
+        if end == total { window.resident.touch(chunk, at: now) }
+        unicastChildren.copy(.batch(batch))
         return batch
     }
 
-    mutating func nextRepair(at now: Instant, to destination: Destination = .group) -> DataBatch? {
-        // Each chunk in the queue is looked at once: those without their bytes go to the back.
+    // MARK: Answers to NAKs
+
+    /// Chunks whose repairs are looked at in one go: those without their bytes go to the back, and the next poll finds them there.
+    private static let examinedRepairs = 8
+
+    /// The next thing that an audience has asked for.
+    mutating func nextAnswer(to audience: Audience, at now: Instant) -> Transmit? {
+        let page =
+            switch audience {
+            case .group: pending.nextOfTable(in: &window)
+            case .child(let index): unicastChildren[index].pending.nextOfTable(in: &window)
+            }
+        if let page { return paced(page, to: destination(of: audience)) }
+        if let batch = nextRepair(to: audience, at: now) { return .data(batch) }
+        return nextCatchUp(to: audience, at: now).map { .data($0) }
+    }
+
+    private mutating func nextRepair(to audience: Audience, at now: Instant) -> DataBatch? {
         var examined = 0
-        while examined < 8, let chunk = repairs.dueChunk(at: now), let record = table[chunk] {
-            guard resident.contains(chunk) else {
-                guard holds(chunk) else {
-                    repairs.parkFirst()
+        while examined < Self.examinedRepairs, let chunk = self[pendingOf: audience].repairs.dueChunk(at: now), let record = window[chunk] {
+            guard window.resident.contains(chunk) else {
+                guard window.holds(chunk) else {
+                    self[pendingOf: audience].repairs.parkFirst()
                     continue
                 }
                 fetch(chunk)
-                repairs.postponeFirst(to: now + configuration.repairAggregationDelay)
+                self[pendingOf: audience].repairs.postponeFirst(to: now + configuration.repairAggregationDelay)
                 examined += 1
                 continue
             }
-            let asker = destination == .group ? repairs.loneAsker(of: chunk) : nil
-            let alone = asker.flatMap { children.address(of: $0) }
-            var batch = makeBatch(chunk: chunk, record: record, isRepair: true, to: alone.map { .peer($0) } ?? destination)
-            repairs.takeFirst(limit: batchLimit, to: alone == nil ? nil : asker, holdOff: repairHoldOff, at: now) { batch.append($0) }
-            guard batch.count > 0 else { continue }
-            resident.touch(chunk, at: now)
+            guard let batch = repair(chunk, record, to: audience, at: now) else { continue }
+            window.resident.touch(chunk, at: now)
             let bytes = account(batch)
             counters.repairBytes += UInt64(bytes)
-            let share = configuration.leastFirstShareWhileStreaming
-            firstDebt = min(firstDebt + Double(bytes) * share / (1 - share), 1_000_000)
+            shares.noteRepair(Double(bytes))
             return batch
         }
         return nil
     }
 
-    mutating func nextCatchUp(at now: Instant, to destination: Destination = .group) -> DataBatch? {
-        guard !catchUp.isEmpty else { return nil }
-        for chunk in catchUp.upcoming(limit: configuration.maximumFetches) where table[chunk]?.kind != .zero {
-            if !resident.contains(chunk) { fetch(chunk) }
+    /// The packets of a chunk that are due, to everybody who asked or to the only one who did; nil when none is left.
+    private mutating func repair(_ chunk: UInt32, _ record: ChunkRecord, to audience: Audience, at now: Instant) -> DataBatch? {
+        var recipient: ChildName?
+        var destination = destination(of: audience)
+        if case .group = audience, let asker = pending.repairs.loneAsker(of: chunk), let address = children.address(of: asker) {
+            recipient = asker
+            destination = .peer(address)
         }
-        guard let chunk = catchUp.select(), let record = table[chunk] else { return nil }
-        let total = ChunkGeometry.packetCount(encodedLength: record.encodedLength, payloadLength: announce.payloadLength)
+        var batch = makeBatch(chunk: chunk, record: record, isRepair: true, to: destination)
+        self[pendingOf: audience].repairs.takeFirst(limit: pacer.batchLimit, to: recipient, holdOff: repairHoldOff, at: now) { batch.append($0) }
+        return batch.count > 0 ? batch : nil
+    }
+
+    private mutating func nextCatchUp(to audience: Audience, at now: Instant) -> DataBatch? {
+        guard !self[pendingOf: audience].catchUp.isEmpty else { return nil }
+        for chunk in self[pendingOf: audience].catchUp.upcoming(limit: configuration.maximumFetches) where window[chunk]?.kind != .zero {
+            if !window.resident.contains(chunk) { fetch(chunk) }
+        }
+        guard let chunk = self[pendingOf: audience].catchUp.select(), let record = window[chunk] else { return nil }
+        let total = packetCount(of: record)
         guard total > 0 else {
-            catchUp.advance(to: 0, of: 0, at: now)
+            self[pendingOf: audience].catchUp.advance(to: 0, of: 0, at: now)
             return nil
         }
-        guard resident.contains(chunk), let start = catchUp.current?.nextPacket else { return nil }
-        var batch = makeBatch(chunk: chunk, record: record, isRepair: true, to: destination)
-        var packet = start
-        while packet < total, batch.count < batchLimit {
-            batch.append(packet)
-            packet += 1
-        }
-        catchUp.advance(to: packet, of: total, at: now)
-        resident.touch(chunk, at: now)
+        guard window.resident.contains(chunk), let start = self[pendingOf: audience].catchUp.current?.nextPacket else { return nil }
+        var batch = makeBatch(chunk: chunk, record: record, isRepair: true, to: destination(of: audience))
+        let end = max(start, min(total, start + pacer.batchLimit))
+        for packet in start..<end { batch.append(packet) }
+        self[pendingOf: audience].catchUp.advance(to: end, of: total, at: now)
+        window.resident.touch(chunk, at: now)
         let bytes = account(batch)
         counters.catchUpBytes += UInt64(bytes)
-        if case .streaming = phase, destination == .group { catchUpCredit -= Double(bytes) }
+        if case .streaming = phase, case .group = audience { shares.noteCatchUp(Double(bytes)) }
         return batch
     }
 
     private mutating func fetch(_ chunk: UInt32) {
-        guard resident.mayFetch, !resident.isFetching(chunk) else { return }
-        resident.beginFetch(chunk)
+        guard window.resident.mayFetch, !window.resident.isFetching(chunk) else { return }
+        window.resident.beginFetch(chunk)
         events.append(.fetch(chunk: chunk))
         makeRoom()
     }
 
+    // MARK: Batches and sequence numbers
+
+    private func packetCount(of record: ChunkRecord) -> Int {
+        ChunkGeometry.packetCount(encodedLength: record.encodedLength, payloadLength: announce.payloadLength)
+    }
+
     /// Mutating, though it changes nothing, as `pollTimeout` is.
-    private mutating func makeBatch(
-        chunk: UInt32, record: ChunkRecord, isRepair: Bool, to destination: Destination = .group
-    ) -> DataBatch {
+    private mutating func makeBatch(chunk: UInt32, record: ChunkRecord, isRepair: Bool, to destination: Destination) -> DataBatch {
         DataBatch(
             chunk: chunk, isRepair: isRepair, destination: destination, sessionTag: session.tag, transmitter: transmitter,
             firstSequence: sequence(for: destination), encodedLength: record.encodedLength,
@@ -206,9 +265,23 @@ extension SenderEngine {
     mutating func account(_ batch: DataBatch) -> Int {
         let bytes = batch.byteCount
         advanceSequence(for: batch.destination, by: batch.count)
-        if batch.isRepair, batch.destination != .group, case .streaming = phase { unicastCredit -= Double(bytes) }
-        bucket.consume(bytes + batch.count * DatagramOverhead.bytes)
+        if batch.isRepair, batch.destination != .group, case .streaming = phase { shares.noteUnicast(Double(bytes)) }
+        pacer.consume(bytes, datagrams: batch.count)
         count(bytes: bytes, datagrams: batch.count, to: batch.destination)
         return bytes
+    }
+
+    private func sequence(for destination: Destination) -> UInt32 {
+        switch destination {
+        case .group: nextSequence
+        case .peer(let address): unicastChildren.sequence(for: address)
+        }
+    }
+
+    private mutating func advanceSequence(for destination: Destination, by count: Int) {
+        switch destination {
+        case .group: nextSequence &+= UInt32(count)
+        case .peer(let address): unicastChildren.advanceSequence(for: address, by: count)
+        }
     }
 }

@@ -1,5 +1,3 @@
-import DequeModule
-
 /// What a parent tells those who watch. It answers so many a second and no more: whoever asks, and however often, takes
 /// next to nothing from the children.
 extension SenderEngine {
@@ -22,18 +20,16 @@ extension SenderEngine {
 
     /// Nil when enough have been answered in the last second.
     private mutating func report(for query: WatchQuery, at now: Instant) -> WatchReport? {
-        while let oldest = reportTimes.first, now - oldest >= .seconds(1) { reportTimes.removeFirst() }
-        guard reportTimes.count < configuration.maximumReportsPerSecond else { return nil }
-        reportTimes.append(now)
+        guard reports.take(at: now) else { return nil }
         let nodes = children.nodes(from: query.firstNode, limit: WatchReport.maximumNodes)
         var counts = WatchReport.Counts()
         counts.firstBytes = counters.firstBytes &+ counters.relayedBytes
         counts.repairBytes = counters.repairBytes
         counts.catchUpBytes = counters.catchUpBytes
         counts.naks = counters.naksReceived
-        let reached = min(position.chunk, Limits.maximumChunks)
-        let held = repeater.map { UInt32(clamping: $0.held.count) } ?? reached
-        let behind = repeater.map { $0.held.overlap(with: 0..<reached).reduce(0) { $0 + UInt32($1.count) } } ?? reached
+        let reached = min(window.position.chunk, Limits.maximumChunks)
+        let held = window.held.map { UInt32(clamping: $0.count) } ?? reached
+        let behind = window.held.map { $0.overlap(with: 0..<reached).reduce(0) { $0 + UInt32($1.count) } } ?? reached
         return WatchReport(
             nonce: query.nonce, session: session, phase: sessionPhase, role: repeater.map { $0.isRelay ? .relay : .repair } ?? .sender,
             rate: UInt64(rate), position: reached, chunkCount: announcedChunkCount, chunksHeld: held, holes: reached - behind, counts: counts,

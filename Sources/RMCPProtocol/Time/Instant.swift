@@ -9,6 +9,9 @@ public struct Instant: Comparable, Hashable, Sendable {
     /// Later than anything that will happen.
     public static let distantFuture = Instant(nanoseconds: .max)
 
+    /// Whole microseconds since the epoch, 0 before it: the form in which points in time travel.
+    public var wireMicroseconds: UInt64 { UInt64(clamping: nanoseconds / 1_000) }
+
     public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 
     /// Saturates, so that `distantFuture` stays where it is.
@@ -44,6 +47,7 @@ public struct Interval: Comparable, Hashable, Sendable {
     }
 
     public var inSeconds: Double { Double(nanoseconds) / 1e9 }
+    public var wholeMilliseconds: Int64 { nanoseconds / 1_000_000 }
     /// Whole microseconds, clamped to 32 bits: the form in which intervals travel.
     public var wireMicroseconds: UInt32 { UInt32(clamping: nanoseconds / 1_000) }
 

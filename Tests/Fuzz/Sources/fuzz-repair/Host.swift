@@ -155,7 +155,9 @@ struct Host {
         let limits = Self.configuration
         require(engine.downstream.children.childCount <= limits.maximumChildren, "\(engine.downstream.children.childCount) children")
         require(engine.downstream.unicastChildren.count <= limits.maximumUnicastChildren, "too many unicast children")
-        require(engine.downstream.resident.count <= limits.maximumResidentChunks + Bundle.chunkCount, "\(engine.downstream.resident.count) chunks held")
+        require(
+            engine.downstream.window.resident.count <= limits.maximumResidentChunks + Bundle.chunkCount,
+            "\(engine.downstream.window.resident.count) chunks held")
         require(fetches.count <= limits.maximumFetches, "\(fetches.count) fetches")
     }
 

@@ -51,9 +51,9 @@ struct Host {
     mutating func take(_ datagram: [UInt8], from address: UInt8) {
         lastClaimed[address] = now
         heard += datagram.count
-        let queued = engine.control.count + engine.answers.count
+        let queued = engine.control.groupCount + engine.control.peerCount
         unsafe engine.handle(datagram: datagram.span.bytes, from: .ipv4(10, 0, 0, address, port: 4_000), at: now)
-        let answers = engine.control.count + engine.answers.count - queued
+        let answers = engine.control.groupCount + engine.control.peerCount - queued
         require(answers <= 1, "one datagram was answered by \(answers)")
         drain()
     }
@@ -78,7 +78,7 @@ struct Host {
             if record.kind != .zero { held.insert(engine.chunkCount) }
             engine.handle(.encoded(record), at: now)
         }
-        if Int(engine.chunkCount) == Bundle.chunkCount, !engine.sourceEnded { engine.handle(.ended, at: now) }
+        if Int(engine.chunkCount) == Bundle.chunkCount, !engine.window.isWhole { engine.handle(.ended, at: now) }
     }
 
     mutating func finishFetch(_ choice: Int) {
@@ -204,9 +204,9 @@ struct Host {
         require(engine.control.isEmpty && engine.events.isEmpty, "drained and not empty")
         require(engine.children.childCount <= limits.maximumChildren, "\(engine.children.childCount) children")
         require(engine.unicastChildren.count <= limits.maximumUnicastChildren, "\(engine.unicastChildren.count) unicast children")
-        require(engine.resident.count <= limits.maximumResidentChunks + limits.encodeAhead, "\(engine.resident.count) chunks held")
+        require(engine.window.resident.count <= limits.maximumResidentChunks + limits.encodeAhead, "\(engine.window.resident.count) chunks held")
         require(fetches.count <= limits.maximumFetches, "\(fetches.count) fetches")
-        require(engine.pageRepairs.ranges.count <= Bundle.chunkCount, "\(engine.pageRepairs.ranges.count) ranges of pages")
+        require(engine.pending.pages.ranges.count <= Bundle.chunkCount, "\(engine.pending.pages.ranges.count) ranges of pages")
         require(engine.rate == Double(limits.fixedRate ?? 0), "a fixed rate became \(engine.rate)")
     }
 }

@@ -234,7 +234,7 @@ struct World {
         for _ in 0..<max(0, sender.encodeCredit) where Int(sender.chunkCount) < Bundle.chunkCount {
             sender.handle(.encoded(Bundle.records[Int(sender.chunkCount)]), at: now)
         }
-        if Int(sender.chunkCount) == Bundle.chunkCount, !sender.sourceEnded { sender.handle(.ended, at: now) }
+        if Int(sender.chunkCount) == Bundle.chunkCount, !sender.window.isWhole { sender.handle(.ended, at: now) }
         if let due = sender.pollTimeout(at: now), due <= now { sender.handleTimeout(at: now) }
         judgeSender()
         var said = 0
@@ -279,7 +279,7 @@ struct World {
     var believesAStranger = false
 
     private func judgeSender() {
-        guard case .leaving(let outcome, _, _) = sender.phase, outcome.kind == .complete, !believesAStranger else { return }
+        guard case .leaving(let outcome, _) = sender.phase, outcome.kind == .complete, !believesAStranger else { return }
         for index in joined {
             require(
                 receivers[index].isComplete, "the sender says complete, and receiver \(index) is not: \(receivers[index].engine?.diagnosis ?? "no session")")
@@ -288,13 +288,13 @@ struct World {
 
     private func checkBounds() {
         let limits = Self.configuration
-        require(sender.control.isEmpty && sender.answers.isEmpty && sender.events.isEmpty, "drained and not empty")
+        require(sender.control.isEmpty && sender.events.isEmpty, "drained and not empty")
         require(sender.acknowledgements.count <= limits.maximumControlQueue, "\(sender.acknowledgements.count) acknowledgements")
         require(sender.children.childCount <= limits.maximumChildren, "\(sender.children.childCount) children")
         require(sender.unicastChildren.count <= limits.maximumUnicastChildren, "\(sender.unicastChildren.count) unicast children")
-        require(sender.resident.count <= limits.maximumResidentChunks + limits.encodeAhead, "\(sender.resident.count) chunks held")
-        require(sender.pageRepairs.ranges.count <= Bundle.chunkCount, "\(sender.pageRepairs.ranges.count) ranges of pages")
-        require(sender.reportTimes.count <= limits.maximumReportsPerSecond, "\(sender.reportTimes.count) reports in a second")
+        require(sender.window.resident.count <= limits.maximumResidentChunks + limits.encodeAhead, "\(sender.window.resident.count) chunks held")
+        require(sender.pending.pages.ranges.count <= Bundle.chunkCount, "\(sender.pending.pages.ranges.count) ranges of pages")
+        require(sender.reports.count <= limits.maximumReportsPerSecond, "\(sender.reports.count) reports in a second")
     }
 
     /// Nobody disturbs any more: it comes to an end, and where nothing was lost, to a good one.

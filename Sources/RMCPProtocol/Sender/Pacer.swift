@@ -1,0 +1,82 @@
+/// How fast a sender sends: the rate that was found or set, the tokens that it is spent by, and what was really sent.
+struct Pacer: Sendable {
+    private(set) var controller: RateController
+    private var bucket: TokenBucket
+    private var meter = SendRateMeter()
+    /// With IP and UDP headers, bytes since the beginning: all, and those to the group.
+    private var totalBytes: UInt64 = 0
+    private var groupBytes: UInt64 = 0
+    /// Packets in a batch at the current rate.
+    private(set) var batchLimit = 1
+    /// Whether the rate, and not the source, held something back since the last update of the rate.
+    private(set) var wasLimited = false
+    private let maximumRate: Double
+    private let batchDuration: Interval
+    private let maximumBatchPackets: Int
+
+    /// Bytes that may go at once before the first rate is applied.
+    private static let firstBurst = 65_536
+    /// Bytes of UDP payload that the kernel takes in one segmentation-offload send, headers of IP and UDP left out.
+    private static let largestSend = 65_000
+
+    init(configuration: Configuration, datagramLength: Int, at now: Instant) {
+        controller = RateController(configuration: configuration, at: now)
+        bucket = TokenBucket(rate: UInt64(controller.rate), burst: Self.firstBurst, at: now)
+        maximumRate = Double(configuration.maximumRate)
+        batchDuration = configuration.batchDuration
+        maximumBatchPackets = configuration.maximumBatchPackets
+        apply(following: 0, datagramLength: datagramLength, at: now)
+    }
+
+    /// Bits per second.
+    var rate: Double { controller.rate }
+    var isStartingUp: Bool { controller.isStartingUp }
+
+    // MARK: Sending
+
+    mutating func mayTransmit(at now: Instant) -> Bool { bucket.mayTransmit(at: now) }
+
+    /// Something waits for nothing but the rate.
+    mutating func noteLimited() { wasLimited = true }
+
+    func nextTransmission(at now: Instant) -> Instant { bucket.nextTransmission(at: now) }
+
+    /// Datagrams that the rate is spent by.
+    /// - Parameter bytes: without IP and UDP headers.
+    mutating func consume(_ bytes: Int, datagrams: Int) { bucket.consume(bytes + datagrams * DatagramOverhead.bytes) }
+
+    /// Any datagrams, those of control that are not paced among them.
+    mutating func count(_ bytes: Int, datagrams: Int, toGroup: Bool) {
+        let bytes = UInt64(bytes + datagrams * DatagramOverhead.bytes)
+        totalBytes += bytes
+        if toGroup { groupBytes += bytes }
+    }
+
+    // MARK: The rate
+
+    /// - Parameters:
+    ///   - heardOf: when the newest datagram was sent that receivers have answered.
+    ///   - followed: bits per second of a stream that this one keeps pace with; 0 for none.
+    mutating func update(
+        _ signal: RateSignal, statusInterval: Interval, roundTrip: Interval, heardOf: Instant, following followed: Double, datagramLength: Int,
+        at now: Instant
+    ) {
+        let sent = meter.note(total: totalBytes, group: groupBytes, rate: rate, statusInterval: statusInterval, heardOf: heardOf, at: now)
+        controller.update(
+            signal,
+            RateMoment(now: now, statusInterval: statusInterval, roundTrip: roundTrip, heardOf: heardOf, isLimitedByRate: wasLimited, sent: sent))
+        wasLimited = false
+        apply(following: followed, datagramLength: datagramLength, at: now)
+    }
+
+    private mutating func apply(following followed: Double, datagramLength: Int, at now: Instant) {
+        // Repairs go at the pace of the stream that they are for, while there is one. A HEARTBEAT from above may say any rate.
+        let rate = UInt64(max(min(followed, maximumRate), controller.rate))
+        // A burst of at most one batch duration, and at least one datagram.
+        let burst = max(datagramLength, Int(Double(rate) / 8 * batchDuration.inSeconds))
+        bucket.setRate(rate, burst: burst, at: now)
+        let packets = burst / (datagramLength + DatagramOverhead.bytes)
+        let room = Self.largestSend / datagramLength
+        batchLimit = max(1, min(packets, maximumBatchPackets, room, DataBatch.capacity))
+    }
+}

@@ -1,0 +1,20 @@
+import DequeModule
+
+/// How many watchers are answered in a second, all together: whoever asks, and however often, takes next to nothing from the children.
+struct ReportBudget: Sendable {
+    /// When the answers of the last second were given.
+    private var times: Deque<Instant> = []
+    private let limit: Int
+
+    init(configuration: Configuration) { limit = configuration.maximumReportsPerSecond }
+
+    var count: Int { times.count }
+
+    /// Whether one more may be answered now; it is counted then.
+    mutating func take(at now: Instant) -> Bool {
+        while let oldest = times.first, now - oldest >= .seconds(1) { times.removeFirst() }
+        guard times.count < limit else { return false }
+        times.append(now)
+        return true
+    }
+}

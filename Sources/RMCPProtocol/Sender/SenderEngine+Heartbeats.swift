@@ -1,0 +1,96 @@
+import DequeModule
+
+/// What the group is told by the clock: ANNOUNCE while there is something to join, and HEARTBEAT all the time.
+extension SenderEngine {
+    mutating func scheduleAnnounce(at now: Instant) {
+        var interval = configuration.announceInterval
+        if case .waiting = phase {
+            interval = configuration.announceIntervalWaiting
+            lengthProbe.schedule([.group] + unicastChildren.lazy.filter(\.isRelay).map { .peer($0.address) })
+        }
+        timers.arm(.announce, at: now + interval)
+        guard repeater?.hasServed ?? true else {
+            return lengthProbe.schedule([])
+        }
+        enqueue(announcement.packet, to: .group)
+        for child in unicastChildren { enqueue(announcement.packet, to: .peer(child.address)) }
+    }
+
+    /// Answers a SOLICITATION: what there is to have, to one address.
+    public mutating func announce(to address: SocketAddress) {
+        switch phase {
+        case .leaving, .finished: return
+        default: if repeater?.hasServed ?? true { enqueue(announcement.packet, to: .peer(address)) }
+        }
+    }
+
+    mutating func scheduleHeartbeat(at now: Instant) {
+        timers.arm(.heartbeat, at: now + heartbeatInterval(at: now))
+        guard repeater?.hasServed ?? true else { return }
+        enqueue(.heartbeat(heartbeat(at: now)), to: .group)
+    }
+
+    /// Bits of a HEARTBEAT on the wire, about: 100 bytes.
+    private static let heartbeatBits = 800.0
+    /// Buckets of loss above the quantile from which a receiver does not ask for live repairs: two are a factor of 2.5.
+    private static let liveLossMargin = 2
+    /// And no fewer than these, which is a tenth of all datagrams.
+    private static let leastLiveLossLimit = 10
+
+    /// Apart so far that they take their share of the rate.
+    private var spacedHeartbeats: Interval { .seconds(Self.heartbeatBits / (configuration.heartbeatShare * pacer.rate)) }
+
+    private func heartbeatInterval(at now: Instant) -> Interval {
+        let longest = configuration.maximumHeartbeatInterval
+        switch phase {
+        case .waiting: return configuration.heartbeatIntervalWaiting
+        case .streaming:
+            if isFindingRate { return max(statusInterval, configuration.startupStatusInterval) }
+            return min(max(spacedHeartbeats, configuration.minimumHeartbeatInterval), longest)
+        case .draining(let since):
+            // What is still missing is asked for in answer to heartbeats: often at first, then as seldom as while streaming.
+            let quick = max(echoes.roundTrip, configuration.minimumHeartbeatInterval)
+            return min(max(quick, min(spacedHeartbeats, now - since)), longest)
+        case .lingering, .leaving, .finished: return longest
+        }
+    }
+
+    func heartbeat(at now: Instant, timeToLive: UInt8? = nil) -> Heartbeat {
+        Heartbeat(
+            phase: sessionPhase,
+            timestamp: max(1, now.wireMicroseconds),
+            groupRoundTrip: echoes.roundTrip.wireMicroseconds,
+            statusInterval: UInt32(max(1, statusInterval.wholeMilliseconds)),
+            population: UInt32(clamping: children.population),
+            position: window.position,
+            pageCount: window.pagesSent,
+            hasEnd: window.isEndSent,
+            rate: UInt64(pacer.rate),
+            liveLossLimit: liveLossLimit,
+            livePressureLimit: livePressureLimit,
+            nakInterval: nakInterval,
+            place: place(timeToLive: timeToLive ?? configuration.timeToLive))
+    }
+
+    /// Child repair nodes do not hold back for each other, since each speaks for a region: so that all of them together keep
+    /// within the limit, each waits, and says more at one time.
+    private var nakInterval: UInt16 {
+        let fair = Interval.seconds(Double(children.repairNodeChildren) / configuration.nodeNAKRateLimit)
+        return UInt16(clamping: min(fair, configuration.maximumNAKInterval).wholeMilliseconds)
+    }
+
+    /// Receivers that lose clearly more than the quantile, and more than a tenth, do not ask for live repairs: what
+    /// they cost would hold back the rest.
+    private var liveLossLimit: UInt8 {
+        guard children.active > 1 else { return UInt8(LossBucket.count) }
+        let quantile = StatusHistogram.quantile(configuration.rateQuantile, of: children.summary.loss)
+        return UInt8(min(LossBucket.count, max(quantile + Self.liveLossMargin, Self.leastLiveLossLimit)))
+    }
+
+    /// The same for receivers that are overrun while most are calm.
+    private var livePressureLimit: UInt8 {
+        guard children.active > 1 else { return UInt8(PressureBucket.count) }
+        let quantile = StatusHistogram.quantile(configuration.rateQuantile, of: children.summary.pressure)
+        return UInt8(quantile < Int(PressureBucket.hold) ? Int(PressureBucket.severe) : PressureBucket.count)
+    }
+}

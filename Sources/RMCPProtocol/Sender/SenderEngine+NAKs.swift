@@ -1,0 +1,29 @@
+/// What a NAK does: it is queued for the group or for its child, and what is news to the group is confirmed by an NCF.
+extension SenderEngine {
+    mutating func handle(_ nak: NegativeAcknowledgement, from child: UInt32, at source: SocketAddress, now: Instant) {
+        counters.naksReceived += 1
+        let name = ChildName(child, at: source)
+        // Who has not proven its address is helped as one of the group, and is heard of in no other way.
+        let isKnown = children.hasShown(nak.cookie, from: source, child)
+        if isKnown {
+            echoes.take(nak.echo, at: now)
+            children.heard(name, at: now)
+        }
+        // Who says that it is under way is waited for anyway, and when it is done, what it asked for before is done as well.
+        if !children.isActive(name), isKnown || isProven(nak.cookie, of: child, at: source), window.hasSentAny(of: nak.request) {
+            progress.noteRequest(at: now)
+        }
+        if isKnown, let index = unicastChildren.index(of: name) {
+            _ = unicastChildren[index].pending.accept(
+                nak.request, from: nil, of: window, payloadLength: announce.payloadLength, holdOff: repairHoldOff, at: now)
+            return
+        }
+        // A region's children lose alone what the stream's do not, and a child repair node speaks for its region. What one leaf of
+        // the sender lacks many do: an NCF at once keeps them from asking.
+        let isAnswerable = configuration.multicastRepairAskers > 1 && isKnown && (repeater != nil || children.isRepairNode(name))
+        let confirmed = pending.accept(
+            nak.request, from: isAnswerable ? name : nil, of: window, payloadLength: announce.payloadLength, holdOff: repairHoldOff, at: now)
+        // A lone child has nobody to be kept from asking.
+        if !confirmed.isEmpty, children.childCount > 1 { enqueue(.ncf(confirmed), to: .group) }
+    }
+}

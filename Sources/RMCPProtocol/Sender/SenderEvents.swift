@@ -1,0 +1,50 @@
+/// What the sender engine asks of its host, or tells it.
+public enum SenderEvent: Sendable, Hashable {
+    /// The start condition is met: this many receivers have joined.
+    case started(receivers: Int)
+    /// Read and encode this chunk again, then say `SourceEvent.fetched`.
+    case fetch(chunk: UInt32)
+    /// The chunk's bytes are not needed any more (they may be fetched later).
+    case release(chunk: UInt32)
+    /// Multicast does not reach so many children: they are served by unicast.
+    case unicastFallback(children: Int)
+    /// Everything has been sent once.
+    case sentOnce
+    /// The session is over; nothing more will be sent.
+    case finished(SenderOutcome)
+}
+
+/// What the host tells the sender engine about its source.
+public enum SourceEvent: Sendable {
+    /// The next chunk in order; its encoded bytes are at hand unless it is a zero chunk.
+    case encoded(ChunkRecord)
+    /// A hole: this many zero chunks of the same length follow.
+    case hole(chunks: Int, contentLength: UInt32)
+    /// Bytes of a chunk that was released are at hand again.
+    case fetched(chunk: UInt32)
+    /// There are no more chunks.
+    case ended
+}
+
+/// How a session ended, at the sender.
+public struct SenderOutcome: Sendable, Hashable {
+    public enum Kind: Sendable, Hashable {
+        /// Every receiver that joined is complete.
+        case complete
+        /// Some receivers failed, were lost, or came no further.
+        case partial
+        /// Nobody joined in time.
+        case nobodyCame
+        /// All who joined were lost before any was complete.
+        case noProgress
+        /// The host stopped the session.
+        case stopped
+    }
+    public var kind: Kind
+    public var receivers: StatusHistogram
+
+    public init(kind: Kind, receivers: StatusHistogram) {
+        self.kind = kind
+        self.receivers = receivers
+    }
+}

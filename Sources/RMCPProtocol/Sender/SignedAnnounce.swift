@@ -1,0 +1,34 @@
+/// The session's ANNOUNCE and who signs it: the sender itself, or nobody here, where a repair node passes on what the sender signed.
+struct SignedAnnounce: Sendable {
+    private(set) var announce: Announce
+    private(set) var signature: Signature
+    /// Nil at a repair node.
+    private let signer: (any MessageSigner)?
+
+    init(_ announce: Announce, signer: any MessageSigner) {
+        self.announce = announce
+        self.signer = signer
+        signature = signer.signature(for: announce.signedMessage)
+    }
+
+    /// As the sender signed it.
+    init(_ announce: Announce, signature: Signature) {
+        self.announce = announce
+        self.signature = signature
+        signer = nil
+    }
+
+    var packet: Packet { .announce(announce, signature) }
+
+    /// Takes a newer one from above.
+    mutating func adopt(_ newer: Announce, signature: Signature) {
+        announce = newer
+        self.signature = signature
+    }
+
+    /// Bytes of payload in a packet. While nothing was sent the sender may lower them.
+    mutating func setPayloadLength(_ length: UInt16) {
+        announce.payloadLength = length
+        if let signer { signature = signer.signature(for: announce.signedMessage) }
+    }
+}

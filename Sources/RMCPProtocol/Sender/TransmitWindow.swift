@@ -1,0 +1,115 @@
+/// What a parent can send: the table of chunks as far as it is known, what of it has been sent once, and where the bytes are. A NAK
+/// can be answered with what is behind the window's front.
+struct TransmitWindow: Sendable {
+    private(set) var table: TableBuilder
+    /// The table has all its records: the source has ended, or END has come from above.
+    private(set) var isWhole = false
+    /// First transmissions: everything before this has been sent once.
+    private(set) var position = StreamPosition.start
+    private(set) var pagesSent: UInt32 = 0
+    private(set) var isEndSent = false
+    /// Chunks whose bytes the host has in memory.
+    var resident: ResidentChunks
+    /// At a repair node, chunks that were verified and kept; nil where every chunk can be had again from the source.
+    private(set) var held: IndexRangeSet?
+
+    init(table: TableBuilder, isRepairNode: Bool, configuration: Configuration) {
+        self.table = table
+        held = isRepairNode ? IndexRangeSet() : nil
+        resident = ResidentChunks(configuration: configuration)
+    }
+
+    var chunkCount: UInt32 { table.chunkCount }
+    subscript(chunk: UInt32) -> ChunkRecord? { table[chunk] }
+
+    // MARK: The table
+
+    mutating func append(_ record: ChunkRecord) { table.append(record) }
+    mutating func end() { isWhole = true }
+
+    /// - Returns: which chunks have a record now that had none.
+    mutating func adopt(_ page: TablePage, body: [UInt8], signature: Signature) {
+        // Zero chunks are here as soon as they are known.
+        for chunk in table.adopt(page, body: body, signature: signature) where table[chunk]?.kind == .zero { held?.insert(chunk) }
+    }
+
+    mutating func adopt(_ end: EndOfTable, signature: Signature) {
+        table.adopt(end, signature: signature)
+        isWhole = true
+    }
+
+    /// END, signed once every record has its page.
+    mutating func finish() -> Packet { table.finish() }
+
+    // MARK: What was sent once
+
+    /// A relay may have END and not all pages yet: more chunks come than it knows of.
+    var isEverythingSentOnce: Bool { isWhole && position.chunk >= max(chunkCount, table.end?.chunkCount ?? 0) }
+
+    /// - Returns: whether that is news.
+    @discardableResult
+    mutating func advance(to front: StreamPosition) -> Bool {
+        guard position < front else { return false }
+        position = front
+        return true
+    }
+
+    /// The page that must go before the chunk at the front: who has it can verify what follows.
+    mutating func nextPage(datagramLength: Int) -> Packet? {
+        if position.chunk >= table.pagedChunkCount { table.closePage(datagramLength: datagramLength) }
+        guard let page = table.pageIndex(ofChunk: position.chunk), page >= pagesSent else { return nil }
+        pagesSent = page + 1
+        return table.packet(forPage: page)
+    }
+
+    /// Every page that is known has been sent, here or by whom the children hear.
+    mutating func notePagesSent() { pagesSent = table.pageCount }
+    mutating func noteEndSent() { isEndSent = true }
+
+    /// What of a request has been sent once.
+    func sent(of entry: RepairRequest.ChunkPackets, payloadLength: UInt16) -> RepairRequest.ChunkPackets {
+        var result = entry
+        guard let record = table[entry.chunk], entry.chunk <= position.chunk else {
+            result.packets = PacketSet()
+            return result
+        }
+        let total = ChunkGeometry.packetCount(encodedLength: record.encodedLength, payloadLength: payloadLength)
+        let sent = entry.chunk < position.chunk ? total : min(total, Int(position.packet))
+        if let last = entry.packets.last, last >= sent { result.packets.subtract(PacketSet(sent..<last + 1)) }
+        return result
+    }
+
+    /// Whether anything of a request has been sent.
+    func hasSentAny(of request: RepairRequest) -> Bool {
+        if request.needsEnd, isEndSent { return true }
+        return request.packets.contains { $0.chunk <= position.chunk } || request.chunks.contains { $0.lowerBound < position.chunk }
+            || request.pages.contains { $0.lowerBound < pagesSent }
+    }
+
+    // MARK: What can be sent again
+
+    /// Whether the chunk can be had here, from memory or from the host's cache.
+    func holds(_ chunk: UInt32) -> Bool { held?.contains(chunk) ?? true }
+
+    /// Whole chunks that can be served: sent once, and at a repair node, here. It gets the others itself, and children ask for them
+    /// again.
+    func available(in range: Range<UInt32>) -> [Range<UInt32>] {
+        let sent = range.clamped(to: 0..<position.chunk)
+        guard !sent.isEmpty else { return [] }
+        return held.map { $0.overlap(with: sent) } ?? [sent]
+    }
+
+    /// Every chunk before this can be had here.
+    var watermark: UInt32 {
+        guard let held else { return position.chunk }
+        return held.ranges.first.map { $0.lowerBound == 0 ? $0.upperBound : 0 } ?? 0
+    }
+
+    mutating func hold(_ chunk: UInt32) { held?.insert(chunk) }
+
+    /// A kept chunk turned out to be damaged, or is gone.
+    mutating func lose(_ chunk: UInt32) {
+        held?.remove(chunk)
+        resident.failFetch(chunk)
+    }
+}

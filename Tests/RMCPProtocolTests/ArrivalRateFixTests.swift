@@ -14,7 +14,7 @@ import Testing
                         population: 1, position: .start, pageCount: 0, hasEnd: false, rate: 1_000_000, liveLossLimit: 16,
                         livePressureLimit: 8)),
                 tag: receiver.announce.session.tag, transmitter: 7, sequence: UInt32(receiver.now.nanoseconds / 1_000_000))
-            _ = receiver.engine.handle(datagram: bytes.span.bytes, from: LoneReceiver.source, at: receiver.now)
+            _ = receiver.engine.handle(datagram: bytes.span.bytes, arrival: Arrival(source: LoneReceiver.source, at: receiver.now), at: receiver.now)
         }.reports
         #expect(reports.count > 10)
         #expect(reports.allSatisfy { $0.histogram.leaf?.network != nil && $0.histogram.arrival.allSatisfy { $0 == 0 } })

@@ -101,7 +101,7 @@ struct ChildHarness {
 
     mutating func say(_ packet: Packet, from parent: Parent, isUnicast: Bool = false, timeToLive: UInt8? = nil) {
         let sent = datagram(packet, isUnicast: isUnicast, tag: Self.announce.session.tag, transmitter: parent.id)
-        _ = engine.handle(datagram: sent.span.bytes, from: parent.address, timeToLive: timeToLive, at: now)
+        _ = engine.handle(datagram: sent.span.bytes, arrival: Arrival(source: parent.address, timeToLive: timeToLive, at: now), at: now)
         drain()
     }
 

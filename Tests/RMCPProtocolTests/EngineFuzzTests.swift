@@ -112,7 +112,7 @@ import Testing
                 let kind = PacketKind.allCases[(round + index) % PacketKind.allCases.count]
                 let sent = datagram(of: kind, from: corpus, transmitter: session.sender.transmitterID, &random)
                 now = step(now, &random)
-                if let placement = engine.handle(datagram: sent.span.bytes, from: HarnessReceiver.senderAddress, at: now) {
+                if let placement = engine.handle(datagram: sent.span.bytes, arrival: Arrival(source: HarnessReceiver.senderAddress, at: now), at: now) {
                     #expect((0..<96).contains(placement.slot) && placement.length > 0)
                     #expect(placement.payloadOffset + placement.length == sent.count)
                     #expect(placement.offset >= 0 && placement.offset + placement.length <= SessionHarness.chunkLength)

@@ -26,7 +26,7 @@ import Testing
                 let data = datagram(
                     .data(DataHeader(chunk: chunk, packet: packet, isRepair: true), payloadOffset: 24), tag: receiver.announce.session.tag,
                     transmitter: 7, payload: Array(repeating: 0, count: 400))
-                _ = receiver.engine.handle(datagram: data.span.bytes, from: LoneReceiver.source, at: receiver.now)
+                _ = receiver.engine.handle(datagram: data.span.bytes, arrival: Arrival(source: LoneReceiver.source, at: receiver.now), at: receiver.now)
             }
         }
         var most = 0

@@ -23,7 +23,7 @@ struct LoneReceiver {
 
     mutating func take(_ packet: Packet, isUnicast: Bool = true) {
         let bytes = datagram(packet, isUnicast: isUnicast, tag: announce.session.tag, transmitter: 7, sequence: 0)
-        _ = engine.handle(datagram: bytes.span.bytes, from: Self.source, at: now)
+        _ = engine.handle(datagram: bytes.span.bytes, arrival: Arrival(source: Self.source, at: now), at: now)
     }
 
     func record(_ chunk: UInt32) -> ChunkRecord {

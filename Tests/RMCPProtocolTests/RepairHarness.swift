@@ -62,7 +62,7 @@ struct RepairHarness {
 
     mutating func hear(_ packet: Packet, payload: [UInt8] = []) {
         let sent = datagram(packet, tag: Self.announce.session.tag, transmitter: Self.senderID, payload: payload)
-        if let placement = engine.handle(upstream: sent.span.bytes, from: Self.sender, timeToLive: 8, at: now) {
+        if let placement = engine.handle(upstream: sent.span.bytes, arrival: Arrival(source: Self.sender, timeToLive: 8, at: now), at: now) {
             let source = placement.payloadOffset..<placement.payloadOffset + placement.length
             buffers[placement.slot].replaceSubrange(placement.offset..<placement.offset + placement.length, with: sent[source])
         }
@@ -168,7 +168,7 @@ struct RepairHarness {
                 let answer = datagram(
                     .attached(AttachAnswer(nonce: request.nonce, verdict: .accepted, cookie: 9)), isUnicast: true, tag: Self.announce.session.tag,
                     transmitter: Self.senderID)
-                _ = engine.handle(upstream: answer.span.bytes, from: Self.sender, at: now)
+                _ = engine.handle(upstream: answer.span.bytes, arrival: Arrival(source: Self.sender, at: now), at: now)
                 isBusy = true
             }
             while let transmit = engine.pollDownstream(at: now) {

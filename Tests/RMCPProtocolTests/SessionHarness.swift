@@ -32,7 +32,7 @@ struct HarnessReceiver {
     }
 
     mutating func take(_ datagram: [UInt8], at now: Instant) {
-        if let placement = engine.handle(datagram: datagram.span.bytes, from: Self.senderAddress, at: now) {
+        if let placement = engine.handle(datagram: datagram.span.bytes, arrival: Arrival(source: Self.senderAddress, at: now), at: now) {
             let source = placement.payloadOffset..<placement.payloadOffset + placement.length
             buffers[placement.slot].replaceSubrange(placement.offset..<placement.offset + placement.length, with: datagram[source])
         }

@@ -193,10 +193,10 @@ import Testing
         var engine = RepairHarness(mode: mode).engine
         let question = datagram(.query(WatchQuery(nonce: 3)), isUnicast: true, tag: engine.session.tag, transmitter: watcher)
         let now = Instant.milliseconds(5)
-        let placement = engine.handle(upstream: question.span.bytes, from: home, at: now)
+        let placement = engine.handle(upstream: question.span.bytes, arrival: Arrival(source: home, at: now), at: now)
         #expect(placement == nil)
         // What all of a group hear none of them answers.
-        _ = engine.handle(upstream: question.span.bytes, from: .ipv4(10, 0, 0, 9, port: 1), timeToLive: 1, at: now)
+        _ = engine.handle(upstream: question.span.bytes, arrival: Arrival(source: .ipv4(10, 0, 0, 9, port: 1), timeToLive: 1, at: now), at: now)
         let polled = engine.pollUpstream(at: now)
         let (bytes, destination) = try #require(polled)
         #expect(destination == home)
@@ -207,7 +207,7 @@ import Testing
         let below = answer(at: now) { engine.pollDownstream(at: now) }
         #expect(below == above)
         // Both count.
-        for _ in 0..<18 { _ = engine.handle(upstream: question.span.bytes, from: home, at: now) }
+        for _ in 0..<18 { _ = engine.handle(upstream: question.span.bytes, arrival: Arrival(source: home, at: now), at: now) }
         engine.handle(child: question.span.bytes, from: home, at: now)
         let further = answer(at: now) { engine.pollDownstream(at: now) }
         #expect(further == nil)

@@ -2,15 +2,6 @@ import CLinuxNetwork
 import Glibc
 import RMCPProtocol
 
-/// Where a datagram came from.
-struct DatagramOrigin {
-    var source: SocketAddress
-    /// What was left of it; nil where the socket does not tell.
-    var timeToLive: UInt8?
-    /// When the kernel got it; nil where the socket does not tell.
-    var arrivedAt: Instant?
-}
-
 extension SocketAddress {
     /// Whether one host can have sent from here and can be answered: not a port of 0, nor an unspecified, multicast or
     /// broadcast address (RFC 1122, 3.2.1.3 and 4.1.3.6).
@@ -35,8 +26,9 @@ private struct ArrivalClock {
     /// Nanoseconds. What has waited for longer was stamped before the clock was set.
     private static let longestWait: Int64 = 2_000_000_000
 
-    func arrival(of entry: rmcp_received) -> Instant? {
-        guard entry.arrival_seconds > 0 else { return nil }
+    /// When the kernel got it, or now where the socket does not tell.
+    func arrival(of entry: rmcp_received) -> Instant {
+        guard entry.arrival_seconds > 0 else { return now }
         let waited = (wallClock.tv_sec - Int(entry.arrival_seconds)) * 1_000_000_000 + wallClock.tv_nsec - Int(entry.arrival_nanoseconds)
         return now - Interval(nanoseconds: min(max(0, Int64(waited)), Self.longestWait))
     }
@@ -48,21 +40,21 @@ private struct ArrivalClock {
     private let bytes: UnsafeRawBufferPointer
     private let length: Int
     let segment: Int
-    let origin: DatagramOrigin
+    /// Of all of them: they came together.
+    let arrival: Arrival
 
-    init(bytes: UnsafeRawBufferPointer, segment: Int, origin: DatagramOrigin) {
+    init(bytes: UnsafeRawBufferPointer, segment: Int, arrival: Arrival) {
         unsafe self.bytes = bytes
         length = bytes.count
         self.segment = segment > 0 ? segment : max(1, length)
-        self.origin = origin
+        self.arrival = arrival
     }
 
     func datagram(at offset: Int) -> UnsafeRawBufferPointer { unsafe UnsafeRawBufferPointer(rebasing: bytes[offset..<min(offset + segment, length)]) }
 
     /// The session tag of the datagram at `offset`; nil when it is too short for a header.
     func sessionTag(at offset: Int) -> UInt32? {
-        guard min(segment, length - offset) >= PacketHeader.length else { return nil }
-        return unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))
+        unsafe PacketHeader.sessionTag(of: RawSpan(_unsafeBytes: datagram(at: offset)))
     }
 
     /// Gives each session what is its own: `take` is told a tag and where its datagrams begin, and answers where they end,
@@ -131,8 +123,8 @@ private struct ArrivalClock {
 
     /// Receives once and hands over each datagram with where it came from; the number of buffers that were filled. The
     /// bytes are valid during the call.
-    func receive(from raw: Int32, _ body: (UnsafeRawBufferPointer, DatagramOrigin) -> Void) -> Int {
-        receiveTrains(from: raw) { train in unsafe train.forEach { unsafe body($0, train.origin) } }
+    func receive(from raw: Int32, _ body: (UnsafeRawBufferPointer, Arrival) -> Void) -> Int {
+        receiveTrains(from: raw) { train in unsafe train.forEach { unsafe body($0, train.arrival) } }
     }
 
     /// The same by the buffer: datagrams that came together stay together.
@@ -155,9 +147,9 @@ private struct ArrivalClock {
                 impossible += 1
                 continue
             }
-            let origin = DatagramOrigin(source: source, timeToLive: UInt8(exactly: entry.ttl), arrivedAt: clock.arrival(of: entry))
+            let arrival = Arrival(source: source, timeToLive: UInt8(exactly: entry.ttl), at: clock.arrival(of: entry))
             let filled = unsafe UnsafeRawBufferPointer(rebasing: memory[index * Self.stride..<index * Self.stride + Int(entry.length)])
-            body(unsafe DatagramTrain(bytes: filled, segment: Int(entry.segment), origin: origin))
+            body(unsafe DatagramTrain(bytes: filled, segment: Int(entry.segment), arrival: arrival))
         }
         return count
     }

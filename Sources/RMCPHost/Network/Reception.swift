@@ -61,7 +61,7 @@ final class Reception {
         var isBusy = false
         // Nobody else is where this node is, whatever a datagram says.
         func take(_ train: DatagramTrain) {
-            if train.origin.source != replyAddress, ownAddress == nil || train.origin.source != ownAddress { body(train) }
+            if train.arrival.source != replyAddress, ownAddress == nil || train.arrival.source != ownAddress { body(train) }
         }
         if isReady(0) { isBusy = replySlab.receiveTrains(from: replySocket.raw, take) > 0 }
         // Those of the moment: their readiness is known, and that of no other.

@@ -108,7 +108,7 @@ public final class ReceiveDaemon {
                 unsafe train.route { tag, offset in
                     sessions.sessions[tag].map { $0.handle(train, from: offset, tag: tag, at: now) }
                 } others: { bytes in
-                    unsafe route(bytes, from: train.origin, sessions, at: now)
+                    unsafe route(bytes, from: train.arrival.source, sessions, at: now)
                 }
             }
             if !isBusy { break }
@@ -127,14 +127,13 @@ public final class ReceiveDaemon {
     }
 
     /// A datagram of no session that is taken part in.
-    private func route(_ bytes: UnsafeRawBufferPointer, from origin: DatagramOrigin, _ sessions: ReceiveSessions, at now: Instant) {
-        guard bytes.count >= PacketHeader.length else {
+    private func route(_ bytes: UnsafeRawBufferPointer, from source: SocketAddress, _ sessions: ReceiveSessions, at now: Instant) {
+        guard let tag = unsafe PacketHeader.sessionTag(of: RawSpan(_unsafeBytes: bytes)) else {
             runts += 1
             return
         }
-        let tag = unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
         if tag == 0, let region = unsafe Reception.advertisedRegion(in: bytes) { return reception.noteAdvertised(region) }
-        sessions.judge(unsafe RawSpan(_unsafeBytes: bytes), from: origin.source, at: now)
+        sessions.judge(unsafe RawSpan(_unsafeBytes: bytes), from: source, at: now)
     }
 
     // MARK: The end

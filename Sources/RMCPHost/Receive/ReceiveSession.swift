@@ -73,8 +73,7 @@ final class ReceiveSession {
         unsafe train.whileTagged(tag, from: offset) { bytes in
             guard
                 let placement = unsafe engine.handle(
-                    datagram: RawSpan(_unsafeBytes: bytes), from: train.origin.source, timeToLive: train.origin.timeToLive,
-                    arrivedAt: train.origin.arrivedAt, at: now)
+                    datagram: RawSpan(_unsafeBytes: bytes), arrival: train.arrival, at: now)
             else { return }
             if unsafe !buffers.place(bytes, placement) { engine.handle(.unavailable(slot: placement.slot), at: now) }
         }

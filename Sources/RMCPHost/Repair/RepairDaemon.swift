@@ -155,8 +155,8 @@ public final class RepairDaemon {
     private func receive(at now: Instant, _ observer: (RepairUpdate) -> Void) -> Bool {
         if poller.isReadable(2) {
             for _ in 0..<HostLimits.receiveRounds {
-                let count = unsafe regionSlab.receive(from: outlet.socket.raw) { bytes, origin in
-                    unsafe routeFromBelow(bytes, from: origin, at: now)
+                let count = unsafe regionSlab.receive(from: outlet.socket.raw) { bytes, arrival in
+                    unsafe routeFromBelow(bytes, from: arrival.source, at: now)
                 }
                 if count == 0 { break }
             }
@@ -169,7 +169,7 @@ public final class RepairDaemon {
                     guard let session = sessions[tag], !mayBeginRelaying(session) else { return nil }
                     return session.handleUpstream(train, from: offset, tag: tag, at: now)
                 } others: { bytes in
-                    unsafe routeFromAbove(bytes, from: train.origin, at: now, observer)
+                    unsafe routeFromAbove(bytes, train.arrival, at: now, observer)
                 }
             }
             if !isBusy { break }
@@ -184,33 +184,29 @@ public final class RepairDaemon {
         return isBusy
     }
 
-    private func routeFromBelow(_ bytes: UnsafeRawBufferPointer, from origin: DatagramOrigin, at now: Instant) {
+    private func routeFromBelow(_ bytes: UnsafeRawBufferPointer, from source: SocketAddress, at now: Instant) {
         // Nobody else is where this node is.
-        guard bytes.count >= PacketHeader.length, origin.source != reception.ownAddress else { return }
-        let tag = unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
         let datagram = unsafe RawSpan(_unsafeBytes: bytes)
-        if let session = sessions[tag] { return session.engine.handle(child: datagram, from: origin.source, at: now) }
+        guard let tag = PacketHeader.sessionTag(of: datagram), source != reception.ownAddress else { return }
+        if let session = sessions[tag] { return session.engine.handle(child: datagram, from: source, at: now) }
         // Somebody asks what there is: one session is told with each question, in turn, so that the answer is no longer.
         guard tag == 0, !order.isEmpty, case .solicitation? = try? Packet.parse(datagram).1 else { return }
         solicited = (solicited + 1) % order.count
-        sessions[order[solicited]]?.engine.announce(to: origin.source)
+        sessions[order[solicited]]?.engine.announce(to: source)
     }
 
     /// A relay's parent shows by its ANNOUNCE: each datagram is looked at until one has come.
     private func mayBeginRelaying(_ session: RepairSession) -> Bool { mode == .relay && !session.engine.hasUpstream }
 
-    private func routeFromAbove(
-        _ bytes: UnsafeRawBufferPointer, from origin: DatagramOrigin, at now: Instant, _ observer: (RepairUpdate) -> Void
-    ) {
-        guard bytes.count >= PacketHeader.length else { return }
-        let tag = unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+    private func routeFromAbove(_ bytes: UnsafeRawBufferPointer, _ arrival: Arrival, at now: Instant, _ observer: (RepairUpdate) -> Void) {
+        guard let tag = unsafe PacketHeader.sessionTag(of: RawSpan(_unsafeBytes: bytes)) else { return }
         if let session = sessions[tag] {
             if mayBeginRelaying(session), let (header, packet) = unsafe try? Packet.parse(RawSpan(_unsafeBytes: bytes)),
                 case .announce(let announce, _) = packet, announce == session.announce
             {
-                session.engine.handleAnnounce(from: origin.source, transmitter: header.transmitter, at: now)
+                session.engine.handleAnnounce(from: arrival.source, transmitter: header.transmitter, at: now)
             }
-            _ = unsafe session.handleUpstream(DatagramTrain(bytes: bytes, segment: 0, origin: origin), from: 0, tag: tag, at: now)
+            _ = unsafe session.handleUpstream(DatagramTrain(bytes: bytes, segment: 0, arrival: arrival), from: 0, tag: tag, at: now)
             return
         }
         if tag == 0, let region = unsafe Reception.advertisedRegion(in: bytes) {
@@ -226,7 +222,7 @@ public final class RepairDaemon {
                 if let old = sessions[superseded.tag] { retire(old, "a newer session of the same bundle has begun", at: now, observer) }
                 if let old = cache.arrival(of: superseded) { cache.cancel(old) }
             }
-            admit(announce, signature, by: (origin.source, header.transmitter), at: now, observer)
+            admit(announce, signature, by: (arrival.source, header.transmitter), at: now, observer)
         }
     }
 

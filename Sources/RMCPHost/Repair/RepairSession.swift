@@ -65,8 +65,7 @@ final class RepairSession {
         unsafe train.whileTagged(tag, from: offset) { bytes in
             guard
                 let placement = unsafe engine.handle(
-                    upstream: RawSpan(_unsafeBytes: bytes), from: train.origin.source, timeToLive: train.origin.timeToLive,
-                    arrivedAt: train.origin.arrivedAt, at: now)
+                    upstream: RawSpan(_unsafeBytes: bytes), arrival: train.arrival, at: now)
             else { return }
             if unsafe !buffers.place(bytes, placement) { engine.handle(.unavailable(slot: placement.slot), at: now) }
         }

@@ -172,8 +172,8 @@ public final class SendSession {
     private func receive(at now: Instant) {
         guard poller.isReadable(0) else { return }
         for _ in 0..<HostLimits.receiveRounds {
-            let count = unsafe slab.receive(from: outlet.socket.raw) { bytes, origin in
-                unsafe engine.handle(datagram: RawSpan(_unsafeBytes: bytes), from: origin.source, at: now)
+            let count = unsafe slab.receive(from: outlet.socket.raw) { bytes, arrival in
+                unsafe engine.handle(datagram: RawSpan(_unsafeBytes: bytes), from: arrival.source, at: now)
             }
             if count == 0 { return }
         }

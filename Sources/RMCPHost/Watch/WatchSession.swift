@@ -88,7 +88,7 @@ public final class WatchSession {
                     if PacketHeader.kind(of: datagram) == .advertisement {
                         if let region = unsafe Reception.advertisedRegion(in: bytes) { reception.noteAdvertised(region) }
                     } else {
-                        model.handle(datagram, from: train.origin.source, at: now)
+                        model.handle(datagram, from: train.arrival.source, at: now)
                     }
                 }
             }

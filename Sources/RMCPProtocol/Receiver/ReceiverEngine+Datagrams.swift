@@ -2,24 +2,20 @@ extension ReceiverEngine {
     /// Takes one datagram of this session. For DATA that is wanted it answers where the payload goes; the host copies
     /// it there before it polls for events.
     /// - Parameters:
-    ///   - source: where it came from.
-    ///   - timeToLive: what was left of it, where the host knows.
-    ///   - arrivedAt: when the host got it, where that is known; it may have waited in the socket until `now`.
-    public mutating func handle(
-        datagram: RawSpan, from source: SocketAddress, timeToLive: UInt8? = nil, arrivedAt: Instant? = nil, at now: Instant
-    ) -> Placement? {
+    ///   - arrival: where it came from and when; not after `now`.
+    public mutating func handle(datagram: RawSpan, arrival: Arrival, at now: Instant) -> Placement? {
         do throws(WireError) {
             var reader = ByteReader(datagram)
             let header = try PacketHeader(reading: &reader)
             // What comes a hundred thousand times a second is not wrapped up with all that comes now and then.
             guard header.kind == .data else {
                 let packet = try Packet.body(of: header.kind, from: &reader)
-                handle(packet, header, length: datagram.byteCount, from: source, timeToLive: timeToLive, arrivedAt: arrivedAt, at: now)
+                handle(packet, header, length: datagram.byteCount, arrival: arrival, at: now)
                 return nil
             }
             let data = try DataHeader(reading: &reader)
             guard reader.remaining > 0 else { throw .truncated }
-            return handle(data, header, length: reader.remaining, from: source, arrivedAt: arrivedAt, at: now)
+            return handle(data, header, length: reader.remaining, arrival: arrival, at: now)
         } catch {
             counters.malformed += 1
             return nil
@@ -28,10 +24,8 @@ extension ReceiverEngine {
 
     /// Takes a packet of DATA whose headers were read.
     /// - Parameter length: bytes of payload.
-    public mutating func handle(
-        _ data: DataHeader, _ header: PacketHeader, length: Int, from source: SocketAddress, arrivedAt: Instant? = nil, at now: Instant
-    ) -> Placement? {
-        guard accept(header, length: DataHeader.length + length, isData: true, from: source, arrivedAt: arrivedAt ?? now, at: now) else { return nil }
+    public mutating func handle(_ data: DataHeader, _ header: PacketHeader, length: Int, arrival: Arrival, at now: Instant) -> Placement? {
+        guard accept(header, length: DataHeader.length + length, isData: true, arrival, at: now) else { return nil }
         let isDirect = header.transmitter == streamTransmitter
         guard isDirect || !isDistrusted(header.transmitter) else {
             counters.forged += 1
@@ -44,15 +38,12 @@ extension ReceiverEngine {
 
     /// Takes any other packet that was read already, such as one that is multicast to many engines of one host.
     /// - Parameter length: bytes of the datagram.
-    public mutating func handle(
-        _ packet: Packet, _ header: PacketHeader, length: Int, from source: SocketAddress, timeToLive: UInt8? = nil,
-        arrivedAt: Instant? = nil, at now: Instant
-    ) {
-        guard accept(header, length: length, isData: false, from: source, arrivedAt: arrivedAt ?? now, at: now) else { return }
+    public mutating func handle(_ packet: Packet, _ header: PacketHeader, length: Int, arrival: Arrival, at now: Instant) {
+        guard accept(header, length: length, isData: false, arrival, at: now) else { return }
         switch packet {
         case .heartbeat(let heartbeat):
-            note(heartbeat, from: header.transmitter, timeToLive: timeToLive, isUnicast: header.isUnicast, at: now)
-            handle(heartbeat, from: header.transmitter, arrivedAt: arrivedAt ?? now, at: now)
+            note(heartbeat, from: header.transmitter, timeToLive: arrival.timeToLive, isUnicast: header.isUnicast, at: now)
+            handle(heartbeat, from: header.transmitter, arrivedAt: arrival.at, at: now)
             judgeParents(at: now)
         case .page(let page, let body, let signature): handle(page, body: body, signature: signature, at: now)
         case .end(let end, let signature): handle(end, signature: signature, at: now)
@@ -66,10 +57,8 @@ extension ReceiverEngine {
     }
 
     /// Whether a datagram is of this session and of a parent that is known; notes that it came.
-    private mutating func accept(
-        _ header: PacketHeader, length: Int, isData: Bool, from source: SocketAddress, arrivedAt: Instant, at now: Instant
-    ) -> Bool {
-        guard header.sessionTag == session.tag, isKnown(header, from: source, at: now) else {
+    private mutating func accept(_ header: PacketHeader, length: Int, isData: Bool, _ arrival: Arrival, at now: Instant) -> Bool {
+        guard header.sessionTag == session.tag, isKnown(header, from: arrival.source, at: now) else {
             counters.foreign += 1
             return false
         }
@@ -79,7 +68,7 @@ extension ReceiverEngine {
             lastHeardGroup = now
             isDeaf = false
             if header.transmitter == streamTransmitter {
-                arrivals.record(header.sequence, bytes: length, dataAt: isData ? (arrivedAt, now) : nil)
+                arrivals.record(header.sequence, bytes: length, dataAt: isData ? (arrival.at, now) : nil)
             }
             longestDatagram = max(longestDatagram, length)
         }

@@ -164,34 +164,31 @@ public struct RepairEngine: Sendable {
     }
 
     /// Takes a datagram from above; for DATA that is wanted it answers where the payload goes.
-    /// - Parameter timeToLive: what is left of it; nil for one that came by unicast.
-    public mutating func handle(
-        upstream datagram: RawSpan, from source: SocketAddress, timeToLive: UInt8? = nil, arrivedAt: Instant? = nil, at now: Instant
-    ) -> Placement? {
+    /// - Parameter arrival: without a time to live for a datagram that came by unicast.
+    public mutating func handle(upstream datagram: RawSpan, arrival: Arrival, at now: Instant) -> Placement? {
         let kind = PacketHeader.kind(of: datagram)
         // Whoever knows of this node by its parent asks where it is a child. One question to a group must not have an answer
         // from each of its repair nodes.
         if kind == .query {
-            if timeToLive == nil, let answer = downstream.answer(toWatcher: datagram, from: source, at: now) { answers.append((answer, source)) }
+            if arrival.timeToLive == nil, let answer = downstream.answer(toWatcher: datagram, from: arrival.source, at: now) {
+                answers.append((answer, arrival.source))
+            }
             return nil
         }
         if !hasUpstream, kind == .heartbeat, let (header, packet) = try? Packet.parse(datagram) {
-            begin(by: packet, header, from: source, at: now)
+            begin(by: packet, header, from: arrival.source, at: now)
         }
-        let placement = upstream?.handle(datagram: datagram, from: source, timeToLive: timeToLive, arrivedAt: arrivedAt, at: now)
-        return note(placement, at: now)
+        return note(upstream?.handle(datagram: datagram, arrival: arrival, at: now), at: now)
     }
 
     /// As `ReceiverEngine.handle` for what was read already.
-    public mutating func handle(upstream data: DataHeader, _ header: PacketHeader, length: Int, from source: SocketAddress, at now: Instant) -> Placement? {
-        note(upstream?.handle(data, header, length: length, from: source, at: now), at: now)
+    public mutating func handle(upstream data: DataHeader, _ header: PacketHeader, length: Int, arrival: Arrival, at now: Instant) -> Placement? {
+        note(upstream?.handle(data, header, length: length, arrival: arrival, at: now), at: now)
     }
 
-    public mutating func handle(
-        upstream packet: Packet, _ header: PacketHeader, length: Int, from source: SocketAddress, timeToLive: UInt8? = nil, at now: Instant
-    ) {
-        if !hasUpstream { begin(by: packet, header, from: source, at: now) }
-        upstream?.handle(packet, header, length: length, from: source, timeToLive: timeToLive, at: now)
+    public mutating func handle(upstream packet: Packet, _ header: PacketHeader, length: Int, arrival: Arrival, at now: Instant) {
+        if !hasUpstream { begin(by: packet, header, from: arrival.source, at: now) }
+        upstream?.handle(packet, header, length: length, arrival: arrival, at: now)
         forward(at: now)
     }
 

@@ -63,6 +63,13 @@ public struct PacketHeader: Hashable, Sendable {
         try self.init(reading: &reader)
     }
 
+    /// Which session a datagram says that it is of, before anything else of it is looked at; nil when it is too short for a header.
+    @inlinable
+    public static func sessionTag(of datagram: RawSpan) -> UInt32? {
+        guard datagram.byteCount >= length else { return nil }
+        return unsafe UInt32(bigEndian: datagram.unsafeLoadUnaligned(fromUncheckedByteOffset: 4, as: UInt32.self))
+    }
+
     public static func kind(of datagram: RawSpan) -> PacketKind? { (try? PacketHeader(of: datagram))?.kind }
 
     public func write(to writer: inout ByteWriter) {

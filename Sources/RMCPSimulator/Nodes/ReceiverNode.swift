@@ -68,9 +68,9 @@ final class ReceiverNode {
         /// Asks the engine something that would be mutating for reasons of its own.
         func inPlace<Answer>(_ body: (inout ReceiverEngine) -> Answer) -> Answer { body(&engine) }
 
-        func take(_ train: Train, mask: UInt64, from source: SocketAddress, arrivedAt: Instant, at clock: Instant) {
+        func take(_ train: Train, mask: UInt64, arrival: Arrival, at clock: Instant) {
             train.forEachPacket(of: mask) { header, data, length, fingerprint in
-                if let placement = engine.handle(data, header, length: length, from: source, arrivedAt: arrivedAt, at: clock) {
+                if let placement = engine.handle(data, header, length: length, arrival: arrival, at: clock) {
                     place(fingerprint, placement)
                 }
             }
@@ -83,11 +83,9 @@ final class ReceiverNode {
 
     struct Queued {
         var payload: Payload
-        var source: SocketAddress
-        var timeToLive: UInt8?
-        var bytes: Int
         /// On the world's clock.
-        var arrivedAt: Instant
+        var arrival: Arrival
+        var bytes: Int
     }
 
     // What every datagram touches comes first.

@@ -21,12 +21,13 @@ extension World {
 
     func arrive(_ payload: Payload, from source: SocketAddress, timeToLive: UInt8?, at node: ReceiverNode) {
         guard node.isRunning else { return }
+        let arrival = Arrival(source: source, timeToLive: timeToLive, at: now)
         if node.readsAtOnce, node.isSocketEmpty, !node.isReading, max(node.busyUntil, node.pausedUntil) <= now {
             note(3, node.index)
-            return read(payload, from: source, timeToLive: timeToLive, arrivedAt: now, at: node)
+            return read(payload, arrival, at: node)
         }
         let (bytes, datagrams) = payload.size
-        node.enqueue(ReceiverNode.Queued(payload: payload, source: source, timeToLive: timeToLive, bytes: bytes, arrivedAt: now), datagrams: datagrams)
+        node.enqueue(ReceiverNode.Queued(payload: payload, arrival: arrival, bytes: bytes), datagrams: datagrams)
         scheduleRead(node)
     }
 
@@ -40,26 +41,27 @@ extension World {
     func readSocket(of node: ReceiverNode) {
         if node.pausedUntil <= now {
             guard let item = node.dequeue() else { return }
-            read(item.payload, from: item.source, timeToLive: item.timeToLive, arrivedAt: item.arrivedAt, at: node)
+            read(item.payload, item.arrival, at: node)
         }
         scheduleRead(node)
     }
 
-    private func read(_ payload: Payload, from source: SocketAddress, timeToLive: UInt8?, arrivedAt: Instant, at node: ReceiverNode) {
+    private func read(_ payload: Payload, _ arrival: Arrival, at node: ReceiverNode) {
         let clock = now + node.clockOffset
-        let arrivedAt = arrivedAt + node.clockOffset
+        var arrival = arrival
+        arrival.at = arrival.at + node.clockOffset
         let datagrams: Int
         switch payload {
         case .train(let train, let mask):
             datagrams = mask.nonzeroBitCount
             // DATA of a session that is not joined is of no interest to anybody.
-            node.session(train.batch.sessionTag)?.take(train, mask: mask, from: source, arrivedAt: arrivedAt, at: clock)
+            node.session(train.batch.sessionTag)?.take(train, mask: mask, arrival: arrival, at: clock)
         case .control(let datagram):
             datagrams = 1
-            take(datagram, from: source, timeToLive: timeToLive, arrivedAt: arrivedAt, at: node, clock: clock)
+            take(datagram, arrival, at: node, clock: clock)
         case .packet(let bytes, let fingerprint):
             datagrams = 1
-            take(bytes, fingerprint: fingerprint, from: source, at: node, clock: clock)
+            take(bytes, fingerprint: fingerprint, arrival, at: node, clock: clock)
         }
         if node.overflowed > 0 {
             let overflow = node.overflowed
@@ -77,27 +79,24 @@ extension World {
         for session in node.sessions { session.engine.handle(.backlog(share: share), at: clock) }
     }
 
-    private func take(
-        _ datagram: ControlDatagram, from source: SocketAddress, timeToLive: UInt8?, arrivedAt: Instant, at node: ReceiverNode, clock: Instant
-    ) {
+    private func take(_ datagram: ControlDatagram, _ arrival: Arrival, at node: ReceiverNode, clock: Instant) {
         if let packet = datagram.packet, let session = node.session(packet.header.sessionTag) {
-            session.engine.handle(
-                packet.body, packet.header, length: datagram.bytes.count, from: source, timeToLive: timeToLive,
-                arrivedAt: arrivedAt, at: clock)
+            session.engine.handle(packet.body, packet.header, length: datagram.bytes.count, arrival: arrival, at: clock)
         } else {
-            take(datagram.bytes, fingerprint: 0, from: source, at: node, clock: clock)
+            take(datagram.bytes, fingerprint: 0, arrival, at: node, clock: clock)
         }
     }
 
     /// Takes a datagram as bytes: of no session that is known, or one that does not parse.
-    private func take(_ bytes: [UInt8], fingerprint: UInt64, from source: SocketAddress, at node: ReceiverNode, clock: Instant) {
+    private func take(_ bytes: [UInt8], fingerprint: UInt64, _ arrival: Arrival, at node: ReceiverNode, clock: Instant) {
         let datagram = unsafe bytes.span.bytes
         guard let header = try? PacketHeader(of: datagram) else {
             _ = node.directory.judge(datagram, at: clock) { _ in nil }
             return
         }
         if let session = node.session(header.sessionTag) {
-            if let placement = session.engine.handle(datagram: datagram, from: source, at: clock) { session.place(fingerprint, placement) }
+            let arrival = Arrival(source: arrival.source, at: clock)
+            if let placement = session.engine.handle(datagram: datagram, arrival: arrival, at: clock) { session.place(fingerprint, placement) }
             return
         }
         let verdict = node.directory.judge(datagram, at: clock) { id in node.session(id.tag)?.inPlace { $0.lastHeardFromSender } }
@@ -106,8 +105,8 @@ extension World {
         case .refuse(_, let reason): node.refusals.append(reason)
         case .accept(let announce, let superseded):
             if let superseded, let session = node.session(superseded.tag) { retire(session, of: node) }
-            begin(announce, source: source, transmitter: header.transmitter, at: node, clock: clock)
-            _ = node.session(header.sessionTag)?.engine.handle(datagram: datagram, from: source, at: clock)
+            begin(announce, source: arrival.source, transmitter: header.transmitter, at: node, clock: clock)
+            _ = node.session(header.sessionTag)?.engine.handle(datagram: datagram, arrival: Arrival(source: arrival.source, at: clock), at: clock)
         }
     }
 

@@ -52,11 +52,12 @@ extension World {
     // MARK: Arrivals
 
     func arriveAtRepairNode(_ index: Int, _ payload: Payload, from source: SocketAddress, timeToLive: UInt8?) {
+        let arrival = Arrival(source: source, timeToLive: timeToLive, at: now)
         switch payload {
         case .train(let train, let mask):
             if let session = repairNodes[index].node.session(train.batch.sessionTag) {
                 train.forEachPacket(of: mask) { header, data, length, fingerprint in
-                    if let placement = session.engine.handle(upstream: data, header, length: length, from: source, at: now) {
+                    if let placement = session.engine.handle(upstream: data, header, length: length, arrival: arrival, at: now) {
                         session.place(fingerprint, placement)
                     }
                 }
@@ -64,7 +65,7 @@ extension World {
         case .control(let datagram):
             guard let (header, packet) = datagram.packet else { return }
             if let session = repairNodes[index].node.session(header.sessionTag) {
-                take(datagram, header, packet, of: session, from: source, timeToLive: timeToLive)
+                take(datagram, header, packet, of: session, arrival)
             } else {
                 judge(datagram, header: header, source: source, at: index)
             }
@@ -75,14 +76,13 @@ extension World {
     }
 
     private func take(
-        _ datagram: ControlDatagram, _ header: PacketHeader, _ packet: Packet, of session: RepairNode.Session, from source: SocketAddress,
-        timeToLive: UInt8?
+        _ datagram: ControlDatagram, _ header: PacketHeader, _ packet: Packet, of session: RepairNode.Session, _ arrival: Arrival
     ) {
         switch header.kind {
-        case .nak, .status, .attach, .detach: session.engine.handle(child: packet, header, from: source, at: now)
+        case .nak, .status, .attach, .detach: session.engine.handle(child: packet, header, from: arrival.source, at: now)
         case .announce where session.inPlace({ $0.upstream == nil }):
-            session.engine.handleAnnounce(from: source, transmitter: header.transmitter, at: now)
-        default: session.engine.handle(upstream: packet, header, length: datagram.bytes.count, from: source, timeToLive: timeToLive, at: now)
+            session.engine.handleAnnounce(from: arrival.source, transmitter: header.transmitter, at: now)
+        default: session.engine.handle(upstream: packet, header, length: datagram.bytes.count, arrival: arrival, at: now)
         }
     }
 

@@ -200,8 +200,8 @@ final class ScheduleWorld {
         guard let receiver, now >= partitionedUntil, destination == nil || destination == Self.address else { return }
         if loss > 0, Double.random(in: 0..<1, using: &random) < loss { return }
         datagram.withUnsafeBytes { bytes in
-            let origin = DatagramOrigin(source: sender.address, timeToLive: 1, arrivedAt: now)
-            let train = DatagramTrain(bytes: bytes, segment: 0, origin: origin)
+            let arrival = Arrival(source: sender.address, timeToLive: 1, at: now)
+            let train = DatagramTrain(bytes: bytes, segment: 0, arrival: arrival)
             train.route { tag, offset in
                 receiver.sessions[tag].map { $0.handle(train, from: offset, tag: tag, at: now) }
             } others: { bytes in

@@ -119,7 +119,7 @@ final class ManualReceiver {
     func take(_ datagram: [UInt8], from source: SocketAddress) {
         guard let sessions else { return }
         datagram.withUnsafeBytes { bytes in
-            let train = DatagramTrain(bytes: bytes, segment: 0, origin: DatagramOrigin(source: source, timeToLive: 1, arrivedAt: now))
+            let train = DatagramTrain(bytes: bytes, segment: 0, arrival: Arrival(source: source, timeToLive: 1, at: now))
             train.route { tag, offset in
                 sessions.sessions[tag].map { $0.handle(train, from: offset, tag: tag, at: now) }
             } others: { bytes in

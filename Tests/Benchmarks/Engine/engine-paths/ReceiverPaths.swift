@@ -19,7 +19,7 @@ struct ReceivingHost {
     }
 
     mutating func hear(_ bytes: [UInt8]) {
-        _ = unsafe engine.handle(datagram: bytes.span.bytes, from: Fixture.senderAddress, timeToLive: 1, at: now)
+        _ = unsafe engine.handle(datagram: bytes.span.bytes, arrival: Arrival(source: Fixture.senderAddress, timeToLive: 1, at: now), at: now)
     }
 
     /// The next datagram on the wire; where its payload belongs.
@@ -29,7 +29,8 @@ struct ReceivingHost {
         sequence &+= 1
         now = now + Fixture.packetTime
         let bytes = unsafe datagram.bytes(of: packet)
-        let placement = unsafe engine.handle(datagram: RawSpan(_unsafeBytes: bytes), from: Fixture.senderAddress, timeToLive: 1, at: now)
+        let placement = unsafe engine.handle(
+            datagram: RawSpan(_unsafeBytes: bytes), arrival: Arrival(source: Fixture.senderAddress, timeToLive: 1, at: now), at: now)
         if let placement { consume(placement.offset) }
         sinceRound += 1
         if sinceRound == Fixture.round { endRound() }

@@ -23,7 +23,7 @@ private struct RepairingHost {
     }
 
     private mutating func hear(_ bytes: [UInt8]) {
-        _ = unsafe engine.handle(upstream: bytes.span.bytes, from: Fixture.senderAddress, timeToLive: 1, at: now)
+        _ = unsafe engine.handle(upstream: bytes.span.bytes, arrival: Arrival(source: Fixture.senderAddress, timeToLive: 1, at: now), at: now)
     }
 
     @inline(__always)
@@ -32,7 +32,8 @@ private struct RepairingHost {
         sequence &+= 1
         now = now + Fixture.packetTime
         let bytes = unsafe datagram.bytes(of: packet)
-        let placement = unsafe engine.handle(upstream: RawSpan(_unsafeBytes: bytes), from: Fixture.senderAddress, timeToLive: 1, at: now)
+        let placement = unsafe engine.handle(
+            upstream: RawSpan(_unsafeBytes: bytes), arrival: Arrival(source: Fixture.senderAddress, timeToLive: 1, at: now), at: now)
         if let placement { consume(placement.offset) }
         sinceRound += 1
         if sinceRound == Fixture.round { drain() }

@@ -40,7 +40,9 @@ struct Host {
     // MARK: What comes
 
     mutating func take(_ datagram: [UInt8]) {
-        if let placement = unsafe engine.handle(datagram: datagram.span.bytes, from: Self.parent, at: now) { place(placement, of: datagram) }
+        if let placement = unsafe engine.handle(datagram: datagram.span.bytes, arrival: Arrival(source: Self.parent, at: now), at: now) {
+            place(placement, of: datagram)
+        }
         drain()
     }
 

@@ -44,7 +44,7 @@ struct Host {
     // MARK: What comes
 
     mutating func hear(_ datagram: [UInt8]) {
-        if let placement = unsafe engine.handle(upstream: datagram.span.bytes, from: Self.parent, timeToLive: 1, at: now) {
+        if let placement = unsafe engine.handle(upstream: datagram.span.bytes, arrival: Arrival(source: Self.parent, timeToLive: 1, at: now), at: now) {
             require(buffers.indices.contains(placement.slot) && lent[placement.slot] == nil, "\(placement) goes where the host is reading")
             require(placement.payloadOffset + placement.length == datagram.count && placement.length > 0, "\(placement) of \(datagram.count) bytes")
             let target = placement.offset..<placement.offset + placement.length

@@ -62,8 +62,8 @@ final class World {
     /// Datagrams that the kernel has put together, of `segment` bytes each.
     func hear(_ bytes: [UInt8], segment: Int, from source: SocketAddress) {
         unsafe bytes.withUnsafeBytes { buffer in
-            let origin = DatagramOrigin(source: source, timeToLive: 1, arrivedAt: now)
-            let train = unsafe DatagramTrain(bytes: buffer, segment: segment, origin: origin)
+            let arrival = Arrival(source: source, timeToLive: 1, at: now)
+            let train = unsafe DatagramTrain(bytes: buffer, segment: segment, arrival: arrival)
             checkRouting(train, length: bytes.count, segment: segment)
             unsafe train.route { tag, offset in
                 sessions.sessions[tag].map { $0.handle(train, from: offset, tag: tag, at: now) }

@@ -26,10 +26,11 @@ struct Node {
     /// Whether a child is on its books.
     func counts(_ receiver: Receiver) -> Bool { engine?.downstream.counts(receiver.identity, at: receiver.address) ?? false }
 
-    mutating func hear(_ datagram: [UInt8], from source: SocketAddress, timeToLive: UInt8?, at now: Instant) {
+    mutating func hear(_ datagram: [UInt8], _ arrival: Arrival, at now: Instant) {
+        let source = arrival.source
         guard source != Self.above, source != Self.below, let header = unsafe try? PacketHeader(of: datagram.span.bytes) else { return }
         guard engine != nil, header.sessionTag == engine?.session.tag else { return judge(datagram, header, from: source, at: now) }
-        guard let placement = unsafe engine?.handle(upstream: datagram.span.bytes, from: source, timeToLive: timeToLive, at: now) else { return }
+        guard let placement = unsafe engine?.handle(upstream: datagram.span.bytes, arrival: arrival, at: now) else { return }
         require(buffers.indices.contains(placement.slot), "\(placement)")
         require(placement.payloadOffset + placement.length == datagram.count && placement.length > 0, "\(placement) of \(datagram.count) bytes")
         let target = placement.offset..<placement.offset + placement.length

@@ -41,12 +41,12 @@ struct Receiver {
 
     // MARK: What comes
 
-    mutating func take(_ datagram: [UInt8], from source: SocketAddress, timeToLive: UInt8?, at now: Instant) {
+    mutating func take(_ datagram: [UInt8], _ arrival: Arrival, at now: Instant) {
         // Nobody else is where this one is.
-        guard source != address else { return }
+        guard arrival.source != address else { return }
         let bytes = datagram
-        guard engine != nil, tag(of: bytes) == engine?.session.tag else { return judge(bytes, from: source, at: now) }
-        if let placement = unsafe engine?.handle(datagram: bytes.span.bytes, from: source, timeToLive: timeToLive, at: now) { place(placement, of: bytes) }
+        guard engine != nil, tag(of: bytes) == engine?.session.tag else { return judge(bytes, from: arrival.source, at: now) }
+        if let placement = unsafe engine?.handle(datagram: bytes.span.bytes, arrival: arrival, at: now) { place(placement, of: bytes) }
     }
 
     private func tag(of datagram: [UInt8]) -> UInt32? { unsafe (try? PacketHeader(of: datagram.span.bytes))?.sessionTag }

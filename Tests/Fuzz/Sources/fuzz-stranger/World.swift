@@ -155,8 +155,8 @@ struct World {
             unsafe sender.handle(datagram: datagram.bytes.span.bytes, from: datagram.source, at: now)
             noteJoined(datagram)
             judgeSender()
-        case .receiver(let index): receivers[index].take(datagram.bytes, from: datagram.source, timeToLive: datagram.timeToLive, at: now)
-        case .nodeAbove: node?.hear(datagram.bytes, from: datagram.source, timeToLive: datagram.timeToLive, at: now)
+        case .receiver(let index): receivers[index].take(datagram.bytes, Arrival(source: datagram.source, timeToLive: datagram.timeToLive, at: now), at: now)
+        case .nodeAbove: node?.hear(datagram.bytes, Arrival(source: datagram.source, timeToLive: datagram.timeToLive, at: now), at: now)
         case .nodeBelow: node?.hearChild(datagram.bytes, from: datagram.source, at: now)
         case .stranger(let index):
             toStrangers.append((datagram.bytes, datagram.source, index))

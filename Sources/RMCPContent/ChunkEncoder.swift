@@ -118,6 +118,10 @@ public import RMCPProtocol
     }
 
     /// True when `content` is what the record says: for chunks that are here from before.
+    public static func isContent(_ content: RawSpan, of record: ChunkRecord) -> Bool {
+        unsafe content.withUnsafeBytes { unsafe isContent($0, of: record) }
+    }
+
     public static func isContent(_ content: UnsafeRawBufferPointer, of record: ChunkRecord) -> Bool {
         guard content.count == Int(record.contentLength) else { return false }
         if record.kind == .zero { return unsafe ChunkEncoder.isZero(content) }

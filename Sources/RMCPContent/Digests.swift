@@ -7,6 +7,8 @@ public struct BLAKE3Digest: MessageDigest {
 
     public func digest(of message: [UInt8]) -> RMCPProtocol.Digest { unsafe message.withUnsafeBytes { unsafe Self.digest(of: $0) } }
 
+    public static func digest(of bytes: RawSpan) -> RMCPProtocol.Digest { unsafe bytes.withUnsafeBytes { unsafe digest(of: $0) } }
+
     public static func digest(of bytes: UnsafeRawBufferPointer) -> RMCPProtocol.Digest {
         return unsafe withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { output in
             unsafe rmcp_blake3(bytes.baseAddress, bytes.count, output.baseAddress.unsafelyUnwrapped)

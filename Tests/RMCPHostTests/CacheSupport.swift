@@ -92,19 +92,22 @@ struct CacheSample {
     }
 
     @discardableResult func write(_ chunk: UInt32, to bundle: CachedBundle) throws -> CachedBundle.WriteResult {
-        try encoded(chunk).withUnsafeBytes { try bundle.write(chunk: chunk, record: record(chunk), encoded: $0) }
+        try bundle.write(chunk: chunk, record: record(chunk), encoded: encoded(chunk).span.bytes)
     }
 
     func isVerified(_ chunk: UInt32, in bundle: CachedBundle) -> Bool {
-        var buffer = [UInt8](repeating: 0, count: Int(announce.chunkLength))
-        return buffer.withUnsafeMutableBytes { bundle.verify(chunk: chunk, record: record(chunk), into: $0) }
+        var buffer = [UInt8](repeating: 0, count: encoded(chunk).count)
+        var span = buffer.mutableSpan
+        var bytes = span.mutableBytes
+        return bundle.verify(chunk: chunk, record: record(chunk), into: &bytes)
     }
 
     /// What `read` gives; nil when it is not all there.
     func read(_ chunk: UInt32, from bundle: CachedBundle) throws -> [UInt8]? {
-        var buffer = [UInt8](repeating: 0xEE, count: Int(announce.chunkLength))
-        guard try buffer.withUnsafeMutableBytes({ try bundle.read(chunk: chunk, record: record(chunk), into: $0) }) else { return nil }
-        return Array(buffer.prefix(Int(record(chunk).encodedLength)))
+        var buffer = [UInt8](repeating: 0xEE, count: encoded(chunk).count)
+        var span = buffer.mutableSpan
+        var bytes = span.mutableBytes
+        return try bundle.read(chunk: chunk, record: record(chunk), into: &bytes) ? buffer : nil
     }
 
     func mayBe(_ chunk: UInt32, in bundle: CachedBundle) -> Bool { bundle.mayHave(chunk: chunk, record: record(chunk)) }

@@ -79,18 +79,18 @@ import Testing
             let bundle = try sample.open(in: cache)
             let before = bundle.bytes
             let zero = ChunkRecord.zero(contentLength: 8_192)
-            #expect(try bundle.write(chunk: 0, record: zero, encoded: UnsafeRawBufferPointer(start: nil, count: 0)) == .kept)
+            #expect(try bundle.write(chunk: 0, record: zero, encoded: RawSpan()) == .kept)
             #expect(!bundle.mayHave(chunk: 0, record: zero) && bundle.bytes == before)
             let bytes = [UInt8](repeating: 1, count: 9_000)
             var record = sample.record(0)
             // Longer than a chunk of this session, beyond the last chunk of any, and not as long as it says.
             record.encodedLength = 9_000
-            #expect(throws: HostError.self) { try bytes.withUnsafeBytes { try bundle.write(chunk: 0, record: record, encoded: $0) } }
+            #expect(throws: HostError.self) { try bundle.write(chunk: 0, record: record, encoded: bytes.span.bytes) }
             record.encodedLength = 8_000
-            #expect(throws: HostError.self) { try bytes.withUnsafeBytes { try bundle.write(chunk: 0, record: record, encoded: $0) } }
+            #expect(throws: HostError.self) { try bundle.write(chunk: 0, record: record, encoded: bytes.span.bytes) }
             let bytes8000 = Array(bytes.prefix(8_000))
             #expect(throws: HostError.self) {
-                try bytes8000.withUnsafeBytes { try bundle.write(chunk: Limits.maximumChunks, record: record, encoded: $0) }
+                try bundle.write(chunk: Limits.maximumChunks, record: record, encoded: bytes8000.span.bytes)
             }
             #expect(!bundle.mayHave(chunk: .max, record: record) && bundle.bytes == before)
         }

@@ -1,4 +1,5 @@
 import Foundation
+import RMCPContent
 import RMCPProtocol
 import Testing
 
@@ -35,7 +36,7 @@ import Testing
     private func picture(_ source: FileSource, chunks: Int) -> String {
         var result = ""
         while result.count < chunks {
-            let stretches = source.survey(from: UInt32(result.count), chunkLength: UInt64(Self.chunk))
+            let stretches = source.survey(from: UInt32(result.count), ChunkMap(chunkLength: UInt32(Self.chunk)))
             guard !stretches.isEmpty else { return result + "!" }
             for stretch in stretches { result += String(repeating: stretch.isHole ? "." : "d", count: Int(stretch.chunks)) }
         }
@@ -49,6 +50,66 @@ import Testing
         // Zeros that are written are data, and so is a last chunk that is short.
         let expected = layout.map { $0 == "." ? "." : "d" }.joined() + (tail > 0 ? "d" : "")
         #expect(picture(source, chunks: expected.count) == expected)
+    }
+
+    /// Everything that a source hands out, as a feeder takes it: in order, and each chunk once more by its record.
+    private func content(_ source: any BundleSource) throws -> [UInt8] {
+        let map = ChunkMap(chunkLength: UInt32(Self.chunk))
+        let pool = BufferPool(bufferLength: Self.chunk, limit: 6)
+        try source.start(map, pool: pool, wakeUp: try WakeUp())
+        var result: [UInt8] = []
+        var chunk: UInt32 = 0
+        for _ in 0..<10_000 {
+            source.lookAhead()?()
+            switch try source.next() {
+            case .waiting: usleep(500)
+            case .ended:
+                source.stop()
+                try source.checkUnchanged()
+                return result
+            case .hole(let chunks):
+                #expect(chunks > 0)
+                result += [UInt8](repeating: 0, count: chunks * Self.chunk)
+                chunk += UInt32(chunks)
+            case .data(let extent, let buffer):
+                #expect(extent.offset == map.offset(of: chunk) && extent.offset == UInt64(result.count))
+                try source.load(extent, into: buffer)
+                let bytes = buffer.span(Int(extent.length)).withUnsafeBytes { Array($0) }
+                try source.keep(buffer.span(bytes.count), of: extent)
+                let digest = BLAKE3Digest().digest(of: bytes)
+                let record = ChunkRecord(
+                    kind: .stored, contentLength: UInt32(bytes.count), encodedLength: UInt32(bytes.count), encodedDigest: digest, contentDigest: digest)
+                buffer.bytes.initializeMemory(as: UInt8.self, repeating: 0xAA)
+                _ = try source.reread(map.extent(of: chunk, record), record, into: buffer)
+                #expect(buffer.span(bytes.count).withUnsafeBytes { $0.elementsEqual(bytes) })
+                result += bytes
+                chunk += 1
+                pool.giveBack(buffer)
+            }
+        }
+        throw HostError("the source does not end")
+    }
+
+    @Test(arguments: ["", "d", "d.d", "..", "dd..d"], [0, 5]) func filesAndStreamsAreAlike(layout: String, tail: Int) throws {
+        let directory = try Directory()
+        let path = try file(layout, tail: tail, in: directory)
+        let expected = try [UInt8](Data(contentsOf: URL(fileURLWithPath: path)))
+        #expect(try content(try FileSource(path: path)) == expected)
+        let input = open(path, O_RDONLY)
+        defer { close(input) }
+        #expect(try content(try StreamSource(input: input)) == expected)
+    }
+
+    @Test func aSpoolThatForgetsIsNotSent() throws {
+        let source = try StreamSource(input: -1)
+        let pool = BufferPool(bufferLength: Self.chunk, limit: 1)
+        let buffer = try #require(pool.take())
+        let extent = ContentExtent(offset: 0, length: 3)
+        try source.keep([1, 2, 3].span.bytes, of: extent)
+        let digest = BLAKE3Digest().digest(of: [1, 2, 4])
+        let record = ChunkRecord(kind: .stored, contentLength: 3, encodedLength: 3, encodedDigest: digest, contentDigest: digest)
+        let error = #expect(throws: HostError.self) { try source.reread(extent, record, into: buffer) }
+        #expect(error?.description.contains("the spool file has lost") == true)
     }
 
     @Test func blocksForEveryByteMeanNoHoles() throws {

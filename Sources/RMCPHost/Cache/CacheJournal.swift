@@ -116,6 +116,6 @@ final class CacheJournal: Sendable {
         writer.writeUInt32(first)
         writer.writeUInt32(second)
         writer.writeBytes32(bytes)
-        try FileTransfer.write(descriptor.raw, writer.bytes, at: Self.offset(of: entry), path: path)
+        try FileTransfer.write(descriptor.raw, writer.bytes, at: UInt64(Self.offset(of: entry)), path: path)
     }
 }

@@ -50,7 +50,7 @@ final class CachedBundle: Sendable {
     private let ledger: CacheLedger
     private let name: String
     private let path: String
-    private let chunkLength: UInt32
+    private let map: ChunkMap
     private let state: LockedValue<State>
     private let condemned = Atomic<Bool>(false)
 
@@ -59,7 +59,7 @@ final class CachedBundle: Sendable {
         self.ledger = ledger
         name = announce.session.text
         path = "\(ledger.directory.path)/\(name)"
-        chunkLength = announce.chunkLength
+        map = ChunkMap(announce)
         state = LockedValue(State(announce: announce, datagram: datagram, isNew: isNew, files: nil))
     }
 
@@ -103,7 +103,7 @@ final class CachedBundle: Sendable {
             let session = isNew && !isOpen ? try ledger.directory.make(name) : ledger.directory.open(name)
             guard let session else { throw HostError("\(path) is gone") }
             if isNew || !isKnown { try Self.write(datagram, in: session, path: path) }
-            let files = isOpen ? nil : try Files(in: session, chunkLength: chunkLength, path: path)
+            let files = isOpen ? nil : try Files(in: session, chunkLength: map.chunkLength, path: path)
             state.withLock { state in
                 state.announce = announce
                 state.datagram = datagram
@@ -176,20 +176,20 @@ final class CachedBundle: Sendable {
     func mayHave(chunk: UInt32, record: ChunkRecord) -> Bool { files?.journal.has(chunk: chunk, record: record) ?? false }
 
     /// Keeps the encoded bytes of a chunk, which the caller has verified. Zero chunks have none, and need no room.
-    func write(chunk: UInt32, record: ChunkRecord, encoded: UnsafeRawBufferPointer) throws(HostError) -> WriteResult {
+    func write(chunk: UInt32, record: ChunkRecord, encoded: RawSpan) throws(HostError) -> WriteResult {
         if record.kind == .zero { return .kept }
-        guard isInRange(chunk, record), encoded.count == Int(record.encodedLength) else {
-            throw HostError("\(path): chunk \(chunk) of \(encoded.count) bytes does not fit its record")
+        guard isInRange(chunk, record), encoded.byteCount == Int(record.encodedLength) else {
+            throw HostError("\(path): chunk \(chunk) of \(encoded.byteCount) bytes does not fit its record")
         }
         do throws(HostError) {
-            return unsafe try keep(chunk, record, encoded)
+            return try keep(chunk, record, encoded)
         } catch {
             condemn(after: error)
             throw error
         }
     }
 
-    private func keep(_ chunk: UInt32, _ record: ChunkRecord, _ encoded: UnsafeRawBufferPointer) throws(HostError) -> WriteResult {
+    private func keep(_ chunk: UInt32, _ record: ChunkRecord, _ encoded: RawSpan) throws(HostError) -> WriteResult {
         guard let files else { return .noRoom }
         touch(unlessWithin: CacheLimits.useInterval)
         let present = room(for: files.journal.length(of: chunk))
@@ -202,7 +202,7 @@ final class CachedBundle: Sendable {
             if !isWritten { discard(chunk, of: files, bytes: present + growth) }
         }
         isWritten = try ledger.withRoom(wanted, for: line) { () throws(HostError) in
-            unsafe try FileTransfer.write(files.chunks.raw, encoded, at: offset(of: chunk), path: path)
+            try FileTransfer.write(files.chunks.raw, encoded, at: map.offset(of: chunk), path: path)
         }
         guard isWritten else { return .noRoom }
         files.journal.note(chunk: chunk, record: record)
@@ -214,43 +214,37 @@ final class CachedBundle: Sendable {
     /// Gives back what a chunk took that could not be written, or half of it.
     private func discard(_ chunk: UInt32, of files: Files, bytes: UInt64) {
         files.journal.forget(chunk)
-        _ = rmcp_fallocate(files.chunks.raw, RMCP_FALLOC_FL_PUNCH_HOLE | RMCP_FALLOC_FL_KEEP_SIZE, Int(offset(of: chunk)), Int(chunkLength))
+        _ = rmcp_fallocate(files.chunks.raw, RMCP_FALLOC_FL_PUNCH_HOLE | RMCP_FALLOC_FL_KEEP_SIZE, Int(map.offset(of: chunk)), Int(map.chunkLength))
         ledger.release(bytes, of: line)
     }
 
-    /// Reads the encoded bytes of a chunk into the front of `buffer`; false when they are not all there. What is read is
-    /// not verified.
-    func read(chunk: UInt32, record: ChunkRecord, into buffer: UnsafeMutableRawBufferPointer) throws(HostError) -> Bool {
+    /// Reads the encoded bytes of a chunk into `bytes`, which are as many; false when they are not all there. What is read
+    /// is not verified.
+    func read(chunk: UInt32, record: ChunkRecord, into bytes: inout MutableRawSpan) throws(HostError) -> Bool {
         let length = Int(record.encodedLength)
-        guard let files, isInRange(chunk, record), buffer.count >= length else { return false }
+        guard let files, isInRange(chunk, record), bytes.byteCount == length else { return false }
         touch(unlessWithin: CacheLimits.useInterval)
-        let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(length))
-        return unsafe try FileTransfer.read(files.chunks.raw, into: bytes, at: offset(of: chunk), path: path) == length
+        return try FileTransfer.read(files.chunks.raw, into: &bytes, at: map.offset(of: chunk), path: path) == length
     }
 
     /// Reads a chunk and holds it against its record. One that does not stand up, or cannot be read, is not here any
     /// more.
-    func verify(chunk: UInt32, record: ChunkRecord, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
-        guard let files, isInRange(chunk, record), buffer.count >= Int(record.encodedLength) else { return false }
-        let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer.prefix(Int(record.encodedLength)))
-        if (unsafe try? read(chunk: chunk, record: record, into: buffer)) == true, unsafe BLAKE3Digest.digest(of: bytes) == record.encodedDigest {
-            return true
-        }
+    func verify(chunk: UInt32, record: ChunkRecord, into bytes: inout MutableRawSpan) -> Bool {
+        guard let files, isInRange(chunk, record), bytes.byteCount == Int(record.encodedLength) else { return false }
+        if (try? read(chunk: chunk, record: record, into: &bytes)) == true, BLAKE3Digest.digest(of: bytes.bytes) == record.encodedDigest { return true }
         files.journal.distrust(chunk)
         return false
     }
 
     private func isInRange(_ chunk: UInt32, _ record: ChunkRecord) -> Bool {
-        record.kind != .zero && chunk < Limits.maximumChunks && (1...chunkLength).contains(record.encodedLength)
+        record.kind != .zero && chunk < Limits.maximumChunks && (1...map.chunkLength).contains(record.encodedLength)
     }
-
-    private func offset(of chunk: UInt32) -> UInt64 { UInt64(chunk) * UInt64(chunkLength) }
 
     /// Whole blocks: one more where a chunk may begin within a block.
     private func room(for length: UInt32) -> UInt64 {
         guard length > 0 else { return 0 }
         let block = CacheLimits.blockLength
-        let blocks = (UInt64(length) + block - 1) / block + (UInt64(chunkLength) % block == 0 ? 0 : 1)
+        let blocks = (UInt64(length) + block - 1) / block + (UInt64(map.chunkLength) % block == 0 ? 0 : 1)
         return blocks * block
     }
 }

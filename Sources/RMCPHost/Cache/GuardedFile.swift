@@ -27,12 +27,7 @@ struct FileWindow {
     private mutating func fill(from offset: Int, count: Int) throws(HostError) {
         let length = max(count, CacheLimits.windowLength)
         if buffer.count < length { buffer = Array(repeating: 0, count: length) }
-        let result: Result<Int, HostError> = unsafe buffer.withUnsafeMutableBytes { buffer in
-            do throws(HostError) {
-                return .success(unsafe try FileTransfer.read(descriptor.raw, into: buffer, at: UInt64(offset), path: path))
-            } catch { return .failure(error) }
-        }
-        filled = try result.get()
+        filled = try FileTransfer.read(descriptor.raw, into: &buffer, at: UInt64(offset), path: path)
         start = offset
     }
 }
@@ -80,7 +75,7 @@ final class GuardedFile: Sendable {
             writer.writeArray(datagram)
             // Not appended but put behind the last one that is whole: what fails here is overwritten by the next.
             end = offset
-            try FileTransfer.write(descriptor.raw, writer.bytes, at: offset, path: path)
+            try FileTransfer.write(descriptor.raw, writer.bytes, at: UInt64(offset), path: path)
             end = offset + writer.count
             return true
         }
@@ -107,16 +102,4 @@ final class GuardedFile: Sendable {
     }
 
     private static func integer(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
-}
-
-extension FileTransfer {
-    static func write(_ descriptor: Int32, _ bytes: [UInt8], at offset: Int, path: String) throws(HostError) {
-        let failure: HostError? = unsafe bytes.withUnsafeBytes { buffer in
-            do throws(HostError) {
-                unsafe try write(descriptor, buffer, at: UInt64(offset), path: path)
-                return nil
-            } catch { return error }
-        }
-        if let failure { throw failure }
-    }
 }

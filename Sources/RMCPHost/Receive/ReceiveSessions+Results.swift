@@ -46,8 +46,9 @@ extension ReceiveSessions {
 
     private func consult(_ session: ReceiveSession, _ handle: StorageHandle, _ chunks: Range<UInt32>, at now: Instant) {
         for chunk in chunks {
-            if let record = session.engine.record(of: chunk), handle.storage.mayHave(chunk: chunk, record: record) {
-                submit(.check(handle, chunk: chunk, record: record), of: session.generation)
+            let record = session.engine.record(of: chunk)
+            if let record, case let matches = handle.seeds.matches(of: chunk, record), !matches.isEmpty {
+                submit(.check(handle, chunk: chunk, record: record, matches), of: session.generation)
             } else {
                 session.engine.handle(.absent(chunk: chunk), at: now)
             }

@@ -223,7 +223,7 @@ final class ReceiveSessions {
             identity: handle?.identity ?? entry.drawn, configuration: configuration, announce: announce, source: entry.source,
             transmitter: entry.transmitter,
             // As long as nobody knows, there may be chunks from before.
-            isResumable: handle?.storage.isResumable ?? true, expectsRepairNodes: network.hearsRepairNodes(at: now),
+            isResumable: handle.map { !$0.seeds.isEmpty } ?? true, expectsRepairNodes: network.hearsRepairNodes(at: now),
             verifier: Ed25519Verifier(), digest: BLAKE3Digest(), seed: random.next(), at: now)
         let session = ReceiveSession(
             announce: announce, generation: entry.generation, engine: engine, slots: configuration.assemblySlots, pool: pool(for: announce.chunkLength),

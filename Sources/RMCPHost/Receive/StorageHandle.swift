@@ -21,6 +21,8 @@ final class StorageHandle: Sendable {
     let generation: SessionGeneration
     let announce: Announce
     let storage: any BundleStorage
+    /// Where chunks may be found that need not be received, best first.
+    let seeds: [any Seed]
     let identity: UInt32
     /// The gate's turn when this session began.
     let turn: UInt64
@@ -28,7 +30,11 @@ final class StorageHandle: Sendable {
     /// Chunks that were written to, or verified in, this very file.
     private let present = LockedValue(IndexRangeSet())
 
-    init(generation: SessionGeneration, announce: Announce, storage: any BundleStorage, identity: UInt32, turn: UInt64) {
+    /// - Parameter seeds: nil takes those of the storage.
+    init(
+        generation: SessionGeneration, announce: Announce, storage: any BundleStorage, seeds: [any Seed]? = nil, identity: UInt32, turn: UInt64
+    ) {
+        self.seeds = seeds ?? storage.seeds
         self.generation = generation
         self.announce = announce
         self.storage = storage

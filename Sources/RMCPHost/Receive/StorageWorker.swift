@@ -9,8 +9,8 @@ enum StorageJob: Sendable {
     case prepare(StorageHandle)
     /// Verify, decode and write what is in the buffer.
     case store(StorageHandle, slot: Int, chunk: UInt32, record: ChunkRecord, ChunkBuffer)
-    /// Look whether the chunk is there from before.
-    case check(StorageHandle, chunk: UInt32, record: ChunkRecord)
+    /// Look whether one of these seeds has the chunk, and see to it that it is in its place.
+    case check(StorageHandle, chunk: UInt32, record: ChunkRecord, [SeedMatch])
     case zero(StorageHandle, Range<UInt32>, contentLength: UInt64)
     case commit(StorageHandle, EndOfTable, CommitGate, CompletedSessions)
     case hook(SessionGeneration, HookCommand)
@@ -70,9 +70,9 @@ final class StorageWorker {
             }
         case .store(let handle, let slot, let chunk, let record, let buffer):
             return store(handle, slot: slot, chunk: chunk, record: record, buffer: buffer)
-        case .check(let handle, let chunk, let record):
+        case .check(let handle, let chunk, let record, let matches):
             return attempt(handle) { () throws(HostError) in
-                let isKept = check(handle.storage, chunk: chunk, record: record)
+                let isKept = try find(chunk, record, in: matches, for: handle.storage)
                 if isKept { handle.note(chunk..<chunk + 1) }
                 return .checked(handle.generation, chunk: chunk, contentLength: record.contentLength, isKept: isKept)
             }
@@ -102,15 +102,20 @@ final class StorageWorker {
 
     private func store(_ handle: StorageHandle, slot: Int, chunk: UInt32, record: ChunkRecord, buffer: ChunkBuffer) -> StorageOutput {
         guard !handle.isCancelled else { return .cancelled(handle.generation, buffer) }
-        let encoded = unsafe UnsafeRawBufferPointer(rebasing: buffer.bytes.prefix(Int(record.encodedLength)))
-        let content: UnsafeRawBufferPointer
+        let isStored: Bool
         do throws(ContentError) {
-            unsafe content = try decode(encoded, record: record)
+            isStored = try decode(buffer, record)
         } catch {
             return .rejected(handle.generation, slot: slot, chunk: chunk, buffer)
         }
         do throws(HostError) {
-            unsafe try handle.storage.write(chunk: chunk, record: record, content: content)
+            let length = Int(record.contentLength)
+            if isStored {
+                try handle.storage.write(chunk: chunk, record: record, content: buffer.span(length))
+            } else {
+                let scratch = scratch
+                try handle.storage.write(chunk: chunk, record: record, content: scratch.span(length))
+            }
         } catch {
             return .failed(handle.generation, error, buffer)
         }
@@ -118,27 +123,34 @@ final class StorageWorker {
         return .stored(handle.generation, slot: slot, chunk: chunk, contentLength: record.contentLength, buffer)
     }
 
-    /// The content of verified bytes: the bytes themselves when they are stored as they are.
-    private func decode(_ encoded: UnsafeRawBufferPointer, record: ChunkRecord) throws(ContentError) -> UnsafeRawBufferPointer {
+    /// Verifies the encoded bytes, and decodes them into `scratch`; true when they are the content as they are.
+    private func decode(_ buffer: ChunkBuffer, _ record: ChunkRecord) throws(ContentError) -> Bool {
         if decoder == nil { decoder = try ChunkDecoder() }
         guard let decoder else { throw .compression("no decoder") }
+        let encoded = unsafe UnsafeRawBufferPointer(rebasing: buffer.bytes.prefix(Int(record.encodedLength)))
         unsafe try decoder.verify(encoded, against: record)
-        guard record.kind == .compressed else { return unsafe encoded }
+        guard record.kind == .compressed else { return true }
         reserve(Int(record.contentLength))
         unsafe try decoder.decode(encoded, record: record, into: scratch.bytes)
-        return unsafe UnsafeRawBufferPointer(rebasing: scratch.bytes.prefix(Int(record.contentLength)))
+        return false
     }
 
     private func reserve(_ length: Int) {
         if scratch.length < length { scratch = ChunkScratch(length: length) }
     }
 
-    private func check(_ storage: any BundleStorage, chunk: UInt32, record: ChunkRecord) -> Bool {
-        reserve(Int(record.contentLength))
-        let content = unsafe UnsafeMutableRawBufferPointer(rebasing: scratch.bytes.prefix(Int(record.contentLength)))
-        // What cannot be read back is fetched again.
-        guard (unsafe try? storage.read(chunk: chunk, into: content)) == true else { return false }
-        return unsafe ChunkDecoder.isContent(UnsafeRawBufferPointer(content), of: record)
+    /// Tries the seeds in turn. What cannot be read back is as good as not there: it is fetched again.
+    private func find(_ chunk: UInt32, _ record: ChunkRecord, in matches: [SeedMatch], for storage: any BundleStorage) throws(HostError) -> Bool {
+        let length = Int(record.contentLength)
+        reserve(length)
+        let scratch = scratch
+        for match in matches {
+            var bytes = scratch.mutableSpan(length)
+            guard (try? match.seed.read(match.extent, into: &bytes)) == true, ChunkDecoder.isContent(scratch.span(length), of: record) else { continue }
+            if !match.seed.isInPlace { try storage.write(chunk: chunk, record: record, content: scratch.span(length)) }
+            return true
+        }
+        return false
     }
 
     private func commit(

@@ -108,11 +108,14 @@ final class CacheWorker {
         case .check(let bundle, let chunk, let record, let purpose):
             if job.ticket.isOver { return .dropped(nil) }
             if scratch.length < Int(record.encodedLength) { scratch = ChunkScratch(length: Int(record.encodedLength)) }
-            let isKept = unsafe bundle.verify(chunk: chunk, record: record, into: scratch.bytes)
+            let scratch = scratch
+            var bytes = scratch.mutableSpan(Int(record.encodedLength))
+            let isKept = bundle.verify(chunk: chunk, record: record, into: &bytes)
             return .checked(chunk: chunk, isKept: isKept, purpose: purpose)
         case .fetch(let bundle, let chunk, let record, let buffer):
             if job.ticket.isOver { return .dropped(buffer) }
-            let isThere = unsafe bundle.verify(chunk: chunk, record: record, into: buffer.bytes)
+            var bytes = buffer.mutableSpan(Int(record.encodedLength))
+            let isThere = bundle.verify(chunk: chunk, record: record, into: &bytes)
             return isThere ? .fetched(chunk: chunk, buffer) : .damaged(chunk: chunk, buffer)
         }
     }
@@ -147,10 +150,10 @@ final class CacheWorker {
     }
 
     private static func store(_ bundle: CachedBundle, _ slot: Int, _ chunk: UInt32, _ record: ChunkRecord, _ buffer: ChunkBuffer) -> CacheOutput.Result {
-        let encoded = unsafe UnsafeRawBufferPointer(rebasing: buffer.bytes.prefix(Int(record.encodedLength)))
-        guard unsafe BLAKE3Digest.digest(of: encoded) == record.encodedDigest else { return .rejected(slot: slot, chunk: chunk, buffer) }
+        let encoded = buffer.span(Int(record.encodedLength))
+        guard BLAKE3Digest.digest(of: encoded) == record.encodedDigest else { return .rejected(slot: slot, chunk: chunk, buffer) }
         do throws(HostError) {
-            let isKept = unsafe try bundle.write(chunk: chunk, record: record, encoded: encoded) == .kept
+            let isKept = try bundle.write(chunk: chunk, record: record, encoded: encoded) == .kept
             return .stored(slot: slot, chunk: chunk, buffer, isKept: isKept)
         } catch {
             return .failed(slot: slot, chunk: chunk, buffer, error)

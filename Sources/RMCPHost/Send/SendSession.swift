@@ -81,7 +81,7 @@ public final class SendSession {
         }
         var chunkLength = configuration.chunkLength
         // The table is bounded, so the largest bundles have longer chunks.
-        while let length = source.contentLength, length > UInt64(chunkLength) * UInt64(Limits.maximumChunks) {
+        while let length = source.contentLength, ChunkMap(chunkLength: chunkLength).chunkCount(for: length) > UInt64(Limits.maximumChunks) {
             guard chunkLength < Limits.maximumChunkLength else {
                 throw HostError("\(source.path) has \(length) bytes; the most that one bundle holds are 8 TiB", kind: .usage)
             }
@@ -227,7 +227,7 @@ public final class SendSession {
 
     private func snapshot() -> SendSnapshot {
         let now = Poller.now()
-        let sent = min(UInt64(engine.positionChunk) * UInt64(announce.chunkLength), engine.contentLength)
+        let sent = min(ChunkMap(announce).offset(of: engine.positionChunk), engine.contentLength)
         let loss = StatusHistogram.quantile(0.5, of: engine.receivers.loss)
         return SendSnapshot(
             phase: engine.sessionPhase, elapsed: now - created, streaming: streamingSince.map { now - $0 },

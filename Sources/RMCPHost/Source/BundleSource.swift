@@ -1,7 +1,14 @@
-import Glibc
+import RMCPContent
 import RMCPProtocol
 
-/// Where a bundle's content comes from. Chunks are read from worker threads.
+/// Where a bundle's content comes from: a file, a device, a stream.
+///
+/// ```
+///   start ──▶ next: .data(extent, buffer) ──load, encode──▶ keep            (load, keep and reread: on worker threads)
+///             next: .hole(chunks)                     later: reread
+///             next: .waiting ──lookAhead──▶ ... ──wakeUp──▶ next
+///             next: .ended ──▶ checkUnchanged
+/// ```
 protocol BundleSource: AnyObject, Sendable {
     var path: String { get }
     var kind: BundleKind { get }
@@ -16,46 +23,58 @@ protocol BundleSource: AnyObject, Sendable {
     /// What the user should know of it before it is sent, a line each.
     var warnings: [String] { get }
 
-    /// Fills `buffer` with the content at `offset`, all of it.
-    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(HostError)
-    /// Throws when the source is not what it was when it was opened. Called from a worker thread, as `read` is.
+    /// Begins to hand out content.
+    /// - Parameters:
+    ///   - map: how it is cut.
+    ///   - pool: where buffers for it come from.
+    ///   - wakeUp: signalled when `next` has more to say, unless a worker is to blame.
+    func start(_ map: ChunkMap, pool: BufferPool, wakeUp: WakeUp) throws(HostError)
+    /// What comes next, in the order of the content. Waits for nothing.
+    func next() throws(HostError) -> SourcePiece
+    /// What a worker has to find out before `next` can go on; nil when it knows enough or that is under way.
+    func lookAhead() -> (@Sendable () -> Void)?
+    /// Nothing is begun any more.
+    func stop()
+
+    // On worker threads:
+
+    /// Brings the content of a piece into its buffer, if it is not there yet.
+    func load(_ extent: ContentExtent, into buffer: ChunkBuffer) throws(HostError)
+    /// Keeps what was made of a piece, where the piece itself cannot be read again.
+    func keep(_ encoded: RawSpan, of extent: ContentExtent) throws(HostError)
+    /// Brings a chunk that was encoded before into the front of the buffer.
+    func reread(_ extent: ContentExtent, _ record: ChunkRecord, into buffer: ChunkBuffer) throws(HostError) -> Reread
+    /// Throws when the source is not what it was when it was opened.
     func checkUnchanged() throws(HostError)
 }
 
-/// Standard input: read once, in order, by its own thread. What was encoded is spooled, since it cannot be read again.
-final class StreamSource: BundleSource {
-    let path = "standard input"
-    let kind = BundleKind.stream
-    let contentLength: UInt64? = nil
-    let allocatedLength: UInt64 = 0
-    let mode: UInt16? = nil
-    let modificationTime: FileTime? = nil
-    let warnings: [String] = []
-    private let input: Int32
-    private let spool: OwnedDescriptor
-
-    init(input: Int32 = STDIN_FILENO) throws(HostError) {
-        self.input = input
-        spool = try StreamStorage.openSpool()
-    }
-
-    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(HostError) {
-        throw HostError("standard input cannot be read twice")
-    }
-
-    /// Reads the next chunk; fewer bytes than asked for only at the end.
-    func readNext(into buffer: UnsafeMutableRawBufferPointer) throws(HostError) -> Int {
-        unsafe try FileTransfer.readSequentially(input, into: buffer, path: path)
-    }
-
-    func spool(_ encoded: UnsafeRawBufferPointer, at offset: UInt64) throws(HostError) {
-        unsafe try FileTransfer.write(spool.raw, encoded, at: offset, path: "the spool file")
-    }
-
-    func readSpooled(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(HostError) {
-        let count = unsafe try FileTransfer.read(spool.raw, into: buffer, at: offset, path: "the spool file")
-        guard count == buffer.count else { throw HostError("the spool file is shorter than what was written to it") }
-    }
-
+extension BundleSource {
+    func lookAhead() -> (@Sendable () -> Void)? { nil }
+    func stop() {}
+    func keep(_ encoded: RawSpan, of extent: ContentExtent) throws(HostError) {}
     func checkUnchanged() throws(HostError) {}
+
+    /// What to say of a source whose chunks are not what they were.
+    var changed: HostError {
+        HostError("\(path) changed while it was being sent; receivers keep nothing of it. Send it again once it is at rest")
+    }
+}
+
+/// What a source says comes next.
+enum SourcePiece: Sendable {
+    /// One chunk, for `load`. Whoever takes the buffer gives it back to the pool.
+    case data(ContentExtent, ChunkBuffer)
+    /// Chunks of a hole, as many as one page of the table has room for at most.
+    case hole(chunks: Int)
+    case ended
+    /// Not known yet, or there is no buffer for it.
+    case waiting
+}
+
+/// What `BundleSource.reread` has brought.
+enum Reread: Sendable {
+    /// The content, which has to be encoded again and to come out the same.
+    case content
+    /// The encoded bytes, verified.
+    case encoded
 }

@@ -6,26 +6,27 @@ import RMCPProtocol
 /// and fetches old ones again.
 ///
 /// ```
-///   source ──survey──▶ stretches ──read, encode (worker threads, any order)──▶ reorder ──SourceEvent (in order)──▶ engine
+///   source ──next──▶ pieces ──load, encode (worker threads, any order)──▶ reorder ──SourceEvent (in order)──▶ engine
 /// ```
 ///
 /// Whatever asks a file system is a worker's, since that may take as long as it likes: looking for holes and looking at
 /// the end whether the file has changed, too.
 final class ChunkFeeder {
     enum Job: Sendable {
-        /// Read and encode: `known` is set when the chunk was encoded before and must come out the same.
-        case encode(chunk: UInt32, length: Int, buffer: ChunkBuffer, level: Int, known: ChunkRecord?)
-        /// Encode what the reader put into the buffer.
-        case encodeRead(chunk: UInt32, length: Int, buffer: ChunkBuffer, level: Int)
-        /// Find out where there are holes from this chunk on.
-        case survey(from: UInt32)
+        /// Bring the content into the buffer, if it is not there yet, and encode it.
+        case encode(chunk: UInt32, ContentExtent, ChunkBuffer, level: Int)
+        /// Bring back what was encoded before; it must be the same.
+        case fetch(chunk: UInt32, ContentExtent, ChunkRecord, ChunkBuffer, level: Int)
+        /// Find out what the source needs to know before it can go on.
+        case lookAhead(@Sendable () -> Void)
         /// See whether the source is still what it was.
         case check
     }
 
     enum Output: Sendable {
-        case encoded(chunk: UInt32, record: ChunkRecord, buffer: ChunkBuffer, effort: EncodeEffort, isFetch: Bool)
-        case surveyed([FileSource.Stretch])
+        case encoded(chunk: UInt32, record: ChunkRecord, buffer: ChunkBuffer, effort: EncodeEffort)
+        case fetched(chunk: UInt32, buffer: ChunkBuffer)
+        case lookedAhead
         case checked
         case failed(HostError)
     }
@@ -42,12 +43,11 @@ final class ChunkFeeder {
     }
 
     private let source: any BundleSource
-    private let chunkLength: UInt64
+    private let map: ChunkMap
     /// Chunks that one bundle may have.
     private let chunkLimit: UInt32
     let pool: BufferPool
     private let workers: WorkerPool<Job, Output>
-    private var reader: StreamReader?
     /// Next chunk to start on, next to tell the engine of, and what is done in between.
     private var nextChunk: UInt32 = 0
     private var nextDelivery: UInt32 = 0
@@ -57,10 +57,6 @@ final class ChunkFeeder {
     /// Before END vouches for the whole: it must have been one and the same source all along.
     private var check = Check.due
     private var endTold = false
-    /// What follows from `nextChunk` on, as far as it is known.
-    private var stretches: Deque<FileSource.Stretch> = []
-    private var surveyedTo: UInt32 = 0
-    private var isSurveying = false
     /// What the engine wants again and there is no buffer for yet: at most `maximumFetches`.
     private var waitingFetches: Deque<(chunk: UInt32, record: ChunkRecord)> = []
     /// Encoded bytes of the chunks that the engine counts as resident.
@@ -73,23 +69,21 @@ final class ChunkFeeder {
     ) throws(HostError) {
         self.source = source
         self.chunkLimit = chunkLimit
-        chunkLength = UInt64(announce.chunkLength)
+        map = ChunkMap(announce)
         pool = BufferPool(bufferLength: Int(announce.chunkLength), limit: SendMemory.buffers(for: configuration))
         compression = CompressionLevels(fixed: level, configuration: configuration, threads: HostLimits.workerThreads)
-        let chunkLength = Int(announce.chunkLength)
+        let chunkLength = announce.chunkLength
         workers = try WorkerPool(name: "rmcp-encode", threads: HostLimits.workerThreads, wakeUp: wakeUp) {
             let worker = EncodeWorker(source: source, chunkLength: chunkLength)
             return { worker.run($0) }
         }
-        if let stream = source as? StreamSource {
-            reader = try StreamReader(source: stream, pool: pool, wakeUp: wakeUp, ahead: HostLimits.readAhead)
-        }
+        try source.start(map, pool: pool, wakeUp: wakeUp)
     }
 
     /// Nothing new is begun. Threads that are waited for must be waited for with an end in view: one may be in a disk that
     /// does not answer.
     func stop() {
-        reader?.stop()
+        source.stop()
         pool.close()
     }
 
@@ -126,80 +120,32 @@ final class ChunkFeeder {
         }
     }
 
+    /// False when nothing can be started now.
     private func startNext() throws(HostError) -> Bool {
-        if let reader { return try startRead(reader) }
-        guard let file = source as? FileSource, let total = file.contentLength else { return false }
-        let offset = UInt64(nextChunk) * chunkLength
-        guard offset < total else {
+        if let work = source.lookAhead() { workers.submit(.lookAhead(work)) }
+        switch try source.next() {
+        case .waiting: return false
+        case .ended:
             planned = true
             return false
-        }
-        surveyAhead(file, total)
-        guard let stretch = stretches.first else { return false }
-        if stretch.isHole {
-            let chunks = min(Int(stretch.chunks), TablePage.maximumRecords)
+        case .hole(let chunks):
             ready[nextChunk] = .hole(chunks: chunks)
-            pass(UInt32(chunks))
-            return true
+            nextChunk += UInt32(chunks)
+        case .data(let extent, let buffer):
+            workers.submit(.encode(chunk: nextChunk, extent, buffer, level: compression.choose(for: nextChunk)))
+            inFlight += 1
+            nextChunk += 1
         }
-        guard let buffer = pool.take() else { return false }
-        let length = Int(min(chunkLength, total - offset))
-        workers.submit(.encode(chunk: nextChunk, length: length, buffer: buffer, level: compression.choose(for: nextChunk), known: nil))
-        inFlight += 1
-        pass(1)
         return true
-    }
-
-    private func pass(_ chunks: UInt32) {
-        nextChunk += chunks
-        stretches[0].chunks -= chunks
-        if stretches[0].chunks == 0 { stretches.removeFirst() }
-    }
-
-    /// Chunks that are known about in advance, so that encoding does not wait for a survey.
-    private static let surveyedAhead: UInt32 = 64
-
-    private func surveyAhead(_ file: FileSource, _ total: UInt64) {
-        let end = UInt32(clamping: (total + chunkLength - 1) / chunkLength)
-        guard !isSurveying, surveyedTo < end, surveyedTo - nextChunk < Self.surveyedAhead else { return }
-        guard file.mayHaveHoles else {
-            stretches.append(FileSource.Stretch(chunks: end - surveyedTo, isHole: false))
-            surveyedTo = end
-            return
-        }
-        isSurveying = true
-        workers.submit(.survey(from: surveyedTo))
     }
 
     /// The bundle is as long as one can be: the source has to end here.
     private func endAtLimit() throws(HostError) {
-        guard let reader else {
-            // A file's chunks were made long enough for its length.
-            planned = true
-            return
-        }
-        switch reader.next() {
-        case nil: return
-        case .failed(let error): throw error
+        switch try source.next() {
+        case .waiting: break
         case .ended: planned = true
-        case .chunk:
-            throw HostError(
-                "\(source.path) is longer than the \(UInt64(chunkLimit) * chunkLength) bytes that one bundle holds; send it in parts, or as a file")
-        }
-    }
-
-    private func startRead(_ reader: StreamReader) throws(HostError) -> Bool {
-        switch reader.next() {
-        case nil: return false
-        case .failed(let error): throw error
-        case .ended:
-            planned = true
-            return false
-        case .chunk(let buffer, let length):
-            workers.submit(.encodeRead(chunk: nextChunk, length: length, buffer: buffer, level: compression.choose(for: nextChunk)))
-            inFlight += 1
-            nextChunk += 1
-            return true
+        case .data, .hole:
+            throw HostError("\(source.path) is longer than the \(map.offset(of: chunkLimit)) bytes that one bundle holds; send it in parts, or as a file")
         }
     }
 
@@ -210,27 +156,20 @@ final class ChunkFeeder {
         while let output = workers.collect() {
             switch output {
             case .failed(let error): throw error
-            case .surveyed(let found):
-                isSurveying = false
-                for stretch in found {
-                    stretches.append(stretch)
-                    surveyedTo += stretch.chunks
-                }
+            case .lookedAhead: break
             case .checked: check = .passed
-            case .encoded(let chunk, let record, let buffer, let effort, let isFetch):
-                if isFetch {
-                    buffers[chunk] = buffer
-                    engine.handle(.fetched(chunk: chunk), at: now)
-                } else {
-                    inFlight -= 1
-                    ready[chunk] = .chunk(record, buffer, effort)
-                }
+            case .encoded(let chunk, let record, let buffer, let effort):
+                inFlight -= 1
+                ready[chunk] = .chunk(record, buffer, effort)
+            case .fetched(let chunk, let buffer):
+                buffers[chunk] = buffer
+                engine.handle(.fetched(chunk: chunk), at: now)
             }
         }
         while let item = ready.removeValue(forKey: nextDelivery) {
             switch item {
             case .hole(let chunks):
-                engine.handle(.hole(chunks: chunks, contentLength: UInt32(chunkLength)), at: now)
+                engine.handle(.hole(chunks: chunks, contentLength: map.chunkLength), at: now)
                 nextDelivery += UInt32(chunks)
             case .chunk(let record, let buffer, let effort):
                 compression.note(record, effort: effort, engine, at: now)
@@ -252,8 +191,7 @@ final class ChunkFeeder {
     private func startFetches() {
         while let (chunk, record) = waitingFetches.first, let buffer = pool.take() {
             waitingFetches.removeFirst()
-            workers.submit(
-                .encode(chunk: chunk, length: Int(record.contentLength), buffer: buffer, level: compression.level(of: chunk), known: record))
+            workers.submit(.fetch(chunk: chunk, map.extent(of: chunk, record), record, buffer, level: compression.level(of: chunk)))
         }
     }
 
@@ -265,57 +203,4 @@ final class ChunkFeeder {
         pool.giveBack(buffer)
         startFetches()
     }
-}
-
-/// The thread that reads standard input: it may block for as long as nothing comes.
-private final class StreamReader {
-    enum Item: Sendable {
-        case chunk(ChunkBuffer, length: Int)
-        case ended
-        case failed(HostError)
-    }
-
-    private let items: BoundedQueue<Item>
-    private let room: BoundedQueue<Void>
-
-    init(source: StreamSource, pool: BufferPool, wakeUp: WakeUp, ahead: Int) throws(HostError) {
-        let items = BoundedQueue<Item>(capacity: ahead + 2)
-        // One token for each chunk that may be read ahead.
-        let room = BoundedQueue<Void>(capacity: ahead)
-        for _ in 0..<ahead { _ = room.tryPush(()) }
-        self.items = items
-        self.room = room
-        // Not joined: it may be blocked in read until the process ends.
-        _ = try HostThread(name: "rmcp-read") {
-            while room.pop() != nil {
-                guard let buffer = pool.takeWaiting() else {
-                    // Without memory nothing can be sent; with the pool closed nobody asks any more.
-                    _ = items.tryPush(.failed(HostError("no memory for what \(source.path) brings")))
-                    wakeUp.signal()
-                    return
-                }
-                let item: Item
-                do throws(HostError) {
-                    let length = unsafe try source.readNext(into: buffer.bytes)
-                    item = length > 0 ? .chunk(buffer, length: length) : .ended
-                } catch { item = .failed(error) }
-                _ = items.tryPush(item)
-                wakeUp.signal()
-                guard case .chunk(_, let length) = item, length == pool.bufferLength else {
-                    if case .chunk = item { _ = items.tryPush(.ended) }
-                    wakeUp.signal()
-                    return
-                }
-            }
-        }
-    }
-
-    /// Nil while nothing has been read.
-    func next() -> Item? {
-        guard let item = items.tryPop() else { return nil }
-        _ = room.tryPush(())
-        return item
-    }
-
-    func stop() { room.close() }
 }

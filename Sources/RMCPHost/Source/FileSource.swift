@@ -1,8 +1,12 @@
 import CLinuxNetwork
+import DequeModule
 import Glibc
+import RMCPContent
 import RMCPProtocol
 
 /// A regular file or block device, read in place and without keeping it in memory: old chunks are read again.
+///
+/// Looking for holes may take a file system as long as it likes: that is a worker's, ahead of what is read.
 final class FileSource: BundleSource {
     let path: String
     let kind = BundleKind.file
@@ -15,6 +19,66 @@ final class FileSource: BundleSource {
     private let isDevice: Bool
     private let descriptor: OwnedDescriptor
     private let identity: Identity
+    /// Nil until `start`.
+    private let plan = LockedValue<Plan?>(nil)
+
+    /// How far the content was handed out, and what is known of what follows.
+    private struct Plan {
+        let map: ChunkMap
+        let pool: BufferPool
+        let length: UInt64
+        private var chunk: UInt32 = 0
+        /// What follows from `chunk` on, as far as it is known.
+        private var stretches: Deque<Stretch> = []
+        private var surveyedTo: UInt32 = 0
+        private var isSurveying = false
+        /// Chunks that are known about in advance, so that encoding does not wait for a survey.
+        private static let surveyedAhead: UInt32 = 64
+
+        init(_ map: ChunkMap, pool: BufferPool, length: UInt64) {
+            self.map = map
+            self.pool = pool
+            self.length = length
+        }
+
+        private var chunkCount: UInt32 { UInt32(clamping: map.chunkCount(for: length)) }
+
+        mutating func next() -> SourcePiece {
+            guard let extent = map.extent(of: chunk, in: length) else { return .ended }
+            guard let stretch = stretches.first else { return .waiting }
+            if stretch.isHole {
+                let chunks = min(Int(stretch.chunks), TablePage.maximumRecords)
+                pass(UInt32(chunks))
+                return .hole(chunks: chunks)
+            }
+            guard let buffer = pool.take() else { return .waiting }
+            pass(1)
+            return .data(extent, buffer)
+        }
+
+        private mutating func pass(_ chunks: UInt32) {
+            chunk += chunks
+            stretches[0].chunks -= chunks
+            if stretches[0].chunks == 0 { stretches.removeFirst() }
+        }
+
+        /// Where a survey is to begin; nil when enough is known, or one is under way.
+        mutating func beginSurvey() -> UInt32? {
+            guard !isSurveying, surveyedTo < chunkCount, surveyedTo - chunk < Self.surveyedAhead else { return nil }
+            isSurveying = true
+            return surveyedTo
+        }
+
+        mutating func endSurvey(_ found: [Stretch]) {
+            isSurveying = false
+            for stretch in found {
+                stretches.append(stretch)
+                surveyedTo += stretch.chunks
+            }
+        }
+
+        mutating func skipSurvey() { if chunkCount > 0 { endSurvey([Stretch(chunks: chunkCount, isHole: false)]) } }
+    }
 
     /// What changes when somebody writes to the file.
     private struct Identity: Equatable {
@@ -101,6 +165,26 @@ final class FileSource: BundleSource {
         return errno == EBUSY
     }
 
+    // MARK: In order
+
+    func start(_ map: ChunkMap, pool: BufferPool, wakeUp: WakeUp) throws(HostError) {
+        var begun = Plan(map, pool: pool, length: length)
+        if !mayHaveHoles { begun.skipSurvey() }
+        plan.withLock { $0 = begun }
+    }
+
+    func next() throws(HostError) -> SourcePiece { plan.withLock { $0?.next() ?? .waiting } }
+
+    func lookAhead() -> (@Sendable () -> Void)? {
+        plan.withLock { plan in
+            guard let first = plan?.beginSurvey(), let map = plan?.map else { return nil }
+            return { [self] in
+                let found = survey(from: first, map)
+                self.plan.withLock { $0?.endSurvey(found) }
+            }
+        }
+    }
+
     // MARK: Holes
 
     /// Consecutive chunks that are all holes, or that may hold data.
@@ -119,20 +203,21 @@ final class FileSource: BundleSource {
     /// What follows from chunk `first` on: one stretch at least, unless the file ends there.
     ///
     /// A last, short chunk counts as data: its zeros are found when it is read.
-    func survey(from first: UInt32, chunkLength: UInt64) -> [Stretch] {
+    func survey(from first: UInt32, _ map: ChunkMap) -> [Stretch] {
         var stretches: [Stretch] = []
-        var offset = UInt64(first) * chunkLength
-        for _ in 0..<Self.surveyLimit where offset < length {
-            let hole = holeLength(at: offset)
-            let holes = min(hole, length - offset) / chunkLength
-            let chunks = holes > 0 ? holes : (dataEnd(after: offset + hole) - offset + chunkLength - 1) / chunkLength
-            let stretch = Stretch(chunks: UInt32(clamping: chunks), isHole: holes > 0)
-            if let last = stretches.last, last.isHole == stretch.isHole {
-                stretches[stretches.count - 1].chunks += stretch.chunks
+        var chunk = first
+        for _ in 0..<Self.surveyLimit where map.offset(of: chunk) < length {
+            let offset = map.offset(of: chunk)
+            let hole = min(holeLength(at: offset), length - offset)
+            let holeEnd = UInt32(clamping: map.wholeChunks(within: offset + hole))
+            let isHole = holeEnd > chunk
+            let end = isHole ? holeEnd : UInt32(clamping: map.chunkCount(for: dataEnd(after: offset + hole)))
+            if let last = stretches.last, last.isHole == isHole {
+                stretches[stretches.count - 1].chunks += end - chunk
             } else {
-                stretches.append(stretch)
+                stretches.append(Stretch(chunks: end - chunk, isHole: isHole))
             }
-            offset += chunks * chunkLength
+            chunk = end
         }
         return stretches
     }
@@ -154,13 +239,14 @@ final class FileSource: BundleSource {
 
     // MARK: Reading
 
-    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(HostError) {
-        let count = unsafe try FileTransfer.read(descriptor.raw, into: buffer, at: offset, path: path)
-        guard count == buffer.count else { throw changed }
+    func load(_ extent: ContentExtent, into buffer: ChunkBuffer) throws(HostError) {
+        var bytes = buffer.mutableSpan(Int(extent.length))
+        guard try FileTransfer.read(descriptor.raw, into: &bytes, at: extent.offset, path: path) == Int(extent.length) else { throw changed }
     }
 
-    private var changed: HostError {
-        HostError("\(path) changed while it was being sent; receivers keep nothing of it. Send it again once it is at rest")
+    func reread(_ extent: ContentExtent, _ record: ChunkRecord, into buffer: ChunkBuffer) throws(HostError) -> Reread {
+        try load(extent, into: buffer)
+        return .content
     }
 
     func checkUnchanged() throws(HostError) {

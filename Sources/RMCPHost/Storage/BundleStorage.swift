@@ -1,3 +1,4 @@
+import RMCPContent
 import RMCPProtocol
 
 /// Where a bundle's chunks go until it is complete. Everything here may wait for a disk, and is called on worker threads:
@@ -5,18 +6,14 @@ import RMCPProtocol
 protocol BundleStorage: AnyObject, Sendable {
     /// The path shown to the user.
     var path: String { get }
-    /// Whether chunks from before may be there.
-    var isResumable: Bool { get }
+    /// Where chunks may be that were here before this session, best first; empty when nothing can be.
+    var seeds: [any Seed] { get }
 
     /// The ephemeral id of this receiver in a session: the one it had before it was restarted, or `drawn`.
     func identity(in session: SessionID, drawn: UInt32) -> UInt32
     /// Makes room for the bundle, so that a full disk is known at the start.
     func prepare(contentLength: UInt64?, allocatedLength: UInt64) throws(HostError)
-    /// True when a chunk with this record may be there from before; it counts only once `read` has verified it.
-    func mayHave(chunk: UInt32, record: ChunkRecord) -> Bool
-    /// Reads back what is there of a chunk; false when it is not all there.
-    func read(chunk: UInt32, into buffer: UnsafeMutableRawBufferPointer) throws(HostError) -> Bool
-    func write(chunk: UInt32, record: ChunkRecord, content: UnsafeRawBufferPointer) throws(HostError)
+    func write(chunk: UInt32, record: ChunkRecord, content: RawSpan) throws(HostError)
     /// Makes holes of zero chunks.
     func zero(chunks: Range<UInt32>, contentLength: UInt64) throws(HostError)
     /// Puts all of the bundle on stable storage, not yet under its final name.
@@ -32,10 +29,10 @@ protocol BundleStorage: AnyObject, Sendable {
 }
 
 extension BundleStorage {
+    var seeds: [any Seed] { [] }
     func identity(in session: SessionID, drawn: UInt32) -> UInt32 { drawn }
-    func mayHave(chunk: UInt32, record: ChunkRecord) -> Bool { false }
-    func read(chunk: UInt32, into buffer: UnsafeMutableRawBufferPointer) throws(HostError) -> Bool { false }
     func publish() throws(HostError) {}
     func abandon() {}
     func discard() {}
+    func close() {}
 }

@@ -1,15 +1,15 @@
 import CLinuxNetwork
 import Glibc
+import RMCPContent
 import RMCPProtocol
 
 /// A bundle written straight onto a block device. There is nothing to rename: the device is complete when `flush`
 /// returns, and until then it holds part of the bundle.
 final class DeviceStorage: BundleStorage {
     let path: String
-    let isResumable = false
     private let files: FileSystem
     private let descriptor: OwnedDescriptor
-    private let chunkLength: UInt64
+    private let map: ChunkMap
     private let capacity: UInt64
 
     /// - Throws: when it is mounted or otherwise claimed, or too small for a bundle whose length is known.
@@ -25,7 +25,7 @@ final class DeviceStorage: BundleStorage {
         }
         self.path = path
         self.files = files
-        chunkLength = UInt64(announce.chunkLength)
+        map = ChunkMap(announce)
         capacity = UInt64(clamping: lseek(raw, 0, Int32(SEEK_END)))
         // Before the first byte of what does not fit is written.
         if let length = announce.contentLength { try checkRoom(length) }
@@ -38,15 +38,15 @@ final class DeviceStorage: BundleStorage {
 
     func prepare(contentLength: UInt64?, allocatedLength: UInt64) throws(HostError) {}
 
-    func write(chunk: UInt32, record: ChunkRecord, content: UnsafeRawBufferPointer) throws(HostError) {
-        let offset = UInt64(chunk) * chunkLength
-        try checkRoom(offset + UInt64(content.count))
-        unsafe try FileTransfer.write(descriptor.raw, content, at: offset, path: path, files: files)
+    func write(chunk: UInt32, record: ChunkRecord, content: RawSpan) throws(HostError) {
+        let extent = map.extent(of: chunk, record)
+        try checkRoom(extent.end)
+        try FileTransfer.write(descriptor.raw, content, at: extent.offset, path: path, files: files)
     }
 
     /// A device's old content is not zero: the zeros are written.
     func zero(chunks: Range<UInt32>, contentLength: UInt64) throws(HostError) {
-        let offset = UInt64(chunks.lowerBound) * chunkLength
+        let offset = map.offset(of: chunks.lowerBound)
         try checkRoom(offset + contentLength)
         try FileTransfer.writeZeros(descriptor.raw, count: contentLength, at: offset, path: path, files: files)
     }
@@ -56,6 +56,4 @@ final class DeviceStorage: BundleStorage {
             guard errno == EINTR else { throw .system("flush", path, advice: "what is on the device cannot be trusted") }
         }
     }
-
-    func close() {}
 }

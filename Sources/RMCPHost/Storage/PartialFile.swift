@@ -1,5 +1,6 @@
 import CLinuxNetwork
 import Glibc
+import RMCPContent
 import RMCPProtocol
 import Synchronization
 
@@ -13,7 +14,7 @@ import Synchronization
 /// it has failed, and a file from before is flushed and dropped from the cache before anything of it is verified.
 final class PartialFile: BundleStorage {
     let path: String
-    let isResumable: Bool
+    let seeds: [any Seed]
     private let files: FileSystem
     private let name: String
     private let partialName: LockedValue<String>
@@ -22,7 +23,7 @@ final class PartialFile: BundleStorage {
     private let directory: OwnedDescriptor
     private let descriptor: OwnedDescriptor
     private let journal: ChunkJournal
-    private let chunkLength: UInt64
+    private let map: ChunkMap
     /// Nil takes what new files have here.
     private let mode: mode_t?
     private let modificationTime: FileTime?
@@ -41,7 +42,7 @@ final class PartialFile: BundleStorage {
         self.directory = directory
         self.name = name
         path = Self.join(directoryPath, name)
-        chunkLength = UInt64(announce.chunkLength)
+        map = ChunkMap(announce)
         mode = announce.mode.map { mode_t($0) }
         modificationTime = announce.modificationTime
         try Self.checkTarget(name, in: directory, path: path, files: files)
@@ -71,7 +72,7 @@ final class PartialFile: BundleStorage {
         if isKept {
             if files.flush(descriptor.raw) == 0 { files.dropCache(descriptor.raw) } else { isKept = errno == EINVAL || errno == EROFS }
         }
-        isResumable = isKept
+        seeds = isKept ? [ResumedFile(descriptor, journal: journal, map: map, path: path, files: files)] : []
         // Without a journal that vouches for it, what an old partial file holds is only in the way. Its errors are, too: told
         // now, they are not taken for this session's.
         if !isKept {
@@ -155,16 +156,10 @@ final class PartialFile: BundleStorage {
 
     // MARK: Chunks
 
-    func mayHave(chunk: UInt32, record: ChunkRecord) -> Bool { isResumable && journal.has(chunk: chunk, record: record) }
-
-    func read(chunk: UInt32, into buffer: UnsafeMutableRawBufferPointer) throws(HostError) -> Bool {
-        unsafe try FileTransfer.read(descriptor.raw, into: buffer, at: UInt64(chunk) * chunkLength, path: path, files: files) == buffer.count
-    }
-
-    func write(chunk: UInt32, record: ChunkRecord, content: UnsafeRawBufferPointer) throws(HostError) {
+    func write(chunk: UInt32, record: ChunkRecord, content: RawSpan) throws(HostError) {
         try checkIsThere()
         do throws(HostError) {
-            unsafe try FileTransfer.write(descriptor.raw, content, at: UInt64(chunk) * chunkLength, path: path, files: files)
+            try FileTransfer.write(descriptor.raw, content, at: map.offset(of: chunk), path: path, files: files)
         } catch {
             // A disk that is full has lost nothing: what is there is worth keeping until there is room.
             if error.kind != .diskFull { discard() }
@@ -176,7 +171,7 @@ final class PartialFile: BundleStorage {
     func zero(chunks: Range<UInt32>, contentLength: UInt64) throws(HostError) {
         try checkIsThere()
         guard mayHoldOldBytes.load(ordering: .relaxed) else { return }
-        let start = UInt64(chunks.lowerBound) * chunkLength
+        let start = map.offset(of: chunks.lowerBound)
         let mode = RMCP_FALLOC_FL_PUNCH_HOLE | RMCP_FALLOC_FL_KEEP_SIZE
         while files.allocate(descriptor.raw, mode: mode, at: Int(start), Int(contentLength)) != 0 {
             if errno == EINTR { continue }

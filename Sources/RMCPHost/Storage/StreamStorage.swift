@@ -1,4 +1,3 @@
-import CLinuxNetwork
 import Glibc
 import RMCPContent
 import RMCPProtocol
@@ -8,10 +7,9 @@ import RMCPProtocol
 /// may have lost it without a word.
 final class StreamStorage: BundleStorage {
     let path = "standard output"
-    let isResumable = false
-    private let spool: OwnedDescriptor
+    private let spool: SpoolFile
     private let output: Int32
-    private let chunkLength: UInt64
+    private let map: ChunkMap
     private let state = LockedValue(State())
 
     private struct State: ~Copyable {
@@ -21,93 +19,57 @@ final class StreamStorage: BundleStorage {
         var buffer: [UInt8] = []
     }
 
-    init(announce: Announce, output: Int32 = STDOUT_FILENO) throws(HostError) {
+    init(announce: Announce, output: Int32 = STDOUT_FILENO, files: FileSystem = .host) throws(HostError) {
         self.output = output
-        chunkLength = UInt64(announce.chunkLength)
-        spool = try Self.openSpool()
-    }
-
-    /// A file without a name, in the first of `$TMPDIR`, /var/tmp and /tmp that has one to give.
-    static func openSpool(files: FileSystem = .host) throws(HostError) -> OwnedDescriptor {
-        let named = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? ""
-        let directories = (named.isEmpty ? [] : [named]) + ["/var/tmp", "/tmp"]
-        var failure: HostError?
-        for directory in directories {
-            let raw = files.open(directory, rmcp_o_tmpfile() | O_RDWR, mode: 0o600)
-            if raw >= 0 { return OwnedDescriptor(raw) }
-            failure = failure ?? .system("make a spool file in", directory, advice: "set TMPDIR to a directory with room")
-            // Not every file system has files without names; all have files whose name is gone.
-            if let descriptor = openUnlinked(in: directory, files) { return descriptor }
-        }
-        throw failure ?? HostError("there is no directory for a spool file; set TMPDIR")
-    }
-
-    private static func openUnlinked(in directory: String, _ files: FileSystem) -> OwnedDescriptor? {
-        guard let parent = try? files.openDirectory(directory) else { return nil }
-        let name = ".rmcp-spool-\(UInt64.random(in: 0...(.max)))"
-        let raw = files.open(name, in: parent.raw, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
-        guard raw >= 0 else { return nil }
-        let descriptor = OwnedDescriptor(raw)
-        return files.remove(name, in: parent.raw) == 0 ? descriptor : nil
+        map = ChunkMap(announce)
+        spool = try SpoolFile(files: files)
     }
 
     func prepare(contentLength: UInt64?, allocatedLength: UInt64) throws(HostError) {}
 
-    func write(chunk: UInt32, record: ChunkRecord, content: UnsafeRawBufferPointer) throws(HostError) {
+    func write(chunk: UInt32, record: ChunkRecord, content: RawSpan) throws(HostError) {
         // Nobody but the writer of the next chunk gets past it.
-        if state.withLock({ $0.next == chunk }) {
-            return try emit { state throws(HostError) in
-                unsafe try FileTransfer.writeSequentially(output, content, path: path)
+        let isNext = state.withLock { $0.next == chunk }
+        if !isNext { try spool.write(content, at: map.offset(of: chunk)) }
+        try state.withLock { state throws(HostError) in
+            if isNext {
+                try FileTransfer.writeSequentially(output, content, path: path)
                 state.next += 1
+            } else {
+                state.ready[chunk] = record
             }
+            try emit(&state)
         }
-        unsafe try FileTransfer.write(spool.raw, content, at: UInt64(chunk) * chunkLength, path: "the spool file")
-        try emit { state throws(HostError) in state.ready[chunk] = record }
     }
 
     func zero(chunks: Range<UInt32>, contentLength: UInt64) throws(HostError) {
-        // Only the bundle's last chunk can be short.
-        let short = contentLength % chunkLength
-        try emit { state throws(HostError) in
-            for chunk in chunks {
-                let isLast = chunk == chunks.upperBound - 1
-                state.ready[chunk] = .zero(contentLength: UInt32(isLast && short != 0 ? short : self.chunkLength))
-            }
+        let extents = map.extents(of: chunks, contentLength: contentLength)
+        try state.withLock { state throws(HostError) in
+            for (chunk, extent) in zip(chunks, extents) { state.ready[chunk] = .zero(contentLength: UInt32(extent.length)) }
+            try emit(&state)
         }
     }
 
     /// Writes out what has become contiguous. The lock is held meanwhile: output has one order.
-    private func emit(_ change: (inout State) throws(HostError) -> Void) throws(HostError) {
-        try state.withLock { state throws(HostError) in
-            try change(&state)
-            while let record = state.ready.removeValue(forKey: state.next) {
-                try write(chunk: state.next, record, through: &state.buffer)
-                state.next += 1
-            }
+    private func emit(_ state: inout State) throws(HostError) {
+        while let record = state.ready.removeValue(forKey: state.next) {
+            try write(map.extent(of: state.next, record), record, through: &state.buffer)
+            state.next += 1
         }
     }
 
-    private func write(chunk: UInt32, _ record: ChunkRecord, through buffer: inout [UInt8]) throws(HostError) {
-        let length = Int(record.contentLength)
+    private func write(_ extent: ContentExtent, _ record: ChunkRecord, through buffer: inout [UInt8]) throws(HostError) {
+        let length = Int(extent.length)
         if record.kind == .zero {
             // As many as there are: nothing has been spooled of them.
             return try FileTransfer.writeSequentially(output, [UInt8](repeating: 0, count: length), path: path)
         }
-        if buffer.count < length { buffer = Array(repeating: 0, count: length) }
-        let offset = UInt64(chunk) * chunkLength
-        let failure: HostError? = unsafe buffer.withUnsafeMutableBytes { bytes in
-            let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes.prefix(length))
-            do throws(HostError) {
-                let count = unsafe try FileTransfer.read(spool.raw, into: bytes, at: offset, path: "the spool file")
-                guard count == length, unsafe ChunkDecoder.isContent(UnsafeRawBufferPointer(bytes), of: record) else {
-                    throw HostError("the spool file has lost what was written to it; set TMPDIR to a directory on another disk")
-                }
-                unsafe try FileTransfer.writeSequentially(output, UnsafeRawBufferPointer(bytes), path: path)
-                return nil
-            } catch { return error }
-        }
-        if let failure { throw failure }
-        _ = rmcp_fallocate(spool.raw, RMCP_FALLOC_FL_PUNCH_HOLE | RMCP_FALLOC_FL_KEEP_SIZE, Int(offset), length)
+        if buffer.count != length { buffer = Array(repeating: 0, count: length) }
+        try spool.read(into: &buffer, at: extent.offset)
+        let content = unsafe buffer.span.bytes
+        guard ChunkDecoder.isContent(content, of: record) else { throw SpoolFile.lost }
+        try FileTransfer.writeSequentially(output, content, path: path)
+        spool.drop(at: extent.offset, count: length)
     }
 
     /// What goes to a file is on the disk before it is called complete; a pipe has nothing to flush.
@@ -119,6 +81,4 @@ final class StreamStorage: BundleStorage {
             guard errno == EINTR else { throw .system("flush", path) }
         }
     }
-
-    func close() {}
 }

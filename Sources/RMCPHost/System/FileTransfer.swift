@@ -3,81 +3,54 @@ import Glibc
 
 /// Calls that go on until everything is transferred or something is wrong.
 enum FileTransfer {
-    /// Reads until `buffer` is full or the file ends; the number of bytes read.
+    /// Reads until `bytes` is full or the file ends; the number of bytes read.
     static func read(
-        _ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64, path: String, files: FileSystem = .host
+        _ descriptor: Int32, into bytes: inout MutableRawSpan, at offset: UInt64, path: String, files: FileSystem = .host
     ) throws(HostError) -> Int {
-        var done = 0
-        while done < buffer.count {
-            let count = unsafe files.read(descriptor, buffer.baseAddress?.advanced(by: done), buffer.count - done, at: Int(offset) + done)
-            if count == 0 { break }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw .system("read", path)
-            }
-            done += count
+        unsafe try bytes.withUnsafeMutableBytes { buffer throws(HostError) in
+            unsafe try readAll(buffer, path: path) { unsafe files.read(descriptor, $0, $1, at: Int(offset) + $2) }
         }
-        return done
     }
 
-    /// Reads from a pipe or terminal until `buffer` is full or the input ends.
-    static func readSequentially(
-        _ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, path: String
+    /// The same for an array.
+    static func read(
+        _ descriptor: Int32, into bytes: inout [UInt8], at offset: UInt64, path: String, files: FileSystem = .host
     ) throws(HostError) -> Int {
-        var done = 0
-        while done < buffer.count {
-            let count = unsafe Glibc.read(descriptor, buffer.baseAddress?.advanced(by: done), buffer.count - done)
-            if count == 0 { break }
-            if count < 0 {
-                if errno == EINTR { continue }
-                if errno == EAGAIN, waitFor(descriptor, POLLIN) { continue }
-                throw .system("read", path)
-            }
-            done += count
+        var span = bytes.mutableSpan
+        var target = unsafe span.mutableBytes
+        return try read(descriptor, into: &target, at: offset, path: path, files: files)
+    }
+
+    /// Reads from a pipe or terminal until `bytes` is full or the input ends; the number of bytes read.
+    static func readSequentially(_ descriptor: Int32, into bytes: inout MutableRawSpan, path: String) throws(HostError) -> Int {
+        unsafe try bytes.withUnsafeMutableBytes { buffer throws(HostError) in
+            unsafe try readAll(buffer, path: path, waiting: descriptor) { start, count, _ in unsafe Glibc.read(descriptor, start, count) }
         }
-        return done
     }
 
     static func write(
-        _ descriptor: Int32, _ buffer: UnsafeRawBufferPointer, at offset: UInt64, path: String, files: FileSystem = .host
+        _ descriptor: Int32, _ bytes: RawSpan, at offset: UInt64, path: String, files: FileSystem = .host
     ) throws(HostError) {
-        var done = 0
-        while done < buffer.count {
-            let count = unsafe files.write(descriptor, buffer.baseAddress?.advanced(by: done), buffer.count - done, at: Int(offset) + done)
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw .system("write", path)
-            }
-            // A device that takes nothing and says so without an error is full.
-            if count == 0 { throw HostError("write \(path): no space left on device", kind: .diskFull) }
-            done += count
+        unsafe try bytes.withUnsafeBytes { buffer throws(HostError) in
+            unsafe try writeAll(buffer, path: path) { unsafe files.write(descriptor, $0, $1, at: Int(offset) + $2) }
         }
     }
 
-    static func writeSequentially(
-        _ descriptor: Int32, _ buffer: UnsafeRawBufferPointer, path: String, files: FileSystem = .host
-    ) throws(HostError) {
-        var done = 0
-        while done < buffer.count {
-            let count = unsafe files.write(descriptor, buffer.baseAddress?.advanced(by: done), buffer.count - done)
-            if count < 0 {
-                if errno == EINTR { continue }
-                if errno == EAGAIN, waitFor(descriptor, POLLOUT) { continue }
-                throw .system("write", path)
-            }
-            done += count
+    /// The same for an array.
+    static func write(_ descriptor: Int32, _ bytes: [UInt8], at offset: UInt64, path: String, files: FileSystem = .host) throws(HostError) {
+        unsafe try write(descriptor, bytes.span.bytes, at: offset, path: path, files: files)
+    }
+
+    /// Writes where the descriptor stands, to a pipe as well.
+    static func writeSequentially(_ descriptor: Int32, _ bytes: RawSpan, path: String, files: FileSystem = .host) throws(HostError) {
+        unsafe try bytes.withUnsafeBytes { buffer throws(HostError) in
+            unsafe try writeAll(buffer, path: path, waiting: descriptor) { start, count, _ in unsafe files.write(descriptor, start, count) }
         }
     }
 
-    /// The same for bytes of an array.
+    /// The same for an array.
     static func writeSequentially(_ descriptor: Int32, _ bytes: [UInt8], path: String, files: FileSystem = .host) throws(HostError) {
-        let failure: HostError? = unsafe bytes.withUnsafeBytes { buffer in
-            do throws(HostError) {
-                unsafe try writeSequentially(descriptor, buffer, path: path, files: files)
-                return nil
-            } catch { return error }
-        }
-        if let failure { throw failure }
+        unsafe try writeSequentially(descriptor, bytes.span.bytes, path: path, files: files)
     }
 
     /// - Parameters:
@@ -88,13 +61,7 @@ enum FileTransfer {
         var done: UInt64 = 0
         while done < count {
             let length = Int(min(UInt64(zeros.count), count - done))
-            let failure: HostError? = unsafe zeros.withUnsafeBytes { bytes in
-                do throws(HostError) {
-                    unsafe try write(descriptor, UnsafeRawBufferPointer(rebasing: bytes.prefix(length)), at: offset + done, path: path, files: files)
-                    return nil
-                } catch { return error }
-            }
-            if let failure { throw failure }
+            unsafe try write(descriptor, zeros.span.bytes.extracting(first: length), at: offset + done, path: path, files: files)
             done += UInt64(length)
         }
     }
@@ -103,13 +70,47 @@ enum FileTransfer {
     static func contents(_ descriptor: Int32, limit: Int, path: String, files: FileSystem = .host) throws(HostError) -> [UInt8] {
         guard let status = files.status(of: descriptor) else { throw .system("read", path) }
         var bytes = [UInt8](repeating: 0, count: min(Int(status.st_size), limit))
-        let result: Result<Int, HostError> = unsafe bytes.withUnsafeMutableBytes { buffer in
-            do throws(HostError) { return .success(unsafe try read(descriptor, into: buffer, at: 0, path: path, files: files)) } catch {
-                return .failure(error)
+        let count = try read(descriptor, into: &bytes, at: 0, path: path, files: files)
+        bytes.removeLast(bytes.count - count)
+        return bytes
+    }
+
+    // MARK: Until all is done
+
+    /// - Parameters:
+    ///   - waiting: what to wait for where it has nothing yet; nil for what is never without.
+    ///   - call: told where to put bytes, how many, and how many have been read.
+    private static func readAll(
+        _ buffer: UnsafeMutableRawBufferPointer, path: String, waiting: Int32? = nil, _ call: (UnsafeMutableRawPointer?, Int, Int) -> Int
+    ) throws(HostError) -> Int {
+        var done = 0
+        while done < buffer.count {
+            let count = unsafe call(buffer.baseAddress?.advanced(by: done), buffer.count - done, done)
+            if count == 0 { break }
+            if count > 0 {
+                done += count
+            } else if errno != EINTR {
+                guard errno == EAGAIN, let waiting, waitFor(waiting, POLLIN) else { throw .system("read", path) }
             }
         }
-        bytes.removeLast(bytes.count - (try result.get()))
-        return bytes
+        return done
+    }
+
+    /// The same for writing.
+    private static func writeAll(
+        _ buffer: UnsafeRawBufferPointer, path: String, waiting: Int32? = nil, _ call: (UnsafeRawPointer?, Int, Int) -> Int
+    ) throws(HostError) {
+        var done = 0
+        while done < buffer.count {
+            let count = unsafe call(buffer.baseAddress?.advanced(by: done), buffer.count - done, done)
+            // A device that takes nothing and says so without an error is full.
+            if count == 0 { throw HostError("write \(path): no space left on device", kind: .diskFull) }
+            if count > 0 {
+                done += count
+            } else if errno != EINTR {
+                guard errno == EAGAIN, let waiting, waitFor(waiting, POLLOUT) else { throw .system("write", path) }
+            }
+        }
     }
 
     /// Somebody else, who shares a descriptor, may have made it non-blocking. This waits as a blocking one does; false

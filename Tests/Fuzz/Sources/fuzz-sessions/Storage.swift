@@ -29,8 +29,8 @@ final class Disk {
 /// One session's part of it.
 final class MemoryStorage: BundleStorage, @unchecked Sendable {
     let path: String
-    let isResumable = true
-    private let announce: Announce
+    var seeds: [any Seed] { [MemorySeed(self)] }
+    fileprivate let announce: Announce
     private let disk: Disk
     private var chunks: [UInt32: [UInt8]]
     private var isOpen = true
@@ -52,21 +52,19 @@ final class MemoryStorage: BundleStorage, @unchecked Sendable {
         try disk.fail(1, .diskFull)
     }
 
-    func mayHave(chunk: UInt32, record: ChunkRecord) -> Bool { chunks[chunk] != nil }
+    fileprivate func has(_ chunk: UInt32) -> Bool { chunks[chunk] != nil }
 
-    func read(chunk: UInt32, into buffer: UnsafeMutableRawBufferPointer) throws(HostError) -> Bool {
+    fileprivate func content(_ chunk: UInt32) -> [UInt8]? {
         checkOpen()
-        guard let bytes = chunks[chunk], bytes.count == buffer.count else { return false }
-        unsafe buffer.copyBytes(from: bytes)
-        return true
+        return chunks[chunk]
     }
 
-    func write(chunk: UInt32, record: ChunkRecord, content: UnsafeRawBufferPointer) throws(HostError) {
+    func write(chunk: UInt32, record: ChunkRecord, content: RawSpan) throws(HostError) {
         checkOpen()
         require(!isFlushed, "chunk \(chunk) is written after the bundle was flushed")
         try disk.fail(2, .diskFull)
-        require(content.count == Int(record.contentLength), "\(record)")
-        chunks[chunk] = unsafe Array(content)
+        require(content.byteCount == Int(record.contentLength), "\(record)")
+        chunks[chunk] = unsafe content.withUnsafeBytes { unsafe Array($0) }
     }
 
     func zero(chunks range: Range<UInt32>, contentLength: UInt64) throws(HostError) {
@@ -110,6 +108,26 @@ final class MemoryStorage: BundleStorage, @unchecked Sendable {
         checkOpen()
         isOpen = false
         disk.openCount -= 1
+    }
+}
+
+/// What a session has found of the one before it.
+private final class MemorySeed: Seed {
+    let isInPlace = true
+    private let storage: MemoryStorage
+    private let map: ChunkMap
+
+    init(_ storage: MemoryStorage) {
+        self.storage = storage
+        map = ChunkMap(storage.announce)
+    }
+
+    func locate(_ chunk: UInt32, _ record: ChunkRecord) -> ContentExtent? { storage.has(chunk) ? map.extent(of: chunk, record) : nil }
+
+    func read(_ extent: ContentExtent, into bytes: inout MutableRawSpan) throws(HostError) -> Bool {
+        guard let content = storage.content(UInt32(extent.offset / UInt64(map.chunkLength))), content.count == bytes.byteCount else { return false }
+        unsafe bytes.withUnsafeMutableBytes { unsafe $0.copyBytes(from: content) }
+        return true
     }
 }
 

@@ -75,8 +75,8 @@ import Testing
         for chunk in UInt32(0)..<12 { feeder.fetch(chunk, record: Self.record(chunk)) }
         var fetched: Set<UInt32> = []
         for _ in 0..<12 {
-            let isHere = try isReached(feeder, &engine, feeding: false) { _ in !fetched.isSuperset(of: feeder.buffers.keys) }
-            guard isHere, let next = feeder.buffers.keys.first(where: { !fetched.contains($0) }) else { break }
+            let isHere = try isReached(feeder, &engine, feeding: false) { _ in !fetched.isSuperset(of: feeder.resident.chunks) }
+            guard isHere, let next = feeder.resident.chunks.first(where: { !fetched.contains($0) }) else { break }
             fetched.insert(next)
             // Kept until there are no others: nine buffers, twelve chunks.
             if fetched.count >= 9 { release(next, of: feeder) }

@@ -34,7 +34,8 @@ import Testing
             let bytes = (0..<length).map { UInt8(truncatingIfNeeded: $0) }
             #expect(sender.send(bytes, to: group) == .sent)
             var received: [[UInt8]] = []
-            var poller = Poller([receiver.raw])
+            let poller = Poller()
+            _ = poller.watch(receiver.raw)
             poller.wait(until: Poller.now() + .seconds(5))
             _ = slab.receive(from: receiver.raw) { datagram, _ in received.append(Array(datagram)) }
             #expect(received == [bytes])
@@ -57,7 +58,8 @@ import Testing
         let pool = try WorkerPool<Int, Int>(name: "test", threads: 2, wakeUp: wakeUp) { { $0 * $0 } }
         for number in 0..<500 { pool.submit(number) }
         var results: Set<Int> = []
-        var poller = Poller([wakeUp.descriptor.raw])
+        let poller = Poller()
+        _ = poller.watch(wakeUp.descriptor.raw)
         while pool.outstanding > 0 {
             poller.wait(until: Poller.now() + .seconds(5))
             wakeUp.clear()

@@ -23,7 +23,8 @@ import Testing
 
     private func receive(from socket: DatagramSocket) -> [[UInt8]] {
         var received: [[UInt8]] = []
-        var poller = Poller([socket.raw])
+        let poller = Poller()
+        _ = poller.watch(socket.raw)
         poller.wait(until: Poller.now() + .milliseconds(500))
         _ = slab.receive(from: socket.raw) { datagram, _ in received.append(Array(datagram)) }
         return received

@@ -15,10 +15,12 @@ import Testing
 
     /// Reads everything that waits, by a poller of its own; the datagrams.
     private func take(_ reception: Reception, _ body: () -> Void = {}) -> [[UInt8]] {
-        var poller = Poller(reception.descriptors)
+        let poller = Poller()
+        reception.watch(by: poller)
+        defer { reception.unwatch() }
         poller.wait(until: Poller.now() + .seconds(5))
         var result: [[UInt8]] = []
-        _ = reception.receive(isReady: { poller.isReadable($0) }) { train in
+        _ = reception.receive { train in
             unsafe train.forEach { bytes in
                 unsafe result.append(Array(bytes))
                 body()
@@ -29,8 +31,7 @@ import Testing
 
     private func join(_ reception: Reception, _ numbers: ClosedRange<UInt8>, at now: Instant) {
         for number in numbers { reception.noteAdvertised(region(number)) }
-        let result = reception.joinAdvertised(at: now)
-        #expect(result.changed && result.joined == numbers.map { region($0) })
+        #expect(reception.joinAdvertised(at: now) == numbers.map { region($0) })
     }
 
     /// A port that nobody else can have, as of a program that does not share it.
@@ -67,8 +68,7 @@ import Testing
         let later = start + HostLimits.regionMemory + .seconds(1)
         let taken = take(reception) { reception.noteAdvertised(region(9, port: occupied.port)) }
         #expect(taken == [[7], [7]])
-        let result = reception.joinAdvertised(at: later)
-        #expect(!result.changed && result.joined.isEmpty && reception.descriptors == descriptors)
+        #expect(reception.joinAdvertised(at: later).isEmpty && reception.descriptors == descriptors)
     }
 
     @Test("A region that was not opened is tried again only after a while")
@@ -78,7 +78,7 @@ import Testing
         let region = region(9, port: occupied.port)
         func isJoined(after seconds: Double) -> Bool {
             reception.noteAdvertised(region)
-            return reception.joinAdvertised(at: start + .seconds(seconds)).joined == [region]
+            return reception.joinAdvertised(at: start + .seconds(seconds)) == [region]
         }
         #expect(!isJoined(after: 0))
         occupied.free()
@@ -87,21 +87,28 @@ import Testing
         #expect(!isJoined(after: 11), "it is there already")
     }
 
-    @Test("One that nobody advertises any more gives way to another, and whoever waits is told that the sockets are others")
+    @Test("One that nobody advertises any more gives way to another, and whoever waits for the sockets waits for the new one")
     func replaced() throws {
         let reception = try reception()
+        let poller = Poller()
+        reception.watch(by: poller)
         join(reception, 1...4, at: start)
         let descriptors = reception.descriptors
         reception.noteAdvertised(region(5))
-        #expect(!reception.joinAdvertised(at: start + .seconds(1)).changed, "all four were advertised just now")
+        #expect(reception.joinAdvertised(at: start + .seconds(1)).isEmpty, "all four were advertised just now")
         let later = start + HostLimits.regionMemory + .seconds(1)
         for number in [1, 2, 4] as [UInt8] { reception.noteAdvertised(region(number)) }
-        #expect(!reception.joinAdvertised(at: later).changed)
+        #expect(reception.joinAdvertised(at: later).isEmpty)
         join(reception, 5...5, at: later)
         #expect(reception.descriptors.count == descriptors.count && reception.descriptors != descriptors)
         let sender = try DatagramSocket.sending(to: group, through: reception.interface, timeToLive: 0)
         #expect(sender.send([3], to: region(3)) == .sent && sender.send([5], to: region(5)) == .sent)
-        #expect(take(reception) == [[5]])
+        var taken: [[UInt8]] = []
+        poller.wait(until: Poller.now() + .seconds(5))
+        _ = reception.receive { train in unsafe train.forEach { bytes in unsafe taken.append(Array(bytes)) } }
+        #expect(taken == [[5]])
+        reception.unwatch()
+        #expect(!reception.receive { _ in })
     }
 
     @Test("However many regions are advertised, and however often: a few are looked at, and no more than a few are joined")
@@ -110,17 +117,17 @@ import Testing
         for _ in 0..<3 {
             for number in 1...200 as ClosedRange<UInt8> { reception.noteAdvertised(region(number)) }
         }
-        #expect(reception.joinAdvertised(at: start).joined == (1...4).map { region($0) })
+        #expect(reception.joinAdvertised(at: start) == (1...4).map { region($0) })
         // Those that are known have room in a pass whatever comes before them.
         for number in (1...200 as ClosedRange<UInt8>).reversed() { reception.noteAdvertised(region(number)) }
         let later = start + HostLimits.regionMemory
-        #expect(!reception.joinAdvertised(at: later).changed)
+        #expect(reception.joinAdvertised(at: later).isEmpty)
         #expect(reception.hearsRepairNodes(at: later))
         reception.noteAdvertised(region(9))
-        #expect(!reception.joinAdvertised(at: later + .seconds(1)).changed, "all four were advertised a second ago")
+        #expect(reception.joinAdvertised(at: later + .seconds(1)).isEmpty, "all four were advertised a second ago")
         // The group itself, and other families, are no region.
         reception.noteAdvertised(group)
         reception.noteAdvertised(try #require(SocketAddress(parsing: "[ff15::1]", defaultPort: 1)))
-        #expect(!reception.joinAdvertised(at: later + .seconds(60)).changed)
+        #expect(reception.joinAdvertised(at: later + .seconds(60)).isEmpty)
     }
 }

@@ -26,7 +26,8 @@ import Testing
 
         /// The next result that anybody waits for.
         func next() throws -> CacheOutput {
-            var poller = Poller([wakeUp.descriptor.raw])
+            let poller = Poller()
+            _ = poller.watch(wakeUp.descriptor.raw)
             let deadline = Poller.now() + .seconds(20)
             while Poller.now() < deadline {
                 if let output = cache.collect() { return output }
@@ -159,8 +160,8 @@ import Testing
 
     // MARK: Late results
 
-    private func daemon(_ place: CachePlace) throws -> RepairDaemon {
-        let daemon = try RepairDaemon(
+    private func daemon(_ place: CachePlace) throws -> RepairLoop {
+        let daemon = try RepairLoop(
             RepairNodeRequest(
                 group: .ipv4(239, 255, 76, 120, port: 17_720), interfaceName: "lo", region: nil, regionInterfaceName: nil, regionTimeToLive: 0,
                 upstream: nil, cachePath: place.path, cacheSize: 1 << 30, trust: TrustPolicy(trustedKeys: [], allowsUnsigned: true),
@@ -169,17 +170,15 @@ import Testing
         return daemon
     }
 
-    private func session(_ sample: CacheSample, in daemon: RepairDaemon) throws -> RepairSession {
-        daemon.admit(sample.announce, .none, by: nil, at: now) { _ in }
-        var poller = Poller([daemon.wakeUp.descriptor.raw])
+    private func session(_ sample: CacheSample, in daemon: RepairLoop) throws -> RepairSession {
+        daemon.admit(sample.announce, .none, by: nil, at: now)
         let deadline = Poller.now() + .seconds(20)
-        while Poller.now() < deadline {
-            daemon.collect(at: now) { _ in }
-            if let session = daemon.sessions[sample.announce.session.tag] { return session }
-            poller.wait(until: deadline)
-            daemon.wakeUp.clear()
+        daemon.loop.run { time, _ in
+            daemon.collect(at: now)
+            return daemon.sessions[sample.announce.session.tag] != nil || time >= deadline ? .over : .wait(until: deadline)
         }
-        throw HostError("it does not begin")
+        guard let session = daemon.sessions[sample.announce.session.tag] else { throw HostError("it does not begin") }
+        return session
     }
 
     private func sample() -> CacheSample {
@@ -229,13 +228,14 @@ import Testing
         let before = free(pool)
         let buffer = try #require(pool.take())
         var told: [String] = []
-        daemon.take(CacheOutput(generation: generation, result: kind.result(buffer)), at: now) { told.append("\($0)") }
+        daemon.observer = { told.append("\($0)") }
+        daemon.take(CacheOutput(generation: generation, result: kind.result(buffer)), at: now)
         #expect(second.engine.downstream.heldCount == 0 && second.restoring == 1 && second.buffer(of: 1) == nil && told.isEmpty)
         let isCarried = CacheOutput(generation: 0, result: kind.result(buffer)).buffer != nil
         #expect(free(pool) == (isCarried ? before : before - 1), "the buffer is the pool's again")
         // The same of the session itself is believed.
         guard kind == .stored else { return }
-        daemon.take(CacheOutput(generation: second.ticket.generation, result: .stored(slot: 0, chunk: 1, buffer, isKept: true)), at: now) { _ in }
+        daemon.take(CacheOutput(generation: second.ticket.generation, result: .stored(slot: 0, chunk: 1, buffer, isKept: true)), at: now)
         #expect(second.engine.downstream.heldCount == 1 && second.buffer(of: 1) === buffer)
     }
 

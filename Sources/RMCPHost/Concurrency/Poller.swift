@@ -40,16 +40,55 @@ final class SignalListener: Sendable {
     func take() -> Bool { rmcp_take_signal(descriptor.raw) != 0 }
 }
 
-/// Waits for descriptors and deadlines with the kernel's full precision.
-struct Poller {
+/// Waits for descriptors and deadlines with the kernel's full precision. One thread's.
+final class Poller {
+    /// A descriptor that is watched, until it is forgotten.
+    struct Token: Hashable {
+        fileprivate let index: Int
+    }
+
+    /// Those with a descriptor of -1 are free: poll(2) passes over them.
     private var entries: [pollfd] = []
 
-    /// - Parameter descriptors: watched for input, in this order.
-    init(_ descriptors: [Int32]) {
-        entries = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+    init() {
         // The default slack of 50 µs is a quarter of a batch at 2.5 Gb/s.
         _ = rmcp_set_timer_slack(1)
     }
+
+    /// Waits for input there from now on.
+    func watch(_ descriptor: Int32) -> Token {
+        let entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        if let index = entries.firstIndex(where: { $0.fd < 0 }) {
+            entries[index] = entry
+            return Token(index: index)
+        }
+        entries.append(entry)
+        return Token(index: entries.count - 1)
+    }
+
+    /// Must come before the descriptor is closed.
+    func forget(_ token: Token) { entries[token.index] = pollfd(fd: -1, events: 0, revents: 0) }
+
+    /// Whether there was something to read when the last wait ended; false for what has been watched only since.
+    func isReadable(_ token: Token) -> Bool { entries[token.index].revents & Int16(POLLIN | POLLERR | POLLHUP) != 0 }
+
+    /// Returns when a descriptor is ready or the deadline has come.
+    /// - Parameter room: where to wait for room to write, too.
+    func wait(until deadline: Instant?, room: Token? = nil) {
+        for index in entries.indices {
+            entries[index].events = Int16(POLLIN) | (index == room?.index ? Int16(POLLOUT) : 0)
+            entries[index].revents = 0
+        }
+        if let deadline {
+            let left = max(0, (deadline - Self.now()).nanoseconds)
+            var timeout = timespec(tv_sec: Int(left / 1_000_000_000), tv_nsec: Int(left % 1_000_000_000))
+            _ = unsafe rmcp_ppoll(&entries, UInt(entries.count), &timeout)
+        } else {
+            _ = unsafe rmcp_ppoll(&entries, UInt(entries.count), nil)
+        }
+    }
+
+    // MARK: Time
 
     static func now() -> Instant {
         var time = timespec()
@@ -75,22 +114,4 @@ struct Poller {
         let time = wallClock()
         return UInt64(time.tv_sec) * 1_000 + UInt64(time.tv_nsec) / 1_000_000
     }
-
-    /// Returns when a descriptor is ready or the deadline has come.
-    /// - Parameter writable: index of a descriptor to wait for room at, too.
-    mutating func wait(until deadline: Instant?, writable: Int? = nil) {
-        for index in entries.indices {
-            entries[index].events = Int16(POLLIN) | (index == writable ? Int16(POLLOUT) : 0)
-            entries[index].revents = 0
-        }
-        if let deadline {
-            let left = max(0, (deadline - Self.now()).nanoseconds)
-            var timeout = timespec(tv_sec: Int(left / 1_000_000_000), tv_nsec: Int(left % 1_000_000_000))
-            _ = unsafe rmcp_ppoll(&entries, UInt(entries.count), &timeout)
-        } else {
-            _ = unsafe rmcp_ppoll(&entries, UInt(entries.count), nil)
-        }
-    }
-
-    func isReadable(_ index: Int) -> Bool { entries[index].revents & Int16(POLLIN | POLLERR | POLLHUP) != 0 }
 }

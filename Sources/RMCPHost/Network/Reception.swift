@@ -16,6 +16,8 @@ final class Reception {
     private let replySlab = DatagramSlab(buffers: HostLimits.slabBuffers)
     /// Own address as a parent: what comes from there has looped back.
     var ownAddress: SocketAddress?
+    /// Who waits for the sockets, and what for; nil while nobody does.
+    private var watch: (poller: Poller, reply: Poller.Token)?
     /// When the groups are joined anew; nil while a session is under way, which looks after that itself.
     private(set) var idleRejoin: Instant?
 
@@ -24,6 +26,8 @@ final class Reception {
         var socket: DatagramSocket
         /// Of its own: the kernel counts what each socket dropped.
         var slab: DatagramSlab
+        /// Nil while nobody waits for it.
+        var token: Poller.Token?
         /// Nil for the group that the user named.
         var advertisedAt: Instant?
     }
@@ -44,8 +48,8 @@ final class Reception {
         replySocket.enlargeReceiveBuffer()
     }
 
-    /// To wait for, in the order of `receive`'s readiness.
-    var descriptors: [Int32] { [replySocket.raw] + sockets.map(\.socket.raw) }
+    /// Of the groups and regions that are joined.
+    var descriptors: [Int32] { sockets.map(\.socket.raw) }
     var truncated: UInt64 { sockets.reduce(replySlab.truncated) { $0 + $1.slab.truncated } }
     /// Bytes of datagrams that the group's socket can hold; nil without one.
     var receiveBufferLength: Int? { sockets.first?.socket.receiveBufferLength }
@@ -55,17 +59,36 @@ final class Reception {
 
     func takeOverflow() -> UInt64 { sockets.reduce(replySlab.takeOverflow()) { $0 + $1.slab.takeOverflow() } }
 
-    /// Receives once from each socket that is ready; true when the group's had something, and may have more. Which
-    /// sockets there are does not change meanwhile: `body` notes what is advertised, and nothing more.
-    func receive(isReady: (Int) -> Bool, _ body: (DatagramTrain) -> Void) -> Bool {
+    /// Has `poller` wait for the sockets, and for those of regions that are joined later.
+    func watch(by poller: Poller) {
+        watch = (poller, poller.watch(replySocket.raw))
+        for index in sockets.indices { sockets[index].token = poller.watch(sockets[index].socket.raw) }
+    }
+
+    /// Nobody reads from them any more.
+    func unwatch() {
+        guard let watch else { return }
+        watch.poller.forget(watch.reply)
+        for index in sockets.indices {
+            sockets[index].token.map(watch.poller.forget)
+            sockets[index].token = nil
+        }
+        self.watch = nil
+    }
+
+    /// Receives once from each socket that the poller has found ready; true when one of them had something, and may have
+    /// more. Which sockets there are does not change meanwhile: `body` notes what is advertised, and nothing more.
+    func receive(_ body: (DatagramTrain) -> Void) -> Bool {
+        guard let watch else { return false }
         var isBusy = false
         // Nobody else is where this node is, whatever a datagram says.
         func take(_ train: DatagramTrain) {
             if train.arrival.source != replyAddress, ownAddress == nil || train.arrival.source != ownAddress { body(train) }
         }
-        if isReady(0) { isBusy = replySlab.receiveTrains(from: replySocket.raw, take) > 0 }
+        if watch.poller.isReadable(watch.reply) { isBusy = replySlab.receiveTrains(from: replySocket.raw, take) > 0 }
         // Those of the moment: their readiness is known, and that of no other.
-        for (index, entry) in sockets.enumerated() where isReady(index + 1) {
+        for entry in sockets {
+            guard let token = entry.token, watch.poller.isReadable(token) else { continue }
             let count = entry.slab.receiveTrains(from: entry.socket.raw, take)
             isBusy = isBusy || count > 0
         }
@@ -99,14 +122,14 @@ final class Reception {
 
     /// Joins the regions that were advertised since the last call. One that nobody advertises any more gives way, once
     /// its successor is open; one that cannot be opened is as good as none, and is left alone for a while.
-    /// - Returns: `joined`, the regions that are new; `changed`, whether `descriptors` are others than before, so that
-    ///   whoever waits for them must ask for them again.
-    func joinAdvertised(at now: Instant) -> (changed: Bool, joined: [SocketAddress]) {
+    /// - Returns: the regions that are new.
+    @discardableResult
+    func joinAdvertised(at now: Instant) -> [SocketAddress] {
         let regions = advertised
         advertised.removeAll(keepingCapacity: true)
         var joined: [SocketAddress] = []
         for region in regions where join(region, at: now) { joined.append(region) }
-        return (!joined.isEmpty, joined)
+        return joined
     }
 
     /// True when that is new.
@@ -124,8 +147,11 @@ final class Reception {
             unopenable.append((region, now + HostLimits.regionRetryInterval))
             return false
         }
-        if let old { sockets.remove(at: old) }
-        sockets.append(GroupSocket(address: region, socket: socket, slab: DatagramSlab(buffers: HostLimits.regionSlabBuffers), advertisedAt: now))
+        if let old { sockets.remove(at: old).token.map { watch?.poller.forget($0) } }
+        sockets.append(
+            GroupSocket(
+                address: region, socket: socket, slab: DatagramSlab(buffers: HostLimits.regionSlabBuffers), token: watch?.poller.watch(socket.raw),
+                advertisedAt: now))
         return true
     }
 

@@ -21,7 +21,7 @@ final class ReceiveSession {
     /// What is for the storage once it is open, in order: a chunk for each slot at most, and what the table's pages ask for.
     private var deferred: [ReceiverEvent] = []
     var stage = Stage.receiving
-    private var buffers: SlotBuffers
+    private var inlet: SessionInlet
     private let created: Instant
     private(set) var contentDone: UInt64 = 0
     private(set) var contentKept: UInt64 = 0
@@ -34,7 +34,7 @@ final class ReceiveSession {
         self.announce = announce
         self.generation = generation
         self.engine = engine
-        buffers = SlotBuffers(slots: slots, pool: pool)
+        inlet = SessionInlet(slots: slots, pool: pool)
         created = now
     }
 
@@ -63,23 +63,10 @@ final class ReceiveSession {
     /// Takes the datagrams from `offset` on that are this session's, and the payloads that the engine wants; where the next
     /// one of somebody else begins.
     func handle(_ train: DatagramTrain, from offset: Int, tag: UInt32, at now: Instant) -> Int {
-        Self.handle(train, from: offset, tag: tag, &engine, &buffers, at: now)
+        inlet.take(train, from: offset, tag: tag, for: &engine, at: now)
     }
 
-    /// With both in hand once, and not for each datagram.
-    private static func handle(
-        _ train: DatagramTrain, from offset: Int, tag: UInt32, _ engine: inout ReceiverEngine, _ buffers: inout SlotBuffers, at now: Instant
-    ) -> Int {
-        unsafe train.whileTagged(tag, from: offset) { bytes in
-            guard
-                let placement = unsafe engine.handle(
-                    datagram: RawSpan(_unsafeBytes: bytes), arrival: train.arrival, at: now)
-            else { return }
-            if unsafe !buffers.place(bytes, placement) { engine.handle(.unavailable(slot: placement.slot), at: now) }
-        }
-    }
-
-    func takeBuffer(of slot: Int) -> ChunkBuffer? { buffers.take(slot) }
+    func takeBuffer(of slot: Int) -> ChunkBuffer? { inlet.takeBuffer(of: slot) }
 
     func noteStored(_ length: UInt64, kept: Bool) {
         contentDone += length
@@ -87,7 +74,7 @@ final class ReceiveSession {
     }
 
     /// Gives all buffers back; the engine is not used any more.
-    func giveBackBuffers() { buffers.giveBackAll() }
+    func giveBackBuffers() { inlet.giveBackAll() }
 
     func snapshot(at now: Instant) -> ReceiveSnapshot {
         ReceiveSnapshot(

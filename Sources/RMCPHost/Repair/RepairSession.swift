@@ -17,14 +17,9 @@ final class RepairSession {
     let bundle: CachedBundle
     /// What its jobs are known by.
     let ticket: CacheTicket
-    private let pool: BufferPool
     private let outlet: Outlet
-    /// Of the assembly slots.
-    private var slotBuffers: SlotBuffers
-    /// Of the chunks that the engine counts as resident.
-    private var resident: [UInt32: ChunkBuffer] = [:]
-    /// Chunks to fetch as soon as a buffer is free.
-    var waitingFetches: [UInt32] = []
+    private var inlet: SessionInlet
+    private var resident: ResidentBuffers
     /// Each has an assembly slot, so there are no more than those.
     private var waitingForRoom: [WaitingStore] = []
     /// Chunks that may be in the cache and are yet to be read back; each chunk is asked for once, and restored once.
@@ -49,29 +44,17 @@ final class RepairSession {
         ticket = arrival.ticket
         self.engine = engine
         self.bundle = bundle
-        self.pool = pool
         self.outlet = outlet
-        slotBuffers = SlotBuffers(slots: slots, pool: pool)
+        inlet = SessionInlet(slots: slots, pool: pool)
+        resident = ResidentBuffers(pool: pool)
     }
 
     /// Takes the datagrams from above from `offset` on that are this session's, as `ReceiveSession` does.
     func handleUpstream(_ train: DatagramTrain, from offset: Int, tag: UInt32, at now: Instant) -> Int {
-        Self.handle(train, from: offset, tag: tag, &engine, &slotBuffers, at: now)
+        inlet.take(train, from: offset, tag: tag, for: &engine, at: now)
     }
 
-    private static func handle(
-        _ train: DatagramTrain, from offset: Int, tag: UInt32, _ engine: inout RepairEngine, _ buffers: inout SlotBuffers, at now: Instant
-    ) -> Int {
-        unsafe train.whileTagged(tag, from: offset) { bytes in
-            guard
-                let placement = unsafe engine.handle(
-                    upstream: RawSpan(_unsafeBytes: bytes), arrival: train.arrival, at: now)
-            else { return }
-            if unsafe !buffers.place(bytes, placement) { engine.handle(.unavailable(slot: placement.slot), at: now) }
-        }
-    }
-
-    func takeBuffer(of slot: Int) -> ChunkBuffer? { slotBuffers.take(slot) }
+    func takeBuffer(of slot: Int) -> ChunkBuffer? { inlet.takeBuffer(of: slot) }
 
     // MARK: Chunks in memory
 
@@ -79,11 +62,11 @@ final class RepairSession {
 
     /// The buffer is the chunk's until the engine releases it.
     func keep(_ buffer: ChunkBuffer, of chunk: UInt32) {
-        if let old = resident.updateValue(buffer, forKey: chunk) { outlet.release(old, to: pool) }
+        if let old = resident.keep(buffer, of: chunk) { outlet.release(old, to: resident.pool) }
     }
 
     func release(_ chunk: UInt32) {
-        if let buffer = resident.removeValue(forKey: chunk) { outlet.release(buffer, to: pool) }
+        if let buffer = resident.surrender(chunk) { outlet.release(buffer, to: resident.pool) }
     }
 
     func waitForRoom(_ store: WaitingStore) { waitingForRoom.append(store) }
@@ -93,8 +76,11 @@ final class RepairSession {
         return waitingForRoom
     }
 
-    func takeFreeBuffer() -> ChunkBuffer? { pool.take() }
-    func giveBack(_ buffer: ChunkBuffer) { pool.giveBack(buffer) }
+    /// Has a chunk read back as soon as a buffer is free.
+    func fetch(_ chunk: UInt32) { if let record = engine.record(of: chunk) { resident.want(chunk, record) } }
+    func nextFetch() -> (chunk: UInt32, record: ChunkRecord, buffer: ChunkBuffer)? { resident.nextWanted() }
+
+    func giveBack(_ buffer: ChunkBuffer) { resident.pool.giveBack(buffer) }
 
     // MARK: What the disk has to do
 
@@ -143,9 +129,9 @@ final class RepairSession {
     /// Gives all buffers back; the engine is not used any more.
     func close() {
         isOver = true
-        slotBuffers.giveBackAll()
+        inlet.giveBackAll()
         for store in takeWaitingForRoom() { giveBack(store.buffer) }
-        for chunk in Array(resident.keys) { release(chunk) }
+        for buffer in resident.surrenderAll() { outlet.release(buffer, to: resident.pool) }
     }
 
     func snapshot() -> RepairSnapshot {

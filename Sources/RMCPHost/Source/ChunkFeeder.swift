@@ -1,4 +1,3 @@
-import DequeModule
 import RMCPContent
 import RMCPProtocol
 
@@ -46,7 +45,6 @@ final class ChunkFeeder {
     private let map: ChunkMap
     /// Chunks that one bundle may have.
     private let chunkLimit: UInt32
-    let pool: BufferPool
     private let workers: WorkerPool<Job, Output>
     /// Next chunk to start on, next to tell the engine of, and what is done in between.
     private var nextChunk: UInt32 = 0
@@ -57,10 +55,8 @@ final class ChunkFeeder {
     /// Before END vouches for the whole: it must have been one and the same source all along.
     private var check = Check.due
     private var endTold = false
-    /// What the engine wants again and there is no buffer for yet: at most `maximumFetches`.
-    private var waitingFetches: Deque<(chunk: UInt32, record: ChunkRecord)> = []
     /// Encoded bytes of the chunks that the engine counts as resident.
-    private(set) var buffers: [UInt32: ChunkBuffer] = [:]
+    private(set) var resident: ResidentBuffers
     private var compression: CompressionLevels
 
     init(
@@ -70,7 +66,7 @@ final class ChunkFeeder {
         self.source = source
         self.chunkLimit = chunkLimit
         map = ChunkMap(announce)
-        pool = BufferPool(bufferLength: Int(announce.chunkLength), limit: SendMemory.buffers(for: configuration))
+        resident = ResidentBuffers(pool: BufferPool(bufferLength: Int(announce.chunkLength), limit: SendMemory.buffers(for: configuration)))
         compression = CompressionLevels(fixed: level, configuration: configuration, threads: HostLimits.workerThreads)
         let chunkLength = announce.chunkLength
         workers = try WorkerPool(name: "rmcp-encode", threads: HostLimits.workerThreads, wakeUp: wakeUp) {
@@ -79,6 +75,8 @@ final class ChunkFeeder {
         }
         try source.start(map, pool: pool, wakeUp: wakeUp)
     }
+
+    var pool: BufferPool { resident.pool }
 
     /// Nothing new is begun. Threads that are waited for must be waited for with an end in view: one may be in a disk that
     /// does not answer.
@@ -162,7 +160,7 @@ final class ChunkFeeder {
                 inFlight -= 1
                 ready[chunk] = .chunk(record, buffer, effort)
             case .fetched(let chunk, let buffer):
-                buffers[chunk] = buffer
+                if let old = resident.keep(buffer, of: chunk) { pool.giveBack(old) }
                 engine.handle(.fetched(chunk: chunk), at: now)
             }
         }
@@ -173,7 +171,7 @@ final class ChunkFeeder {
                 nextDelivery += UInt32(chunks)
             case .chunk(let record, let buffer, let effort):
                 compression.note(record, effort: effort, engine, at: now)
-                if record.kind == .zero { giveBack(buffer) } else { buffers[nextDelivery] = buffer }
+                if record.kind == .zero { giveBack(buffer) } else { _ = resident.keep(buffer, of: nextDelivery) }
                 engine.handle(.encoded(record), at: now)
                 nextDelivery += 1
             }
@@ -183,21 +181,20 @@ final class ChunkFeeder {
     // MARK: Again
 
     func fetch(_ chunk: UInt32, record: ChunkRecord) {
-        waitingFetches.append((chunk, record))
+        resident.want(chunk, record)
         startFetches()
     }
 
     /// The engine does not ask twice: what finds no buffer is tried again whenever one may have come back.
     private func startFetches() {
-        while let (chunk, record) = waitingFetches.first, let buffer = pool.take() {
-            waitingFetches.removeFirst()
+        while let (chunk, record, buffer) = resident.nextWanted() {
             workers.submit(.fetch(chunk: chunk, map.extent(of: chunk, record), record, buffer, level: compression.level(of: chunk)))
         }
     }
 
     /// The buffer of a chunk that the engine counts as resident no more: the caller gives it back to `pool` once nothing
     /// is sent from it.
-    func surrender(_ chunk: UInt32) -> ChunkBuffer? { buffers.removeValue(forKey: chunk) }
+    func surrender(_ chunk: UInt32) -> ChunkBuffer? { resident.surrender(chunk) }
 
     private func giveBack(_ buffer: ChunkBuffer) {
         pool.giveBack(buffer)

@@ -25,7 +25,7 @@ struct RecvCommand: CodedCommand {
         let timeout = try options.timeLimit(settings)
         let target = try options.target(settings, isJSON: style.isJSON)
         let takesOlder = try settings.flag(ReceiveOptions.allowRollback, options.allowRollback)
-        let daemon = try ReceiveDaemon(
+        let daemon = try ReceiveLoop(
             ReceiveRequest(
                 group: try group.address(settings), interfaceName: try group.interfaceName(settings),
                 directory: try settings.value(ReceiveOptions.directory, options.directory) ?? ".", output: target, once: try options.isOnce(settings),

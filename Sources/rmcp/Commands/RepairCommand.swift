@@ -27,7 +27,7 @@ struct RepairCommand: CodedCommand {
         TrustOptions.warn(policy)
         var engine = Configuration()
         try unicast.apply(settings, to: &engine)
-        let daemon = try RepairDaemon(
+        let daemon = try RepairLoop(
             try options.request(
                 settings, group: try group.address(settings), interfaceName: try group.interfaceName(settings), trust: policy, configuration: engine))
         let reporter = RepairReporter(style: style, metricsPath: try metrics.path(settings))

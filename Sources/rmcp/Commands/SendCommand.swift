@@ -29,7 +29,7 @@ struct SendCommand: CodedCommand {
         var engine = Configuration()
         try options.apply(settings, to: &engine)
         try unicast.apply(settings, to: &engine)
-        let session = try SendSession(
+        let session = try SendLoop(
             SendRequest(
                 source: try source(), group: try group.address(settings), interfaceName: try group.interfaceName(settings),
                 timeToLive: try options.timeToLive(settings), name: try settings.value(SendOptions.name, options.name),

@@ -26,7 +26,7 @@ struct WatchCommand: CodedCommand {
         let address = try group.address(settings)
         let once = try options.isOnce(settings)
         let isLive = !once && !style.isJSON && !style.isQuiet && Console.isTerminal
-        let session = try WatchSession(
+        let session = try WatchLoop(
             WatchRequest(
                 group: address, interfaceName: try group.interfaceName(settings), trustedKeys: try options.trustedKeys(settings),
                 once: once ? Self.onceDuration : nil, refresh: isLive ? .milliseconds(500) : .seconds(1)))

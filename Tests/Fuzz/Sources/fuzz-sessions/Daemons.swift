@@ -16,7 +16,7 @@ func checkRepairDaemon(_ input: inout Input, folder: String) {
         group: group, interfaceName: "lo", region: nil, regionInterfaceName: nil, regionTimeToLive: 0, upstream: nil,
         cachePath: "\(folder)/cache", cacheSize: 1 << 20, trust: TrustPolicy(trustedKeys: keys, allowsUnsigned: input.byte() & 1 != 0),
         configuration: smallConfiguration())
-    guard let daemon = try? RepairDaemon(request), let interface = try? NetworkInterface.forGroup(group, named: "lo"),
+    guard let daemon = try? RepairLoop(request), let interface = try? NetworkInterface.forGroup(group, named: "lo"),
         let socket = try? DatagramSocket.sending(to: group, through: interface, timeToLive: 0)
     else { return }
     let targets = [group, daemon.region, daemon.outlet.socket.localAddress, daemon.reception.replySocket.localAddress].compactMap { $0 }

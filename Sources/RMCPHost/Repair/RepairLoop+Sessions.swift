@@ -1,18 +1,18 @@
 import RMCPContent
 import RMCPProtocol
 
-extension RepairDaemon {
+extension RepairLoop {
     // MARK: Beginning
 
     /// Serves what the cache has, as far as it is whole: the sender may be gone for long.
-    func restore(_ kept: [KeptSession], at now: Instant, _ observer: (RepairUpdate) -> Void) {
+    func restore(_ kept: [KeptSession], at now: Instant) {
         for session in kept.prefix(HostLimits.repairSessions / 2) {
             guard case .announce(let announce, let signature)? = unsafe try? Packet.parse(session.datagram.span.bytes).1,
                 isTrusted(announce, signature), isNewest(announce, of: kept)
             else { continue }
             directory.adopt(announce)
             directory.noteVersion(of: announce)
-            admit(announce, signature, by: nil, at: now, observer)
+            admit(announce, signature, by: nil, at: now)
         }
     }
 
@@ -32,9 +32,9 @@ extension RepairDaemon {
 
     /// Sessions are served for as long as there is room for others: then the one that was longest of no use to anybody
     /// gives way. Its cache stays until that room is needed, too.
-    private func makeRoom(at now: Instant, _ observer: (RepairUpdate) -> Void) {
+    private func makeRoom(at now: Instant) {
         guard sessions.count + cache.arrivalCount >= HostLimits.repairSessions - 1, let oldest = longestIdle else { return }
-        retire(oldest, "others need its place", at: now, observer)
+        retire(oldest, "others need its place", at: now)
         directory.end(oldest.announce.session, mayReturn: true)
     }
 
@@ -45,10 +45,9 @@ extension RepairDaemon {
 
     /// Takes part in a session, as soon as its part of the cache is open.
     func admit(
-        _ announce: Announce, _ signature: Signature, by parent: (source: SocketAddress, transmitter: UInt32)?, at now: Instant,
-        _ observer: (RepairUpdate) -> Void
+        _ announce: Announce, _ signature: Signature, by parent: (source: SocketAddress, transmitter: UInt32)?, at now: Instant
     ) {
-        makeRoom(at: now, observer)
+        makeRoom(at: now)
         let datagram = Packet.announce(announce, signature).datagram(sessionTag: announce.session.tag, transmitter: identity)
         let arrival = RepairArrival(
             announce: announce, signature: signature, datagram: datagram, parent: parent, since: now, ticket: cache.issueTicket())
@@ -56,7 +55,7 @@ extension RepairDaemon {
     }
 
     /// Its part of the cache is open.
-    func begin(_ arrival: RepairArrival, _ bundle: CachedBundle, table: [[UInt8]], at now: Instant, _ observer: (RepairUpdate) -> Void) {
+    func begin(_ arrival: RepairArrival, _ bundle: CachedBundle, table: [[UInt8]], at now: Instant) {
         let announce = arrival.announce
         // Nobody waits for it any more.
         guard !arrival.ticket.isOver, !isStopping else { return cache.leave(bundle, of: announce.session.tag, arrival.ticket) }
@@ -103,10 +102,10 @@ extension RepairDaemon {
 
     // MARK: Driving
 
-    func drive(_ session: RepairSession, at now: Instant, _ observer: (RepairUpdate) -> Void) {
+    func drive(_ session: RepairSession, at now: Instant) {
         if let due = session.engine.pollTimeout(at: now), due <= now { session.engine.handleTimeout(at: now) }
         if session.engine.upstream != nil || session.engine.downstream.receivers.active > 0 { session.lastUse = now }
-        handleEvents(session, at: now, observer)
+        handleEvents(session, at: now)
         while let (bytes, parent) = session.engine.pollUpstream(at: now) {
             // Feedback that the socket does not take is repeated by the engine's timers.
             _ = reception.replySocket.send(bytes, to: parent)
@@ -117,37 +116,37 @@ extension RepairDaemon {
             directory.noteVersion(of: session.announce)
             observer(.complete(session.snapshot()))
         }
-        checkForDamage(session, at: now, observer)
+        checkForDamage(session, at: now)
         if session.engine.downstream.isFinished { close(session) }
     }
 
     /// What was complete here and is not any more cannot be had from anybody once the sender has gone: its children must not
     /// wait for it.
-    private func checkForDamage(_ session: RepairSession, at now: Instant, _ observer: (RepairUpdate) -> Void) {
+    private func checkForDamage(_ session: RepairSession, at now: Instant) {
         guard session.isToldComplete, !session.isOver, !session.engine.isComplete, session.engine.upstream == nil else {
             session.damagedSince = nil
             return
         }
         guard let since = session.damagedSince else { return session.damagedSince = now }
         guard now - since >= HostLimits.damagePatience else { return }
-        retire(session, "part of it was damaged on disk, and nobody above has it", at: now, observer)
+        retire(session, "part of it was damaged on disk, and nobody above has it", at: now)
     }
 
-    func handleEvents(_ session: RepairSession, at now: Instant, _ observer: (RepairUpdate) -> Void) {
+    func handleEvents(_ session: RepairSession, at now: Instant) {
         while let event = session.engine.pollEvent() {
             switch event {
             case .keep(let datagram): session.keep(datagram)
-            case .upstream(let event): handle(event, of: session, at: now, observer)
-            case .downstream(.fetch(let chunk)): session.waitingFetches.append(chunk)
+            case .upstream(let event): handle(event, of: session, at: now)
+            case .downstream(.fetch(let chunk)): session.fetch(chunk)
             case .downstream(.release(let chunk)): session.release(chunk)
             case .downstream(.unicastFallback(let children)):
-                warn("multicast does not reach \(children) \(children == 1 ? "child" : "children") in the region; serving by unicast", observer)
+                warn("multicast does not reach \(children) \(children == 1 ? "child" : "children") in the region; serving by unicast")
             case .downstream: break
             }
         }
     }
 
-    private func handle(_ event: ReceiverEvent, of session: RepairSession, at now: Instant, _ observer: (RepairUpdate) -> Void) {
+    private func handle(_ event: ReceiverEvent, of session: RepairSession, at now: Instant) {
         switch event {
         case .assembled(let slot, let chunk, let record):
             guard let buffer = session.takeBuffer(of: slot) else { return }
@@ -164,15 +163,15 @@ extension RepairDaemon {
         case .deaf:
             warn(
                 "\(BundleName.printable(session.announce.name)): multicast does not arrive on \(reception.interface.name) any more; asking for "
-                    + "unicast. Look for IGMP snooping without a querier, or a firewall", observer)
+                    + "unicast. Look for IGMP snooping without a querier, or a firewall")
         case .parentChanged(let depth): observer(.parentChanged(session.announce, depth: depth))
         case .refused(let verdict):
             let reason = verdict == .noUnicast ? "it serves as many by unicast as it may (--max-unicast-children there)" : "it has as many children as it takes"
-            warn("\(BundleName.printable(session.announce.name)): the parent refuses this node: \(reason); asking again", observer)
+            warn("\(BundleName.printable(session.announce.name)): the parent refuses this node: \(reason); asking again")
         case .finished(let state):
             observer(.upstreamOver(session.snapshot(), state))
             if !session.engine.isComplete {
-                retire(session, "its sender is gone and not everything is here", at: now, observer)
+                retire(session, "its sender is gone and not everything is here", at: now)
                 directory.end(session.announce.session, mayReturn: true)
             }
         case .zeros, .commit, .page, .end, .announced: break
@@ -181,7 +180,7 @@ extension RepairDaemon {
 
     // MARK: Ending
 
-    func retire(_ session: RepairSession, _ reason: String, at now: Instant, _ observer: (RepairUpdate) -> Void) {
+    func retire(_ session: RepairSession, _ reason: String, at now: Instant) {
         guard !session.isOver else { return }
         session.isOver = true
         session.engine.retire(at: now)

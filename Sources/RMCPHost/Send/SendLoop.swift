@@ -3,18 +3,17 @@ import RMCPContent
 public import RMCPProtocol
 
 /// Runs one send from open to finish: the sender engine, its socket and its source, on the calling thread.
-public final class SendSession {
+public final class SendLoop {
     private let group: SocketAddress
     private let interface: NetworkInterface
     private let source: any BundleSource
     private let outlet: Outlet
     private let slab = DatagramSlab(buffers: 4)
     private let feeder: ChunkFeeder
-    private let wakeUp: WakeUp
-    private let signals: SignalListener
+    private let loop: HostLoop
+    private let socketToken: Poller.Token
     private let announce: Announce
     private var engine: SenderEngine
-    private var poller: Poller
 
     private let created: Instant
     private var streamingSince: Instant?
@@ -23,7 +22,8 @@ public final class SendSession {
     /// A second signal has come.
     private var isInHurry = false
     private var failure: HostError?
-    private var warned: Set<String> = []
+    private var warnings = Warnings()
+    private var observer: (SendUpdate) -> Void = { _ in }
     private var outcome: SenderOutcome?
 
     /// - Throws: one line about what cannot be read, reached or bound.
@@ -33,7 +33,6 @@ public final class SendSession {
                 "\(request.group.host) is not a multicast address; use one of 224.0.0.0/4 (239.255.0.0/16 is for local use) or ff00::/8",
                 kind: .usage)
         }
-        wakeUp = try WakeUp()
         group = request.group
         switch request.source {
         case .path(let path): source = try FileSource(path: path)
@@ -53,17 +52,17 @@ public final class SendSession {
         announce.key = signer.publicKey
         // From here on signals are blocked: after whatever may wait for a file system, so that they end such a wait, and before
         // threads are started, which inherit it.
-        signals = try SignalListener()
+        loop = try HostLoop()
+        socketToken = loop.poller.watch(socket.raw)
         feeder = try ChunkFeeder(
             source: source, announce: announce, level: request.compressionLevel, configuration: configuration,
-            wakeUp: wakeUp)
+            wakeUp: loop.wakeUp)
         created = Poller.now()
         nextProgress = created
         engine = SenderEngine(
             configuration: configuration, announce: announce, signer: signer, digest: BLAKE3Digest(),
             seed: .random(in: 0...(.max)), at: created)
         self.announce = announce
-        poller = Poller([socket.raw, wakeUp.descriptor.raw, signals.descriptor.raw])
     }
 
     /// What fits the interface without fragments: 28 or 48 bytes of IP and UDP headers.
@@ -104,27 +103,26 @@ public final class SendSession {
 
     /// Returns when the session is over; an interrupt makes it end with `.stopped`.
     /// - Throws: when the source or the network fails; receivers have been told by then.
-    public func run(observer: (SendUpdate) -> Void) throws(HostError) -> SenderOutcome {
+    public func run(observer: @escaping (SendUpdate) -> Void) throws(HostError) -> SenderOutcome {
+        self.observer = observer
         observer(.ready(interface: interface.name, group: group, announce: announce))
         for text in source.warnings { observer(.warning(text)) }
         defer { shutDown() }
-        while outcome == nil {
-            let now = Poller.now()
+        loop.run { now, isStopped in
             receive(at: now)
-            if poller.isReadable(1) { wakeUp.clear() }
             guarded { () throws(HostError) in
                 try feeder.collect(&engine, at: now)
                 try feeder.feed(&engine, at: now)
             }
-            if poller.isReadable(2), signals.take() { interrupt(at: now) }
+            if isStopped { interrupt(at: now) }
             if let due = engine.pollTimeout(at: now), due <= now { engine.handleTimeout(at: now) }
             outlet.socket.limitPacing(to: engine.rate)
             let isBusy = transmit()
-            for text in outlet.takeWarnings() { warn(text, observer) }
-            handleEvents(observer)
-            report(observer, at: now)
-            guard outcome == nil else { break }
-            poller.wait(until: isBusy ? now : deadline(), writable: outlet.wantsRoom ? 0 : nil)
+            for text in outlet.takeWarnings() { warn(text) }
+            handleEvents()
+            report(at: now)
+            guard outcome == nil else { return .over }
+            return isBusy ? .again : .wait(until: deadline(), room: outlet.wantsRoom ? socketToken : nil)
         }
         if let failure { throw failure }
         return outcome ?? SenderOutcome(kind: .stopped, receivers: engine.receivers)
@@ -134,15 +132,14 @@ public final class SendSession {
     /// threads in it that still wait.
     private func shutDown() {
         feeder.stop()
-        var poller = Poller([wakeUp.descriptor.raw, signals.descriptor.raw])
+        loop.poller.forget(socketToken)
         let deadline = Poller.now() + (isInHurry ? .zero : HostLimits.readerPatience)
-        while !feeder.isIdle() {
-            poller.wait(until: deadline)
-            if poller.isReadable(0) { wakeUp.clear() }
-            if poller.isReadable(1), signals.take() { return }
-            if Poller.now() >= deadline { return }
+        var isIdle = false
+        loop.run { now, isStopped in
+            isIdle = feeder.isIdle()
+            return isIdle || isStopped || now >= deadline ? .over : .wait(until: deadline)
         }
-        feeder.shutDown()
+        if isIdle { feeder.shutDown() }
     }
 
     private func guarded(_ body: () throws(HostError) -> Void) {
@@ -170,7 +167,7 @@ public final class SendSession {
     }
 
     private func receive(at now: Instant) {
-        guard poller.isReadable(0) else { return }
+        guard loop.poller.isReadable(socketToken) else { return }
         for _ in 0..<HostLimits.receiveRounds {
             let count = unsafe slab.receive(from: outlet.socket.raw) { bytes, arrival in
                 unsafe engine.handle(datagram: RawSpan(_unsafeBytes: bytes), from: arrival.source, at: now)
@@ -185,22 +182,20 @@ public final class SendSession {
         for _ in 0..<HostLimits.sendsPerRound {
             let now = Poller.now()
             guard let transmit = engine.pollTransmit(at: now) else { return false }
-            guard outlet.send(transmit, at: now, buffer: { feeder.buffers[$0] }) else { return false }
+            guard outlet.send(transmit, at: now, buffer: { feeder.resident[$0] }) else { return false }
         }
         return true
     }
 
-    private func warn(_ text: String, _ observer: (SendUpdate) -> Void) {
-        if warned.insert(text).inserted { observer(.warning(text)) }
-    }
+    private func warn(_ text: String) { if warnings.isNew(text) { observer(.warning(text)) } }
 
-    private func handleEvents(_ observer: (SendUpdate) -> Void) {
+    private func handleEvents() {
         while let event = engine.pollEvent() {
             switch event {
             case .started(let receivers):
                 streamingSince = Poller.now()
                 if engine.counters.datagramLengthReductions > 0 {
-                    warn("some receivers do not get full-sized datagrams; using \(engine.datagramLength) bytes", observer)
+                    warn("some receivers do not get full-sized datagrams; using \(engine.datagramLength) bytes")
                 }
                 observer(.started(receivers: receivers))
             case .fetch(let chunk):
@@ -210,7 +205,7 @@ public final class SendSession {
             case .unicastFallback(let children):
                 warn(
                     "multicast does not reach \(children) \(children == 1 ? "receiver" : "receivers") any more; serving by unicast, which costs a copy each: "
-                        + "look for IGMP snooping without a querier, or a firewall", observer)
+                        + "look for IGMP snooping without a querier, or a firewall")
             case .sentOnce: observer(.sentOnce(snapshot()))
             case .finished(let outcome):
                 self.outcome = outcome
@@ -219,7 +214,7 @@ public final class SendSession {
         }
     }
 
-    private func report(_ observer: (SendUpdate) -> Void, at now: Instant) {
+    private func report(at now: Instant) {
         guard now >= nextProgress else { return }
         nextProgress = now + .milliseconds(200)
         observer(.progress(snapshot()))

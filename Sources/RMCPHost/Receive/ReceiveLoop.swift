@@ -4,19 +4,21 @@ import RMCPProtocol
 
 /// Takes sessions from a group until it is told to stop: sockets, signals and time for `ReceiveSessions`, on the calling
 /// thread. Nothing that it calls waits for a disk.
-public final class ReceiveDaemon {
+public final class ReceiveLoop {
     private let request: ReceiveRequest
     private let interface: NetworkInterface
     private let reception: Reception
-    private let wakeUp: WakeUp
-    private let signals: SignalListener
+    private let loop: HostLoop
     private let threads: StorageThreads
     private let completed: CompletedSessions
     private let known: [CompletedSessions.Known]
     private var warnings: [String] = []
-    private var poller = Poller([])
-    /// Besides the sockets, what the poller watches.
-    private var watchedHooks: [Int32] = []
+    private var observer: (ReceiveUpdate) -> Void = { _ in }
+    private lazy var sessions = ReceiveSessions(
+        request, network: reception, executor: threads, completed: completed, known: known, seed: .random(in: 0...(.max)), at: Poller.now(),
+        observer: { [unowned self] in self.observer($0) })
+    /// Hooks that are waited for, by what becomes readable when they end.
+    private var watchedHooks: [Int32: Poller.Token] = [:]
     /// Datagrams too short for a header.
     private var runts: UInt64 = 0
 
@@ -41,11 +43,10 @@ public final class ReceiveDaemon {
             warnings.append("\(error.description); bundles that were received before may be taken again")
         }
         // Before threads are started: they inherit the blocked signals.
-        signals = try SignalListener()
-        wakeUp = try WakeUp()
+        loop = try HostLoop()
         reception = try Reception(group: request.group, interface: interface)
-        threads = try StorageThreads(wakeUp: wakeUp)
-        watch(hooks: [])
+        threads = try StorageThreads(wakeUp: loop.wakeUp)
+        reception.watch(by: loop.poller)
     }
 
     private static func checkDirectory(_ path: String) throws(HostError) {
@@ -55,14 +56,17 @@ public final class ReceiveDaemon {
         }
     }
 
-    /// The sockets come before the hooks, whose number changes.
-    private func watch(hooks: [Int32]) {
-        watchedHooks = hooks
-        poller = Poller([wakeUp.descriptor.raw, signals.descriptor.raw] + reception.descriptors + hooks)
+    /// Before each wait: the descriptor of a hook that has ended is closed, and may be another's.
+    private func watchHooks() {
+        let hooks = sessions.hookDescriptors
+        guard !(hooks.isEmpty && watchedHooks.isEmpty), Set(hooks) != Set(watchedHooks.keys) else { return }
+        for token in watchedHooks.values { loop.poller.forget(token) }
+        watchedHooks = Dictionary(hooks.map { ($0, loop.poller.watch($0)) }) { $1 }
     }
 
     /// Returns when `once` is fulfilled or a signal comes.
     public func run(observer: @escaping (ReceiveUpdate) -> Void) throws(HostError) -> ReceiveOutcome {
+        self.observer = observer
         observer(.listening(interface: interface.name, group: request.group))
         for text in warnings { observer(.warning(text)) }
         if let length = reception.receiveBufferLength, length < 4 << 20 {
@@ -71,53 +75,46 @@ public final class ReceiveDaemon {
                     "the socket buffer is only \(length >> 10) KiB; fast senders will overrun it: sysctl -w net.core.rmem_max=33554432"
                 ))
         }
-        let sessions = ReceiveSessions(
-            request, network: reception, executor: threads, completed: completed, known: known, seed: .random(in: 0...(.max)),
-            at: Poller.now(), observer: observer)
-        while sessions.outcome == nil {
-            let now = Poller.now()
-            let isBusy = receive(sessions, at: now, observer)
-            if poller.isReadable(0) { wakeUp.clear() }
+        loop.run { now, isStopped in
+            let isBusy = receive(at: now)
             sessions.collect(at: now)
             sessions.drive(at: Poller.now())
-            if poller.isReadable(1), signals.take() { sessions.outcome = .interrupted }
+            if isStopped { sessions.outcome = .interrupted }
             reception.keepMembership(isIdle: sessions.isEmpty, at: now)
-            guard sessions.outcome == nil else { break }
-            if sessions.hookDescriptors != watchedHooks { watch(hooks: sessions.hookDescriptors) }
-            poller.wait(until: isBusy ? now : deadline(sessions, at: now))
+            guard sessions.outcome == nil else { return .over }
+            watchHooks()
+            return isBusy ? .again : .wait(until: deadline(at: now))
         }
         let outcome = sessions.outcome ?? .interrupted
-        stop(sessions)
+        stop()
         let malformed = sessions.directory.malformed + runts + reception.truncated
         observer(.stopped(StrayCounters(malformed: malformed, foreign: sessions.directory.foreign)))
         return outcome
     }
 
-    private func deadline(_ sessions: ReceiveSessions, at now: Instant) -> Instant? {
+    private func deadline(at now: Instant) -> Instant? {
         guard let membership = reception.idleRejoin else { return sessions.deadline(at: now) }
         return min(membership, sessions.deadline(at: now) ?? .distantFuture)
     }
 
     // MARK: Arrivals
 
-    private func receive(_ sessions: ReceiveSessions, at now: Instant, _ observer: (ReceiveUpdate) -> Void) -> Bool {
+    private func receive(at now: Instant) -> Bool {
         var isBusy = false
         for round in 0..<HostLimits.receiveRounds {
             let now = round == 0 ? now : Poller.now()
-            isBusy = reception.receive(isReady: { poller.isReadable($0 + 2) }) { train in
+            isBusy = reception.receive { train in
                 unsafe train.route { tag, offset in
                     sessions.sessions[tag].map { $0.handle(train, from: offset, tag: tag, at: now) }
                 } others: { bytes in
-                    unsafe route(bytes, from: train.arrival.source, sessions, at: now)
+                    unsafe route(bytes, from: train.arrival.source, at: now)
                 }
             }
             if !isBusy { break }
             // What was assembled goes to the storage threads at once, so that they work while more is read.
             for tag in sessions.order { sessions.sessions[tag].map { sessions.handleEvents($0, at: now) } }
         }
-        let (changed, joined) = reception.joinAdvertised(at: now)
-        if changed { watch(hooks: watchedHooks) }
-        for region in joined { observer(.region(region)) }
+        for region in reception.joinAdvertised(at: now) { observer(.region(region)) }
         let dropped = reception.takeOverflow()
         if dropped > 0 { for tag in sessions.order { sessions.sessions[tag]?.engine.handle(.overflow(datagrams: dropped), at: now) } }
         // Whoever has read everything need not ask.
@@ -127,7 +124,7 @@ public final class ReceiveDaemon {
     }
 
     /// A datagram of no session that is taken part in.
-    private func route(_ bytes: UnsafeRawBufferPointer, from source: SocketAddress, _ sessions: ReceiveSessions, at now: Instant) {
+    private func route(_ bytes: UnsafeRawBufferPointer, from source: SocketAddress, at now: Instant) {
         guard let tag = unsafe PacketHeader.sessionTag(of: RawSpan(_unsafeBytes: bytes)) else {
             runts += 1
             return
@@ -139,21 +136,18 @@ public final class ReceiveDaemon {
     // MARK: The end
 
     /// Says goodbye and waits for disks and hooks: not for long, and not at all once a second signal has come.
-    private func stop(_ sessions: ReceiveSessions) {
+    private func stop() {
+        reception.unwatch()
         let begun = Poller.now()
         sessions.stop(at: begun)
-        while !sessions.isAtRest {
-            let now = Poller.now()
-            if poller.isReadable(0) { wakeUp.clear() }
+        loop.run { now, isStopped in
             sessions.collect(at: now)
             sessions.drive(at: now)
-            if sessions.isAtRest || poller.isReadable(1) && signals.take() { break }
-            let hooks = sessions.hookDescriptors
             // Asked to end, told to end, and a moment to do so.
-            let patience = hooks.isEmpty ? HostLimits.stopPatience : HostLimits.hookPatience * 2 + .seconds(1)
-            guard now < begun + patience else { break }
-            poller = Poller([wakeUp.descriptor.raw, signals.descriptor.raw] + hooks)
-            poller.wait(until: min(begun + patience, sessions.deadline(at: now) ?? .distantFuture))
+            let patience = sessions.hookDescriptors.isEmpty ? HostLimits.stopPatience : HostLimits.hookPatience * 2 + .seconds(1)
+            guard !sessions.isAtRest, !isStopped, now < begun + patience else { return .over }
+            watchHooks()
+            return .wait(until: min(begun + patience, sessions.deadline(at: now) ?? .distantFuture))
         }
         sessions.abort()
         threads.stop()

@@ -1,7 +1,7 @@
 import RMCPProtocol
 
 /// What the cache threads are asked, and what they answer.
-extension RepairDaemon {
+extension RepairLoop {
     // MARK: Jobs
 
     /// Gives the cache threads what the session has for them.
@@ -14,13 +14,7 @@ extension RepairDaemon {
             }
             cache.submit(.check(session.bundle, chunk: chunk, record: record, purpose: purpose), for: session.ticket)
         }
-        while let chunk = session.waitingFetches.first {
-            guard let record = session.engine.record(of: chunk) else {
-                session.waitingFetches.removeFirst()
-                continue
-            }
-            guard let buffer = session.takeFreeBuffer() else { return }
-            session.waitingFetches.removeFirst()
+        while let (chunk, record, buffer) = session.nextFetch() {
             cache.submit(.fetch(session.bundle, chunk: chunk, record: record, buffer), for: session.ticket)
         }
     }
@@ -36,9 +30,9 @@ extension RepairDaemon {
 
     /// What is served is never evicted, but what is served to nobody is not worth more than what is asked for. True when
     /// a session is going that makes room in the cache: then what did not fit is worth another try.
-    private func makeRoomInCache(at now: Instant, _ observer: (RepairUpdate) -> Void) -> Bool {
+    private func makeRoomInCache(at now: Instant) -> Bool {
         if let oldest = longestIdle {
-            retire(oldest, "others need its room in the cache", at: now, observer)
+            retire(oldest, "others need its room in the cache", at: now)
             // It would be fetched anew from whoever else offers it.
             directory.end(oldest.announce.session, mayReturn: false)
         }
@@ -47,11 +41,11 @@ extension RepairDaemon {
 
     // MARK: Results
 
-    func collect(at now: Instant, _ observer: (RepairUpdate) -> Void) {
+    func collect(at now: Instant) {
         while let output = cache.collect() {
             switch output.result {
             case .opened(let bundle, let table):
-                if let arrival = cache.takeArrival(output.generation) { begin(arrival, bundle, table: table, at: now, observer) }
+                if let arrival = cache.takeArrival(output.generation) { begin(arrival, bundle, table: table, at: now) }
                 retryStores()
             case .notOpened(let error):
                 guard let arrival = cache.takeArrival(output.generation), !arrival.ticket.isOver else { continue }
@@ -59,13 +53,13 @@ extension RepairDaemon {
                 directory.end(arrival.announce.session, mayReturn: true)
                 retryStores()
             case .closed: retryStores()
-            default: take(output, at: now, observer)
+            default: take(output, at: now)
             }
         }
     }
 
     /// A result of a session's jobs. One that nobody has asked for, since its session is another one by now, is dropped.
-    func take(_ output: CacheOutput, at now: Instant, _ observer: (RepairUpdate) -> Void) {
+    func take(_ output: CacheOutput, at now: Instant) {
         let owner = order.lazy.compactMap { [sessions] in sessions[$0] }.first { $0.ticket.generation == output.generation }
         guard let session = owner else {
             if cache.takeArrival(output.generation) != nil { retryStores() }
@@ -75,10 +69,10 @@ extension RepairDaemon {
         switch output.result {
         case .kept: session.endKeeping()
         case .stored(let slot, let chunk, let buffer, let isKept):
-            if !isKept, !session.isOver, let record = session.engine.record(of: chunk), makeRoomInCache(at: now, observer) {
+            if !isKept, !session.isOver, let record = session.engine.record(of: chunk), makeRoomInCache(at: now) {
                 return session.waitForRoom(WaitingStore(slot: slot, chunk: chunk, record: record, buffer: buffer))
             }
-            if !isKept { warn("the cache is full; what does not fit is passed on and not kept: give it more with --cache-size", observer) }
+            if !isKept { warn("the cache is full; what does not fit is passed on and not kept: give it more with --cache-size") }
             session.keep(buffer, of: chunk)
             session.engine.handle(isKept ? .stored(slot: slot, chunk: chunk) : .passed(slot: slot, chunk: chunk), at: now)
         case .rejected(let slot, let chunk, let buffer):
@@ -92,7 +86,7 @@ extension RepairDaemon {
             session.giveBack(buffer)
             session.engine.handle(.damaged(chunk: chunk), at: now)
         case .failed(let slot, let chunk, let buffer, let error):
-            warn("\(error.description); what cannot be kept is passed on", observer)
+            warn("\(error.description); what cannot be kept is passed on")
             session.keep(buffer, of: chunk)
             session.engine.handle(.passed(slot: slot, chunk: chunk), at: now)
         case .dropped, .started, .opened, .notOpened, .closed: break

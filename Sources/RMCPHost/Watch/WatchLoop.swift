@@ -33,12 +33,11 @@ public enum WatchOutcome: Sendable {
 
 /// Listens to a group and asks the parents that it hears, and those that they name, on the calling thread. Takes part in
 /// nothing: no session is any different for being watched.
-public final class WatchSession {
+public final class WatchLoop {
     private let request: WatchRequest
     private let reception: Reception
-    private let signals: SignalListener
+    private let loop: HostLoop
     private var model: WatchModel
-    private var poller: Poller
     private let began: Instant
     private var nextPicture: Instant
 
@@ -49,39 +48,43 @@ public final class WatchSession {
                 kind: .usage)
         }
         self.request = request
-        signals = try SignalListener()
+        loop = try HostLoop()
         let interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
         reception = try Reception(group: request.group, interface: interface)
         model = WatchModel(verifier: Ed25519Verifier(), trustedKeys: request.trustedKeys, seed: .random(in: 0...(.max)))
         began = Poller.now()
         nextPicture = began + (request.once ?? request.refresh)
-        poller = Poller([signals.descriptor.raw] + reception.descriptors)
+        reception.watch(by: loop.poller)
     }
 
     /// Returns after the one picture that was asked for, or when a signal comes.
     public func run(observer: (WatchUpdate) -> Void) -> WatchOutcome {
         observer(.listening(interface: reception.interface.name, group: request.group))
-        while true {
-            let now = Poller.now()
+        var outcome = WatchOutcome.interrupted
+        loop.run { now, isStopped in
             let isBusy = receive(at: now)
-            if poller.isReadable(0), signals.take() { return .interrupted }
+            if isStopped { return .over }
             for (bytes, destination) in model.queries(at: now) { _ = reception.replySocket.send(bytes, to: destination) }
             if now >= nextPicture {
                 var snapshot = model.snapshot(at: now)
                 snapshot.elapsed = now - began
                 observer(.picture(snapshot))
-                if request.once != nil { return model.isEmpty ? .nothing : .shown }
+                if request.once != nil {
+                    outcome = model.isEmpty ? .nothing : .shown
+                    return .over
+                }
                 model.expire(at: now)
                 nextPicture = now + request.refresh
             }
-            poller.wait(until: isBusy ? now : min(nextPicture, model.nextQuery(after: now)))
+            return isBusy ? .again : .wait(until: min(nextPicture, model.nextQuery(after: now)))
         }
+        return outcome
     }
 
     private func receive(at now: Instant) -> Bool {
         var isBusy = false
         for _ in 0..<HostLimits.receiveRounds {
-            isBusy = reception.receive(isReady: { poller.isReadable($0 + 1) }) { train in
+            isBusy = reception.receive { train in
                 unsafe train.forEach { bytes in
                     guard bytes.count >= PacketHeader.length else { return }
                     let datagram = unsafe RawSpan(_unsafeBytes: bytes)
@@ -94,7 +97,7 @@ public final class WatchSession {
             }
             if !isBusy { break }
         }
-        if reception.joinAdvertised(at: now).changed { poller = Poller([signals.descriptor.raw] + reception.descriptors) }
+        reception.joinAdvertised(at: now)
         return isBusy
     }
 }

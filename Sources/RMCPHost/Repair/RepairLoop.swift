@@ -3,7 +3,7 @@ import RMCPProtocol
 
 /// Runs a repair node until it is told to stop: the sessions that come in from above and those that its cache has, on
 /// the calling thread.
-public final class RepairDaemon {
+public final class RepairLoop {
     let request: RepairNodeRequest
     let reception: Reception
     /// Into the region, and what children send comes to its socket.
@@ -12,16 +12,17 @@ public final class RepairDaemon {
     let regionInterface: NetworkInterface
     let outlet: Outlet
     let cache: RepairCache
-    let wakeUp: WakeUp
-    let signals: SignalListener
+    let loop: HostLoop
+    /// Of the region's socket, while it is read from.
+    private var regionToken: Poller.Token?
     var directory: SessionDirectory
     var sessions: [UInt32: RepairSession] = [:]
     /// The order of arrival, for going through the sessions.
     var order: [UInt32] = []
-    var poller: Poller
     /// Ephemeral, for datagrams of no session.
     let identity = UInt32.random(in: 1...(.max))
-    var warned: Set<String> = []
+    private var warnings = Warnings()
+    var observer: (RepairUpdate) -> Void = { _ in }
     private var nextProgress: Instant
     private var nextAdvertisement: Instant
     private(set) var isStopping = false
@@ -46,8 +47,7 @@ public final class RepairDaemon {
         if request.upstream == nil, region == request.group {
             throw HostError("the region is the upstream group itself; give another with --region, or --upstream HOST to relay", kind: .usage)
         }
-        signals = try SignalListener()
-        wakeUp = try WakeUp()
+        loop = try HostLoop()
         let interface = try NetworkInterface.forGroup(
             request.upstream ?? request.group, named: request.interfaceName, isHost: request.upstream != nil)
         // A relay's receivers may be behind another interface than its parent: the one that routes to their group.
@@ -59,23 +59,18 @@ public final class RepairDaemon {
             to: region, through: regionInterface, timeToLive: request.regionTimeToLive, prefersGroupPort: true)
         reception.ownAddress = regionSocket.localAddress
         outlet = Outlet(socket: regionSocket, group: region, interface: regionInterface)
-        cache = try RepairCache(wakeUp: wakeUp)
+        cache = try RepairCache(wakeUp: loop.wakeUp)
         directory = SessionDirectory(
             policy: request.trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.repairSessions,
             silence: request.configuration.rejoinAfterSilence)
         let now = Poller.now()
         nextProgress = now
         nextAdvertisement = now
-        poller = Poller([])
-        watchSockets()
-    }
-
-    func watchSockets() {
-        poller = Poller([wakeUp.descriptor.raw, signals.descriptor.raw, outlet.socket.raw] + reception.descriptors)
     }
 
     /// Returns when a signal comes.
-    public func run(observer: (RepairUpdate) -> Void) throws(HostError) {
+    public func run(observer: @escaping (RepairUpdate) -> Void) throws(HostError) {
+        self.observer = observer
         guard let kept = try openCache() else { return observer(.stopped) }
         observer(
             .listening(
@@ -84,28 +79,31 @@ public final class RepairDaemon {
         if let length = reception.receiveBufferLength, length < 4 << 20 {
             observer(.warning("the socket buffer is only \(length >> 10) KiB; fast senders will overrun it: sysctl -w net.core.rmem_max=33554432"))
         }
-        restore(kept, at: Poller.now(), observer)
+        restore(kept, at: Poller.now())
+        reception.watch(by: loop.poller)
+        regionToken = loop.poller.watch(outlet.socket.raw)
         var isImpatient = false
-        while !(isStopping && sessions.isEmpty) {
-            let now = Poller.now()
-            var isBusy = receive(at: now, observer)
-            if poller.isReadable(0) { wakeUp.clear() }
-            collect(at: now, observer)
-            for tag in order { sessions[tag].map { drive($0, at: Poller.now(), observer) } }
+        loop.run { now, isStopped in
+            var isBusy = receive(at: now)
+            collect(at: now)
+            for tag in order { sessions[tag].map { drive($0, at: Poller.now()) } }
             if transmit() { isBusy = true }
-            for text in outlet.takeWarnings() { warn(text, observer) }
-            if poller.isReadable(1), signals.take() {
+            for text in outlet.takeWarnings() { warn(text) }
+            if isStopped {
                 isImpatient = isStopping
-                if isImpatient { break }
+                if isImpatient { return .over }
                 stop(at: now)
             }
+            if isStopping, sessions.isEmpty { return .over }
             advertise(at: now)
             reception.keepMembership(isIdle: order.allSatisfy { sessions[$0]?.engine.upstream == nil }, at: now)
-            report(observer, at: now)
-            poller.wait(until: isBusy ? now : deadline(at: now), writable: outlet.wantsRoom ? 2 : nil)
+            report(at: now)
+            return isBusy ? .again : .wait(until: deadline(at: now), room: outlet.wantsRoom ? regionToken : nil)
         }
+        reception.unwatch()
+        regionToken.map(loop.poller.forget)
         for tag in order { sessions[tag].map { close($0) } }
-        if !isImpatient { finish(observer) }
+        if !isImpatient { finish() }
         cache.shutDown()
         observer(.stopped)
     }
@@ -113,34 +111,29 @@ public final class RepairDaemon {
     /// Waits for the cache to be open, and answers signals meanwhile: its disk may not answer. Nil when it is to stop.
     private func openCache() throws(HostError) -> [KeptSession]? {
         cache.start(path: request.cachePath, capacity: request.cacheSize)
-        var waiting = Poller([wakeUp.descriptor.raw, signals.descriptor.raw])
-        while true {
-            waiting.wait(until: nil)
-            if waiting.isReadable(1), signals.take() { return nil }
-            if waiting.isReadable(0) { wakeUp.clear() }
+        var result: Result<[KeptSession]?, HostError> = .success(nil)
+        loop.run { _, isStopped in
+            if isStopped { return .over }
             switch cache.collect()?.result {
             case .started(let opened, let kept):
                 cache.use(opened)
-                return kept
+                result = .success(kept)
             case .notOpened(let error):
                 cache.shutDown()
-                throw error
-            default: break
+                result = .failure(error)
+            default: return .wait(until: nil)
             }
+            return .over
         }
+        return try result.get()
     }
 
     /// Lets the cache threads finish what they are at, for a while, and not at all after a second signal.
-    private func finish(_ observer: (RepairUpdate) -> Void) {
+    private func finish() {
         let deadline = Poller.now() + HostLimits.stopPatience
-        var waiting = Poller([wakeUp.descriptor.raw, signals.descriptor.raw])
-        while true {
-            let now = Poller.now()
-            collect(at: now, observer)
-            guard cache.isBusy, now < deadline else { return }
-            waiting.wait(until: deadline)
-            if waiting.isReadable(0) { wakeUp.clear() }
-            if waiting.isReadable(1), signals.take() { return }
+        loop.run { now, isStopped in
+            collect(at: now)
+            return cache.isBusy && now < deadline && !isStopped ? .wait(until: deadline) : .over
         }
     }
 
@@ -152,8 +145,8 @@ public final class RepairDaemon {
 
     // MARK: Arrivals
 
-    private func receive(at now: Instant, _ observer: (RepairUpdate) -> Void) -> Bool {
-        if poller.isReadable(2) {
+    private func receive(at now: Instant) -> Bool {
+        if let regionToken, loop.poller.isReadable(regionToken) {
             for _ in 0..<HostLimits.receiveRounds {
                 let count = unsafe regionSlab.receive(from: outlet.socket.raw) { bytes, arrival in
                     unsafe routeFromBelow(bytes, from: arrival.source, at: now)
@@ -164,18 +157,18 @@ public final class RepairDaemon {
         var isBusy = false
         for round in 0..<HostLimits.receiveRounds {
             let now = round == 0 ? now : Poller.now()
-            isBusy = reception.receive(isReady: { poller.isReadable($0 + 3) }) { train in
+            isBusy = reception.receive { train in
                 unsafe train.route { tag, offset in
                     guard let session = sessions[tag], !mayBeginRelaying(session) else { return nil }
                     return session.handleUpstream(train, from: offset, tag: tag, at: now)
                 } others: { bytes in
-                    unsafe routeFromAbove(bytes, train.arrival, at: now, observer)
+                    unsafe routeFromAbove(bytes, train.arrival, at: now)
                 }
             }
             if !isBusy { break }
-            for tag in order { sessions[tag].map { handleEvents($0, at: now, observer) } }
+            for tag in order { sessions[tag].map { handleEvents($0, at: now) } }
         }
-        if reception.joinAdvertised(at: now).changed { watchSockets() }
+        reception.joinAdvertised(at: now)
         let dropped = reception.takeOverflow()
         if dropped > 0 { for tag in order { sessions[tag]?.engine.handle(.overflow(datagrams: dropped), at: now) } }
         // Whoever has read everything need not ask.
@@ -198,7 +191,7 @@ public final class RepairDaemon {
     /// A relay's parent shows by its ANNOUNCE: each datagram is looked at until one has come.
     private func mayBeginRelaying(_ session: RepairSession) -> Bool { mode == .relay && !session.engine.hasUpstream }
 
-    private func routeFromAbove(_ bytes: UnsafeRawBufferPointer, _ arrival: Arrival, at now: Instant, _ observer: (RepairUpdate) -> Void) {
+    private func routeFromAbove(_ bytes: UnsafeRawBufferPointer, _ arrival: Arrival, at now: Instant) {
         guard let tag = unsafe PacketHeader.sessionTag(of: RawSpan(_unsafeBytes: bytes)) else { return }
         if let session = sessions[tag] {
             if mayBeginRelaying(session), let (header, packet) = unsafe try? Packet.parse(RawSpan(_unsafeBytes: bytes)),
@@ -219,10 +212,10 @@ public final class RepairDaemon {
         case .accept(let announce, let superseded):
             guard !isStopping, let (header, packet) = try? Packet.parse(datagram), case .announce(_, let signature) = packet else { return }
             if let superseded {
-                if let old = sessions[superseded.tag] { retire(old, "a newer session of the same bundle has begun", at: now, observer) }
+                if let old = sessions[superseded.tag] { retire(old, "a newer session of the same bundle has begun", at: now) }
                 if let old = cache.arrival(of: superseded) { cache.cancel(old) }
             }
-            admit(announce, signature, by: (arrival.source, header.transmitter), at: now, observer)
+            admit(announce, signature, by: (arrival.source, header.transmitter), at: now)
         }
     }
 
@@ -256,7 +249,7 @@ public final class RepairDaemon {
         }
     }
 
-    private func report(_ observer: (RepairUpdate) -> Void, at now: Instant) {
+    private func report(at now: Instant) {
         guard now >= nextProgress, !sessions.isEmpty else { return }
         nextProgress = now + .milliseconds(200)
         observer(.progress(order.compactMap { sessions[$0]?.snapshot() }))
@@ -299,9 +292,5 @@ public final class RepairDaemon {
         return .more
     }
 
-    func warn(_ text: String, _ observer: (RepairUpdate) -> Void) {
-        // Names of bundles are in them: what has been said is forgotten before it becomes much.
-        if warned.count >= HostLimits.rememberedWarnings { warned.removeAll() }
-        if warned.insert(text).inserted { observer(.warning(text)) }
-    }
+    func warn(_ text: String) { if warnings.isNew(text) { observer(.warning(text)) } }
 }

@@ -1,0 +1,50 @@
+import RMCPProtocol
+
+/// The loop of every command: waits for descriptors, for workers' results, for signals and for the time, on the calling
+/// thread. What is to be done in each turn is the command's.
+///
+/// ```
+///   run ──▶ turn(now, isStopped) ──.again──▶ look what came ────────────┐
+///            ▲      ├──.wait(until:room:)──▶ sleep, until that or input ┤
+///            │      └──.over──▶ return                                  │
+///            └──────────────────────────────────────────────────────────┘
+/// ```
+final class HostLoop {
+    enum Turn {
+        /// There is more to do, but what came meanwhile has its turn first.
+        case again
+        /// Nothing to do before `until`, unless something comes, or there is room to write at `room`.
+        case wait(until: Instant?, room: Poller.Token? = nil)
+        case over
+    }
+
+    let poller = Poller()
+    /// For workers that have something for this thread.
+    let wakeUp: WakeUp
+    private let signals: SignalListener
+    private let wakeToken: Poller.Token
+    private let signalToken: Poller.Token
+
+    /// Blocks SIGINT and SIGTERM, which `run` tells of: in this thread and in those that it starts later. So this comes
+    /// after whatever may hang and should be ended by a signal as any program is, and before threads are started.
+    init() throws(HostError) {
+        signals = try SignalListener()
+        wakeUp = try WakeUp()
+        wakeToken = poller.watch(wakeUp.descriptor.raw)
+        signalToken = poller.watch(signals.descriptor.raw)
+    }
+
+    /// Returns when a turn says that it is over.
+    /// - Parameter turn: told the time, and whether a signal to stop has come since the turn before.
+    func run(_ turn: (_ now: Instant, _ isStopped: Bool) -> Turn) {
+        while true {
+            if poller.isReadable(wakeToken) { wakeUp.clear() }
+            let isStopped = poller.isReadable(signalToken) && signals.take()
+            switch turn(Poller.now(), isStopped) {
+            case .again: poller.wait(until: .zero)
+            case .wait(let deadline, let room): poller.wait(until: deadline, room: room)
+            case .over: return
+            }
+        }
+    }
+}

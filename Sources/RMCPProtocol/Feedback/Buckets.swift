@@ -41,10 +41,19 @@ public enum PressureBucket {
     /// The longest queueing delay of a bucket, milliseconds.
     static func delayBound(of index: Int) -> Int64 { delayBounds[min(index, delayBounds.count - 1)] }
 
-    /// From the share of assembly slots that wait for storage (0...1): calm until a third of them do, full from two
-    /// thirds on, so that what is under way when the sender hears of it still finds room.
+    /// Share of assembly slots that wait for storage up to which it is calm. It is full after another third: what is under way when the
+    /// sender hears of it still finds room.
+    private static let calmStorage = 1.0 / 3
+    private static let storageSlope = 3.0
+    /// Buckets of storage that fills, `2...storageFull`.
+    private static let firstOfStorage: UInt8 = 2
+    private static let storageSteps = 5.0
+
+    /// From the share of assembly slots that wait for storage (0...1).
     public static func index(storageShare: Double) -> UInt8 {
-        storageShare < 1.0 / 3 ? 0 : min(storageFull, 2 + UInt8(min(1, (storageShare - 1.0 / 3) * 3) * 5))
+        guard storageShare >= calmStorage else { return 0 }
+        let filled = min(1, (storageShare - calmStorage) * storageSlope)
+        return min(storageFull, firstOfStorage + UInt8(filled * storageSteps))
     }
 }
 

@@ -245,12 +245,15 @@ public struct StatusHistogram: Hashable, Sendable {
         return counts.contains { $0 > 0 } ? counts.count - 1 - reversed : 0
     }
 
+    /// Whole numbers that a `Double` tells apart.
+    private static let exactIntegers: UInt64 = 1 << 53
+
     /// The bucket at quantile `q` (0...1) of a histogram, by the lower nearest rank: of four, the 90th percentile is
     /// the third, so that one bad receiver in a small group does not hold back the rest.
     public static func quantile(_ q: Double, of counts: [UInt64]) -> Int {
         let total = counts.total
         guard total > 0 else { return 0 }
-        let rank = min(total - 1, UInt64(clamping: Int64(q * Double(min(total, 1 << 53) - 1))))
+        let rank = min(total - 1, UInt64(clamping: Int64(q * Double(min(total, exactIntegers) - 1))))
         var seen: UInt64 = 0
         for (bucket, count) in counts.enumerated() {
             seen.increase(by: count)

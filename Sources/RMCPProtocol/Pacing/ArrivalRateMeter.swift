@@ -17,6 +17,8 @@ struct ArrivalRateMeter: Sendable {
     static let shortestInterval = Interval.milliseconds(5)
     /// One DATA more or less is a twentieth.
     private static let minimumSample = 20
+    /// Of the shortest interval, what must lie between the first datagram and the last: it may have begun in the middle.
+    private static let leastSpan = 0.5
 
     /// - Parameter dataAt: when it arrived and when it was read, for DATA.
     mutating func record(bytes length: Int, dataAt times: (arrival: Instant, read: Instant)?) {
@@ -45,9 +47,9 @@ struct ArrivalRateMeter: Sendable {
             readBitsPerSecond = nil
             return
         }
-        guard dataCount >= Self.minimumSample, last.arrival - begun.arrival >= Self.shortestInterval * 0.5 else { return }
-        bitsPerSecond = Double(bytes) * 8 / (last.arrival - begun.arrival).inSeconds
-        readBitsPerSecond = Double(bytes) * 8 / (now - begun.read).inSeconds
+        guard dataCount >= Self.minimumSample, last.arrival - begun.arrival >= Self.shortestInterval * Self.leastSpan else { return }
+        bitsPerSecond = Double(bytes) * Units.bitsPerByte / (last.arrival - begun.arrival).inSeconds
+        readBitsPerSecond = Double(bytes) * Units.bitsPerByte / (now - begun.read).inSeconds
         start = (last.arrival, now)
         bytes = 0
         dataCount = 0

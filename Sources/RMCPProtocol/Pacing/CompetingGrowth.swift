@@ -14,19 +14,24 @@ struct CompetingGrowth: Sendable {
     private let packetRate: Double
     private let roundTripSeconds: Double
 
-    /// RFC 9438, 4.1 and 4.6: packets per cubed second, and the share that is left after a loss.
+    /// Packets per cubed second (RFC 9438, 4.1: C).
     private static let scale = 0.4
+    /// Share that is left after a loss (RFC 9438, 4.6: beta).
     static let share = 0.7
-    /// Packets a round trip that make it fair to Reno (RFC 9438, 4.3).
+    /// The curve is a cube's.
+    private static let degree = 3
+    /// Packets a round trip that make it fair to Reno (RFC 9438, 4.3: alpha).
     private static let friendlySlope = 3 * (1 - share) / (1 + share)
-    /// A TCP segment with its headers, bits.
+    /// Bits of a TCP segment with its headers.
     private static let packetBits = 12_000.0
+    /// Seconds: below a millisecond a round trip is mostly the hosts', and TCP's clock ends there, too.
+    private static let shortestRoundTrip = 0.001
 
     init(rateAtLoss: Double, roundTrip: Interval, isProbing: Bool = false, at now: Instant) {
         self.isProbing = isProbing
         start = now
         self.rateAtLoss = rateAtLoss
-        roundTripSeconds = max(roundTrip.inSeconds, 0.001)
+        roundTripSeconds = max(roundTrip.inSeconds, Self.shortestRoundTrip)
         packetRate = Self.packetBits / roundTripSeconds
     }
 
@@ -34,8 +39,8 @@ struct CompetingGrowth: Sendable {
     func rate(at now: Instant) -> Double {
         let time = max(0, (now - start).inSeconds)
         let window = rateAtLoss / packetRate
-        let plateau = Double.root(window * (1 - Self.share) / Self.scale, 3)
-        let cubic = window + Self.scale * Double.pow(time - plateau, 3)
+        let plateau = Double.root(window * (1 - Self.share) / Self.scale, Self.degree)
+        let cubic = window + Self.scale * Double.pow(time - plateau, Self.degree)
         let friendly = window * Self.share + Self.friendlySlope * time / roundTripSeconds
         return max(cubic, friendly) * packetRate
     }

@@ -33,24 +33,33 @@ public struct LevelController: Sendable {
     static let windowChunks = 24
     static let window = Interval.milliseconds(100)
     static let urgentChunks = 8
+    /// Times as much content, from which it is much more.
     private static let urgentGain = 1.5
-    /// Share of chunks that the network waited for from which the encoder is too slow.
+    /// Share of chunks (0...1) that the network waited for from which the encoder is too slow: one in a few is chance.
     private static let starvedShare = 0.25
     /// Share of their time that threads must have been busy for it to be their fault: a slow disk is not helped by storing.
     private static let busyShare = 0.5
     /// Of the clock, what busy threads wait for a core, from which there are too few of them. A sender that is alone on two
     /// cores has two encoding threads and one for the network, and so a third at most.
     private static let contendedShare = 0.45
-    /// From which it is two levels at once.
+    /// The same, from which it is two levels at once.
     private static let heavilyContendedShare = 0.6
-    /// And what it may come to at a higher level: the network's share of the cores must be left.
+    /// Share of their time that threads may be busy at the next higher level: the network's share of the cores must be left.
     private static let affordableShare = 0.6
-    /// What going down must promise to win.
+    /// Times as much content that going down must promise: measurements are no better than a twentieth.
     private static let worthwhileGain = 1.05
-    /// A level that turned out too slow is not tried again for this long, then for twice as long each time.
+    /// A level that turned out too slow is not tried again for this long, three windows, and then for twice as long each time.
     private static let shortestRetry = Interval.milliseconds(300)
+    private static let backoff = 2.0
     private static let longestRetry = Interval.seconds(30)
+    /// And for so long where others wanted the cores: they hardly stop soon.
     private static let shortestContention = Interval.seconds(2)
+    /// The level that it begins at: the best for its price where nothing waits.
+    private static let firstLevel = 1
+    /// Of the content, as a divisor: where a level saves less than a sixteenth, no other saves more.
+    private static let leastSaving: UInt64 = 16
+    /// Seconds: time that was too short to be measured.
+    private static let leastTime = 1e-9
 
     /// What a chunk tells when its turn has come to be sent.
     public struct Sample: Sendable {
@@ -95,7 +104,7 @@ public struct LevelController: Sendable {
     public init(configuration: Configuration, threads: Int) {
         self.threads = max(1, threads)
         encodeAhead = configuration.encodeAhead
-        rung = Self.ladder.firstIndex { $0.level == 1 } ?? 0
+        rung = Self.ladder.firstIndex { $0.level == Self.firstLevel } ?? 0
         retry = Array(repeating: (Self.shortestRetry, .zero), count: Self.ladder.count)
     }
 
@@ -123,7 +132,7 @@ public struct LevelController: Sendable {
         guard window.chunks >= Self.urgentChunks else { return }
         let elapsed = (now - window.start).inSeconds
         let busy = window.spent.inSeconds / (elapsed * Double(threads))
-        let waited = 1 - window.worked.inSeconds / max(window.spent.inSeconds, 1e-9)
+        let waited = 1 - window.worked.inSeconds / max(window.spent.inSeconds, Self.leastTime)
         if rung > 0, busy >= Self.busyShare, waited >= Self.contendedShare {
             return makeRoom(by: waited >= Self.heavilyContendedShare ? 2 : 1, at: now)
         }
@@ -140,7 +149,7 @@ public struct LevelController: Sendable {
     private func isAffordableAbove(_ window: Window, busy: Double, at now: Instant) -> Bool {
         guard rung + 1 < Self.ladder.count, now >= retry[rung + 1].after else { return false }
         // Where nothing shrinks no level is better than another.
-        guard rung == 0 || window.encoded < window.content - window.content / 16 else { return false }
+        guard rung == 0 || window.encoded < window.content - window.content / Self.leastSaving else { return false }
         return busy * Self.ladder[rung + 1].cost / Self.ladder[rung].cost <= Self.affordableShare
     }
 
@@ -159,7 +168,7 @@ public struct LevelController: Sendable {
     }
 
     private mutating func postpone(_ rung: Int, by wait: Interval, at now: Instant) {
-        retry[rung] = (min(wait * 2, Self.longestRetry), now + wait)
+        retry[rung] = (min(wait * Self.backoff, Self.longestRetry), now + wait)
     }
 
     /// How many times as much content the network would carry one rung below, if it did not have to wait there.
@@ -169,7 +178,7 @@ public struct LevelController: Sendable {
         let measured = Double(window.content) / Double(max(1, window.encoded))
         // Stored is stored; between levels the ladder's proportion holds for other content, too.
         let ratio = rung == 1 ? 1 : max(1, measured * below / Self.ladder[rung].ratio)
-        return rate / 8 * ratio * elapsed / Double(max(1, window.content))
+        return rate / Units.bitsPerByte * ratio * elapsed / Double(max(1, window.content))
     }
 
     private mutating func move(to rung: Int, skipping chunks: Int) {

@@ -1,29 +1,44 @@
 /// What of the loss depends on the rate, and what is the path's own.
 struct LossMemory: Sendable {
-    /// Loss that does not depend on the rate, as cuts have shown.
+    /// Fraction lost (0...1) that does not depend on the rate, as cuts have shown.
     var floor = 0.0
     /// The median of the last seconds, in buckets.
     private var median = 0.0
     /// The least since the last event, in buckets.
     private var least = LossBucket.count
+    /// Since when there has been more than there should be, while the rate grows.
+    private var seenSince: Instant?
     private var notedAt: Instant
     private var begun: Instant
 
-    /// Loss is told in buckets about 1.6 times apart and wavers between neighbours: overload is what lies two buckets
-    /// above the floor, and a decrease has helped when loss is two buckets lower than before.
+    /// Fraction above the floor from which loss is not the path's own: loss is told in buckets about 1.6 times apart and wavers between
+    /// neighbours.
     private static let tolerance = 0.02
+    /// The same as a factor, two buckets: overload is what lies so far above the floor, and a cut has helped when loss is lower by that.
     private static let noise = 2.0
-    /// No path that is worth sending on loses this much by itself: beyond, it is always the rate.
+    /// Fraction that no path loses by itself which is worth sending on: beyond, it is always the rate.
     static let congestion = 0.5
     /// Seconds that the floor is forgotten over: paths change, and what was taken for the path's own was somebody else's.
     private static let floorLifetime = 4.0
-    /// Buckets a second by which the median follows, at first and later.
+    /// Buckets a second by which the median follows, while it is new, and later: loss that rises for less than a second does not move it
+    /// past an event's distance.
     private static let firstPace = 10.0
     private static let pace = 2.0
-    /// Buckets: a twentieth of a percent at least, twice the least since the last event, four times the median.
+    private static let newFor = Interval.seconds(1)
+    /// Seconds that one report moves the median by at the most: it may be the first after a silence.
+    private static let longestStride = 0.2
+    /// An event is bucket 2 or above (0.05 %), 2 buckets above the least since the last event, and 3 above the median.
     private static let leastEvent = 2
     private static let riseAboveLeast = 2
     private static let riseAboveMedian = 3.0
+    /// Rates of arrival are told in buckets 9 % apart.
+    private static let coarseness = 1.1
+    /// Fraction that is not waited for. With 1 % of random loss, 3 of the 80 datagrams of one interval can go by chance; a rate that is
+    /// too high has much more to show by then.
+    private static let slight = 0.06
+    /// And what is waited for where it is less: status intervals, and a time for those that are very short.
+    private static let statuses = 2.0
+    private static let shortestLoss = Interval.milliseconds(30)
 
     init(at now: Instant) {
         notedAt = now
@@ -35,7 +50,7 @@ struct LossMemory: Sendable {
         notedAt = now
         if loss < floor { floor = max(loss, floor * (1 - min(1, elapsed / Self.floorLifetime))) }
         let bucket = LossBucket.index(ofBound: loss)
-        let stride = min(0.2, elapsed) * (now - begun < .seconds(1) ? Self.firstPace : Self.pace)
+        let stride = min(Self.longestStride, elapsed) * (now - begun < Self.newFor ? Self.firstPace : Self.pace)
         median += min(max(Double(bucket) - median, -stride), stride)
         least = min(least, bucket)
     }
@@ -43,9 +58,30 @@ struct LossMemory: Sendable {
     /// Clearly more than the path loses by itself.
     func isLossy(_ loss: Double) -> Bool { loss > max(floor + Self.tolerance, floor * Self.noise) }
 
+    // MARK: Loss that lasts
+
+    /// Whether the latest report told of loss that may be the rate's.
+    var isSeen: Bool { seenSince != nil }
+
+    /// Whether loss is the rate's: without any queue, the next statuses are waited for.
+    mutating func isLasting(_ signal: RateSignal, _ moment: RateMoment) -> Bool {
+        guard isLossy(signal.loss) else {
+            seenSince = nil
+            return false
+        }
+        let since = seenSince ?? moment.now
+        seenSince = since
+        return signal.pressure > 0 || signal.loss > max(Self.slight, floor * Self.noise)
+            || moment.now - since >= max(moment.statusInterval * Self.statuses, Self.shortestLoss)
+    }
+
+    mutating func forgetSeen() { seenSince = nil }
+
     /// What was lost at a rate that was then cut.
     struct Test: Sendable {
+        /// Fraction (0...1).
         var loss: Double
+        /// Bits per second; nil where nobody said.
         var arrival: Double?
         var rate: Double
 
@@ -58,8 +94,6 @@ struct LossMemory: Sendable {
             return now / arrival < newRate / rate * LossMemory.coarseness
         }
     }
-    /// Rates of arrival are told in buckets 9 % apart.
-    private static let coarseness = 1.1
 
     // MARK: Beside others
 

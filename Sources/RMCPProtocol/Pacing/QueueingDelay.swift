@@ -17,7 +17,7 @@ struct QueueingDelayEstimator: Sendable {
     mutating func record(timestamp: UInt64, at now: Instant) {
         // Heartbeats are not signed: whatever they claim, the numbers must stay where arithmetic holds.
         guard timestamp < Self.largestTimestamp else { return }
-        let offset = now.nanoseconds / 1_000 - Int64(timestamp)
+        let offset = Int64(clamping: now.wireMicroseconds) - Int64(timestamp)
         let start = windowStart ?? now
         windowStart = start
         if now - start >= Self.window {

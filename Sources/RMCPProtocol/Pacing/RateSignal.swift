@@ -44,3 +44,13 @@ public struct RateMoment: Sendable {
     /// How long feedback of a change takes to come back.
     var round: Interval { statusInterval + roundTrip }
 }
+
+extension RateController {
+    /// Levels of `PressureBucket` that a phase acts on.
+    enum Pressure {
+        /// Five milliseconds: what datagrams wait in a host is not in it.
+        static let queue = 2
+        static let overload = Int(PressureBucket.overload)
+        static let storage = Int(PressureBucket.storageFull)
+    }
+}

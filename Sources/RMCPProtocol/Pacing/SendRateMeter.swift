@@ -12,10 +12,13 @@ struct SendRateMeter: Sendable {
 
     private var samples: Deque<Sample> = []
 
-    /// Parts of the time that is looked at.
+    /// Samples in the time that is looked at, at the most: a span is then known to a twelfth, which is what buckets of arrival are apart.
     private static let resolution = 12.0
-    /// As many as a receiver waits for before it says how fast they arrive, and their bits.
+    /// Spans that are looked at beyond what reports are about: one may have begun a span before.
+    private static let spans = 2.0
+    /// Datagrams that a receiver waits for before it says how fast they arrive (`ArrivalRateMeter.minimumSample`).
     private static let leastDatagrams = 20.0
+    /// Bits of a full-sized datagram of 1,500 bytes.
     private static let datagramBits = 12_000.0
 
     /// What was sent in spans of a report's length, bits per second.
@@ -32,7 +35,7 @@ struct SendRateMeter: Sendable {
     /// - Returns: nil until enough time has passed.
     mutating func note(total: UInt64, group: UInt64, rate: Double, statusInterval: Interval, heardOf: Instant, at now: Instant) -> Spans? {
         let span = max(statusInterval, ArrivalRateMeter.shortestInterval, .seconds(Self.leastDatagrams * Self.datagramBits / rate))
-        let memory = max(.zero, now - heardOf) + span * 2
+        let memory = max(.zero, now - heardOf) + span * Self.spans
         let sample = Sample(time: now, total: total, group: group)
         // The newest one moves on until it is far enough from the one before.
         if samples.count > 1, now - samples[samples.count - 2].time < memory * (1 / Self.resolution) {
@@ -51,8 +54,8 @@ struct SendRateMeter: Sendable {
             while end < samples.count, samples[end].time - samples[start].time < length { end += 1 }
             guard end < samples.count else { break }
             let seconds = (samples[end].time - samples[start].time).inSeconds
-            let group = Double(samples[end].group - samples[start].group) * 8 / seconds
-            let total = Double(samples[end].total - samples[start].total) * 8 / seconds
+            let group = Double(samples[end].group - samples[start].group) * Units.bitsPerByte / seconds
+            let total = Double(samples[end].total - samples[start].total) * Units.bitsPerByte / seconds
             result = Spans(least: min(result?.least ?? group, group), most: max(result?.most ?? total, total))
         }
         return result

@@ -10,8 +10,12 @@ struct StandingQueue: Sendable {
     /// Bits per second at the most when growth ended, in that many.
     private(set) var rate = 0.0
 
+    /// Statuses that a time of growth is judged by: fewer end by chance.
     private static let leastStatuses = 8
+    /// Share of them (0...1) that tell of a queue where it stands all the time. One's own queue begins when growth is about to end, and
+    /// is in fewer than half of them.
     private static let share = 0.6
+    /// Times of growth in a row in which it must have stood: after the first one's cut a queue of one's own is gone.
     private static let leastTimes = 2
 
     mutating func begin() {

@@ -6,9 +6,12 @@ public struct TokenBucket: Sendable {
     private var burst: Double
     private var updated: Instant
 
+    /// Above 8 Gb/s a byte takes less than the clock's nanosecond: time must pass all the same.
+    private static let shortestWait = Interval.microseconds(1)
+
     /// - Parameter rate: bits per second, above 0.
     public init(rate: UInt64, burst: Int, at now: Instant) {
-        bytesPerSecond = Double(rate) / 8
+        bytesPerSecond = Double(rate) / Units.bitsPerByte
         self.burst = Double(burst)
         tokens = Double(burst)
         updated = now
@@ -16,7 +19,7 @@ public struct TokenBucket: Sendable {
 
     public mutating func setRate(_ rate: UInt64, burst: Int, at now: Instant) {
         refill(at: now)
-        bytesPerSecond = Double(rate) / 8
+        bytesPerSecond = Double(rate) / Units.bitsPerByte
         self.burst = Double(burst)
         tokens = min(tokens, self.burst)
     }
@@ -39,7 +42,6 @@ public struct TokenBucket: Sendable {
     public func nextTransmission(at now: Instant) -> Instant {
         let available = min(burst, tokens + max(0, (now - updated).inSeconds) * bytesPerSecond)
         guard available <= 0 else { return now }
-        // Above 8 Gb/s a byte takes less than the clock's nanosecond: time must pass all the same.
-        return now + max(.microseconds(1), .seconds((1 - available) / bytesPerSecond))
+        return now + max(Self.shortestWait, .seconds((1 - available) / bytesPerSecond))
     }
 }

@@ -73,7 +73,7 @@ struct Pacer: Sendable {
         // Repairs go at the pace of the stream that they are for, while there is one. A HEARTBEAT from above may say any rate.
         let rate = UInt64(max(min(followed, maximumRate), controller.rate))
         // A burst of at most one batch duration, and at least one datagram.
-        let burst = max(datagramLength, Int(Double(rate) / 8 * batchDuration.inSeconds))
+        let burst = max(datagramLength, Int(Double(rate) / Units.bitsPerByte * batchDuration.inSeconds))
         bucket.setRate(rate, burst: burst, at: now)
         let packets = burst / (datagramLength + DatagramOverhead.bytes)
         let room = Self.largestSend / datagramLength

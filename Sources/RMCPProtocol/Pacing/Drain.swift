@@ -1,0 +1,133 @@
+/// Draining: the rate is below what the path carries, until the queue is gone.
+struct Drain: Sendable {
+    /// A queue of the rate's own making is gone by then.
+    fileprivate var until: Instant
+    /// Set where loss was the only reason: it can be misread, pressure cannot.
+    fileprivate var test: LossMemory.Test?
+    /// Bits per second before the first of the cuts.
+    fileprivate var previousRate: Double
+    /// Bits per second that the path carried, at the least since the first cut.
+    fileprivate var carried: Double
+    /// The rate had been found before, and was not a doubling's guess.
+    fileprivate var wasFound: Bool
+    fileprivate var isStorage: Bool
+    /// Highest rate of arrival since the first cut, bits per second: what full storage takes, whatever came of the cuts since.
+    fileprivate var arrived: Double
+    /// `PressureBucket` at the latest cut.
+    fileprivate var pressure: Int
+    /// Cuts that the queue had time to drain after.
+    fileprivate var cuts: Int
+
+    /// Shares of what the path carries that are sent while its queue drains: the longer the queue, the faster it must go. A sixth less
+    /// lets a queue go in six times its length; TCP goes down to 0.7 (RFC 9438, 4.6).
+    fileprivate static func share(at pressure: Int) -> Double {
+        if pressure < RateController.Pressure.overload { return 0.85 }
+        return pressure == RateController.Pressure.overload ? 0.75 : 0.7
+    }
+
+    /// Share of what the path carries at which growth begins once the queue is gone.
+    fileprivate static let resumeShare = 0.85
+    /// Of the rate, where the first cut was not enough.
+    fileprivate static let secondShare = 0.85
+    /// Of what is sent, what is taken for carried where nobody says what arrives: under overload, and where half and more is lost.
+    fileprivate static let carriedUnderOverload = 0.8
+    fileprivate static let carriedUnderCongestion = 0.5
+    /// Of what is sent, what less than arrives is clearly less: arrival is told in buckets 9 % apart.
+    fileprivate static let clearlyLess = 0.9
+    /// Of what is sent, the least that arrival is believed in: a doubling goes no further, and a host that slept tells nothing of the
+    /// path. After a cut there was no doubling.
+    fileprivate static let leastCarried = 0.25
+    fileprivate static let leastCarriedAfterCut = 0.5
+    /// Of the rate, what less than arrives says that the queue still grows: the middle of the bucket below.
+    fileprivate static let stillQueued = 0.93
+    /// Cuts that the queue had time to drain after, from which it is somebody else's.
+    fileprivate static let cutsOfRivals = 2
+    /// Rounds until a cut shows: what was under way, and what is measured from beginning to end.
+    fileprivate static let rounds = 2.0
+    /// Storage takes longer to show what a cut did: what is under way must be written first.
+    fileprivate static let storagePatience = Interval.milliseconds(50)
+    /// Packets that tell less loss from as much, bits of one, and the longest time that they are waited for: with 300 of them 5 % of
+    /// loss are 15 +- 4.
+    private static let packetsToTellLoss = 300.0
+    private static let packetBits = 12_000.0
+    private static let longestTimeToTellLoss = Interval.milliseconds(300)
+
+    /// How long a queue takes to go.
+    fileprivate static func time(for pressure: Int) -> Interval {
+        Interval.milliseconds(PressureBucket.delayBound(of: pressure)) * (1 / (1 - share(at: pressure)))
+    }
+
+    /// How long it takes to tell less loss from as much.
+    /// - Parameter rate: bits per second.
+    static func timeToTellLoss(at rate: Double) -> Interval { min(.seconds(packetsToTellLoss * packetBits / rate), longestTimeToTellLoss) }
+}
+
+extension RateController {
+    mutating func update(_ drain: Drain, _ signal: RateSignal, _ moment: RateMoment) -> Reason {
+        let isAnswered = moment.heardOf >= changedAt && moment.now - changedAt >= moment.round
+        if let test = drain.test {
+            guard isAnswered, moment.now >= drain.until else { return .unanswered }
+            if test.isOwn(signal, at: rate), signal.pressure < Pressure.queue {
+                loss.floor = max(loss.floor, signal.loss)
+                set(drain.previousRate, at: moment.now)
+                if drain.wasFound { beginGrowth(moment) } else { goOnStartingUp(moment) }
+                return .ownLoss
+            }
+        }
+        if isAnswered, signal.pressure < Pressure.queue, !loss.isLossy(signal.loss) {
+            let carried = drain.isStorage ? max(drain.carried, min(drain.arrived, drain.previousRate)) : drain.carried
+            set(max(rate, carried * Drain.resumeShare), at: moment.now)
+            beginGrowth(moment)
+            return .drained
+        }
+        let isStorage = signal.pressure >= Pressure.storage && moment.now - changedAt >= Drain.storagePatience
+        if isAnswered, isStorage || signal.pressure > max(drain.pressure, Pressure.overload - 1) { return drainFaster(drain, signal, moment) }
+        guard moment.now >= drain.until else { return .draining }
+        if signal.pressure >= Pressure.queue, drain.cuts >= Drain.cutsOfRivals || rivals.wereSeen(at: moment.now) {
+            return beginCompeting(rateAtLoss: drain.wasFound ? drain.previousRate : drain.carried, mayProbe: !drain.wasFound, moment)
+        }
+        return cut(signal, moment, after: drain)
+    }
+
+    /// The queue is longer than it seemed at the cut: once for each bucket of pressure, and on while storage is full.
+    private mutating func drainFaster(_ drain: Drain, _ signal: RateSignal, _ moment: RateMoment) -> Reason {
+        var drain = drain
+        // Where less is sent than may be, it is not the rate that fills anything: hosts are still busy with what came before.
+        guard used(moment) >= rate * Self.usedShare else { return .unproven }
+        if signal.pressure > Pressure.overload || signal.arrival.map({ $0 < rate * Drain.stillQueued }) ?? false {
+            drain.cuts -= 1
+            return cut(signal, moment, after: drain)
+        }
+        drain.pressure = signal.pressure
+        drain.until = max(drain.until, moment.now + Drain.time(for: signal.pressure))
+        phase = .draining(drain)
+        return .draining
+    }
+
+    /// Goes below what the path carries.
+    mutating func cut(_ signal: RateSignal, _ moment: RateMoment, after drain: Drain? = nil) -> Reason {
+        let carried = min(carried(signal, moment, isFirst: drain == nil), drain?.carried ?? .infinity)
+        let isForLoss = signal.pressure < Pressure.queue
+        let previousRate = rate
+        set(min(carried, drain == nil ? rate : rate * Drain.secondShare) * Drain.share(at: signal.pressure), at: moment.now)
+        phase = .draining(
+            Drain(
+                until: moment.now + moment.round * Drain.rounds + (isForLoss ? Drain.timeToTellLoss(at: rate) : Drain.time(for: signal.pressure)),
+                test: isForLoss ? LossMemory.Test(loss: signal.loss, arrival: signal.arrival, rate: previousRate) : nil,
+                previousRate: drain?.previousRate ?? previousRate, carried: carried, wasFound: drain?.wasFound ?? !isStartingUp,
+                isStorage: drain?.isStorage ?? false || signal.pressure >= Pressure.storage, arrived: max(drain?.arrived ?? 0, signal.arrival ?? 0),
+                pressure: signal.pressure, cuts: (drain?.cuts ?? 0) + 1))
+        if isForLoss { return .lossRises }
+        return signal.pressure >= Pressure.storage ? .storage : signal.pressure >= Pressure.overload ? .overload : .queue
+    }
+
+    /// What the path carries, bits per second: what arrives, if clearly less arrives than is sent; else as the pressure is.
+    private func carried(_ signal: RateSignal, _ moment: RateMoment, isFirst: Bool) -> Double {
+        let used = used(moment)
+        if let arrival = signal.arrival.map({ $0 / (1 - loss.floor) }), arrival < offered(moment) * Drain.clearlyLess {
+            return max(arrival, used * (isFirst ? Drain.leastCarried : Drain.leastCarriedAfterCut))
+        }
+        guard signal.loss < LossMemory.congestion else { return used * Drain.carriedUnderCongestion }
+        return used * (signal.pressure < Pressure.overload ? 1 : Drain.carriedUnderOverload)
+    }
+}

@@ -1,0 +1,61 @@
+/// Growth: the rate rises by steps that grow themselves, until there is a queue or loss.
+struct Growth: Sendable {
+    /// Bits per second that the next step adds.
+    fileprivate var step = Growth.leastStep
+
+    /// Growth begins with this, bits per second, and each step is 6 % larger than the one before: a tenth of 50 Mb/s is made good in
+    /// eight steps, of 1 Gb/s in 44, and the last of them is 1 or 2 %. It depends on nothing but the time since a cut, which those who
+    /// share a queue have in common.
+    private static let leastStep = 500_000.0
+    private static let acceleration = 1.06
+    /// Bits per second above which the first step is in proportion, and by which share of the rest: a transfer is over in a second there.
+    private static let fastRate = 1e9
+    private static let fastShare = 0.02
+    /// Of the rate, the largest step, and where that is less than the least one, what that may be: low rates must not leap.
+    private static let largestShare = 0.1
+    private static let largestShareOfLeast = 0.25
+    /// Steps in one update, for the time that has passed: whoever sends less is answered less often, and would fall further behind.
+    fileprivate static let mostSteps = 3
+
+    init() {}
+    /// - Parameter rate: bits per second at which growth begins.
+    init(at rate: Double) { step = max(Self.leastStep, (rate - Self.fastRate) * Self.fastShare) }
+
+    /// Bits per second to add to `rate`.
+    fileprivate func increase(at rate: Double) -> Double {
+        min(step, max(rate * Self.largestShare, min(Self.leastStep, rate * Self.largestShareOfLeast)))
+    }
+
+    fileprivate mutating func accelerate() { step *= Self.acceleration }
+}
+
+extension RateController {
+    mutating func update(_ growth: Growth, _ signal: RateSignal, _ moment: RateMoment) -> Reason {
+        standing.note(signal.pressure > 0)
+        if signal.pressure >= Pressure.queue || loss.isLasting(signal, moment) {
+            if signal.pressure >= Pressure.queue, signal.pressure < Pressure.storage, standing.judge(rate) {
+                return beginCompeting(rateAtLoss: standing.rate, mayProbe: true, moment)
+            }
+            return cut(signal, moment)
+        }
+        if signal.isStorageFull { return waitForMinority(moment) }
+        guard mayGrow(moment), !arrivesLess(signal, moment) else { return .unproven }
+        var growth = growth
+        let due = Int((moment.now - nextGrowth).inSeconds / moment.statusInterval.inSeconds)
+        for _ in 0...min(max(0, due), Growth.mostSteps - 1) {
+            set(rate + growth.increase(at: rate), at: moment.now)
+            // Where a queue begins, steps stay as they are.
+            if signal.pressure == 0 { growth.accelerate() }
+        }
+        phase = .growing(growth)
+        nextGrowth = moment.now + moment.statusInterval
+        return .grown
+    }
+
+    mutating func beginGrowth(_ moment: RateMoment) {
+        phase = .growing(Growth(at: rate))
+        loss.forgetSeen()
+        nextGrowth = moment.now + moment.round
+        standing.begin()
+    }
+}

@@ -1,0 +1,63 @@
+/// Start-up: the rate doubles each round, until there is a queue or loss for the first time (slow start, RFC 5681, 3.1).
+struct StartUp: Sendable {
+    /// Signs of a queue in a row.
+    fileprivate var queueSigns = 0
+
+    /// Of what was sent, what must arrive for a doubling where nothing queues yet: what is measured may have been sent before the last
+    /// doubling. A half, and what measuring it may be wrong by: arrival is told in buckets 9 % apart.
+    fileprivate static let shareBeforeDoubling = 0.45
+    /// Of what was sent, what must arrive for more to be tried.
+    fileprivate static let shareToDouble = 0.8
+    fileprivate static let factor = 2.0
+    /// Signs in a row that end start-up: one late datagram is no queue yet, and what was measured may have been before the last doubling.
+    fileprivate static let signsOfQueue = 2
+    /// Rounds in a row with the beginning of a queue: one that stays this short is no reason to go on waiting.
+    fileprivate static let signsOfBeginning = 4
+    /// Status intervals until a sign is looked at again: the next one may have been under way already.
+    fileprivate static let statusesBetweenSigns = 2.0
+    /// Shortest measurements of arrival in which a doubling shows from beginning to end.
+    fileprivate static let measurements = 2.0
+}
+
+extension RateController {
+    mutating func update(_ startUp: StartUp, _ signal: RateSignal, _ moment: RateMoment) -> Reason {
+        guard moment.heardOf >= changedAt || signal.pressure >= Pressure.overload else { return .unanswered }
+        if signal.pressure >= Pressure.overload || loss.isLasting(signal, moment) { return cut(signal, moment) }
+        if signal.isStorageFull {
+            phase = .growing(Growth())
+            return waitForMinority(moment)
+        }
+        guard moment.now >= nextGrowth else { return .tooSoon }
+        var startUp = startUp
+        if signal.pressure >= Pressure.queue || (moment.isLimitedByRate && arrivesTooLittle(signal, moment)) {
+            startUp.queueSigns += 1
+            phase = .startup(startUp)
+            nextGrowth = moment.now + moment.statusInterval * StartUp.statusesBetweenSigns
+            return startUp.queueSigns >= StartUp.signsOfQueue ? cut(signal, moment) : .queueMayBegin
+        }
+        guard mayGrow(moment), !loss.isSeen, !arrivesLess(signal, moment, than: StartUp.shareToDouble) else { return .unproven }
+        // What arrives is known when it was measured from beginning to end at this rate.
+        nextGrowth = moment.now + max(moment.round, moment.roundTrip + ArrivalRateMeter.shortestInterval * StartUp.measurements)
+        if signal.pressure == 0 {
+            phase = .startup(StartUp())
+            set(rate * StartUp.factor, at: moment.now)
+            return .doubled
+        }
+        startUp.queueSigns += 1
+        phase = .startup(startUp)
+        guard startUp.queueSigns >= StartUp.signsOfBeginning else { return .queueMayBegin }
+        beginGrowth(moment)
+        return .pathFound
+    }
+
+    /// So much less that start-up has gone too far; without any delay yet, less than before the last doubling.
+    private func arrivesTooLittle(_ signal: RateSignal, _ moment: RateMoment) -> Bool {
+        arrivesLess(signal, moment, than: signal.pressure > 0 ? Self.usedShare : StartUp.shareBeforeDoubling)
+    }
+
+    /// The first cut was for loss that the path has at any rate: nothing has been found yet.
+    mutating func goOnStartingUp(_ moment: RateMoment) {
+        phase = .startup(StartUp())
+        nextGrowth = moment.now + moment.round
+    }
+}

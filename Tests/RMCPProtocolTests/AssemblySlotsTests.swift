@@ -26,12 +26,12 @@ import Testing
                 if let slot {
                     #expect(!model.values.contains(slot), "a slot was given to two chunks")
                     #expect(slots[slot].isInUse && slots[slot].chunk == chunk && slots[slot].received.isEmpty)
-                    #expect(slots[slot].isCatchUp == (step % 2 == 0) && !slots[slot].isWithHost && slots[slot].holdUntil == now)
+                    #expect(slots[slot].isCatchUp == (step % 2 == 0) && !slots[slot].isWithHost && slots[slot].hold.until == now)
                     // Dirt that the next owner must not find.
                     slots[slot].received.insert(random.int(0...99))
                     slots.setWithHost(slot, true)
                     withHost.insert(chunk)
-                    slots[slot].coveredUntil = .distantFuture
+                    slots[slot].hold.ask(until: .distantFuture)
                     model[chunk] = slot
                 } else {
                     #expect(model.count == 12)
@@ -53,13 +53,13 @@ import Testing
         var slots = AssemblySlots(count: 1, packetCapacity: 10)
         let allocated = slots.allocate(chunk: 4, isCatchUp: false, at: .zero)
         let slot = try #require(allocated)
-        slots[slot].coveredUntil = .distantFuture
+        slots[slot].hold.postpone(PacketSet(0..<3), until: .distantFuture, limit: 1, at: .zero)
         slots.release(slot)
         // Released once more by mistake, it must not be free twice.
         slots.release(slot)
         #expect(slots.freeCount == 1)
         #expect(slots.allocate(chunk: 5, isCatchUp: false, at: .milliseconds(3)) == slot)
-        #expect(slots[slot].coveredUntil == .zero)
+        #expect(!slots[slot].hold.isConfirmed(at: .milliseconds(3)))
         #expect(slots.allocate(chunk: 6, isCatchUp: false, at: .zero) == nil)
         #expect(slots.slot(ofChunk: 4) == nil && slots.slot(ofChunk: 5) == slot)
     }

@@ -8,7 +8,7 @@ import Testing
     private let other: UInt32 = 21
     private let lost = Int(ReceiverState.lost.rawValue)
 
-    private func isBelow(_ id: UInt32) -> (ChildHarness) -> Bool { { $0.engine.parentTransmitter == id } }
+    private func isBelow(_ id: UInt32) -> (ChildHarness) -> Bool { { $0.engine.link.transmitter == id } }
 
     /// Below the node, and the sender has confirmed it.
     private func settled(_ change: (inout ChildHarness) -> Void = { _ in }) -> ChildHarness {
@@ -18,7 +18,7 @@ import Testing
         let moved = child.run(for: .seconds(1), until: isBelow(node))
         // The former parent is told half a second later, and the new one of that with the next STATUS.
         _ = child.run(for: .seconds(1))
-        #expect(moved != nil && child.engine.attachment.nextDetach == nil)
+        #expect(moved != nil && child.engine.link.attachment.nextDetach == nil)
         return child
     }
 
@@ -85,15 +85,15 @@ import Testing
         child.addNode(node, hops: 0) { $0.verdict = nil }
         let asked = child.run(for: .seconds(1)) { $0.parent(20)?.attaches.isEmpty == false }
         #expect(asked != nil)
-        let nonce = try #require(child.engine.attachment.attempt?.nonce)
+        let nonce = try #require(child.engine.link.attachment.attempt?.nonce)
         let sender = try #require(child.parent(ChildHarness.senderID))
         let asking = try #require(child.parent(node))
         // Another nonce, and another parent.
         child.say(.attached(AttachAnswer(nonce: nonce &+ 1, verdict: .accepted, cookie: 5)), from: asking, isUnicast: true)
         child.say(.attached(AttachAnswer(nonce: nonce, verdict: .accepted, cookie: 5)), from: sender, isUnicast: true)
-        #expect(child.engine.parentTransmitter == ChildHarness.senderID && child.engine.attachment.attempt != nil)
+        #expect(child.engine.link.transmitter == ChildHarness.senderID && child.engine.link.attachment.attempt != nil)
         child.say(.attached(AttachAnswer(nonce: nonce, verdict: .accepted, cookie: 5)), from: asking, isUnicast: true)
-        #expect(child.engine.parentTransmitter == node && child.engine.parent?.cookie == 5)
+        #expect(child.engine.link.transmitter == node && child.engine.link.current?.cookie == 5)
     }
 
     /// A parent that was announced and has not said yet where it is has done nothing wrong.
@@ -102,10 +102,10 @@ import Testing
         child.change(ChildHarness.senderID) { $0.speaks = false }
         child.addNode(node, hops: 3)
         _ = child.run(for: .milliseconds(300))
-        #expect(child.engine.parentTransmitter == ChildHarness.senderID)
+        #expect(child.engine.link.transmitter == ChildHarness.senderID)
         child.change(ChildHarness.senderID) { $0.speaks = true }
         _ = child.run(for: .seconds(3))
-        #expect(child.engine.parentTransmitter == ChildHarness.senderID && child.parent(node)?.attaches.isEmpty == true)
+        #expect(child.engine.link.transmitter == ChildHarness.senderID && child.parent(node)?.attaches.isEmpty == true)
     }
 
     // MARK: Loops
@@ -146,7 +146,7 @@ import Testing
         child.addNode(node, hops: 0)
         child.change(ChildHarness.senderID) { $0.speaks = false }
         _ = child.run(for: .seconds(5))
-        #expect(child.engine.parents[node] == nil && child.engine.counters.foreign > 0)
+        #expect(child.engine.link.candidates[node] == nil && child.engine.counters.foreign > 0)
         // It is not the sender that is heard.
         #expect(child.now - child.engine.lastHeardFromSender >= .seconds(4))
     }
@@ -183,7 +183,7 @@ import Testing
             child.say(.heartbeat(heartbeat), from: parent, timeToLive: 8)
             child.step()
         }
-        #expect(child.engine.parentTransmitter == node && child.engine.counters.parentChanges == 1 && !child.engine.isFinished)
+        #expect(child.engine.link.transmitter == node && child.engine.counters.parentChanges == 1 && !child.engine.isFinished)
         #expect(child.engine.sessionPhase == .streaming)
     }
 
@@ -215,13 +215,13 @@ import Testing
         var child = ChildHarness { $0.parentJitter = .seconds(30) }
         child.addNode(node, hops: 0)
         // As long as the jitter: a first choice is not corrected sooner.
-        let isChosen = child.run(for: .seconds(31)) { $0.engine.attachment.moveAt != nil }
+        let isChosen = child.run(for: .seconds(31)) { $0.engine.link.attachment.moveAt != nil }
         #expect(isChosen != nil)
         child.change(node) { $0.speaks = false }
         child.change(ChildHarness.senderID) { $0.speaks = false }
         // `step` finds out when the engine wants to be called without end.
         _ = child.run(for: .seconds(6))
-        #expect(child.engine.parentTransmitter == ChildHarness.senderID && child.parent(node)?.attaches.isEmpty == true)
+        #expect(child.engine.link.transmitter == ChildHarness.senderID && child.parent(node)?.attaches.isEmpty == true)
     }
 
     /// Multicast ends, so that it takes itself for deaf and asks its dead parent for a cookie. That must not keep it
@@ -245,7 +245,7 @@ import Testing
         let left = child.run(for: .seconds(5), until: isBelow(ChildHarness.senderID))
         #expect(left != nil)
         _ = child.run(for: .seconds(10))
-        #expect(child.parent(node)?.detaches.count == 5 && child.engine.attachment.nextDetach == nil)
+        #expect(child.parent(node)?.detaches.count == 5 && child.engine.link.attachment.nextDetach == nil)
         #expect(child.parent(ChildHarness.senderID)?.report?.histogram.rehomed[lost] == 1)
     }
 
@@ -253,11 +253,11 @@ import Testing
         var child = settled()
         child.change(node) { ($0.phase, $0.confirmsDetach) = (.leaving, false) }
         let left = child.run(for: .seconds(2), until: isBelow(ChildHarness.senderID))
-        #expect(left != nil && child.engine.attachment.debt?[lost] == 1)
+        #expect(left != nil && child.engine.link.attachment.debt?[lost] == 1)
         _ = child.run(for: .milliseconds(500))
         child.change(node) { $0.confirmsDetach = true }
         _ = child.run(for: .milliseconds(500))
-        #expect(child.engine.attachment.debt?.allSatisfy { $0 == 0 } ?? true)
+        #expect(child.engine.link.attachment.debt?.allSatisfy { $0 == 0 } ?? true)
         #expect(child.parent(ChildHarness.senderID)?.report?.histogram.rehomed[lost] == 0)
     }
 
@@ -268,7 +268,7 @@ import Testing
         child.change(node) { ($0.speaks, $0.confirmsDetach) = (false, false) }
         let left = child.run(for: .seconds(5), until: isBelow(ChildHarness.senderID))
         _ = child.run(for: .seconds(3))
-        #expect(left != nil && child.engine.attachment.debt?[lost] == 1)
+        #expect(left != nil && child.engine.link.attachment.debt?[lost] == 1)
         child.change(node) { ($0.speaks, $0.confirmsDetach) = (true, true) }
         let returned = child.run(for: .seconds(20), until: isBelow(node))
         _ = child.run(for: .seconds(1))
@@ -295,9 +295,9 @@ import Testing
         // One of them is there in the end.
         let last = ids[random.int(0...3)]
         for id in ids { child.change(id) { ($0.speaks, $0.hops) = (id == last, 0) } }
-        let settled = child.run(for: .seconds(20)) { $0.engine.parentTransmitter == last && $0.engine.attachment.nextDetach == nil }
+        let settled = child.run(for: .seconds(20)) { $0.engine.link.transmitter == last && $0.engine.link.attachment.nextDetach == nil }
         _ = child.run(for: .seconds(1))
-        #expect(settled != nil && child.engine.attachment.nextDetach == nil)
+        #expect(settled != nil && child.engine.link.attachment.nextDetach == nil)
         var sum = StatusHistogram()
         for parent in child.parents {
             guard var histogram = parent.report?.histogram else { continue }

@@ -101,7 +101,7 @@ import Testing
         session.delivers = { _, datagram in datagram.count < 1_000 || !losses.random.chance(0.2) }
         // Nil is when the receiver has heard of the end and lacks chunks.
         let isUnderWay = session.run { harness in
-            chunks.map { harness.sender.positionChunk >= $0 } ?? (harness.receivers[0].engine.end != nil)
+            chunks.map { harness.sender.positionChunk >= $0 } ?? (harness.receivers[0].engine.ledger.end != nil)
         }
         #expect(isUnderWay && session.receivers[0].engine.chunksDone < 40)
         for position in [StreamPosition(chunk: Limits.maximumChunks, packet: .max), StreamPosition(chunk: 41, packet: 0)] {

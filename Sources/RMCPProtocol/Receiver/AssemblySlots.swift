@@ -5,17 +5,15 @@ struct AssemblySlot: Sendable {
     var received: PacketSet
     /// Asked for as a whole chunk, behind the live stream.
     var isCatchUp = false
-    /// No NAK for this chunk before this: a repair is under way, or somebody else has asked.
-    var holdUntil = Instant.zero
-    /// What an NCF has confirmed, valid until `coveredUntil`.
-    var covered = PacketSet()
-    var coveredUntil = Instant.zero
+    /// What keeps its packets from being asked for.
+    var hold = PacketHold()
     /// A repair node that some of it came from.
     var supplier: UInt32?
-    /// How often NCFs have begun that anew since a packet came of it or this receiver asked for itself.
-    var coverings = 0
     /// All packets are in and the host has it: verified, decompressed and written from the slot's buffer.
     var isWithHost = false
+
+    /// Packets may still come.
+    var isAssembling: Bool { isInUse && !isWithHost }
 }
 
 /// The bounded window in which chunks are assembled. A slot is an index that the host pairs with a buffer. Slots come into
@@ -26,7 +24,7 @@ struct AssemblySlots: Sendable {
     private let packetCapacity: Int
     /// Slot of a chunk, for packets that are out of order.
     private var index: [UInt32: Int] = [:]
-    /// Those that were in use before.
+    /// Released slots, to be used again.
     private var free: [Int] = []
     private var withHostCount = 0
     private var lastChunk: UInt32 = .max
@@ -69,9 +67,7 @@ struct AssemblySlots: Sendable {
         slots[slot].received.removeAll()
         slots[slot].isCatchUp = isCatchUp
         slots[slot].supplier = nil
-        slots[slot].holdUntil = now
-        slots[slot].coveredUntil = .zero
-        slots[slot].coverings = 0
+        slots[slot].hold.restart(at: now)
         index[chunk] = slot
         return slot
     }

@@ -31,6 +31,11 @@ struct ChunkLedger: Sendable {
     private var absentCursor: UInt32 = 0
     /// Every chunk before this is done.
     private var doneCursor: UInt32 = 0
+    /// Pages that have been sent, as far as is known.
+    private(set) var sentPages: UInt32 = 0
+    private var hasSentEnd = false
+    /// Signed and taken; nil before.
+    var end: EndOfTable?
 
     subscript(chunk: UInt32) -> State {
         get { Int(chunk) < states.count ? states[Int(chunk)] : .absent }
@@ -79,6 +84,22 @@ struct ChunkLedger: Sendable {
         }
         return nil
     }
+
+    /// Where the run of chunks that can be asked for ends, which begins at `start`.
+    func requestableEnd(from start: UInt32, below bound: UInt32) -> UInt32 {
+        var end = start
+        while end < bound, self[end] == .absent, hasRecord.contains(end) { end += 1 }
+        return end
+    }
+
+    /// Somebody says that pages, and END, have been sent.
+    mutating func noteSent(pages: UInt32, hasEnd: Bool) {
+        sentPages = max(sentPages, pages)
+        hasSentEnd = hasSentEnd || hasEnd
+    }
+
+    var lacksPages: Bool { pageCount < Int(sentPages) }
+    var lacksEnd: Bool { hasSentEnd && end == nil }
 
     func missingPages(below bound: UInt32) -> [Range<UInt32>] {
         var missing = IndexRangeSet(0..<bound)

@@ -39,20 +39,19 @@ extension ReceiverEngine {
         case .damaged(let chunk): return lose(chunk, at: now)
         case .committed:
             guard case .committing = phase else { return false }
-            if isRepairNode {
+            if role.isRepairNode {
                 phase = .serving
-                nextStatus = now
-                if hasLost(parentTransmitter, at: now) { close(after: .complete, at: now) }
+                timers.arm(.status, at: now)
+                if link.isLost(at: now) { close(after: .complete, at: now) }
             } else {
                 finish(as: .complete, at: now)
             }
         case .failed(let state): finish(as: state.isFailure ? state : .failedStorage, at: now)
         case .overflow(let datagrams):
             counters.overflowed &+= datagrams
-            overflowed = true
+            status.noteOverflow()
         case .backlog(let share):
-            // No number that is none gets any further.
-            socketShare = share > 0 ? min(share, 1) : 0
+            status.note(socketShare: share)
             reportRisingPressure(at: now)
         }
         return true
@@ -88,7 +87,7 @@ extension ReceiverEngine {
         slots[slot].received.removeAll()
         slots.setWithHost(slot, false)
         slots[slot].isCatchUp = true
-        slots[slot].holdUntil = now
+        slots[slot].hold.cutShort(at: now)
         blameSupplier(of: slot, at: now)
         armNAK(at: now)
     }
@@ -101,7 +100,7 @@ extension ReceiverEngine {
 
     /// Everything is there when the signed END says so, and not before.
     mutating func commitIfWhole(at now: Instant) {
-        guard case .receiving = phase, let end, ledger.hasWholeTable(end) else { return }
+        guard case .receiving = phase, let end = ledger.end, ledger.hasWholeTable(end) else { return }
         guard ledger.doneCount == end.chunkCount else { return }
         guard ledger.matches(end, digest: digest), announce.contentLength.map({ $0 == end.contentLength }) ?? true else {
             return finish(as: .failedVerification, at: now)

@@ -10,4 +10,10 @@ public enum ReceiverRole: Sendable, Hashable {
         /// It asks for everything at its own address.
         case unicast
     }
+
+    /// Whether the stream is asked for by unicast.
+    var wantsStream: Bool { if case .repairNode(_, .unicast) = self { true } else { false } }
+    /// The id of a repair node's other half, which is a parent itself.
+    var downstreamTransmitter: UInt32? { if case .repairNode(let id, _) = self { id } else { nil } }
+    var isRepairNode: Bool { downstreamTransmitter != nil }
 }

@@ -284,9 +284,9 @@ public struct RepairEngine: Sendable {
             default: events.append(.upstream(event))
             }
         }
-        guard let above = upstream?.above() else { return }
+        guard let above = upstream?.view() else { return }
         // A relay that is one too many is not taken, and its parent would not know of its children: it offers nothing.
-        guard mode == .repair || downstream.hasServed || upstream?.isTaken() ?? false else { return }
+        guard mode == .repair || downstream.hasServed || above.isTaken else { return }
         downstream.follow(
             phase: above.phase, front: above.front, path: above.path, distance: above.distance, rate: above.rate, at: now)
     }
@@ -324,10 +324,10 @@ public struct RepairEngine: Sendable {
 
     public mutating func handleTimeout(at now: Instant) {
         if let due = upstream?.pollTimeout(), due <= now {
-            let said = upstream?.statusCount()
+            let said = upstream?.inPlace { $0.counters.statusesSent }
             upstream?.report(region: downstream.sum)
             upstream?.handleTimeout(at: now)
-            if upstream?.statusCount() != said { downstream.releaseAcknowledgements() }
+            if upstream?.inPlace({ $0.counters.statusesSent }) != said { downstream.releaseAcknowledgements() }
             forward(at: now)
         }
         if let due = downstream.pollTimeout(at: now), due <= now { downstream.handleTimeout(at: now) }

@@ -6,6 +6,8 @@ public struct Instant: Comparable, Hashable, Sendable {
     public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
     public static let zero = Instant(nanoseconds: 0)
+    /// Earlier than anything that has happened: 1,000 s before the epoch.
+    public static let longAgo = Instant(nanoseconds: -1_000_000_000_000)
     /// Later than anything that will happen.
     public static let distantFuture = Instant(nanoseconds: .max)
 

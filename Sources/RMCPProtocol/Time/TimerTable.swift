@@ -12,7 +12,11 @@ struct TimerTable<Timer: RawRepresentable<Int> & CaseIterable & Sendable, let co
     /// When the timer is due; nil while it is not armed.
     subscript(timer: Timer) -> Instant? { due[timer.rawValue] == .distantFuture ? nil : due[timer.rawValue] }
 
+    func isArmed(_ timer: Timer) -> Bool { due[timer.rawValue] != .distantFuture }
+
     mutating func arm(_ timer: Timer, at time: Instant) { due[timer.rawValue] = time }
+    /// Due then at the latest.
+    mutating func hasten(_ timer: Timer, to time: Instant) { due[timer.rawValue] = min(due[timer.rawValue], time) }
     mutating func cancel(_ timer: Timer) { due[timer.rawValue] = .distantFuture }
 
     func isDue(_ timer: Timer, at now: Instant) -> Bool { now >= due[timer.rawValue] }

@@ -20,7 +20,7 @@ struct Node {
         directory = SessionDirectory(policy: policy, verifier: World.notary, sessionLimit: 2, silence: .seconds(1))
     }
 
-    func isSecret(nonce: UInt64) -> Bool { engine?.upstream?.attachment.attempt?.nonce == nonce }
+    func isSecret(nonce: UInt64) -> Bool { engine?.upstream?.link.attachment.attempt?.nonce == nonce }
     var identity: UInt32 { Self.identity }
 
     /// Whether a child is on its books.

@@ -36,7 +36,7 @@ struct Receiver {
     }
 
     /// What tells its parent from all others, for those who must not know it: cookies and nonces.
-    func isSecret(nonce: UInt64) -> Bool { engine?.attachment.attempt?.nonce == nonce }
+    func isSecret(nonce: UInt64) -> Bool { engine?.link.attachment.attempt?.nonce == nonce }
     var parent: SocketAddress? { engine?.parentAddress }
 
     // MARK: What comes
@@ -106,8 +106,8 @@ struct Receiver {
         }
         guard let engine else { return }
         require(engine.slots.usedCount <= World.configuration.assemblySlots, "\(engine.slots.usedCount) slots")
-        require(engine.parents.candidates.count <= World.configuration.maximumParents, "\(engine.parents.candidates.count) parents")
-        require(engine.attachment.formers.count <= 16 && engine.outbox.count <= 64, "\(engine.outbox.count) datagrams wait")
+        require(engine.link.candidates.candidates.count <= World.configuration.maximumParents, "\(engine.link.candidates.candidates.count) parents")
+        require(engine.link.attachment.formers.count <= 16 && engine.outbox.count <= 64, "\(engine.outbox.count) datagrams wait")
     }
 
     private mutating func answer(_ event: ReceiverEvent, at now: Instant, _ delay: Interval) {

@@ -1,0 +1,61 @@
+/// Where the host puts a DATA packet's payload: `length` bytes from `payloadOffset` of the datagram go to `offset` of
+/// the slot's buffer.
+public struct Placement: Sendable, Hashable {
+    public var slot: Int
+    public var chunk: UInt32
+    public var payloadOffset: Int
+    public var offset: Int
+    public var length: Int
+}
+
+/// What the receiver engine asks of its host, or tells it.
+public enum ReceiverEvent: Sendable, Hashable {
+    /// Records of these chunks are known and the chunks are not here yet: the host says of each whether it has it from
+    /// before (`StorageEvent.kept` or `.absent`). Only asked of a resumable session.
+    case consult(Range<UInt32>)
+    /// The slot's buffer holds all encoded bytes of the chunk: verify, decode, write, then say `.stored` or `.rejected`.
+    case assembled(slot: Int, chunk: UInt32, record: ChunkRecord)
+    /// These chunks are zero: make holes of them, then say `.storedZeros`.
+    case zeros(Range<UInt32>)
+    /// Nothing has come for a while: join the group anew.
+    case rejoin
+    /// Multicast does not arrive, and joining anew does not help: the sender is asked to serve by unicast.
+    case deaf
+    /// Every chunk is stored and the table agrees with the signed END: make the bundle durable and visible, then say
+    /// `.committed`.
+    case commit(EndOfTable)
+    /// The session is over for this receiver.
+    case finished(ReceiverState)
+    /// Another parent from now on; 0 is below the sender.
+    case parentChanged(depth: Int)
+    /// The parent does not take this child. It is asked again later.
+    case refused(AttachAnswer.Verdict)
+    // Of a repair node alone: what its children need from it.
+    /// An authentic page, as it was signed.
+    case page(TablePage, body: [UInt8], Signature)
+    case end(EndOfTable, Signature)
+    case announced(Announce, Signature)
+}
+
+/// What the host tells the receiver engine about its storage.
+public enum StorageEvent: Sendable, Hashable {
+    case kept(chunk: UInt32)
+    case absent(chunk: UInt32)
+    /// Verified and written; the slot's buffer is free.
+    case stored(slot: Int, chunk: UInt32)
+    case storedZeros(Range<UInt32>)
+    /// The bytes are not what the signed record says; the slot's buffer may be filled again.
+    case rejected(slot: Int, chunk: UInt32)
+    /// The host has no buffer for this slot: what was placed is lost.
+    case unavailable(slot: Int)
+    /// What was stored can't be read back: it is fetched again.
+    case damaged(chunk: UInt32)
+    /// The bundle is on stable storage under its final name.
+    case committed
+    /// The bundle cannot be received here.
+    case failed(ReceiverState)
+    /// Datagrams that the socket dropped because the host did not come to read them.
+    case overflow(datagrams: UInt64)
+    /// Share of the socket's room (0...1) that waiting datagrams take.
+    case backlog(share: Double)
+}

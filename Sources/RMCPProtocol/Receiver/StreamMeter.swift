@@ -1,0 +1,40 @@
+/// How the stream arrives here: from whom, how fast, and how much of it is lost on its way or waits in queues.
+struct StreamMeter: Sendable {
+    /// Ephemeral id of who multicasts the first transmissions, and whose sequence loss is measured by.
+    private(set) var transmitter: UInt32
+    /// Length in bytes of the longest datagram that has come whole, which shows what the path carries.
+    private(set) var longestDatagram = 0
+    private(set) var arrivals = ArrivalTracker()
+    private var queueing = QueueingDelayEstimator()
+    /// Bits per second, as the transmitter's last HEARTBEAT says; 0 before.
+    private(set) var rate = 0.0
+
+    init(of transmitter: UInt32) { self.transmitter = transmitter }
+
+    /// How long datagrams wait in queues on the way.
+    var queueingDelay: Interval { queueing.delay }
+
+    /// A datagram of the stream has come.
+    /// - Parameters:
+    ///   - length: bytes.
+    ///   - times: when it arrived and when it was read, for DATA.
+    mutating func note(_ header: PacketHeader, length: Int, dataAt times: (arrival: Instant, read: Instant)?) {
+        if header.transmitter == transmitter { arrivals.record(header.sequence, bytes: length, dataAt: times) }
+        longestDatagram = max(longestDatagram, length)
+    }
+
+    mutating func note(_ heartbeat: Heartbeat, from sender: UInt32, arrivedAt: Instant) {
+        guard sender == transmitter else { return }
+        rate = Double(heartbeat.rate)
+        queueing.record(timestamp: heartbeat.timestamp, at: arrivedAt)
+    }
+
+    mutating func closeInterval(at now: Instant) { arrivals.closeInterval(at: now) }
+
+    /// Measures somebody else's stream from now on.
+    mutating func follow(_ transmitter: UInt32) {
+        self.transmitter = transmitter
+        arrivals = ArrivalTracker()
+        queueing = QueueingDelayEstimator()
+    }
+}

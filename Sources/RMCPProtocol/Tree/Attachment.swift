@@ -1,4 +1,5 @@
-/// What a child has to do with parents beside the one that it has.
+/// A child's dealings with parents other than its current one: an ATTACH under way, and former parents that have not confirmed
+/// the DETACH.
 struct Attachment: Sendable {
     /// An ATTACH that waits for its answer.
     struct Attempt: Sendable {
@@ -14,21 +15,31 @@ struct Attachment: Sendable {
         var address: SocketAddress
         var cookie: UInt64
         var count = 0
-        /// When it is told (again); nil while it is silent and was told often enough.
+        /// When it is told (again); nil once it has been told often enough and is silent.
         var next: Instant?
-        /// Of the DETACHes that told it, the latest: an ACKNOWLEDGEMENT of anything else is none of them.
+        /// Sequence numbers of the latest DETACHes that told it: an ACKNOWLEDGEMENT of another number confirms nothing.
         var sequences: [UInt32] = []
-        /// What its books add to the sum of all, by state: what it counts less what this child owed when it left.
+        /// What the former parent still counts for this child, by state, less the debt that the child had reported there
+        /// (decision 0007).
         var contribution: [Int64]
     }
 
     var attempt: Attempt?
-    /// Oldest first, at most `formerLimit`; those beyond it never let go.
+    /// Oldest first, at most `formerLimit`.
     private(set) var formers: [Former] = []
+    /// Contributions of former parents beyond the limit, which are owed for good.
     private var forgotten: [Int64]?
+    /// When the parent last changed.
+    var changedAt: Instant
+    /// When the first NAK was sent that has brought nothing yet; nil when all have.
+    var askingSince: Instant?
+    /// When a better parent is asked: a random time, so that not all go at once.
+    var moveAt: Instant?
     private static let formerLimit = 16
-    /// So many DETACHes may be under way at one time.
+    /// DETACHes to one former parent that may be under way at one time.
     private static let sequenceLimit = 8
+
+    init(at now: Instant) { changedAt = now }
 
     /// What is counted at former parents, by state; nil for nothing.
     var debt: [Int64]? {
@@ -89,13 +100,4 @@ struct Attachment: Sendable {
             formers[index].sequences.append(tell(formers[index]))
         }
     }
-
-    /// When the last change was; the next waits a little.
-    var changedAt: Instant
-    /// Since when NAKs have brought nothing; nil while they do.
-    var askingSince: Instant?
-    /// A random delay before a better parent is asked, so that not all go at once.
-    var moveAt: Instant?
-
-    init(at now: Instant) { changedAt = now }
 }

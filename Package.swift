@@ -27,6 +27,7 @@ let package = Package(
         .executable(name: "rmcp", targets: ["rmcp"]),
         .executable(name: "rmcp-simulate", targets: ["rmcp-simulate"]),
         .library(name: "RMCPProtocol", targets: ["RMCPProtocol"]),
+        .library(name: "RMCPReport", targets: ["RMCPReport"]),
         .library(name: "RMCPContent", targets: ["RMCPContent"]),
         .library(name: "RMCPHost", targets: ["RMCPHost"]),
         .library(name: "RMCPSimulator", targets: ["RMCPSimulator"]),
@@ -55,10 +56,11 @@ let package = Package(
             dependencies: ["CBLAKE3", "CZstd", "RMCPProtocol", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict
         ),
+        .target(name: "RMCPReport", dependencies: ["RMCPProtocol"], swiftSettings: strict),
         .target(
             name: "RMCPHost",
             dependencies: [
-                "CLinuxNetwork", "RMCPProtocol", "RMCPContent",
+                "CLinuxNetwork", "RMCPProtocol", "RMCPContent", "RMCPReport",
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: strict
@@ -75,7 +77,7 @@ let package = Package(
         .executableTarget(
             name: "rmcp",
             dependencies: [
-                "RMCPProtocol", "RMCPContent", "RMCPHost",
+                "RMCPProtocol", "RMCPContent", "RMCPReport", "RMCPHost",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ],
@@ -99,7 +101,7 @@ let package = Package(
             name: "RMCPContentTests", dependencies: ["CBLAKE3", "RMCPContent", "RMCPProtocol"], swiftSettings: strictTests),
         .testTarget(
             name: "RMCPHostTests",
-            dependencies: ["RMCPHost", "RMCPContent", "RMCPProtocol", "CLinuxNetwork"],
+            dependencies: ["RMCPHost", "RMCPContent", "RMCPReport", "RMCPProtocol", "CLinuxNetwork"],
             swiftSettings: strictTests
         ),
         .testTarget(
@@ -110,7 +112,9 @@ let package = Package(
             path: "Tests/Scenarios",
             swiftSettings: strictTests
         ),
-        .testTarget(name: "CommandTests", dependencies: ["rmcp"], exclude: ["Golden"], swiftSettings: strictTests),
+        .testTarget(
+            name: "RMCPReportTests", dependencies: ["RMCPReport", "RMCPProtocol"], exclude: ["Golden"], swiftSettings: strictTests),
+        .testTarget(name: "CommandTests", dependencies: ["rmcp"], swiftSettings: strictTests),
         .testTarget(name: "ArchitectureTests", swiftSettings: strictTests),
         .testTarget(
             name: "EndToEndTests", dependencies: ["rmcp", "RMCPProtocol"], exclude: ["Shims"], swiftSettings: strictTests),

@@ -71,22 +71,14 @@ public struct SigningKey: Sendable {
 
 /// Public keys as text: one line, like ssh's.
 public enum PublicKeyText {
-    private static let label = "rmcp-ed25519"
-
-    public static func line(for key: PublicKey, comment: String? = nil) -> String {
-        let encoded = Data(key.value.bytes).base64EncodedString()
-        return comment.map { "\(label) \(encoded) \($0)" } ?? "\(label) \(encoded)"
-    }
-
-    /// The first characters of a key, for telling keys apart in messages.
-    public static func short(_ key: PublicKey) -> String { String(Data(key.value.bytes).base64EncodedString().prefix(12)) }
+    public static func line(for key: PublicKey, comment: String? = nil) -> String { comment.map { "\(key.text) \($0)" } ?? key.text }
 
     /// `rmcp-ed25519 BASE64 [comment]` or the bare base64.
     public static func parse(line: some StringProtocol) -> PublicKey? {
         let words = line.split(whereSeparator: \.isWhitespace)
         guard let first = words.first else { return nil }
         let encoded: Substring
-        if first == label {
+        if first == PublicKey.label {
             guard words.count >= 2 else { return nil }
             encoded = Substring(words[1])
         } else {

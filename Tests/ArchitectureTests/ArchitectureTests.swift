@@ -6,9 +6,10 @@ import Testing
     static let allowedImports: [String: Set<String>] = [
         "RMCPProtocol": ["DequeModule", "RealModule"],
         "RMCPContent": ["CBLAKE3", "CZstd", "Crypto", "FoundationEssentials", "RMCPProtocol"],
-        "RMCPHost": ["CLinuxNetwork", "Glibc", "Synchronization", "DequeModule", "RMCPProtocol", "RMCPContent"],
+        "RMCPHost": ["CLinuxNetwork", "Glibc", "Synchronization", "DequeModule", "RMCPProtocol", "RMCPContent", "RMCPReport"],
+        "RMCPReport": ["FoundationEssentials", "RMCPProtocol"],
         "RMCPSimulator": ["RMCPProtocol", "DequeModule", "RealModule"],
-        "rmcp": ["ArgumentParser", "FoundationEssentials", "Glibc", "TOMLKit", "RMCPProtocol", "RMCPContent", "RMCPHost"],
+        "rmcp": ["ArgumentParser", "Glibc", "TOMLKit", "RMCPProtocol", "RMCPContent", "RMCPReport", "RMCPHost"],
         "rmcp-simulate": ["ArgumentParser", "Glibc", "RMCPProtocol", "RMCPSimulator"],
     ]
 
@@ -34,6 +35,7 @@ import Testing
         ],
         "Sources/RMCPSimulator": ["SystemRandomNumberGenerator", "ContinuousClock", "print(", "Task ", "async ", "fatalError", "try!", "as!"],
         "Sources/RMCPContent": ["fatalError", "try!", "as!", "print("],
+        "Sources/RMCPReport": ["fatalError", "try!", "as!", "print(", "Date("],
         "Sources/RMCPHost": ["fatalError", "try!", "as!", "print(", "async ", "actor ", "Task "],
         "Sources/rmcp": ["fatalError", "try!", "as!"],
     ]

@@ -13,6 +13,7 @@ import Testing
             "", "System", "Concurrency", "Memory", "Network", "Cache", "Storage", "Source", "Send", "Receive", "Repair", "Watch",
         ],
         "RMCPSimulator": ["Clock", "Content", "Network", "Nodes", "World", "Scenarios"],
+        "RMCPReport": ["", "Send", "Receive", "Repair", "Watch"],
         "rmcp": ["Output", "Options", "Commands", ""],
     ]
 

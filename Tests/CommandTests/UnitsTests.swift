@@ -1,4 +1,5 @@
 import RMCPProtocol
+import RMCPReport
 import Testing
 
 @testable import rmcp

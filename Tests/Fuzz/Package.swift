@@ -33,7 +33,7 @@ let package = Package(
         target("fuzz-sender", "RMCPProtocol"),
         target("fuzz-repair", "RMCPProtocol"),
         target("fuzz-stranger", "RMCPProtocol"),
-        target("fuzz-sessions", "RMCPProtocol", "RMCPContent", "RMCPHost"),
+        target("fuzz-sessions", "RMCPProtocol", "RMCPContent", "RMCPReport", "RMCPHost"),
         target("fuzz-files", "RMCPProtocol", "RMCPContent", "RMCPHost"),
     ]
 )

@@ -16,7 +16,7 @@ import Testing
         let key = try key()
         #expect(PublicKeyText.line(for: key) == "rmcp-ed25519 " + base64)
         #expect(PublicKeyText.line(for: key, comment: "me@lab") == "rmcp-ed25519 \(base64) me@lab")
-        #expect(PublicKeyText.short(key) == "11qYAYKxCrfV")
+        #expect(key.shortText == "11qYAYKxCrfV")
     }
 
     @Test func linesAreReadInEveryFormThatIsAllowed() throws {

@@ -1,5 +1,6 @@
 import RMCPContent
 import RMCPProtocol
+import RMCPReport
 import Testing
 
 @testable import RMCPHost

@@ -48,26 +48,6 @@ extension SocketAddress {
         self.init(family: .ipv6, high: words.0, low: words.1, port: port, scope: scope)
     }
 
-    /// The address alone, as text.
-    public var host: String {
-        var buffer = [CChar](repeating: 0, count: 64)
-        switch family {
-        case .ipv4:
-            var address = in_addr(s_addr: UInt32(truncatingIfNeeded: low).bigEndian)
-            _ = unsafe inet_ntop(AF_INET, &address, &buffer, 64)
-        case .ipv6:
-            var address = in6_addr()
-            unsafe withUnsafeMutableBytes(of: &address) {
-                unsafe $0.storeBytes(of: high.bigEndian, as: UInt64.self)
-                unsafe $0.storeBytes(of: low.bigEndian, toByteOffset: 8, as: UInt64.self)
-            }
-            _ = unsafe inet_ntop(AF_INET6, &address, &buffer, 64)
-        }
-        return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    public var text: String { family == .ipv4 ? "\(host):\(port)" : "[\(host)]:\(port)" }
-
     var systemFamily: Int32 { family == .ipv4 ? AF_INET : AF_INET6 }
 
     /// The same address with a scope, where the kernel wants one.

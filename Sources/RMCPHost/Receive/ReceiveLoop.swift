@@ -1,6 +1,7 @@
 import Glibc
 import RMCPContent
 import RMCPProtocol
+public import RMCPReport
 
 /// Takes sessions from a group until it is told to stop: sockets, signals and time for `ReceiveSessions`, on the calling
 /// thread. Nothing that it calls waits for a disk.

@@ -52,50 +52,6 @@ public struct ReceiveRequest: Sendable {
     }
 }
 
-/// How one session stands at this receiver.
-public struct ReceiveSnapshot: Sendable {
-    public var announce: Announce
-    public var state: ReceiverState
-    public var elapsed: Interval
-    /// Content bytes on disk (verified), and in all (nil while a stream has not ended).
-    public var contentDone: UInt64
-    public var contentLength: UInt64?
-    /// Content bytes that were there from before.
-    public var contentKept: UInt64
-    /// Smoothed loss (0...1).
-    public var loss: Double
-    public var counters: ReceiverCounters
-}
-
-/// Datagrams that belong to no session: what else travels on the group, damaged or foreign.
-public struct StrayCounters: Sendable, Hashable {
-    /// Cut short, damaged, or with a signature that does not fit.
-    public var malformed: UInt64 = 0
-    /// Of another protocol, or another version of this one.
-    public var foreign: UInt64 = 0
-}
-
-/// What a receive daemon tells its observer. Called on the network thread: be quick.
-public enum ReceiveUpdate: Sendable {
-    case listening(interface: String, group: SocketAddress)
-    case warning(String)
-    /// A repair node is near: what is lost may be repaired there.
-    case region(SocketAddress)
-    /// Losses are repaired by somebody else from now on; depth 0 is the sender.
-    case parentChanged(Announce, depth: Int)
-    /// A session that is not taken part in; said once for each.
-    case refused(Announce, SessionRefusal)
-    case began(ReceiveSnapshot)
-    /// All sessions under way; a few times a second while there are any.
-    case progress([ReceiveSnapshot])
-    /// `path` is where the bundle is.
-    case completed(ReceiveSnapshot, path: String)
-    /// `reason` is one line: what happened, to what, and what to do next.
-    case failed(ReceiveSnapshot, reason: String)
-    /// The daemon stops; what it saw besides its sessions.
-    case stopped(StrayCounters)
-}
-
 /// Why `recv` stopped.
 public enum ReceiveOutcome: Sendable, Hashable {
     /// `once`, and the bundle is complete.

@@ -1,5 +1,6 @@
 import RMCPContent
 import RMCPProtocol
+import RMCPReport
 
 /// One session at a receiver: its engine, its storage and the buffers of its assembly slots.
 final class ReceiveSession {

@@ -1,6 +1,7 @@
 import Glibc
 import RMCPContent
 import RMCPProtocol
+import RMCPReport
 
 /// What engines ask of storage, and what storage answers.
 extension ReceiveSessions {

@@ -1,6 +1,7 @@
 import Glibc
 import RMCPContent
-public import RMCPProtocol
+import RMCPProtocol
+import RMCPReport
 
 /// What sessions need of the network below them.
 protocol SessionNetwork: AnyObject {
@@ -324,15 +325,5 @@ final class ReceiveSessions {
     /// Ends what `stop` was patient with.
     func abort() {
         for session in order.compactMap({ sessions[$0] }) { if case .hook(let process, _, _) = session.stage { process.signal(SIGKILL) } }
-    }
-}
-
-extension SessionID {
-    /// 32 hexadecimal digits.
-    public var text: String {
-        [high, low].map { word in
-            let digits = String(word, radix: 16)
-            return String(repeating: "0", count: 16 - digits.count) + digits
-        }.joined()
     }
 }

@@ -1,4 +1,5 @@
 import RMCPProtocol
+import RMCPReport
 
 /// What the cache threads are asked, and what they answer.
 extension RepairLoop {

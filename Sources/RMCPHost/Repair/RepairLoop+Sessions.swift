@@ -1,5 +1,6 @@
 import RMCPContent
 import RMCPProtocol
+import RMCPReport
 
 extension RepairLoop {
     // MARK: Beginning

@@ -1,5 +1,6 @@
 import RMCPContent
 import RMCPProtocol
+public import RMCPReport
 
 /// Runs a repair node until it is told to stop: the sessions that come in from above and those that its cache has, on
 /// the calling thread.

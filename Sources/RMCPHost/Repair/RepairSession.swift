@@ -1,6 +1,7 @@
 import DequeModule
 import RMCPContent
 import RMCPProtocol
+import RMCPReport
 
 /// A verified chunk for which the cache has no room before another session has gone.
 struct WaitingStore {

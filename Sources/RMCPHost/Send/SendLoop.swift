@@ -1,6 +1,7 @@
 import Glibc
 import RMCPContent
 public import RMCPProtocol
+public import RMCPReport
 
 /// Runs one send from open to finish: the sender engine, its socket and its source, on the calling thread.
 public final class SendLoop {

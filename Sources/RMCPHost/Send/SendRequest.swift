@@ -33,39 +33,3 @@ public struct SendRequest: Sendable {
         self.configuration = configuration
     }
 }
-
-/// How a send stands: taken a few times a second for the progress line, and at each milestone.
-public struct SendSnapshot: Sendable {
-    public var phase: SessionPhase
-    /// Seconds since the session was made, and since its start condition was met (nil before).
-    public var elapsed: Interval
-    public var streaming: Interval?
-    /// Content bytes that have been sent once, and in all (nil for a stream that has not ended).
-    public var contentSent: UInt64
-    public var contentLength: UInt64?
-    /// Encoded bytes of all chunks so far.
-    public var encodedLength: UInt64
-    /// Bits per second at which datagrams may go now.
-    public var rate: Double
-    public var receivers: StatusHistogram
-    /// Median of the receivers' loss (0...1).
-    public var medianLoss: Double
-    public var groupRoundTrip: Interval
-    public var counters: SenderCounters
-    /// Datagrams to peers that could not be sent, and datagrams from where nobody can be answered.
-    public var unsent: UInt64
-    public var unanswerable: UInt64
-}
-
-/// What a send tells its observer. Called on the network thread: be quick.
-public enum SendUpdate: Sendable {
-    /// Everything is open: where it goes out, under what name and session.
-    case ready(interface: String, group: SocketAddress, announce: Announce)
-    /// Something the user should know, in one line, that does not stop the session.
-    case warning(String)
-    case started(receivers: Int)
-    case progress(SendSnapshot)
-    /// Everything has been sent once; repairs and latecomers follow.
-    case sentOnce(SendSnapshot)
-    case finished(SenderOutcome, SendSnapshot)
-}

@@ -1,4 +1,5 @@
 import Glibc
+import RMCPProtocol
 
 /// Opens a file that is written before it has its final name. Its name is known beforehand, so that what lies there may
 /// be anybody's: a link to a file elsewhere, another user's file who still holds it open, a FIFO.

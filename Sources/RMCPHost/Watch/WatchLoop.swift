@@ -1,5 +1,6 @@
 import RMCPContent
 public import RMCPProtocol
+public import RMCPReport
 
 /// What the watcher is to do.
 public struct WatchRequest: Sendable {
@@ -17,11 +18,6 @@ public struct WatchRequest: Sendable {
         self.once = once
         self.refresh = refresh
     }
-}
-
-public enum WatchUpdate: Sendable {
-    case listening(interface: String, group: SocketAddress)
-    case picture(WatchSnapshot)
 }
 
 public enum WatchOutcome: Sendable {

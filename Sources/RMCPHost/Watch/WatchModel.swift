@@ -1,4 +1,5 @@
 import RMCPProtocol
+import RMCPReport
 
 /// What a watcher learns of sessions and their trees, and whom it asks when: without sockets and clocks. All that comes
 /// is from strangers, so that everything has a bound and an age.

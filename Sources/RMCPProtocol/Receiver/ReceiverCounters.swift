@@ -18,4 +18,23 @@ public struct ReceiverCounters: Sendable, Hashable {
     public var strayResults: UInt64 = 0
     public var parentChanges: UInt64 = 0
     public init() {}
+
+    /// Each count with the other's of the same name.
+    public static func += (sum: inout ReceiverCounters, other: ReceiverCounters) {
+        sum.datagrams &+= other.datagrams
+        sum.payloadBytes &+= other.payloadBytes
+        sum.duplicates &+= other.duplicates
+        sum.malformed &+= other.malformed
+        sum.foreign &+= other.foreign
+        sum.forged &+= other.forged
+        sum.windowDrops &+= other.windowDrops
+        sum.overflowed &+= other.overflowed
+        sum.naksSent &+= other.naksSent
+        sum.naksSuppressed &+= other.naksSuppressed
+        sum.statusesSent &+= other.statusesSent
+        sum.chunksKept &+= other.chunksKept
+        sum.chunksRejected &+= other.chunksRejected
+        sum.strayResults &+= other.strayResults
+        sum.parentChanges &+= other.parentChanges
+    }
 }

@@ -17,4 +17,20 @@ public struct SenderCounters: Sendable, Hashable {
     /// Times that the datagram's length was lowered for a hole in the path MTU.
     public var datagramLengthReductions: UInt64 = 0
     public init() {}
+
+    /// Each count with the other's of the same name.
+    public static func += (sum: inout SenderCounters, other: SenderCounters) {
+        sum.bytesSent &+= other.bytesSent
+        sum.datagramsSent &+= other.datagramsSent
+        sum.firstBytes &+= other.firstBytes
+        sum.relayedBytes &+= other.relayedBytes
+        sum.repairBytes &+= other.repairBytes
+        sum.catchUpBytes &+= other.catchUpBytes
+        sum.naksReceived &+= other.naksReceived
+        sum.statusesReceived &+= other.statusesReceived
+        sum.malformed &+= other.malformed
+        sum.foreign &+= other.foreign
+        sum.unproven &+= other.unproven
+        sum.datagramLengthReductions &+= other.datagramLengthReductions
+    }
 }

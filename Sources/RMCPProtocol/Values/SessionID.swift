@@ -9,3 +9,13 @@ public struct SessionID: Hashable, Sendable {
     /// What every packet of the session carries in place of the whole id.
     public var tag: UInt32 { UInt32(truncatingIfNeeded: high >> 32) }
 }
+
+extension SessionID {
+    /// 32 hexadecimal digits.
+    public var text: String {
+        [high, low].map { word in
+            let digits = String(word, radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }.joined()
+    }
+}

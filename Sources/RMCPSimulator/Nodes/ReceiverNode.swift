@@ -224,16 +224,7 @@ final class ReceiverNode {
         if first === session { first = others.isEmpty ? nil : others.removeFirst() }
         let last = session.inPlace { $0.counters }
         lastDepth = session.inPlace { $0.path.count }
-        counters.naksSent += last.naksSent
-        counters.parentChanges += last.parentChanges
-        counters.naksSuppressed += last.naksSuppressed
-        counters.duplicates += last.duplicates
-        counters.datagrams += last.datagrams
-        counters.chunksRejected += last.chunksRejected
-        counters.malformed += last.malformed
-        counters.forged += last.forged
-        counters.windowDrops += last.windowDrops
-        counters.statusesSent += last.statusesSent
+        counters += last
         fetchedBytes += last.payloadBytes
     }
 

@@ -114,15 +114,7 @@ extension World {
     /// Counters of all of a receiver's sessions, past and present.
     public func counters(ofReceiver index: Int) -> ReceiverCounters {
         var total = receivers[index].counters
-        for session in receivers[index].sessions {
-            let counters = session.inPlace { $0.counters }
-            total.naksSent += counters.naksSent
-            total.parentChanges += counters.parentChanges
-            total.chunksRejected += counters.chunksRejected
-            total.malformed += counters.malformed
-            total.forged += counters.forged
-            total.duplicates += counters.duplicates
-        }
+        for session in receivers[index].sessions { total += session.inPlace { $0.counters } }
         return total
     }
 }

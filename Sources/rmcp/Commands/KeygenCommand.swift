@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import RMCPContent
 import RMCPHost
+import RMCPProtocol
 
 struct KeygenCommand: CodedCommand {
     static let configuration = CommandConfiguration(
@@ -16,7 +17,7 @@ struct KeygenCommand: CodedCommand {
         let path = options.output ?? KeyFiles.defaultKey
         let key = try KeyFiles.generate(at: path)
         Console.line("private key written to \(path)")
-        try Console.result(PublicKeyText.line(for: key.publicKey))
+        try Console.result(key.publicKey.text)
         return .done
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import RMCPHost
 import RMCPProtocol
+import RMCPReport
 
 struct RecvCommand: CodedCommand {
     static let configuration = CommandConfiguration(

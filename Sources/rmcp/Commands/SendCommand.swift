@@ -60,7 +60,7 @@ struct SendCommand: CodedCommand {
         let (signingKey, isNew) = try KeyFiles.signingKey(path: try settings.value(SendOptions.key, options.key))
         if isNew {
             Console.line("made a signing key, \(KeyFiles.defaultKey); receivers trust it with --trust and this line:")
-            let line = PublicKeyText.line(for: signingKey.publicKey)
+            let line = signingKey.publicKey.text
             // The key is made and will be used: its line must be seen.
             if isJSON || (try? Console.result(line)) == nil { Console.line(line) }
         }

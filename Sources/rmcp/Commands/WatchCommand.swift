@@ -1,6 +1,7 @@
 import ArgumentParser
 import RMCPHost
 import RMCPProtocol
+import RMCPReport
 
 struct WatchCommand: CodedCommand {
     static let configuration = CommandConfiguration(

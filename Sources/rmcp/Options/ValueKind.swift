@@ -1,5 +1,6 @@
 import RMCPHost
 import RMCPProtocol
+import RMCPReport
 
 /// A kind of value that options have: how it is written, and what it means.
 struct ValueKind<Value: Sendable>: Sendable {

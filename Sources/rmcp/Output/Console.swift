@@ -1,6 +1,7 @@
 import Glibc
 import RMCPHost
 import RMCPProtocol
+import RMCPReport
 
 /// What people read goes to standard error, always: standard output is for data (a bundle, JSON lines, a key).
 ///
@@ -16,7 +17,7 @@ enum Console {
     static func write(_ text: String, _ weight: LineWriter.Weight) { standardError.write(text, weight) }
 
     /// Lines of events for programs: standard output. Returns at once.
-    static func event(_ line: String, isProgress: Bool) { standardOutput.write(line + "\n", isProgress ? .progress : .line) }
+    static func event(_ line: JSONLine) { standardOutput.write(line.text + "\n", line.isProgress ? .progress : .line) }
 
     /// A result that is asked for, on standard output: written when this returns.
     static func result(_ line: String) throws(HostError) {

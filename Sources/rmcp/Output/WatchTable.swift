@@ -1,6 +1,5 @@
-import RMCPContent
-import RMCPHost
 import RMCPProtocol
+import RMCPReport
 
 /// A watcher's picture as lines: a title for each session, and a table with a row for each parent, indented below its
 /// own. All tables have the same columns, as wide as the widest cell; the least important ones go where there is no
@@ -59,7 +58,7 @@ struct WatchTable {
         Column(head: "NAKS", importance: 1, minimumWidth: 4) { $0.report.map { "\($0.counts.naks)" } ?? "-" },
         Column(head: "NODES", importance: 1, minimumWidth: 5) { $0.report.map { "\($0.histogram.tree.repairNodes)" } ?? "-" },
         Column(head: "DEPTH", importance: 0, minimumWidth: 5) { "\($0.path.count)" },
-        Column(head: "ID", importance: 0, minimumWidth: 8) { identifier($0.transmitter) },
+        Column(head: "ID", importance: 0, minimumWidth: 8) { WatchedNode.identifier($0.transmitter) },
     ]
 
     /// All is only said when it is all.
@@ -73,11 +72,6 @@ struct WatchTable {
     private static func count(_ node: WatchedNode, _ states: [ReceiverState]) -> String {
         guard let histogram = node.report?.histogram else { return "-" }
         return "\(states.reduce(0) { $0 + UInt64(histogram.count($1)) })"
-    }
-
-    static func identifier(_ transmitter: UInt32) -> String {
-        let digits = String(transmitter, radix: 16)
-        return String(repeating: "0", count: 8 - digits.count) + digits
     }
 
     // MARK: Lines
@@ -121,7 +115,7 @@ struct WatchTable {
             let isStreaming = top.role == .sender && top.phase == .streaming
             parts.append(isStreaming ? "\(top.phase) at \(Units.rate(bitsPerSecond: Double(top.rate)))" : "\(top.phase)")
         }
-        let key = PublicKeyText.short(announce.key)
+        let key = announce.key.shortText
         switch session.signature {
         case .trusted: parts.append("trusted (\(key)…)")
         case .untrusted: parts.append("NOT trusted (\(key)…)")

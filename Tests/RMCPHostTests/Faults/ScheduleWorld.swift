@@ -1,5 +1,6 @@
 import Foundation
 import RMCPContent
+import RMCPReport
 
 @testable import RMCPHost
 @testable import RMCPProtocol

@@ -55,7 +55,7 @@ private func checkPublicKey(_ bytes: [UInt8]) {
     guard let text = String(validating: bytes, as: UTF8.self), let key = PublicKeyText.parse(line: text) else { return }
     require(key != .none, "the key that stands for none")
     require(PublicKeyText.parse(line: PublicKeyText.line(for: key, comment: "a comment")) == key, "\(text)")
-    require(PublicKeyText.short(key).count == 12, "\(text)")
+    require(key.shortText.count == 12, "\(text)")
 }
 
 private func checkName(_ bytes: [UInt8]) {

@@ -28,6 +28,12 @@ public struct WatchedSession: Sendable {
     public var signature: WatchedSignature
     /// Each below its parent, which comes first.
     public var nodes: [WatchedNode] = []
+
+    public init(announce: Announce, signature: WatchedSignature, nodes: [WatchedNode] = []) {
+        self.announce = announce
+        self.signature = signature
+        self.nodes = nodes
+    }
 }
 
 /// A parent of the tree: the sender, a repair node or a relay.
@@ -50,6 +56,23 @@ public struct WatchedNode: Sendable {
     /// Every chunk before this is held: what is known without a report.
     public var watermark: UInt32
 
+    public init(
+        transmitter: UInt32, address: SocketAddress, level: Int, path: [UInt32], role: ParentRole, phase: SessionPhase, rate: UInt64, sending: Double?,
+        isGone: Bool, report: WatchReport?, watermark: UInt32
+    ) {
+        self.transmitter = transmitter
+        self.address = address
+        self.level = level
+        self.path = path
+        self.role = role
+        self.phase = phase
+        self.rate = rate
+        self.sending = sending
+        self.isGone = isGone
+        self.report = report
+        self.watermark = watermark
+    }
+
     public var parent: UInt32? { path.last }
     /// How many bytes of repairs have gone out, of whatever kind.
     public var repairedBytes: UInt64? { report.map { $0.counts.repairBytes &+ $0.counts.catchUpBytes } }
@@ -63,4 +86,10 @@ public struct WatchedNode: Sendable {
         guard let loss = report?.histogram.loss, loss.contains(where: { $0 > 0 }) else { return nil }
         return LossBucket.fraction(of: StatusHistogram.quantile(0.9, of: loss))
     }
+}
+
+/// What a watcher tells its observer.
+public enum WatchUpdate: Sendable {
+    case listening(interface: String, group: SocketAddress)
+    case picture(WatchSnapshot)
 }

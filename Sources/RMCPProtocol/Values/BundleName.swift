@@ -4,7 +4,7 @@
 /// before it, so that a name with a slash, a dot or a suffix in it need not seem to have one.
 public enum BundleName {
     /// Bytes that a file's name may have.
-    static let maximumLength = 255
+    public static let maximumLength = 255
     /// Endings of what a bundle is until it is complete. Some file systems take capitals for the same.
     private static let reservedEndings = [".rmcp-partial", ".rmcp-journal", ".rmcp-journal-new"]
 
@@ -47,7 +47,7 @@ public enum BundleName {
     }
 
     /// The longest beginning of `name` that has `bytes` bytes at most, and whole characters.
-    static func prefix(of name: String, bytes: Int) -> String {
+    public static func prefix(of name: String, bytes: Int) -> String {
         var scalars = name.unicodeScalars
         while String(scalars).utf8.count > bytes { scalars.removeLast() }
         return String(scalars)

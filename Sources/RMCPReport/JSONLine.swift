@@ -1,8 +1,8 @@
-import FoundationEssentials
+internal import FoundationEssentials
 
 /// One event for programs: written as one line of JSON with its keys in order.
-struct JSONLine: Encodable {
-    enum Value: Encodable {
+public struct JSONLine: Sendable {
+    public enum Value: Sendable, Encodable {
         case string(String)
         case integer(Int64)
         case unsigned(UInt64)
@@ -10,7 +10,7 @@ struct JSONLine: Encodable {
         case boolean(Bool)
         case object([String: Value])
 
-        func encode(to encoder: any Encoder) throws {
+        public func encode(to encoder: any Encoder) throws {
             var container = encoder.singleValueContainer()
             switch self {
             case .string(let value): try container.encode(value)
@@ -23,24 +23,19 @@ struct JSONLine: Encodable {
         }
     }
 
-    private var fields: [String: Value]
+    private let fields: [String: Value]
     /// One of many that say the same, newer: may be left out.
-    private let isProgress: Bool
+    public let isProgress: Bool
 
-    init(event: String, _ fields: [String: Value]) {
-        self.fields = fields
-        self.fields["event"] = .string(event)
+    public init(event: String, _ fields: [String: Value] = [:]) {
+        self.fields = fields.merging(["event": .string(event)]) { $1 }
         isProgress = event == "progress" || event == "node"
     }
 
-    func encode(to encoder: any Encoder) throws { try fields.encode(to: encoder) }
-
     /// Without a line break.
-    var text: String {
+    public var text: String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return (try? encoder.encode(fields)).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
-
-    func write() { Console.event(text, isProgress: isProgress) }
 }

@@ -1,9 +1,8 @@
 import Foundation
 import Testing
 
-@testable import RMCPHost
 @testable import RMCPProtocol
-@testable import rmcp
+@testable import RMCPReport
 
 /// What programs read, byte for byte: the lines of `--json` and the text of `--metrics`. A change here is one of the contract.
 @Suite struct GoldenTests {
@@ -13,41 +12,7 @@ import Testing
         #expect((try? String(contentsOf: path, encoding: .utf8)) == text, "\(name)")
     }
 
-    private func expect(_ name: String, _ lines: [String]) { expect(name, lines.map { $0 + "\n" }.joined()) }
-
-    private final class Lines {
-        var all: [String] = []
-    }
-
-    private static let style = OutputStyle(isJSON: true, isQuiet: false, isVerbose: false)
-
-    private static func send(_ updates: [SendUpdate]) -> [String] {
-        let lines = Lines()
-        let reporter = SendReporter(style: style, metricsPath: nil) { lines.all.append($0.text) }
-        for update in updates { reporter.handle(update) }
-        return lines.all
-    }
-
-    private static func receive(_ updates: [ReceiveUpdate]) -> [String] {
-        let lines = Lines()
-        let reporter = RecvReporter(style: style, metricsPath: nil) { lines.all.append($0.text) }
-        for update in updates { reporter.handle(update) }
-        return lines.all
-    }
-
-    private static func repair(_ updates: [RepairUpdate]) -> [String] {
-        let lines = Lines()
-        let reporter = RepairReporter(style: style, metricsPath: nil) { lines.all.append($0.text) }
-        for update in updates { reporter.handle(update) }
-        return lines.all
-    }
-
-    private static func watch(_ updates: [WatchUpdate]) -> [String] {
-        let lines = Lines()
-        let reporter = WatchReporter(style: style, isLive: false) { lines.all.append($0.text) }
-        for update in updates { reporter.handle(update) }
-        return lines.all
-    }
+    private func expect(_ name: String, _ lines: [JSONLine]) { expect(name, lines.map { $0.text + "\n" }.joined()) }
 
     private static let group = SocketAddress.ipv4(239, 255, 76, 27, port: 17_627)
     private static let region = SocketAddress.ipv4(239, 255, 76, 28, port: 17_627)
@@ -105,16 +70,16 @@ import Testing
         unanswerable: 6)
 
     @Test func sendLines() {
-        let lines = Self.send([
+        let updates: [SendUpdate] = [
             .ready(interface: "eth0", group: Self.group, announce: Self.announce()),
             .ready(interface: "eth0", group: Self.group, announce: Self.announce(length: nil, isSigned: false)), .warning("careful"), .started(receivers: 3),
             .progress(Self.sendSnapshot), .sentOnce(Self.sendSnapshot),
             .finished(SenderOutcome(kind: .partial, receivers: Self.receivers()), Self.sendSnapshot),
-        ])
-        expect("send.jsonl", lines)
+        ]
+        expect("send.jsonl", updates.flatMap(\.lines))
     }
 
-    @Test func sendMetrics() { expect("send.prom", MetricsFile.text(Self.sendSnapshot)) }
+    @Test func sendMetrics() { expect("send.prom", PrometheusText.of(Self.sendSnapshot)) }
 
     // MARK: recv
 
@@ -136,21 +101,21 @@ import Testing
             .unsigned, .untrusted(PublicKey(Bytes32(1, 2, 3, 4))), .rollback(newest: 1_764_000_123_456), .badSignature, .tagInUse, .tooManySessions,
             .outputInUse, .completedBefore, .unsupported(.tree),
         ]
-        let lines = Self.receive(
+        let updates: [ReceiveUpdate] =
             [.listening(interface: "eth0", group: Self.group), .warning("careful"), .region(Self.region), .parentChanged(Self.announce(), depth: 2)]
-                + refusals.map { .refused(Self.announce(), $0) } + [
-                    .began(Self.receiveSnapshot()), .progress([Self.receiveSnapshot(), Self.receiveSnapshot(length: nil)]),
-                    .completed(Self.receiveSnapshot(), path: "/srv/images/a.iso"), .failed(Self.receiveSnapshot(), reason: "a.iso: no space left"),
-                    .stopped(Self.strays()),
-                ])
-        expect("recv.jsonl", lines)
+            + refusals.map { .refused(Self.announce(), $0) } + [
+                .began(Self.receiveSnapshot()), .progress([Self.receiveSnapshot(), Self.receiveSnapshot(length: nil)]),
+                .completed(Self.receiveSnapshot(), path: "/srv/images/a.iso"), .failed(Self.receiveSnapshot(), reason: "a.iso: no space left"),
+                .stopped(Self.strays()),
+            ]
+        expect("recv.jsonl", updates.flatMap(\.lines))
     }
 
     @Test func receiveMetrics() {
         var worse = Self.receiveSnapshot()
         worse.loss = 0.25
-        expect("recv.prom", MetricsFile.text([Self.receiveSnapshot(), worse], completed: 2, failed: 1))
-        expect("recv-idle.prom", MetricsFile.text([], completed: 0, failed: 0))
+        expect("recv.prom", PrometheusText.of(ReceiveTotals(sessions: [Self.receiveSnapshot(), worse], completed: 2, failed: 1)))
+        expect("recv-idle.prom", PrometheusText.of(ReceiveTotals()))
     }
 
     // MARK: repair
@@ -162,7 +127,7 @@ import Testing
     }
 
     @Test func repairLines() {
-        let lines = Self.repair([
+        let updates: [RepairUpdate] = [
             .listening(interface: "eth0", group: Self.group, upstream: nil, region: Self.region, regionInterface: "eth1"),
             .listening(
                 interface: "eth0", group: Self.group, upstream: .ipv4(10, 0, 0, 1, port: 17_627), region: Self.region, regionInterface: "eth1"),
@@ -170,13 +135,13 @@ import Testing
             .began(Self.repairSnapshot(), kept: 4), .progress([Self.repairSnapshot(), Self.repairSnapshot(isAlone: true)]),
             .complete(Self.repairSnapshot()), .parentChanged(Self.announce(), depth: 1), .upstreamOver(Self.repairSnapshot(), .failedSender),
             .retired(Self.announce(), reason: "room is needed"), .stopped,
-        ])
-        expect("repair.jsonl", lines)
+        ]
+        expect("repair.jsonl", updates.flatMap(\.lines))
     }
 
     @Test func repairMetrics() {
-        expect("repair.prom", MetricsFile.text([Self.repairSnapshot(), Self.repairSnapshot(isAlone: true)]))
-        expect("repair-idle.prom", MetricsFile.text([RepairSnapshot]()))
+        expect("repair.prom", PrometheusText.of([Self.repairSnapshot(), Self.repairSnapshot(isAlone: true)]))
+        expect("repair-idle.prom", PrometheusText.of([RepairSnapshot]()))
     }
 
     // MARK: watch
@@ -202,9 +167,11 @@ import Testing
             WatchedSession(announce: Self.announce(), signature: .trusted, nodes: [sender, node]),
             WatchedSession(announce: Self.announce(length: nil, isSigned: false), signature: .unsigned, nodes: [sender]),
         ]
-        let lines = Self.watch([.listening(interface: "eth0", group: Self.group), .picture(snapshot), .picture(snapshot)])
-        expect("watch.jsonl", lines)
+        let updates: [(WatchUpdate, refresh: Int64)] = [
+            (.listening(interface: "eth0", group: Self.group), 0), (.picture(snapshot), 1), (.picture(snapshot), 2),
+        ]
+        expect("watch.jsonl", updates.flatMap { $0.0.lines(refresh: $0.refresh) })
     }
 
-    @Test func droppedLines() { expect("dropped.jsonl", [JSONLine(event: "dropped", ["lines": .integer(3)]).text]) }
+    @Test func droppedLines() { expect("dropped.jsonl", [JSONLine(event: "dropped", ["lines": .integer(3)])]) }
 }

@@ -1,0 +1,129 @@
+public import RMCPProtocol
+
+/// One figure of a role, named once. JSON lines, Prometheus text, the counters of `-v` and the live line take from a role's
+/// table of measures what each of them shows.
+public struct Measure<Source>: Sendable {
+    public enum Value: Sendable {
+        case count(UInt64)
+        case number(Double)
+        case text(String)
+        case flag(Bool)
+        /// Of all states that there are, or of those that somebody is in.
+        case states(StatusHistogram, all: Bool)
+        /// JSON says -1.
+        case unknown
+        /// Nothing is said.
+        case absent
+    }
+
+    /// How a value is written for people.
+    public enum Unit: Sendable {
+        /// None, or a number of things.
+        case plain
+        case bytes
+        /// 0...1.
+        case ratio
+        case bitsPerSecond
+        case seconds
+    }
+
+    /// In JSON lines, and for whoever looks for it in this table.
+    public let name: String
+    public let unit: Unit
+    /// What it is, in a sentence.
+    public let help: String
+    /// Programs find it in JSON lines.
+    public let isInLines: Bool
+    /// Its name in Prometheus text, behind the role's prefix; nil: not there.
+    public let metric: Metric?
+    /// Its name among the counters of `-v`; nil: not there.
+    public let label: String?
+    public let value: @Sendable (Source) -> Value
+
+    /// How a metric is exposed.
+    public struct Metric: Sendable {
+        /// What stands for all sessions of a role.
+        public enum Total: Sendable {
+            case sum
+            case largest
+        }
+
+        public let name: String
+        public let total: Total
+
+        public init(_ name: String, _ total: Total = .sum) {
+            self.name = name
+            self.total = total
+        }
+    }
+
+    public init(
+        _ name: String, _ unit: Unit, _ help: String, isInLines: Bool = true, metric: Metric? = nil, label: String? = nil,
+        _ value: @escaping @Sendable (Source) -> Value
+    ) {
+        self.name = name
+        self.unit = unit
+        self.help = help
+        self.isInLines = isInLines
+        self.metric = metric
+        self.label = label
+        self.value = value
+    }
+}
+
+// MARK: JSON
+
+extension Measure {
+    /// The fields of a JSON line.
+    static func fields(_ table: [Measure], of source: Source) -> [String: JSONLine.Value] {
+        var result: [String: JSONLine.Value] = [:]
+        for measure in table where measure.isInLines {
+            switch measure.value(source) {
+            case .count(let value): result[measure.name] = .unsigned(value)
+            case .number(let value): result[measure.name] = .number(value)
+            case .text(let value): result[measure.name] = .string(value)
+            case .flag(let value): result[measure.name] = .boolean(value)
+            case .states(let histogram, let all): result[measure.name] = .object(Self.states(histogram, all: all))
+            case .unknown: result[measure.name] = .integer(-1)
+            case .absent: break
+            }
+        }
+        return result
+    }
+
+    private static func states(_ histogram: StatusHistogram, all: Bool) -> [String: JSONLine.Value] {
+        var result: [String: JSONLine.Value] = [:]
+        for state in ReceiverState.allCases where all || histogram.count(state) > 0 { result["\(state)"] = .unsigned(histogram.count(state)) }
+        return result
+    }
+}
+
+// MARK: For people to read
+
+extension Measure {
+    /// The value in its unit; empty where there is nothing to say.
+    func words(_ source: Source) -> String {
+        switch value(source) {
+        case .count(let value): unit == .bytes ? Units.size(value) : "\(value)"
+        case .number(let value): words(value)
+        case .text(let value): value
+        case .flag(let value): value ? "yes" : "no"
+        case .states, .unknown, .absent: ""
+        }
+    }
+
+    private func words(_ value: Double) -> String {
+        switch unit {
+        case .plain: Units.fixed(value, digits: 1)
+        case .bytes: Units.size(UInt64(max(0, value)))
+        case .ratio: Units.percent(value)
+        case .bitsPerSecond: Units.rate(bitsPerSecond: value)
+        case .seconds: Units.time(.seconds(value))
+        }
+    }
+
+    /// The counters of `-v`: "NAKs 3, repairs 1.5 MiB".
+    static func counters(_ table: [Measure], of source: Source) -> String {
+        table.compactMap { measure in measure.label.map { "\($0) \(measure.words(source))" } }.joined(separator: ", ")
+    }
+}

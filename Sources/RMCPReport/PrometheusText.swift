@@ -1,0 +1,35 @@
+import RMCPProtocol
+
+/// Prometheus text: what a role's measures are of all its sessions together. Every reader gets this text, whether from a file
+/// or over the network.
+public struct PrometheusText {
+    public private(set) var text = ""
+    /// In front of every name: `rmcp_send_`.
+    private let prefix: String
+
+    init(role: String) { prefix = "rmcp_\(role)_" }
+
+    mutating func add<Source>(_ table: [Measure<Source>], of sources: [Source]) {
+        for measure in table {
+            guard let metric = measure.metric else { continue }
+            let name = prefix + metric.name
+            text += "# HELP \(name) \(measure.help)\n# TYPE \(name) gauge\n"
+            let values = sources.map(measure.value)
+            if case .states(let histogram, _)? = values.first {
+                for state in ReceiverState.allCases { text += "\(name){state=\"\(state)\"} \(histogram.count(state))\n" }
+            } else {
+                let numbers = values.map(Self.number)
+                text += "\(name) \(metric.total == .sum ? numbers.reduce(0, +) : numbers.max() ?? 0)\n"
+            }
+        }
+    }
+
+    private static func number<Source>(_ value: Measure<Source>.Value) -> Double {
+        switch value {
+        case .count(let value): Double(value)
+        case .number(let value): value
+        case .flag(let value): value ? 1 : 0
+        case .text, .states, .unknown, .absent: 0
+        }
+    }
+}

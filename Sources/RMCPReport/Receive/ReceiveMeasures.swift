@@ -1,0 +1,105 @@
+import RMCPProtocol
+
+extension Measure where Source == ReceiveSnapshot {
+    static let loss = Measure(
+        "loss", .ratio, "Worst smoothed loss of the sessions under way.", metric: Metric("loss_ratio", .largest)
+    ) { .number($0.loss) }
+
+    /// What is known of a session at a receiver.
+    static let receive = [
+        Measure("name", .plain, "Name of the bundle.") { .text($0.announce.name) },
+        Measure("session", .plain, "Id of the session.") { .text($0.announce.session.text) },
+        Measure("state", .plain, "State of the receiver.") { .text("\($0.state)") },
+        Measure("seconds", .seconds, "Time since the session was joined.") { .number($0.elapsed.inSeconds) },
+        Measure("bytes_done", .bytes, "Verified content bytes of the sessions under way.", metric: Metric("content_bytes_done")) { .count($0.contentDone) },
+        Measure("bytes_kept", .bytes, "Content bytes that were there from before.") { .count($0.contentKept) },
+        Measure("bytes", .bytes, "Content bytes in all.") { $0.contentLength.map { .count($0) } ?? .unknown },
+        loss,
+        Measure("datagrams", .plain, "Datagrams received.", isInLines: false, label: "datagrams") { .count($0.counters.datagrams) },
+        Measure("duplicates", .plain, "Packets that were here already.", isInLines: false, label: "duplicates") { .count($0.counters.duplicates) },
+        Measure("naks", .plain, "NAK datagrams sent.", label: "NAKs") { .count($0.counters.naksSent) },
+        Measure("suppressed", .plain, "NAKs that others made superfluous.", isInLines: false, label: "suppressed") { .count($0.counters.naksSuppressed) },
+        Measure("statuses", .plain, "STATUS datagrams sent.", isInLines: false, label: "statuses") { .count($0.counters.statusesSent) },
+        Measure("window_drops", .plain, "Packets that came when no slot was free.", isInLines: false, label: "window drops") {
+            .count($0.counters.windowDrops)
+        },
+        Measure("overflow", .plain, "Datagrams that the socket had no room for.", label: "overflow") { .count($0.counters.overflowed) },
+        Measure("rejected_chunks", .plain, "Chunks that were not what the table says.", label: "rejected chunks") { .count($0.counters.chunksRejected) },
+        Measure("malformed", .plain, "Damaged datagrams.", isInLines: false, label: "malformed") { .count($0.counters.malformed) },
+        Measure("foreign", .plain, "Datagrams of other protocols.", isInLines: false, label: "foreign") { .count($0.counters.foreign) },
+        Measure("forged", .plain, "Datagrams with a wrong signature.", isInLines: false, label: "forged") { .count($0.counters.forged) },
+    ]
+}
+
+/// A receive daemon as a whole.
+public struct ReceiveTotals: Sendable {
+    public var sessions: [ReceiveSnapshot]
+    /// Bundles since the start.
+    public var completed: Int
+    public var failed: Int
+
+    public init(sessions: [ReceiveSnapshot] = [], completed: Int = 0, failed: Int = 0) {
+        self.sessions = sessions
+        self.completed = completed
+        self.failed = failed
+    }
+
+    /// Takes in what the daemon tells.
+    /// - Returns: whether anything is different now.
+    public mutating func count(_ update: ReceiveUpdate) -> Bool {
+        switch update {
+        case .completed: completed += 1
+        case .failed: failed += 1
+        case .progress(let snapshots):
+            sessions = snapshots
+            return true
+        default: return false
+        }
+        // Those that are left are in the next progress.
+        sessions = []
+        return true
+    }
+}
+
+extension Measure where Source == ReceiveTotals {
+    static let totals = [
+        Measure("sessions", .plain, "Sessions under way.", metric: Metric("sessions")) { .count(UInt64($0.sessions.count)) },
+        Measure("bundles_completed", .plain, "Bundles completed since the start.", metric: Metric("bundles_completed")) { .count(UInt64($0.completed)) },
+        Measure("bundles_failed", .plain, "Bundles failed since the start.", metric: Metric("bundles_failed")) { .count(UInt64($0.failed)) },
+    ]
+}
+
+extension PrometheusText {
+    public static func of(_ totals: ReceiveTotals) -> String {
+        var result = PrometheusText(role: "recv")
+        result.add(Measure<ReceiveTotals>.totals, of: [totals])
+        result.add(Measure<ReceiveSnapshot>.receive, of: totals.sessions)
+        return result.text
+    }
+}
+
+extension ReceiveUpdate {
+    /// The lines for programs.
+    public var lines: [JSONLine] {
+        switch self {
+        case .listening(let interface, let group):
+            [JSONLine(event: "listening", ["interface": .string(interface), "group": .string(group.text)])]
+        case .warning(let text): [JSONLine(event: "warning", ["message": .string(text)])]
+        case .region(let group): [JSONLine(event: "region", ["group": .string(group.text)])]
+        case .parentChanged(let announce, let depth):
+            [JSONLine(event: "parent", announce.identity(with: ["parent_depth": .integer(Int64(depth - 1))]))]
+        case .refused(let announce, let reason):
+            [JSONLine(event: "refused", announce.identity(with: ["reason": .string(SessionText.explain(reason))]))]
+        case .began(let snapshot): [Self.line("began", snapshot)]
+        case .progress(let snapshots): snapshots.map { Self.line("progress", $0) }
+        case .completed(let snapshot, let path): [Self.line("completed", snapshot, ["path": .string(path)])]
+        case .failed(let snapshot, let reason): [Self.line("failed", snapshot, ["reason": .string(reason)])]
+        case .stopped(let strays):
+            [JSONLine(event: "stopped", ["malformed": .unsigned(strays.malformed), "foreign": .unsigned(strays.foreign)])]
+        }
+    }
+
+    private static func line(_ event: String, _ snapshot: ReceiveSnapshot, _ more: [String: JSONLine.Value] = [:]) -> JSONLine {
+        JSONLine(event: event, Measure<ReceiveSnapshot>.fields(Measure<ReceiveSnapshot>.receive, of: snapshot).merging(more) { $1 })
+    }
+}

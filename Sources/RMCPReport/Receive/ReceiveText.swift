@@ -1,0 +1,26 @@
+import RMCPProtocol
+
+/// A session at a receiver in words.
+public enum ReceiveText {
+    /// The live line: all sessions under way.
+    public static func line(_ snapshots: [ReceiveSnapshot]) -> String { snapshots.map(line).joined(separator: " | ") }
+
+    private static func line(_ snapshot: ReceiveSnapshot) -> String {
+        var parts = ["\(BundleName.printable(snapshot.announce.name)) \(Units.size(snapshot.contentDone))"]
+        if let total = snapshot.contentLength, total > 0 {
+            parts[0] += " of \(Units.size(total)) \(Units.percent(Double(snapshot.contentDone) / Double(total)))"
+        }
+        parts.append(speed(snapshot))
+        parts.append(snapshot.state.reason)
+        if snapshot.loss > 0.0005 { parts.append("loss \(Measure.loss.words(snapshot))") }
+        return parts.joined(separator: " · ")
+    }
+
+    /// Content bytes a second since the session was joined.
+    public static func speed(_ snapshot: ReceiveSnapshot) -> String {
+        "\(Units.size(UInt64(Double(snapshot.contentDone) / max(0.001, snapshot.elapsed.inSeconds))))/s"
+    }
+
+    /// The counters of `-v`.
+    public static func counters(_ snapshot: ReceiveSnapshot) -> String { Measure<ReceiveSnapshot>.counters(Measure<ReceiveSnapshot>.receive, of: snapshot) }
+}

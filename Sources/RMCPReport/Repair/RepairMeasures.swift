@@ -1,0 +1,75 @@
+import RMCPProtocol
+
+extension Measure where Source == RepairSnapshot {
+    static let repairs = Measure("repairs", .bytes, "Bytes of repairs.", isInLines: false, metric: Metric("repair_bytes")) {
+        .count($0.counters.repairBytes + $0.counters.catchUpBytes)
+    }
+    static let loss = Measure("loss", .ratio, "Worst loss on the way here.", metric: Metric("loss_ratio", .largest)) { .number($0.loss) }
+
+    /// What is known of a session at a repair node.
+    static let repair = [
+        Measure("name", .plain, "Name of the bundle.") { .text($0.announce.name) },
+        Measure("session", .plain, "Id of the session.") { .text($0.announce.session.text) },
+        Measure("chunks_held", .plain, "Chunks that are here.") { .count(UInt64($0.chunksHeld)) },
+        Measure("chunks", .plain, "Chunks in all.") { $0.chunkCount.map { .count(UInt64($0)) } ?? .unknown },
+        Measure("complete", .plain, "Of these, held whole.", metric: Metric("complete_sessions")) { .flag($0.isComplete) },
+        Measure("depth", .plain, "Repair nodes above, plus one.") { $0.depth.map { .count(UInt64($0)) } ?? .unknown },
+        Measure("children", .plain, "Children of all sessions.", metric: Metric("children")) { .count(UInt64($0.children)) },
+        Measure("receivers", .plain, "Everybody below by state.") { .states($0.receivers, all: false) },
+        Measure("rate", .bitsPerSecond, "Current rate in the region.") { .number($0.rate) },
+        repairs,
+        Measure("naks", .plain, "NAK datagrams from below.", metric: Metric("naks_received"), label: "NAKs from below") {
+            .count($0.counters.naksReceived)
+        },
+        Measure("naks_sent", .plain, "NAK datagrams to parents.", metric: Metric("naks_sent"), label: "NAKs sent up") {
+            .count($0.upstreamCounters?.naksSent ?? 0)
+        },
+        Measure("repair_bytes", .bytes, "Bytes of repairs in the stream.", label: "repairs") { .count($0.counters.repairBytes) },
+        Measure("catch_up_bytes", .bytes, "Bytes for receivers behind the stream.", label: "catch-up") { .count($0.counters.catchUpBytes) },
+        Measure("relayed_bytes", .bytes, "Bytes sent on by a relay.", label: "first transmissions") { .count($0.counters.firstBytes) },
+        loss,
+    ]
+}
+
+extension Measure where Source == [RepairSnapshot] {
+    static let totals = [Measure("sessions", .plain, "Sessions that are served.", metric: Metric("sessions")) { .count(UInt64($0.count)) }]
+}
+
+extension PrometheusText {
+    public static func of(_ sessions: [RepairSnapshot]) -> String {
+        var result = PrometheusText(role: "repair")
+        result.add(Measure<[RepairSnapshot]>.totals, of: [sessions])
+        result.add(Measure<RepairSnapshot>.repair, of: sessions)
+        return result.text
+    }
+}
+
+extension RepairUpdate {
+    /// The lines for programs.
+    public var lines: [JSONLine] {
+        switch self {
+        case .listening(let interface, let group, let upstream, let region, let regionInterface):
+            var fields: [String: JSONLine.Value] = [
+                "interface": .string(interface), "group": .string(group.text), "region": .string(region.text),
+                "region_interface": .string(regionInterface),
+            ]
+            if let upstream { fields["upstream"] = .string(upstream.text) }
+            return [JSONLine(event: "listening", fields)]
+        case .warning(let text): return [JSONLine(event: "warning", ["message": .string(text)])]
+        case .refused(let announce, let reason):
+            return [JSONLine(event: "refused", announce.identity(with: ["reason": .string(SessionText.explainToRepairNode(reason))]))]
+        case .began(let snapshot, let kept): return [Self.line("began", snapshot, ["chunks_kept": .integer(Int64(kept))])]
+        case .progress(let snapshots): return snapshots.map { Self.line("progress", $0) }
+        case .complete(let snapshot): return [Self.line("complete", snapshot)]
+        case .parentChanged(let announce, let depth):
+            return [JSONLine(event: "parent", announce.identity(with: ["parent_depth": .integer(Int64(depth - 1))]))]
+        case .upstreamOver(let snapshot, let state): return [Self.line("upstream_over", snapshot, ["state": .string("\(state)")])]
+        case .retired(let announce, let reason): return [JSONLine(event: "retired", announce.identity(with: ["reason": .string(reason)]))]
+        case .stopped: return [JSONLine(event: "stopped")]
+        }
+    }
+
+    private static func line(_ event: String, _ snapshot: RepairSnapshot, _ more: [String: JSONLine.Value] = [:]) -> JSONLine {
+        JSONLine(event: event, Measure<RepairSnapshot>.fields(Measure<RepairSnapshot>.repair, of: snapshot).merging(more) { $1 })
+    }
+}

@@ -1,0 +1,58 @@
+public import RMCPProtocol
+
+/// How one session stands at a repair node.
+public struct RepairSnapshot: Sendable {
+    public var announce: Announce
+    /// Encoded chunks that are here, and in all (nil while that is not known).
+    public var chunksHeld: UInt32
+    public var chunkCount: UInt32?
+    public var isComplete: Bool
+    /// Repair nodes between the sender and this one, plus one; nil while nobody above is heard.
+    public var depth: Int?
+    public var children: Int
+    /// Everybody below.
+    public var receivers: StatusHistogram
+    /// Bits per second at which datagrams may go into the region.
+    public var rate: Double
+    /// Loss on the way here (0...1).
+    public var loss: Double
+    public var counters: SenderCounters
+    /// Of the upper half; nil while nobody above is heard.
+    public var upstreamCounters: ReceiverCounters?
+
+    public init(
+        announce: Announce, chunksHeld: UInt32, chunkCount: UInt32?, isComplete: Bool, depth: Int?, children: Int, receivers: StatusHistogram, rate: Double,
+        loss: Double, counters: SenderCounters, upstreamCounters: ReceiverCounters?
+    ) {
+        self.announce = announce
+        self.chunksHeld = chunksHeld
+        self.chunkCount = chunkCount
+        self.isComplete = isComplete
+        self.depth = depth
+        self.children = children
+        self.receivers = receivers
+        self.rate = rate
+        self.loss = loss
+        self.counters = counters
+        self.upstreamCounters = upstreamCounters
+    }
+}
+
+/// What a repair node tells its observer. Called on the network thread: be quick.
+public enum RepairUpdate: Sendable {
+    case listening(interface: String, group: SocketAddress, upstream: SocketAddress?, region: SocketAddress, regionInterface: String)
+    case warning(String)
+    case refused(Announce, SessionRefusal)
+    /// `kept` chunks were in the cache.
+    case began(RepairSnapshot, kept: Int)
+    case progress([RepairSnapshot])
+    /// Everything is here: the sender is not needed any more.
+    case complete(RepairSnapshot)
+    /// A parent was found or left; depth 1 is right below the sender.
+    case parentChanged(Announce, depth: Int)
+    /// Nobody above any more.
+    case upstreamOver(RepairSnapshot, ReceiverState)
+    /// It gave way to a newer bundle, or cannot be served.
+    case retired(Announce, reason: String)
+    case stopped
+}

@@ -1,0 +1,23 @@
+public import RMCPProtocol
+
+/// A session at a repair node in words.
+public enum RepairText {
+    /// The live line: all sessions that are served.
+    public static func line(_ snapshots: [RepairSnapshot]) -> String { snapshots.map(line).joined(separator: " | ") }
+
+    private static func line(_ snapshot: RepairSnapshot) -> String {
+        let total = snapshot.chunkCount.map { " of \($0)" } ?? ""
+        var parts = ["\(BundleName.printable(snapshot.announce.name)) \(snapshot.chunksHeld)\(total) chunks"]
+        parts.append("\(snapshot.receivers.population) receivers, \(snapshot.receivers.count(.complete)) complete")
+        if snapshot.counters.repairBytes + snapshot.counters.catchUpBytes > 0 { parts.append("repaired \(Measure.repairs.words(snapshot))") }
+        if snapshot.loss > 0.0005 { parts.append("loss \(Measure.loss.words(snapshot))") }
+        parts.append(snapshot.depth.map { "depth \($0)" } ?? "no parent")
+        return parts.joined(separator: " · ")
+    }
+
+    /// The counters of `-v`.
+    public static func counters(_ snapshot: RepairSnapshot) -> String { Measure<RepairSnapshot>.counters(Measure<RepairSnapshot>.repair, of: snapshot) }
+
+    /// Why a session is not kept.
+    public static func explain(_ reason: SessionRefusal) -> String { SessionText.explainToRepairNode(reason) }
+}

@@ -1,0 +1,67 @@
+import RMCPProtocol
+
+extension Measure where Source == SendSnapshot {
+    static let rate = Measure("rate", .bitsPerSecond, "Current rate.", metric: Metric("rate_bits_per_second")) { .number($0.rate) }
+    static let medianLoss = Measure("median_loss", .ratio, "Median of the receivers' loss.") { .number($0.medianLoss) }
+    static let repairs = Measure("repairs", .bytes, "Bytes of repairs.", isInLines: false, metric: Metric("repair_bytes")) {
+        .count($0.counters.repairBytes + $0.counters.catchUpBytes)
+    }
+
+    /// What is known of a send.
+    static let send = [
+        Measure("phase", .plain, "Phase of the session.") { .text("\($0.phase)") },
+        Measure("seconds", .seconds, "Time since the session was made.") { .number($0.elapsed.inSeconds) },
+        Measure("bytes_sent_once", .bytes, "Content bytes sent at least once.", metric: Metric("content_bytes_sent")) { .count($0.contentSent) },
+        Measure("encoded_bytes", .bytes, "Encoded bytes of all chunks so far.") { .count($0.encodedLength) },
+        Measure("datagrams", .plain, "Datagrams sent.", isInLines: false, label: "datagrams") { .count($0.counters.datagramsSent) },
+        Measure("wire_bytes", .bytes, "Bytes of all datagrams sent.", metric: Metric("wire_bytes")) { .count($0.counters.bytesSent) },
+        Measure("first_bytes", .bytes, "Bytes sent for the first time.", isInLines: false, label: "first") { .count($0.counters.firstBytes) },
+        Measure("repair_bytes", .bytes, "Bytes of repairs in the stream.", label: "repairs") { .count($0.counters.repairBytes) },
+        Measure("catch_up_bytes", .bytes, "Bytes for receivers behind the stream.", label: "catch-up") { .count($0.counters.catchUpBytes) },
+        repairs,
+        rate,
+        medianLoss,
+        Measure("naks", .plain, "NAK datagrams received.", metric: Metric("naks_received"), label: "NAKs") { .count($0.counters.naksReceived) },
+        Measure("statuses", .plain, "STATUS datagrams received.", isInLines: false, label: "statuses") { .count($0.counters.statusesReceived) },
+        Measure("malformed", .plain, "Damaged datagrams received.", isInLines: false, label: "malformed") { .count($0.counters.malformed) },
+        Measure("foreign", .plain, "Datagrams of other protocols.", isInLines: false, label: "foreign") { .count($0.counters.foreign) },
+        Measure("unanswerable", .plain, "Datagrams from where nobody can be answered.", label: "unanswerable") { .count($0.unanswerable) },
+        Measure("unsent", .plain, "Datagrams that could not be sent to peers.", label: "not sent to peers") { .count($0.unsent) },
+        Measure("receivers", .plain, "Receivers by state.", metric: Metric("receivers")) { .states($0.receivers, all: true) },
+        Measure("repair_nodes", .plain, "Repair nodes.") { .count($0.receivers.tree.repairNodes) },
+        Measure("complete_repair_nodes", .plain, "Repair nodes that hold everything.") { .count($0.receivers.tree.completeRepairNodes) },
+    ]
+}
+
+extension PrometheusText {
+    public static func of(_ snapshot: SendSnapshot) -> String {
+        var result = PrometheusText(role: "send")
+        result.add(Measure<SendSnapshot>.send, of: [snapshot])
+        return result.text
+    }
+}
+
+extension SendUpdate {
+    /// The lines for programs.
+    public var lines: [JSONLine] {
+        switch self {
+        case .ready(let interface, let group, let announce):
+            return [
+                JSONLine(
+                    event: "ready",
+                    [
+                        "interface": .string(interface), "group": .string(group.text), "name": .string(announce.name),
+                        "session": .string(announce.session.text), "signed": .boolean(announce.isSigned),
+                        "bytes": announce.contentLength.map { .unsigned($0) } ?? .integer(-1),
+                    ])
+            ]
+        case .warning(let text): return [JSONLine(event: "warning", ["message": .string(text)])]
+        case .started(let receivers): return [JSONLine(event: "started", ["receivers": .integer(Int64(receivers))])]
+        case .progress(let snapshot): return [JSONLine(event: "progress", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot))]
+        case .sentOnce(let snapshot): return [JSONLine(event: "sent-once", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot))]
+        case .finished(let outcome, let snapshot):
+            let outcome: JSONLine.Value = .string("\(outcome.kind)")
+            return [JSONLine(event: "finished", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot).merging(["outcome": outcome]) { $1 })]
+        }
+    }
+}

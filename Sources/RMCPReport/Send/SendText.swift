@@ -1,0 +1,45 @@
+public import RMCPProtocol
+
+/// A send in words.
+public enum SendText {
+    /// The live line.
+    public static func line(_ snapshot: SendSnapshot) -> String {
+        guard let streaming = snapshot.streaming else {
+            return ["waiting \(Units.time(snapshot.elapsed))", receivers(snapshot.receivers)].joined(separator: " · ")
+        }
+        var amount = Units.size(snapshot.contentSent)
+        if let total = snapshot.contentLength, total > 0 {
+            amount += " of \(Units.size(total)) \(Units.percent(Double(snapshot.contentSent) / Double(total)))"
+        }
+        let speed = Double(snapshot.contentSent) / max(0.001, streaming.inSeconds)
+        var parts = [amount, "\(Units.size(UInt64(speed)))/s", receivers(snapshot.receivers)]
+        if snapshot.medianLoss > 0 { parts.append("loss \(Measure.medianLoss.words(snapshot))") }
+        if snapshot.counters.repairBytes + snapshot.counters.catchUpBytes > 0 { parts.append("repairs \(Measure.repairs.words(snapshot))") }
+        if let eta = eta(snapshot, speed: speed) { parts.append("ETA \(eta)") }
+        return parts.joined(separator: " · ")
+    }
+
+    /// Receivers by state, those states that somebody is in.
+    public static func receivers(_ histogram: StatusHistogram) -> String {
+        var parts: [String] = []
+        for state in [ReceiverState.joined, .receiving, .behind, .finishing, .complete] where histogram.count(state) > 0 {
+            parts.append("\(histogram.count(state)) \(state.reason)")
+        }
+        if histogram.failed > 0 { parts.append("\(histogram.failed) failed") }
+        let nodes = histogram.tree.repairNodes
+        if nodes > 0 { parts.append("\(nodes) repair \(nodes == 1 ? "node" : "nodes")") }
+        return parts.isEmpty ? "no receivers yet" : parts.joined(separator: ", ")
+    }
+
+    /// The counters of `-v`.
+    public static func counters(_ snapshot: SendSnapshot) -> String { Measure<SendSnapshot>.counters(Measure<SendSnapshot>.send, of: snapshot) }
+
+    /// To the slowest receiver that keeps up: what is left to send, and the decile that it has reached.
+    private static func eta(_ snapshot: SendSnapshot, speed: Double) -> String? {
+        guard let total = snapshot.contentLength, speed > 0, snapshot.receivers.active > 0 else { return nil }
+        let slowest = snapshot.receivers.progress.prefix(10).firstIndex { $0 > 0 } ?? 10
+        let reached = max(Double(slowest) / 10 * Double(total), Double(snapshot.contentSent) * (slowest == 10 ? 1 : 0))
+        let left = max(Double(total) - max(reached, Double(snapshot.contentSent)), 0)
+        return Units.time(.seconds(left / speed))
+    }
+}

@@ -1,0 +1,36 @@
+public import RMCPProtocol
+
+/// Sessions in words.
+public enum SessionText {
+    /// A session that a line is about: its bundle, who signed it, and which one it is.
+    public static func describe(_ announce: Announce) -> String {
+        let key = announce.isSigned ? "key \(announce.key.shortText)…" : "not signed"
+        return "\"\(BundleName.printable(announce.name))\" (\(key), session \(announce.session.text.prefix(8)))"
+    }
+
+    /// Why a session is not taken, and which option of `recv` would take it.
+    public static func explain(_ reason: SessionRefusal) -> String {
+        switch reason {
+        case .unsigned: "it is not signed; --allow-unsigned would take it"
+        case .untrusted(let key): "its key is not trusted; to trust it: --trust '\(key.text)'"
+        case .rollback: "\(newer(reason)); --allow-rollback would take it"
+        case .badSignature: "its signature is wrong"
+        case .tagInUse: "another session with the same tag is under way"
+        case .tooManySessions: "too many sessions at once; it is taken when another ends"
+        case .outputInUse: "not taken, the output is in use; it is taken when the session that has it ends"
+        case .completedBefore: "this receiver has completed it before; --again would take it once more"
+        case .unsupported: "it is a directory, which needs a newer rmcp"
+        }
+    }
+
+    /// The same for a repair node, which has no such option for rollbacks.
+    static func explainToRepairNode(_ reason: SessionRefusal) -> String {
+        if case .rollback = reason { return newer(reason) }
+        return explain(reason)
+    }
+
+    private static func newer(_ reason: SessionRefusal) -> String {
+        guard case .rollback(let newest) = reason else { return "" }
+        return "a newer version, of \(Units.date(milliseconds: newest)), is here already"
+    }
+}

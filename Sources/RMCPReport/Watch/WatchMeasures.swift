@@ -1,0 +1,81 @@
+import RMCPProtocol
+
+/// A parent as it stands in one of a watcher's pictures.
+private struct WatchedPlace {
+    /// Which picture, from 1 on.
+    var refresh: Int64
+    var elapsed: Interval
+    var session: WatchedSession
+    var node: WatchedNode
+
+    /// What is only known of a parent that has answered.
+    func reported(_ value: (WatchReport) -> Measure<WatchedPlace>.Value) -> Measure<WatchedPlace>.Value { node.report.map(value) ?? .absent }
+}
+
+extension Measure where Source == WatchedPlace {
+    /// What is known of a parent.
+    fileprivate static let watch = [
+        Measure("refresh", .plain, "Number of the picture.") { .count(UInt64($0.refresh)) },
+        Measure("seconds", .seconds, "Time since the watcher began.") { .number($0.elapsed.inSeconds) },
+        Measure("session", .plain, "Id of the session.") { .text($0.session.announce.session.text) },
+        Measure("name", .plain, "Name of the bundle.") { .text($0.session.announce.name) },
+        Measure("bytes", .bytes, "Content bytes.") { $0.session.announce.contentLength.map { .count($0) } ?? .unknown },
+        Measure("signature", .plain, "Who vouches for the session.") { .text("\($0.session.signature)") },
+        Measure("key", .plain, "Public key.") { .text($0.session.announce.isSigned ? $0.session.announce.key.text : "") },
+        Measure("node", .plain, "Ephemeral id.") { .text(WatchedNode.identifier($0.node.transmitter)) },
+        Measure("parent", .plain, "Its parent's id.") { .text($0.node.parent.map(WatchedNode.identifier) ?? "") },
+        Measure("address", .plain, "Address.") { .text($0.node.address.text) },
+        Measure("role", .plain, "Sender, repair node or relay.") { .text("\($0.node.role)") },
+        Measure("depth", .plain, "Parents above.") { .count(UInt64($0.node.path.count)) },
+        Measure("phase", .plain, "Phase of the session.") { .text("\($0.node.phase)") },
+        Measure("rate", .bitsPerSecond, "Rate at which it may send.") { .count($0.node.rate) },
+        Measure("sending", .bitsPerSecond, "Rate at which it sent data.") { place in
+            place.reported { _ in place.node.sending.map { .number($0) } ?? .absent }
+        },
+        Measure("gone", .plain, "Whether it has fallen silent.") { .flag($0.node.isGone) },
+        Measure("reported", .plain, "Whether it has answered.") { .flag($0.node.report != nil) },
+        Measure("receivers", .plain, "Everybody below by state.") { $0.reported { .states($0.histogram, all: true) } },
+        Measure("repair_nodes", .plain, "Repair nodes below.") { $0.reported { .count($0.histogram.tree.repairNodes) } },
+        Measure("complete_repair_nodes", .plain, "Repair nodes below that hold everything.") {
+            $0.reported { .count($0.histogram.tree.completeRepairNodes) }
+        },
+        Measure("children", .plain, "Children right below.") { $0.reported { .count(UInt64($0.children)) } },
+        Measure("chunks", .plain, "Chunks in all.") { $0.reported { $0.chunkCount.map { .count(UInt64($0)) } ?? .unknown } },
+        Measure("chunks_held", .plain, "Chunks held.") { $0.reported { .count(UInt64($0.chunksHeld)) } },
+        Measure("position", .plain, "Chunks that the stream has passed.") { $0.reported { .count(UInt64($0.position)) } },
+        Measure("holes", .plain, "Chunks passed and not held.") { $0.reported { .count(UInt64($0.holes)) } },
+        Measure("first_bytes", .bytes, "Bytes sent for the first time.") { $0.reported { .count($0.counts.firstBytes) } },
+        Measure("repair_bytes", .bytes, "Bytes of repairs in the stream.") { $0.reported { .count($0.counts.repairBytes) } },
+        Measure("catch_up_bytes", .bytes, "Bytes for receivers behind the stream.") { $0.reported { .count($0.counts.catchUpBytes) } },
+        Measure("naks", .plain, "NAK datagrams received.") { $0.reported { .count($0.counts.naks) } },
+        Measure("loss", .ratio, "Loss that nine in ten below do not exceed.") { place in
+            place.reported { _ in place.node.loss.map { .number($0) } ?? .absent }
+        },
+    ]
+}
+
+extension WatchUpdate {
+    /// The lines for programs.
+    /// - Parameter refresh: number of the picture, from 1 on.
+    public func lines(refresh: Int64) -> [JSONLine] {
+        switch self {
+        case .listening(let interface, let group):
+            return [JSONLine(event: "listening", ["interface": .string(interface), "group": .string(group.text)])]
+        case .picture(let snapshot):
+            return snapshot.sessions.flatMap { session in
+                session.nodes.map { node in
+                    let place = WatchedPlace(refresh: refresh, elapsed: snapshot.elapsed, session: session, node: node)
+                    return JSONLine(event: "node", Measure<WatchedPlace>.fields(Measure<WatchedPlace>.watch, of: place))
+                }
+            }
+        }
+    }
+}
+
+extension WatchedNode {
+    /// An ephemeral id as text: eight hexadecimal digits.
+    public static func identifier(_ transmitter: UInt32) -> String {
+        let digits = String(transmitter, radix: 16)
+        return String(repeating: "0", count: 8 - digits.count) + digits
+    }
+}

@@ -1,0 +1,84 @@
+import RMCPProtocol
+import Testing
+
+@testable import RMCPReport
+
+/// The tables of measures, and what is made of them for people.
+@Suite struct MeasureTests {
+    @Test("A name stands for one measure of a role, in lines and in Prometheus text")
+    func names() {
+        expectOnce(Measure.send)
+        expectOnce(Measure.receive)
+        expectOnce(Measure.repair)
+        #expect(Set(Measure.receive.compactMap(\.metric?.name)).isDisjoint(with: Measure<ReceiveTotals>.totals.compactMap(\.metric?.name)))
+    }
+
+    private func expectOnce<Source>(_ table: [Measure<Source>]) {
+        let names = table.map(\.name)
+        let metrics = table.compactMap(\.metric?.name)
+        #expect(Set(names).count == names.count && Set(metrics).count == metrics.count)
+        #expect(table.allSatisfy { $0.help.hasSuffix(".") && ($0.isInLines || $0.metric != nil || $0.label != nil) })
+    }
+
+    private static let announce = Announce(
+        session: SessionID(high: 1, low: 2), kind: .file, chunkLength: 65_536, payloadLength: 1_400, creationTime: 0, contentLength: 2_000_000,
+        allocatedLength: 0, mode: nil, modificationTime: nil, name: "a\u{7}b", key: .none)
+
+    @Test("The live line of a receiver: a name that is safe, amount, speed, state and loss")
+    func receiveLine() {
+        var counters = ReceiverCounters()
+        counters.naksSent = 3
+        let snapshot = ReceiveSnapshot(
+            announce: Self.announce, state: .behind, elapsed: .seconds(2), contentDone: 1_048_576, contentLength: 2_097_152, contentKept: 0, loss: 0.025,
+            counters: counters)
+        #expect(ReceiveText.line([snapshot]) == "a?b 1.0 MiB of 2.0 MiB 50 % · 512.0 KiB/s · behind · loss 2.5 %")
+        #expect(ReceiveText.counters(snapshot).hasPrefix("datagrams 0, duplicates 0, NAKs 3, suppressed 0"))
+    }
+
+    @Test("The live line of a sender, before and after the start")
+    func sendLine() {
+        var receivers = StatusHistogram()
+        for progress in [4, 5] as [UInt8] {
+            receivers.add(
+                LeafStatus(state: .receiving, progress: progress, network: .init(loss: 0, pressure: 0, arrival: nil), isRehomed: false, chunksDone: 1))
+        }
+        var counters = SenderCounters()
+        counters.catchUpBytes = 2_048
+        var snapshot = SendSnapshot(
+            phase: .waiting, elapsed: .seconds(1), streaming: nil, contentSent: 0, contentLength: 4_096, encodedLength: 0, rate: 1,
+            receivers: StatusHistogram(),
+            medianLoss: 0, groupRoundTrip: .zero, counters: SenderCounters(), unsent: 0, unanswerable: 0)
+        #expect(SendText.line(snapshot) == "waiting 1.0 s · no receivers yet")
+        snapshot.streaming = .seconds(2)
+        snapshot.contentSent = 2_048
+        snapshot.receivers = receivers
+        snapshot.medianLoss = 0.01
+        snapshot.counters = counters
+        #expect(SendText.line(snapshot) == "2.0 KiB of 4.0 KiB 50 % · 1.0 KiB/s · 2 receiving · loss 1.0 % · repairs 2.0 KiB · ETA 2.0 s")
+    }
+
+    @Test("Dates are those of the calendar")
+    func dates() {
+        #expect(Units.date(milliseconds: 0) == "1970-01-01 00:00:00 UTC")
+        #expect(Units.date(milliseconds: 951_782_399_999) == "2000-02-28 23:59:59 UTC")
+        #expect(Units.date(milliseconds: 951_782_400_000) == "2000-02-29 00:00:00 UTC")
+        #expect(Units.date(milliseconds: 1_764_000_123_456) == "2025-11-24 16:02:03 UTC")
+        #expect(Units.date(milliseconds: 4_107_542_400_000) == "2100-03-01 00:00:00 UTC")
+        #expect(Units.date(milliseconds: .max).hasSuffix(" UTC"))
+    }
+
+    @Test("Failures and completions end sessions, and are counted")
+    func totals() {
+        let snapshot = ReceiveSnapshot(
+            announce: Self.announce, state: .complete, elapsed: .zero, contentDone: 1, contentLength: 1, contentKept: 0, loss: 0, counters: ReceiverCounters())
+        var totals = ReceiveTotals()
+        let counts = { (update: ReceiveUpdate) in totals.count(update) }
+        #expect(counts(.progress([snapshot])))
+        #expect(totals.sessions.count == 1)
+        #expect(!counts(.warning("careful")))
+        #expect(counts(.completed(snapshot, path: "p")))
+        #expect(totals.sessions.isEmpty && totals.completed == 1)
+        #expect(counts(.failed(snapshot, reason: "r")))
+        #expect(totals.failed == 1)
+    }
+}

@@ -20,7 +20,7 @@ final class RecvReporter {
         switch update {
         case .listening(let interface, let group): say("listening to \(group.text) on \(interface)")
         case .warning(let text): live.print("rmcp: \(text)")
-        case .region(let group): if style.isVerbose { say("a repair node is near: listening to \(group.text), too") }
+        case .region(let group): if style.isVerbose { say("a repair node is near; listening to its group \(group.text) as well") }
         case .parentChanged(let announce, let depth):
             let parent = depth == 1 ? "the sender" : "a repair node at depth \(depth - 1)"
             if style.isVerbose { say("\(BundleName.printable(announce.name)): losses are repaired by \(parent) from now on") }

@@ -60,7 +60,7 @@ final class SendReporter {
     private func result(_ histogram: StatusHistogram, _ snapshot: SendSnapshot) {
         let content = Units.size(snapshot.contentLength ?? snapshot.contentSent)
         let time = Units.time(snapshot.streaming ?? snapshot.elapsed)
-        Console.line("\(histogram.count(.complete)) of \(Units.count(histogram.population, "receiver")) complete, \(content) each, in \(time)")
+        Console.line("\(histogram.count(.complete)) of \(histogram.population) receivers complete, \(content) each, in \(time)")
         let nodes = histogram.tree
         if nodes.repairNodes > 0 { Console.line("\(nodes.completeRepairNodes) of \(nodes.repairNodes) repair nodes hold everything") }
         let ratio = snapshot.encodedLength > 0 ? Double(snapshot.counters.bytesSent) / Double(snapshot.encodedLength) : 0

@@ -57,6 +57,8 @@ extension SendUpdate {
             ]
         case .warning(let text): return [JSONLine(event: "warning", ["message": .string(text)])]
         case .started(let receivers): return [JSONLine(event: "started", ["receivers": .integer(Int64(receivers))])]
+        // Programs follow the rate in the lines of progress.
+        case .rateChanged: return []
         case .progress(let snapshot): return [JSONLine(event: "progress", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot))]
         case .sentOnce(let snapshot): return [JSONLine(event: "sent-once", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot))]
         case .finished(let outcome, let snapshot):

@@ -49,6 +49,8 @@ public enum SendUpdate: Sendable {
     /// Something the user should know, in one line, that does not stop the session.
     case warning(String)
     case started(receivers: Int)
+    /// The rate was changed, and why: many times a second.
+    case rateChanged(RateController.Decision)
     case progress(SendSnapshot)
     /// Everything has been sent once; repairs and latecomers follow.
     case sentOnce(SendSnapshot)

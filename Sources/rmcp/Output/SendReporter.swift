@@ -6,6 +6,8 @@ final class SendReporter {
     private let style: OutputStyle
     private var live: LiveLine
     private let metrics: MetricsFile?
+    /// Why the rate was changed last.
+    private var reasonOfRate: RateController.Reason?
 
     init(style: OutputStyle, metricsPath: String?) {
         self.style = style
@@ -26,6 +28,10 @@ final class SendReporter {
             say("sending \(announce.name)\(size) to \(group.text) on \(interface), \(trust); waiting for receivers")
         case .warning(let text): live.print("rmcp: \(text)")
         case .started(let receivers): say("started with \(Units.count(UInt64(receivers), "receiver"))")
+        case .rateChanged(let decision):
+            // One line for as many changes in a row as have the same reason.
+            if style.isVerbose, decision.reason != reasonOfRate { say("\(decision)") }
+            reasonOfRate = decision.reason
         case .progress(let snapshot): live.show(SendText.line(snapshot))
         case .sentOnce(let snapshot):
             say("everything was sent once after \(Units.time(snapshot.streaming ?? snapshot.elapsed)); \(SendText.receivers(snapshot.receivers))")

@@ -5,7 +5,6 @@
 ///       ▲                                                  └──refused or no answer──▶ the next best
 ///       └────────────────────────────────────────────────────────────────────────────────┘
 /// ```
-///
 /// It decides, and answers with the ATTACH that is to be sent; the engine tells it what it hears and what time it is.
 struct ParentLink: Sendable {
     /// An ATTACH for somebody who may become the parent, or is to know this child's address.

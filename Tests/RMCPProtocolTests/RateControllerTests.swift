@@ -356,6 +356,44 @@ import Testing
         #expect(isNear(run(&controller, rounds: 0..<1) { _ in signal(pressure: 4, isStorageFull: true) }, [6e7]))
     }
 
+    // MARK: Decisions
+
+    @Test func anUpdateSaysWhatItDidAndWhy() {
+        var controller = controller()
+        let doubled = controller.update(signal(), moment(0))
+        #expect(doubled == RateController.Decision(before: 1e8, after: 2e8, reason: .doubled) && doubled.isChange)
+        #expect("\(doubled)".hasPrefix("rate 100.0 -> 200.0 Mb/s: "))
+        let early = controller.update(signal(), moment(50))
+        #expect(early == RateController.Decision(before: 2e8, after: 2e8, reason: .tooSoon) && !early.isChange)
+        #expect("\(early)".hasPrefix("rate 200.0 Mb/s: "))
+        #expect(controller.update(signal(pressure: 4), moment(200)).reason == .overload)
+        #expect(controller.update(signal(), moment(210, heardOf: 190)).reason == .draining)
+        #expect(controller.update(signal(), moment(400)).reason == .drained)
+        #expect(controller.update(signal(), moment(600)).reason == .grown)
+        #expect(controller.update(signal(isStorageFull: true), moment(800)).reason == .minority)
+        #expect(controller.update(signal(pressure: 2), moment(1_000)).reason == .queue)
+        #expect(controller.update(signal(pressure: 7), moment(1_500)).reason == .storage)
+    }
+
+    @Test func aCutForLossThatTheCutDoesNotEndIsUndoneAndSaysSo() {
+        var controller = controller()
+        #expect(controller.update(signal(loss: 0.1, arrival: 0.9e8), moment(0)).reason == .lossRises)
+        #expect(controller.update(signal(loss: 0.1, arrival: 0.7e8), moment(50)).reason == .unanswered)
+        let undone = controller.update(signal(loss: 0.1, arrival: 0.75e8), moment(1_000))
+        #expect(undone.reason == .ownLoss && undone.after == 1e8)
+    }
+
+    @Test func besideOthersDecisionsSayThatItIsTheirQueue() {
+        var controller = grown()
+        let reasons = (100..<140).map { round in
+            controller.update(signal(pressure: 4, arrival: controller.rate), moment(Int64(round) * 100)).reason
+        }
+        #expect(reasons.first == .overload && reasons.contains(.rivalsFound) && reasons.last == .rivalsGrow, "\(reasons)")
+        #expect(controller.update(signal(loss: 0.02, pressure: 4, arrival: controller.rate), moment(14_000)).reason == .rivalsLoss)
+        _ = run(&controller, rounds: 141..<147) { signal(arrival: $0) }
+        #expect(!controller.isStartingUp)
+    }
+
     // MARK: Bounds
 
     @Test func aFixedRateStaysWhateverTheGroupSays() {
@@ -364,6 +402,7 @@ import Testing
         #expect(run(&controller, rounds: 0..<20) { _ in signal() } == Array(repeating: 12_345_678, count: 20))
         let pressed = run(&controller, rounds: 20..<40) { _ in signal(loss: 1, pressure: 7, arrival: 1, isStorageFull: true) }
         #expect(pressed == Array(repeating: 12_345_678, count: 20))
+        #expect(controller.update(signal(), moment(9_000)).reason == .fixed)
     }
 
     @Test func theInitialRateIsWithinTheBounds() {

@@ -191,7 +191,7 @@ struct SessionHarness {
             switch event {
             case .fetch(let chunk): sender.handle(.fetched(chunk: chunk), at: now)
             case .finished(let outcome): self.outcome = outcome
-            case .started, .release, .sentOnce, .unicastFallback: break
+            case .started, .release, .sentOnce, .unicastFallback, .rateChanged: break
             }
         }
     }

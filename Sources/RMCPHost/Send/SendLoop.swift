@@ -207,6 +207,7 @@ public final class SendLoop {
                 warn(
                     "multicast does not reach \(children) \(children == 1 ? "receiver" : "receivers") any more; serving by unicast, which costs a copy each: "
                         + "look for IGMP snooping without a querier, or a firewall")
+            case .rateChanged(let decision): observer(.rateChanged(decision))
             case .sentOnce: observer(.sentOnce(snapshot()))
             case .finished(let outcome):
                 self.outcome = outcome

@@ -57,16 +57,18 @@ struct Pacer: Sendable {
     /// - Parameters:
     ///   - heardOf: when the newest datagram was sent that receivers have answered.
     ///   - followed: bits per second of a stream that this one keeps pace with; 0 for none.
+    /// - Returns: what that did to the rate, and why.
     mutating func update(
         _ signal: RateSignal, statusInterval: Interval, roundTrip: Interval, heardOf: Instant, following followed: Double, datagramLength: Int,
         at now: Instant
-    ) {
+    ) -> RateController.Decision {
         let sent = meter.note(total: totalBytes, group: groupBytes, rate: rate, statusInterval: statusInterval, heardOf: heardOf, at: now)
-        controller.update(
+        let decision = controller.update(
             signal,
             RateMoment(now: now, statusInterval: statusInterval, roundTrip: roundTrip, heardOf: heardOf, isLimitedByRate: wasLimited, sent: sent))
         wasLimited = false
         apply(following: followed, datagramLength: datagramLength, at: now)
+        return decision
     }
 
     private mutating func apply(following followed: Double, datagramLength: Int, at now: Instant) {

@@ -5,12 +5,13 @@ extension SenderEngine {
         case .streaming, .draining: break
         default: return
         }
-        pacer.update(
+        let decision = pacer.update(
             rateSignal, statusInterval: statusInterval, roundTrip: echoes.roundTrip, heardOf: echoes.newest, following: repeater?.followedRate ?? 0,
             datagramLength: datagramLength, at: now)
+        if decision.isChange { events.append(.rateChanged(decision)) }
     }
 
-    /// What the group says, at the quantile that the rate follows.
+    /// The group's reports, at the quantile that the rate follows.
     private var rateSignal: RateSignal {
         let summary = children.summary
         let loss = StatusHistogram.quantile(configuration.rateQuantile, of: summary.loss)

@@ -1,4 +1,4 @@
-/// What the sender engine asks of its host, or tells it.
+/// Requests of the sender engine to its host, and news for the user.
 public enum SenderEvent: Sendable, Hashable {
     /// The start condition is met: this many receivers have joined.
     case started(receivers: Int)
@@ -8,13 +8,15 @@ public enum SenderEvent: Sendable, Hashable {
     case release(chunk: UInt32)
     /// Multicast does not reach so many children: they are served by unicast.
     case unicastFallback(children: Int)
+    /// The rate was changed, and why. What leaves it as it is is not told.
+    case rateChanged(RateController.Decision)
     /// Everything has been sent once.
     case sentOnce
     /// The session is over; nothing more will be sent.
     case finished(SenderOutcome)
 }
 
-/// What the host tells the sender engine about its source.
+/// News of the source, from the host to the sender engine.
 public enum SourceEvent: Sendable {
     /// The next chunk in order; its encoded bytes are at hand unless it is a zero chunk.
     case encoded(ChunkRecord)

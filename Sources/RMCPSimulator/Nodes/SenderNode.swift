@@ -20,7 +20,6 @@ struct SenderNode {
     var outcome: SenderOutcome?
     var sentOnceAt: Instant?
     var startedAt: Instant?
-    var tracedRate = 0.0
     /// The source was written to while it is being sent.
     var sourceChanged = false
 
@@ -86,7 +85,7 @@ struct SenderNode {
         case .started: startedAt = now
         case .fetch(let chunk): schedule(.fetched(chunk), encoderDone(chunk: chunk, at: now))
         case .release(let chunk): resident.remove(chunk)
-        case .unicastFallback: break
+        case .unicastFallback, .rateChanged: break
         case .sentOnce: sentOnceAt = now
         case .finished(let outcome): self.outcome = outcome
         }

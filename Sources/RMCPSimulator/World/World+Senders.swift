@@ -7,11 +7,6 @@ extension World {
         if let due = senders[index].node.engine.pollTimeout(at: now), due <= now {
             senders[index].node.engine.handleTimeout(at: now)
         }
-        if trace != nil, senders[index].node.tracedRate != senders[index].node.engine.rate {
-            senders[index].node.tracedRate = senders[index].node.engine.rate
-            let receivers = senders[index].node.engine.receivers
-            log("sender \(index): rate \(Int(senders[index].node.tracedRate / 1e6)) Mb/s, loss \(receivers.loss), pressure \(receivers.pressure)")
-        }
         for _ in 0..<4 {
             feedSender(index)
             var sent = 0
@@ -40,12 +35,20 @@ extension World {
 
     private func handleSenderEvents(_ index: Int) {
         while let event = senders[index].node.engine.pollEvent() {
-            log("sender \(index): \(event)")
+            logEvent(event, of: index)
             if case .finished(let outcome) = event, outcome.kind == .complete { checkSuccess(ofSender: index) }
             var scheduled: [(SenderNode.Work, Instant)] = []
             senders[index].node.handle(event, at: now) { scheduled.append(($0, $1)) }
             for (work, time) in scheduled { queue.schedule(.senderWork(index, work), at: time) }
         }
+    }
+
+    /// A change of the rate with what it was concluded from.
+    private func logEvent(_ event: SenderEvent, of index: Int) {
+        guard trace != nil else { return }
+        guard case .rateChanged(let decision) = event else { return log("sender \(index): \(event)") }
+        let receivers = senders[index].node.engine.receivers
+        log("sender \(index): \(decision); loss \(receivers.loss), pressure \(receivers.pressure)")
     }
 
     /// Safety: who says that all receivers are complete has on its books, or on those of a repair node, none that is not.

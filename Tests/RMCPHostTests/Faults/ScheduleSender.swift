@@ -104,7 +104,7 @@ final class ScheduleSender {
             switch event {
             case .fetch(let chunk): engine.handle(.fetched(chunk: chunk), at: now)
             case .finished(let outcome): self.outcome = outcome
-            case .started, .release, .sentOnce, .unicastFallback: break
+            case .started, .release, .sentOnce, .unicastFallback, .rateChanged: break
             }
         }
         return result

@@ -116,7 +116,7 @@ struct Host {
             fetches.append(chunk)
         case .release(let chunk): require(held.remove(chunk) != nil, "releases chunk \(chunk), which is not held")
         case .finished: isOver = true
-        case .started, .sentOnce, .unicastFallback: break
+        case .started, .sentOnce, .unicastFallback, .rateChanged: break
         }
     }
 

@@ -254,7 +254,7 @@ struct World {
             switch event {
             case .fetch(let chunk): sender.handle(.fetched(chunk: chunk), at: now)
             case .finished(let outcome): self.outcome = outcome
-            case .started, .release, .sentOnce, .unicastFallback: break
+            case .started, .release, .sentOnce, .unicastFallback, .rateChanged: break
             }
             trace("\(now.nanoseconds / 1_000) us, the sender: \(event)")
         }

@@ -104,10 +104,10 @@ import Testing
             let isNew = table.update(id: id, report: report(one(.joined)), at: .zero)
             #expect(isNew == (id <= 2))
         }
-        #expect(table.refused == 2 && table.population == 2)
+        #expect(table.childCount == 2 && table.population == 2)
         // Those that are in stay in.
         table.update(id: 2, report: report(one(.complete)), at: .zero)
-        #expect(table.summary.count(.complete) == 1 && table.refused == 2)
+        #expect(table.summary.count(.complete) == 1 && table.childCount == 2)
     }
 
     @Test func theShortestPathDecidesTheDatagramsLength() {

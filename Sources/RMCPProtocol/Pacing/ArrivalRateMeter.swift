@@ -1,10 +1,10 @@
 /// How fast datagrams arrive while there is a stream. Before it begins, and while its source has nothing to say, only
 /// control comes, and that tells nothing of what the path carries: taken for it, it would cut the rate to a tenth.
 struct ArrivalRateMeter: Sendable {
-    /// Of the first DATA after a gap, or of the last of an interval that was long enough.
+    /// Times of the first DATA after a gap, or of the last of an interval that was long enough.
     private var start: (arrival: Instant, read: Instant)?
     private var last: (arrival: Instant, read: Instant) = (.zero, .zero)
-    /// Of what came after `start`.
+    /// Lengths and number of the datagrams that came after `start`.
     private var bytes = 0
     private var dataCount = 0
     private(set) var bitsPerSecond: Double?
@@ -17,7 +17,7 @@ struct ArrivalRateMeter: Sendable {
     static let shortestInterval = Interval.milliseconds(5)
     /// One DATA more or less is a twentieth.
     private static let minimumSample = 20
-    /// Of the shortest interval, what must lie between the first datagram and the last: it may have begun in the middle.
+    /// Share of the shortest interval that must lie between the first datagram and the last: it may have begun in the middle.
     private static let leastSpan = 0.5
 
     /// - Parameter dataAt: when it arrived and when it was read, for DATA.

@@ -24,7 +24,7 @@ struct CompetingGrowth: Sendable {
     private static let friendlySlope = 3 * (1 - share) / (1 + share)
     /// Bits of a TCP segment with its headers.
     private static let packetBits = 12_000.0
-    /// Seconds: below a millisecond a round trip is mostly the hosts', and TCP's clock ends there, too.
+    /// Seconds: below a millisecond a round trip is mostly the hosts'.
     private static let shortestRoundTrip = 0.001
 
     init(rateAtLoss: Double, roundTrip: Interval, isProbing: Bool = false, at now: Instant) {

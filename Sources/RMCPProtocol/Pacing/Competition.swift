@@ -8,7 +8,7 @@ struct Competition: Sendable {
     fileprivate static let queueMemory = Interval.milliseconds(500)
     /// Loss that a cut did not end at once is mostly what others do: it is answered less often.
     fileprivate static let lastingLoss = Interval.seconds(1)
-    /// By which the rate grows in a round while it looks for its share: more gently than slow start, which doubles.
+    /// Growth in a round while the rate looks for its share: more gently than slow start, which doubles.
     fileprivate static let probingFactor = 1.25
     /// Rounds in which losses are one event: what was under way, and what is measured from beginning to end.
     fileprivate static let rounds = 2.0
@@ -21,7 +21,7 @@ struct RivalMemory: Sendable {
     /// When there was the last loss beside others.
     private var lostAt: Instant?
 
-    /// So long others are taken to be there still: a download is rarely shorter.
+    /// Others are taken to be there still for so long: about as long as CUBIC takes to come back to where it lost, at 100 Mb/s and 100 ms.
     private static let memory = Interval.seconds(10)
 
     mutating func noteSeen(at now: Instant) { seenAt = now }

@@ -27,18 +27,18 @@ struct Drain: Sendable {
 
     /// Share of what the path carries at which growth begins once the queue is gone.
     fileprivate static let resumeShare = 0.85
-    /// Of the rate, where the first cut was not enough.
+    /// Share of the rate that a further cut begins with, where the first was not enough.
     fileprivate static let secondShare = 0.85
-    /// Of what is sent, what is taken for carried where nobody says what arrives: under overload, and where half and more is lost.
+    /// Shares of what is sent that are taken for carried where nobody says what arrives: under overload, and where half and more is lost.
     fileprivate static let carriedUnderOverload = 0.8
     fileprivate static let carriedUnderCongestion = 0.5
-    /// Of what is sent, what less than arrives is clearly less: arrival is told in buckets 9 % apart.
+    /// Share of what is sent below which clearly less arrives: arrival is told in buckets 9 % apart.
     fileprivate static let clearlyLess = 0.9
-    /// Of what is sent, the least that arrival is believed in: a doubling goes no further, and a host that slept tells nothing of the
+    /// Shares of what is sent down to which arrival is believed: a doubling goes no further, and a host that slept tells nothing of the
     /// path. After a cut there was no doubling.
     fileprivate static let leastCarried = 0.25
     fileprivate static let leastCarriedAfterCut = 0.5
-    /// Of the rate, what less than arrives says that the queue still grows: the middle of the bucket below.
+    /// Share of the rate below which arrival says that the rate is still above what the path carries: less than a bucket, which is 9 %.
     fileprivate static let stillQueued = 0.93
     /// Cuts that the queue had time to drain after, from which it is somebody else's.
     fileprivate static let cutsOfRivals = 2
@@ -121,7 +121,7 @@ extension RateController {
         return signal.pressure >= Pressure.storage ? .storage : signal.pressure >= Pressure.overload ? .overload : .queue
     }
 
-    /// What the path carries, bits per second: what arrives, if clearly less arrives than is sent; else as the pressure is.
+    /// Bits per second that the path carries: what arrives, if clearly less arrives than is sent; else by the pressure.
     private func carried(_ signal: RateSignal, _ moment: RateMoment, isFirst: Bool) -> Double {
         let used = used(moment)
         if let arrival = signal.arrival.map({ $0 / (1 - loss.floor) }), arrival < offered(moment) * Drain.clearlyLess {

@@ -11,7 +11,7 @@ struct Growth: Sendable {
     /// Bits per second above which the first step is in proportion, and by which share of the rest: a transfer is over in a second there.
     private static let fastRate = 1e9
     private static let fastShare = 0.02
-    /// Of the rate, the largest step, and where that is less than the least one, what that may be: low rates must not leap.
+    /// Largest step as a share of the rate; where that is less than the least step, this may be as large a share: low rates must not leap.
     private static let largestShare = 0.1
     private static let largestShareOfLeast = 0.25
     /// Steps in one update, for the time that has passed: whoever sends less is answered less often, and would fall further behind.

@@ -39,14 +39,14 @@ public struct LevelController: Sendable {
     private static let starvedShare = 0.25
     /// Share of their time that threads must have been busy for it to be their fault: a slow disk is not helped by storing.
     private static let busyShare = 0.5
-    /// Of the clock, what busy threads wait for a core, from which there are too few of them. A sender that is alone on two
+    /// Share of the clock that busy threads wait for a core from which there are too few cores. A sender that is alone on two
     /// cores has two encoding threads and one for the network, and so a third at most.
     private static let contendedShare = 0.45
     /// The same, from which it is two levels at once.
     private static let heavilyContendedShare = 0.6
     /// Share of their time that threads may be busy at the next higher level: the network's share of the cores must be left.
     private static let affordableShare = 0.6
-    /// Times as much content that going down must promise: measurements are no better than a twentieth.
+    /// Times as much content that going down must promise: less is within what measuring is wrong by.
     private static let worthwhileGain = 1.05
     /// A level that turned out too slow is not tried again for this long, three windows, and then for twice as long each time.
     private static let shortestRetry = Interval.milliseconds(300)
@@ -56,20 +56,20 @@ public struct LevelController: Sendable {
     private static let shortestContention = Interval.seconds(2)
     /// The level that it begins at: the best for its price where nothing waits.
     private static let firstLevel = 1
-    /// Of the content, as a divisor: where a level saves less than a sixteenth, no other saves more.
+    /// Divisor of the content: where a level saves less than a sixteenth, no other saves more.
     private static let leastSaving: UInt64 = 16
     /// Seconds: time that was too short to be measured.
     private static let leastTime = 1e-9
 
-    /// What a chunk tells when its turn has come to be sent.
+    /// A chunk's costs, told when its turn has come to be sent.
     public struct Sample: Sendable {
-        /// What encoding took by the clock, without reading the source, and what of it the thread had a processor.
+        /// Time that encoding took by the clock, without reading the source, and the part of it in which the thread had a processor.
         public var spent: Interval
         public var worked: Interval
         /// Bytes.
         public var contentLength: UInt32
         public var encodedLength: UInt32
-        /// Everything before it had been sent by the time it was ready.
+        /// Whether everything before it had been sent by the time it was ready.
         public var isStarved: Bool
 
         public init(spent: Interval, worked: Interval, contentLength: UInt32, encodedLength: UInt32, isStarved: Bool) {

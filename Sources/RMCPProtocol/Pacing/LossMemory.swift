@@ -1,4 +1,4 @@
-/// What of the loss depends on the rate, and what is the path's own.
+/// Tells loss that depends on the rate from the path's own.
 struct LossMemory: Sendable {
     /// Fraction lost (0...1) that does not depend on the rate, as cuts have shown.
     var floor = 0.0
@@ -20,8 +20,8 @@ struct LossMemory: Sendable {
     static let congestion = 0.5
     /// Seconds that the floor is forgotten over: paths change, and what was taken for the path's own was somebody else's.
     private static let floorLifetime = 4.0
-    /// Buckets a second by which the median follows, while it is new, and later: loss that rises for less than a second does not move it
-    /// past an event's distance.
+    /// Buckets a second by which the median follows, while it is new, and later: a rise can be told
+    /// from it for more than a second.
     private static let firstPace = 10.0
     private static let pace = 2.0
     private static let newFor = Interval.seconds(1)

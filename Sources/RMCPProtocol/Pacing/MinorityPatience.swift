@@ -5,8 +5,10 @@ struct MinorityPatience: Sendable {
     private var floor = 0.0
     private var until = Instant.zero
 
+    /// Share of the rate at the beginning that the floor is.
     private static let leastShare = 0.4
-    /// Of the rate, in a round: a fifth less is as much as a queue goes down for at once.
+    /// Share of the rate that is left each round: it takes four of them to the floor, so that a receiver that recovers at once costs the
+    /// others little.
     private static let share = 0.8
     /// Within this it counts as the same time of need, with the same floor.
     private static let memory = Interval.seconds(1)

@@ -5,7 +5,7 @@ struct QueueingDelayEstimator: Sendable {
     private var baseline = Int64.max
     private var previousBaseline = Int64.max
     private var windowStart: Instant?
-    /// Of the latest heartbeats, the newest last.
+    /// Delays of the latest heartbeats, microseconds, the newest last.
     private var latest: [3 of Int64] = [0, 0, 0]
     /// Longer than a shared queue stands without ever running dry; clocks drift apart by a millisecond or two by then.
     private static let window = Interval.seconds(30)

@@ -106,16 +106,16 @@ public struct RateController: Sendable {
 
     // MARK: What the signal says of the rate
 
-    /// Share of the rate that must be used for anything to be proven by it: a host that is late, or whose source is, sends less than it
-    /// may. Three quarters, since the time of a span is known to a tick.
+    /// Share of the rate (0...1) from which it counts as used: a host that is late, or whose source is, sends less than it may. A quarter
+    /// is left to what measuring may be wrong by, since arrival is told in buckets 9 % apart, and what was sent is sampled.
     static let usedShare = 0.75
 
     func mayGrow(_ moment: RateMoment) -> Bool {
         moment.isLimitedByRate && moment.now >= nextGrowth && moment.heardOf >= changedAt && used(moment) >= rate * Self.usedShare
     }
 
-    /// What was sent of late, at the most and at the least, bits per second: less than the rate where the host was late or
-    /// had nothing to send.
+    /// Rate of sending of late, at the most and at the least, bits per second: less than `rate` where the host was late or had
+    /// nothing to send.
     func used(_ moment: RateMoment) -> Double { min(rate, moment.sent?.most ?? rate) }
     func offered(_ moment: RateMoment) -> Double { min(rate, moment.sent?.least ?? rate) }
 

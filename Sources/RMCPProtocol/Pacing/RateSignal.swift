@@ -27,7 +27,7 @@ public struct RateMoment: Sendable {
     public var heardOf: Instant
     /// False while the sender had nothing to send; the rate proves nothing then.
     public var isLimitedByRate: Bool
-    /// What was really sent; nil while that is not known.
+    /// Rates of sending; nil while they are not known.
     var sent: SendRateMeter.Spans?
 
     init(

@@ -12,7 +12,7 @@ struct SendRateMeter: Sendable {
 
     private var samples: Deque<Sample> = []
 
-    /// Samples in the time that is looked at, at the most: a span is then known to a twelfth, which is what buckets of arrival are apart.
+    /// Samples over the time that is looked at: enough to find a report's span in it, few enough to look through at each status.
     private static let resolution = 12.0
     /// Spans that are looked at beyond what reports are about: one may have begun a span before.
     private static let spans = 2.0
@@ -21,7 +21,7 @@ struct SendRateMeter: Sendable {
     /// Bits of a full-sized datagram of 1,500 bytes.
     private static let datagramBits = 12_000.0
 
-    /// What was sent in spans of a report's length, bits per second.
+    /// Rates over spans of a report's length, bits per second.
     struct Spans: Sendable {
         /// To the group, at the least.
         var least: Double

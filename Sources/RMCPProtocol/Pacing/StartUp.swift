@@ -3,10 +3,10 @@ struct StartUp: Sendable {
     /// Signs of a queue in a row.
     fileprivate var queueSigns = 0
 
-    /// Of what was sent, what must arrive for a doubling where nothing queues yet: what is measured may have been sent before the last
-    /// doubling. A half, and what measuring it may be wrong by: arrival is told in buckets 9 % apart.
+    /// Share of what was sent below which start-up has gone too far where nothing queues yet: what is measured may have been sent before
+    /// the last doubling. A half, and what measuring it may be wrong by: arrival is told in buckets 9 % apart.
     fileprivate static let shareBeforeDoubling = 0.45
-    /// Of what was sent, what must arrive for more to be tried.
+    /// Share of what was sent that must arrive for more to be tried.
     fileprivate static let shareToDouble = 0.8
     fileprivate static let factor = 2.0
     /// Signs in a row that end start-up: one late datagram is no queue yet, and what was measured may have been before the last doubling.

@@ -7,7 +7,7 @@ struct CatchUpQueue: Sendable {
     private var cursor: UInt32 = 0
     /// The chunk under way and its next packet.
     private(set) var current: (chunk: UInt32, nextPacket: Int)?
-    /// What was served lately, oldest first: a request for it crossed it on its way.
+    /// Chunks that were served lately, oldest first: a request for one of them crossed it on its way.
     private var served: Deque<(chunk: UInt32, at: Instant)> = []
     private let rangeLimit: Int
     private static let servedLimit = 256

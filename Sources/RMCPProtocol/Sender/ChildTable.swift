@@ -1,7 +1,7 @@
 import DequeModule
 
-/// What tells a child from all others: the id that it says, and the host that it has proven to be at. An id alone is anybody's
-/// to say; the port changes when a receiver is started again.
+/// A child's name: the id that it says, and the host that it has proven to be at. Anybody can say an id; the port changes when a
+/// receiver is started again.
 struct ChildName: Hashable, Sendable {
     let transmitter: UInt32
     private let high: UInt64
@@ -18,72 +18,70 @@ struct ChildName: Hashable, Sendable {
     }
 }
 
-/// What a parent knows of its children: who and where they are, and the last histogram. Sums are kept as statuses come, so that
-/// each costs the same whatever their number. All of them have proven their address: nobody else counts.
+/// A parent's children: their names, their addresses, and the last histogram of each. Sums are kept as statuses come, so that each
+/// STATUS costs the same whatever the number of children. All have proven their address; nobody else counts.
 struct ChildTable: Sendable {
     private struct Child: Sendable {
         let name: ChildName
         var report: ChildReport
-        /// It was a repair node when it was heard.
+        /// Whether it was a repair node when it was heard.
         var isNode: Bool
         var lastHeard: Instant
         var longestDatagram: UInt16
         var isLost: Bool
-        /// Where it showed its cookie from.
+        /// The address that it showed its cookie from.
         var address: SocketAddress
         var cookie: UInt64
-        /// The most that it has said it has.
+        /// The furthest that it has said it has come (`ChildReport.reached`).
         var reached: UInt64
     }
 
-    /// By id, as nearly all can be; `namesakes` has those whose id another host's child had before.
+    /// Children by id, as nearly all can be kept; `namesakes` has those whose id another host's child had before.
     private var children: [UInt32: Child] = [:]
     private var namesakes: [ChildName: Child] = [:]
-    /// Of 100,000 children who draw their ids one pair is alike.
+    /// Among 100,000 children who draw their ids there is one pair with the same one.
     private static let namesakeLimit = 256
-    /// Those that are repair nodes, in the order of their names.
+    /// Names of children that are repair nodes, in order.
     private var nodes: [ChildName] = []
-    /// Children that are repair nodes and not lost.
+    /// Number of children that are repair nodes and not lost.
     private(set) var repairNodeChildren = 0
     private let limit: Int
-    /// Those that left lately: a STATUS that their DETACH overtook must not bring them back.
+    /// Children that left lately: a STATUS that their DETACH overtook must not bring them back.
     private var detached: Deque<(name: ChildName, at: Instant)> = []
     private static let detachedLimit = 256
     private static let detachedMemory = Interval.milliseconds(500)
-    /// Those that have shown another address's cookie lately, and the child whose it is.
+    /// Names that have shown another address's cookie lately, and the child whose cookie it is.
     private var moves: Deque<(from: ChildName, to: ChildName)> = []
     private static let moveLimit = 64
-    /// The sum of all reports, as they are.
+    /// Sum of all reports, as they are.
     private(set) var summary = StatusHistogram()
-    /// What of its states repair nodes have said: only who is below one can be counted by two.
+    /// The part of its states that repair nodes have reported: only a receiver below one can be counted by two.
     private var nodeStates = Array(repeating: UInt64(0), count: StatusHistogram.stateCount)
     /// How often the sums of states or progress have changed by what a child said.
     private(set) var movements: UInt64 = 0
     /// How often a child has said that it has more than before, or came anew. Asking for something is no such thing.
     private(set) var advances: UInt64 = 0
     private var eachOnce: (population: Int, active: Int) = (0, 0)
-    /// Everybody who ever joined, the lost among them, each counted once.
+    /// All receivers that ever joined, the lost among them, each counted once.
     var receivers: StatusHistogram { summary.withoutRehomed(among: nodeStates) }
-    /// Children that could not be taken for want of room.
-    private(set) var refused = 0
 
     init(configuration: Configuration) { limit = configuration.maximumChildren }
 
     /// Receivers that joined, whatever became of them.
     var population: Int { eachOnce.population }
-    /// The sender is not told of these by name, but how many there are.
+    /// Repair nodes below, at any depth: their number is told, and not their names.
     var repairNodes: Int { Int(clamping: summary.tree.repairNodes) }
     /// Repair nodes that lack something.
     var incompleteRepairNodes: Int { repairNodes - Int(clamping: summary.tree.completeRepairNodes) }
     var childCount: Int { children.count + namesakes.count }
-    /// Some are counted twice, or have just been: sums and what settles them cross on their way.
+    /// Whether some receivers are counted twice, or have just been: sums and what settles them cross on their way.
     var hasDebts: Bool { summary.hasRehomed }
     /// Receivers that are not done.
     var active: Int { eachOnce.active }
-    /// The same as the children say it, those that two of them count taken twice. Nothing ends while there are any: what is owed
-    /// may be a lie, and takes nobody off who says that it is under way.
+    /// Receivers that are not done as the children report them, with those that two children count taken twice. Nothing ends while there
+    /// are any: a debt may be a lie, and takes nobody off who says that it is under way.
     var saidToBeActive: UInt64 { summary.active }
-    /// Those among them that have everything and are not done with it.
+    /// Receivers that have everything and are not done with it.
     var finishing: UInt64 { summary.count(.finishing) }
 
     // MARK: One child
@@ -123,10 +121,7 @@ struct ChildTable: Sendable {
         if detached.contains(where: { $0.name == name && now - $0.at < Self.detachedMemory }) { return false }
         let old = child(name)
         if old == nil { forget(whoMovedTo: name) }
-        guard old != nil || hasRoom(for: name) else {
-            refused += 1
-            return false
-        }
+        guard old != nil || hasRoom(for: name) else { return false }
         let said = ChildReport(report.histogram)
         if let old { subtract(old) }
         if old.map({ !$0.report.isAsFar(as: said) }) ?? true { movements += 1 }
@@ -141,7 +136,7 @@ struct ChildTable: Sendable {
         return old == nil
     }
 
-    /// It has found another parent, which counts it from now on.
+    /// The child has found another parent, which counts it from now on.
     mutating func remove(_ name: ChildName, at now: Instant) {
         guard let child = take(name) else { return }
         if detached.count >= Self.detachedLimit { detached.removeFirst() }
@@ -155,10 +150,10 @@ struct ChildTable: Sendable {
         noteNode(child.name, isNode: false)
     }
 
-    /// Where a child is; nil for who is none.
+    /// The child's address; nil where there is no such child.
     func address(of name: ChildName) -> SocketAddress? { child(name)?.address }
 
-    /// Whether it has shown this cookie from there before.
+    /// Whether a child with this id has shown the cookie from this address before.
     func hasShown(_ cookie: UInt64, from source: SocketAddress, _ id: UInt32) -> Bool {
         guard let child = child(ChildName(id, at: source)) else { return false }
         return child.address == source && child.cookie == cookie
@@ -178,15 +173,15 @@ struct ChildTable: Sendable {
         if children[name.transmitter]?.name == name { children[name.transmitter]?.lastHeard = now } else { namesakes[name]?.lastHeard = now }
     }
 
-    /// Whether it says that it is not done; not so of who is lost, and of who is none.
+    /// Whether the child says that it is not done; false where it is lost, and where there is no such child.
     func isActive(_ name: ChildName) -> Bool { child(name)?.report.isActive ?? false }
 
-    /// Nothing came of it for long, or there was no room for it.
+    /// Whether the child has been silent for too long, or there was no room for it.
     func isLost(_ name: ChildName) -> Bool { child(name)?.isLost ?? true }
 
     // MARK: Children whose address changes
 
-    /// Somebody at another address knows what only a child has been told: it is that child, and will prove its new address.
+    /// Notes that a cookie that only one child has been told was shown from another address: it is that child, and will prove the new one.
     mutating func noteMove(showing cookie: UInt64, id: UInt32, to address: SocketAddress) {
         let name = ChildName(id, at: address)
         let owner = children[id].flatMap { $0.cookie == cookie ? $0 : nil } ?? namesakes.values.first { $0.name.transmitter == id && $0.cookie == cookie }
@@ -250,7 +245,7 @@ struct ChildTable: Sendable {
 
     // MARK: Silence
 
-    /// Counts those who fell silent before they were done as lost.
+    /// Counts children that fell silent before they were done as lost.
     mutating func expire(silentFor timeout: Interval, at now: Instant) {
         func isOverdue(_ child: Child) -> Bool {
             !child.isLost && now - child.lastHeard >= timeout && (child.report.isActive || child.report.isRepairNode)
@@ -270,7 +265,7 @@ struct ChildTable: Sendable {
         noteNode(child.name, isNode: false)
     }
 
-    /// Every active child's longest datagram, the shortest of them; nil without one.
+    /// The shortest among the longest datagrams of all active children, bytes; nil without one.
     var shortestLongestDatagram: Int? {
         [
             children.values.lazy.filter { $0.report.isActive }.map { Int($0.longestDatagram) }.min(),

@@ -23,7 +23,7 @@ struct LengthProbe: Sendable {
     }
 
     private var state = State.settled
-    /// Who is to be sent an ANNOUNCE of full length.
+    /// Destinations that an ANNOUNCE of full length is still to be sent to.
     private var destinations: Deque<Destination> = []
     private let ladder: [Int]
     private let announceInterval: Interval

@@ -1,4 +1,4 @@
-/// What NAKs have asked for and has not been sent again yet: packets, whole chunks, pages, END. The group has one of these, and each
+/// Requests of NAKs that are not answered yet: packets, whole chunks, pages, END. The group has one of these, and each
 /// child that is served at its own address.
 struct PendingNAKs: Sendable {
     var repairs: RepairQueue
@@ -38,7 +38,7 @@ struct PendingNAKs: Sendable {
             } else {
                 wanted.packets = repairs.request(chunk: entry.chunk, packets: wanted.packets, by: child, holdOff: holdOff, at: now)
                 guard !wanted.packets.isEmpty else { continue }
-                // What goes to one child alone must keep nobody else from asking.
+                // A repair that goes to one child alone must keep nobody else from asking.
                 if child != nil, repairs.loneAsker(of: entry.chunk) == child { continue }
             }
             confirmed.packets.append(wanted)

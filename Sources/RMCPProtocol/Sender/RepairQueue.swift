@@ -15,7 +15,7 @@ struct RepairQueue: Sendable {
         var loneAsker: ChildName?
         /// The only child that what is recent went to; nil when it went to everybody.
         var repairedTo: ChildName?
-        /// Its bytes are not here: it waits for them outside the queue.
+        /// Whether it waits outside the queue for its bytes, which are not here.
         var isParked = false
 
         /// Moves to the next generation when a hold-off has passed, and forgets both when two have.
@@ -34,7 +34,7 @@ struct RepairQueue: Sendable {
         mutating func request(_ packets: PacketSet, by asker: ChildName?, holdOff: Interval, at now: Instant) -> PacketSet {
             var wanted = packets
             age(holdOff: holdOff, at: now)
-            // What went to one child alone was not repaired for another.
+            // Packets that went to one child alone were not repaired for another.
             if repairedTo == nil || repairedTo == asker {
                 wanted.subtract(recent)
                 wanted.subtract(older)
@@ -61,7 +61,7 @@ struct RepairQueue: Sendable {
             if recent.isEmpty, older.isEmpty {
                 repairedTo = recipient
             } else if repairedTo != recipient {
-                // Who got which is not kept: nobody is held off for what may not have come.
+                // Nothing says which child got which packet: none is held off for one that may not have come.
                 recent.removeAll()
                 older.removeAll()
                 repairedTo = recipient

@@ -12,7 +12,7 @@ public struct SenderCounters: Sendable, Hashable {
     public var statusesReceived: UInt64 = 0
     public var malformed: UInt64 = 0
     public var foreign: UInt64 = 0
-    /// What came from who has not proven its address, and does not count.
+    /// Datagrams from senders that have not proven their address; they do not count.
     public var unproven: UInt64 = 0
     /// Times that the datagram's length was lowered for a hole in the path MTU.
     public var datagramLengthReductions: UInt64 = 0

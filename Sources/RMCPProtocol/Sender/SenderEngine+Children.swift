@@ -1,8 +1,8 @@
-/// Who belongs to this parent: children come by STATUS, prove their address by ATTACH, and leave by DETACH or silence.
+/// The children of this parent: they come by STATUS, prove their address by ATTACH, and leave by DETACH or silence.
 extension SenderEngine {
     mutating func handle(_ report: StatusReport, header: PacketHeader, from source: SocketAddress, at now: Instant) {
         let histogram = report.histogram
-        // One receiver, or a repair node with however many.
+        // A histogram is of one receiver, or of a repair node with however many.
         guard histogram.tree.repairNodes > 0 || histogram.population == 1 else {
             counters.malformed += 1
             return
@@ -17,7 +17,7 @@ extension SenderEngine {
         if children.advances != before.advances { progress.noteAdvance(at: now) }
         noteDelivery(report, of: name, at: source, now: now)
         if histogram.active == 0 {
-            // Final: the child repeats it until it hears this.
+            // A final STATUS is repeated until the child hears this.
             acknowledge(header, name, at: source, now: now)
         }
         if children.saidToBeActive > 0 { progress.noteActive() }
@@ -27,14 +27,15 @@ extension SenderEngine {
         }
     }
 
-    /// Whether who says this has heard what was sent to where it says it from. What was right before is not computed again.
+    /// Whether a child has heard what was sent to the address that it speaks from. Comparing with the cookie shown last saves a digest for
+    /// each STATUS.
     func isProven(_ cookie: UInt64, of child: UInt32, at source: SocketAddress) -> Bool {
         cookie != 0 && (children.hasShown(cookie, from: source, child) || cookie == self.cookie(for: source))
     }
 
-    /// Who has not proven its address is no child, whatever it says; it may ask for a cookie. One that shows another address's
-    /// has moved, or this repair node was started again and is not the parent that gave it: it is told, or it would speak to
-    /// nobody. The answer is shorter than what it answers.
+    /// A STATUS without proof of its address makes no child; its sender may ask for a cookie. One with another address's cookie is of a
+    /// child that has moved, or of one that knows this repair node's predecessor: a restarted repair node has a new secret at the old
+    /// address. It is told, or it would speak to nobody. The answer is shorter than the STATUS.
     private mutating func refuse(_ report: StatusReport, _ header: PacketHeader, at source: SocketAddress) {
         counters.unproven += 1
         guard report.cookie != 0 else { return }
@@ -69,7 +70,7 @@ extension SenderEngine {
 
     /// A DETACH must come from where the child is, or anybody could take children off a parent's books.
     mutating func handleDetach(cookie shown: UInt64, header: PacketHeader, from source: SocketAddress, at now: Instant) {
-        // Who leaves a node that is going stays in its last sum, and owes that to its new parent.
+        // A child that leaves a node that is going stays in the node's last sum, and owes that to its new parent.
         if repeater?.isRetired == true { return }
         let name = ChildName(header.transmitter, at: source)
         if let address = children.address(of: name) {
@@ -81,7 +82,7 @@ extension SenderEngine {
             unicastChildren.remove(name)
             progress.noteDetach(at: now)
         } else if children.hasNamesake(header.transmitter) {
-            // Its address has changed, or somebody else says its id: it is still counted.
+            // The child's address has changed, or somebody else says its id: it is still counted.
             counters.unproven += 1
             return
         }

@@ -1,6 +1,6 @@
 import DequeModule
 
-/// What the group is told by the clock: ANNOUNCE while there is something to join, and HEARTBEAT all the time.
+/// ANNOUNCE and HEARTBEAT, which go to the group by the clock.
 extension SenderEngine {
     mutating func scheduleAnnounce(at now: Instant) {
         var interval = configuration.announceInterval
@@ -48,7 +48,7 @@ extension SenderEngine {
             if isFindingRate { return max(statusInterval, configuration.startupStatusInterval) }
             return min(max(spacedHeartbeats, configuration.minimumHeartbeatInterval), longest)
         case .draining(let since):
-            // What is still missing is asked for in answer to heartbeats: often at first, then as seldom as while streaming.
+            // Receivers ask for what is missing in answer to heartbeats: often at first, then as seldom as while streaming.
             let quick = max(echoes.roundTrip, configuration.minimumHeartbeatInterval)
             return min(max(quick, min(spacedHeartbeats, now - since)), longest)
         case .lingering, .leaving, .finished: return longest

@@ -1,15 +1,15 @@
-/// What a NAK does: it is queued for the group or for its child, and what is news to the group is confirmed by an NCF.
+/// A NAK is queued for the group or for its child, and what is news to the group is confirmed by an NCF.
 extension SenderEngine {
     mutating func handle(_ nak: NegativeAcknowledgement, from child: UInt32, at source: SocketAddress, now: Instant) {
         counters.naksReceived += 1
         let name = ChildName(child, at: source)
-        // Who has not proven its address is helped as one of the group, and is heard of in no other way.
+        // A child that has not proven its address is helped as one of the group, and nothing else is believed of it.
         let isKnown = children.hasShown(nak.cookie, from: source, child)
         if isKnown {
             echoes.take(nak.echo, at: now)
             children.heard(name, at: now)
         }
-        // Who says that it is under way is waited for anyway, and when it is done, what it asked for before is done as well.
+        // A child that says that it is under way is waited for anyway, and when it is done, its earlier requests are done as well.
         if !children.isActive(name), isKnown || isProven(nak.cookie, of: child, at: source), window.hasSentAny(of: nak.request) {
             progress.noteRequest(at: now)
         }

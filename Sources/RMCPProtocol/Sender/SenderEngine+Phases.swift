@@ -11,7 +11,7 @@ extension SenderEngine {
                 beginLingering(until: now + configuration.linger)
                 advancePhase(at: now)
             } else if children.finishing == 0, progress.isStalled(at: now) {
-                // Who flushes or runs a command has nothing to show for it until it is done, however long that takes.
+                // A receiver that flushes or runs a command shows no progress until it is done, however long that takes.
                 conclude(at: now)
             }
         case .lingering:
@@ -50,7 +50,7 @@ extension SenderEngine {
         if elapsed >= configuration.maximumWait {
             guard joined > 0 else { return leave(children.population == 0 ? .nobodyCame : .partial, at: now) }
         } else {
-            // Who came and cannot take part (a full disk) has come, too: nobody waits for it to come again.
+            // A receiver that cannot take part (a full disk) has come, too: nobody waits for it to come again.
             let wanted = max(1, configuration.waitForReceivers ?? 1)
             let came = children.population + (configuration.until == .repairNodes ? children.repairNodes : 0)
             guard elapsed >= configuration.minimumWait, came >= wanted else { return }

@@ -1,6 +1,6 @@
-/// What goes on the wire next, and at which time.
+/// Chooses what goes on the wire next, and when.
 extension SenderEngine {
-    /// Whose NAKs are answered.
+    /// The group, or the child, whose NAKs are answered.
     enum Audience {
         case group
         /// A unicast child, by its index.
@@ -69,7 +69,7 @@ extension SenderEngine {
         return next
     }
 
-    /// Something that only the rate holds back.
+    /// Whether only the rate holds something back.
     private var hasPacedWork: Bool {
         if pending.needsTable { return true }
         switch phase {

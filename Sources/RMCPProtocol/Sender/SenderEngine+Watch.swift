@@ -1,5 +1,4 @@
-/// What a parent tells those who watch. It answers so many a second and no more: whoever asks, and however often, takes
-/// next to nothing from the children.
+/// Reports for watchers: so many a second and no more, so that whoever asks takes next to nothing from the children.
 extension SenderEngine {
     mutating func answer(_ query: WatchQuery, to source: SocketAddress, at now: Instant) {
         if let report = report(for: query, at: now) { enqueue(.report(report), to: .peer(source)) }

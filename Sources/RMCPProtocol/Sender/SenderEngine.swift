@@ -40,7 +40,7 @@ public struct SenderEngine: Sendable {
     /// Set at a repair node.
     var repeater: Repeater?
 
-    // What there is to send, and who has asked for it.
+    // What there is to send, and what was asked for.
     var window: TransmitWindow
     var pending: PendingNAKs
     var unicastChildren: UnicastChildren
@@ -60,7 +60,7 @@ public struct SenderEngine: Sendable {
     var lastTick: Instant
     var control: ControlQueue
     var events: Deque<SenderEvent> = []
-    /// Of the next datagram to the group.
+    /// Sequence number of the next datagram to the group.
     var nextSequence: UInt32
     public internal(set) var counters = SenderCounters()
 
@@ -121,7 +121,7 @@ public struct SenderEngine: Sendable {
     public var datagramLength: Int { Int(announce.payloadLength) + DataHeader.length }
     /// Receivers by state, and their loss.
     public var receivers: StatusHistogram { children.receivers }
-    /// What a repair node tells its own parent: everybody below it, those that are counted elsewhere too among them.
+    /// The sum that a repair node reports to its own parent: all receivers below it, those that are counted elsewhere too among them.
     public var sum: StatusHistogram { children.summary }
     public var childCount: Int { children.childCount }
     /// Whether the end is that of all receivers, and not of the repair nodes alone.
@@ -261,7 +261,7 @@ public struct SenderEngine: Sendable {
         children.expire(silentFor: max(configuration.childTimeout, interval * Self.statusesUntilLost), at: now)
         unicastChildren.removeAll { [children] in children.isLost($0) }
         pending.repairs.prune(holdOff: repairHoldOff, at: now)
-        // What was needed when room was wanted may not be needed any more, and the host may wait for its buffer.
+        // A chunk that was needed when room was wanted may not be needed any more, and the host may wait for its buffer.
         makeRoom()
         updateRate(at: now)
         let isAwaited = children.saidToBeActive > 0 || (configuration.until == .repairNodes && children.incompleteRepairNodes > 0)
@@ -281,7 +281,7 @@ public struct SenderEngine: Sendable {
         return lastTick - since < configuration.startupDuration
     }
 
-    /// What was repaired is not repaired again before a round trip has passed.
+    /// Time before which a repaired packet is not repaired again: a round trip.
     var repairHoldOff: Interval { echoes.roundTrip }
 
     // MARK: Buffers

@@ -1,4 +1,4 @@
-/// What a sender does by the clock. Parts that have a time of their own, unicast children and held acknowledgements, tell it.
+/// A sender's timers. Unicast children and held acknowledgements have a time each, and tell the first of them themselves.
 enum SenderTimer: Int, CaseIterable, Sendable {
     case announce
     case heartbeat

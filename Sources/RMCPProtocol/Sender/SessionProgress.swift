@@ -15,10 +15,10 @@ struct SessionProgress: Sendable {
     private let idleTimeout: Interval
     private let concludeAfterDetach: Interval
 
-    /// Timeouts of a child after which a stream that nobody is left for ends: those who fell silent are lost after one, and some may
-    /// have come back.
+    /// Timeouts of a child after which a stream that nobody is left for ends: after one the silent are lost, and they have as long again
+    /// to come back.
     private static let idleTimeouts = 2.0
-    /// Statuses by which a child that left is counted again: its own to the new parent, and that parent's.
+    /// Status intervals after which a child that left is counted again: its own STATUS to the new parent, and that parent's.
     private static let statuses = 2.0
 
     init(configuration: Configuration, at now: Instant) {

@@ -6,7 +6,7 @@ struct TableBuilder: Sendable {
         var firstChunk: UInt32
         var recordCount: UInt32
         var signature: Signature
-        /// Where another implementation would write the same records in other bytes: those that were signed.
+        /// The bytes that were signed, where another implementation has written the same records in other bytes.
         var body: [UInt8]?
     }
 

@@ -1,11 +1,11 @@
-/// Where a datagram goes.
+/// A datagram's destination.
 public enum Destination: Hashable, Sendable {
     /// The session's group.
     case group
     case peer(SocketAddress)
 }
 
-/// What an engine wants put on the wire next.
+/// A transmission that an engine wants put on the wire next.
 public enum Transmit: Sendable {
     /// A control packet, complete.
     case datagram([UInt8], Destination)
@@ -88,7 +88,7 @@ public struct DataBatch: Sendable {
         return (count - 1) * (DataHeader.length + Int(payloadLength)) + DataHeader.length + payloadRange(at: count - 1).count
     }
 
-    /// What stands in front of the `index`-th packet's payload.
+    /// Headers in front of the `index`-th packet's payload.
     public func headers(at index: Int) -> (PacketHeader, DataHeader) {
         let header = PacketHeader(
             kind: .data, isUnicast: destination != .group, sessionTag: sessionTag, transmitter: transmitter,

@@ -1,5 +1,5 @@
-/// What a parent can send: the table of chunks as far as it is known, what of it has been sent once, and where the bytes are. A NAK
-/// can be answered with what is behind the window's front.
+/// The chunks that a parent can send: their table as far as it is known, the front up to which they have been sent once, and where their
+/// bytes are. A NAK can be answered with what is behind the front.
 struct TransmitWindow: Sendable {
     private(set) var table: TableBuilder
     /// The table has all its records: the source has ended, or END has come from above.
@@ -66,7 +66,7 @@ struct TransmitWindow: Sendable {
     mutating func notePagesSent() { pagesSent = table.pageCount }
     mutating func noteEndSent() { isEndSent = true }
 
-    /// What of a request has been sent once.
+    /// The part of a request that has been sent once.
     func sent(of entry: RepairRequest.ChunkPackets, payloadLength: UInt16) -> RepairRequest.ChunkPackets {
         var result = entry
         guard let record = table[entry.chunk], entry.chunk <= position.chunk else {
@@ -91,8 +91,8 @@ struct TransmitWindow: Sendable {
     /// Whether the chunk can be had here, from memory or from the host's cache.
     func holds(_ chunk: UInt32) -> Bool { held?.contains(chunk) ?? true }
 
-    /// Whole chunks that can be served: sent once, and at a repair node, here. It gets the others itself, and children ask for them
-    /// again.
+    /// Whole chunks that can be served: sent once, and at a repair node, held here. The node gets the others itself, and children ask for
+    /// them again.
     func available(in range: Range<UInt32>) -> [Range<UInt32>] {
         let sent = range.clamped(to: 0..<position.chunk)
         guard !sent.isEmpty else { return [] }

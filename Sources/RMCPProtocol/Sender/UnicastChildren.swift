@@ -5,7 +5,7 @@ import DequeModule
 struct UnicastChild: Sendable {
     let name: ChildName
     fileprivate(set) var address: SocketAddress
-    /// It gets the whole stream, and not only what it asks for.
+    /// Whether it gets the whole stream, and not only what it asks for.
     fileprivate(set) var isRelay: Bool
     var pending: PendingNAKs
     fileprivate var nextHeartbeat: Instant
@@ -19,7 +19,7 @@ struct UnicastChild: Sendable {
 /// The children that a parent serves at their addresses, in turn; the copies of the stream that relays are still to be sent; and the
 /// sequence numbers of everything that goes to single addresses.
 struct UnicastChildren: Sendable {
-    /// What the group has just been sent and a relay must have, too.
+    /// A part of the stream that the group has just been sent and a relay must have, too.
     enum Copy: Sendable {
         case packet(Packet)
         case batch(DataBatch)
@@ -31,7 +31,7 @@ struct UnicastChildren: Sendable {
     /// Index of the child that is served next.
     private var turn = 0
     private var copies: Deque<(copy: Copy, address: SocketAddress)> = []
-    /// Of the next datagram to somebody who is not one of these.
+    /// Sequence number of the next datagram to an address that is none of theirs.
     private var nextSequence: UInt32 = 0
     private let limit: Int
     private let copyLimit: Int

@@ -21,6 +21,7 @@ struct ChildHarness {
         var distance: UInt8 = 0
         /// What its child said last, and how often it was asked for what.
         var report: StatusReport?
+        var reportSequence: UInt32 = 0
         var attaches: [Instant] = []
         var detaches: [Instant] = []
         var naks: [Instant] = []
@@ -133,7 +134,10 @@ struct ChildHarness {
             return
         }
         switch packet {
-        case .status(let report): if parents[index].speaks { parents[index].report = report }
+        case .status(let report):
+            guard parents[index].speaks else { return }
+            parents[index].report = report
+            parents[index].reportSequence = header.sequence
         case .nak: parents[index].naks.append(now)
         case .attach(let request):
             parents[index].attaches.append(now)

@@ -111,6 +111,27 @@ import Testing
         #expect(child.engine.isFinished)
     }
 
+    /// The node has heard how it ended.
+    private func acknowledgeEnd(of child: inout ChildHarness) throws {
+        let parent = try #require(child.parent(node))
+        child.say(.acknowledgement(sequence: parent.reportSequence), from: parent, isUnicast: true)
+    }
+
+    /// The sender would count as lost who is done right after a move, though everybody is complete.
+    @Test func whoIsDoneLetsGoOfItsFormerParentFirst() throws {
+        var child = deserter()
+        child.change(ChildHarness.senderID) { $0.confirmsDetach = true }
+        child.engine.handle(.failed(.failedDiskFull), at: child.now)
+        _ = child.run(for: .milliseconds(20))
+        #expect(child.parent(ChildHarness.senderID)?.detaches.isEmpty == true, "it is too early for that")
+        try acknowledgeEnd(of: &child)
+        #expect(!child.engine.isFinished && child.parent(node)?.report?.histogram.hasRehomed == true)
+        _ = child.run(for: .milliseconds(200)) { $0.parent(20)?.report?.histogram.hasRehomed == false }
+        #expect(child.parent(ChildHarness.senderID)?.detaches.count == 1 && !child.engine.isFinished)
+        try acknowledgeEnd(of: &child)
+        #expect(child.engine.isFinished)
+    }
+
     // MARK: A changed address
 
     @Test func whoIsToldThatItsAddressHasChangedProvesTheNewOne() throws {

@@ -395,5 +395,5 @@ struct ParentLink: Sendable {
 
     /// A former parent has taken this child off its books, if it acknowledges a DETACH.
     mutating func confirmDetach(_ sequence: UInt32, by sender: UInt32) -> Bool { attachment.confirm(sequence, by: sender) }
-    var isDetaching: Bool { attachment.isTelling(attempts: configuration.detachAttempts) }
+    mutating func mustDetach(at now: Instant) -> Bool { attachment.mustTell(attempts: configuration.detachAttempts, at: now) }
 }

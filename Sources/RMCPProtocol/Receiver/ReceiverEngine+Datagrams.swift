@@ -50,7 +50,7 @@ extension ReceiverEngine {
         case .ncf(let request): postpone(for: request, at: now)
         case .announce(let announce, let signature): update(announce, signature: signature, at: now)
         case .acknowledgement(let sequence):
-            if !takeDetached(sequence, from: header.transmitter, at: now) { handleAcknowledgement(of: sequence, from: header.transmitter) }
+            if !takeDetached(sequence, from: header.transmitter, at: now) { handleAcknowledgement(of: sequence, from: header.transmitter, at: now) }
         case .attached(let answer): take(answer, from: header.transmitter, at: now)
         case .data, .nak, .status, .solicitation, .attach, .detach, .advertisement, .query, .report: counters.foreign += 1
         }

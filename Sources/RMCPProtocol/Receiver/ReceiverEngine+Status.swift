@@ -141,9 +141,9 @@ extension ReceiverEngine {
         return UInt8(min(whole, UInt64(ledger.doneCount) * whole / UInt64(total)))
     }
 
-    mutating func handleAcknowledgement(of sequence: UInt32, from sender: UInt32) {
+    mutating func handleAcknowledgement(of sequence: UInt32, from sender: UInt32, at now: Instant) {
         // Any status since the state became final will do, but none that owes what a former parent has let go of.
-        guard case .final(let state, _, let sequences) = phase, sender == link.transmitter, sequences.contains(sequence), !link.isDetaching
+        guard case .final(let state, _, let sequences) = phase, sender == link.transmitter, sequences.contains(sequence), !link.mustDetach(at: now)
         else { return }
         phase = .finished(state)
         events.append(.finished(state))

@@ -8,6 +8,7 @@ import Testing
     static let floors: [String: [String]] = [
         "RMCPProtocol": [
             "Time", "Values", "", "Coding", "Table", "Feedback", "Wire", "Tree", "Pacing", "Receiver", "Sender", "Repair",
+            "Endpoint",
         ],
         "RMCPHost": [
             "", "System", "Concurrency", "Memory", "Network", "Cache", "Storage", "Source", "Send", "Receive", "Repair", "Watch",

@@ -1,51 +1,5 @@
 import DequeModule
 
-/// Whom a receiver believes.
-public struct TrustPolicy: Sendable {
-    public var trustedKeys: Set<PublicKey>
-    public var allowsUnsigned: Bool
-    /// When the newest known version of each bundle was created, milliseconds since 1970: what is older is refused.
-    public var newest: [BundleIdentity: UInt64]
-
-    public init(trustedKeys: Set<PublicKey>, allowsUnsigned: Bool, newest: [BundleIdentity: UInt64] = [:]) {
-        self.trustedKeys = trustedKeys
-        self.allowsUnsigned = allowsUnsigned
-        self.newest = newest
-    }
-
-    /// When the newest known version of this bundle was created; nil when none is known. A bundle by a trusted key is a
-    /// version of all of its name by trusted keys: when the signer's key was changed, what the former key has signed does
-    /// not become current again.
-    public func newestVersion(of announce: Announce) -> UInt64? {
-        guard announce.isSigned else { return nil }
-        guard trustedKeys.contains(announce.key) else { return newest[BundleIdentity(announce)] }
-        return trustedKeys.lazy.compactMap { newest[BundleIdentity(name: announce.name, key: $0)] }.max()
-    }
-}
-
-/// What makes two sessions versions of one bundle: its name, said by the same signer.
-public struct BundleIdentity: Hashable, Sendable {
-    /// Compared as bytes, as file systems do: to `String` an accent is the same however it is written.
-    public var name: String
-    public var key: PublicKey
-
-    public static func == (left: BundleIdentity, right: BundleIdentity) -> Bool {
-        left.key == right.key && left.name.utf8.elementsEqual(right.name.utf8)
-    }
-
-    public func hash(into hasher: inout Hasher) {
-        for byte in name.utf8 { hasher.combine(byte) }
-        hasher.combine(key)
-    }
-
-    public init(name: String, key: PublicKey) {
-        self.name = name
-        self.key = key
-    }
-
-    public init(_ announce: Announce) { self.init(name: announce.name, key: announce.key) }
-}
-
 /// Why a session was not accepted: one line to the user for each session.
 public enum SessionRefusal: Sendable, Hashable {
     case unsigned
@@ -84,8 +38,8 @@ public struct SessionDirectory: Sendable {
     private let sessionLimit: Int
     /// Everything that is received goes to one place.
     private let hasOneOutput: Bool
-    /// In order of arrival; at most `sessionLimit`.
-    private var active: [Announce] = []
+    /// Sessions that are under way, in order of arrival; at most `sessionLimit`.
+    public private(set) var active: [Announce] = []
     /// Sessions of a bundle that is being received already, and since when they are put off: until it is clear whether
     /// the other sender is dead.
     private var postponed: Deque<(session: SessionID, since: Instant)> = []
@@ -165,6 +119,16 @@ public struct SessionDirectory: Sendable {
             return told.insert(Known(session: announce.session, key: announce.key)) ? .refuse(announce, refusal) : .ignore
         }
         return admit(announce, at: now, lastHeard: lastHeard)
+    }
+
+    /// The session under way whose datagrams have this tag.
+    public func announce(ofTag tag: UInt32) -> Announce? { active.first { $0.session.tag == tag } }
+
+    /// Whether an ANNOUNCE that was kept from before is authentic, and by somebody who is still trusted.
+    func believes(_ announce: Announce, _ signature: Signature) -> Bool {
+        guard announce.isSigned else { return policy.allowsUnsigned }
+        return (policy.trustedKeys.contains(announce.key) || policy.allowsUnsigned)
+            && verifier.isValid(signature, for: announce.signedMessage, by: announce.key)
     }
 
     private mutating func admit(_ announce: Announce, at now: Instant, lastHeard: (SessionID) -> Instant?) -> Verdict {

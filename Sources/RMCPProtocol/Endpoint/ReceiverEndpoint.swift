@@ -1,0 +1,84 @@
+/// A session that was accepted: what its ANNOUNCE says, and who said it.
+public struct SessionOffer: Sendable {
+    public var announce: Announce
+    public var signature: Signature
+    public var source: SocketAddress
+    /// The ephemeral id of who announced it.
+    public var transmitter: UInt32
+
+    public init(announce: Announce, signature: Signature, source: SocketAddress, transmitter: UInt32) {
+        self.announce = announce
+        self.signature = signature
+        self.source = source
+        self.transmitter = transmitter
+    }
+}
+
+/// What a receiver does with datagrams of all sessions and of none: whose they are, which sessions begin, what gives way
+/// to them, and which regions are listened to. It has neither engines nor sockets: whoever drives it has.
+///
+/// ```
+///   datagram ──▶ engine of its tag? ──yes──▶ ReceiverEngine.handle
+///                     │ no
+///                     ▼
+///              ReceiverEndpoint.handle ──▶ .begin, .refuse, .join, .session, .ignore
+/// ```
+///
+/// A driver tells it when a session is over (`directory.end`) and what became of a region that was to be joined
+/// (`regions.noteJoined`, `regions.noteFailed`).
+public struct ReceiverEndpoint: Sendable {
+    public enum Answer: Sendable {
+        /// Of the session with this tag, which is under way: its engine's, if there is one already.
+        case session(UInt32)
+        /// A session that has not been seen: make an engine for it. `superseding` is over, and gives way to it.
+        case begin(SessionOffer, superseding: SessionID?)
+        /// Said once for each session.
+        case refuse(Announce, SessionRefusal)
+        /// A repair node serves in this group: listen to it.
+        case join(SocketAddress)
+        /// Known, over, refused before, or no datagram of this protocol.
+        case ignore
+    }
+
+    /// Which sessions are taken part in, were, and must not be.
+    public var directory: SessionDirectory
+    /// Groups that are listened to beside the one that the user named.
+    public var regions: RegionTable
+
+    /// - Parameter group: the one that is listened to; nil where nothing is expected by multicast.
+    public init(directory: SessionDirectory, group: SocketAddress?) {
+        self.directory = directory
+        regions = RegionTable(group: group)
+    }
+
+    /// Takes a datagram for which the driver has no engine.
+    /// - Parameter lastHeard: when the sender of a session that is under way was last heard; nil when never.
+    public mutating func handle(
+        _ datagram: RawSpan, from source: SocketAddress, at now: Instant, lastHeard: (SessionID) -> Instant?
+    ) -> Answer {
+        if let header = try? PacketHeader(of: datagram), let answer = answer(to: datagram, header, at: now) { return answer }
+        switch directory.judge(datagram, at: now, lastHeard: lastHeard) {
+        case .ignore: return .ignore
+        case .refuse(let announce, let reason): return .refuse(announce, reason)
+        case .accept(let announce, let superseded):
+            guard let (header, packet) = try? Packet.parse(datagram), case .announce(_, let signature) = packet else { return .ignore }
+            let offer = SessionOffer(announce: announce, signature: signature, source: source, transmitter: header.transmitter)
+            return .begin(offer, superseding: superseded)
+        }
+    }
+
+    /// Nil when the directory has to judge.
+    private mutating func answer(to datagram: RawSpan, _ header: PacketHeader, at now: Instant) -> Answer? {
+        switch header.kind {
+        case .advertisement:
+            guard header.sessionTag == 0, case .advertisement(let advertisement)? = try? Packet.parse(datagram).1 else { return nil }
+            return regions.noteAdvertised(advertisement.region, at: now) ? .join(advertisement.region) : .ignore
+        case .announce:
+            guard let known = directory.announce(ofTag: header.sessionTag), case .announce(let announce, _)? = try? Packet.parse(datagram).1,
+                announce.session == known.session
+            else { return nil }
+            return .session(header.sessionTag)
+        default: return directory.announce(ofTag: header.sessionTag) == nil ? nil : .session(header.sessionTag)
+        }
+    }
+}

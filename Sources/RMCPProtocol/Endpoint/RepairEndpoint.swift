@@ -1,0 +1,223 @@
+/// Where a repair node is in the network.
+public struct RepairPlace: Sendable {
+    /// The group from which sessions come, and in which the region is advertised.
+    public var group: SocketAddress
+    /// The group in which the node repairs, or relays.
+    public var region: SocketAddress
+    /// A relay's parent, which is asked what there is; nil at other repair nodes.
+    public var upstream: SocketAddress?
+
+    public init(group: SocketAddress, region: SocketAddress, upstream: SocketAddress? = nil) {
+        self.group = group
+        self.region = region
+        self.upstream = upstream
+    }
+
+    public var mode: RepairEngine.Mode { upstream == nil ? .repair : .relay }
+}
+
+/// How a session stands at a repair node.
+public struct SessionActivity: Sendable {
+    /// When its sender was last heard; nil while it has nobody above.
+    public var lastHeard: Instant?
+    /// Since when it is of no use to anybody: it has nobody above, and no child that is not done. Nil while it is of use.
+    public var idleSince: Instant?
+
+    public init(lastHeard: Instant? = nil, idleSince: Instant? = nil) {
+        self.lastHeard = lastHeard
+        self.idleSince = idleSince
+    }
+}
+
+/// What a repair node does with datagrams of all sessions and of none: towards parents what a receiver does, and
+/// towards children it answers who asks what there is and says where it repairs. Sessions are served as long as there is
+/// room for others; then the one that was longest of no use to anybody gives way.
+///
+/// What comes to the sockets towards parents goes to `handle(above:)`, what comes to the socket of the region to
+/// `handle(below:)`, both unless the driver has an engine for the tag; a relay's engine without a parent is asked for
+/// here, too, since its parent shows by its ANNOUNCE.
+public struct RepairEndpoint: Sendable {
+    /// How often a repair node advertises its region, and a relay asks what there is: a receiver that joins waits no
+    /// longer than the sender's shortest wait for receivers.
+    public static let advertisementInterval = Interval.milliseconds(500)
+
+    /// What a datagram from above is.
+    public enum Above: Sendable {
+        /// Of the session with this tag, which is under way: its engine's, if there is one already.
+        case session(UInt32)
+        /// Of a relay's session that has nobody above, and says who may be: for `RepairEngine.handleAnnounce`, and then
+        /// like any other.
+        case parent(UInt32, transmitter: UInt32)
+        /// A session that has not been seen: make an engine for it. `superseding` and `evicting` are over, and give way.
+        case begin(SessionOffer, superseding: SessionID?, evicting: SessionID?)
+        /// Said once for each session.
+        case refuse(Announce, SessionRefusal)
+        /// Another repair node serves in this group: listen to it.
+        case join(SocketAddress)
+        case ignore
+    }
+
+    /// What a datagram from below is.
+    public enum Below: Sendable {
+        /// Of the session with this tag, which is under way: its engine's, if there is one already.
+        case session(UInt32)
+        /// Somebody asks what there is: tell of the session with this tag.
+        case announce(UInt32)
+        case ignore
+    }
+
+    /// What the endpoint itself has to send.
+    public enum Outgoing: Sendable {
+        /// To the group, from the region's socket.
+        case advertisement([UInt8], to: SocketAddress)
+        /// To the parent of a relay, from the socket towards parents.
+        case solicitation([UInt8], to: SocketAddress)
+    }
+
+    public let place: RepairPlace
+    private var receiver: ReceiverEndpoint
+    private let verifier: any MessageVerifier
+    private let sessionLimit: Int
+    /// Ephemeral id, for datagrams of no session.
+    private let identity: UInt32
+    private var nextAdvertisement: Instant
+    private var owesAdvertisement = false
+    private var owesSolicitation = false
+    /// Which session was last told of to somebody who asked.
+    private var turn = 0
+    private var isStopping = false
+
+    /// - Parameters:
+    ///   - policy: whom the node believes.
+    ///   - sessionLimit: sessions at one time, at least 2.
+    ///   - silence: a sender that has not been heard for this long is taken for dead when another one offers the same.
+    ///   - identity: ephemeral, not 0.
+    public init(
+        place: RepairPlace, policy: TrustPolicy, verifier: any MessageVerifier, sessionLimit: Int, silence: Interval, identity: UInt32, at now: Instant
+    ) {
+        self.place = place
+        self.verifier = verifier
+        self.sessionLimit = sessionLimit
+        self.identity = identity
+        nextAdvertisement = now
+        receiver = ReceiverEndpoint(
+            directory: SessionDirectory(policy: policy, verifier: verifier, sessionLimit: sessionLimit, silence: silence),
+            group: place.upstream == nil ? place.group : nil)
+    }
+
+    public var directory: SessionDirectory {
+        _read { yield receiver.directory }
+        _modify { yield &receiver.directory }
+    }
+    public var regions: RegionTable {
+        _read { yield receiver.regions }
+        _modify { yield &receiver.regions }
+    }
+
+    // MARK: Above
+
+    /// Takes a datagram from above for which the driver has no engine, or a relay's without a parent.
+    /// - Parameter activity: how a session that is under way stands.
+    public mutating func handle(
+        above datagram: RawSpan, from source: SocketAddress, at now: Instant, activity: (SessionID) -> SessionActivity
+    ) -> Above {
+        let others = directory.active
+        switch receiver.handle(datagram, from: source, at: now, lastHeard: { activity($0).lastHeard }) {
+        case .ignore: return .ignore
+        case .join(let region): return .join(region)
+        case .refuse(let announce, let reason): return .refuse(announce, reason)
+        case .session(let tag):
+            guard let transmitter = parent(in: datagram, ofTag: tag, activity) else { return .session(tag) }
+            return .parent(tag, transmitter: transmitter)
+        case .begin(let offer, let superseded):
+            guard !isStopping else {
+                directory.end(offer.announce.session, mayReturn: true)
+                return .ignore
+            }
+            // One place stays free for whoever comes next: a session that finds none is refused.
+            let isCrowded = directory.active.count >= sessionLimit
+            let evicted = isCrowded ? longestIdle(of: others.map(\.session).filter { $0 != superseded }, activity) : nil
+            if let evicted { directory.end(evicted, mayReturn: true) }
+            return .begin(offer, superseding: superseded, evicting: evicted)
+        }
+    }
+
+    /// Who announces a relay's session that has nobody above; nil when it is not that, or not authentic.
+    private func parent(in datagram: RawSpan, ofTag tag: UInt32, _ activity: (SessionID) -> SessionActivity) -> UInt32? {
+        guard place.mode == .relay, let known = directory.announce(ofTag: tag), activity(known.session).lastHeard == nil,
+            let (header, packet) = try? Packet.parse(datagram), case .announce(let announce, let signature) = packet, announce.key == known.key
+        else { return nil }
+        // A sender that has settled on shorter datagrams since then has signed another ANNOUNCE.
+        let isAuthentic = announce == known || announce.isSigned && verifier.isValid(signature, for: announce.signedMessage, by: announce.key)
+        return isAuthentic ? header.transmitter : nil
+    }
+
+    // MARK: Below
+
+    /// Takes a datagram that came to the region's socket and for which the driver has no engine.
+    public mutating func handle(below datagram: RawSpan) -> Below {
+        guard let header = try? PacketHeader(of: datagram) else { return .ignore }
+        if directory.announce(ofTag: header.sessionTag) != nil { return .session(header.sessionTag) }
+        guard header.sessionTag == 0, !directory.active.isEmpty, case .solicitation? = try? Packet.parse(datagram).1 else { return .ignore }
+        // One session is told with each question, in turn, so that the answer is no longer than the question.
+        turn = (turn + 1) % directory.active.count
+        return .announce(directory.active[turn].session.tag)
+    }
+
+    // MARK: Sessions that give way
+
+    /// Gives up a session that is of no use to anybody just now, since others need its room in the cache.
+    /// - Returns: the one that was longest so, which is over; nil when there is none.
+    public mutating func makeRoomInCache(activity: (SessionID) -> SessionActivity) -> SessionID? {
+        guard let oldest = longestIdle(of: directory.active.map(\.session), activity) else { return nil }
+        // It would be fetched anew from whoever else offers it.
+        directory.end(oldest, mayReturn: false)
+        return oldest
+    }
+
+    private func longestIdle(of sessions: [SessionID], _ activity: (SessionID) -> SessionActivity) -> SessionID? {
+        let idle = sessions.compactMap { session in activity(session).idleSince.map { (session: session, since: $0) } }
+        return idle.min { $0.since < $1.since }?.session
+    }
+
+    /// Which of the sessions that a cache has are served from the start: of the first half as many as there is room for,
+    /// those that are still believed and of which there is no newer version. Nobody should be offered an older one.
+    /// - Parameter kept: the last used first.
+    public mutating func takeUp(_ kept: [(announce: Announce, signature: Signature)]) -> [(announce: Announce, signature: Signature)] {
+        let served = kept.prefix(sessionLimit / 2).filter { entry in
+            directory.believes(entry.announce, entry.signature)
+                && !kept.contains { BundleIdentity($0.announce) == BundleIdentity(entry.announce) && $0.announce.creationTime > entry.announce.creationTime }
+        }
+        for entry in served {
+            directory.adopt(entry.announce)
+            directory.noteVersion(of: entry.announce)
+        }
+        return served
+    }
+
+    /// Nothing begins any more, and nothing is advertised.
+    public mutating func stop() { isStopping = true }
+
+    // MARK: What is said
+
+    /// When `handleTimeout` is due.
+    public func pollTimeout() -> Instant { isStopping ? .distantFuture : nextAdvertisement }
+
+    public mutating func handleTimeout(at now: Instant) {
+        guard now >= pollTimeout() else { return }
+        nextAdvertisement = now + Self.advertisementInterval
+        owesAdvertisement = place.region != place.group
+        owesSolicitation = place.upstream != nil
+    }
+
+    public mutating func pollTransmit() -> Outgoing? {
+        if owesAdvertisement {
+            owesAdvertisement = false
+            let packet = Packet.advertisement(Advertisement(region: place.region))
+            return .advertisement(packet.datagram(sessionTag: 0, transmitter: identity, isUnicast: false), to: place.group)
+        }
+        guard owesSolicitation, let upstream = place.upstream else { return nil }
+        owesSolicitation = false
+        return .solicitation(Packet.solicitation.datagram(sessionTag: 0, transmitter: identity), to: upstream)
+    }
+}

@@ -1,0 +1,45 @@
+/// Whom a receiver believes.
+public struct TrustPolicy: Sendable {
+    public var trustedKeys: Set<PublicKey>
+    public var allowsUnsigned: Bool
+    /// When the newest known version of each bundle was created, milliseconds since 1970: what is older is refused.
+    public var newest: [BundleIdentity: UInt64]
+
+    public init(trustedKeys: Set<PublicKey>, allowsUnsigned: Bool, newest: [BundleIdentity: UInt64] = [:]) {
+        self.trustedKeys = trustedKeys
+        self.allowsUnsigned = allowsUnsigned
+        self.newest = newest
+    }
+
+    /// When the newest known version of this bundle was created; nil when none is known. A bundle by a trusted key is a
+    /// version of all of its name by trusted keys: when the signer's key was changed, what the former key has signed does
+    /// not become current again.
+    public func newestVersion(of announce: Announce) -> UInt64? {
+        guard announce.isSigned else { return nil }
+        guard trustedKeys.contains(announce.key) else { return newest[BundleIdentity(announce)] }
+        return trustedKeys.lazy.compactMap { newest[BundleIdentity(name: announce.name, key: $0)] }.max()
+    }
+}
+
+/// What makes two sessions versions of one bundle: its name, said by the same signer.
+public struct BundleIdentity: Hashable, Sendable {
+    /// Compared as bytes, as file systems do: to `String` an accent is the same however it is written.
+    public var name: String
+    public var key: PublicKey
+
+    public static func == (left: BundleIdentity, right: BundleIdentity) -> Bool {
+        left.key == right.key && left.name.utf8.elementsEqual(right.name.utf8)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        for byte in name.utf8 { hasher.combine(byte) }
+        hasher.combine(key)
+    }
+
+    public init(name: String, key: PublicKey) {
+        self.name = name
+        self.key = key
+    }
+
+    public init(_ announce: Announce) { self.init(name: announce.name, key: announce.key) }
+}

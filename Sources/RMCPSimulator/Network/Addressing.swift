@@ -13,7 +13,41 @@ enum Addressing {
         .ipv4(10, 2 + UInt8(index >> 16), UInt8(index >> 8 & 255), UInt8(index & 255), port: port)
     }
 
-    static func repairNode(_ index: Int) -> SocketAddress {
-        .ipv4(10, 0, UInt8(index >> 8 & 255), UInt8(index & 255), port: 17_628)
+    /// Where children of a repair node write to.
+    static func repairNode(_ index: Int) -> SocketAddress { node(index, port: regionPort) }
+
+    /// Where its parents write to.
+    static func repairNodeAsChild(_ index: Int) -> SocketAddress { node(index, port: 17_629) }
+
+    private static func node(_ index: Int, port: UInt16) -> SocketAddress {
+        .ipv4(10, 0, UInt8(index >> 8 & 255), UInt8(index & 255), port: port)
     }
+
+    private static let regionPort: UInt16 = 17_628
+
+    // MARK: Groups
+
+    /// The one that senders send to.
+    static let group = SocketAddress.ipv4(239, 255, 0, 1, port: 17_627)
+
+    /// The one that a repair node repairs in.
+    static func region(ofRepairNode index: Int) -> SocketAddress { .ipv4(239, 254, UInt8(index >> 8 & 255), UInt8(index & 255), port: regionPort) }
+
+    static func repairNode(ofRegion region: SocketAddress) -> Int { Int(region.low & 0xFFFF) }
+
+    // MARK: Whose address it is
+
+    static func senderIndex(of address: SocketAddress) -> Int? { network(of: address) == 1 ? host(of: address) : nil }
+
+    static func receiverIndex(of address: SocketAddress) -> Int? {
+        network(of: address) >= 2 ? (network(of: address) - 2) << 16 | host(of: address) : nil
+    }
+
+    static func repairNodeIndex(of address: SocketAddress) -> Int? { network(of: address) == 0 ? host(of: address) : nil }
+
+    /// Whether a repair node's address is the one that its children write to.
+    static func isOfRegion(_ address: SocketAddress) -> Bool { address.port == regionPort }
+
+    private static func network(of address: SocketAddress) -> Int { Int(address.low >> 16 & 255) }
+    private static func host(of address: SocketAddress) -> Int { Int(address.low & 0xFFFF) }
 }

@@ -122,7 +122,7 @@ final class ReceiverNode {
     let host: ReceiverHostModel
     let configuration: SharedConfiguration
     var disk: SimulatedDisk
-    var directory: SessionDirectory
+    var endpoint: ReceiverEndpoint
 
     // What the checkers read.
     var completed: [SessionID: Instant] = [:]
@@ -147,7 +147,7 @@ final class ReceiverNode {
         datagramRate = host.datagramRate
         self.configuration = configuration
         disk = SimulatedDisk(model: host.disk)
-        directory = Self.makeDirectory(host: host, configuration: configuration.value, trustedKeys: trustedKeys)
+        endpoint = Self.makeEndpoint(host: host, configuration: configuration.value, trustedKeys: trustedKeys)
     }
 
     func session(_ tag: UInt32) -> Session? {
@@ -162,13 +162,12 @@ final class ReceiverNode {
         if first == nil { first = session } else { others.append(session) }
     }
 
-    static func makeDirectory(
-        host: ReceiverHostModel, configuration: Configuration, trustedKeys: Set<PublicKey>
-    ) -> SessionDirectory {
+    private static func makeEndpoint(host: ReceiverHostModel, configuration: Configuration, trustedKeys: Set<PublicKey>) -> ReceiverEndpoint {
         let keys = host.trusts == .sender ? trustedKeys : []
-        return SessionDirectory(
+        let directory = SessionDirectory(
             policy: TrustPolicy(trustedKeys: keys, allowsUnsigned: host.trusts == .anybody),
             verifier: SimulatedVerifier(), sessionLimit: 8, silence: configuration.rejoinAfterSilence)
+        return ReceiverEndpoint(directory: directory, group: Addressing.group)
     }
 
     /// Share of the socket's room (0...1) that waiting datagrams take; nil while there are none and nothing else was said.
@@ -214,7 +213,7 @@ final class ReceiverNode {
     func restart(trustedKeys: Set<PublicKey>) {
         isRunning = true
         life += 1
-        directory = Self.makeDirectory(host: host, configuration: configuration.value, trustedKeys: trustedKeys)
+        endpoint = Self.makeEndpoint(host: host, configuration: configuration.value, trustedKeys: trustedKeys)
     }
 
     /// Takes a session off the books and adds up what it counted.

@@ -15,8 +15,11 @@ struct RepairNode {
         var resident: Set<UInt32> = []
         /// It was taken off the books.
         var isOver = false
+        /// When it last had a parent, or a child that was not done.
+        var lastUse: Instant
 
-        init(engine: RepairEngine, announce: Announce) {
+        init(engine: RepairEngine, announce: Announce, at now: Instant) {
+            lastUse = now
             place = InPlace(engine)
             self.announce = announce
             buffers = SlotBuffers(chunkLength: announce.chunkLength)
@@ -44,7 +47,8 @@ struct RepairNode {
     let model: RepairNodeModel
     let configuration: Configuration
     let trustedKeys: Set<PublicKey>
-    var directory: SessionDirectory
+    let place: RepairPlace
+    var endpoint: RepairEndpoint
     /// In the order in which they began.
     var sessions: [Session] = []
     var isRunning = true
@@ -58,17 +62,21 @@ struct RepairNode {
     var upstreamStates: [ReceiverState] = []
     var parentChanges = 0
 
-    init(model: RepairNodeModel, configuration: Configuration, trustedKeys: Set<PublicKey>) {
+    /// - Parameter identity: ephemeral, for datagrams of no session.
+    init(model: RepairNodeModel, place: RepairPlace, configuration: Configuration, trustedKeys: Set<PublicKey>, identity: UInt32, at now: Instant) {
         self.model = model
+        self.place = place
         self.configuration = configuration
         self.trustedKeys = trustedKeys
-        directory = Self.makeDirectory(configuration, trustedKeys)
+        endpoint = Self.makeEndpoint(model, place, configuration, trustedKeys, identity, at: now)
     }
 
-    private static func makeDirectory(_ configuration: Configuration, _ keys: Set<PublicKey>) -> SessionDirectory {
-        SessionDirectory(
-            policy: TrustPolicy(trustedKeys: keys, allowsUnsigned: false), verifier: SimulatedVerifier(), sessionLimit: 8,
-            silence: configuration.rejoinAfterSilence)
+    private static func makeEndpoint(
+        _ model: RepairNodeModel, _ place: RepairPlace, _ configuration: Configuration, _ keys: Set<PublicKey>, _ identity: UInt32, at now: Instant
+    ) -> RepairEndpoint {
+        RepairEndpoint(
+            place: place, policy: TrustPolicy(trustedKeys: keys, allowsUnsigned: false), verifier: SimulatedVerifier(), sessionLimit: model.sessionLimit,
+            silence: configuration.rejoinAfterSilence, identity: identity, at: now)
     }
 
     mutating func schedule(bytes: Int, at now: Instant) -> Instant {
@@ -93,13 +101,22 @@ struct RepairNode {
         }
     }
 
-    mutating func restart() {
+    mutating func restart(identity: UInt32, at now: Instant) {
         isRunning = true
         life += 1
-        directory = Self.makeDirectory(configuration, trustedKeys)
+        endpoint = Self.makeEndpoint(model, place, configuration, trustedKeys, identity, at: now)
     }
 
     func session(_ tag: UInt32) -> Session? { sessions.first { $0.announce.session.tag == tag } }
+
+    /// How a session that is under way stands.
+    func activity(of id: SessionID) -> SessionActivity {
+        guard let session = sessions.first(where: { $0.announce.session == id }) else { return SessionActivity() }
+        return session.inPlace { SessionActivity(lastHeard: $0.upstream?.lastHeardFromSender, idleSince: Self.isOfUse(&$0) ? nil : session.lastUse) }
+    }
+
+    /// Whether it has a parent, or a child that is not done.
+    static func isOfUse(_ engine: inout RepairEngine) -> Bool { engine.hasUpstream || engine.downstream.receivers.active > 0 }
 
     mutating func retire(_ session: Session) {
         session.isOver = true
@@ -117,18 +134,21 @@ public struct RepairNodeModel: Sendable {
         case blackHole
     }
 
-    public var mode: RepairEngine.Mode
     public var character: Character
     /// Bytes a second, written and read.
     public var diskRate: Double
     /// The subnet where it is, and those that its region reaches.
     public var subnet: Int
     public var reach: [Int]
+    /// A relay's parent, which its user named; nil at other repair nodes.
+    public var upstream: SocketAddress?
+    /// Sessions at one time.
+    public var sessionLimit = 16
 
     public init(
-        mode: RepairEngine.Mode = .repair, character: Character = .honest, diskRate: Double = 400e6, subnet: Int = 0, reach: [Int]? = nil
+        character: Character = .honest, diskRate: Double = 400e6, subnet: Int = 0, reach: [Int]? = nil, upstream: SocketAddress? = nil
     ) {
-        self.mode = mode
+        self.upstream = upstream
         self.character = character
         self.diskRate = diskRate
         self.subnet = subnet

@@ -95,7 +95,7 @@ extension Scenario {
         } check: { world in
             Expect.complete(world, receivers: Array(world.receivers.indices)) + Expect.outcome(world, .complete)
         },
-        Scenario("until-repair", "the sender leaves as soon as the repair node has everything", limit: .seconds(40)) { world in
+        Scenario("until-repair", "the sender leaves as soon as the repair node has everything", limit: .seconds(120)) { world in
             var lossy = Setting.lossy(.random(0.3))
             lossy.rate = 20e6
             Tree.build(world, subnets: 1, receivers: 4, downlink: lossy) { $0.until = .repairNodes }
@@ -126,10 +126,7 @@ extension Scenario {
             }
             Tree.addRelay(world, receivers: 4, downlink: Setting.lossy(.random(0.02)))
             world.after(.seconds(1.5)) { $0.killRepairNode(0) }
-            world.after(.seconds(2.5)) { world in
-                world.restartRepairNode(0)
-                world.solicit(sender: 0, fromRepairNode: 0)
-            }
+            world.after(.seconds(2.5)) { $0.restartRepairNode(0) }
         },
     ]
 

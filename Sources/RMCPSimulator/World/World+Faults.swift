@@ -5,6 +5,7 @@ extension World {
     /// kill -9: the process is gone, the disk stays.
     public func killReceiver(_ index: Int) {
         log("receiver \(index): killed")
+        leaveRegions(receiver: receivers[index])
         receivers[index].kill(using: &random)
         noteFirstSession(of: receivers[index])
         receivers[index].isReading = false

@@ -90,32 +90,30 @@ extension World {
     /// Takes a datagram as bytes: of no session that is known, or one that does not parse.
     private func take(_ bytes: [UInt8], fingerprint: UInt64, _ arrival: Arrival, at node: ReceiverNode, clock: Instant) {
         let datagram = unsafe bytes.span.bytes
-        guard let header = try? PacketHeader(of: datagram) else {
-            _ = node.directory.judge(datagram, at: clock) { _ in nil }
-            return
-        }
-        if let session = node.session(header.sessionTag) {
+        if let header = try? PacketHeader(of: datagram), let session = node.session(header.sessionTag) {
             let arrival = Arrival(source: arrival.source, at: clock)
             if let placement = session.engine.handle(datagram: datagram, arrival: arrival, at: clock) { session.place(fingerprint, placement) }
             return
         }
-        let verdict = node.directory.judge(datagram, at: clock) { id in node.session(id.tag)?.inPlace { $0.lastHeardFromSender } }
-        switch verdict {
-        case .ignore: break
+        let answer = node.endpoint.handle(datagram, from: arrival.source, at: clock) { id in node.session(id.tag)?.inPlace { $0.lastHeardFromSender } }
+        switch answer {
+        case .ignore, .session: break
         case .refuse(_, let reason): node.refusals.append(reason)
-        case .accept(let announce, let superseded):
+        case .join(let region): join(region, receiver: node)
+        case .begin(let offer, let superseded):
             if let superseded, let session = node.session(superseded.tag) { retire(session, of: node) }
-            begin(announce, source: arrival.source, transmitter: header.transmitter, at: node, clock: clock)
-            _ = node.session(header.sessionTag)?.engine.handle(datagram: datagram, arrival: Arrival(source: arrival.source, at: clock), at: clock)
+            begin(offer, at: node, clock: clock)
+            _ = node.session(offer.announce.session.tag)?.engine.handle(datagram: datagram, arrival: Arrival(source: arrival.source, at: clock), at: clock)
         }
     }
 
-    private func begin(_ announce: Announce, source: SocketAddress, transmitter: UInt32, at node: ReceiverNode, clock: Instant) {
+    private func begin(_ offer: SessionOffer, at node: ReceiverNode, clock: Instant) {
+        let announce = offer.announce
         let name = ReceiverNode.diskName(announce)
         let identity = node.disk.identity(name, in: announce.session, drawn: UInt32.random(in: 1...(.max), using: &random))
         let engine = ReceiverEngine(
-            identity: identity, sharing: node.configuration, announce: announce, source: source, transmitter: transmitter,
-            isResumable: node.disk.hasPartial(name), expectsRepairNodes: hearsRepairNode(inSubnet: node.subnet), verifier: SimulatedVerifier(),
+            identity: identity, sharing: node.configuration, announce: announce, source: offer.source, transmitter: offer.transmitter,
+            isResumable: node.disk.hasPartial(name), expectsRepairNodes: node.endpoint.regions.hearsRepairNodes(at: clock), verifier: SimulatedVerifier(),
             digest: SimulatedDigest(), seed: random.next(),
             at: clock)
         let session = ReceiverNode.Session(engine: engine, announce: announce)
@@ -169,8 +167,14 @@ extension World {
     }
 
     private func send(_ bytes: [UInt8], to parent: SocketAddress, from node: ReceiverNode) {
-        if trace != nil, let (_, packet) = unsafe try? Packet.parse(bytes.span.bytes), case .nak(let nak) = packet {
-            log("receiver \(node.index): NAK \(nak.request.summary)")
+        if trace != nil, let (_, packet) = unsafe try? Packet.parse(bytes.span.bytes) {
+            switch packet {
+            case .nak(let nak): log("receiver \(node.index): NAK \(nak.request.summary)")
+            case .attach: log("receiver \(node.index): ATTACH to \(parent)")
+            case .detach: log("receiver \(node.index): DETACH from \(parent)")
+            case .status(let report): log("receiver \(node.index): STATUS \(report.histogram.leaf.map { "\($0.state)" } ?? "with debts") to \(parent)")
+            default: break
+            }
         }
         guard let arrival = node.uplink.pass(bytes: bytes.count + 28, datagrams: 1, at: now) else { return }
         let kind = unsafe PacketHeader.kind(of: bytes.span.bytes)
@@ -273,7 +277,7 @@ extension World {
         let clock = now + node.clockOffset
         while let (bytes, parent) = session.engine.pollTransmit(at: clock) { send(bytes, to: parent, from: node) }
         retire(session, of: node)
-        node.directory.end(session.id, mayReturn: state == .failedSender)
+        node.endpoint.directory.end(session.id, mayReturn: state == .failedSender)
         if node.host.exitsWhenDone { exit(node) }
     }
 

@@ -10,6 +10,9 @@ extension World {
         var egress: Link
         var nextWake = Instant.distantFuture
         let subnet: Int
+        /// Who listens to its region: receivers by subnet, and other repair nodes, in the order in which they joined.
+        var members: [Int: [Int]] = [:]
+        var nodeMembers: [Int] = []
 
         init(node: RepairNode, downlink: Link, uplink: Link, egress: Link, subnet: Int) {
             self.node = node
@@ -18,6 +21,12 @@ extension World {
             self.egress = egress
             self.subnet = subnet
         }
+    }
+
+    /// A repair node has a socket towards parents, and one of its region, to which children send.
+    enum RepairSocket {
+        case above
+        case below
     }
 
     enum RepairWork {
@@ -34,27 +43,35 @@ extension World {
         _ model: RepairNodeModel = RepairNodeModel(), configuration: Configuration, downlink: LinkModel = LinkModel(),
         uplink: LinkModel = LinkModel(), egress: LinkModel = LinkModel()
     ) -> Int {
-        let node = RepairNode(model: model, configuration: configuration, trustedKeys: trustedKeys)
+        let index = repairNodes.count
         repairNodes.append(
             RepairSite(
-                node: node, downlink: Link(model: downlink), uplink: Link(model: uplink), egress: Link(model: egress),
-                subnet: model.subnet))
-        noteRepairNode(repairNodes.count - 1, model)
-        return repairNodes.count - 1
+                node: makeRepairNode(index, model, configuration), downlink: Link(model: downlink), uplink: Link(model: uplink),
+                egress: Link(model: egress), subnet: model.subnet))
+        noteRepairNode(index, model)
+        wakeRepairNode(index, at: now)
+        return index
+    }
+
+    private func makeRepairNode(_ index: Int, _ model: RepairNodeModel, _ configuration: Configuration) -> RepairNode {
+        // A relay has its site's receivers in the group itself.
+        let region = model.upstream == nil ? Addressing.region(ofRepairNode: index) : Addressing.group
+        let place = RepairPlace(group: Addressing.group, region: region, upstream: model.upstream)
+        return RepairNode(
+            model: model, place: place, configuration: configuration, trustedKeys: trustedKeys, identity: .random(in: 1...(.max), using: &random), at: now)
     }
 
     /// Before the run: the same node with another model in the same subnet.
     public func changeRepairNode(_ index: Int, to model: RepairNodeModel, configuration: Configuration) {
-        repairNodes[index].node = RepairNode(model: model, configuration: configuration, trustedKeys: trustedKeys)
-        noteReach(of: index, model)
+        repairNodes[index].node = makeRepairNode(index, model, configuration)
     }
 
     // MARK: Arrivals
 
-    func arriveAtRepairNode(_ index: Int, _ payload: Payload, from source: SocketAddress, timeToLive: UInt8?) {
+    func arriveAtRepairNode(_ index: Int, _ payload: Payload, from source: SocketAddress, timeToLive: UInt8?, socket: RepairSocket) {
         let arrival = Arrival(source: source, timeToLive: timeToLive, at: now)
-        switch payload {
-        case .train(let train, let mask):
+        switch (payload, socket) {
+        case (.train(let train, let mask), .above):
             if let session = repairNodes[index].node.session(train.batch.sessionTag) {
                 train.forEachPacket(of: mask) { header, data, length, fingerprint in
                     if let placement = session.engine.handle(upstream: data, header, length: length, arrival: arrival, at: now) {
@@ -62,42 +79,49 @@ extension World {
                     }
                 }
             }
-        case .control(let datagram):
-            guard let (header, packet) = datagram.packet else { return }
-            if let session = repairNodes[index].node.session(header.sessionTag) {
-                take(datagram, header, packet, of: session, arrival)
-            } else {
-                judge(datagram, header: header, source: source, at: index)
-            }
-        // Nobody damages what goes to repair nodes.
-        case .packet: break
+        case (.control(let datagram), .above): takeFromAbove(datagram, arrival, at: index)
+        case (.control(let datagram), .below): takeFromBelow(datagram, from: source, at: index)
+        // Children send no DATA, and nobody damages what goes to repair nodes.
+        case (.train, .below), (.packet, _): break
         }
         driveRepairNode(index)
     }
 
-    private func take(
-        _ datagram: ControlDatagram, _ header: PacketHeader, _ packet: Packet, of session: RepairNode.Session, _ arrival: Arrival
-    ) {
-        switch header.kind {
-        case .nak, .status, .attach, .detach: session.engine.handle(child: packet, header, from: arrival.source, at: now)
-        case .announce where session.inPlace({ $0.upstream == nil }):
-            session.engine.handleAnnounce(from: arrival.source, transmitter: header.transmitter, at: now)
-        default: session.engine.handle(upstream: packet, header, length: datagram.bytes.count, arrival: arrival, at: now)
+    private func takeFromAbove(_ datagram: ControlDatagram, _ arrival: Arrival, at index: Int) {
+        let node = repairNodes[index].node
+        func give(_ tag: UInt32) {
+            guard let (header, packet) = datagram.packet, let session = node.session(tag) else { return }
+            session.engine.handle(upstream: packet, header, length: datagram.bytes.count, arrival: arrival, at: now)
+        }
+        // A relay's parent shows by its ANNOUNCE: the endpoint sees everything until one has come.
+        if let tag = datagram.packet?.header.sessionTag, let session = node.session(tag), node.place.mode == .repair || session.inPlace({ $0.hasUpstream }) {
+            return give(tag)
+        }
+        let bytes = datagram.bytes
+        let answer = unsafe repairNodes[index].node.endpoint.handle(above: bytes.span.bytes, from: arrival.source, at: now) { node.activity(of: $0) }
+        switch answer {
+        case .session(let tag): give(tag)
+        case .parent(let tag, let transmitter):
+            node.session(tag)?.engine.handleAnnounce(from: arrival.source, transmitter: transmitter, at: now)
+            give(tag)
+        case .begin(let offer, let superseded, let evicted):
+            for id in [superseded, evicted] { if let id, let session = node.session(id.tag) { session.engine.retire(at: now) } }
+            let session = openSession(offer.announce, offer.signature, at: index)
+            session.engine.handleAnnounce(from: offer.source, transmitter: offer.transmitter, at: now)
+        case .join(let region): join(region, repairNode: index)
+        case .refuse(_, let reason): log("repair node \(index): refuses a session: \(reason)")
+        case .ignore: break
         }
     }
 
-    private func judge(_ datagram: ControlDatagram, header: PacketHeader, source: SocketAddress, at index: Int) {
-        // Its own region's ANNOUNCEs come back to it.
-        guard source != Addressing.repairNode(index) else { return }
-        let node = repairNodes[index].node
-        let bytes = datagram.bytes
-        let verdict = unsafe repairNodes[index].node.directory.judge(bytes.span.bytes, at: now) { id in
-            node.session(id.tag)?.inPlace { $0.upstream?.lastHeardFromSender }
+    private func takeFromBelow(_ datagram: ControlDatagram, from source: SocketAddress, at index: Int) {
+        if let (header, packet) = datagram.packet, let session = repairNodes[index].node.session(header.sessionTag) {
+            return session.engine.handle(child: packet, header, from: source, at: now)
         }
-        guard case .accept(let announce, let superseded) = verdict, case .announce(_, let signature)? = datagram.packet?.body else { return }
-        if let superseded, let session = node.session(superseded.tag) { repairNodes[index].node.retire(session) }
-        let session = node.session(announce.session.tag) ?? openSession(announce, signature, at: index)
-        session.engine.handleAnnounce(from: source, transmitter: header.transmitter, at: now)
+        let bytes = datagram.bytes
+        if case .announce(let tag) = unsafe repairNodes[index].node.endpoint.handle(below: bytes.span.bytes) {
+            repairNodes[index].node.session(tag)?.engine.announce(to: source)
+        }
     }
 
     /// Makes the engine, and tells it of what the cache has.
@@ -106,14 +130,13 @@ extension World {
         let node = repairNodes[index].node
         log("repair node \(index): \(announce.name)")
         let engine = RepairEngine(
-            identity: UInt32.random(in: 1...(.max), using: &random), announce: announce, signature: signature, mode: node.model.mode,
-            configuration: node.configuration, expectsOthers: hearsRepairNode(inSubnet: node.model.subnet, except: index),
+            identity: UInt32.random(in: 1...(.max), using: &random), announce: announce, signature: signature, mode: node.place.mode,
+            configuration: node.configuration, expectsOthers: node.endpoint.regions.hearsRepairNodes(at: now),
             verifier: SimulatedVerifier(), digest: SimulatedDigest(), seed: random.next(), at: now)
-        let session = RepairNode.Session(engine: engine, announce: announce)
+        let session = RepairNode.Session(engine: engine, announce: announce, at: now)
         repairNodes[index].node.sessions.append(session)
         guard let cached = node.cache[announce.session] else {
-            repairNodes[index].node.cache[announce.session] = RepairNode.Cached(
-                announce: announce, signature: signature)
+            repairNodes[index].node.cache[announce.session] = RepairNode.Cached(announce: announce, signature: signature)
             return session
         }
         for datagram in cached.table where !session.engine.restore(datagram, at: now) {
@@ -128,10 +151,10 @@ extension World {
 
     /// Sessions that the cache has are served again without anybody above.
     func openCachedSessions(_ index: Int) {
-        for session in repairNodes[index].node.cache.keys.sorted(by: { ($0.high, $0.low) < ($1.high, $1.low) }) {
-            guard let cached = repairNodes[index].node.cache[session] else { continue }
-            openSession(cached.announce, cached.signature, at: index)
-        }
+        let cached = repairNodes[index].node.cache
+        let kept = cached.keys.sorted { ($0.high, $0.low) < ($1.high, $1.low) }.compactMap { cached[$0] }
+        let served = repairNodes[index].node.endpoint.takeUp(kept.map { ($0.announce, $0.signature) })
+        for entry in served { openSession(entry.announce, entry.signature, at: index) }
         driveRepairNode(index)
     }
 
@@ -140,8 +163,9 @@ extension World {
     func driveRepairNode(_ index: Int) {
         let site = repairNodes[index]
         guard site.node.isRunning else { return }
-        var next = Instant.distantFuture
+        var next = advertise(index)
         for session in site.node.sessions {
+            if session.inPlace({ RepairNode.isOfUse(&$0) }) { session.lastUse = now }
             let idleUntil = session.inPlace { engine -> Instant? in
                 let due = engine.pollTimeout(at: now) ?? .distantFuture
                 if due <= now { engine.handleTimeout(at: now) }
@@ -163,15 +187,32 @@ extension World {
             }
             if session.inPlace({ $0.downstream.isFinished }) {
                 site.node.retire(session)
+                site.node.endpoint.directory.end(session.announce.session, mayReturn: true)
             } else if let due = session.engine.pollTimeout(at: now) {
                 next = min(next, due)
             }
         }
-        guard next < .distantFuture else { return }
-        let time = max(next, now + .microseconds(1))
+        if next < .distantFuture { wakeRepairNode(index, at: max(next, now + .microseconds(1))) }
+    }
+
+    private func wakeRepairNode(_ index: Int, at time: Instant) {
+        let site = repairNodes[index]
         guard time < site.nextWake || site.nextWake <= now else { return }
         site.nextWake = time
         queue.schedule(.repairWake(index, life: site.node.life), at: time)
+    }
+
+    /// Says where it repairs, or asks its parent what there is.
+    /// - Returns: when it does so again.
+    private func advertise(_ index: Int) -> Instant {
+        repairNodes[index].node.endpoint.handleTimeout(at: now)
+        while let outgoing = repairNodes[index].node.endpoint.pollTransmit() {
+            switch outgoing {
+            case .advertisement(let bytes, _): send(.bytes(bytes), fromRepairNode: index) { self.multicast($0, toGroupIn: $1.model.reach, from: index, at: $2) }
+            case .solicitation(let bytes, let parent): sendUp(bytes, to: parent, from: index)
+            }
+        }
+        return repairNodes[index].node.endpoint.pollTimeout()
     }
 
     private func handleRepairEvents(_ session: RepairNode.Session, at index: Int) {
@@ -208,6 +249,9 @@ extension World {
         case .finished(let state):
             log("repair node \(index): above it is over: \(state)")
             repairNodes[index].node.upstreamStates.append(state)
+            guard !session.inPlace({ $0.isComplete }) else { break }
+            session.engine.retire(at: now)
+            repairNodes[index].node.endpoint.directory.end(id, mayReturn: true)
         case .parentChanged(let depth):
             repairNodes[index].node.parentChanges += 1
             log("repair node \(index): below depth \(depth - 1) now")
@@ -257,7 +301,7 @@ extension World {
         guard let arrival = site.uplink.pass(bytes: bytes.count + 28, datagrams: 1, at: now),
             !site.uplink.loses(kind: kind, length: bytes.count, using: &random)
         else { return }
-        deliverUp(bytes, to: parent, from: Addressing.repairNode(index), at: arrival)
+        deliverUp(bytes, to: parent, from: Addressing.repairNodeAsChild(index), at: arrival)
     }
 
     private func send(_ transmit: Transmit, of session: RepairNode.Session, fromRepairNode index: Int) {
@@ -277,75 +321,21 @@ extension World {
             if character == .liar { shown.encodedDigest = Digest(Hash.wide(0x11A2, UInt64(batch.chunk))) }
             (payload, destination) = (.batch(batch, record: shown), batch.destination)
         }
-        let (bytes, datagrams) = payload.size
-        guard let time = repairNodes[index].egress.pass(bytes: bytes, datagrams: datagrams, at: now),
-            let surviving = survivors(of: payload, link: &repairNodes[index].egress)
-        else { return }
-        let source = Addressing.repairNode(index)
-        switch destination {
-        case .group: multicast(surviving, toSubnets: repairNodes[index].node.model.reach, from: source, except: index, at: time)
-        case .peer(let address): deliverDown(surviving, to: address, from: source, at: time)
-        }
-    }
-
-    /// A copy down the link of each member of the subnets.
-    private func multicast(_ payload: Payload, toSubnets reach: [Int], from source: SocketAddress, except node: Int, at time: Instant) {
-        let distance = distance(ofSubnet: repairNodes[node].subnet)
-        for subnet in reach {
-            let hops = UInt8(clamping: abs(self.distance(ofSubnet: subnet) - distance))
-            let timeToLive = Self.timeToLive - min(hops, Self.timeToLive)
-            carry(payload, toMembersAmong: receivers(inSubnet: subnet), from: source, timeToLive: timeToLive, at: time)
-            for other in repairNodes(inSubnet: subnet) where other != node {
-                carry(payload, toRepairNode: other, from: source, timeToLive: timeToLive, at: time)
+        send(payload, fromRepairNode: index) { payload, node, time in
+            switch destination {
+            case .group: self.multicast(payload, toRegionOf: index, at: time)
+            case .peer(let address): self.deliverDown(payload, to: address, from: Addressing.repairNode(index), at: time)
             }
         }
     }
 
-    func carry(_ payload: Payload, toRepairNode index: Int, from source: SocketAddress, timeToLive: UInt8?, at time: Instant) {
-        let site = repairNodes[index]
+    /// Over its link into the region.
+    private func send(_ payload: Payload, fromRepairNode index: Int, _ deliver: (Payload, RepairNode, Instant) -> Void) {
         let (bytes, datagrams) = payload.size
-        guard site.downlink.isUp, let arriving = survivors(of: payload, link: &site.downlink),
-            let arrival = site.downlink.pass(bytes: bytes, datagrams: datagrams, at: time)
+        guard let time = repairNodes[index].egress.pass(bytes: bytes, datagrams: datagrams, at: now),
+            let surviving = survivors(of: payload, link: &repairNodes[index].egress)
         else { return }
-        queue.schedule(.repairArrival(index, arriving, source, timeToLive: timeToLive), at: arrival)
-    }
-
-    /// What multicast is sent with; hops are taken from it.
-    static let timeToLive: UInt8 = 8
-
-    /// A relay asks a sender what there is to have.
-    public func solicit(sender: Int, fromRepairNode index: Int) {
-        senders[sender].node.engine.announce(to: Addressing.repairNode(index))
-        driveSender(sender)
-    }
-
-    // MARK: Unicast between any two
-
-    func deliverDown(_ payload: Payload, to address: SocketAddress, from source: SocketAddress, at time: Instant) {
-        if case .control(let datagram) = payload, case .attached(let answer)? = datagram.packet?.body, answer.verdict == .accepted {
-            givenCookies[address] = answer.cookie
-        }
-        if let receiver = Self.receiverIndex(of: address), receiver < receivers.count {
-            // What was its address before is nobody's now.
-            guard receivers[receiver].port == address.port else { return }
-            var gathering = Gathering(timeToLive: nil)
-            carry(payload, to: receiver, from: source, at: time, &gathering)
-        } else if let node = repairNodeIndex(of: address) {
-            carry(payload, toRepairNode: node, from: source, timeToLive: nil, at: time)
-        }
-    }
-
-    func deliverUp(_ bytes: [UInt8], to parent: SocketAddress, from source: SocketAddress, at time: Instant) {
-        if let node = repairNodeIndex(of: parent) {
-            queue.schedule(.repairArrival(node, .bytes(bytes), source, timeToLive: nil), at: time)
-        } else if parent.low >> 16 & 255 == 1, Int(parent.low & 0xFFFF) < senders.count {
-            queue.schedule(.senderArrival(Int(parent.low & 0xFFFF), bytes, source), at: time)
-        }
-    }
-
-    private func repairNodeIndex(of address: SocketAddress) -> Int? {
-        let index = Int(address.low & 0xFFFF)
-        return address.low >> 16 & 255 == 0 && index < repairNodes.count ? index : nil
+        deliver(surviving, repairNodes[index].node, time)
     }
 
     // MARK: Faults
@@ -354,16 +344,18 @@ extension World {
         log("repair node \(index): killed")
         repairNodes[index].node.kill(cache: cache, using: &random)
         repairNodes[index].nextWake = .distantFuture
+        for site in repairNodes { site.nodeMembers.removeAll { $0 == index } }
     }
 
     public func restartRepairNode(_ index: Int) {
         log("repair node \(index): restarted")
-        repairNodes[index].node.restart()
+        repairNodes[index].node.restart(identity: .random(in: 1...(.max), using: &random), at: now)
         openCachedSessions(index)
     }
 
     /// Its user stops it: it says so.
     public func stopRepairNode(_ index: Int) {
+        repairNodes[index].node.endpoint.stop()
         for session in repairNodes[index].node.sessions { session.engine.retire(at: now) }
         driveRepairNode(index)
     }

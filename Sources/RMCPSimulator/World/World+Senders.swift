@@ -102,7 +102,7 @@ extension World {
             let hops = UInt8(clamping: distance(ofSubnet: subnet))
             let timeToLive = Self.timeToLive - min(hops, Self.timeToLive)
             carry(payload, toMembersAmong: self.receivers(inSubnet: subnet), from: source, timeToLive: timeToLive, at: time)
-            for node in repairNodes(inSubnet: subnet) where repairNodes[node].node.model.mode == .repair {
+            for node in repairNodes(inSubnet: subnet) where repairNodes[node].node.place.mode == .repair {
                 carry(payload, toRepairNode: node, from: source, timeToLive: timeToLive, at: time)
             }
         }
@@ -141,12 +141,6 @@ extension World {
         guard let atSwitch = senders[index].egress.pass(bytes: bytes, datagrams: datagrams, at: now) else { return }
         guard let surviving = survivors(of: payload, link: &senders[index].egress) else { return }
         deliverDown(surviving, to: address, from: Addressing.sender(index), at: atSwitch)
-    }
-
-    static func receiverIndex(of address: SocketAddress) -> Int? {
-        let low = Int(address.low)
-        let second = low >> 16 & 255
-        return second >= 2 ? (second - 2) << 16 | (low & 0xFFFF) : nil
     }
 
     /// What of a payload a link lets through; nil when nothing is left.

@@ -15,7 +15,7 @@ public final class World {
         case senderArrival(Int, [UInt8], SocketAddress)
         case receiverArrival(Int, Payload, SocketAddress, timeToLive: UInt8?)
         case groupArrival(GroupArrival)
-        case repairArrival(Int, Payload, SocketAddress, timeToLive: UInt8?)
+        case repairArrival(Int, Payload, SocketAddress, timeToLive: UInt8?, RepairSocket)
         case repairWake(Int, life: Int)
         case repairWork(Int, RepairNode.Session, RepairWork)
         case receiverRead(Int, life: Int)
@@ -68,8 +68,6 @@ public final class World {
     /// Who is where, in the order of indices: a region's multicast costs what its subnets hold, not what the world does.
     private var receiversOfSubnet: [Int: [Int]] = [:]
     private var repairNodesOfSubnet: [Int: [Int]] = [:]
-    /// Repair nodes whose region reaches a subnet.
-    private var nodesReaching: [Int: [Int]] = [:]
     /// Routers between a subnet and the senders, where that is not one.
     private var distances: [Int: Int] = [:]
     /// Links between subnets and the senders, which are in subnet 0; those without a model neither lose nor delay.
@@ -206,15 +204,6 @@ public final class World {
     func noteRepairNode(_ index: Int, _ model: RepairNodeModel) {
         sortedSubnets = nil
         repairNodesOfSubnet[model.subnet, default: []].append(index)
-        noteReach(of: index, model)
-    }
-    func noteReach(of index: Int, _ model: RepairNodeModel) {
-        guard model.mode == .repair else { return }
-        for subnet in model.reach { nodesReaching[subnet, default: []].append(index) }
-    }
-    /// Whether a host there has heard the advertisement of a repair node, other than its own.
-    func hearsRepairNode(inSubnet subnet: Int, except own: Int? = nil) -> Bool {
-        nodesReaching[subnet]?.contains { $0 != own && repairNodes[$0].node.isRunning } ?? false
     }
 
     /// Routers between a subnet and the senders.
@@ -318,10 +307,10 @@ public final class World {
             guard !session.isOver else { return }
             note(5, index)
             finishStorage(of: receivers[index], session: session, result)
-        case .repairArrival(let index, let payload, let source, let timeToLive):
+        case .repairArrival(let index, let payload, let source, let timeToLive, let socket):
             guard repairNodes[index].node.isRunning else { return }
             note(6, index)
-            arriveAtRepairNode(index, payload, from: source, timeToLive: timeToLive)
+            arriveAtRepairNode(index, payload, from: source, timeToLive: timeToLive, socket: socket)
         case .repairWake(let index, let life):
             guard repairNodes[index].node.life == life, repairNodes[index].nextWake <= now else { return }
             note(7, index)

@@ -7,18 +7,12 @@ extension SenderEngine {
         case child(Int)
     }
 
-    private subscript(pendingOf audience: Audience) -> PendingNAKs {
-        _read {
-            switch audience {
-            case .group: yield pending
-            case .child(let index): yield unicastChildren[index].pending
-            }
-        }
-        _modify {
-            switch audience {
-            case .group: yield &pending
-            case .child(let index): yield &unicastChildren[index].pending
-            }
+    /// A function with a closure, and not a subscript: its accessors would allocate a frame for each call.
+    @inline(__always)
+    private mutating func withPending<Result>(of audience: Audience, _ body: (inout PendingNAKs) -> Result) -> Result {
+        switch audience {
+        case .group: body(&pending)
+        case .child(let index): body(&unicastChildren[index].pending)
         }
     }
 
@@ -61,11 +55,13 @@ extension SenderEngine {
     /// When the rate lets something go that waits for nothing else; nil when nothing does.
     func nextPacedTransmission(at now: Instant) -> Instant? {
         let paced = pacer.nextTransmission(at: now)
-        var next: Instant?
-        func wait(until time: Instant) { next = min(next ?? time, time) }
-        if unicastChildren.hasCopies || hasPacedWork { wait(until: paced) }
-        if unicastChildren.hasPending { wait(until: max(now + configuration.repairAggregationDelay, paced)) }
-        if let due = pending.repairs.nextDue { wait(until: max(due, paced)) }
+        // Nothing goes before the rate lets it.
+        if unicastChildren.hasCopies || hasPacedWork { return paced }
+        var next = pending.repairs.nextDue.map { max($0, paced) }
+        if unicastChildren.hasPending {
+            let due = max(now + configuration.repairAggregationDelay, paced)
+            next = min(next ?? due, due)
+        }
         return next
     }
 
@@ -184,14 +180,15 @@ extension SenderEngine {
 
     private mutating func nextRepair(to audience: Audience, at now: Instant) -> DataBatch? {
         var examined = 0
-        while examined < Self.examinedRepairs, let chunk = self[pendingOf: audience].repairs.dueChunk(at: now), let record = window[chunk] {
+        while examined < Self.examinedRepairs, let chunk = withPending(of: audience, { $0.repairs.dueChunk(at: now) }), let record = window[chunk] {
             guard window.resident.contains(chunk) else {
                 guard window.holds(chunk) else {
-                    self[pendingOf: audience].repairs.parkFirst()
+                    withPending(of: audience) { $0.repairs.parkFirst() }
                     continue
                 }
                 fetch(chunk)
-                self[pendingOf: audience].repairs.postponeFirst(to: now + configuration.repairAggregationDelay)
+                let due = now + configuration.repairAggregationDelay
+                withPending(of: audience) { $0.repairs.postponeFirst(to: due) }
                 examined += 1
                 continue
             }
@@ -214,26 +211,28 @@ extension SenderEngine {
             destination = .peer(address)
         }
         var batch = makeBatch(chunk: chunk, record: record, isRepair: true, to: destination)
-        self[pendingOf: audience].repairs.takeFirst(limit: pacer.batchLimit, to: recipient, holdOff: repairHoldOff, at: now) { batch.append($0) }
+        let (limit, holdOff) = (pacer.batchLimit, repairHoldOff)
+        withPending(of: audience) { $0.repairs.takeFirst(limit: limit, to: recipient, holdOff: holdOff, at: now) { batch.append($0) } }
         return batch.count > 0 ? batch : nil
     }
 
     private mutating func nextCatchUp(to audience: Audience, at now: Instant) -> DataBatch? {
-        guard !self[pendingOf: audience].catchUp.isEmpty else { return nil }
-        for chunk in self[pendingOf: audience].catchUp.upcoming(limit: configuration.maximumFetches) where window[chunk]?.kind != .zero {
+        guard withPending(of: audience, { !$0.catchUp.isEmpty }) else { return nil }
+        let ahead = configuration.maximumFetches
+        for chunk in withPending(of: audience, { $0.catchUp.upcoming(limit: ahead) }) where window[chunk]?.kind != .zero {
             if !window.resident.contains(chunk) { fetch(chunk) }
         }
-        guard let chunk = self[pendingOf: audience].catchUp.select(), let record = window[chunk] else { return nil }
+        guard let chunk = withPending(of: audience, { $0.catchUp.select() }), let record = window[chunk] else { return nil }
         let total = packetCount(of: record)
         guard total > 0 else {
-            self[pendingOf: audience].catchUp.advance(to: 0, of: 0, at: now)
+            withPending(of: audience) { $0.catchUp.advance(to: 0, of: 0, at: now) }
             return nil
         }
-        guard window.resident.contains(chunk), let start = self[pendingOf: audience].catchUp.current?.nextPacket else { return nil }
+        guard window.resident.contains(chunk), let start = withPending(of: audience, { $0.catchUp.current?.nextPacket }) else { return nil }
         var batch = makeBatch(chunk: chunk, record: record, isRepair: true, to: destination(of: audience))
         let end = max(start, min(total, start + pacer.batchLimit))
         for packet in start..<end { batch.append(packet) }
-        self[pendingOf: audience].catchUp.advance(to: end, of: total, at: now)
+        withPending(of: audience) { $0.catchUp.advance(to: end, of: total, at: now) }
         window.resident.touch(chunk, at: now)
         let bytes = account(batch)
         counters.catchUpBytes += UInt64(bytes)

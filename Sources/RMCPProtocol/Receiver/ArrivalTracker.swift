@@ -19,6 +19,8 @@ struct ArrivalTracker: Sendable {
     private static let maximumJump = 1 << 22
     /// Fewer datagrams than this say nothing about loss.
     private static let minimumSample = 20
+    /// Datagrams that what is smoothed already weighs as much as.
+    private static let smoothing = 100
 
     /// How many datagrams were skipped right before this one: 0 in order, nil for one from the past.
     /// - Parameter dataAt: when it arrived and when it was read, for DATA; nil for everything else.
@@ -45,7 +47,7 @@ struct ArrivalTracker: Sendable {
         guard expected >= Self.minimumSample else { return }
         let fraction = max(0, 1 - Double(received) / Double(expected))
         // A long interval says more than what was before it.
-        let weight = totalExpected == 0 ? 1 : Double(expected) / Double(expected + 100)
+        let weight = totalExpected == 0 ? 1 : Double(expected) / Double(expected + Self.smoothing)
         loss += (fraction - loss) * weight
         totalExpected += UInt64(expected)
         totalReceived += UInt64(min(received, expected))

@@ -152,7 +152,7 @@ struct ChunkLedger: Sendable {
         guard recordedContentLength == end.contentLength, recordedEncodedLength == end.encodedLength else { return false }
         if let short = shortChunks.first, short + 1 != end.chunkCount { return false }
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(pageDigests.count * 32)
+        bytes.reserveCapacity(pageDigests.count * Bytes32.length)
         for page in pageDigests { bytes.append(contentsOf: page.value.bytes) }
         return digest.digest(of: bytes) == end.tableDigest
     }

@@ -132,11 +132,14 @@ struct ParentTable: Sendable {
         return best
     }
 
+    /// Children that are added to a load, so that buckets end at 4, 28 and 124 of them.
+    private static let bucketOffset = 3
+
     /// Less is better.
     static func rank(_ candidate: ParentCandidate) -> (Int, Int, Int, UInt32) {
         // The load in powers of four: children must not run back and forth for one more or less.
         let load = Int(candidate.place?.load ?? 0)
-        let bucket = (Int.bitWidth - (load + 3).leadingZeroBitCount) / 2
+        let bucket = (Int.bitWidth - (load + Self.bucketOffset).leadingZeroBitCount) / 2
         return (candidate.hops, candidate.isRoot ? 1 : 0, bucket, candidate.transmitter)
     }
 

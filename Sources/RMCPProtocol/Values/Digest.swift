@@ -13,10 +13,11 @@ public struct Bytes32: Hashable, Sendable {
     }
 
     public static let zero = Bytes32(0, 0, 0, 0)
+    static let length = 32
 
     /// Nil unless `bytes` holds exactly 32 bytes.
     public init?(bytes: some Collection<UInt8>) {
-        guard bytes.count == 32 else { return nil }
+        guard bytes.count == Self.length else { return nil }
         self.init(0, 0, 0, 0)
         for (index, byte) in bytes.enumerated() {
             let shifted = UInt64(byte) << UInt64(56 - 8 * (index % 8))

@@ -17,7 +17,7 @@ final class CacheDirectory: Sendable {
     init(path: String) throws(HostError) {
         self.path = path
         let advice = "name another directory with --cache"
-        try Self.makeWithParents(path, advice: advice)
+        try Directories.make(path, advice: advice)
         let raw = unsafe Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard raw >= 0 else { throw .system("open directory", path, advice: advice) }
         descriptor = OwnedDescriptor(raw)
@@ -32,15 +32,6 @@ final class CacheDirectory: Sendable {
 
     /// By hand: a process that is being started elsewhere in this one has the lock's descriptor too until it has begun.
     deinit { flock(lock.raw, LOCK_UN) }
-
-    private static func makeWithParents(_ path: String, advice: String) throws(HostError) {
-        var made = path.hasPrefix("/") ? "/" : ""
-        for component in path.split(separator: "/") {
-            made += component
-            guard unsafe mkdir(made, 0o700) == 0 || errno == EEXIST else { throw .system("make directory", made, advice: advice) }
-            made += "/"
-        }
-    }
 
     // MARK: Sessions
 

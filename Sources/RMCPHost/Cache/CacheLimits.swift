@@ -11,8 +11,6 @@ enum CacheLimits {
     static let journalEntries = 2 * Int(Limits.maximumChunks)
     /// What fits a UDP datagram.
     static let datagramLength = 65_535
-    /// Files are read through a window of this length, bytes.
-    static let windowLength = 64 << 10
     /// The time of the last use is written down this often: a kill -9 makes it no older. Nanoseconds.
     static let useInterval: Int64 = 60_000_000_000
     /// What file systems allocate at least, bytes.

@@ -134,13 +134,11 @@ final class CachedBundle: Sendable {
 
     /// Under another name first: the announcement is what the session is found by, and is never half there.
     private static func write(_ datagram: [UInt8], in session: OwnedDescriptor, path: String) throws(HostError) {
-        _ = unsafe unlinkat(session.raw, CacheFile.newAnnounce.rawValue, 0)
-        let descriptor = try CacheFile.newAnnounce.open(in: session, flags: O_CREAT | O_EXCL)
-        let file = GuardedFile(descriptor, path: "\(path)/\(CacheFile.newAnnounce.rawValue)")
-        guard try file.append(datagram) else { throw HostError("\(path): an announcement of \(datagram.count) bytes is none") }
-        guard unsafe renameat(session.raw, CacheFile.newAnnounce.rawValue, session.raw, CacheFile.announce.rawValue) == 0 else {
-            throw .system("rename the new announcement in", path)
+        let file = try AtomicFile(CacheFile.announce.rawValue, as: CacheFile.newAnnounce.rawValue, in: session, label: "\(path)/announce")
+        guard try GuardedFile(file.descriptor, path: path).append(datagram) else {
+            throw HostError("\(path): an announcement of \(datagram.count) bytes is none")
         }
+        try file.publish(isDurable: false)
     }
 
     /// What the directory of a session says that it is; nil when it is torn, or another session's.
@@ -194,7 +192,7 @@ final class CachedBundle: Sendable {
         touch(unlessWithin: CacheLimits.useInterval)
         let present = room(for: files.journal.length(of: chunk))
         let wanted = room(for: record.encodedLength)
-        let growth = (wanted > present ? wanted - present : 0) + UInt64(CacheJournal.entryLength)
+        let growth = (wanted > present ? wanted - present : 0) + UInt64(DigestLog.entryLength)
         guard ledger.reserve(growth, for: line) else { return .noRoom }
         files.journal.distrust(chunk)
         var isWritten = false

@@ -6,36 +6,49 @@ import Synchronization
 /// its bytes have been read back and verified, so that neither a torn entry nor lost pages after a power failure can
 /// make a wrong file. Hence no fsync here.
 ///
-/// Layout: 16 bytes of header ("RMCPJRN1", chunk length as 32 bits, 4 reserved), then 40 bytes an entry (chunk, content
-/// length, BLAKE3 of the content), all big-endian. Entries are appended, each in one write. An entry with all bits of the
-/// chunk set is no chunk: it holds the ephemeral id that this receiver drew for a session, and the session's id, so that
-/// a process that is restarted is still the same receiver to the sender. A later entry of a chunk replaces an earlier
-/// one; once there are many of these the journal is written anew.
+/// An entry of its `DigestLog` is a chunk, its length and the BLAKE3 of its content. An entry with all bits of the chunk
+/// set is no chunk: it holds the ephemeral id that this receiver drew for a session, and the session's id, so that a
+/// process that is restarted is still the same receiver to the sender. A later entry of a chunk replaces an earlier one;
+/// once there are many of these the journal is written anew.
 final class ChunkJournal: Sendable {
     private struct Known: Sendable {
         var contentLength: UInt32
         var digest: Digest
     }
 
-    /// What a journal's bytes say.
+    /// What a journal says.
     private struct Contents {
         var known: [UInt32: Known] = [:]
         /// In the order in which they were noted.
         var identities: [(session: SessionID, identity: UInt32)] = []
-        var entries = 0
+
+        mutating func take(_ entry: DigestLog.Entry) {
+            if entry.chunk < Limits.maximumChunks {
+                known[entry.chunk] = Known(contentLength: entry.number, digest: Digest(entry.value))
+            } else if entry.chunk == identityMark, entry.number > 0 {
+                identities.append((SessionID(high: entry.value.a, low: entry.value.b), entry.number))
+            }
+        }
+
+        /// The same with one entry a chunk.
+        var entries: [DigestLog.Entry] {
+            known.sorted { $0.key < $1.key }.map { ChunkJournal.entry($0.key, $0.value.contentLength, $0.value.digest) }
+                + identities.suffix(identityLimit).map { ChunkJournal.entry($0.identity, of: $0.session) }
+        }
     }
 
-    private static let headerLength = 16
-    private static let entryLength = 40
-    private static let magic: UInt64 = 0x524D_4350_4A52_4E31
+    /// "RMCPJRN1".
+    private static let mark: UInt64 = 0x524D_4350_4A52_4E31
     private static let identityMark = UInt32.max
-    /// Entries that are read: each chunk twice. No more are ever left, since a journal of more is written anew.
+    /// Entries that are kept: each chunk twice. No more are left for long, since a journal of many old ones is written anew.
     private static let entryLimit = 2 * Int(Limits.maximumChunks)
     /// Sessions whose ids are kept when the journal is written anew.
     private static let identityLimit = 64
 
     private let files: FileSystem
+    /// Holds the lock.
     private let descriptor: OwnedDescriptor
+    private let log: DigestLog
     private let directory: OwnedDescriptor
     private let name: LockedValue<String>
     private let known: [UInt32: Known]
@@ -49,7 +62,7 @@ final class ChunkJournal: Sendable {
         stem: String, chunkLength: UInt32, in directory: OwnedDescriptor, files: FileSystem = .host
     ) throws(HostError) -> ChunkJournal? {
         let name = stem + suffix
-        let descriptor = try StagingFile.open(name, in: directory, flags: O_APPEND, label: name, files: files)
+        let descriptor = try StagingFile.open(name, in: directory, label: name, files: files)
         guard files.lock(descriptor.raw, LOCK_EX | LOCK_NB) == 0 else { return nil }
         // A session that has just committed removes its journal while others wait to open it: theirs must not be the
         // removed one.
@@ -66,85 +79,46 @@ final class ChunkJournal: Sendable {
         self.files = files
         self.directory = directory
         self.name = LockedValue(name)
-        let bytes = try FileTransfer.contents(
-            descriptor.raw, limit: Self.headerLength + Self.entryLength * Self.entryLimit, path: name, files: files)
-        if let contents = Self.parse(bytes, chunkLength: chunkLength) {
-            known = contents.known
-            identities = Dictionary(contents.identities.map { ($0.session, $0.identity) }) { $1 }
-            let isLong = contents.entries > 2 * contents.known.count + Self.identityLimit
-            if isLong, let shorter = try? Self.rewrite(contents, chunkLength: chunkLength, in: directory, name: name, files: files) {
-                self.descriptor = shorter
-                return
-            }
-            self.descriptor = descriptor
-            // What is appended behind a torn entry would be read out of step, and forgotten.
-            let torn = (bytes.count - Self.headerLength) % Self.entryLength
-            guard torn == 0 || files.truncate(descriptor.raw, to: bytes.count - torn) == 0 else { throw .system("truncate", name) }
-            return
+        var contents = Contents()
+        let log = try DigestLog(descriptor, mark: Self.mark, chunkLength: chunkLength, limit: Self.entryLimit, path: name, files: files) {
+            contents.take($0)
         }
-        self.descriptor = descriptor
-        known = [:]
-        identities = [:]
-        guard files.truncate(descriptor.raw, to: 0) == 0 else { throw .system("truncate", name) }
-        try FileTransfer.writeSequentially(descriptor.raw, Self.header(chunkLength: chunkLength), path: name, files: files)
+        known = contents.known
+        identities = Dictionary(contents.identities.map { ($0.session, $0.identity) }) { $1 }
+        let isLong = log.count > 2 * contents.known.count + Self.identityLimit
+        if isLong, let shorter = try? Self.rewrite(contents, chunkLength: chunkLength, in: directory, name: name, files: files) {
+            (self.descriptor, self.log) = shorter
+        } else {
+            (self.descriptor, self.log) = (descriptor, log)
+        }
     }
 
-    private static func header(chunkLength: UInt32) -> [UInt8] { bigEndian(magic) + bigEndian(chunkLength) + [0, 0, 0, 0] }
-
-    private static func bigEndian<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
-        unsafe withUnsafeBytes(of: number.bigEndian) { unsafe Array($0) }
+    private static func entry(_ chunk: UInt32, _ contentLength: UInt32, _ digest: Digest) -> DigestLog.Entry {
+        DigestLog.Entry(chunk: chunk, number: contentLength, value: digest.value)
     }
 
-    private static func entry(_ first: UInt32, _ second: UInt32, _ bytes: Bytes32) -> [UInt8] { bigEndian(first) + bigEndian(second) + bytes.bytes }
+    private static func entry(_ identity: UInt32, of session: SessionID) -> DigestLog.Entry {
+        DigestLog.Entry(chunk: identityMark, number: identity, value: Bytes32(session.high, session.low, 0, 0))
+    }
 
     /// The same with one entry a chunk, under the journal's name and locked before anybody can find it there.
     private static func rewrite(
         _ contents: Contents, chunkLength: UInt32, in directory: OwnedDescriptor, name: String, files: FileSystem
-    ) throws(HostError) -> OwnedDescriptor {
-        let temporary = name + "-new"
-        _ = files.remove(temporary, in: directory.raw)
-        let descriptor = try StagingFile.open(temporary, in: directory, flags: O_APPEND, label: temporary, files: files)
-        var bytes = header(chunkLength: chunkLength)
-        for (chunk, known) in contents.known.sorted(by: { $0.key < $1.key }) { bytes += entry(chunk, known.contentLength, known.digest.value) }
-        for item in contents.identities.suffix(identityLimit) {
-            bytes += entry(identityMark, item.identity, Bytes32(item.session.high, item.session.low, 0, 0))
-        }
-        guard files.lock(descriptor.raw, LOCK_EX | LOCK_NB) == 0 else { throw .system("lock", temporary) }
-        try FileTransfer.writeSequentially(descriptor.raw, bytes, path: temporary, files: files)
-        guard files.rename(temporary, to: name, in: directory.raw) == 0 else { throw .system("rename", temporary) }
-        return descriptor
-    }
-
-    /// Nil unless the header fits; entries that are torn or out of range are skipped.
-    private static func parse(_ bytes: [UInt8], chunkLength: UInt32) -> Contents? {
-        func integer(at offset: Int, bytes count: Int) -> UInt64 {
-            bytes[offset..<offset + count].reduce(0) { $0 << 8 | UInt64($1) }
-        }
-        guard bytes.count >= headerLength, integer(at: 0, bytes: 8) == magic, integer(at: 8, bytes: 4) == UInt64(chunkLength)
-        else { return nil }
-        var contents = Contents()
-        var offset = headerLength
-        while offset + entryLength <= bytes.count {
-            let chunk = UInt32(integer(at: offset, bytes: 4))
-            let number = UInt32(integer(at: offset + 4, bytes: 4))
-            if let value = Bytes32(bytes: bytes[offset + 8..<offset + entryLength]) {
-                if chunk < Limits.maximumChunks {
-                    contents.known[chunk] = Known(contentLength: number, digest: Digest(value))
-                } else if chunk == identityMark, number > 0 {
-                    contents.identities.append((SessionID(high: value.a, low: value.b), number))
-                }
-            }
-            contents.entries += 1
-            offset += entryLength
-        }
-        return contents
+    ) throws(HostError) -> (OwnedDescriptor, DigestLog) {
+        let file = try AtomicFile(name, as: name + "-new", in: directory, label: name, files: files)
+        guard files.lock(file.descriptor.raw, LOCK_EX | LOCK_NB) == 0 else { throw .system("lock", name) }
+        let bytes = DigestLog.bytes(mark: mark, chunkLength: chunkLength, contents.entries)
+        try FileTransfer.writeSequentially(file.descriptor.raw, bytes, path: name, files: files)
+        let log = try DigestLog(file.descriptor, mark: mark, chunkLength: chunkLength, limit: entryLimit, path: name, files: files) { _ in }
+        try file.publish(isDurable: false)
+        return (file.descriptor, log)
     }
 
     /// The id under which this receiver took part in the session before.
     func identity(in session: SessionID) -> UInt32? { identities[session] }
 
     func note(identity: UInt32, in session: SessionID) throws(HostError) {
-        try append(Self.entry(Self.identityMark, identity, Bytes32(session.high, session.low, 0, 0)))
+        try log.append(Self.entry(identity, of: session))
     }
 
     func has(chunk: UInt32, record: ChunkRecord) -> Bool {
@@ -153,12 +127,8 @@ final class ChunkJournal: Sendable {
     }
 
     func append(chunk: UInt32, record: ChunkRecord) throws(HostError) {
-        try append(Self.entry(chunk, record.contentLength, record.contentDigest.value))
+        try log.append(Self.entry(chunk, record.contentLength, record.contentDigest))
         appended.add(1, ordering: .relaxed)
-    }
-
-    private func append(_ entry: [UInt8]) throws(HostError) {
-        try FileTransfer.writeSequentially(descriptor.raw, entry, path: name.withLock { $0 }, files: files)
     }
 
     func remove() { _ = files.remove(name.withLock { $0 }, in: directory.raw) }

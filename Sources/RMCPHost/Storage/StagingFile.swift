@@ -10,14 +10,12 @@ enum StagingFile {
 
     /// The regular file of this name that is the caller's alone: opened where there is one, made where there is none.
     /// Anything else of that name is moved aside, to the name with a number, and never written to.
-    /// - Parameters:
-    ///   - flags: besides O_RDWR, such as O_APPEND.
-    ///   - label: the path that errors name.
+    /// - Parameter label: the path that errors name.
     static func open(
-        _ name: String, in directory: OwnedDescriptor, flags: Int32 = 0, label: String, files: FileSystem
+        _ name: String, in directory: OwnedDescriptor, label: String, files: FileSystem
     ) throws(HostError) -> OwnedDescriptor {
         for _ in 0..<attempts {
-            let raw = files.open(name, in: directory.raw, O_RDWR | O_NOFOLLOW | O_NONBLOCK | flags)
+            let raw = files.open(name, in: directory.raw, O_RDWR | O_NOFOLLOW | O_NONBLOCK)
             if raw >= 0 {
                 let descriptor = OwnedDescriptor(raw)
                 guard let status = files.status(of: raw) else { throw .system("open", label) }
@@ -27,7 +25,7 @@ enum StagingFile {
             }
             switch errno {
             case ENOENT:
-                let made = files.open(name, in: directory.raw, O_RDWR | O_NOFOLLOW | O_CREAT | O_EXCL | flags, mode: 0o600)
+                let made = files.open(name, in: directory.raw, O_RDWR | O_NOFOLLOW | O_CREAT | O_EXCL, mode: 0o600)
                 if made >= 0 { return OwnedDescriptor(made) }
                 guard errno == EEXIST else { throw .system("create", label) }
             case ELOOP, EISDIR, ENXIO, ENODEV, EACCES: try moveAside(name, in: directory, label: label, files: files)

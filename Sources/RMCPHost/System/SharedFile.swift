@@ -36,7 +36,7 @@ struct SharedFile: Sendable {
 
     /// Nil on a file system without locks: two processes then may lose each other's lines, as they would without this.
     private func lock() throws(HostError) -> OwnedDescriptor? {
-        try makeParents()
+        try Directories.makeParents(of: path)
         let name = path + ".lock"
         let raw = files.open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode: 0o600)
         guard raw >= 0 else { throw .system("write", name) }
@@ -55,31 +55,11 @@ struct SharedFile: Sendable {
         let directory = try files.openDirectory(folder)
         let name = String(path[path.index(after: slash)...])
         let temporary = "\(name).\(String(UInt64.random(in: 0...(.max)), radix: 36))"
-        let raw = files.open(temporary, in: directory.raw, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
-        guard raw >= 0 else { throw .system("write", "\(folder)/\(temporary)") }
-        let descriptor = OwnedDescriptor(raw)
-        do throws(HostError) {
-            try FileTransfer.writeSequentially(descriptor.raw, bytes, path: path, files: files)
-            guard files.flush(descriptor.raw) == 0, files.rename(temporary, to: name, in: directory.raw) == 0 else { throw .system("write", path) }
-        } catch {
-            _ = files.remove(temporary, in: directory.raw)
-            throw error
-        }
-        guard files.flush(directory.raw) == 0 || errno == EINVAL || errno == EOPNOTSUPP else { throw .system("flush the directory of", path) }
+        let file = try AtomicFile(name, as: temporary, in: directory, label: path, files: files)
+        try FileTransfer.writeSequentially(file.descriptor.raw, bytes, path: path, files: files)
+        try file.publish(isDurable: true)
     }
 
-    private func makeParents() throws(HostError) {
-        var directory = path.hasPrefix("/") ? "/" : ""
-        for component in path.split(separator: "/").dropLast() {
-            directory += component + "/"
-            guard unsafe mkdir(directory, 0o700) == 0 || errno == EEXIST || errno == EROFS else { throw .system("create directory", directory) }
-        }
-    }
-
-    /// `$XDG_STATE_HOME/rmcp/NAME`, or `~/.local/state/rmcp/NAME`.
-    static func statePath(_ name: String) -> String {
-        if let base = unsafe getenv("XDG_STATE_HOME").map({ unsafe String(cString: $0) }), !base.isEmpty { return "\(base)/rmcp/\(name)" }
-        let home = unsafe getenv("HOME").map { unsafe String(cString: $0) } ?? "/root"
-        return "\(home)/.local/state/rmcp/\(name)"
-    }
+    /// This program's file of this name among the user's state.
+    static func statePath(_ name: String) -> String { "\(Directories.ofUser(.state))/\(name)" }
 }

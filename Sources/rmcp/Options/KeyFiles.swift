@@ -6,10 +6,7 @@ import RMCPProtocol
 /// Where keys live and how they are read and made.
 enum KeyFiles {
     /// `$XDG_CONFIG_HOME/rmcp` or `~/.config/rmcp`.
-    static var directory: String {
-        if let base = Settings.systemEnvironment("XDG_CONFIG_HOME"), !base.isEmpty { return base + "/rmcp" }
-        return (Settings.systemEnvironment("HOME") ?? "/root") + "/.config/rmcp"
-    }
+    static var directory: String { Directories.ofUser(.configuration) }
 
     static var defaultKey: String { directory + "/id_ed25519" }
     /// Read by `recv` when no `--trust` is given.
@@ -43,7 +40,7 @@ enum KeyFiles {
 
     /// Nil when a key is there already. Written under another name and linked, so that nobody ever reads half a key.
     private static func generateUnlessPresent(at path: String) throws(HostError) -> SigningKey? {
-        try makeParents(of: path)
+        try Directories.makeParents(of: path)
         let key = SigningKey()
         var template = Array((path + ".XXXXXX").utf8CString)
         let raw = unsafe template.withUnsafeMutableBufferPointer { unsafe mkstemp($0.baseAddress.unsafelyUnwrapped) }
@@ -59,15 +56,6 @@ enum KeyFiles {
             return nil
         }
         return key
-    }
-
-    private static func makeParents(of path: String) throws(HostError) {
-        var directory = ""
-        for component in path.split(separator: "/", omittingEmptySubsequences: false).dropLast() {
-            directory += directory.isEmpty && component.isEmpty ? "/" : component + "/"
-            if component.isEmpty { continue }
-            guard unsafe mkdir(directory, 0o700) == 0 || errno == EEXIST else { throw .system("create directory", directory) }
-        }
     }
 
     /// `--trust KEY|FILE`, any number of them; without any, the default file if it is there.

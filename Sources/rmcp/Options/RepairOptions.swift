@@ -48,9 +48,5 @@ struct RepairOptions: OptionGroupDeclaration {
             trust: trust, configuration: configuration)
     }
 
-    private static var defaultCache: String {
-        if geteuid() == 0 { return "/var/lib/rmcp" }
-        if let base = Settings.systemEnvironment("XDG_CACHE_HOME"), !base.isEmpty { return base + "/rmcp" }
-        return (Settings.systemEnvironment("HOME") ?? ".") + "/.cache/rmcp"
-    }
+    private static var defaultCache: String { geteuid() == 0 ? "/var/lib/rmcp" : Directories.ofUser(.cache) }
 }

@@ -41,7 +41,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
-        .target(name: "CLinuxNetwork"),
+        .target(name: "CLinux"),
         .target(name: "CBLAKE3", exclude: ["Lanes.inc"]),
         .target(
             name: "RMCPProtocol",
@@ -60,7 +60,7 @@ let package = Package(
         .target(
             name: "RMCPHost",
             dependencies: [
-                "CLinuxNetwork", "RMCPProtocol", "RMCPContent", "RMCPReport",
+                "CLinux", "RMCPProtocol", "RMCPContent", "RMCPReport",
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: strict
@@ -101,7 +101,7 @@ let package = Package(
             name: "RMCPContentTests", dependencies: ["CBLAKE3", "RMCPContent", "RMCPProtocol"], swiftSettings: strictTests),
         .testTarget(
             name: "RMCPHostTests",
-            dependencies: ["RMCPHost", "RMCPContent", "RMCPReport", "RMCPProtocol", "CLinuxNetwork"],
+            dependencies: ["RMCPHost", "RMCPContent", "RMCPReport", "RMCPProtocol", "CLinux"],
             swiftSettings: strictTests
         ),
         .testTarget(

@@ -16,11 +16,11 @@ let package = Package(
     ],
     targets: [
         // A link to the shim that rmcp itself calls: what is measured is what is used.
-        .target(name: "CLinuxNetwork"),
+        .target(name: "CLinux"),
         .target(name: "BenchmarkSupport", swiftSettings: settings),
         .executableTarget(
             name: "raw-datagrams",
-            dependencies: ["BenchmarkSupport", "CLinuxNetwork", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["BenchmarkSupport", "CLinux", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings
         ),
         .executableTarget(

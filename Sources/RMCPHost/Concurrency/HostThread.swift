@@ -1,4 +1,4 @@
-import CLinuxNetwork
+import CLinux
 import Glibc
 
 /// A thread that runs a closure once.

@@ -1,4 +1,4 @@
-import CLinuxNetwork
+import CLinux
 import Glibc
 public import RMCPProtocol
 

@@ -1,4 +1,4 @@
-import CLinuxNetwork
+import CLinux
 import DequeModule
 import Glibc
 import RMCPContent

@@ -1,4 +1,4 @@
-import CLinuxNetwork
+import CLinux
 import Glibc
 
 /// The calls by which storage reaches the kernel's files, in one place. Each is one system call that answers as the

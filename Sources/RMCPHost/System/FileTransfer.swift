@@ -1,4 +1,4 @@
-import CLinuxNetwork
+import CLinux
 import Glibc
 
 /// Calls that go on until everything is transferred or something is wrong.

@@ -1,4 +1,4 @@
-import CLinuxNetwork
+import CLinux
 import Glibc
 
 /// A file without a name, for what has to wait and would be too much for memory. It is gone with the process.

@@ -1,5 +1,5 @@
 import BenchmarkSupport
-import CLinuxNetwork
+import CLinux
 import Glibc
 
 /// A UDP socket for one multicast group, set up as rmcp's are.

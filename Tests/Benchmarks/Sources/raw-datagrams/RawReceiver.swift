@@ -1,5 +1,5 @@
 import BenchmarkSupport
-import CLinuxNetwork
+import CLinux
 import Glibc
 
 /// Receives into one slab, and counts; or also digests and writes chunks, which is the least that a receiver must do.

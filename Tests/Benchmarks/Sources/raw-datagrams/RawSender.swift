@@ -1,5 +1,5 @@
 import BenchmarkSupport
-import CLinuxNetwork
+import CLinux
 import Glibc
 
 /// Sends batches gathered from headers and pieces of chunks, one system call each.

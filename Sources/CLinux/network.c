@@ -1,21 +1,14 @@
+// Datagrams in batches, with their control messages, and options of sockets.
 #define _GNU_SOURCE
-#include "CLinuxNetwork.h"
+#include "CLinux.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/fs.h>
 #include <linux/sock_diag.h>
 #include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef UDP_SEGMENT
@@ -27,18 +20,6 @@
 #ifndef IPV6_MULTICAST_ALL
 #define IPV6_MULTICAST_ALL 29
 #endif
-
-int rmcp_fallocate(int descriptor, int mode, long offset, long length) {
-    return fallocate(descriptor, mode, offset, length);
-}
-int rmcp_o_tmpfile(void) { return O_TMPFILE; }
-int rmcp_seek_data(void) { return SEEK_DATA; }
-int rmcp_seek_hole(void) { return SEEK_HOLE; }
-
-long rmcp_block_device_size(int descriptor) {
-    uint64_t size = 0;
-    return ioctl(descriptor, BLKGETSIZE64, &size) == 0 ? (long)size : -1;
-}
 
 int rmcp_set_integer_option(int descriptor, int level, int name, int value) {
     return setsockopt(descriptor, level, name, &value, sizeof value);
@@ -172,33 +153,6 @@ int rmcp_receive(int descriptor, void *slab, size_t stride, unsigned buffers, st
     return count;
 }
 
-int rmcp_event_descriptor(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
-
-int rmcp_stop_signal_descriptor(void) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-}
-
-int rmcp_take_signal(int descriptor) {
-    struct signalfd_siginfo info;
-    return read(descriptor, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
-}
-
-void rmcp_name_thread(const char *name) {
-    char shortened[16] = {0};
-    strncpy(shortened, name, sizeof shortened - 1);
-    pthread_setname_np(pthread_self(), shortened);
-}
-
-int rmcp_set_timer_slack(unsigned long nanoseconds) { return prctl(PR_SET_TIMERSLACK, nanoseconds, 0, 0, 0); }
-int rmcp_ppoll(struct pollfd *descriptors, unsigned long count, const struct timespec *timeout) {
-    return ppoll(descriptors, count, timeout, NULL);
-}
-
 int rmcp_interface_mtu(const char *name) {
     struct ifreq request;
     memset(&request, 0, sizeof request);
@@ -209,8 +163,3 @@ int rmcp_interface_mtu(const char *name) {
     close(descriptor);
     return result < 0 ? -1 : request.ifr_mtu;
 }
-
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-int rmcp_process_descriptor(int process) { return (int)syscall(SYS_pidfd_open, process, 0); }

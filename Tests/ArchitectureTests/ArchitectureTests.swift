@@ -118,4 +118,16 @@ import Testing
             if text.hasPrefix("public var") { #expect(explained, "\(text)") }
         }
     }
+
+    @Test("Every file and folder that a document names is there", arguments: ["architecture", "simulation", "protocol", "security"])
+    func namedFiles(document: String) throws {
+        let text = try String(contentsOf: SourceFile.root.appendingPathComponent("docs/\(document).md"), encoding: .utf8)
+        let paths = try SourceFile.all(in: "Sources").map(\.path) + SourceFile.all(in: "Tests").map(\.path)
+        for name in text.matches(of: /`([A-Za-z0-9+\/]+(?:\.swift|\/))`/).map({ String($0.output.1) }) {
+            let isThere = paths.contains { path in
+                name.hasSuffix("/") ? ("/" + path).contains("/" + name) : ("/" + path).hasSuffix("/" + name)
+            }
+            #expect(isThere || FileManager.default.fileExists(atPath: SourceFile.root.appendingPathComponent(name).path), "docs/\(document).md names \(name)")
+        }
+    }
 }

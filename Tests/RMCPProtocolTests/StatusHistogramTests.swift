@@ -239,4 +239,15 @@ import Testing
         for rate in [-Double.infinity, -1, 0, 1, 63_999, .nan] { #expect(ArrivalBucket.index(bitsPerSecond: rate) == 0) }
         for rate in [1e11, 1e300, Double.infinity] { #expect(ArrivalBucket.index(bitsPerSecond: rate) == 159) }
     }
+
+    /// A child's histogram without arrival is that of one receiver, on the wire and in sums.
+    @Test func aReportWithoutArrivalIsALeaf() {
+        let leaf = LeafStatus(state: .receiving, progress: 3, network: .init(loss: 2, pressure: 4, arrival: nil))
+        let histogram = StatusHistogram(leaf)
+        #expect(histogram.leaf == leaf && histogram.loss[2] == 1 && histogram.pressure[4] == 1)
+        var writer = ByteWriter()
+        histogram.write(to: &writer)
+        var reader = ByteReader(writer.bytes.span.bytes)
+        #expect((try? StatusHistogram(reading: &reader)) == histogram)
+    }
 }

@@ -112,4 +112,25 @@ import Testing
         #expect(adopt(SignedPage(page: first, body: first.body, signature: .none), into: &table) == 0..<1)
         #expect(table.pageCount == 1 && table.chunkCount == 1 && table[5] == nil)
     }
+
+    /// What the sender signed contradicts itself: nothing that is still to come can help, so nothing is waited for.
+    @Test(arguments: [(5, 1), (10, 1), (5, 2), (15, 2), (12, 3), (30, 2)] as [(UInt32, UInt32)], [true, false])
+    func anEndThatContradictsItsPagesFailsAtOnce(totals: (chunks: UInt32, pages: UInt32), endComesFirst: Bool) {
+        var receiver = LoneReceiver()
+        receiver.takeHeartbeat(chunk: 20, pages: 2)
+        receiver.takePage(0, chunks: 0..<10)
+        if endComesFirst { receiver.takeEnd(chunks: totals.chunks, pages: totals.pages) }
+        receiver.takePage(1, chunks: 10..<20)
+        if !endComesFirst { receiver.takeEnd(chunks: totals.chunks, pages: totals.pages) }
+        #expect(receiver.engine.state == .failedVerification)
+    }
+
+    @Test func anEndWhosePagesAreNotAllHereIsWaitedFor() {
+        var receiver = LoneReceiver()
+        receiver.takeHeartbeat(chunk: 30, pages: 2)
+        receiver.takePage(0, chunks: 0..<10)
+        receiver.takeEnd(chunks: 30, pages: 3)
+        receiver.takePage(1, chunks: 10..<20)
+        #expect(receiver.engine.state == .receiving)
+    }
 }

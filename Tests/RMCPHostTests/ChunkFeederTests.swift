@@ -6,7 +6,7 @@ import Testing
 @testable import RMCPHost
 
 /// The feeder with fewer buffers than there are chunks.
-@Suite struct ChunkFeederFixTests {
+@Suite struct ChunkFeederTests {
     private static let chunkLength = 4_096
 
     private struct NoSigner: MessageSigner {

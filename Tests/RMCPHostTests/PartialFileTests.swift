@@ -5,7 +5,7 @@ import Testing
 @testable import RMCPHost
 
 /// What has the bundle's name already, and is no file that a bundle may replace.
-@Suite struct TargetFixTests {
+@Suite struct PartialFileTests {
     private func withDirectory(_ body: (String) throws -> Void) throws {
         let path = NSTemporaryDirectory() + "rmcp-target-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)

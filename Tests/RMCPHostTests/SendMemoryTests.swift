@@ -3,7 +3,7 @@ import Testing
 
 @testable import RMCPHost
 
-@Suite struct SendMemoryFixTests {
+@Suite struct SendMemoryTests {
     @Test(arguments: [1, 2, 4, 8] as [UInt32]) func aSenderKeepsToItsMemoryWhateverTheChunkLength(mebibytes: UInt32) {
         let configuration = SendMemory.bounded(Configuration(), chunkLength: mebibytes << 20)
         let buffers = SendMemory.buffers(for: configuration) + HostLimits.workerThreads

@@ -1,0 +1,45 @@
+import Testing
+
+@testable import RMCPProtocol
+
+/// When a receiver asks for what it lacks, and when it lets others ask.
+@Suite struct NAKScheduleTests {
+    /// A window of one chunk has no half: its chunk is asked for again when the hold-off has passed, and not before.
+    @Test func theHoldOffCountsForAWindowOfOneChunk() {
+        var receiver = LoneReceiver { $0.assemblySlots = 1 }
+        receiver.takeHeartbeat(chunk: 10, pages: 1)
+        receiver.takePage(0, chunks: 0..<10)
+        // Nothing before it has settled with a parent, 0.4 s.
+        let asked = receiver.run(for: .milliseconds(1_100)).requests.flatMap(\.chunks)
+        #expect((2...3).contains(asked.count) && asked.allSatisfy { $0 == 0..<1 }, "\(asked.count) requests")
+    }
+
+    /// Whoever forges NCFs without end can only delay what a receiver asks for.
+    @Test func forgedConfirmationsKeepNobodyFromAsking() {
+        var everything = RepairRequest()
+        everything.needsEnd = true
+        everything.pages = [0..<1_000]
+        everything.chunks = [0..<1_000]
+        everything.packets = [RepairRequest.ChunkPackets(chunk: 11, packets: PacketSet(0..<6))]
+
+        var receiver = LoneReceiver()
+        receiver.takeHeartbeat(chunk: 10, pages: 1)
+        receiver.takePage(0, chunks: 0..<12)
+        // Chunk 11 is of the live stream and nothing of it has come; page 1 and END are missing.
+        receiver.takeHeartbeat(chunk: 12, pages: 2, hasEnd: true)
+        let asked = receiver.run(for: .seconds(3)) { $0.take(.ncf(everything)) }.requests
+        #expect(asked.contains { !$0.pages.isEmpty } && asked.contains { $0.needsEnd })
+        #expect(asked.contains { !$0.chunks.isEmpty } && asked.contains { !$0.packets.isEmpty })
+    }
+
+    /// An NCF in time still spares a request, and so do the next ones for a while.
+    @Test func aConfirmationIsBelieved() {
+        var end = RepairRequest()
+        end.needsEnd = true
+        var receiver = LoneReceiver()
+        receiver.takeHeartbeat(chunk: 1, pages: 0, hasEnd: true)
+        // A hold-off is 6 times 2 ms and 1 ms.
+        let asked = receiver.run(for: .milliseconds(35)) { $0.take(.ncf(end)) }.requests
+        #expect(asked.isEmpty)
+    }
+}

@@ -1,0 +1,73 @@
+import RMCPProtocol
+
+extension Scenario {
+    /// No fault by itself, but whatever a seed throws together.
+    static let stormScenarios: [Scenario] = [
+        Scenario("storm", "faults of all kinds at random for six seconds, then everything heals: everybody must finish", limit: .seconds(180)) { world in
+            Storm.build(world)
+        } check: { world in
+            // Who lost touch with a repair node that died may be counted as lost, and is complete all the same.
+            Expect.complete(world, receivers: Array(world.receivers.indices))
+                + Expect.that(world.outcome(ofSender: 0) != nil, "the sender is not done: \(world.senders[0].node.engine.sessionPhase)")
+        }
+    ]
+}
+
+/// Two subnets below a sender, and faults that the world's seed chooses. Whatever is broken is mended again after a second
+/// at most; nothing is broken from `calm` on.
+enum Storm {
+    private static let begin = Interval.milliseconds(400)
+    private static let calm = Interval.seconds(6)
+    private static let faults = 40
+    private static let subnets = 2
+    private static let receivers = 4
+
+    static func build(_ world: World) {
+        Tree.build(world, subnets: subnets, receivers: receivers, downlink: Setting.lossy(.random(0.02))) {
+            $0.fixedRate = 15_000_000; $0.linger = .seconds(10)
+        }
+        for _ in 0..<faults {
+            let start = begin + world.random.interval(upTo: .seconds((calm - begin).inSeconds))
+            let length = Interval.milliseconds(50) + world.random.interval(upTo: .milliseconds(900))
+            let victim = Int.random(in: 0..<subnets * receivers, using: &world.random)
+            let kind = Int.random(in: 0..<10, using: &world.random)
+            world.after(start) { strike($0, kind: kind, victim: victim, for: length) }
+        }
+    }
+
+    /// Breaks something, and mends it `length` later.
+    private static func strike(_ world: World, kind: Int, victim: Int, for length: Interval) {
+        let node = victim % subnets
+        func later(_ heal: @escaping (World) -> Void) { world.after(world.now - World.start + length, heal) }
+        switch kind {
+        case 0:
+            guard world.receivers[victim].isRunning else { return }
+            world.killReceiver(victim)
+            later { $0.restartReceiver(victim) }
+        case 1:
+            guard world.repairNodes[node].node.isRunning else { return }
+            world.killRepairNode(node, cache: [.kept, .lost, .torn(0.3)][Int.random(in: 0..<3, using: &world.random)])
+            later { $0.restartRepairNode(node) }
+        case 2:
+            world.setLinks(ofReceiver: victim, up: false)
+            later { $0.setLinks(ofReceiver: victim, up: true) }
+        case 3:
+            world.setLinks(ofRepairNode: node, up: false)
+            later { $0.setLinks(ofRepairNode: node, up: true) }
+        case 4:
+            world.setSubnet(node + 1, up: false)
+            later { $0.setSubnet(node + 1, up: true) }
+        case 5:
+            world.setEgress(ofSender: 0, up: false)
+            later { $0.setEgress(ofSender: 0, up: true) }
+        case 6: world.pauseReceiver(victim, for: length)
+        case 7:
+            world.setMulticast(ofReceiver: victim, delivered: false)
+            later { $0.setMulticast(ofReceiver: victim, delivered: true) }
+        case 8: world.changeAddress(ofReceiver: victim)
+        default:
+            let kinds = PacketKind.allCases
+            world.drop(kinds[Int.random(in: 0..<kinds.count, using: &world.random)], count: 3, ofReceiver: victim)
+        }
+    }
+}

@@ -91,7 +91,6 @@ extension World {
     private func take(_ bytes: [UInt8], fingerprint: UInt64, _ arrival: Arrival, at node: ReceiverNode, clock: Instant) {
         let datagram = unsafe bytes.span.bytes
         if let header = try? PacketHeader(of: datagram), let session = node.session(header.sessionTag) {
-            let arrival = Arrival(source: arrival.source, at: clock)
             if let placement = session.engine.handle(datagram: datagram, arrival: arrival, at: clock) { session.place(fingerprint, placement) }
             return
         }
@@ -103,7 +102,7 @@ extension World {
         case .begin(let offer, let superseded):
             if let superseded, let session = node.session(superseded.tag) { retire(session, of: node) }
             begin(offer, at: node, clock: clock)
-            _ = node.session(offer.announce.session.tag)?.engine.handle(datagram: datagram, arrival: Arrival(source: arrival.source, at: clock), at: clock)
+            _ = node.session(offer.announce.session.tag)?.engine.handle(datagram: datagram, arrival: arrival, at: clock)
         }
     }
 

@@ -163,8 +163,11 @@ public struct SenderEngine: Sendable {
 
     public mutating func pollEvent() -> SenderEvent? { events.popFirst() }
 
-    /// Whether there is nothing to poll before `pollTimeout`. Mutating, though it changes nothing, as that is.
-    mutating func isDrained() -> Bool { events.isEmpty && control.isEmpty && lengthProbe.isEmpty }
+    /// Whether there is nothing to do before `pollTimeout`: a change of the rate is told, and nothing follows from it. Mutating,
+    /// though it changes nothing, as `pollTimeout` is.
+    mutating func isDrained() -> Bool {
+        control.isEmpty && lengthProbe.isEmpty && events.allSatisfy { if case .rateChanged = $0 { true } else { false } }
+    }
 
     // MARK: What the host tells
 

@@ -12,6 +12,8 @@ public struct NetworkInterface: Sendable, Hashable {
     public var addresses: [SocketAddress]
     /// Largest IP packet in bytes.
     public var mtu: Int
+    /// What the kernel sends from through it, where it was asked: the address may be on another interface.
+    var source: SocketAddress?
 
     /// All interfaces of this host, in the kernel's order.
     public static func all() throws(HostError) -> [NetworkInterface] {
@@ -59,10 +61,14 @@ public struct NetworkInterface: Sendable, Hashable {
     /// The address that datagrams to `group` should come from.
     public func address(for group: SocketAddress) -> SocketAddress? {
         let candidates = addresses.filter { $0.family == group.family }
-        guard group.family == .ipv6 else { return candidates.first }
+        let routed = source.flatMap { $0.family == group.family ? $0 : nil }
+        guard group.family == .ipv6 else { return routed ?? candidates.first }
         // A link-local source reaches the link and nothing else.
-        return candidates.first { $0.high >> 54 != 0x3FA } ?? candidates.first
+        return candidates.first { $0.high >> 54 != 0x3FA } ?? candidates.first ?? routed
     }
+
+    /// Whether one may mean it who names none.
+    private func isCandidate(for group: SocketAddress) -> Bool { isUp && isMulticast && !isLoopback && address(for: group) != nil }
 
     /// The interface for a group: the one that is named, or the one that the kernel routes the group to.
     /// - Throws: one line with the interfaces to choose from when the name is wrong or the choice is ambiguous.
@@ -72,7 +78,7 @@ public struct NetworkInterface: Sendable, Hashable {
         if let name { return try named(name, among: all, group: group, isHost: isHost) }
         if let routed = try routedInterface(to: group, among: all, isHost: isHost) { return routed }
         if isHost { throw HostError("no route to \(group.text)") }
-        let candidates = all.filter { $0.isUp && $0.isMulticast && !$0.isLoopback && $0.address(for: group) != nil }
+        let candidates = all.filter { $0.isCandidate(for: group) }
         if candidates.count == 1 { return candidates[0] }
         if candidates.isEmpty {
             throw HostError(
@@ -94,13 +100,15 @@ public struct NetworkInterface: Sendable, Hashable {
     private static func named(
         _ name: String, among all: [NetworkInterface], group: SocketAddress, isHost: Bool
     ) throws(HostError) -> NetworkInterface {
-        guard let found = all.first(where: { $0.name == name }) else {
+        guard var found = all.first(where: { $0.name == name }) else {
             throw HostError("no interface is called \(name); there are: \(names(of: all))", kind: .usage)
         }
         guard found.isUp else { throw HostError("interface \(name) is down; bring it up with: ip link set \(name) up") }
         guard found.isMulticast || found.isLoopback || isHost else {
             throw HostError("interface \(name) does not do multicast; choose another with -i: \(names(of: all))")
         }
+        // It need not have an address of its own, if the kernel knows of another that goes with it.
+        found.source = try Route.lookUp(group, through: found.index)?.source
         guard found.address(for: group) != nil else {
             let family = group.family == .ipv4 ? "IPv4" : "IPv6"
             throw HostError("interface \(name) has no \(family) address; give it one, or use a group of the other family with -g")
@@ -108,19 +116,15 @@ public struct NetworkInterface: Sendable, Hashable {
         return found
     }
 
-    /// Asks the kernel by connecting a datagram socket, which sends nothing.
+    /// The interface that the kernel sends to `group` through; nil where it has no route, or one that nobody has chosen
+    /// while there are several interfaces to choose from.
     private static func routedInterface(
         to group: SocketAddress, among all: [NetworkInterface], isHost: Bool
     ) throws(HostError) -> NetworkInterface? {
-        let raw = socket(group.systemFamily, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard raw >= 0 else { throw .system("open", "a socket") }
-        let descriptor = OwnedDescriptor(raw)
-        guard unsafe group.withSockaddr({ unsafe connect(descriptor.raw, $0, $1) }) == 0 else { return nil }
-        guard let local = DatagramSocket.localAddress(of: descriptor.raw) else { return nil }
-        let found = all.first { item in
-            item.addresses.contains { $0.high == local.high && $0.low == local.low && $0.family == local.family }
-        }
-        guard let found, found.isUp, found.isMulticast || found.isLoopback || isHost else { return nil }
-        return found
+        guard let route = try Route.lookUp(group), var found = all.first(where: { $0.index == route.interfaceIndex }) else { return nil }
+        guard found.isUp, found.isMulticast || found.isLoopback || isHost else { return nil }
+        if try !Route.isChosen(group), all.filter({ $0.isCandidate(for: group) }).count > 1 { return nil }
+        found.source = route.source
+        return found.address(for: group) == nil ? nil : found
     }
 }

@@ -105,17 +105,19 @@ import Testing
         #expect(Set(names) == expected)
     }
 
-    @Test("Every tunable of the engine has its reason beside it")
-    func tunablesAreExplained() throws {
-        let lines = try String(contentsOf: SourceFile.root.appendingPathComponent("Sources/RMCPProtocol/Configuration.swift"), encoding: .utf8)
-            .split(separator: "\n", omittingEmptySubsequences: false)
-        var explained = false
-        for line in lines {
-            let text = line.drop { $0 == " " }
-            if text.hasPrefix("///") { explained = true }
-            if text.isEmpty || text.hasPrefix("// MARK") { explained = false }
-            // A doc comment may speak for the settings right below it.
-            if text.hasPrefix("public var") { #expect(explained, "\(text)") }
+    @Test("Every tunable of the engine has its reason beside it", arguments: ["Configuration", "Feedback", "Tree", "Pacing", "Receiver", "Sender"])
+    func tunablesAreExplained(folder: String) throws {
+        for file in try SourceFile.all(in: "Sources/RMCPProtocol/\(folder)") {
+            var explained = false
+            for line in file.lines {
+                let text = line.drop { $0 == " " }
+                if text.hasPrefix("///") { explained = true }
+                if text.isEmpty || text.hasPrefix("// MARK") { explained = false }
+                // A doc comment may speak for the settings right below it.
+                if folder == "Configuration" ? text.hasPrefix("public var") : text.contains("static let ") {
+                    #expect(explained, "\(file.path): \(text)")
+                }
+            }
         }
     }
 

@@ -7,7 +7,7 @@ import Testing
     /// From the bottom to the top; "" stands for the files of the module's own folder.
     static let floors: [String: [String]] = [
         "RMCPProtocol": [
-            "Time", "Values", "", "Coding", "Table", "Feedback", "Wire", "Tree", "Pacing", "Receiver", "Sender", "Repair",
+            "Time", "Values", "Configuration", "Coding", "Table", "Feedback", "Wire", "Tree", "Pacing", "Receiver", "Sender", "Repair",
             "Endpoint",
         ],
         "RMCPHost": [

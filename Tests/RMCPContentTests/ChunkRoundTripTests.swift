@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test(arguments: levels, Sample.allCases) func aFullChunk(level: Int, sample: Sample) throws {
-        let record = try roundTrip(sample.content(Int(Configuration().chunkLength)), level: level)
+        let record = try roundTrip(sample.content(Int(Configuration().packets.chunkLength)), level: level)
         if sample == .text, level > 0 { #expect(record.encodedLength < record.contentLength / 2) }
     }
 

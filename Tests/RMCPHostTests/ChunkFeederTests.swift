@@ -25,9 +25,9 @@ import Testing
 
     private func feeder(_ source: any BundleSource, buffers: Int, chunkLimit: UInt32 = Limits.maximumChunks) throws -> ChunkFeeder {
         var configuration = Configuration()
-        configuration.encodeAhead = 0
-        configuration.maximumFetches = 0
-        configuration.maximumResidentChunks = buffers - 2 * HostLimits.readAhead
+        configuration.memory.encodeAhead = 0
+        configuration.memory.maximumFetches = 0
+        configuration.memory.maximumResidentChunks = buffers - 2 * HostLimits.readAhead
         return try ChunkFeeder(
             source: source, announce: announce, level: 0, configuration: configuration, wakeUp: try WakeUp(), chunkLimit: chunkLimit)
     }

@@ -10,12 +10,12 @@ import Testing
         #expect(buffers * Int(mebibytes) <= 256, "\(buffers) buffers")
         // Most of it is used, and what is encoded ahead, fetched and sent has room beside each other.
         #expect(mebibytes == 1 || buffers * Int(mebibytes) > 200)
-        #expect(configuration.encodeAhead >= 2 && configuration.maximumFetches >= 2)
-        #expect(configuration.maximumResidentChunks > configuration.encodeAhead + configuration.maximumFetches)
+        #expect(configuration.memory.encodeAhead >= 2 && configuration.memory.maximumFetches >= 2)
+        #expect(configuration.memory.maximumResidentChunks > configuration.memory.encodeAhead + configuration.memory.maximumFetches)
     }
 
     @Test func ordinaryChunksAreHeldAsConfigured() {
         let configuration = SendMemory.bounded(Configuration(), chunkLength: 1 << 20)
-        #expect(configuration.maximumResidentChunks == 96 && configuration.encodeAhead == 24 && configuration.maximumFetches == 6)
+        #expect(configuration.memory.maximumResidentChunks == 96 && configuration.memory.encodeAhead == 24 && configuration.memory.maximumFetches == 6)
     }
 }

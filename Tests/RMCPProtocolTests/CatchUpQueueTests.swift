@@ -84,7 +84,7 @@ import Testing
     }
 
     @Test func requestsBeyondTheLimitOfFragmentsAreDropped() {
-        var queue = queue { $0.maximumCatchUpRanges = 3 }
+        var queue = queue { $0.repairs.maximumCatchUpRanges = 3 }
         // Who asks is told whether it was noted: what was not must not be confirmed to the group.
         for chunk: UInt32 in [0, 2, 4, 6] { request(&queue, chunk..<chunk + 1, isTaken: chunk < 6) }
         request(&queue, 1..<2, isTaken: false)

@@ -5,7 +5,7 @@ import Testing
 @Suite struct ChildTableTests {
     private func table(limit: Int = 1_000) -> ChildTable {
         var configuration = Configuration()
-        configuration.maximumChildren = limit
+        configuration.memory.maximumChildren = limit
         return ChildTable(configuration: configuration)
     }
 

@@ -212,7 +212,7 @@ import Testing
 
     /// A better parent that falls silent before the jitter is over leaves nothing to be done over and over.
     @Test func aParentThatGoesBeforeItIsAskedIsForgotten() {
-        var child = ChildHarness { $0.parentJitter = .seconds(30) }
+        var child = ChildHarness { $0.tree.parentJitter = .seconds(30) }
         child.addNode(node, hops: 0)
         // As long as the jitter: a first choice is not corrected sooner.
         let isChosen = child.run(for: .seconds(31)) { $0.engine.link.attachment.moveAt != nil }
@@ -280,7 +280,7 @@ import Testing
     /// the child, less what it says that others count, is one.
     @Test(arguments: 1...30 as ClosedRange<UInt64>) func aChildIsCountedOnceWhateverItsParentsDo(seed: UInt64) {
         var random = RandomSource(seed: seed)
-        var child = ChildHarness { ($0.parentHysteresis, $0.parentAvoidance) = (.milliseconds(500), .seconds(1)) }
+        var child = ChildHarness { ($0.tree.parentHysteresis, $0.tree.parentAvoidance) = (.milliseconds(500), .seconds(1)) }
         let ids = [ChildHarness.senderID, node, other, 22]
         for id in ids.dropFirst() { child.addNode(id, hops: 1) }
         _ = child.run(for: .milliseconds(300))

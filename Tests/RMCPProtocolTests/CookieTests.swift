@@ -99,7 +99,7 @@ import Testing
     }
 
     @Test func whoFindsNoRoomIsToldSo() throws {
-        var sender = sender { $0.maximumChildren = 1 }
+        var sender = sender { $0.memory.maximumChildren = 1 }
         tell(&sender, report(sender.cookie(for: home)), child: 1_000, from: home)
         let refused = try #require(attach(&sender, child: 2_000, from: elsewhere))
         #expect(refused.verdict == .full && refused.cookie == 0)
@@ -108,7 +108,7 @@ import Testing
     }
 
     @Test func onlySoManyStreamsAreGiven() throws {
-        var sender = sender { $0.maximumUnicastChildren = 1 }
+        var sender = sender { $0.unicast.maximumUnicastChildren = 1 }
         let cookie = try #require(attach(&sender, from: home, wantsStream: true)).cookie
         tell(&sender, report(cookie, wantsStream: true), from: home)
         let refused = try #require(attach(&sender, child: 2_000, from: elsewhere, wantsStream: true))

@@ -96,7 +96,7 @@ import Testing
     /// are being sent nor when only repairs are to come.
     @Test(arguments: [1, 20, 39, nil] as [UInt32?]) func aForgedPositionDoesNotStarveAReceiver(chunks: UInt32?) {
         // Fewer slots than chunks, and loss that leaves something to be fetched to the last.
-        var session = SessionHarness(signer: signer, receivers: 1) { $0.assemblySlots = 8 }
+        var session = SessionHarness(signer: signer, receivers: 1) { $0.memory.assemblySlots = 8 }
         let losses = Losses()
         session.delivers = { _, datagram in datagram.count < 1_000 || !losses.random.chance(0.2) }
         // Nil is when the receiver has heard of the end and lacks chunks.

@@ -8,8 +8,8 @@ import Testing
 
     private func held(limit: Int = 8) -> HeldAcknowledgements {
         var configuration = Configuration()
-        configuration.maximumControlQueue = limit
-        configuration.acknowledgementDelay = .milliseconds(100)
+        configuration.memory.maximumControlQueue = limit
+        configuration.feedback.acknowledgementDelay = .milliseconds(100)
         return HeldAcknowledgements(configuration: configuration)
     }
 

@@ -101,7 +101,7 @@ import Testing
     /// Chunks of which every other packet is missing, up to their end or to a third of them: bitmaps of most of a datagram
     /// after such as leave more than half of one.
     @Test(arguments: 1...4) func aReceiverWithManyNeedsKeepsToItsDatagrams(limit: Int) {
-        var receiver = LoneReceiver(chunkLength: 2_600 * 400, payloadLength: 400) { $0.maximumNAKDatagrams = limit }
+        var receiver = LoneReceiver(chunkLength: 2_600 * 400, payloadLength: 400) { $0.feedback.maximumNAKDatagrams = limit }
         receiver.takeHeartbeat(chunk: 1, pages: 0)
         receiver.takePage(0, chunks: 0..<10)
         receiver.takeHeartbeat(chunk: 10, pages: 1)

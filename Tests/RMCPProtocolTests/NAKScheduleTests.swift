@@ -6,7 +6,7 @@ import Testing
 @Suite struct NAKScheduleTests {
     /// A window of one chunk has no half: its chunk is asked for again when the hold-off has passed, and not before.
     @Test func theHoldOffCountsForAWindowOfOneChunk() {
-        var receiver = LoneReceiver { $0.assemblySlots = 1 }
+        var receiver = LoneReceiver { $0.memory.assemblySlots = 1 }
         receiver.takeHeartbeat(chunk: 10, pages: 1)
         receiver.takePage(0, chunks: 0..<10)
         // Nothing before it has settled with a parent, 0.4 s.

@@ -5,8 +5,8 @@ import Testing
 @Suite struct ParentTableTests {
     private func table(limit: Int = 8) -> ParentTable {
         var configuration = Configuration()
-        configuration.maximumParents = limit
-        configuration.parentTimeout = .seconds(1)
+        configuration.tree.maximumParents = limit
+        configuration.tree.parentTimeout = .seconds(1)
         return ParentTable(configuration: configuration)
     }
 

@@ -5,9 +5,9 @@ import Testing
 @Suite struct RateControllerTests {
     private func controller(_ change: (inout Configuration) -> Void = { _ in }) -> RateController {
         var configuration = Configuration()
-        configuration.minimumRate = 1_000_000
-        configuration.initialRate = 100_000_000
-        configuration.maximumRate = 10_000_000_000
+        configuration.rate.minimumRate = 1_000_000
+        configuration.rate.initialRate = 100_000_000
+        configuration.rate.maximumRate = 10_000_000_000
         change(&configuration)
         return RateController(configuration: configuration, at: .zero)
     }
@@ -101,7 +101,7 @@ import Testing
 
     /// Cuts that followed the first are not what full storage takes.
     @Test func storageThatWasFullIsFilledAgainAsFastAsItTook() {
-        var controller = controller { $0.initialRate = 4_000_000_000 }
+        var controller = controller { $0.rate.initialRate = 4_000_000_000 }
         let storage = run(&controller, rounds: 0..<6) { signal(pressure: 7, arrival: min($0, 2e9), isStorageFull: true) }
         #expect((storage.last ?? 0) < 1.5e9, "\(storage)")
         let after = run(&controller, rounds: 6..<8) { signal(arrival: $0) }
@@ -147,7 +147,7 @@ import Testing
     /// Steps depend on the time since the cut and not on the rate, so that those who share a queue come to share it evenly.
     @Test func growthIsTheSameAtAnyRate() {
         func steps(initialRate: UInt64) -> [Double] {
-            var controller = controller { $0.initialRate = initialRate }
+            var controller = controller { $0.rate.initialRate = initialRate }
             _ = run(&controller, rounds: 0..<2) { _ in signal(pressure: 2) }
             let rates = run(&controller, rounds: 2..<12) { _ in signal() }
             return zip(rates.dropFirst(), rates).map { $0 - $1 }
@@ -166,8 +166,8 @@ import Testing
 
     /// Two with the same queue: what one is ahead melts away.
     @Test func twoThatShareAQueueComeToShareItEvenly() {
-        var first = controller { $0.initialRate = 800_000_000 }
-        var second = controller { $0.initialRate = 40_000_000 }
+        var first = controller { $0.rate.initialRate = 800_000_000 }
+        var second = controller { $0.rate.initialRate = 40_000_000 }
         var queued = 0.0
         for tick in Int64(0)..<2_000 {
             let now = tick * 10
@@ -283,7 +283,7 @@ import Testing
     /// A bottleneck that drops what is above its capacity: the rate settles around it, from below and from above.
     @Test(arguments: [1e8, 3e8, 1e9]) func findsTheCapacity(capacity: Double) {
         for initial: UInt64 in [10_000_000, UInt64(capacity * 1.8)] {
-            var controller = controller { $0.initialRate = initial }
+            var controller = controller { $0.rate.initialRate = initial }
             let rates = run(&controller, rounds: 0..<400) { rate in
                 signal(loss: bucketed(max(0, 1 - capacity / rate)), arrival: min(rate, capacity))
             }
@@ -306,7 +306,7 @@ import Testing
 
     /// As much arrives as before the cut: the loss is not the path's own, the rate is still too high.
     @Test func lossThatStaysAboveTheCapacityIsNotForgiven() {
-        var controller = controller { $0.initialRate = 1_000_000_000 }
+        var controller = controller { $0.rate.initialRate = 1_000_000_000 }
         let rates = run(&controller, rounds: 0..<30) { signal(loss: bucketed(max(0, 1 - 1e8 / $0)), arrival: min($0, 1e8)) }
         #expect(rates.allSatisfy { $0 < 1e9 } && (rates.last ?? 0) < 1.3e8, "\(rates)")
     }
@@ -397,7 +397,7 @@ import Testing
     // MARK: Bounds
 
     @Test func aFixedRateStaysWhateverTheGroupSays() {
-        var controller = controller { $0.fixedRate = 12_345_678 }
+        var controller = controller { $0.rate.fixedRate = 12_345_678 }
         #expect(!controller.isStartingUp)
         #expect(run(&controller, rounds: 0..<20) { _ in signal() } == Array(repeating: 12_345_678, count: 20))
         let pressed = run(&controller, rounds: 20..<40) { _ in signal(loss: 1, pressure: 7, arrival: 1, isStorageFull: true) }
@@ -406,7 +406,7 @@ import Testing
     }
 
     @Test func theInitialRateIsWithinTheBounds() {
-        #expect(controller { $0.initialRate = 1 }.rate == 1_000_000)
-        #expect(controller { $0.initialRate = .max }.rate == 1e10)
+        #expect(controller { $0.rate.initialRate = 1 }.rate == 1_000_000)
+        #expect(controller { $0.rate.initialRate = .max }.rate == 1e10)
     }
 }

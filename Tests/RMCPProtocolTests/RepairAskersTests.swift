@@ -8,7 +8,7 @@ import Testing
 
     private func queue() -> RepairQueue {
         var configuration = Configuration()
-        configuration.repairAggregationDelay = .milliseconds(1)
+        configuration.repairs.repairAggregationDelay = .milliseconds(1)
         return RepairQueue(configuration: configuration)
     }
 
@@ -133,7 +133,7 @@ import Testing
 
     @Test func parkedChunksAreNotForgottenWhileSomebodyWaits() {
         var configuration = Configuration()
-        configuration.maximumRepairChunks = 2
+        configuration.repairs.maximumRepairChunks = 2
         var queue = RepairQueue(configuration: configuration)
         request(&queue, 3, 0..<1, by: 7, at: 0)
         queue.parkFirst()

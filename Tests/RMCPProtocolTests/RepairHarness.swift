@@ -55,7 +55,7 @@ struct RepairHarness {
         engine = RepairEngine(
             identity: 500, announce: Self.announce, signature: Self.signer.signature(for: Self.announce.signedMessage), mode: mode,
             configuration: Configuration(), verifier: LaneVerifier(), digest: LaneDigest(), seed: seed, at: now)
-        buffers = Array(repeating: Array(repeating: 0, count: Self.chunkLength), count: Configuration().assemblySlots)
+        buffers = Array(repeating: Array(repeating: 0, count: Self.chunkLength), count: Configuration().memory.assemblySlots)
     }
 
     // MARK: What comes

@@ -7,7 +7,7 @@ import Testing
 
     private func queue(_ change: (inout Configuration) -> Void = { _ in }) -> RepairQueue {
         var configuration = Configuration()
-        configuration.repairAggregationDelay = .milliseconds(1)
+        configuration.repairs.repairAggregationDelay = .milliseconds(1)
         change(&configuration)
         return RepairQueue(configuration: configuration)
     }
@@ -120,7 +120,7 @@ import Testing
     }
 
     @Test func pruningForgetsOnlyWhatIsOver() {
-        var queue = queue { $0.maximumRepairChunks = 2 }
+        var queue = queue { $0.repairs.maximumRepairChunks = 2 }
         request(&queue, 1, [0], at: 0)
         request(&queue, 2, [0], at: 0)
         #expect(queue.isFull)

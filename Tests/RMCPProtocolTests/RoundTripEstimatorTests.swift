@@ -5,9 +5,9 @@ import Testing
 @Suite struct RoundTripEstimatorTests {
     private func estimator(_ change: (inout Configuration) -> Void = { _ in }) -> RoundTripEstimator {
         var configuration = Configuration()
-        configuration.initialGroupRoundTrip = .milliseconds(10)
-        configuration.minimumGroupRoundTrip = .milliseconds(2)
-        configuration.maximumGroupRoundTrip = .seconds(2)
+        configuration.feedback.initialGroupRoundTrip = .milliseconds(10)
+        configuration.feedback.minimumGroupRoundTrip = .milliseconds(2)
+        configuration.feedback.maximumGroupRoundTrip = .seconds(2)
         change(&configuration)
         return RoundTripEstimator(configuration: configuration)
     }
@@ -34,7 +34,7 @@ import Testing
 
     @Test func comesToRestAtTheSample() {
         var up = estimator()
-        var down = estimator { $0.initialGroupRoundTrip = .milliseconds(500) }
+        var down = estimator { $0.feedback.initialGroupRoundTrip = .milliseconds(500) }
         for step in 0..<60 {
             up.record(.milliseconds(80), at: .milliseconds(Int64(step) * 200))
             down.record(.milliseconds(80), at: .milliseconds(Int64(step) * 200))
@@ -48,8 +48,8 @@ import Testing
         expect(estimator, microseconds: 2_000)
         for step in 40..<80 { estimator.record(.seconds(50), at: .milliseconds(Int64(step) * 200)) }
         expect(estimator, microseconds: 2_000_000)
-        #expect(self.estimator { $0.initialGroupRoundTrip = .zero }.estimate == .milliseconds(2))
-        #expect(self.estimator { $0.initialGroupRoundTrip = .seconds(9) }.estimate == .seconds(2))
+        #expect(self.estimator { $0.feedback.initialGroupRoundTrip = .zero }.estimate == .milliseconds(2))
+        #expect(self.estimator { $0.feedback.initialGroupRoundTrip = .seconds(9) }.estimate == .seconds(2))
     }
 
     /// A clock that was set back makes none of a child's samples count.

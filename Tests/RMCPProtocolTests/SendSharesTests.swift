@@ -5,9 +5,9 @@ import Testing
 @Suite struct SendSharesTests {
     private func shares() -> SendShares {
         var configuration = Configuration()
-        configuration.leastFirstShareWhileStreaming = 0.2
-        configuration.unicastShareWhileStreaming = 0.1
-        configuration.catchUpShareWhileStreaming = 0.01
+        configuration.repairs.leastFirstShareWhileStreaming = 0.2
+        configuration.unicast.unicastShareWhileStreaming = 0.1
+        configuration.repairs.catchUpShareWhileStreaming = 0.01
         return SendShares(configuration: configuration)
     }
 

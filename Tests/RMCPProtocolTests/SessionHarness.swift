@@ -28,7 +28,7 @@ struct HarnessReceiver {
             source: Self.senderAddress, transmitter: sender.transmitterID, isResumable: isResumable,
             verifier: LaneVerifier(), digest: LaneDigest(), seed: 50 + UInt64(number), at: now)
         buffers = Array(
-            repeating: Array(repeating: 0, count: Int(sender.announce.chunkLength)), count: configuration.assemblySlots)
+            repeating: Array(repeating: 0, count: Int(sender.announce.chunkLength)), count: configuration.memory.assemblySlots)
     }
 
     mutating func take(_ datagram: [UInt8], at now: Instant) {
@@ -87,8 +87,8 @@ struct SessionHarness {
         change: (inout Configuration) -> Void = { _ in }
     ) {
         var configuration = Configuration()
-        configuration.waitForReceivers = count
-        configuration.minimumWait = .milliseconds(50)
+        configuration.joining.waitForReceivers = count
+        configuration.joining.minimumWait = .milliseconds(50)
         change(&configuration)
         chunkTotal = chunks
         let announce = Announce(

@@ -26,8 +26,8 @@ import Testing
         init(seed: UInt64) {
             random = RandomSource(seed: seed)
             var configuration = Configuration()
-            configuration.minimumWait = .milliseconds(50)
-            configuration.maximumWait = .seconds(2)
+            configuration.joining.minimumWait = .milliseconds(50)
+            configuration.joining.maximumWait = .seconds(2)
             sender = SenderEngine(
                 configuration: configuration, announce: RepairHarness.announce, signer: RepairHarness.signer, digest: LaneDigest(), seed: seed, at: now)
             sender.handle(.hole(chunks: 4, contentLength: 4_000), at: now)
@@ -212,7 +212,7 @@ import Testing
 
     /// Anybody can say that the sender leaves. It does not, and receivers stay.
     @Test(arguments: [SessionPhase.leaving, .aborted]) func whoIsSaidToLeaveAndDoesNotIsNotGivenUp(phase: SessionPhase) {
-        var session = SessionHarness(signer: NoSigner(), receivers: 2) { $0.fixedRate = 1_000_000 }
+        var session = SessionHarness(signer: NoSigner(), receivers: 2) { $0.rate.fixedRate = 1_000_000 }
         var isOver = false
         for step in 0..<40_000 where !isOver {
             session.advance()
@@ -228,7 +228,7 @@ import Testing
 
     /// Who is not done when its sender stops ends about a second later.
     @Test func silenceMakesItTrue() {
-        var session = SessionHarness(signer: NoSigner(), receivers: 1) { $0.fixedRate = 1_000_000 }
+        var session = SessionHarness(signer: NoSigner(), receivers: 1) { $0.rate.fixedRate = 1_000_000 }
         #expect(session.run { $0.receivers[0].engine.chunksDone > 4 })
         session.sender.stop(at: session.now)
         let stopped = session.now

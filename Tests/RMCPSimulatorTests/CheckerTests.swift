@@ -43,7 +43,7 @@ import Testing
     /// The sender is told that a receiver is complete that is not, by somebody who knows what only the receiver was told.
     @Test func successThatIsSaidEarlyIsNoticed() {
         let world = World(seed: 4)
-        Setting.plain(world, receivers: 1, megabytes: 1) { $0.fixedRate = 4_000_000 }
+        Setting.plain(world, receivers: 1, megabytes: 1) { $0.rate.fixedRate = 4_000_000 }
         world.after(.milliseconds(900)) { world in
             let engine = world.senders[0].node.engine
             // The receiver falls silent, and its last words are not its own.

@@ -22,8 +22,8 @@ import Testing
     func flatBound(loss: Double, receivers: Int) {
         let world = World(seed: 11)
         var configuration = Configuration()
-        configuration.minimumWait = .milliseconds(300)
-        configuration.fixedRate = 300_000_000
+        configuration.joining.minimumWait = .milliseconds(300)
+        configuration.rate.fixedRate = 300_000_000
         var link = LinkModel(latency: .microseconds(200), rate: 1e9)
         link.loss = .random(loss)
         for _ in 0..<receivers { world.addReceiver(configuration: configuration, downlink: link) }
@@ -43,8 +43,8 @@ import Testing
         func datagrams(receivers: Int) -> UInt64 {
             let world = World(seed: 5)
             var configuration = Configuration()
-            configuration.minimumWait = .milliseconds(300)
-            configuration.fixedRate = 100_000_000
+            configuration.joining.minimumWait = .milliseconds(300)
+            configuration.rate.fixedRate = 100_000_000
             // All lose the same packets: ideal suppression lets one of them ask.
             for _ in 0..<receivers { world.addReceiver(configuration: configuration) }
             var egress = LinkModel(rate: 1e9)

@@ -9,7 +9,7 @@ enum SendMemory {
     }
 
     private static func chunks(of configuration: Configuration) -> Int {
-        configuration.maximumResidentChunks + configuration.encodeAhead + configuration.maximumFetches
+        configuration.memory.maximumResidentChunks + configuration.memory.encodeAhead + configuration.memory.maximumFetches
     }
 
     /// The same with as many chunks as `HostLimits.sendBufferBytes` have room for, in the proportions that they had.
@@ -20,9 +20,9 @@ enum SendMemory {
         guard wanted > room else { return configuration }
         var result = configuration
         // Two at least: one is encoded while the other is sent.
-        result.encodeAhead = max(2, configuration.encodeAhead * room / wanted)
-        result.maximumFetches = max(2, configuration.maximumFetches * room / wanted)
-        result.maximumResidentChunks = max(1, room - result.encodeAhead - result.maximumFetches)
+        result.memory.encodeAhead = max(2, configuration.memory.encodeAhead * room / wanted)
+        result.memory.maximumFetches = max(2, configuration.memory.maximumFetches * room / wanted)
+        result.memory.maximumResidentChunks = max(1, room - result.memory.encodeAhead - result.memory.maximumFetches)
         return result
     }
 }

@@ -95,7 +95,7 @@ final class ReceiveSessions {
         trust.newest = request.versions?.newest ?? [:]
         directory = SessionDirectory(
             policy: trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.sessions, hasOneOutput: request.output != .directory,
-            silence: request.configuration.rejoinAfterSilence)
+            silence: request.configuration.presence.rejoinAfterSilence)
         nextProgress = now
         random = RandomSource(seed: seed)
         once = OnceRule(request, at: now)
@@ -219,7 +219,7 @@ final class ReceiveSessions {
         let slotBytes =
             sessions.isEmpty
             ? HostLimits.receiveBufferBytes / 4 * 3 : HostLimits.receiveBufferBytes / 4 / (HostLimits.sessions - 1)
-        configuration.assemblySlots = max(4, min(configuration.assemblySlots, slotBytes / Int(announce.chunkLength)))
+        configuration.memory.assemblySlots = max(4, min(configuration.memory.assemblySlots, slotBytes / Int(announce.chunkLength)))
         let engine = ReceiverEngine(
             identity: handle?.identity ?? entry.drawn, configuration: configuration, announce: announce, source: entry.source,
             transmitter: entry.transmitter,
@@ -227,7 +227,7 @@ final class ReceiveSessions {
             isResumable: handle.map { !$0.seeds.isEmpty } ?? true, expectsRepairNodes: network.hearsRepairNodes(at: now),
             verifier: Ed25519Verifier(), digest: BLAKE3Digest(), seed: random.next(), at: now)
         let session = ReceiveSession(
-            announce: announce, generation: entry.generation, engine: engine, slots: configuration.assemblySlots, pool: pool(for: announce.chunkLength),
+            announce: announce, generation: entry.generation, engine: engine, slots: configuration.memory.assemblySlots, pool: pool(for: announce.chunkLength),
             at: now)
         sessions[announce.session.tag] = session
         order.append(announce.session.tag)

@@ -66,7 +66,7 @@ extension RepairLoop {
             configuration: configuration, expectsOthers: reception.hearsRepairNodes(at: now), verifier: Ed25519Verifier(),
             digest: BLAKE3Digest(), seed: .random(in: 0...(.max)), at: now)
         let session = RepairSession(
-            arrival, engine: engine, bundle: bundle, slots: configuration.assemblySlots, pool: cache.pool(for: announce.chunkLength),
+            arrival, engine: engine, bundle: bundle, slots: configuration.memory.assemblySlots, pool: cache.pool(for: announce.chunkLength),
             outlet: outlet, at: now)
         sessions[announce.session.tag] = session
         order.append(announce.session.tag)
@@ -90,14 +90,14 @@ extension RepairLoop {
     /// Most of the memory goes to whoever comes first; sessions beside it get by with what is left.
     private func configuration(for announce: Announce) -> Configuration {
         var configuration = request.configuration
-        configuration.timeToLive = UInt8(clamping: request.regionTimeToLive)
+        configuration.joining.timeToLive = UInt8(clamping: request.regionTimeToLive)
         let chunks = HostLimits.receiveBufferBytes / Int(announce.chunkLength)
         // Those that only wait in the cache for latecomers don't count. What all ask for together the pool bounds.
         let isFirst = !order.contains { sessions[$0]?.engine.upstream != nil }
         let share = isFirst ? chunks * 3 / 4 : chunks / 8
-        configuration.assemblySlots = max(4, min(configuration.assemblySlots, share / 2))
-        configuration.maximumResidentChunks = max(4, min(configuration.maximumResidentChunks, share / 2))
-        configuration.maximumFetches = max(2, min(configuration.maximumFetches, share / 8))
+        configuration.memory.assemblySlots = max(4, min(configuration.memory.assemblySlots, share / 2))
+        configuration.memory.maximumResidentChunks = max(4, min(configuration.memory.maximumResidentChunks, share / 2))
+        configuration.memory.maximumFetches = max(2, min(configuration.memory.maximumFetches, share / 8))
         return configuration
     }
 

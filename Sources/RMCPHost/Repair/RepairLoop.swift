@@ -63,7 +63,7 @@ public final class RepairLoop {
         cache = try RepairCache(wakeUp: loop.wakeUp)
         directory = SessionDirectory(
             policy: request.trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.repairSessions,
-            silence: request.configuration.rejoinAfterSilence)
+            silence: request.configuration.presence.rejoinAfterSilence)
         let now = Poller.now()
         nextProgress = now
         nextAdvertisement = now

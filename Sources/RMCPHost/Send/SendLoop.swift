@@ -43,9 +43,9 @@ public final class SendLoop {
         let socket = try DatagramSocket.sending(to: request.group, through: interface, timeToLive: request.timeToLive, prefersGroupPort: true)
         outlet = Outlet(socket: socket, group: request.group, interface: interface)
         var configuration = request.configuration
-        configuration.timeToLive = UInt8(clamping: request.timeToLive)
-        configuration.datagramLength = Self.datagramLength(
-            limit: configuration.datagramLength, mtu: interface.mtu, family: group.family)
+        configuration.joining.timeToLive = UInt8(clamping: request.timeToLive)
+        configuration.packets.datagramLength = Self.datagramLength(
+            limit: configuration.packets.datagramLength, mtu: interface.mtu, family: group.family)
         var announce = try Self.makeAnnounce(request, source: source, configuration: configuration)
         configuration = SendMemory.bounded(configuration, chunkLength: announce.chunkLength)
         // After everything that the user may have got wrong: asking for a signer may make a key.
@@ -79,7 +79,7 @@ public final class SendLoop {
         if let objection = BundleName.objection(to: name) {
             throw HostError("the bundle's name \"\(BundleName.printable(name))\" will not do: \(objection); give another with --name", kind: .usage)
         }
-        var chunkLength = configuration.chunkLength
+        var chunkLength = configuration.packets.chunkLength
         // The table is bounded, so the largest bundles have longer chunks.
         while let length = source.contentLength, ChunkMap(chunkLength: chunkLength).chunkCount(for: length) > UInt64(Limits.maximumChunks) {
             guard chunkLength < Limits.maximumChunkLength else {

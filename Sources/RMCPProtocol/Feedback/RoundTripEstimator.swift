@@ -9,8 +9,8 @@ public struct RoundTripEstimator: Sendable {
     private let period = Interval.milliseconds(200)
 
     public init(configuration: Configuration) {
-        bounds = configuration.minimumGroupRoundTrip...configuration.maximumGroupRoundTrip
-        estimate = min(max(configuration.initialGroupRoundTrip, bounds.lowerBound), bounds.upperBound)
+        bounds = configuration.feedback.minimumGroupRoundTrip...configuration.feedback.maximumGroupRoundTrip
+        estimate = min(max(configuration.feedback.initialGroupRoundTrip, bounds.lowerBound), bounds.upperBound)
     }
 
     /// One child's round trip, from its echo.

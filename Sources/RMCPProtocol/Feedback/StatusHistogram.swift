@@ -128,6 +128,7 @@ public struct StatusHistogram: Hashable, Sendable {
     public var failed: UInt64 { single.map { $0.state.isFailure ? 1 : 0 } ?? lists.states[Self.failures...].total }
     public var active: UInt64 { single.map { $0.state.isActive ? 1 : 0 } ?? lists.states[..<Self.finals].total }
 
+    /// Raw values from here on are states that a receiver does not leave, and from `failures` on those that are no success.
     private static let finals = Int(ReceiverState.complete.rawValue)
     private static let failures = Int(ReceiverState.failedDiskFull.rawValue)
 

@@ -103,7 +103,7 @@ public struct LevelController: Sendable {
     /// - Parameter threads: how many encode at one time, 1 or more.
     public init(configuration: Configuration, threads: Int) {
         self.threads = max(1, threads)
-        encodeAhead = configuration.encodeAhead
+        encodeAhead = configuration.memory.encodeAhead
         rung = Self.ladder.firstIndex { $0.level == Self.firstLevel } ?? 0
         retry = Array(repeating: (Self.shortestRetry, .zero), count: Self.ladder.count)
     }

@@ -46,14 +46,14 @@ public struct RateController: Sendable {
     private(set) var changedAt: Instant
 
     public init(configuration: Configuration, at now: Instant) {
-        minimum = Double(max(1, configuration.minimumRate))
-        maximum = Double(max(configuration.maximumRate, configuration.minimumRate))
-        if let fixed = configuration.fixedRate {
+        minimum = Double(max(1, configuration.rate.minimumRate))
+        maximum = Double(max(configuration.rate.maximumRate, configuration.rate.minimumRate))
+        if let fixed = configuration.rate.fixedRate {
             phase = .fixed
             rate = Double(max(1, fixed))
         } else {
             phase = .startup(StartUp())
-            rate = min(max(Double(configuration.initialRate), minimum), maximum)
+            rate = min(max(Double(configuration.rate.initialRate), minimum), maximum)
         }
         nextGrowth = now
         changedAt = now

@@ -14,6 +14,7 @@ extension RateController {
             return "rate \(change) Mb/s: \(reason.rawValue)"
         }
 
+        /// Rates are written in Mb/s with one digit after the point.
         private static let bitsPerTenth = 100_000.0
         private static let tenths = 10.0
 

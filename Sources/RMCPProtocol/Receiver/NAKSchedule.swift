@@ -51,7 +51,7 @@ struct NAKSchedule: Sendable {
 
     /// When a NAK is sent of what has just been found to be missing: reordering is waited for, then a backoff is drawn.
     func firstTime(_ situation: Situation, using random: inout RandomSource) -> Instant {
-        max(situation.now + shared.value.reorderDelay + backoff(situation, using: &random), earliest(situation))
+        max(situation.now + shared.value.feedback.reorderDelay + backoff(situation, using: &random), earliest(situation))
     }
 
     /// When the next one is sent, of what is held back just now; nil when nothing is lacked.
@@ -59,7 +59,7 @@ struct NAKSchedule: Sendable {
         _ ledger: inout ChunkLedger, _ slots: inout AssemblySlots, _ situation: Situation, using random: inout RandomSource
     ) -> Instant? {
         guard let need = earliestNeed(&ledger, &slots, situation) else { return nil }
-        let due = max(need, situation.now + shared.value.reorderDelay)
+        let due = max(need, situation.now + shared.value.feedback.reorderDelay)
         return max(due + backoff(situation, using: &random), earliest(situation))
     }
 
@@ -71,13 +71,13 @@ struct NAKSchedule: Sendable {
     /// A repair node does not wait for others to speak: RFC 5401's backoff is for leaves.
     private func backoff(_ situation: Situation, using random: inout RandomSource) -> Interval {
         if isRepairNode { return .zero }
-        let window = situation.pace.groupRoundTrip * shared.value.backoffFactor
+        let window = situation.pace.groupRoundTrip * shared.value.feedback.backoffFactor
         return Backoff.draw(window: window, groupSize: situation.pace.population, using: &random)
     }
 
     /// (K + 2) * GRTT: as long as another child's NAK and the repair for it may take (RFC 5401, 3.2.3).
     private func holdOff(_ situation: Situation) -> Interval {
-        situation.pace.groupRoundTrip * (shared.value.backoffFactor + 2) + shared.value.repairAggregationDelay
+        situation.pace.groupRoundTrip * (shared.value.feedback.backoffFactor + 2) + shared.value.repairs.repairAggregationDelay
     }
 
     // MARK: What others say, and what comes
@@ -87,14 +87,14 @@ struct NAKSchedule: Sendable {
         for request: RepairRequest, _ ledger: inout ChunkLedger, _ slots: inout AssemblySlots, _ situation: Situation
     ) {
         let now = situation.now
-        let limit = shared.value.maximumPostponements
+        let limit = shared.value.feedback.maximumPostponements
         let until = now + holdOff(situation)
         for entry in request.packets {
             guard let slot = slots.slot(ofChunk: entry.chunk) else { continue }
             slots[slot].hold.postpone(entry.packets, until: until, limit: limit, at: now)
         }
         if let absent = ledger.firstRequestable(below: situation.catchUpBound(ledger)), request.chunks.contains(where: { $0.contains(absent) }) {
-            catchUp.postpone(until: now + shared.value.catchUpHoldOff, limit: limit, at: now)
+            catchUp.postpone(until: now + shared.value.feedback.catchUpHoldOff, limit: limit, at: now)
         }
         let missing = ledger.missingPages(below: ledger.sentPages)
         if !missing.isEmpty, missing.allSatisfy({ gap in request.pages.contains { $0.contains(gap.lowerBound) && $0.upperBound >= gap.upperBound } }) {
@@ -105,7 +105,7 @@ struct NAKSchedule: Sendable {
 
     mutating func notePage() { pages.noteProgress() }
     /// A packet came of a chunk that was asked for as a whole: more follow.
-    mutating func noteCatchUp(at now: Instant) { catchUp.extend(until: now + shared.value.catchUpHoldOff) }
+    mutating func noteCatchUp(at now: Instant) { catchUp.extend(until: now + shared.value.feedback.catchUpHoldOff) }
 
     /// What was asked of a former parent is asked again.
     mutating func forgetRequests() {
@@ -182,7 +182,7 @@ struct NAKSchedule: Sendable {
     ) -> [RepairRequest] {
         let now = situation.now
         let room = Int(situation.payloadLength) + DataHeader.length - PacketHeader.length - NegativeAcknowledgement.prefixLength
-        var composer = NAKComposer(limit: room, datagrams: shared.value.maximumNAKDatagrams)
+        var composer = NAKComposer(limit: room, datagrams: shared.value.feedback.maximumNAKDatagrams)
         if ledger.lacksPages, pages.isOver(at: now) {
             for range in ledger.missingPages(below: ledger.sentPages).prefix(Self.pageRanges) { composer.add(pages: range) }
             pages.ask(until: now + holdOff(situation))
@@ -203,11 +203,11 @@ struct NAKSchedule: Sendable {
         let now = situation.now
         for slot in slots.indices where slots[slot].isAssembling {
             guard now >= slots[slot].hold.until else { continue }
-            guard !composer.isFull(datagrams: shared.value.maximumNAKDatagrams) else { return }
+            guard !composer.isFull(datagrams: shared.value.feedback.maximumNAKDatagrams) else { return }
             if slots[slot].isCatchUp, slots[slot].received.isEmpty {
                 guard slots[slot].chunk < situation.front.chunk else { continue }
                 guard composer.add(chunks: slots[slot].chunk..<slots[slot].chunk + 1) else { return }
-                slots[slot].hold.askWhole(until: now + shared.value.catchUpHoldOff)
+                slots[slot].hold.askWhole(until: now + shared.value.feedback.catchUpHoldOff)
                 continue
             }
             let packets = Self.missing(inSlot: slot, ledger, &slots, situation)
@@ -229,7 +229,7 @@ struct NAKSchedule: Sendable {
         let bound = situation.catchUpBound(ledger)
         guard let first = ledger.firstRequestable(below: bound) else { return }
         guard catchUp.isOver(at: situation.now) || first >= catchUpRenewal else { return }
-        let window = min(shared.value.catchUpWindow, slots.freeCount)
+        let window = min(shared.value.feedback.catchUpWindow, slots.freeCount)
         guard window > 0 else { return }
         // Where there is room for one chunk only, half of the window is all of it.
         let half = max(1, window / 2)
@@ -243,6 +243,6 @@ struct NAKSchedule: Sendable {
             guard composer.add(chunks: chunk..<end) else { break }
             position = ledger.firstRequestable(from: end, below: bound)
         }
-        catchUp.ask(until: situation.now + shared.value.catchUpHoldOff)
+        catchUp.ask(until: situation.now + shared.value.feedback.catchUpHoldOff)
     }
 }

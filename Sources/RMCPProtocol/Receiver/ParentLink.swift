@@ -62,10 +62,10 @@ struct ParentLink: Sendable {
         candidates = ParentTable(configuration: configuration)
         _ = candidates.add(parent, at: source, now: now)
         // A first choice that turns out not to be the best is corrected soon.
-        attachment = Attachment(at: now + (configuration.parentJitter - configuration.parentHysteresis))
+        attachment = Attachment(at: now + (configuration.tree.parentJitter - configuration.tree.parentHysteresis))
         lastHeard = now
         lastCheck = now
-        pace = GroupPace(groupRoundTrip: configuration.initialGroupRoundTrip)
+        pace = GroupPace(groupRoundTrip: configuration.feedback.initialGroupRoundTrip)
     }
 
     // MARK: The parent
@@ -101,8 +101,8 @@ struct ParentLink: Sendable {
     /// said to come from, may not want to know. Often enough for one that hears and is not heard not to count this
     /// child as lost.
     func silenceInterval(at now: Instant) -> Interval {
-        let silence = max(.zero, now - lastHeard - configuration.maximumHeartbeatInterval)
-        return min(silence * Self.silenceShare, configuration.childTimeout * Self.timeoutShare)
+        let silence = max(.zero, now - lastHeard - configuration.presence.maximumHeartbeatInterval)
+        return min(silence * Self.silenceShare, configuration.presence.childTimeout * Self.timeoutShare)
     }
 
     /// Half as long as the silence so far: what is said doubles its distance, as a backoff does.
@@ -151,9 +151,9 @@ struct ParentLink: Sendable {
         phase = heartbeat.phase
         pace = GroupPace(
             groupRoundTrip: min(
-                max(.microseconds(Int64(heartbeat.groupRoundTrip)), configuration.minimumGroupRoundTrip), configuration.maximumGroupRoundTrip),
+                max(.microseconds(Int64(heartbeat.groupRoundTrip)), configuration.feedback.minimumGroupRoundTrip), configuration.feedback.maximumGroupRoundTrip),
             population: Double(max(1, heartbeat.population)),
-            nakInterval: min(.milliseconds(Int64(heartbeat.nakInterval)), configuration.maximumNAKInterval))
+            nakInterval: min(.milliseconds(Int64(heartbeat.nakInterval)), configuration.feedback.maximumNAKInterval))
         echo = (heartbeat.timestamp, arrivedAt)
     }
 
@@ -187,7 +187,7 @@ struct ParentLink: Sendable {
         if current.place != nil, !isAllowed(current) { return true }
         guard !current.isRoot, let since = attachment.askingSince else { return false }
         let hasIt = (current.place?.watermark ?? 0) > (moment.firstUnfinished ?? .max)
-        return moment.now - since >= (hasIt ? configuration.uselessAfter : configuration.uselessAfter * Self.patienceWithoutIt)
+        return moment.now - since >= (hasIt ? configuration.tree.uselessAfter : configuration.tree.uselessAfter * Self.patienceWithoutIt)
     }
 
     /// Times `uselessAfter` for a parent that does not have itself what it is asked for.
@@ -198,7 +198,7 @@ struct ParentLink: Sendable {
     /// Whether nothing speaks against the parent and no other may be chosen yet. So it is most of the time, and seen without
     /// a copy of any candidate.
     private func hasNoReason(at now: Instant) -> Bool {
-        guard attachment.moveAt == nil, attachment.askingSince == nil, now - attachment.changedAt < configuration.parentHysteresis,
+        guard attachment.moveAt == nil, attachment.askingSince == nil, now - attachment.changedAt < configuration.tree.parentHysteresis,
             let index = candidates.index(of: transmitter), candidates.isAlive(at: index, now: now), now >= candidates.candidates[index].avoidedUntil
         else { return false }
         // A repair node looks at its place closely.
@@ -213,10 +213,10 @@ struct ParentLink: Sendable {
         else { return nil }
         let isFailing = isFailing(current, moment)
         if isFailing, candidates.isAlive(current, at: now), now >= current.avoidedUntil {
-            candidates.avoid(current.transmitter, until: now + configuration.parentAvoidance)
+            candidates.avoid(current.transmitter, until: now + configuration.tree.parentAvoidance)
         }
         // Within the hysteresis there is no point in searching.
-        let mayChoose = current.place != nil && now - attachment.changedAt >= configuration.parentHysteresis
+        let mayChoose = current.place != nil && now - attachment.changedAt >= configuration.tree.parentHysteresis
         guard isFailing || mayChoose, let best = nextBest(after: current, at: now),
             isFailing || ParentTable.isClearlyBetter(best, than: current)
         else {
@@ -224,7 +224,7 @@ struct ParentLink: Sendable {
             return nil
         }
         // Not all at once.
-        let move = attachment.moveAt ?? now + random.interval(upTo: configuration.parentJitter)
+        let move = attachment.moveAt ?? now + random.interval(upTo: configuration.tree.parentJitter)
         attachment.moveAt = move
         guard now >= move else { return nil }
         attachment.moveAt = nil
@@ -255,7 +255,7 @@ struct ParentLink: Sendable {
         return true
     }
 
-    func isDistrusted(_ transmitter: UInt32) -> Bool { candidates.spoiltChunks(of: transmitter) >= configuration.tolerableSpoiltChunks }
+    func isDistrusted(_ transmitter: UInt32) -> Bool { candidates.spoiltChunks(of: transmitter) >= configuration.tree.tolerableSpoiltChunks }
 
     // MARK: Time
 
@@ -269,8 +269,8 @@ struct ParentLink: Sendable {
         if let attempt = attachment.attempt { return min(attempt.next, leavesAt ?? .distantFuture) }
         if let move = attachment.moveAt { consider(move) }
         guard candidates.candidates.count > 1, let heard = candidates.lastHeard(transmitter) else { return next }
-        let silentAt = heard + configuration.parentTimeout
-        consider(silentAt > lastCheck ? silentAt : lastCheck + configuration.parentTimeout * Self.checkShare)
+        let silentAt = heard + configuration.tree.parentTimeout
+        consider(silentAt > lastCheck ? silentAt : lastCheck + configuration.tree.parentTimeout * Self.checkShare)
         return next
     }
 
@@ -293,25 +293,24 @@ struct ParentLink: Sendable {
         guard var attempt = attachment.attempt, now >= attempt.next else { return nil }
         // The sender counts nobody before, and may be done soon: it is asked more often than one that may be better.
         let isSender = attempt.transmitter == transmitter && current?.place?.depth ?? 0 == 0
-        let attempts = isSender ? configuration.firstAttachAttempts : configuration.attachAttempts
+        let attempts = isSender ? configuration.tree.firstAttachAttempts : configuration.tree.attachAttempts
         guard let candidate = candidates[attempt.transmitter], attempt.count < attempts else {
             attachment.attempt = nil
-            candidates.avoid(attempt.transmitter, until: now + configuration.parentAvoidance * Self.silentAvoidance)
+            candidates.avoid(attempt.transmitter, until: now + configuration.tree.parentAvoidance * Self.silentAvoidance)
             let request = judge(moment, using: &random)
             // A relay has nobody else to ask, and a deaf child hears of nobody else: they go on asking.
             if attempt.transmitter == transmitter, attachment.attempt == nil {
                 attachment.attempt = Attachment.Attempt(
                     transmitter: transmitter, nonce: random.next(),
-                    next: now + max(configuration.attachTimeout * Self.patientAttach, silenceInterval(at: now)))
+                    next: now + max(configuration.tree.attachTimeout * Self.patientAttach, silenceInterval(at: now)))
             }
             return request
         }
         attempt.count += 1
         let factor = Double(1 << (attempt.count - 1))
-        attempt.next =
-            isSender
-            ? now + max(min(max(configuration.firstAttachTimeout, pace.groupRoundTrip * 2) * factor, configuration.attachTimeout), silenceInterval(at: now))
-            : now + configuration.attachTimeout * factor
+        let timeout = configuration.tree.attachTimeout
+        let patience = min(max(configuration.tree.firstAttachTimeout, pace.groupRoundTrip * 2) * factor, timeout)
+        attempt.next = now + (isSender ? max(patience, silenceInterval(at: now)) : timeout * factor)
         attachment.attempt = attempt
         return Request(attach: AttachRequest(nonce: attempt.nonce, wantsStream: role.wantsStream), destination: candidate.address)
     }
@@ -326,10 +325,10 @@ struct ParentLink: Sendable {
         guard let attempt = attachment.attempt, attempt.transmitter == sender, attempt.nonce == answer.nonce else { return .none }
         attachment.attempt = nil
         guard answer.verdict == .accepted else {
-            candidates.avoid(sender, until: moment.now + configuration.parentAvoidance)
+            candidates.avoid(sender, until: moment.now + configuration.tree.parentAvoidance)
             guard sender == transmitter else { return .ask(judge(moment, using: &random)) }
             attachment.attempt = Attachment.Attempt(
-                transmitter: sender, nonce: random.next(), next: moment.now + configuration.parentAvoidance * Self.silentAvoidance)
+                transmitter: sender, nonce: random.next(), next: moment.now + configuration.tree.parentAvoidance * Self.silentAvoidance)
             return .refused
         }
         candidates.update(sender) { $0.cookie = answer.cookie }
@@ -354,9 +353,9 @@ struct ParentLink: Sendable {
         }
         // One that was asked in vain while it was silent is heard again, and one that does not answer is not waited for by who has
         // a parent that may.
-        let isFar = attempt.next > moment.now + configuration.attachTimeout * Self.patientAttach
+        let isFar = attempt.next > moment.now + configuration.tree.attachTimeout * Self.patientAttach
         guard candidates.isAlive(at: index, now: moment.now), isFar || isMoving else { return (false, nil) }
-        if isMoving { candidates.avoid(attempt.transmitter, until: moment.now + configuration.parentAvoidance * Self.silentAvoidance) }
+        if isMoving { candidates.avoid(attempt.transmitter, until: moment.now + configuration.tree.parentAvoidance * Self.silentAvoidance) }
         return (false, attach(to: transmitter, moment, using: &random))
     }
 
@@ -384,7 +383,7 @@ struct ParentLink: Sendable {
     mutating func detach(numberedFrom first: UInt32, at now: Instant) -> [Attachment.Former] {
         var due: [Attachment.Former] = []
         attachment.detach(
-            attempts: configuration.detachAttempts, every: configuration.attachTimeout, later: configuration.detachRepeatInterval,
+            attempts: configuration.tree.detachAttempts, every: configuration.tree.attachTimeout, later: configuration.tree.detachRepeatInterval,
             isAlive: { [candidates] id in candidates[id].map { candidates.isAlive($0, at: now) } ?? false }, at: now
         ) {
             due.append($0)
@@ -395,5 +394,5 @@ struct ParentLink: Sendable {
 
     /// A former parent has taken this child off its books, if it acknowledges a DETACH.
     mutating func confirmDetach(_ sequence: UInt32, by sender: UInt32) -> Bool { attachment.confirm(sequence, by: sender) }
-    mutating func mustDetach(at now: Instant) -> Bool { attachment.mustTell(attempts: configuration.detachAttempts, at: now) }
+    mutating func mustDetach(at now: Instant) -> Bool { attachment.mustTell(attempts: configuration.tree.detachAttempts, at: now) }
 }

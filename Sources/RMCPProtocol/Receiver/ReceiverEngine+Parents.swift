@@ -64,7 +64,7 @@ extension ReceiverEngine {
     private mutating func move(to parent: UInt32, at now: Instant) {
         noteHeardReport()
         link.move(
-            to: parent, leaving: status.contribution, after: max(configuration.detachDelay, status.interval * Self.statusesBeforeDetach), at: now)
+            to: parent, leaving: status.contribution, after: max(configuration.tree.detachDelay, status.interval * Self.statusesBeforeDetach), at: now)
         status.forgetParent()
         counters.parentChanges += 1
         events.append(.parentChanged(depth: link.depth))

@@ -9,7 +9,7 @@ extension ReceiverEngine {
         if !outbox.isEmpty { return link.lastHeard }
         var next = timers.next ?? .distantFuture
         if let deadline = link.deadline { next = min(next, deadline) }
-        if isWaitingForSender { next = min(next, link.lastHeard + configuration.senderTimeout) }
+        if isWaitingForSender { next = min(next, link.lastHeard + configuration.presence.senderTimeout) }
         return next
     }
 
@@ -21,7 +21,7 @@ extension ReceiverEngine {
         if timers.isDue(.status, at: now) { reportStatus(at: now) }
         if !isFinished, timers.isDue(.rejoin, at: now) { checkSilence(at: now) }
         if let deadline = link.deadline, now >= deadline { checkParents(at: now) }
-        if isWaitingForSender, now - link.lastHeard >= configuration.senderTimeout {
+        if isWaitingForSender, now - link.lastHeard >= configuration.presence.senderTimeout {
             if case .serving = phase { close(after: .complete, at: now) } else { finish(as: .failedSender, at: now) }
         }
     }
@@ -34,17 +34,17 @@ extension ReceiverEngine {
     }
 
     private mutating func checkSilence(at now: Instant) {
-        if !isDeaf, case .receiving = phase, now - lastHeardGroup >= configuration.deafAfter {
+        if !isDeaf, case .receiving = phase, now - lastHeardGroup >= configuration.unicast.deafAfter {
             isDeaf = true
             events.append(.deaf)
             // Only a child whose address is known is served there.
             if link.attachment.attempt == nil { attach(to: link.transmitter, at: now) }
         }
-        if now - lastHeardGroup >= configuration.rejoinAfterSilence {
+        if now - lastHeardGroup >= configuration.presence.rejoinAfterSilence {
             events.append(.rejoin)
-            timers.arm(.rejoin, at: now + configuration.rejoinAfterSilence)
+            timers.arm(.rejoin, at: now + configuration.presence.rejoinAfterSilence)
         } else {
-            timers.arm(.rejoin, at: lastHeardGroup + configuration.rejoinAfterSilence)
+            timers.arm(.rejoin, at: lastHeardGroup + configuration.presence.rejoinAfterSilence)
         }
     }
 
@@ -62,7 +62,7 @@ extension ReceiverEngine {
 
     /// Nobody is told before the nearest parent has been found, or looked for.
     mutating func settleFirst(at now: Instant) {
-        let settled = now + configuration.parentSettlingTime
+        let settled = now + configuration.tree.parentSettlingTime
         status.settle(by: settled)
         timers.arm(.status, at: settled)
     }
@@ -74,18 +74,18 @@ extension ReceiverEngine {
     private mutating func reportStatus(at now: Instant) {
         if link.isChoosing, !state.isFinal, status.waitsForParent(at: now) {
             // As soon as the parent that was asked has answered, or so often.
-            timers.arm(.status, at: now + configuration.attachTimeout * Self.attachShare)
+            timers.arm(.status, at: now + configuration.tree.attachTimeout * Self.attachShare)
             return
         }
         if case .final(let state, let attempts, let sequences) = phase {
-            guard attempts < configuration.finalStatusAttempts else {
+            guard attempts < configuration.feedback.finalStatusAttempts else {
                 phase = .finished(state)
                 events.append(.finished(state))
                 return
             }
             phase = .final(state, attempts: attempts + 1, sequences: sequences)
-            let wait = configuration.finalStatusTimeout * Double(1 << min(attempts, Self.finalDoublings))
-            timers.arm(.status, at: now + min(wait, Self.longestFinalWait) + random.interval(upTo: configuration.finalStatusTimeout))
+            let wait = configuration.feedback.finalStatusTimeout * Double(1 << min(attempts, Self.finalDoublings))
+            timers.arm(.status, at: now + min(wait, Self.longestFinalWait) + random.interval(upTo: configuration.feedback.finalStatusTimeout))
         } else {
             stream.closeInterval(at: now)
             if profile.judge(loss: stream.arrivals.loss, at: now) { armNAK(at: now) }

@@ -107,8 +107,8 @@ public struct ReceiverEngine: Sendable {
         let configuration = shared.value
         var random = RandomSource(seed: seed)
         // The first status is what the sender counts joins by: soon, but not all at once.
-        timers.arm(.status, at: now + random.interval(upTo: configuration.minimumStatusInterval * 0.5))
-        timers.arm(.rejoin, at: now + configuration.rejoinAfterSilence)
+        timers.arm(.status, at: now + random.interval(upTo: configuration.feedback.minimumStatusInterval * 0.5))
+        timers.arm(.rejoin, at: now + configuration.presence.rejoinAfterSilence)
         outbox = Outbox(from: identity, in: announce.session, firstSequence: UInt32.random(in: 0...(.max), using: &random))
         self.shared = shared
         self.random = random
@@ -123,11 +123,11 @@ public struct ReceiverEngine: Sendable {
         stream = StreamMeter(of: parent)
         lastHeardGroup = now
         slots = AssemblySlots(
-            count: configuration.assemblySlots,
+            count: configuration.memory.assemblySlots,
             packetCapacity: ChunkGeometry.packetCount(
                 encodedLength: announce.chunkLength, payloadLength: announce.payloadLength))
-        front = StreamFront(reorderDelay: configuration.reorderDelay, at: now)
-        naks = NAKSchedule(sharing: shared, isRepairNode: role.isRepairNode, asksFrom: now + configuration.parentSettlingTime)
+        front = StreamFront(reorderDelay: configuration.feedback.reorderDelay, at: now)
+        naks = NAKSchedule(sharing: shared, isRepairNode: role.isRepairNode, asksFrom: now + configuration.tree.parentSettlingTime)
         status = StatusReporter(sharing: shared, at: now)
         if expectsRepairNodes { settleFirst(at: now) }
         // Multicast does not cross the link: nothing comes before the parent knows the address.
@@ -177,6 +177,7 @@ public struct ReceiverEngine: Sendable {
             + "slots \(slots.usedCount) [\(assembling.joined(separator: "; "))]"
     }
 
+    /// Slots that are written out: enough to see a pattern in a line that can be read.
     private static let diagnosedSlots = 8
 
     /// Reads something of an engine in an optional: mutating, because a getter would be given a copy of all of it, which

@@ -48,7 +48,7 @@ struct StatusReporter: Sendable {
 
     init(sharing shared: SharedConfiguration, at now: Instant) {
         self.shared = shared
-        interval = shared.value.minimumStatusInterval
+        interval = shared.value.feedback.minimumStatusInterval
         lastTime = now
     }
 
@@ -61,7 +61,7 @@ struct StatusReporter: Sendable {
     mutating func settle(by instant: Instant) { settlesAt = instant }
 
     /// Whether the choice of a parent, which is under way, is to be waited for.
-    func waitsForParent(at now: Instant) -> Bool { settlesAt.map { now < $0 + shared.value.parentSettlingGrace } ?? false }
+    func waitsForParent(at now: Instant) -> Bool { settlesAt.map { now < $0 + shared.value.tree.parentSettlingGrace } ?? false }
 
     /// A parent wants STATUSes at another pace.
     /// - Parameter due: when the next one is due.
@@ -90,7 +90,7 @@ struct StatusReporter: Sendable {
     func urgentTime(storageShare: Double) -> Instant? {
         let pressure = PressureBucket.index(storageShare: max(storageShare, socketShare))
         guard pressure >= PressureBucket.overload, pressure > reportedPressure else { return nil }
-        return lastTime + max(shared.value.urgentStatusInterval, interval * Self.urgentShare)
+        return lastTime + max(shared.value.feedback.urgentStatusInterval, interval * Self.urgentShare)
     }
 
     /// Not more often than four times as often as the parent wants.

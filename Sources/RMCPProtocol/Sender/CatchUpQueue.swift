@@ -12,7 +12,7 @@ struct CatchUpQueue: Sendable {
     private let rangeLimit: Int
     private static let servedLimit = 256
 
-    init(configuration: Configuration) { rangeLimit = configuration.maximumCatchUpRanges }
+    init(configuration: Configuration) { rangeLimit = configuration.repairs.maximumCatchUpRanges }
 
     var isEmpty: Bool { current == nil && wanted.isEmpty }
     var count: Int { wanted.count + (current == nil ? 0 : 1) }

@@ -65,7 +65,7 @@ struct ChildTable: Sendable {
     /// All receivers that ever joined, the lost among them, each counted once.
     var receivers: StatusHistogram { summary.withoutRehomed(among: nodeStates) }
 
-    init(configuration: Configuration) { limit = configuration.maximumChildren }
+    init(configuration: Configuration) { limit = configuration.memory.maximumChildren }
 
     /// Receivers that joined, whatever became of them.
     var population: Int { eachOnce.population }

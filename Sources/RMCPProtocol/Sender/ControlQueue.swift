@@ -7,7 +7,7 @@ struct ControlQueue: Sendable {
     private var peers: Deque<(Packet, SocketAddress)> = []
     private let limit: Int
 
-    init(configuration: Configuration) { limit = configuration.maximumControlQueue }
+    init(configuration: Configuration) { limit = configuration.memory.maximumControlQueue }
 
     var isEmpty: Bool { group.isEmpty && peers.isEmpty }
     var groupCount: Int { group.count }

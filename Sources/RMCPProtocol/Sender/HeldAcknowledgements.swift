@@ -16,8 +16,8 @@ struct HeldAcknowledgements: Sendable {
     private let limit: Int
 
     init(configuration: Configuration) {
-        delay = configuration.acknowledgementDelay
-        limit = configuration.maximumControlQueue
+        delay = configuration.feedback.acknowledgementDelay
+        limit = configuration.memory.maximumControlQueue
     }
 
     var count: Int { held.count }

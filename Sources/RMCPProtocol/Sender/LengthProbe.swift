@@ -34,8 +34,8 @@ struct LengthProbe: Sendable {
     private static let statuses = 2.0
 
     init(configuration: Configuration) {
-        ladder = configuration.datagramLengthLadder
-        announceInterval = configuration.announceIntervalWaiting
+        ladder = configuration.packets.datagramLengthLadder
+        announceInterval = configuration.joining.announceIntervalWaiting
     }
 
     var isEmpty: Bool { destinations.isEmpty }

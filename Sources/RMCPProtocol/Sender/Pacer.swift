@@ -22,9 +22,9 @@ struct Pacer: Sendable {
     init(configuration: Configuration, datagramLength: Int, at now: Instant) {
         controller = RateController(configuration: configuration, at: now)
         bucket = TokenBucket(rate: UInt64(controller.rate), burst: Self.firstBurst, at: now)
-        maximumRate = Double(configuration.maximumRate)
-        batchDuration = configuration.batchDuration
-        maximumBatchPackets = configuration.maximumBatchPackets
+        maximumRate = Double(configuration.rate.maximumRate)
+        batchDuration = configuration.rate.batchDuration
+        maximumBatchPackets = configuration.rate.maximumBatchPackets
         apply(following: 0, datagramLength: datagramLength, at: now)
     }
 

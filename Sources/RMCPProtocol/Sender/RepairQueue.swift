@@ -86,8 +86,8 @@ struct RepairQueue: Sendable {
     private let aggregationDelay: Interval
 
     init(configuration: Configuration) {
-        limit = configuration.maximumRepairChunks
-        aggregationDelay = configuration.repairAggregationDelay
+        limit = configuration.repairs.maximumRepairChunks
+        aggregationDelay = configuration.repairs.repairAggregationDelay
     }
 
     var isEmpty: Bool { queue.isEmpty }

@@ -6,7 +6,7 @@ struct ReportBudget: Sendable {
     private var times: Deque<Instant> = []
     private let limit: Int
 
-    init(configuration: Configuration) { limit = configuration.maximumReportsPerSecond }
+    init(configuration: Configuration) { limit = configuration.feedback.maximumReportsPerSecond }
 
     var count: Int { times.count }
 

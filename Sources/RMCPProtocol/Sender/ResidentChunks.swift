@@ -8,8 +8,8 @@ struct ResidentChunks: Sendable {
     private var fetching: Set<UInt32> = []
 
     init(configuration: Configuration) {
-        limit = configuration.maximumResidentChunks
-        fetchLimit = configuration.maximumFetches
+        limit = configuration.memory.maximumResidentChunks
+        fetchLimit = configuration.memory.maximumFetches
     }
 
     var count: Int { lastUse.count }

@@ -19,9 +19,9 @@ struct SendShares: Sendable {
     private static let mostAdvance = 65_000.0
 
     init(configuration: Configuration) {
-        unicastShare = configuration.unicastShareWhileStreaming
-        catchUpShare = configuration.catchUpShareWhileStreaming
-        leastFirstShare = configuration.leastFirstShareWhileStreaming
+        unicastShare = configuration.unicast.unicastShareWhileStreaming
+        catchUpShare = configuration.repairs.catchUpShareWhileStreaming
+        leastFirstShare = configuration.repairs.leastFirstShareWhileStreaming
     }
 
     var isFirstOwed: Bool { firstDebt > 0 }

@@ -3,9 +3,9 @@ import DequeModule
 /// ANNOUNCE and HEARTBEAT, which go to the group by the clock.
 extension SenderEngine {
     mutating func scheduleAnnounce(at now: Instant) {
-        var interval = configuration.announceInterval
+        var interval = configuration.joining.announceInterval
         if case .waiting = phase {
-            interval = configuration.announceIntervalWaiting
+            interval = configuration.joining.announceIntervalWaiting
             lengthProbe.schedule([.group] + unicastChildren.lazy.filter(\.isRelay).map { .peer($0.address) })
         }
         timers.arm(.announce, at: now + interval)
@@ -38,18 +38,18 @@ extension SenderEngine {
     private static let leastLiveLossLimit = 10
 
     /// Apart so far that they take their share of the rate.
-    private var spacedHeartbeats: Interval { .seconds(Self.heartbeatBits / (configuration.heartbeatShare * pacer.rate)) }
+    private var spacedHeartbeats: Interval { .seconds(Self.heartbeatBits / (configuration.presence.heartbeatShare * pacer.rate)) }
 
     private func heartbeatInterval(at now: Instant) -> Interval {
-        let longest = configuration.maximumHeartbeatInterval
+        let longest = configuration.presence.maximumHeartbeatInterval
         switch phase {
-        case .waiting: return configuration.heartbeatIntervalWaiting
+        case .waiting: return configuration.presence.heartbeatIntervalWaiting
         case .streaming:
-            if isFindingRate { return max(statusInterval, configuration.startupStatusInterval) }
-            return min(max(spacedHeartbeats, configuration.minimumHeartbeatInterval), longest)
+            if isFindingRate { return max(statusInterval, configuration.feedback.startupStatusInterval) }
+            return min(max(spacedHeartbeats, configuration.presence.minimumHeartbeatInterval), longest)
         case .draining(let since):
             // Receivers ask for what is missing in answer to heartbeats: often at first, then as seldom as while streaming.
-            let quick = max(echoes.roundTrip, configuration.minimumHeartbeatInterval)
+            let quick = max(echoes.roundTrip, configuration.presence.minimumHeartbeatInterval)
             return min(max(quick, min(spacedHeartbeats, now - since)), longest)
         case .lingering, .leaving, .finished: return longest
         }
@@ -69,28 +69,28 @@ extension SenderEngine {
             liveLossLimit: liveLossLimit,
             livePressureLimit: livePressureLimit,
             nakInterval: nakInterval,
-            place: place(timeToLive: timeToLive ?? configuration.timeToLive))
+            place: place(timeToLive: timeToLive ?? configuration.joining.timeToLive))
     }
 
     /// Child repair nodes do not hold back for each other, since each speaks for a region: so that all of them together keep
     /// within the limit, each waits, and says more at one time.
     private var nakInterval: UInt16 {
-        let fair = Interval.seconds(Double(children.repairNodeChildren) / configuration.nodeNAKRateLimit)
-        return UInt16(clamping: min(fair, configuration.maximumNAKInterval).wholeMilliseconds)
+        let fair = Interval.seconds(Double(children.repairNodeChildren) / configuration.feedback.nodeNAKRateLimit)
+        return UInt16(clamping: min(fair, configuration.feedback.maximumNAKInterval).wholeMilliseconds)
     }
 
     /// Receivers that lose clearly more than the quantile, and more than a tenth, do not ask for live repairs: what
     /// they cost would hold back the rest.
     private var liveLossLimit: UInt8 {
         guard children.active > 1 else { return UInt8(LossBucket.count) }
-        let quantile = StatusHistogram.quantile(configuration.rateQuantile, of: children.summary.loss)
+        let quantile = StatusHistogram.quantile(configuration.rate.rateQuantile, of: children.summary.loss)
         return UInt8(min(LossBucket.count, max(quantile + Self.liveLossMargin, Self.leastLiveLossLimit)))
     }
 
     /// The same for receivers that are overrun while most are calm.
     private var livePressureLimit: UInt8 {
         guard children.active > 1 else { return UInt8(PressureBucket.count) }
-        let quantile = StatusHistogram.quantile(configuration.rateQuantile, of: children.summary.pressure)
+        let quantile = StatusHistogram.quantile(configuration.rate.rateQuantile, of: children.summary.pressure)
         return UInt8(quantile < Int(PressureBucket.hold) ? Int(PressureBucket.severe) : PressureBucket.count)
     }
 }

@@ -20,7 +20,7 @@ extension SenderEngine {
         }
         // A region's children lose alone what the stream's do not, and a child repair node speaks for its region. What one leaf of
         // the sender lacks many do: an NCF at once keeps them from asking.
-        let isAnswerable = configuration.multicastRepairAskers > 1 && isKnown && (repeater != nil || children.isRepairNode(name))
+        let isAnswerable = configuration.repairs.multicastRepairAskers > 1 && isKnown && (repeater != nil || children.isRepairNode(name))
         let confirmed = pending.accept(
             nak.request, from: isAnswerable ? name : nil, of: window, payloadLength: announce.payloadLength, holdOff: repairHoldOff, at: now)
         // A lone child has nobody to be kept from asking.

@@ -8,7 +8,7 @@ extension SenderEngine {
             if progress.isIdle(at: now), mayConclude(at: now) { conclude(at: now) }
         case .draining:
             if isEverybodyDone, mayConclude(at: now) {
-                beginLingering(until: now + configuration.linger)
+                beginLingering(until: now + configuration.joining.linger)
                 advancePhase(at: now)
             } else if children.finishing == 0, progress.isStalled(at: now) {
                 // A receiver that flushes or runs a command shows no progress until it is done, however long that takes.
@@ -36,7 +36,7 @@ extension SenderEngine {
     }
 
     private var isEverybodyDone: Bool {
-        switch configuration.until {
+        switch configuration.joining.until {
         case .receivers: children.saidToBeActive == 0
         // Without a repair node there is nobody who could serve the receivers afterwards.
         case .repairNodes: children.repairNodes == 0 ? children.saidToBeActive == 0 : children.incompleteRepairNodes == 0
@@ -45,15 +45,15 @@ extension SenderEngine {
 
     private mutating func startIfReady(waitingSince begun: Instant, at now: Instant) {
         // Repair nodes are worth starting for when they are to serve the receivers later.
-        let joined = children.active + (configuration.until == .repairNodes ? children.repairNodes : 0)
+        let joined = children.active + (configuration.joining.until == .repairNodes ? children.repairNodes : 0)
         let elapsed = now - begun
-        if elapsed >= configuration.maximumWait {
+        if elapsed >= configuration.joining.maximumWait {
             guard joined > 0 else { return leave(children.population == 0 ? .nobodyCame : .partial, at: now) }
         } else {
             // A receiver that cannot take part (a full disk) has come, too: nobody waits for it to come again.
-            let wanted = max(1, configuration.waitForReceivers ?? 1)
-            let came = children.population + (configuration.until == .repairNodes ? children.repairNodes : 0)
-            guard elapsed >= configuration.minimumWait, came >= wanted else { return }
+            let wanted = max(1, configuration.joining.waitForReceivers ?? 1)
+            let came = children.population + (configuration.joining.until == .repairNodes ? children.repairNodes : 0)
+            guard elapsed >= configuration.joining.minimumWait, came >= wanted else { return }
             guard joined > 0 else { return leave(.partial, at: now) }
             guard isDatagramLengthSettled(at: now) else { return }
         }
@@ -87,7 +87,7 @@ extension SenderEngine {
         let summary = children.receivers
         let isUnderWay = children.saidToBeActive > 0
         let kind: SenderOutcome.Kind
-        if configuration.until == .repairNodes, children.repairNodes > 0, children.incompleteRepairNodes == 0, summary.failed == 0 {
+        if configuration.joining.until == .repairNodes, children.repairNodes > 0, children.incompleteRepairNodes == 0, summary.failed == 0 {
             kind = .complete
         } else if summary.population == 0, !isUnderWay {
             kind = .nobodyCame
@@ -103,7 +103,7 @@ extension SenderEngine {
 
     mutating func leave(_ kind: SenderOutcome.Kind, at now: Instant) {
         let outcome = SenderOutcome(kind: kind, receivers: children.receivers)
-        phase = .leaving(outcome, repeatsLeft: configuration.leavingRepeats)
+        phase = .leaving(outcome, repeatsLeft: configuration.presence.leavingRepeats)
         timers.arm(.leaving, at: now)
     }
 
@@ -114,7 +114,7 @@ extension SenderEngine {
             return
         }
         phase = .leaving(outcome, repeatsLeft: left - 1)
-        timers.arm(.leaving, at: now + configuration.leavingInterval)
+        timers.arm(.leaving, at: now + configuration.presence.leavingInterval)
         enqueue(.heartbeat(heartbeat(at: now)), to: .group)
         for child in unicastChildren { enqueue(.heartbeat(heartbeat(at: now, timeToLive: 0)), to: .peer(child.address)) }
     }

@@ -14,12 +14,12 @@ extension SenderEngine {
     /// The group's reports, at the quantile that the rate follows.
     private var rateSignal: RateSignal {
         let summary = children.summary
-        let loss = StatusHistogram.quantile(configuration.rateQuantile, of: summary.loss)
+        let loss = StatusHistogram.quantile(configuration.rate.rateQuantile, of: summary.loss)
         let reporting = summary.arrival.contains { $0 > 0 }
-        let arrival = StatusHistogram.upperQuantile(1 - configuration.rateQuantile, of: summary.arrival)
+        let arrival = StatusHistogram.upperQuantile(1 - configuration.rate.rateQuantile, of: summary.arrival)
         return RateSignal(
             loss: LossBucket.fraction(of: loss),
-            pressure: StatusHistogram.quantile(configuration.rateQuantile, of: summary.pressure),
+            pressure: StatusHistogram.quantile(configuration.rate.rateQuantile, of: summary.pressure),
             arrival: reporting ? ArrivalBucket.bitsPerSecond(of: arrival) : nil,
             isStorageFull: summary.pressure[Int(PressureBucket.storageFull)] > 0)
     }

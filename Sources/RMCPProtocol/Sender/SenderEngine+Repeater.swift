@@ -14,7 +14,7 @@ extension SenderEngine {
         digest: any MessageDigest, seed: UInt64, at now: Instant
     ) {
         var configuration = configuration
-        configuration.datagramLength = Int(announce.payloadLength) + DataHeader.length
+        configuration.packets.datagramLength = Int(announce.payloadLength) + DataHeader.length
         self.init(
             SignedAnnounce(announce, signature: signature), repeater: Repeater(isRelay: isRelay), configuration: configuration,
             signer: RepeatingSigner(publicKey: announce.key), digest: digest, seed: seed, at: now)

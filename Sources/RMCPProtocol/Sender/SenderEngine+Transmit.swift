@@ -59,7 +59,7 @@ extension SenderEngine {
         if unicastChildren.hasCopies || hasPacedWork { return paced }
         var next = pending.repairs.nextDue.map { max($0, paced) }
         if unicastChildren.hasPending {
-            let due = max(now + configuration.repairAggregationDelay, paced)
+            let due = max(now + configuration.repairs.repairAggregationDelay, paced)
             next = min(next ?? due, due)
         }
         return next
@@ -187,7 +187,7 @@ extension SenderEngine {
                     continue
                 }
                 fetch(chunk)
-                let due = now + configuration.repairAggregationDelay
+                let due = now + configuration.repairs.repairAggregationDelay
                 withPending(of: audience) { $0.repairs.postponeFirst(to: due) }
                 examined += 1
                 continue
@@ -218,7 +218,7 @@ extension SenderEngine {
 
     private mutating func nextCatchUp(to audience: Audience, at now: Instant) -> DataBatch? {
         guard withPending(of: audience, { !$0.catchUp.isEmpty }) else { return nil }
-        let ahead = configuration.maximumFetches
+        let ahead = configuration.memory.maximumFetches
         for chunk in withPending(of: audience, { $0.catchUp.upcoming(limit: ahead) }) where window[chunk]?.kind != .zero {
             if !window.resident.contains(chunk) { fetch(chunk) }
         }

@@ -75,7 +75,7 @@ public struct SenderEngine: Sendable {
         seed: UInt64, at now: Instant
     ) {
         var announce = announce
-        announce.payloadLength = UInt16(configuration.datagramLength - DataHeader.length)
+        announce.payloadLength = UInt16(configuration.packets.datagramLength - DataHeader.length)
         announce.key = signer.publicKey
         self.init(
             SignedAnnounce(announce, signer: signer), repeater: nil, configuration: configuration, signer: signer, digest: digest, seed: seed, at: now)
@@ -91,7 +91,7 @@ public struct SenderEngine: Sendable {
         var random = RandomSource(seed: seed)
         transmitter = UInt32.random(in: 1...(.max), using: &random)
         let drawn = UInt32.random(in: 0...(.max), using: &random)
-        nextSequence = configuration.firstSequence ?? drawn
+        nextSequence = configuration.packets.firstSequence ?? drawn
         cookies = AddressCookies(secret: random.next(), digest: digest)
         phase = .waiting(since: now)
         window = TransmitWindow(
@@ -107,7 +107,7 @@ public struct SenderEngine: Sendable {
         lengthProbe = LengthProbe(configuration: configuration)
         reports = ReportBudget(configuration: configuration)
         control = ControlQueue(configuration: configuration)
-        pacer = Pacer(configuration: configuration, datagramLength: configuration.datagramLength, at: now)
+        pacer = Pacer(configuration: configuration, datagramLength: configuration.packets.datagramLength, at: now)
         lastTick = now
         for timer in [SenderTimer.announce, .heartbeat, .tick] { timers.arm(timer, at: now) }
     }
@@ -125,7 +125,7 @@ public struct SenderEngine: Sendable {
     public var sum: StatusHistogram { children.summary }
     public var childCount: Int { children.childCount }
     /// Whether the end is that of all receivers, and not of the repair nodes alone.
-    public var waitsForReceivers: Bool { configuration.until == .receivers }
+    public var waitsForReceivers: Bool { configuration.joining.until == .receivers }
     /// Whether somebody with this ephemeral id, who has proven to be at this host, is on the books.
     public func counts(_ id: UInt32, at address: SocketAddress) -> Bool { children.contains(ChildName(id, at: address)) }
     /// Bits per second.
@@ -158,7 +158,7 @@ public struct SenderEngine: Sendable {
         // Holes cost no memory, but records without a page are bounded too.
         guard chunkCount - window.table.pagedChunkCount < UInt32(TablePage.maximumRecords) else { return 0 }
         let ahead = Int(chunkCount - min(window.position.chunk, chunkCount))
-        return max(0, configuration.encodeAhead - ahead)
+        return max(0, configuration.memory.encodeAhead - ahead)
     }
 
     public mutating func pollEvent() -> SenderEvent? { events.popFirst() }
@@ -260,28 +260,29 @@ public struct SenderEngine: Sendable {
     private mutating func tick(at now: Instant) {
         let interval = statusInterval
         lastTick = now
-        timers.arm(.tick, at: now + max(interval, isFindingRate ? configuration.startupStatusInterval : configuration.minimumHeartbeatInterval))
-        children.expire(silentFor: max(configuration.childTimeout, interval * Self.statusesUntilLost), at: now)
+        timers.arm(
+            .tick, at: now + max(interval, isFindingRate ? configuration.feedback.startupStatusInterval : configuration.presence.minimumHeartbeatInterval))
+        children.expire(silentFor: max(configuration.presence.childTimeout, interval * Self.statusesUntilLost), at: now)
         unicastChildren.removeAll { [children] in children.isLost($0) }
         pending.repairs.prune(holdOff: repairHoldOff, at: now)
         // A chunk that was needed when room was wanted may not be needed any more, and the host may wait for its buffer.
         makeRoom()
         updateRate(at: now)
-        let isAwaited = children.saidToBeActive > 0 || (configuration.until == .repairNodes && children.incompleteRepairNodes > 0)
+        let isAwaited = children.saidToBeActive > 0 || (configuration.joining.until == .repairNodes && children.incompleteRepairNodes > 0)
         if isAwaited || children.population == 0 { progress.noteActive() } else { progress.noteIdle(at: now) }
     }
 
     /// How often a child may report, so that all together stay within the limit.
     var statusInterval: Interval {
-        let fair = Interval.seconds(Double(children.childCount) / configuration.statusRateLimit)
-        let shortest = isFindingRate ? configuration.startupStatusInterval : configuration.minimumStatusInterval
-        return min(max(fair, shortest), configuration.maximumStatusInterval)
+        let fair = Interval.seconds(Double(children.childCount) / configuration.feedback.statusRateLimit)
+        let shortest = isFindingRate ? configuration.feedback.startupStatusInterval : configuration.feedback.minimumStatusInterval
+        return min(max(fair, shortest), configuration.feedback.maximumStatusInterval)
     }
 
     /// While streaming has begun and nobody knows yet what the path carries, each round that is saved counts.
     var isFindingRate: Bool {
         guard case .streaming(let since) = phase, repeater == nil, pacer.isStartingUp else { return false }
-        return lastTick - since < configuration.startupDuration
+        return lastTick - since < configuration.feedback.startupDuration
     }
 
     /// Time before which a repaired packet is not repaired again: a round trip.

@@ -22,9 +22,9 @@ struct SessionProgress: Sendable {
     private static let statuses = 2.0
 
     init(configuration: Configuration, at now: Instant) {
-        stalledTimeout = configuration.stalledTimeout
-        idleTimeout = configuration.childTimeout * Self.idleTimeouts
-        concludeAfterDetach = configuration.concludeAfterDetach
+        stalledTimeout = configuration.presence.stalledTimeout
+        idleTimeout = configuration.presence.childTimeout * Self.idleTimeouts
+        concludeAfterDetach = configuration.joining.concludeAfterDetach
         lastAdvance = now
     }
 

@@ -38,9 +38,9 @@ struct UnicastChildren: Sendable {
     private let heartbeatInterval: Interval
 
     init(configuration: Configuration) {
-        limit = configuration.maximumUnicastChildren
-        copyLimit = configuration.maximumControlQueue
-        heartbeatInterval = configuration.unicastHeartbeatInterval
+        limit = configuration.unicast.maximumUnicastChildren
+        copyLimit = configuration.memory.maximumControlQueue
+        heartbeatInterval = configuration.unicast.unicastHeartbeatInterval
     }
 
     var isFull: Bool { children.count >= limit }

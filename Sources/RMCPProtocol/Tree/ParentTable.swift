@@ -41,10 +41,10 @@ struct ParentTable: Sendable {
     private let reorderDelay: Interval
 
     init(configuration: Configuration) {
-        limit = configuration.maximumParents
-        timeout = configuration.parentTimeout
-        leavingSilence = configuration.leavingSilence
-        reorderDelay = configuration.reorderDelay
+        limit = configuration.tree.maximumParents
+        timeout = configuration.tree.parentTimeout
+        leavingSilence = configuration.presence.leavingSilence
+        reorderDelay = configuration.feedback.reorderDelay
     }
 
     subscript(transmitter: UInt32) -> ParentCandidate? { index(of: transmitter).map { candidates[$0] } }

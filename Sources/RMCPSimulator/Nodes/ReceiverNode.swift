@@ -166,7 +166,7 @@ final class ReceiverNode {
         let keys = host.trusts == .sender ? trustedKeys : []
         let directory = SessionDirectory(
             policy: TrustPolicy(trustedKeys: keys, allowsUnsigned: host.trusts == .anybody),
-            verifier: SimulatedVerifier(), sessionLimit: 8, silence: configuration.rejoinAfterSilence)
+            verifier: SimulatedVerifier(), sessionLimit: 8, silence: configuration.presence.rejoinAfterSilence)
         return ReceiverEndpoint(directory: directory, group: Addressing.group)
     }
 

@@ -76,7 +76,7 @@ struct RepairNode {
     ) -> RepairEndpoint {
         RepairEndpoint(
             place: place, policy: TrustPolicy(trustedKeys: keys, allowsUnsigned: false), verifier: SimulatedVerifier(), sessionLimit: model.sessionLimit,
-            silence: configuration.rejoinAfterSilence, identity: identity, at: now)
+            silence: configuration.presence.rejoinAfterSilence, identity: identity, at: now)
     }
 
     mutating func schedule(bytes: Int, at now: Instant) -> Instant {

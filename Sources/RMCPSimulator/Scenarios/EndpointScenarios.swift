@@ -5,20 +5,20 @@ extension Scenario {
     /// sessions give way to others.
     static let endpointScenarios: [Scenario] = [
         Scenario("late-region", "a repair node begins mid-transfer: its region is joined when it is advertised") { world in
-            Tree.build(world, subnets: 1, receivers: 6, downlink: Setting.lossy(.random(0.01))) { $0.fixedRate = 8_000_000 }
+            Tree.build(world, subnets: 1, receivers: 6, downlink: Setting.lossy(.random(0.01))) { $0.rate.fixedRate = 8_000_000 }
             world.killRepairNode(0)
             world.after(.seconds(2)) { $0.restartRepairNode(0) }
         } check: { world in
             Expect.allComplete(world) + Tree.everybodyBelowARepairNode(world) + everybodyListens(world, toOneOf: 0...0)
         },
         Scenario("advertisements-lost", "the first three advertisements do not come to anybody: the fourth does") { world in
-            Tree.build(world, subnets: 1, receivers: 6) { $0.fixedRate = 8_000_000 }
+            Tree.build(world, subnets: 1, receivers: 6) { $0.rate.fixedRate = 8_000_000 }
             for receiver in world.receivers.indices { world.drop(.advertisement, count: 3, ofReceiver: receiver) }
         } check: { world in
             Expect.allComplete(world) + Tree.everybodyBelowARepairNode(world)
         },
         Scenario("more-regions-than-places", "seven repair nodes on one network: nobody listens to more than four") { world in
-            Tree.build(world, subnets: 0, receivers: 6, downlink: Setting.lossy(.random(0.02))) { $0.fixedRate = 20_000_000 }
+            Tree.build(world, subnets: 0, receivers: 6, downlink: Setting.lossy(.random(0.02))) { $0.rate.fixedRate = 20_000_000 }
             for _ in 0..<7 { Tree.addNode(world, subnet: 0) }
         } check: { world in
             Expect.allComplete(world)
@@ -40,15 +40,15 @@ extension Scenario {
             Expect.allComplete(world) + everybodyListens(world, toOneOf: 4...4)
         },
         Scenario("relay-of-many", "a relay asks a repair node that serves three sessions, and is told of one with each question") { world in
-            Tree.build(world, subnets: 1, receivers: 2, megabytes: 2) { $0.fixedRate = 4_000_000 }
-            for name in ["second", "third"] { addSender(world, name) { $0.fixedRate = 4_000_000 } }
+            Tree.build(world, subnets: 1, receivers: 2, megabytes: 2) { $0.rate.fixedRate = 4_000_000 }
+            for name in ["second", "third"] { addSender(world, name) { $0.rate.fixedRate = 4_000_000 } }
             Tree.addRelay(world, receivers: 2, below: Addressing.repairNode(0), downlink: Setting.gigabit)
             world.after(.seconds(20)) { _ in }
         } check: { world in
             everybodyHasAll(world) + Expect.that(world.repairNodes[1].node.cache.count == 3, "the relay has not been told of all")
         },
         Scenario("sender-restarted-tree", "the sender is restarted with the same file above repair nodes: all go on with what they have") { world in
-            Tree.build(world, subnets: 2, receivers: 4) { $0.fixedRate = 40_000_000 }
+            Tree.build(world, subnets: 2, receivers: 4) { $0.rate.fixedRate = 40_000_000 }
             world.after(.seconds(1.4)) { $0.killSender(0) }
             world.after(.seconds(1.41)) { world in
                 world.addSender(content: Setting.content(world), configuration: Tree.configuration, egress: Setting.gigabit)

@@ -50,7 +50,7 @@ extension Scenario {
             Expect.allComplete(world) + Expect.that(world.now - World.start > .seconds(1_200), "over after \((world.now - World.start).inSeconds) s")
         },
         Scenario("socket-overflow", "a receiver with a small socket buffer does not read for 300 ms") { world in
-            Setting.plain(world, receivers: 3) { $0.fixedRate = 200_000_000 }
+            Setting.plain(world, receivers: 3) { $0.rate.fixedRate = 200_000_000 }
             world.addReceiver(
                 configuration: Setting.configuration, downlink: Setting.gigabit, host: ReceiverHostModel(socketBuffer: 256 << 10))
             world.after(.milliseconds(450)) { $0.pauseReceiver(3, for: .milliseconds(300)) }
@@ -62,7 +62,7 @@ extension Scenario {
                 host: ReceiverHostModel(datagramRate: 10_000, socketBuffer: 1 << 20))
         },
         Scenario("suspend", "a receiver's host sleeps for four seconds and wakes up") { world in
-            Setting.plain(world) { $0.fixedRate = 50_000_000 }
+            Setting.plain(world) { $0.rate.fixedRate = 50_000_000 }
             world.after(.milliseconds(600)) { $0.suspendReceiver(2, for: .seconds(4)) }
         },
         Scenario("long-suspend", "a receiver's host sleeps for longer than anybody waits, then finds the sender gone", limit: .seconds(120)) { world in
@@ -94,7 +94,7 @@ extension Scenario {
             "sleepers-\(count)-\(percent)",
             "16 receivers; \(count) of them sleep 100 ms at a time with probability \(percent) %: the healthy ones stay at full rate"
         ) { world in
-            Setting.plain(world, receivers: 16, megabytes: 16) { $0.fixedRate = 100_000_000 }
+            Setting.plain(world, receivers: 16, megabytes: 16) { $0.rate.fixedRate = 100_000_000 }
             let seed = world.seed ^ 0x51EE9
             for receiver in 0..<count {
                 for step in 0..<80 {

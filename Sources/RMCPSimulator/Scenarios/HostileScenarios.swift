@@ -49,11 +49,11 @@ extension Scenario {
             }
         },
         Scenario("forged-data", "somebody on the network injects DATA of the session: each packet costs at most the chunk that it hit") { world in
-            Setting.plain(world) { $0.fixedRate = 200_000_000 }
+            Setting.plain(world) { $0.rate.fixedRate = 200_000_000 }
             attack(world) { world, random in world.inject(forgery(of: .data, in: world, using: &random), from: Addressing.sender(0)) }
         },
         Scenario("forged-control", "forged heartbeats, NCFs, pages and ENDs of the session") { world in
-            Setting.plain(world, downlink: Setting.lossy(.random(0.01))) { $0.fixedRate = 200_000_000 }
+            Setting.plain(world, downlink: Setting.lossy(.random(0.01))) { $0.rate.fixedRate = 200_000_000 }
             attack(world) { world, random in
                 for kind in [PacketKind.ncf, .page, .end] {
                     world.inject(forgery(of: kind, in: world, using: &random), from: Addressing.sender(0))
@@ -61,13 +61,13 @@ extension Scenario {
             }
         },
         Scenario("nak-flood", "thousands of forged NAKs and statuses a second at the sender") { world in
-            Setting.plain(world) { $0.fixedRate = 400_000_000 }
+            Setting.plain(world) { $0.rate.fixedRate = 400_000_000 }
             attack(world, every: .microseconds(100)) { world, random in
                 world.inject(forgery(of: .nak, in: world, using: &random), toSender: 0)
             }
         },
         Scenario("old-traffic", "packets of a session that is over arrive during the next") { world in
-            Setting.plain(world) { $0.fixedRate = 200_000_000 }
+            Setting.plain(world) { $0.rate.fixedRate = 200_000_000 }
             attack(world) { world, random in
                 var bytes = forgery(of: .data, in: world, using: &random)
                 bytes[4] ^= 0x55

@@ -7,12 +7,12 @@ extension Scenario {
         lateJoin(at: 0.5, "join-50", "a receiver comes when half is sent"),
         lateJoin(at: 0.99, "join-99", "a receiver comes when nearly all is sent"),
         Scenario("join-after-end", "a receiver comes after END, while the sender lingers") { world in
-            Setting.plain(world, receivers: 4) { $0.linger = .seconds(3) }
+            Setting.plain(world, receivers: 4) { $0.joining.linger = .seconds(3) }
             addWhen(world, { $0.timeToSendOnce(ofSender: 0) != nil }, extra: .milliseconds(200))
         },
         Scenario("join-storm", "40 receivers come one after another during the transfer") { world in
             Setting.plain(world, receivers: 2, megabytes: 16) {
-                $0.fixedRate = 200_000_000; $0.linger = .milliseconds(500)
+                $0.rate.fixedRate = 200_000_000; $0.joining.linger = .milliseconds(500)
             }
             for index in 0..<40 {
                 world.after(.milliseconds(320 + 15 * Int64(index))) { world in
@@ -22,7 +22,7 @@ extension Scenario {
         },
         Scenario("receiver-killed", "a receiver is killed half-way and restarted: it fetches the rest only") { world in
             Setting.plain(world) {
-                $0.fixedRate = 200_000_000; $0.linger = .seconds(2)
+                $0.rate.fixedRate = 200_000_000; $0.joining.linger = .seconds(2)
             }
             killAndRestart(world, receiver: 3)
         } check: { world in
@@ -31,7 +31,7 @@ extension Scenario {
         },
         Scenario("receiver-killed-torn", "the same, and a fifth of what its journal claims is torn: verified before it counts") { world in
             Setting.plain(world, receivers: 3) {
-                $0.fixedRate = 200_000_000; $0.linger = .seconds(2)
+                $0.rate.fixedRate = 200_000_000; $0.joining.linger = .seconds(2)
             }
             world.addReceiver(
                 configuration: Setting.configuration, downlink: Setting.gigabit, host: ReceiverHostModel(disk: DiskModel(tornShare: 0.2)))
@@ -40,7 +40,7 @@ extension Scenario {
             completeAfterRestart($0, receiver: 3)
         },
         Scenario("sender-killed", "the sender dies and is started again with the same file: receivers keep what they have", limit: .seconds(90)) { world in
-            Setting.plain(world) { $0.fixedRate = 200_000_000 }
+            Setting.plain(world) { $0.rate.fixedRate = 200_000_000 }
             world.after(.milliseconds(500)) { $0.killSender(0) }
             world.after(.seconds(3)) { world in
                 world.addSender(content: Setting.content(world), configuration: Setting.configuration, egress: Setting.gigabit)
@@ -52,12 +52,12 @@ extension Scenario {
                 }
         },
         Scenario("sender-restarted-at-once", "the same, started again within the blink of an eye: told from two senders by its silence") { world in
-            Setting.plain(world) { $0.fixedRate = 200_000_000 }
+            Setting.plain(world) { $0.rate.fixedRate = 200_000_000 }
             world.after(.milliseconds(450)) { $0.killSender(0) }
             world.after(.milliseconds(455)) { world in
                 var configuration = Setting.configuration
-                configuration.minimumWait = .milliseconds(20)
-                configuration.waitForReceivers = world.receiverCount
+                configuration.joining.minimumWait = .milliseconds(20)
+                configuration.joining.waitForReceivers = world.receiverCount
                 world.addSender(content: Setting.content(world), configuration: configuration, egress: Setting.gigabit)
             }
         } check: { world in
@@ -67,7 +67,7 @@ extension Scenario {
                 }
         },
         Scenario("sender-stopped", "the sender is interrupted: receivers are told and keep what they have") { world in
-            Setting.plain(world) { $0.fixedRate = 100_000_000 }
+            Setting.plain(world) { $0.rate.fixedRate = 100_000_000 }
             world.after(.milliseconds(500)) { $0.stopSender(0) }
         } check: { world in
             Expect.outcome(world, .stopped)
@@ -76,7 +76,7 @@ extension Scenario {
         },
         Scenario("receiver-dies", "one of four receivers is cut off for good: it is reported as lost, the others do not wait for it") { world in
             Setting.plain(world, receivers: 4) {
-                $0.fixedRate = 200_000_000; $0.childTimeout = .seconds(2)
+                $0.rate.fixedRate = 200_000_000; $0.presence.childTimeout = .seconds(2)
             }
             world.after(.milliseconds(450)) { $0.killReceiver(2) }
         } check: { world in
@@ -90,9 +90,9 @@ extension Scenario {
         },
         Scenario("wait-for", "the sender starts when the fourth receiver has joined, and not before") { world in
             var configuration = Setting.configuration
-            configuration.waitForReceivers = 4
-            configuration.minimumWait = .zero
-            configuration.maximumWait = .seconds(20)
+            configuration.joining.waitForReceivers = 4
+            configuration.joining.minimumWait = .zero
+            configuration.joining.maximumWait = .seconds(20)
             for _ in 0..<3 { world.addReceiver(configuration: configuration, downlink: Setting.gigabit) }
             world.addSender(content: Setting.content(world), configuration: configuration, egress: Setting.gigabit)
             world.after(.seconds(2)) { world in
@@ -103,34 +103,34 @@ extension Scenario {
             return Expect.allComplete(world) + Expect.that((2.0...2.3).contains(start), "started after \(start) s, expected 2.0 to 2.3")
         },
         Scenario("partition", "half of the receivers are cut off for three seconds, then come back") { world in
-            Setting.plain(world) { $0.fixedRate = 100_000_000 }
+            Setting.plain(world) { $0.rate.fixedRate = 100_000_000 }
             world.after(.milliseconds(500)) { for index in 0..<4 { $0.setLinks(ofReceiver: index, up: false) } }
             world.after(.milliseconds(3_500)) { for index in 0..<4 { $0.setLinks(ofReceiver: index, up: true) } }
         },
         Scenario("egress-down", "the sender's own interface is down for two seconds") { world in
-            Setting.plain(world) { $0.fixedRate = 100_000_000 }
+            Setting.plain(world) { $0.rate.fixedRate = 100_000_000 }
             world.after(.milliseconds(500)) { $0.setEgress(ofSender: 0, up: false) }
             world.after(.milliseconds(2_500)) { $0.setEgress(ofSender: 0, up: true) }
         },
         Scenario("membership-lost", "a snooping switch without a querier forgets a receiver: it joins again when it hears nothing") { world in
-            Setting.plain(world) { $0.fixedRate = 50_000_000 }
+            Setting.plain(world) { $0.rate.fixedRate = 50_000_000 }
             world.after(.milliseconds(600)) { $0.forgetMembership(ofReceiver: 5) }
         },
         Scenario("multicast-lost", "multicast to one receiver stops for good: it is found out, and served by unicast") { world in
-            Setting.plain(world, receivers: 4) { $0.fixedRate = 50_000_000 }
+            Setting.plain(world, receivers: 4) { $0.rate.fixedRate = 50_000_000 }
             world.after(.milliseconds(600)) { $0.setMulticast(ofReceiver: 2, delivered: false) }
         } check: { world in
             Expect.allComplete(world) + Expect.finish(world, receivers: [0, 1, 3], within: 1.3)
         },
         Scenario("multicast-returns", "multicast to one receiver stops for five seconds: unicast meanwhile, then the group again") { world in
-            Setting.plain(world, receivers: 4, megabytes: 48) { $0.fixedRate = 40_000_000 }
+            Setting.plain(world, receivers: 4, megabytes: 48) { $0.rate.fixedRate = 40_000_000 }
             world.after(.milliseconds(600)) { $0.setMulticast(ofReceiver: 2, delivered: false) }
             world.after(.milliseconds(5_600)) { $0.setMulticast(ofReceiver: 2, delivered: true) }
         } check: {
             Expect.allComplete($0) + Expect.copies($0, atMost: 1.9)
         },
         Scenario("source-changed", "the source is written to while it is sent: an error, and no file") { world in
-            Setting.plain(world) { $0.fixedRate = 100_000_000 }
+            Setting.plain(world) { $0.rate.fixedRate = 100_000_000 }
             world.after(.milliseconds(500)) { $0.changeSource(ofSender: 0) }
         } check: { world in
             Expect.outcome(world, .stopped)
@@ -142,7 +142,7 @@ extension Scenario {
     private static func lateJoin(at share: Double, _ name: String, _ summary: String) -> Scenario {
         Scenario(name, summary) { world in
             Setting.plain(world, receivers: 4) {
-                $0.fixedRate = 100_000_000; $0.linger = .milliseconds(500)
+                $0.rate.fixedRate = 100_000_000; $0.joining.linger = .milliseconds(500)
             }
             addWhen(
                 world,

@@ -21,7 +21,7 @@ extension Scenario {
                 Expect.allComplete($0) + Expect.copies($0, atMost: 1.2)
             },
             Scenario("shared-loss", "200 receivers lose the same 1 %: a few of them ask, the others hear that it was asked for") { world in
-                Setting.plain(world, receivers: 200) { $0.fixedRate = 100_000_000 }
+                Setting.plain(world, receivers: 200) { $0.rate.fixedRate = 100_000_000 }
                 world.senders[0].egress.model.loss = .random(0.01)
             } check: { world in
                 let lost = Double(world.senders[0].egress.dropped)

@@ -56,13 +56,13 @@ public struct Scale: Sendable {
 
     private var configuration: Configuration {
         var configuration = Tree.configuration
-        configuration.fixedRate = rate
+        configuration.rate.fixedRate = rate
         // All have joined by then. A receiver that left for its repair node stays on the sender's books for two status
         // intervals, which many joins make long; the start does not wait for the lengths that such entries once said.
-        configuration.minimumWait = .seconds(2)
-        configuration.maximumWait = .seconds(2)
+        configuration.joining.minimumWait = .seconds(2)
+        configuration.joining.maximumWait = .seconds(2)
         // Longer trains than a switch likes: here an event for each train and receiver is what costs time.
-        configuration.batchDuration = .milliseconds(40)
+        configuration.rate.batchDuration = .milliseconds(40)
         return configuration
     }
 

@@ -61,8 +61,8 @@ enum Setting {
     /// Small chunks, so that a run of a few megabytes has many; short waits.
     static var configuration: Configuration {
         var configuration = Configuration()
-        configuration.minimumWait = .milliseconds(300)
-        configuration.maximumWait = .seconds(5)
+        configuration.joining.minimumWait = .milliseconds(300)
+        configuration.joining.maximumWait = .seconds(5)
         return configuration
     }
 

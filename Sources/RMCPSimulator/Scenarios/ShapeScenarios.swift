@@ -23,7 +23,7 @@ extension Scenario {
                 configuration: configuration, egress: LinkModel(rate: 10e9))
         },
         Scenario("sequence-wrap", "the sequence number wraps in mid-transfer") { world in
-            Setting.plain(world, downlink: Setting.lossy(.random(0.02))) { $0.firstSequence = UInt32.max - 2_000 }
+            Setting.plain(world, downlink: Setting.lossy(.random(0.02))) { $0.packets.firstSequence = UInt32.max - 2_000 }
         },
         Scenario("mtu-hole", "two receivers sit behind a tunnel that swallows datagrams above 1250 bytes") { world in
             var hole = Setting.gigabit

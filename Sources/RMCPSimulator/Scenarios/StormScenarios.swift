@@ -24,7 +24,7 @@ enum Storm {
 
     static func build(_ world: World) {
         Tree.build(world, subnets: subnets, receivers: receivers, downlink: Setting.lossy(.random(0.02))) {
-            $0.fixedRate = 15_000_000; $0.linger = .seconds(10)
+            $0.rate.fixedRate = 15_000_000; $0.joining.linger = .seconds(10)
         }
         for _ in 0..<faults {
             let start = begin + world.random.interval(upTo: .seconds((calm - begin).inSeconds))

@@ -5,7 +5,7 @@ extension Scenario {
     static let strangerScenarios: [Scenario] = [
         Scenario("stranger-status", "strangers report anything at all to the sender, with a cookie and without: who is not complete is not said to be") {
             world in
-            Setting.plain(world, downlink: Setting.lossy(.random(0.01))) { $0.fixedRate = 50_000_000 }
+            Setting.plain(world, downlink: Setting.lossy(.random(0.01))) { $0.rate.fixedRate = 50_000_000 }
             strangers(world) { world, stranger, random in
                 for _ in 0..<3 { world.inject(stranger.status(using: &random), toSender: 0, from: stranger.address) }
                 if random.chance(0.2) { world.inject(stranger.say(.detach(cookie: stranger.cookie), using: &random), toSender: 0, from: stranger.address) }
@@ -15,7 +15,7 @@ extension Scenario {
             Expect.complete($0, receivers: Array($0.receivers.indices)) + hasEnded($0)
         },
         Scenario("stranger-unproven", "the same by strangers that show no cookie: nobody hears of them") { world in
-            Setting.plain(world) { $0.fixedRate = 50_000_000 }
+            Setting.plain(world) { $0.rate.fixedRate = 50_000_000 }
             strangers(world) { world, stranger, random in
                 var stranger = stranger
                 stranger.cookie = random.chance(0.5) ? 0 : random.next()
@@ -24,14 +24,14 @@ extension Scenario {
             }
         },
         Scenario("stranger-leaving", "a stranger says over and over that the sender leaves: nobody goes") { world in
-            Setting.plain(world, downlink: Setting.lossy(.random(0.01))) { $0.fixedRate = 50_000_000 }
+            Setting.plain(world, downlink: Setting.lossy(.random(0.01))) { $0.rate.fixedRate = 50_000_000 }
             strangers(world) { world, stranger, random in
                 let phase = random.chance(0.5) ? SessionPhase.leaving : .aborted
                 world.inject(stranger.heartbeat(phase, as: world.senders[0].node.engine.transmitterID, using: &random), from: stranger.address)
             }
         },
         Scenario("stranger-storm", "well-formed packets of every kind from strangers, at the group and at the sender", limit: .seconds(120)) { world in
-            Setting.plain(world, downlink: Setting.lossy(.random(0.01))) { $0.fixedRate = 50_000_000 }
+            Setting.plain(world, downlink: Setting.lossy(.random(0.01))) { $0.rate.fixedRate = 50_000_000 }
             strangers(world) { world, stranger, random in
                 let sender = world.senders[0].node.engine.transmitterID
                 let bytes: [UInt8]

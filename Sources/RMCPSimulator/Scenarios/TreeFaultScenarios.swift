@@ -4,49 +4,49 @@ extension Scenario {
     /// Repair nodes that die, come back, lie, or are cut off.
     static let treeFaultScenarios: [Scenario] = [
         Scenario("repair-node-crash", "a repair node dies mid-transfer: its children go on with the sender") { world in
-            Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.fixedRate = 50_000_000 }
+            Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.rate.fixedRate = 50_000_000 }
             world.after(.seconds(1.3)) { $0.killRepairNode(0) }
         } check: { world in
             Expect.allComplete(world) + Tree.nobodyStartedAgain(world)
         },
         Scenario("repair-node-crash-lan", "the same beside the sender, where children hear both") { world in
-            Tree.build(world, subnets: 0, receivers: 6, downlink: Setting.lossy(.random(0.05))) { $0.fixedRate = 50_000_000 }
+            Tree.build(world, subnets: 0, receivers: 6, downlink: Setting.lossy(.random(0.05))) { $0.rate.fixedRate = 50_000_000 }
             Tree.addNode(world, subnet: 0)
             world.after(.seconds(1.5)) { $0.killRepairNode(0) }
         },
         Scenario("repair-node-crash-at-end", "a repair node dies as the last repairs are under way") { world in
-            Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.1))) { $0.fixedRate = 100_000_000 }
+            Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.1))) { $0.rate.fixedRate = 100_000_000 }
             killAfterSentOnce(world, node: 0)
         },
         Scenario("busy-sender", "a repair node dies, and the sender's answers to ATTACH are lost for a while: its children go on asking") { world in
-            Tree.build(world, subnets: 1, receivers: 4, downlink: Setting.lossy(.random(0.03))) { $0.fixedRate = 50_000_000 }
+            Tree.build(world, subnets: 1, receivers: 4, downlink: Setting.lossy(.random(0.03))) { $0.rate.fixedRate = 50_000_000 }
             world.after(.seconds(1.3)) { world in
                 world.killRepairNode(0)
                 for receiver in world.receivers.indices { world.drop(.attached, count: 4, ofReceiver: receiver) }
             }
         },
         Scenario("all-repair-nodes-down", "every repair node dies, and the sender serves everybody") { world in
-            Tree.build(world, subnets: 3, receivers: 5, downlink: Setting.lossy(.random(0.03))) { $0.fixedRate = 50_000_000 }
+            Tree.build(world, subnets: 3, receivers: 5, downlink: Setting.lossy(.random(0.03))) { $0.rate.fixedRate = 50_000_000 }
             for node in 0..<3 { world.after(.seconds(1.2 + 0.1 * Double(node))) { $0.killRepairNode(node) } }
         },
         Scenario("repair-node-back-full", "a repair node dies and comes back with its cache") { world in
-            Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.fixedRate = 40_000_000 }
+            Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.rate.fixedRate = 40_000_000 }
             killAndReturn(world, cache: .kept)
         },
         Scenario("repair-node-back-empty", "the same with an empty cache") { world in
-            Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.fixedRate = 40_000_000 }
+            Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.rate.fixedRate = 40_000_000 }
             killAndReturn(world, cache: .lost)
         },
         Scenario("repair-node-back-torn", "the same with a cache of which a third is damaged: verified before it is passed on") { world in
-            Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.fixedRate = 40_000_000 }
+            Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.rate.fixedRate = 40_000_000 }
             killAndReturn(world, cache: .torn(0.3))
         },
         Scenario("repair-node-stopped", "a repair node is stopped by its user: its children are told") { world in
-            Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.fixedRate = 50_000_000 }
+            Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.rate.fixedRate = 50_000_000 }
             world.after(.seconds(1.3)) { $0.stopRepairNode(0) }
         },
         Scenario("re-parenting-storm", "repair nodes die and return one after another", limit: .seconds(120)) { world in
-            Tree.build(world, subnets: 3, receivers: 8, downlink: Setting.lossy(.random(0.02))) { $0.fixedRate = 20_000_000 }
+            Tree.build(world, subnets: 3, receivers: 8, downlink: Setting.lossy(.random(0.02))) { $0.rate.fixedRate = 20_000_000 }
             for round in 0..<4 {
                 let node = round % 3
                 world.after(.seconds(1.2 + 0.6 * Double(round))) { $0.killRepairNode(node) }
@@ -54,17 +54,17 @@ extension Scenario {
             }
         },
         Scenario("two-levels-crash", "the upper one of two levels dies: the lower ones go to the sender with all below them") { world in
-            Tree.twoLevels(world) { $0.fixedRate = 40_000_000 }
+            Tree.twoLevels(world) { $0.rate.fixedRate = 40_000_000 }
             world.after(.seconds(1.5)) { $0.killRepairNode(0) }
         },
         Scenario("address-changes", "every receiver's address changes mid-transfer: it proves the new one, and nobody is lost") { world in
-            Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.fixedRate = 10_000_000 }
+            Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.rate.fixedRate = 10_000_000 }
             world.after(.seconds(1.5)) { world in for receiver in world.receivers.indices { world.changeAddress(ofReceiver: receiver) } }
         } check: { world in
             Expect.allComplete(world) + Tree.everybodyBelowARepairNode(world)
         },
         Scenario("lost-detach-answers", "a repair node comes when receivers have settled, and the sender's answers to DETACH are lost") { world in
-            Tree.build(world, subnets: 1, receivers: 6, downlink: Setting.lossy(.random(0.01))) { $0.fixedRate = 8_000_000 }
+            Tree.build(world, subnets: 1, receivers: 6, downlink: Setting.lossy(.random(0.01))) { $0.rate.fixedRate = 8_000_000 }
             world.killRepairNode(0)
             world.after(.milliseconds(900)) { world in
                 world.restartRepairNode(0)
@@ -74,7 +74,7 @@ extension Scenario {
             Expect.allComplete(world) + Tree.everybodyBelowARepairNode(world)
         },
         Scenario("repair-node-crash-when-done", "a repair node dies as soon as its children are done and gone: they are not lost") { world in
-            Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.fixedRate = 50_000_000 }
+            Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.rate.fixedRate = 50_000_000 }
             // The other half of the receivers is under way for longer.
             for receiver in 6..<12 { world.after(.seconds(1)) { $0.pauseReceiver(receiver, for: .seconds(2)) } }
             poll(world, { world in world.receivers[0..<6].allSatisfy { !$0.completed.isEmpty } }) { $0.killRepairNode(0) }
@@ -98,31 +98,31 @@ extension Scenario {
         Scenario("until-repair", "the sender leaves as soon as the repair node has everything", limit: .seconds(120)) { world in
             var lossy = Setting.lossy(.random(0.3))
             lossy.rate = 20e6
-            Tree.build(world, subnets: 1, receivers: 4, downlink: lossy) { $0.until = .repairNodes }
+            Tree.build(world, subnets: 1, receivers: 4, downlink: lossy) { $0.joining.until = .repairNodes }
         } check: { world in
             Expect.complete(world, receivers: Array(world.receivers.indices)) + Expect.outcome(world, .complete)
         },
         Scenario("region-partition", "a subnet is cut off from the sender for two seconds and comes back") { world in
-            Tree.build(world, subnets: 2, receivers: 4, downlink: Setting.lossy(.random(0.01))) { $0.fixedRate = 30_000_000 }
+            Tree.build(world, subnets: 2, receivers: 4, downlink: Setting.lossy(.random(0.01))) { $0.rate.fixedRate = 30_000_000 }
             world.after(.seconds(1.2)) { $0.setSubnet(1, up: false) }
             world.after(.seconds(3.2)) { $0.setSubnet(1, up: true) }
         },
         Scenario("repair-node-cut-off", "a repair node's link is down for three seconds: its children leave it, and it may return") { world in
-            Tree.build(world, subnets: 2, receivers: 4, downlink: Setting.lossy(.random(0.02))) { $0.fixedRate = 20_000_000 }
+            Tree.build(world, subnets: 2, receivers: 4, downlink: Setting.lossy(.random(0.02))) { $0.rate.fixedRate = 20_000_000 }
             world.after(.seconds(1.2)) { $0.setLinks(ofRepairNode: 0, up: false) }
             world.after(.seconds(4.2)) { $0.setLinks(ofRepairNode: 0, up: true) }
         },
         Scenario("lying-repair-node", "a repair node sends wrong bytes: it costs time, never a wrong byte", limit: .seconds(120)) { world in
-            Tree.build(world, subnets: 1, receivers: 4, downlink: Setting.lossy(.random(0.03))) { $0.fixedRate = 50_000_000 }
+            Tree.build(world, subnets: 1, receivers: 4, downlink: Setting.lossy(.random(0.03))) { $0.rate.fixedRate = 50_000_000 }
             makeDishonest(world, .liar)
         },
         Scenario("black-hole", "a repair node says that it has everything and sends nothing: it is left", limit: .seconds(120)) { world in
-            Tree.build(world, subnets: 1, receivers: 4, downlink: Setting.lossy(.random(0.03))) { $0.fixedRate = 50_000_000 }
+            Tree.build(world, subnets: 1, receivers: 4, downlink: Setting.lossy(.random(0.03))) { $0.rate.fixedRate = 50_000_000 }
             makeDishonest(world, .blackHole)
         },
         Scenario("relay-crash", "a relay is killed and restarted: its site goes on with what it has", limit: .seconds(120)) { world in
             Tree.build(world, subnets: 0, receivers: 2) {
-                $0.fixedRate = 40_000_000; $0.linger = .seconds(5)
+                $0.rate.fixedRate = 40_000_000; $0.joining.linger = .seconds(5)
             }
             Tree.addRelay(world, receivers: 4, downlink: Setting.lossy(.random(0.02)))
             world.after(.seconds(1.5)) { $0.killRepairNode(0) }

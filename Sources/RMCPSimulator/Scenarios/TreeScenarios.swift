@@ -45,7 +45,7 @@ extension Scenario {
             Tree.addRelay(world, receivers: 4, downlink: Setting.gigabit)
         },
         Scenario("relays-too-many", "more relays than the sender takes: those that are refused cost nobody else anything") { world in
-            Tree.build(world, subnets: 0, receivers: 2) { $0.maximumUnicastChildren = 1 }
+            Tree.build(world, subnets: 0, receivers: 2) { $0.unicast.maximumUnicastChildren = 1 }
             Tree.addRelay(world, receivers: 2, downlink: Setting.gigabit)
             Tree.addRelay(world, receivers: 0, downlink: Setting.gigabit)
         },
@@ -56,9 +56,9 @@ extension Scenario {
 enum Tree {
     static var configuration: Configuration {
         var configuration = Setting.configuration
-        configuration.timeToLive = World.timeToLive
+        configuration.joining.timeToLive = World.timeToLive
         // Repair nodes are found while receivers join.
-        configuration.minimumWait = .milliseconds(800)
+        configuration.joining.minimumWait = .milliseconds(800)
         return configuration
     }
 

@@ -101,6 +101,6 @@ struct UnicastOptions: OptionGroupDeclaration {
     @Option(Self.maximumChildren) var maximumChildren: String?
 
     func apply(_ settings: Settings, to configuration: inout Configuration) throws(HostError) {
-        if let count = try settings.value(Self.maximumChildren, maximumChildren) { configuration.maximumUnicastChildren = count }
+        if let count = try settings.value(Self.maximumChildren, maximumChildren) { configuration.unicast.maximumUnicastChildren = count }
     }
 }

@@ -52,17 +52,17 @@ struct SendOptions: OptionGroupDeclaration {
     }
 
     func apply(_ settings: Settings, to configuration: inout Configuration) throws(HostError) {
-        if case .fixed(let rate) = try settings.value(Self.rate, rate) { configuration.fixedRate = rate }
-        if let rate = try settings.value(Self.minimumRate, minimumRate) { configuration.minimumRate = rate }
-        if let rate = try settings.value(Self.maximumRate, maximumRate) { configuration.maximumRate = rate }
-        guard configuration.minimumRate <= configuration.maximumRate else {
+        if case .fixed(let rate) = try settings.value(Self.rate, rate) { configuration.rate.fixedRate = rate }
+        if let rate = try settings.value(Self.minimumRate, minimumRate) { configuration.rate.minimumRate = rate }
+        if let rate = try settings.value(Self.maximumRate, maximumRate) { configuration.rate.maximumRate = rate }
+        guard configuration.rate.minimumRate <= configuration.rate.maximumRate else {
             throw HostError("--min-rate is above --max-rate", kind: .usage)
         }
-        configuration.waitForReceivers = try settings.value(Self.waitFor, waitFor)
-        if let time = try settings.value(Self.minimumWait, minimumWait) { configuration.minimumWait = time }
-        if let time = try settings.value(Self.maximumWait, maximumWait) { configuration.maximumWait = time }
-        if let time = try settings.value(Self.linger, linger) { configuration.linger = time }
-        configuration.minimumWait = min(configuration.minimumWait, configuration.maximumWait)
-        if let until = try settings.value(Self.until, until) { configuration.until = until }
+        configuration.joining.waitForReceivers = try settings.value(Self.waitFor, waitFor)
+        if let time = try settings.value(Self.minimumWait, minimumWait) { configuration.joining.minimumWait = time }
+        if let time = try settings.value(Self.maximumWait, maximumWait) { configuration.joining.maximumWait = time }
+        if let time = try settings.value(Self.linger, linger) { configuration.joining.linger = time }
+        configuration.joining.minimumWait = min(configuration.joining.minimumWait, configuration.joining.maximumWait)
+        if let until = try settings.value(Self.until, until) { configuration.joining.until = until }
     }
 }

@@ -51,7 +51,7 @@ extension ValueKind where Value == Int {
     }
 }
 
-extension ValueKind where Value == Configuration.Until {
+extension ValueKind where Value == JoiningSettings.Until {
     static let until = ValueKind(expected: "'receivers' or 'repair'") { text in
         switch text {
         case "receivers": .receivers

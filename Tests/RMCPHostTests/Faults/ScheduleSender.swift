@@ -57,9 +57,9 @@ final class ScheduleSender {
         self.version = version
         address = .ipv4(10, 0, UInt8(truncatingIfNeeded: number >> 8), UInt8(truncatingIfNeeded: number), port: 4_000)
         var configuration = Configuration()
-        configuration.minimumWait = .milliseconds(100)
-        configuration.maximumWait = wait
-        configuration.datagramLength = 1_024
+        configuration.joining.minimumWait = .milliseconds(100)
+        configuration.joining.maximumWait = wait
+        configuration.packets.datagramLength = 1_024
         let content = version.content
         let announce = Announce(
             session: version.session, kind: .file, chunkLength: UInt32(ScheduleVersion.chunkLength), payloadLength: 1_000,

@@ -50,13 +50,13 @@ enum Fixture {
     /// Nothing but the stream: no feedback, no timers that wait for silence.
     static var quiet: Configuration {
         var configuration = Configuration()
-        configuration.waitForReceivers = 1
-        configuration.minimumWait = .zero
-        configuration.fixedRate = 10_000_000_000
-        configuration.senderTimeout = .seconds(1e6)
-        configuration.rejoinAfterSilence = .seconds(1e6)
-        configuration.childTimeout = .seconds(1e6)
-        configuration.stalledTimeout = .seconds(1e6)
+        configuration.joining.waitForReceivers = 1
+        configuration.joining.minimumWait = .zero
+        configuration.rate.fixedRate = 10_000_000_000
+        configuration.presence.senderTimeout = .seconds(1e6)
+        configuration.presence.rejoinAfterSilence = .seconds(1e6)
+        configuration.presence.childTimeout = .seconds(1e6)
+        configuration.presence.stalledTimeout = .seconds(1e6)
         return configuration
     }
 

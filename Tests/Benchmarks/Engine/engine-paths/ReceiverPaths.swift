@@ -89,8 +89,8 @@ let receiverPaths: [EnginePath] = [
     // A NAK for 8 packets of each of 32 chunks that are being assembled.
     EnginePath("compose-nak", per: "NAK") {
         var configuration = Fixture.quiet
-        configuration.minimumStatusInterval = .seconds(1e6)
-        configuration.maximumStatusInterval = .seconds(1e6)
+        configuration.feedback.minimumStatusInterval = .seconds(1e6)
+        configuration.feedback.maximumStatusInterval = .seconds(1e6)
         var prepared = ReceivingHost(configuration: configuration)
         prepared.hear(Fixture.fromSender(Fixture.heartbeat(statusInterval: 4_000_000_000)))
         for chunk in 0..<32 {

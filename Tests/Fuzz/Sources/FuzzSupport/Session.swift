@@ -35,18 +35,18 @@ package enum Bundle {
 /// The engines' limits made small, so that a few hundred bytes of input reach them.
 package func smallConfiguration() -> Configuration {
     var configuration = Configuration()
-    configuration.datagramLength = 500
-    configuration.datagramLengthLadder = [500, 460, 424]
-    configuration.minimumWait = .milliseconds(20)
-    configuration.assemblySlots = 6
-    configuration.maximumRepairChunks = 3
-    configuration.maximumCatchUpRanges = 3
-    configuration.maximumResidentChunks = 6
-    configuration.encodeAhead = 4
-    configuration.maximumChildren = 12
-    configuration.maximumUnicastChildren = 3
-    configuration.maximumControlQueue = 16
-    configuration.firstSequence = .max - 20
+    configuration.packets.datagramLength = 500
+    configuration.packets.datagramLengthLadder = [500, 460, 424]
+    configuration.joining.minimumWait = .milliseconds(20)
+    configuration.memory.assemblySlots = 6
+    configuration.repairs.maximumRepairChunks = 3
+    configuration.repairs.maximumCatchUpRanges = 3
+    configuration.memory.maximumResidentChunks = 6
+    configuration.memory.encodeAhead = 4
+    configuration.memory.maximumChildren = 12
+    configuration.unicast.maximumUnicastChildren = 3
+    configuration.memory.maximumControlQueue = 16
+    configuration.packets.firstSequence = .max - 20
     return configuration
 }
 

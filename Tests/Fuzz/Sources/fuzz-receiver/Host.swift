@@ -34,7 +34,7 @@ struct Host {
             identity: 77, configuration: Self.configuration, announce: recording.announce, source: Self.parent,
             transmitter: recording.transmitter, isResumable: isResumable, verifier: GenuineVerifier(messages: recording.signed),
             digest: LaneDigest(), seed: 3, at: now)
-        buffers = Array(repeating: Array(repeating: 0, count: Bundle.chunkLength), count: Self.configuration.assemblySlots)
+        buffers = Array(repeating: Array(repeating: 0, count: Bundle.chunkLength), count: Self.configuration.memory.assemblySlots)
     }
 
     // MARK: What comes
@@ -79,7 +79,7 @@ struct Host {
             answer(event)
         }
         listen()
-        require(engine.slots.usedCount <= Self.configuration.assemblySlots, "\(engine.slots.usedCount) slots")
+        require(engine.slots.usedCount <= Self.configuration.memory.assemblySlots, "\(engine.slots.usedCount) slots")
         require(engine.events.isEmpty && engine.outbox.isEmpty, "drained and not empty")
         require(engine.chunksDone <= Limits.maximumChunks, "\(engine.chunksDone) chunks done")
         _ = (engine.state, engine.chunkTotal, engine.loss)
@@ -179,6 +179,6 @@ struct Host {
             default: fatalError("a receiver does not say \(packet)")
             }
         }
-        require(requests <= 2 * Self.configuration.maximumNAKDatagrams, "\(requests) NAKs at once")
+        require(requests <= 2 * Self.configuration.feedback.maximumNAKDatagrams, "\(requests) NAKs at once")
     }
 }

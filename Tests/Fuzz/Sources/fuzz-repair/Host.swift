@@ -7,7 +7,7 @@ import FuzzSupport
 struct Host {
     static let configuration: Configuration = {
         var configuration = smallConfiguration()
-        configuration.fixedRate = 40_000_000
+        configuration.rate.fixedRate = 40_000_000
         return configuration
     }()
     static let parent = SocketAddress.ipv4(10, 0, 0, 1, port: 4_000)
@@ -36,7 +36,7 @@ struct Host {
         engine = RepairEngine(
             identity: Self.identity, announce: recording.announce, signature: signature, mode: mode, configuration: Self.configuration,
             verifier: GenuineVerifier(messages: recording.signed), digest: LaneDigest(), seed: 3, at: now)
-        buffers = Array(repeating: Array(repeating: 0, count: Bundle.chunkLength), count: Self.configuration.assemblySlots)
+        buffers = Array(repeating: Array(repeating: 0, count: Bundle.chunkLength), count: Self.configuration.memory.assemblySlots)
         if mode == .relay { engine.handleAnnounce(from: Self.parent, transmitter: recording.transmitter, at: now) }
         drain()
     }
@@ -153,12 +153,12 @@ struct Host {
             }
         }
         let limits = Self.configuration
-        require(engine.downstream.children.childCount <= limits.maximumChildren, "\(engine.downstream.children.childCount) children")
-        require(engine.downstream.unicastChildren.count <= limits.maximumUnicastChildren, "too many unicast children")
+        require(engine.downstream.children.childCount <= limits.memory.maximumChildren, "\(engine.downstream.children.childCount) children")
+        require(engine.downstream.unicastChildren.count <= limits.unicast.maximumUnicastChildren, "too many unicast children")
         require(
-            engine.downstream.window.resident.count <= limits.maximumResidentChunks + Bundle.chunkCount,
+            engine.downstream.window.resident.count <= limits.memory.maximumResidentChunks + Bundle.chunkCount,
             "\(engine.downstream.window.resident.count) chunks held")
-        require(fetches.count <= limits.maximumFetches, "\(fetches.count) fetches")
+        require(fetches.count <= limits.memory.maximumFetches, "\(fetches.count) fetches")
     }
 
     private mutating func answer(_ event: RepairEvent) {

@@ -7,7 +7,7 @@ import FuzzSupport
 struct Host {
     static let configuration: Configuration = {
         var configuration = smallConfiguration()
-        configuration.fixedRate = 40_000_000
+        configuration.rate.fixedRate = 40_000_000
         return configuration
     }()
     private static let start = Instant.milliseconds(1)
@@ -196,17 +196,17 @@ struct Host {
         let limits = Self.configuration
         let elapsed = (now - Self.start).inSeconds
         // The rate, a first burst, and one batch ahead of it.
-        let allowance = Double(limits.fixedRate ?? 0) / 8 * elapsed + 65_536 + 65_536
+        let allowance = Double(limits.rate.fixedRate ?? 0) / 8 * elapsed + 65_536 + 65_536
         require(Double(paced) <= allowance, "\(paced) bytes under the rate in \(elapsed) s")
         // ANNOUNCE (two while waiting) and HEARTBEAT at their fastest, and those to unicast children.
-        let fastest = elapsed * (2 / 0.1 + 1 / 0.01 + Double(limits.maximumUnicastChildren) * (1 / 0.1 + 1 / 0.1))
+        let fastest = elapsed * (2 / 0.1 + 1 / 0.01 + Double(limits.unicast.maximumUnicastChildren) * (1 / 0.1 + 1 / 0.1))
         require(Double(beats) <= fastest + 32, "\(beats) ANNOUNCEs and HEARTBEATs in \(elapsed) s")
         require(engine.control.isEmpty && engine.events.isEmpty, "drained and not empty")
-        require(engine.children.childCount <= limits.maximumChildren, "\(engine.children.childCount) children")
-        require(engine.unicastChildren.count <= limits.maximumUnicastChildren, "\(engine.unicastChildren.count) unicast children")
-        require(engine.window.resident.count <= limits.maximumResidentChunks + limits.encodeAhead, "\(engine.window.resident.count) chunks held")
-        require(fetches.count <= limits.maximumFetches, "\(fetches.count) fetches")
+        require(engine.children.childCount <= limits.memory.maximumChildren, "\(engine.children.childCount) children")
+        require(engine.unicastChildren.count <= limits.unicast.maximumUnicastChildren, "\(engine.unicastChildren.count) unicast children")
+        require(engine.window.resident.count <= limits.memory.maximumResidentChunks + limits.memory.encodeAhead, "\(engine.window.resident.count) chunks held")
+        require(fetches.count <= limits.memory.maximumFetches, "\(fetches.count) fetches")
         require(engine.pending.pages.ranges.count <= Bundle.chunkCount, "\(engine.pending.pages.ranges.count) ranges of pages")
-        require(engine.rate == Double(limits.fixedRate ?? 0), "a fixed rate became \(engine.rate)")
+        require(engine.rate == Double(limits.rate.fixedRate ?? 0), "a fixed rate became \(engine.rate)")
     }
 }

@@ -37,9 +37,9 @@ struct Fixture {
             modificationTime: FileTime(seconds: 1, nanoseconds: 0), name: name, key: signer.publicKey)
         announce.key = signer.publicKey
         var configuration = Configuration()
-        configuration.datagramLength = 500
-        configuration.minimumWait = .milliseconds(20)
-        configuration.fixedRate = 40_000_000
+        configuration.packets.datagramLength = 500
+        configuration.joining.minimumWait = .milliseconds(20)
+        configuration.rate.fixedRate = 40_000_000
         var now = Instant.zero + .milliseconds(1)
         var sender = SenderEngine(configuration: configuration, announce: announce, signer: signer, digest: BLAKE3Digest(), seed: seed, at: now)
         self.announce = sender.announce

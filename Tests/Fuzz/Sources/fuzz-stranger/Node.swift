@@ -46,7 +46,7 @@ struct Node {
         engine = RepairEngine(
             identity: Self.identity, announce: announce, signature: signature, mode: .repair, configuration: World.configuration,
             verifier: World.notary, digest: LaneDigest(), seed: seed, at: now)
-        buffers = Array(repeating: Array(repeating: 0, count: Bundle.chunkLength), count: World.configuration.assemblySlots)
+        buffers = Array(repeating: Array(repeating: 0, count: Bundle.chunkLength), count: World.configuration.memory.assemblySlots)
         held = []
         engine?.endRestoring(at: now)
         engine?.handleAnnounce(from: source, transmitter: header.transmitter, at: now)
@@ -69,8 +69,8 @@ struct Node {
         }
         guard let engine else { return }
         let limits = World.configuration
-        require(engine.downstream.children.childCount <= limits.maximumChildren, "\(engine.downstream.children.childCount) children")
-        require(engine.downstream.unicastChildren.count <= limits.maximumUnicastChildren, "too many unicast children")
+        require(engine.downstream.children.childCount <= limits.memory.maximumChildren, "\(engine.downstream.children.childCount) children")
+        require(engine.downstream.unicastChildren.count <= limits.unicast.maximumUnicastChildren, "too many unicast children")
         if engine.downstream.isFinished {
             directory.end(engine.session, mayReturn: true)
             self.engine = nil

@@ -60,7 +60,7 @@ struct Receiver {
         engine = ReceiverEngine(
             identity: identity, configuration: World.configuration, announce: announce, source: source, transmitter: header.transmitter,
             isResumable: true, verifier: World.notary, digest: LaneDigest(), seed: seed, at: now)
-        buffers = Array(repeating: Array(repeating: 0, count: Bundle.chunkLength), count: World.configuration.assemblySlots)
+        buffers = Array(repeating: Array(repeating: 0, count: Bundle.chunkLength), count: World.configuration.memory.assemblySlots)
     }
 
     private mutating func place(_ placement: Placement, of datagram: [UInt8]) {
@@ -105,8 +105,8 @@ struct Receiver {
             answer(event, at: now, delay)
         }
         guard let engine else { return }
-        require(engine.slots.usedCount <= World.configuration.assemblySlots, "\(engine.slots.usedCount) slots")
-        require(engine.link.candidates.candidates.count <= World.configuration.maximumParents, "\(engine.link.candidates.candidates.count) parents")
+        require(engine.slots.usedCount <= World.configuration.memory.assemblySlots, "\(engine.slots.usedCount) slots")
+        require(engine.link.candidates.candidates.count <= World.configuration.tree.maximumParents, "\(engine.link.candidates.candidates.count) parents")
         require(engine.link.attachment.formers.count <= 16 && engine.outbox.count <= 64, "\(engine.outbox.count) datagrams wait")
     }
 

@@ -22,17 +22,17 @@ struct World {
     /// The engines' times are made short, so that a session that comes to nothing is over soon, too.
     static let configuration: Configuration = {
         var configuration = smallConfiguration()
-        configuration.fixedRate = 1_000_000
-        configuration.maximumWait = .seconds(2)
-        configuration.minimumStatusInterval = .milliseconds(40)
-        configuration.startupStatusInterval = .milliseconds(20)
-        configuration.minimumHeartbeatInterval = .milliseconds(40)
-        configuration.childTimeout = .seconds(2)
-        configuration.senderTimeout = .seconds(6)
-        configuration.stalledTimeout = .seconds(10)
+        configuration.rate.fixedRate = 1_000_000
+        configuration.joining.maximumWait = .seconds(2)
+        configuration.feedback.minimumStatusInterval = .milliseconds(40)
+        configuration.feedback.startupStatusInterval = .milliseconds(20)
+        configuration.presence.minimumHeartbeatInterval = .milliseconds(40)
+        configuration.presence.childTimeout = .seconds(2)
+        configuration.presence.senderTimeout = .seconds(6)
+        configuration.presence.stalledTimeout = .seconds(10)
         // A round trip that is forged puts off what is asked for next by four times this.
-        configuration.maximumGroupRoundTrip = .milliseconds(200)
-        configuration.timeToLive = 8
+        configuration.feedback.maximumGroupRoundTrip = .milliseconds(200)
+        configuration.joining.timeToLive = 8
         return configuration
     }()
     static let notary = Notary()
@@ -289,12 +289,12 @@ struct World {
     private func checkBounds() {
         let limits = Self.configuration
         require(sender.control.isEmpty && sender.events.isEmpty, "drained and not empty")
-        require(sender.acknowledgements.count <= limits.maximumControlQueue, "\(sender.acknowledgements.count) acknowledgements")
-        require(sender.children.childCount <= limits.maximumChildren, "\(sender.children.childCount) children")
-        require(sender.unicastChildren.count <= limits.maximumUnicastChildren, "\(sender.unicastChildren.count) unicast children")
-        require(sender.window.resident.count <= limits.maximumResidentChunks + limits.encodeAhead, "\(sender.window.resident.count) chunks held")
+        require(sender.acknowledgements.count <= limits.memory.maximumControlQueue, "\(sender.acknowledgements.count) acknowledgements")
+        require(sender.children.childCount <= limits.memory.maximumChildren, "\(sender.children.childCount) children")
+        require(sender.unicastChildren.count <= limits.unicast.maximumUnicastChildren, "\(sender.unicastChildren.count) unicast children")
+        require(sender.window.resident.count <= limits.memory.maximumResidentChunks + limits.memory.encodeAhead, "\(sender.window.resident.count) chunks held")
         require(sender.pending.pages.ranges.count <= Bundle.chunkCount, "\(sender.pending.pages.ranges.count) ranges of pages")
-        require(sender.reports.count <= limits.maximumReportsPerSecond, "\(sender.reports.count) reports in a second")
+        require(sender.reports.count <= limits.feedback.maximumReportsPerSecond, "\(sender.reports.count) reports in a second")
     }
 
     /// Nobody disturbs any more: it comes to an end, and where nothing was lost, to a good one.

@@ -1,0 +1,28 @@
+/// When a session begins and ends, and how it is announced.
+public struct JoiningSettings: Sendable {
+    /// Start as soon as this many receivers have joined; nil starts with those who came by `minimumWait`.
+    public var waitForReceivers: Int?
+    public var minimumWait = Interval.seconds(2)
+    public var maximumWait = Interval.seconds(30)
+    /// How long to stay after the last known receiver is complete.
+    public var linger = Interval.zero
+    /// ANNOUNCE repeats this often while receivers join: they join within a tenth of a second.
+    public var announceIntervalWaiting = Interval.milliseconds(100)
+    /// And this often later: a latecomer waits for one.
+    public var announceInterval = Interval.milliseconds(250)
+
+    /// Who must have everything before the sender leaves.
+    public enum Until: Sendable, Hashable {
+        case receivers
+        /// The repair nodes, which serve the receivers from then on.
+        case repairNodes
+    }
+    public var until = Until.receivers
+    /// What multicast is sent with, 0...255: said in heartbeats, so that children can tell how far away they are.
+    public var timeToLive: UInt8 = 1
+    /// A child that went to another parent is counted again within this time, a few statuses up the tree: so long
+    /// nothing is concluded from its absence.
+    public var concludeAfterDetach = Interval.seconds(1)
+
+    public init() {}
+}

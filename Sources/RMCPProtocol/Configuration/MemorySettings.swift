@@ -1,0 +1,17 @@
+/// Bounds of what is held.
+public struct MemorySettings: Sendable {
+    /// Encoded chunks that the sender's host holds: what is being encoded, sent and repaired.
+    public var maximumResidentChunks = 96
+    /// Of these, chunks encoded before their turn to be sent.
+    public var encodeAhead = 24
+    /// Old chunks that are read and encoded again at one time.
+    public var maximumFetches = 6
+    /// Chunks that a receiver assembles at one time: loss is repaired within this window.
+    public var assemblySlots = 96
+    /// Children of one parent.
+    public var maximumChildren = 100_000
+    /// Control datagrams waiting to be sent; at the limit the oldest is dropped.
+    public var maximumControlQueue = 256
+
+    public init() {}
+}

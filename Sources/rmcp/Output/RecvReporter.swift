@@ -40,7 +40,7 @@ final class RecvReporter {
             if style.isVerbose { say(ReceiveText.counters(snapshot)) }
         case .stopped(let strays):
             live.clear()
-            if style.isVerbose { say("datagrams outside of any session: malformed \(strays.malformed), foreign \(strays.foreign)") }
+            if style.isVerbose { say("outside of sessions: malformed \(strays.malformed), foreign \(strays.foreign) datagrams") }
         }
     }
 

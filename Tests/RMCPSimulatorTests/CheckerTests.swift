@@ -48,7 +48,9 @@ import Testing
             let engine = world.senders[0].node.engine
             // The receiver falls silent, and its last words are not its own.
             world.setLinks(ofReceiver: 0, up: false)
-            guard let identity = world.receivers[0].identities[engine.session], let cookie = world.givenCookies[world.address(ofReceiver: 0)] else { return }
+            guard let identity = world.receivers[0].record.identities[engine.session], let cookie = world.givenCookies[world.address(ofReceiver: 0)] else {
+                return
+            }
             let report = StatusReport(
                 echo: .none, longestDatagram: 1_400, cookie: cookie, histogram: StatusHistogram(LeafStatus(state: .complete, progress: 10, network: nil)))
             world.inject(

@@ -1,4 +1,3 @@
-import DequeModule
 import RMCPProtocol
 
 /// What a receiver's host can do.
@@ -81,11 +80,20 @@ final class ReceiverNode {
         }
     }
 
-    struct Queued {
-        var payload: Payload
-        /// On the world's clock.
-        var arrival: Arrival
-        var bytes: Int
+    /// What became of its sessions, for the checkers.
+    struct Record {
+        /// When each was complete.
+        var completed: [SessionID: Instant] = [:]
+        var failed: [SessionID: ReceiverState] = [:]
+        /// The ids that it had in its sessions.
+        var identities: [SessionID: UInt32] = [:]
+        var refusals: [SessionRefusal] = []
+        var keptChunks = 0
+        /// Of sessions that are over.
+        var counters = ReceiverCounters()
+        /// Parents above it when its last session ended: 1 below the sender.
+        var lastDepth = 0
+        var fetchedBytes: UInt64 = 0
     }
 
     // What every datagram touches comes first.
@@ -101,18 +109,13 @@ final class ReceiverNode {
     var pausedUntil = Instant.zero
     /// What the node's clock is ahead of the world's: a suspended host's falls behind.
     var clockOffset = Interval.zero
-    var isSocketEmpty = true
     var isReading = false
     var nextWake = Instant.distantFuture
     var busyUntil = Instant.zero
-    var overflowed: UInt64 = 0
     let readsAtOnce: Bool
     let datagramRate: Double
 
-    private var socket: Deque<Queued> = []
-    private var socketBytes = 0
-    /// Datagrams waited in the socket when its engines were last told of it.
-    private var hasBacklog = false
+    var socket: SimulatedSocket
     let subnet: Int
     var uplink: Link
     /// False while the network does not deliver multicast to it, whatever it joins.
@@ -124,17 +127,7 @@ final class ReceiverNode {
     var disk: SimulatedDisk
     var endpoint: ReceiverEndpoint
 
-    // What the checkers read.
-    var completed: [SessionID: Instant] = [:]
-    /// The ids that it had in its sessions.
-    var identities: [SessionID: UInt32] = [:]
-    var failed: [SessionID: ReceiverState] = [:]
-    var refusals: [SessionRefusal] = []
-    var keptChunks = 0
-    var counters = ReceiverCounters()
-    /// Parents above it when its last session ended: 1 below the sender.
-    var lastDepth = 0
-    var fetchedBytes: UInt64 = 0
+    var record = Record()
 
     init(
         index: Int, subnet: Int, uplink: Link, host: ReceiverHostModel, configuration: SharedConfiguration, trustedKeys: Set<PublicKey>
@@ -143,6 +136,7 @@ final class ReceiverNode {
         self.subnet = subnet
         self.uplink = uplink
         self.host = host
+        socket = SimulatedSocket(limit: host.socketBuffer)
         readsAtOnce = host.readsAtOnce
         datagramRate = host.datagramRate
         self.configuration = configuration
@@ -170,43 +164,12 @@ final class ReceiverNode {
         return ReceiverEndpoint(directory: directory, group: Addressing.group)
     }
 
-    /// Share of the socket's room (0...1) that waiting datagrams take; nil while there are none and nothing else was said.
-    func takeBacklog() -> Double? {
-        guard !isSocketEmpty || hasBacklog else { return nil }
-        hasBacklog = !isSocketEmpty
-        return Double(socketBytes) / Double(max(1, host.socketBuffer))
-    }
-
-    /// Takes a train of datagrams into the socket's buffer; what does not fit is lost and counted.
-    func enqueue(_ item: Queued, datagrams: Int) {
-        guard socketBytes + item.bytes <= host.socketBuffer else {
-            overflowed += UInt64(datagrams)
-            return
-        }
-        socketBytes += item.bytes
-        socket.append(item)
-        isSocketEmpty = false
-    }
-
-    func dequeue() -> Queued? {
-        guard let item = socket.popFirst() else { return nil }
-        socketBytes -= item.bytes
-        isSocketEmpty = socket.isEmpty
-        return item
-    }
-
-    func emptySocket() {
-        socket = []
-        socketBytes = 0
-        isSocketEmpty = true
-    }
-
     /// Kills the process: only the disk is left.
     func kill(using random: inout RandomSource) {
         isRunning = false
         life += 1
         for session in sessions { retire(session) }
-        emptySocket()
+        socket.removeAll()
         disk.tear(using: &random)
     }
 
@@ -222,9 +185,9 @@ final class ReceiverNode {
         others.removeAll { $0 === session }
         if first === session { first = others.isEmpty ? nil : others.removeFirst() }
         let last = session.inPlace { $0.counters }
-        lastDepth = session.inPlace { $0.path.count }
-        counters += last
-        fetchedBytes += last.payloadBytes
+        record.lastDepth = session.inPlace { $0.path.count }
+        record.counters += last
+        record.fetchedBytes += last.payloadBytes
     }
 
     /// The key under which a bundle lies on disk: another signer's bundle of the same name is another file.

@@ -55,7 +55,7 @@ extension Scenario {
             }
         } check: { world in
             Expect.allComplete(world)
-                + world.receivers.filter { $0.keptChunks < 10 }.map { "receiver \($0.index) kept \($0.keptChunks) chunks" }
+                + world.receivers.filter { $0.record.keptChunks < 10 }.map { "receiver \($0.index) kept \($0.record.keptChunks) chunks" }
         },
         Scenario("more-sessions-than-places", "ten senders at once, and receivers that take part in eight sessions: two wait for their turn") { world in
             Setting.plain(world, receivers: 3, megabytes: 1)

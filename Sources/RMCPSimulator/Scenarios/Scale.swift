@@ -156,7 +156,7 @@ public struct ScaleResult: Sendable {
         self.settings = settings
         let session = world.session(ofSender: 0)
         let start = world.startTime(ofSender: 0) ?? World.start
-        let times = world.receivers.compactMap { $0.completed[session] }.map { $0 - start }.sorted()
+        let times = world.receivers.compactMap { $0.record.completed[session] }.map { $0 - start }.sorted()
         failures = world.violations + Self.failures(of: world, completed: times.count)
         traceHash = world.traceHash
         events = world.eventCount

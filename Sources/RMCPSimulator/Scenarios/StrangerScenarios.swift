@@ -69,7 +69,7 @@ extension Scenario {
                 let tag = world.session(ofSender: 0).tag
                 var stranger = Stranger(id: UInt32(number), address: address, tag: tag, cookie: world.givenCookies[address] ?? 0)
                 // It may say that it is one of the receivers.
-                if random.chance(0.5), let known = world.receivers.first?.identities.values.first { stranger.id = known }
+                if random.chance(0.5), let known = world.receivers.first?.record.identities.values.first { stranger.id = known }
                 if stranger.cookie == 0 {
                     world.inject(stranger.say(.attach(AttachRequest(nonce: 1, wantsStream: false)), using: &random), toSender: 0, from: address)
                 }

@@ -77,7 +77,7 @@ extension Scenario {
             Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.rate.fixedRate = 50_000_000 }
             // The other half of the receivers is under way for longer.
             for receiver in 6..<12 { world.after(.seconds(1)) { $0.pauseReceiver(receiver, for: .seconds(2)) } }
-            poll(world, { world in world.receivers[0..<6].allSatisfy { !$0.completed.isEmpty } }) { $0.killRepairNode(0) }
+            poll(world, { world in world.receivers[0..<6].allSatisfy { !$0.record.completed.isEmpty } }) { $0.killRepairNode(0) }
         },
         Scenario("late-joiner-after-sender", "a receiver comes when the sender has gone: the repair node serves it", limit: .seconds(30)) { world in
             Tree.build(world, subnets: 1, receivers: 3)

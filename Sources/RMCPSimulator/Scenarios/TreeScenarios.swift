@@ -116,7 +116,7 @@ enum Tree {
     static func everybodyBelowARepairNode(_ world: World) -> [String] {
         world.receivers.indices.compactMap { index in
             // Some join below it at once: the sender's first ANNOUNCE was lost.
-            let depth = world.receivers[index].lastDepth
+            let depth = world.receivers[index].record.lastDepth
             return depth > 1 ? nil : "receiver \(index) ended below the sender and not its repair node"
         }
     }
@@ -125,7 +125,7 @@ enum Tree {
     static func nobodyStartedAgain(_ world: World) -> [String] {
         let content = Double(world.encodedLength(ofSender: 0))
         return world.receivers.indices.compactMap { index in
-            let fetched = Double(world.receivers[index].fetchedBytes)
+            let fetched = Double(world.receivers[index].record.fetchedBytes)
             return fetched < content * 1.1 ? nil : "receiver \(index) fetched \(fetched / content) copies"
         }
     }

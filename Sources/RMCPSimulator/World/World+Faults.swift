@@ -107,14 +107,14 @@ extension World {
     }
     public func startTime(ofSender index: Int) -> Instant? { senders[index].node.startedAt }
     public var receiverCount: Int { receivers.count }
-    public func completion(ofReceiver index: Int, session: SessionID) -> Instant? { receivers[index].completed[session] }
-    public func failure(ofReceiver index: Int, session: SessionID) -> ReceiverState? { receivers[index].failed[session] }
-    public func refusals(ofReceiver index: Int) -> [SessionRefusal] { receivers[index].refusals }
-    public func keptChunks(ofReceiver index: Int) -> Int { receivers[index].keptChunks }
+    public func completion(ofReceiver index: Int, session: SessionID) -> Instant? { receivers[index].record.completed[session] }
+    public func failure(ofReceiver index: Int, session: SessionID) -> ReceiverState? { receivers[index].record.failed[session] }
+    public func refusals(ofReceiver index: Int) -> [SessionRefusal] { receivers[index].record.refusals }
+    public func keptChunks(ofReceiver index: Int) -> Int { receivers[index].record.keptChunks }
 
     /// Counters of all of a receiver's sessions, past and present.
     public func counters(ofReceiver index: Int) -> ReceiverCounters {
-        var total = receivers[index].counters
+        var total = receivers[index].record.counters
         for session in receivers[index].sessions { total += session.inPlace { $0.counters } }
         return total
     }

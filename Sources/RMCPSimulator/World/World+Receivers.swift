@@ -22,17 +22,17 @@ extension World {
     func arrive(_ payload: Payload, from source: SocketAddress, timeToLive: UInt8?, at node: ReceiverNode) {
         guard node.isRunning else { return }
         let arrival = Arrival(source: source, timeToLive: timeToLive, at: now)
-        if node.readsAtOnce, node.isSocketEmpty, !node.isReading, max(node.busyUntil, node.pausedUntil) <= now {
+        if node.readsAtOnce, node.socket.isEmpty, !node.isReading, max(node.busyUntil, node.pausedUntil) <= now {
             note(3, node.index)
             return read(payload, arrival, at: node)
         }
         let (bytes, datagrams) = payload.size
-        node.enqueue(ReceiverNode.Queued(payload: payload, arrival: arrival, bytes: bytes), datagrams: datagrams)
+        node.socket.enqueue(SimulatedSocket.Queued(payload: payload, arrival: arrival, bytes: bytes), datagrams: datagrams)
         scheduleRead(node)
     }
 
     private func scheduleRead(_ node: ReceiverNode) {
-        guard !node.isReading, !node.isSocketEmpty else { return }
+        guard !node.isReading, !node.socket.isEmpty else { return }
         node.isReading = true
         queue.schedule(.receiverRead(node.index, life: node.life), at: max(now, node.busyUntil, node.pausedUntil))
     }
@@ -40,7 +40,7 @@ extension World {
     /// Reads one train of datagrams, as one receive call does.
     func readSocket(of node: ReceiverNode) {
         if node.pausedUntil <= now {
-            guard let item = node.dequeue() else { return }
+            guard let item = node.socket.dequeue() else { return }
             read(item.payload, item.arrival, at: node)
         }
         scheduleRead(node)
@@ -63,9 +63,8 @@ extension World {
             datagrams = 1
             take(bytes, fingerprint: fingerprint, arrival, at: node, clock: clock)
         }
-        if node.overflowed > 0 {
-            let overflow = node.overflowed
-            node.overflowed = 0
+        let overflow = node.socket.takeDropped()
+        if overflow > 0 {
             for session in node.sessions { session.engine.handle(.overflow(datagrams: overflow), at: clock) }
         }
         noteBacklog(of: node, at: clock)
@@ -75,7 +74,7 @@ extension World {
 
     /// Costs nothing where nothing waits, before and after.
     private func noteBacklog(of node: ReceiverNode, at clock: Instant) {
-        guard let share = node.takeBacklog() else { return }
+        guard let share = node.socket.takeBacklog() else { return }
         for session in node.sessions { session.engine.handle(.backlog(share: share), at: clock) }
     }
 
@@ -97,7 +96,7 @@ extension World {
         let answer = node.endpoint.handle(datagram, from: arrival.source, at: clock) { id in node.session(id.tag)?.inPlace { $0.lastHeardFromSender } }
         switch answer {
         case .ignore, .session: break
-        case .refuse(_, let reason): node.refusals.append(reason)
+        case .refuse(_, let reason): node.record.refusals.append(reason)
         case .join(let region): join(region, receiver: node)
         case .begin(let offer, let superseded):
             if let superseded, let session = node.session(superseded.tag) { retire(session, of: node) }
@@ -117,7 +116,7 @@ extension World {
             at: clock)
         let session = ReceiverNode.Session(engine: engine, announce: announce)
         node.begin(session)
-        node.identities[announce.session] = identity
+        node.record.identities[announce.session] = identity
         noteFirstSession(of: node)
         log("receiver \(node.index): joins \(announce.name)")
         if announce.contentLength ?? 0 > node.disk.model.capacity { session.engine.handle(.failed(.failedDiskFull), at: clock) }
@@ -232,7 +231,7 @@ extension World {
             guard let record = session.inPlace({ $0.record(of: chunk) }) else { break }
             // Read back and compared: a journal's entry alone proves nothing.
             let isThere = node.disk.holds(session.diskName, chunk: chunk, as: record.contentDigest)
-            if isThere { node.keptChunks += 1 }
+            if isThere { node.record.keptChunks += 1 }
             session.engine.handle(isThere ? .kept(chunk: chunk) : .absent(chunk: chunk), at: clock)
         case .zeroed(let range):
             node.disk.zero(session.diskName, chunks: range)
@@ -269,9 +268,9 @@ extension World {
         log("receiver \(node.index): \(state)")
         if state == .complete {
             if !session.isCommitted { violations.append("receiver \(node.index) says complete before its bundle is durable") }
-            node.completed[session.id] = now
+            node.record.completed[session.id] = now
         } else {
-            node.failed[session.id] = state
+            node.record.failed[session.id] = state
         }
         let clock = now + node.clockOffset
         while let (bytes, parent) = session.engine.pollTransmit(at: clock) { send(bytes, to: parent, from: node) }
@@ -292,6 +291,6 @@ extension World {
         isMember[node.index] = false
         node.isRunning = false
         node.life += 1
-        node.emptySocket()
+        node.socket.removeAll()
     }
 }

@@ -55,8 +55,8 @@ extension World {
     private func checkSuccess(ofSender index: Int) {
         let engine = senders[index].node.engine
         guard engine.waitsForReceivers else { return }
-        for node in receivers where node.isRunning && node.completed[engine.session] == nil {
-            guard let identity = node.identities[engine.session] else { continue }
+        for node in receivers where node.isRunning && node.record.completed[engine.session] == nil {
+            guard let identity = node.record.identities[engine.session] else { continue }
             let address = address(ofReceiver: node.index)
             let isCounted =
                 engine.counts(identity, at: address)

@@ -266,7 +266,7 @@ public final class World {
     private func isBusy(receiver index: Int) -> Bool {
         if receivers[index].first != nil { return true }
         guard !repairNodes.isEmpty, receivers[index].isRunning else { return false }
-        return receivers[index].completed.isEmpty && receivers[index].failed.isEmpty
+        return receivers[index].record.completed.isEmpty && receivers[index].record.failed.isEmpty
     }
 
     private var performedActions = 0

@@ -1,0 +1,61 @@
+import DequeModule
+import RMCPProtocol
+
+/// What waits at a receiver to be read: trains of datagrams in the order in which they came, as many bytes as there is room for.
+struct SimulatedSocket {
+    struct Queued {
+        var payload: Payload
+        /// On the world's clock.
+        var arrival: Arrival
+        var bytes: Int
+    }
+
+    private var queue: Deque<Queued> = []
+    private var bytes = 0
+    /// Room, in bytes.
+    private let limit: Int
+    /// Datagrams waited when the engines were last told of it.
+    private var hasBacklog = false
+    private(set) var isEmpty = true
+    /// Datagrams that found no room since this was last taken.
+    private var dropped: UInt64 = 0
+
+    init(limit: Int) { self.limit = limit }
+
+    /// Takes a train of datagrams; what does not fit is lost and counted.
+    mutating func enqueue(_ item: Queued, datagrams: Int) {
+        guard bytes + item.bytes <= limit else {
+            dropped += UInt64(datagrams)
+            return
+        }
+        bytes += item.bytes
+        queue.append(item)
+        isEmpty = false
+    }
+
+    mutating func dequeue() -> Queued? {
+        guard let item = queue.popFirst() else { return nil }
+        bytes -= item.bytes
+        isEmpty = queue.isEmpty
+        return item
+    }
+
+    mutating func removeAll() {
+        queue = []
+        bytes = 0
+        isEmpty = true
+    }
+
+    /// Share of the room (0...1) that waiting datagrams take; nil while there are none and nothing else was said.
+    mutating func takeBacklog() -> Double? {
+        guard !isEmpty || hasBacklog else { return nil }
+        hasBacklog = !isEmpty
+        return Double(bytes) / Double(max(1, limit))
+    }
+
+    /// How many datagrams were lost since the last call.
+    mutating func takeDropped() -> UInt64 {
+        defer { dropped = 0 }
+        return dropped
+    }
+}

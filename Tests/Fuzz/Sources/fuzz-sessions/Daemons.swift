@@ -1,6 +1,7 @@
 import FuzzSupport
 import Glibc
 import RMCPContent
+import RMCPReport
 
 @testable import RMCPHost
 @testable import RMCPProtocol

@@ -22,17 +22,24 @@ func checkRepairDaemon(_ input: inout Input, folder: String) {
     else { return }
     let targets = [group, daemon.region, daemon.outlet.socket.localAddress, daemon.reception.replySocket.localAddress].compactMap { $0 }
     var sent = 0
+    // The daemon keeps what observes it, which an `inout` parameter may not be part of.
+    var rest = input
+    defer {
+        input = rest
+        // What observes the daemon looks at it, and would keep it.
+        daemon.observer = { _ in }
+    }
     func speak() {
-        for _ in 0..<60 where !input.isAtEnd {
-            let (way, choice, first) = (input.byte(), input.byte(), Int(input.byte()))
+        for _ in 0..<60 where !rest.isAtEnd {
+            let (way, choice, first) = (rest.byte(), rest.byte(), Int(rest.byte()))
             let fixture = fixtures[Int(choice) % fixtures.count]
             for index in 0..<Int(way >> 4) + 1 {
                 var datagram = fixture.datagrams[(first + index) % fixture.datagrams.count]
                 if way & 8 != 0 {
-                    let place = Int(input.byte()) % datagram.count
-                    for (index, byte) in input.take(4).enumerated() where place + index < datagram.count { datagram[place + index] = byte }
+                    let place = Int(rest.byte()) % datagram.count
+                    for (index, byte) in rest.take(4).enumerated() where place + index < datagram.count { datagram[place + index] = byte }
                 }
-                if way & 4 != 0 { datagram = Array(datagram.prefix(PacketHeader.length)) + input.take(Int(input.byte())) }
+                if way & 4 != 0 { datagram = Array(datagram.prefix(PacketHeader.length)) + rest.take(Int(rest.byte())) }
                 _ = socket.send(datagram, to: targets[Int(way & 3) % targets.count])
                 sent += 1
             }

@@ -65,7 +65,7 @@ import Testing
         let sender = try DatagramSocket.sending(to: group, through: reception.interface, timeToLive: 0)
         // To the group and to the last region: noted while the former is read, with the latter still to come.
         for address in [group, region(4)] { #expect(sender.send([7], to: address) == .sent) }
-        let later = start + HostLimits.regionMemory + .seconds(1)
+        let later = start + RegionTable.memory + .seconds(1)
         let taken = take(reception) { reception.noteAdvertised(region(9, port: occupied.port)) }
         #expect(taken == [[7], [7]])
         #expect(reception.joinAdvertised(at: later).isEmpty && reception.descriptors == descriptors)
@@ -96,7 +96,7 @@ import Testing
         let descriptors = reception.descriptors
         reception.noteAdvertised(region(5))
         #expect(reception.joinAdvertised(at: start + .seconds(1)).isEmpty, "all four were advertised just now")
-        let later = start + HostLimits.regionMemory + .seconds(1)
+        let later = start + RegionTable.memory + .seconds(1)
         for number in [1, 2, 4] as [UInt8] { reception.noteAdvertised(region(number)) }
         #expect(reception.joinAdvertised(at: later).isEmpty)
         join(reception, 5...5, at: later)
@@ -120,7 +120,7 @@ import Testing
         #expect(reception.joinAdvertised(at: start) == (1...4).map { region($0) })
         // Those that are known have room in a pass whatever comes before them.
         for number in (1...200 as ClosedRange<UInt8>).reversed() { reception.noteAdvertised(region(number)) }
-        let later = start + HostLimits.regionMemory
+        let later = start + RegionTable.memory
         #expect(reception.joinAdvertised(at: later).isEmpty)
         #expect(reception.hearsRepairNodes(at: later))
         reception.noteAdvertised(region(9))

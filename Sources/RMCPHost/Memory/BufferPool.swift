@@ -1,7 +1,7 @@
 import Glibc
 
 /// Page-aligned memory of a pool's buffer size. Whoever holds it may use it; it is given back to its pool by hand.
-@safe final class ChunkBuffer: @unchecked Sendable {
+@safe final class ChunkBuffer: LentMemory, @unchecked Sendable {
     let bytes: UnsafeMutableRawBufferPointer
     /// Bytes.
     let length: Int
@@ -14,20 +14,6 @@ import Glibc
     }
 
     deinit { _ = unsafe munmap(bytes.baseAddress, bytes.count) }
-
-    /// The first `count` bytes, for reading.
-    @_lifetime(borrow self)
-    func span(_ count: Int) -> RawSpan {
-        let span = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: bytes.prefix(count)))
-        return unsafe _overrideLifetime(span, borrowing: self)
-    }
-
-    /// The first `count` bytes, for writing.
-    @_lifetime(borrow self)
-    func mutableSpan(_ count: Int) -> MutableRawSpan {
-        let span = unsafe MutableRawSpan(_unsafeBytes: UnsafeMutableRawBufferPointer(rebasing: bytes.prefix(count)))
-        return unsafe _overrideLifetime(span, borrowing: self)
-    }
 }
 
 /// A bounded number of buffers of one length. The last one given back is the next one taken: its pages are there

@@ -11,8 +11,7 @@ final class Reception {
     private var sockets: [GroupSocket] = []
     /// Regions of datagrams that came since they were last acted upon.
     private var advertised: [SocketAddress] = []
-    /// Regions that could not be opened, oldest first, and until when they are left alone.
-    private var unopenable: [(region: SocketAddress, until: Instant)] = []
+    private var regions: RegionTable
     private let replySlab = DatagramSlab(buffers: HostLimits.slabBuffers)
     /// Own address as a parent: what comes from there has looped back.
     var ownAddress: SocketAddress?
@@ -28,14 +27,13 @@ final class Reception {
         var slab: DatagramSlab
         /// Nil while nobody waits for it.
         var token: Poller.Token?
-        /// Nil for the group that the user named.
-        var advertisedAt: Instant?
     }
 
     /// - Parameter listens: false where nothing is expected by multicast.
     init(group: SocketAddress, interface: NetworkInterface, listens: Bool = true) throws(HostError) {
         self.group = group
         self.interface = interface
+        regions = RegionTable(group: listens ? group : nil)
         if listens {
             sockets = [
                 GroupSocket(
@@ -51,8 +49,11 @@ final class Reception {
     /// Of the groups and regions that are joined.
     var descriptors: [Int32] { sockets.map(\.socket.raw) }
     var truncated: UInt64 { sockets.reduce(replySlab.truncated) { $0 + $1.slab.truncated } }
-    /// Bytes of datagrams that the group's socket can hold; nil without one.
-    var receiveBufferLength: Int? { sockets.first?.socket.receiveBufferLength }
+    /// What the user should know of the group's socket; nil where its buffer is large enough, or there is none.
+    var bufferWarning: String? {
+        guard let length = sockets.first?.socket.receiveBufferLength, length < HostLimits.sufficientReceiveBuffer else { return nil }
+        return "the socket buffer is only \(length >> 10) KiB; fast senders will overrun it: sysctl -w net.core.rmem_max=33554432"
+    }
 
     /// Of the fullest socket's room (0...1), datagrams that wait to be read.
     var backlogShare: Double { sockets.reduce(replySocket.receiveBufferShare) { max($0, $1.socket.receiveBufferShare) } }
@@ -120,45 +121,36 @@ final class Reception {
         advertised.append(region)
     }
 
-    /// Joins the regions that were advertised since the last call. One that nobody advertises any more gives way, once
-    /// its successor is open; one that cannot be opened is as good as none, and is left alone for a while.
+    /// Joins the regions that were advertised since the last call, as `RegionTable` decides.
     /// - Returns: the regions that are new.
     @discardableResult
     func joinAdvertised(at now: Instant) -> [SocketAddress] {
-        let regions = advertised
+        let noted = advertised
         advertised.removeAll(keepingCapacity: true)
         var joined: [SocketAddress] = []
-        for region in regions where join(region, at: now) { joined.append(region) }
+        for region in noted where regions.noteAdvertised(region, at: now) {
+            if open(region, at: now) { joined.append(region) }
+        }
         return joined
     }
 
-    /// True when that is new.
-    private func join(_ region: SocketAddress, at now: Instant) -> Bool {
-        if let index = sockets.firstIndex(where: { $0.address == region }) {
-            sockets[index].advertisedAt = now
-            return false
-        }
-        let isFull = sockets.count > HostLimits.regions
-        let old = isFull ? sockets.firstIndex { entry in entry.advertisedAt.map { now - $0 > HostLimits.regionMemory } ?? false } : nil
-        guard !isFull || old != nil, !unopenable.contains(where: { $0.region == region && now < $0.until }) else { return false }
+    /// False where it cannot be listened to.
+    private func open(_ region: SocketAddress, at now: Instant) -> Bool {
         guard let socket = try? DatagramSocket.receiving(from: region, through: interface) else {
-            unopenable.removeAll { $0.region == region || now >= $0.until }
-            if unopenable.count >= HostLimits.unopenableRegions { unopenable.removeFirst() }
-            unopenable.append((region, now + HostLimits.regionRetryInterval))
+            regions.noteFailed(region, at: now)
             return false
         }
-        if let old { sockets.remove(at: old).token.map { watch?.poller.forget($0) } }
+        if let old = regions.noteJoined(region), let index = sockets.firstIndex(where: { $0.address == old }) {
+            sockets.remove(at: index).token.map { watch?.poller.forget($0) }
+        }
         sockets.append(
             GroupSocket(
-                address: region, socket: socket, slab: DatagramSlab(buffers: HostLimits.regionSlabBuffers), token: watch?.poller.watch(socket.raw),
-                advertisedAt: now))
+                address: region, socket: socket, slab: DatagramSlab(buffers: HostLimits.regionSlabBuffers), token: watch?.poller.watch(socket.raw)))
         return true
     }
 
     /// Whether a repair node has advertised its region lately.
-    func hearsRepairNodes(at now: Instant) -> Bool {
-        sockets.contains { entry in entry.advertisedAt.map { now - $0 < HostLimits.advertisementValidity } ?? false }
-    }
+    func hearsRepairNodes(at now: Instant) -> Bool { regions.hearsRepairNodes(at: now) }
 
     /// The region that a datagram of no session advertises; nil for any other datagram.
     static func advertisedRegion(in bytes: UnsafeRawBufferPointer) -> SocketAddress? {

@@ -48,6 +48,12 @@ extension SocketAddress {
         self.init(family: .ipv6, high: words.0, low: words.1, port: port, scope: scope)
     }
 
+    /// - Throws: one line that says which addresses are for groups.
+    func requireMulticast() throws(HostError) {
+        guard !isMulticast else { return }
+        throw HostError("\(host) is not a multicast address; use one of 224.0.0.0/4 (239.255.0.0/16 is for local use) or ff00::/8", kind: .usage)
+    }
+
     var systemFamily: Int32 { family == .ipv4 ? AF_INET : AF_INET6 }
 
     /// The same address with a scope, where the kernel wants one.

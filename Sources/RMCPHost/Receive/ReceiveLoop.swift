@@ -24,11 +24,7 @@ public final class ReceiveLoop {
     private var runts: UInt64 = 0
 
     public init(_ request: ReceiveRequest) throws(HostError) {
-        guard request.group.isMulticast else {
-            throw HostError(
-                "\(request.group.host) is not a multicast address; use one of 224.0.0.0/4 (239.255.0.0/16 is for local use) or ff00::/8",
-                kind: .usage)
-        }
+        try request.group.requireMulticast()
         // What may hang, on a server that is gone, comes before signals are blocked: they end it as they end any program.
         var request = request
         switch request.output {
@@ -68,14 +64,11 @@ public final class ReceiveLoop {
     /// Returns when `once` is fulfilled or a signal comes.
     public func run(observer: @escaping (ReceiveUpdate) -> Void) throws(HostError) -> ReceiveOutcome {
         self.observer = observer
+        // Whoever observes may hold this, which would keep both.
+        defer { self.observer = { _ in } }
         observer(.listening(interface: interface.name, group: request.group))
         for text in warnings { observer(.warning(text)) }
-        if let length = reception.receiveBufferLength, length < 4 << 20 {
-            observer(
-                .warning(
-                    "the socket buffer is only \(length >> 10) KiB; fast senders will overrun it: sysctl -w net.core.rmem_max=33554432"
-                ))
-        }
+        if let warning = reception.bufferWarning { observer(.warning(warning)) }
         loop.run { now, isStopped in
             let isBusy = receive(at: now)
             sessions.collect(at: now)

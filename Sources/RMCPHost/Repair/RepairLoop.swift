@@ -35,11 +35,7 @@ public final class RepairLoop {
     var mode: RepairEngine.Mode { request.upstream == nil ? .repair : .relay }
 
     public init(_ request: RepairNodeRequest) throws(HostError) {
-        for group in [request.group, request.region ?? request.group] where !group.isMulticast {
-            throw HostError(
-                "\(group.host) is not a multicast address; use one of 224.0.0.0/4 (239.255.0.0/16 is for local use) or ff00::/8",
-                kind: .usage)
-        }
+        for group in [request.group, request.region ?? request.group] { try group.requireMulticast() }
         self.request = request
         region = request.effectiveRegion
         guard region.family == request.group.family else {
@@ -72,14 +68,14 @@ public final class RepairLoop {
     /// Returns when a signal comes.
     public func run(observer: @escaping (RepairUpdate) -> Void) throws(HostError) {
         self.observer = observer
+        // Whoever observes may hold this, which would keep both.
+        defer { self.observer = { _ in } }
         guard let kept = try openCache() else { return observer(.stopped) }
         observer(
             .listening(
                 interface: reception.interface.name, group: request.group, upstream: request.upstream, region: region,
                 regionInterface: regionInterface.name))
-        if let length = reception.receiveBufferLength, length < 4 << 20 {
-            observer(.warning("the socket buffer is only \(length >> 10) KiB; fast senders will overrun it: sysctl -w net.core.rmem_max=33554432"))
-        }
+        if let warning = reception.bufferWarning { observer(.warning(warning)) }
         restore(kept, at: Poller.now())
         reception.watch(by: loop.poller)
         regionToken = loop.poller.watch(outlet.socket.raw)
@@ -240,7 +236,7 @@ public final class RepairLoop {
     /// Says in the upstream group where repairs are; asks a named parent what there is.
     private func advertise(at now: Instant) {
         guard now >= nextAdvertisement, !isStopping else { return }
-        nextAdvertisement = now + HostLimits.advertisementInterval
+        nextAdvertisement = now + RepairEndpoint.advertisementInterval
         if region != request.group {
             let bytes = Packet.advertisement(Advertisement(region: region)).datagram(sessionTag: 0, transmitter: identity, isUnicast: false)
             _ = outlet.socket.send(bytes, to: request.group.scoped(to: regionInterface.index))

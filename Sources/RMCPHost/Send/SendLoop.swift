@@ -29,11 +29,7 @@ public final class SendLoop {
 
     /// - Throws: one line about what cannot be read, reached or bound.
     public init(_ request: SendRequest, makeSigner: () throws(HostError) -> any MessageSigner) throws(HostError) {
-        guard request.group.isMulticast else {
-            throw HostError(
-                "\(request.group.host) is not a multicast address; use one of 224.0.0.0/4 (239.255.0.0/16 is for local use) or ff00::/8",
-                kind: .usage)
-        }
+        try request.group.requireMulticast()
         group = request.group
         switch request.source {
         case .path(let path): source = try FileSource(path: path)
@@ -106,6 +102,8 @@ public final class SendLoop {
     /// - Throws: when the source or the network fails; receivers have been told by then.
     public func run(observer: @escaping (SendUpdate) -> Void) throws(HostError) -> SenderOutcome {
         self.observer = observer
+        // Whoever observes may hold this, which would keep both.
+        defer { self.observer = { _ in } }
         observer(.ready(interface: interface.name, group: group, announce: announce))
         for text in source.warnings { observer(.warning(text)) }
         defer { shutDown() }

@@ -38,11 +38,7 @@ public final class WatchLoop {
     private var nextPicture: Instant
 
     public init(_ request: WatchRequest) throws(HostError) {
-        guard request.group.isMulticast else {
-            throw HostError(
-                "\(request.group.host) is not a multicast address; use one of 224.0.0.0/4 (239.255.0.0/16 is for local use) or ff00::/8",
-                kind: .usage)
-        }
+        try request.group.requireMulticast()
         self.request = request
         loop = try HostLoop()
         let interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)

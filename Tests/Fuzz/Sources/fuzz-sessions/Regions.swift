@@ -29,7 +29,7 @@ func checkRegions(_ input: inout Input) {
         let joined = reception.joinAdvertised(at: now)
         let after = reception.descriptors
         require(joined.isEmpty == (before == after), "\(before) became \(after), and \(joined.count) are new")
-        require(after.count <= 1 + HostLimits.regions && Set(after).count == after.count, "\(after)")
+        require(after.count <= 1 + RegionTable.limit && Set(after).count == after.count, "\(after)")
         require(after.allSatisfy { fcntl($0, F_GETFD) >= 0 }, "one of \(after) is closed")
         poller.wait(until: .zero)
         _ = reception.receive { train in unsafe train.forEach { _ in reception.noteAdvertised(group) } }

@@ -30,12 +30,12 @@ public struct ChunkMap: Sendable, Hashable {
     /// Where the chunk begins.
     public func offset(of chunk: UInt32) -> UInt64 { UInt64(chunk) * UInt64(chunkLength) }
 
-    /// What the chunk is of the content, by its record.
+    /// Extent of the content that the chunk is, by its record.
     public func extent(of chunk: UInt32, _ record: ChunkRecord) -> ContentExtent {
         ContentExtent(offset: offset(of: chunk), length: UInt64(record.contentLength))
     }
 
-    /// What the chunk is of a content that has `contentLength` bytes in all; nil behind its end.
+    /// Extent of the chunk in a content of `contentLength` bytes; nil behind its end.
     public func extent(of chunk: UInt32, in contentLength: UInt64) -> ContentExtent? {
         let offset = offset(of: chunk)
         guard offset < contentLength else { return nil }

@@ -8,7 +8,7 @@ public struct Measure<Source>: Sendable {
         case number(Double)
         case text(String)
         case flag(Bool)
-        /// Of all states that there are, or of those that somebody is in.
+        /// Counts of all states, or of those that somebody is in.
         case states(StatusHistogram, all: Bool)
         /// JSON says -1.
         case unknown
@@ -30,7 +30,7 @@ public struct Measure<Source>: Sendable {
     /// In JSON lines, and for whoever looks for it in this table.
     public let name: String
     public let unit: Unit
-    /// What it is, in a sentence.
+    /// Help: a sentence.
     public let help: String
     /// Programs find it in JSON lines.
     public let isInLines: Bool
@@ -42,7 +42,7 @@ public struct Measure<Source>: Sendable {
 
     /// How a metric is exposed.
     public struct Metric: Sendable {
-        /// What stands for all sessions of a role.
+        /// Figure that stands for all sessions of a role.
         public enum Total: Sendable {
             case sum
             case largest

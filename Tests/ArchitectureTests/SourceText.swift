@@ -1,6 +1,6 @@
 import Foundation
 
-/// What the rules are held against: a Swift file, as text.
+/// A Swift file as text, which the rules are held against.
 struct SourceFile: Sendable {
     /// From the top of the project: `Sources/rmcp/RMCP.swift`.
     var path: String

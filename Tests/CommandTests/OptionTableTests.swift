@@ -29,7 +29,7 @@ import Testing
         var command: Command
     }
 
-    /// What the parser should have of an option; a flag has its opposite beside it.
+    /// Names that the parser should have of an option; a flag has its opposite beside it.
     private static func expected(_ entry: OptionEntry) -> [String] {
         let short = entry.short.map { "-\($0)" }
         let names = ["--\(entry.name)", short].compactMap { $0 }.sorted().joined(separator: " ")

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Which interface is taken, where addresses alone do not tell.
+/// Choice of the interface where addresses alone do not tell.
 @Suite struct RoutingTests {
     /// Each makes r1's eth0 the way to the group, and its own addresses no hint of that.
     private static let hosts = [

@@ -6,7 +6,7 @@ import Testing
 @testable import RMCPHost
 @testable import RMCPProtocol
 
-/// What every storage of a bundle owes a receiver, tried on each of them.
+/// Duties of every storage of a bundle towards a receiver, tried on each of them.
 @Suite struct BundleStorageTests {
     enum Kind: String, CaseIterable, CustomTestStringConvertible {
         case partialFile, device, outputFile, outputPipe
@@ -239,7 +239,7 @@ import Testing
         #expect(place.content(bundle.content.count) == bundle.content)
     }
 
-    /// What it says to have is there, and of what it has not it says nothing.
+    /// Chunks that it says to have are there, and of others it says nothing.
     @Test(arguments: Kind.allCases) func itsSeedsHaveWhatTheySay(kind: Kind) throws {
         let place = Place(kind)
         let bundle = Bundle("ddddd")

@@ -4,7 +4,7 @@ import Testing
 @testable import RMCPHost
 @testable import RMCPProtocol
 
-/// What a loop waits for, and what ends it.
+/// A loop's reasons to wake up, and to end.
 @Suite struct HostLoopTests {
     private final class Pipe {
         let input: Int32

@@ -18,7 +18,7 @@ extension BundleStorage {
     /// Whether a chunk may be here from before.
     func mayHave(chunk: UInt32, record: ChunkRecord) -> Bool { !seeds.matches(of: chunk, record).isEmpty }
 
-    /// What the first seed has that says it has the chunk; nil where there is none, or it is not all there.
+    /// Bytes of the chunk from the first seed that says it has it; nil where there is none, or it is not all there.
     func recall(chunk: UInt32, record: ChunkRecord) throws(HostError) -> [UInt8]? {
         guard let match = seeds.matches(of: chunk, record).first else { return nil }
         var bytes = [UInt8](repeating: 1, count: Int(match.extent.length))

@@ -2,7 +2,7 @@ import Testing
 
 @testable import RMCPProtocol
 
-/// What a node does with datagrams of many sessions and of none.
+/// A node among datagrams of many sessions and of none.
 @Suite struct EndpointTests {
     private let signer = LaneSigner(key: 1)
     private let group = SocketAddress.ipv4(239, 0, 0, 1, port: 17_627)

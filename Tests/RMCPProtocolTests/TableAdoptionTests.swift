@@ -113,7 +113,7 @@ import Testing
         #expect(table.pageCount == 1 && table.chunkCount == 1 && table[5] == nil)
     }
 
-    /// What the sender signed contradicts itself: nothing that is still to come can help, so nothing is waited for.
+    /// Signed words contradict each other: nothing that is still to come can help, so nothing is waited for.
     @Test(arguments: [(5, 1), (10, 1), (5, 2), (15, 2), (12, 3), (30, 2)] as [(UInt32, UInt32)], [true, false])
     func anEndThatContradictsItsPagesFailsAtOnce(totals: (chunks: UInt32, pages: UInt32), endComesFirst: Bool) {
         var receiver = LoneReceiver()

@@ -4,9 +4,9 @@ import Testing
 @testable import RMCPProtocol
 @testable import RMCPReport
 
-/// What programs read, byte for byte: the lines of `--json` and the text of `--metrics`. A change here is one of the contract.
+/// Output that programs read, byte for byte: the lines of `--json` and the text of `--metrics`. A change here is one of the contract.
 @Suite struct GoldenTests {
-    /// What each test compares with, in Golden/ beside this file.
+    /// Compares a text with a file of Golden/, beside this one.
     private func expect(_ name: String, _ text: String) {
         let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden/\(name)")
         #expect((try? String(contentsOf: path, encoding: .utf8)) == text, "\(name)")

@@ -11,7 +11,7 @@ import RMCPProtocol
 /// ```
 final class HostLoop {
     enum Turn {
-        /// There is more to do, but what came meanwhile has its turn first.
+        /// More is to be done, but arrivals have their turn first.
         case again
         /// Nothing to do before `until`, unless something comes, or there is room to write at `room`.
         case wait(until: Instant?, room: Poller.Token? = nil)

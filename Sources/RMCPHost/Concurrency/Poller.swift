@@ -47,7 +47,7 @@ final class Poller {
         fileprivate let index: Int
     }
 
-    /// Those with a descriptor of -1 are free: poll(2) passes over them.
+    /// Entries with a descriptor of -1 are free: poll(2) passes over them.
     private var entries: [pollfd] = []
 
     init() {

@@ -40,7 +40,7 @@ private struct ArrivalClock {
     private let bytes: UnsafeRawBufferPointer
     private let length: Int
     let segment: Int
-    /// Of all of them: they came together.
+    /// Arrival of the whole train: its datagrams came together.
     let arrival: Arrival
 
     init(bytes: UnsafeRawBufferPointer, segment: Int, arrival: Arrival) {

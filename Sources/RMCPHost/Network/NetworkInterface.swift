@@ -12,7 +12,7 @@ public struct NetworkInterface: Sendable, Hashable {
     public var addresses: [SocketAddress]
     /// Largest IP packet in bytes.
     public var mtu: Int
-    /// What the kernel sends from through it, where it was asked: the address may be on another interface.
+    /// Source address that the kernel takes through it, where it was asked: the address may be another interface's.
     var source: SocketAddress?
 
     /// All interfaces of this host, in the kernel's order.

@@ -15,7 +15,7 @@ final class Reception {
     private let replySlab = DatagramSlab(buffers: HostLimits.slabBuffers)
     /// Own address as a parent: what comes from there has looped back.
     var ownAddress: SocketAddress?
-    /// Who waits for the sockets, and what for; nil while nobody does.
+    /// Poller that waits for the sockets, and its token for unicast; nil while nobody waits.
     private var watch: (poller: Poller, reply: Poller.Token)?
     /// When the groups are joined anew; nil while a session is under way, which looks after that itself.
     private(set) var idleRejoin: Instant?
@@ -46,10 +46,10 @@ final class Reception {
         replySocket.enlargeReceiveBuffer()
     }
 
-    /// Of the groups and regions that are joined.
+    /// Descriptors of the groups and regions that are joined.
     var descriptors: [Int32] { sockets.map(\.socket.raw) }
     var truncated: UInt64 { sockets.reduce(replySlab.truncated) { $0 + $1.slab.truncated } }
-    /// What the user should know of the group's socket; nil where its buffer is large enough, or there is none.
+    /// Warning for the user about the buffer of the group's socket; nil where it is large enough, or there is no such socket.
     var bufferWarning: String? {
         guard let length = sockets.first?.socket.receiveBufferLength, length < HostLimits.sufficientReceiveBuffer else { return nil }
         return "the socket buffer is only \(length >> 10) KiB; fast senders will overrun it: sysctl -w net.core.rmem_max=33554432"

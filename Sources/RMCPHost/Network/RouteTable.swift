@@ -2,12 +2,12 @@ import CLinux
 import Glibc
 import RMCPProtocol
 
-/// What the kernel does with datagrams to an address (rtnetlink(7), RTM_GETROUTE): what `ip route get` prints.
+/// Way of datagrams to an address as the kernel has it (rtnetlink(7), RTM_GETROUTE), as `ip route get` prints it.
 ///
 /// The source address of a connected socket tells that only where each address is on one interface: a router's may be on
 /// `lo`, and an interface need not have any.
 struct Route: Sendable, Hashable {
-    /// Of the interface that datagrams leave through.
+    /// Index of the interface that datagrams leave through.
     var interfaceIndex: UInt32
     /// The address that they come from, port 0; nil where the kernel does not say.
     var source: SocketAddress?
@@ -34,7 +34,7 @@ struct Route: Sendable, Hashable {
     // MARK: Netlink
 
     private struct Answer {
-        /// Who has made the route (rtm_protocol).
+        /// Origin of the route (rtm_protocol).
         var origin: UInt8
         var attributes: [UInt16: ArraySlice<UInt8>]
     }
@@ -61,7 +61,7 @@ struct Route: Sendable, Hashable {
         return nil
     }
 
-    /// Of rtm_protocol and rtm_type in struct rtmsg.
+    /// Offsets of rtm_protocol and rtm_type in struct rtmsg.
     private static let originOffset = 5
     private static let kindOffset = 7
 }
@@ -167,7 +167,7 @@ final class NetlinkSocket {
         guard count == bytes.count else { throw .system("ask for", "a route") }
     }
 
-    /// What is there to be read: the kernel answers a question before the call that asks returns.
+    /// Messages that wait: the kernel answers a question before the call that asks returns.
     func receive() throws(HostError) -> [NetlinkMessage] {
         var buffer = [UInt8](repeating: 0, count: Self.bufferLength)
         let count = unsafe buffer.withUnsafeMutableBytes { unsafe recv(descriptor.raw, $0.baseAddress, $0.count, 0) }

@@ -3,7 +3,7 @@ import RMCPProtocol
 /// An engine that says where payloads go.
 protocol PlacingEngine {
     mutating func take(_ datagram: RawSpan, from arrival: Arrival, at now: Instant) -> Placement?
-    /// There is no memory for a slot.
+    /// Memory is missing for a slot.
     mutating func refuse(slot: Int, at now: Instant)
 }
 

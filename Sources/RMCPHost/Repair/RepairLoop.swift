@@ -14,7 +14,7 @@ public final class RepairLoop {
     let outlet: Outlet
     let cache: RepairCache
     let loop: HostLoop
-    /// Of the region's socket, while it is read from.
+    /// Token of the region's socket, while it is read from.
     private var regionToken: Poller.Token?
     var directory: SessionDirectory
     var sessions: [UInt32: RepairSession] = [:]
@@ -27,7 +27,7 @@ public final class RepairLoop {
     private var nextProgress: Instant
     private var nextAdvertisement: Instant
     private(set) var isStopping = false
-    /// Which session was last told of to somebody who asked.
+    /// Index of the session that was last told of to somebody who asked.
     private var solicited = 0
     /// Which session sends next.
     private var turn = 0

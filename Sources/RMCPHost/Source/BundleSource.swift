@@ -29,9 +29,9 @@ protocol BundleSource: AnyObject, Sendable {
     ///   - pool: where buffers for it come from.
     ///   - wakeUp: signalled when `next` has more to say, unless a worker is to blame.
     func start(_ map: ChunkMap, pool: BufferPool, wakeUp: WakeUp) throws(HostError)
-    /// What comes next, in the order of the content. Waits for nothing.
+    /// The next piece, in the order of the content. Waits for nothing.
     func next() throws(HostError) -> SourcePiece
-    /// What a worker has to find out before `next` can go on; nil when it knows enough or that is under way.
+    /// Question for a worker before `next` can go on; nil when enough is known or the question is under way.
     func lookAhead() -> (@Sendable () -> Void)?
     /// Nothing is begun any more.
     func stop()
@@ -54,13 +54,13 @@ extension BundleSource {
     func keep(_ encoded: RawSpan, of extent: ContentExtent) throws(HostError) {}
     func checkUnchanged() throws(HostError) {}
 
-    /// What to say of a source whose chunks are not what they were.
+    /// Error for a source whose chunks are not what they were.
     var changed: HostError {
         HostError("\(path) changed while it was being sent; receivers keep nothing of it. Send it again once it is at rest")
     }
 }
 
-/// What a source says comes next.
+/// Answer of a source that is asked for its next piece.
 enum SourcePiece: Sendable {
     /// One chunk, for `load`. Whoever takes the buffer gives it back to the pool.
     case data(ContentExtent, ChunkBuffer)
@@ -71,7 +71,7 @@ enum SourcePiece: Sendable {
     case waiting
 }
 
-/// What `BundleSource.reread` has brought.
+/// Result of `BundleSource.reread`.
 enum Reread: Sendable {
     /// The content, which has to be encoded again and to come out the same.
     case content

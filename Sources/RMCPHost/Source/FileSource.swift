@@ -28,7 +28,7 @@ final class FileSource: BundleSource {
         let pool: BufferPool
         let length: UInt64
         private var chunk: UInt32 = 0
-        /// What follows from `chunk` on, as far as it is known.
+        /// Data or hole from `chunk` on, as far as it is known.
         private var stretches: Deque<Stretch> = []
         private var surveyedTo: UInt32 = 0
         private var isSurveying = false

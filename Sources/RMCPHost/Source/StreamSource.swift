@@ -62,7 +62,7 @@ final class StreamSource: BundleSource {
 
     func stop() { room.close() }
 
-    /// It came with its content.
+    /// The chunk came with its content.
     func load(_ extent: ContentExtent, into buffer: ChunkBuffer) throws(HostError) {}
 
     func keep(_ encoded: RawSpan, of extent: ContentExtent) throws(HostError) { try spool.write(encoded, at: extent.offset) }

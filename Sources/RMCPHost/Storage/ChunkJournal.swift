@@ -16,7 +16,7 @@ final class ChunkJournal: Sendable {
         var digest: Digest
     }
 
-    /// What a journal says.
+    /// Content of a journal.
     private struct Contents {
         var known: [UInt32: Known] = [:]
         /// In the order in which they were noted.

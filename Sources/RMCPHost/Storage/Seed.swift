@@ -14,7 +14,7 @@ protocol Seed: AnyObject, Sendable {
     func read(_ extent: ContentExtent, into bytes: inout MutableRawSpan) throws(HostError) -> Bool
 }
 
-/// What a seed may have of a chunk.
+/// Place of a chunk in a seed, as far as the seed knows.
 struct SeedMatch: Sendable {
     let seed: any Seed
     let extent: ContentExtent

@@ -26,7 +26,7 @@ final class AtomicFile {
         self.files = files
     }
 
-    /// What was not given its name leaves nothing behind.
+    /// A file that was not given its name leaves nothing behind.
     deinit { if !isNamed { _ = files.remove(temporary, in: directory.raw) } }
 
     /// Gives it its name.

@@ -28,7 +28,7 @@ public enum Directories {
 
     // MARK: The user's
 
-    /// What a directory of the user's is for (XDG Base Directory Specification).
+    /// Purpose of a user's directory (XDG Base Directory Specification).
     public enum Purpose: Sendable {
         case configuration
         case state

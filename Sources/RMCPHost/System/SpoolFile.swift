@@ -55,7 +55,7 @@ final class SpoolFile: Sendable {
         try read(into: &target, at: offset)
     }
 
-    /// What to say of bytes that are not those that were written.
+    /// Error for bytes that are not those that were written.
     static var lost: HostError { HostError("the spool file has lost what was written to it; set TMPDIR to a directory on another disk") }
 
     /// Gives back the room of what is not needed any more.

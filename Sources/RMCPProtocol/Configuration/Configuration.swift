@@ -10,7 +10,7 @@ public struct Configuration: Sendable {
     public var presence = PresenceSettings()
     /// How a child finds, keeps and leaves a parent.
     public var tree = TreeSettings()
-    /// What is repaired when, and by which address.
+    /// Repairs: of which packets, when, and to which address.
     public var repairs = RepairSettings()
     /// Children that multicast does not reach.
     public var unicast = UnicastSettings()

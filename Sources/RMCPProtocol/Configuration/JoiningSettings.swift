@@ -11,14 +11,14 @@ public struct JoiningSettings: Sendable {
     /// And this often later: a latecomer waits for one.
     public var announceInterval = Interval.milliseconds(250)
 
-    /// Who must have everything before the sender leaves.
+    /// Nodes that must have everything before the sender leaves.
     public enum Until: Sendable, Hashable {
         case receivers
         /// The repair nodes, which serve the receivers from then on.
         case repairNodes
     }
     public var until = Until.receivers
-    /// What multicast is sent with, 0...255: said in heartbeats, so that children can tell how far away they are.
+    /// Time to live of multicast, 0...255: said in heartbeats, so that children can tell how far away they are.
     public var timeToLive: UInt8 = 1
     /// A child that went to another parent is counted again within this time, a few statuses up the tree: so long
     /// nothing is concluded from its absence.

@@ -2,7 +2,7 @@
 public struct MemorySettings: Sendable {
     /// Encoded chunks that the sender's host holds: what is being encoded, sent and repaired.
     public var maximumResidentChunks = 96
-    /// Of these, chunks encoded before their turn to be sent.
+    /// Chunks among the resident ones that are encoded before their turn to be sent.
     public var encodeAhead = 24
     /// Old chunks that are read and encoded again at one time.
     public var maximumFetches = 6

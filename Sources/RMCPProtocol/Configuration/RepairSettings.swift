@@ -1,4 +1,4 @@
-/// What is repaired when, and by which address.
+/// Repairs: of which packets, when, and to which address.
 public struct RepairSettings: Sendable {
     /// Children that must lack something of a chunk for its repairs to be multicast; fewer get them at their own addresses. From
     /// the second one on one multicast is cheaper than a copy for each, and what each lacks need not be kept apart: 1 (all by

@@ -9,7 +9,7 @@ public struct TreeSettings: Sendable {
     /// A newcomer has found its parent by then: two heartbeats and the jitter. So long one that knows of repair nodes does not
     /// report and does not ask: a hundred thousand that told the sender first, and then left, would be as many datagrams there.
     public var parentSettlingTime = Interval.milliseconds(400)
-    /// It waits so much longer for the answer of the parent that it has asked: for one ATTACH that was lost, and its repetition.
+    /// A newcomer waits so much longer for the parent that it has asked: for one ATTACH that was lost, and its repetition.
     public var parentSettlingGrace = Interval.milliseconds(600)
     /// Not again so soon after a change, unless the parent fails.
     public var parentHysteresis = Interval.seconds(5)

@@ -14,7 +14,7 @@ public struct SessionOffer: Sendable {
     }
 }
 
-/// What a receiver does with datagrams of all sessions and of none: whose they are, which sessions begin, what gives way
+/// A receiver's dealings with datagrams of all sessions and of none: whose they are, which sessions begin, what gives way
 /// to them, and which regions are listened to. It has neither engines nor sockets: whoever drives it has.
 ///
 /// ```
@@ -28,7 +28,7 @@ public struct SessionOffer: Sendable {
 /// (`regions.noteJoined`, `regions.noteFailed`).
 public struct ReceiverEndpoint: Sendable {
     public enum Answer: Sendable {
-        /// Of the session with this tag, which is under way: its engine's, if there is one already.
+        /// The datagram is of the session with this tag, which is under way: its engine's, if there is one already.
         case session(UInt32)
         /// A session that has not been seen: make an engine for it. `superseding` is over, and gives way to it.
         case begin(SessionOffer, superseding: SessionID?)
@@ -40,7 +40,7 @@ public struct ReceiverEndpoint: Sendable {
         case ignore
     }
 
-    /// Which sessions are taken part in, were, and must not be.
+    /// Sessions that are taken part in, were, and must not be.
     public var directory: SessionDirectory
     /// Groups that are listened to beside the one that the user named.
     public var regions: RegionTable

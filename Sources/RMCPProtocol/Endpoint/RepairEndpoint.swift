@@ -29,7 +29,7 @@ public struct SessionActivity: Sendable {
     }
 }
 
-/// What a repair node does with datagrams of all sessions and of none: towards parents what a receiver does, and
+/// A repair node's dealings with datagrams of all sessions and of none: towards parents it is a receiver, and
 /// towards children it answers who asks what there is and says where it repairs. Sessions are served as long as there is
 /// room for others; then the one that was longest of no use to anybody gives way.
 ///
@@ -41,11 +41,11 @@ public struct RepairEndpoint: Sendable {
     /// longer than the sender's shortest wait for receivers.
     public static let advertisementInterval = Interval.milliseconds(500)
 
-    /// What a datagram from above is.
+    /// Meaning of a datagram from above.
     public enum Above: Sendable {
-        /// Of the session with this tag, which is under way: its engine's, if there is one already.
+        /// The datagram is of the session with this tag, which is under way: its engine's, if there is one already.
         case session(UInt32)
-        /// Of a relay's session that has nobody above, and says who may be: for `RepairEngine.handleAnnounce`, and then
+        /// The datagram is of a relay's session that has nobody above, and says who may be: for `RepairEngine.handleAnnounce`, and then
         /// like any other.
         case parent(UInt32, transmitter: UInt32)
         /// A session that has not been seen: make an engine for it. `superseding` and `evicting` are over, and give way.
@@ -57,16 +57,16 @@ public struct RepairEndpoint: Sendable {
         case ignore
     }
 
-    /// What a datagram from below is.
+    /// Meaning of a datagram from below.
     public enum Below: Sendable {
-        /// Of the session with this tag, which is under way: its engine's, if there is one already.
+        /// The datagram is of the session with this tag, which is under way: its engine's, if there is one already.
         case session(UInt32)
         /// Somebody asks what there is: tell of the session with this tag.
         case announce(UInt32)
         case ignore
     }
 
-    /// What the endpoint itself has to send.
+    /// Datagrams of the endpoint itself.
     public enum Outgoing: Sendable {
         /// To the group, from the region's socket.
         case advertisement([UInt8], to: SocketAddress)
@@ -83,7 +83,7 @@ public struct RepairEndpoint: Sendable {
     private var nextAdvertisement: Instant
     private var owesAdvertisement = false
     private var owesSolicitation = false
-    /// Which session was last told of to somebody who asked.
+    /// Index of the session that was last told of to somebody who asked.
     private var turn = 0
     private var isStopping = false
 
@@ -142,7 +142,7 @@ public struct RepairEndpoint: Sendable {
         }
     }
 
-    /// Who announces a relay's session that has nobody above; nil when it is not that, or not authentic.
+    /// Transmitter that announces a relay's session that has nobody above; nil when it is not that, or not authentic.
     private func parent(in datagram: RawSpan, ofTag tag: UInt32, _ activity: (SessionID) -> SessionActivity) -> UInt32? {
         guard place.mode == .relay, let known = directory.announce(ofTag: tag), activity(known.session).lastHeard == nil,
             let (header, packet) = try? Packet.parse(datagram), case .announce(let announce, let signature) = packet, announce.key == known.key
@@ -180,7 +180,7 @@ public struct RepairEndpoint: Sendable {
         return idle.min { $0.since < $1.since }?.session
     }
 
-    /// Which of the sessions that a cache has are served from the start: of the first half as many as there is room for,
+    /// Sessions of a cache that are served from the start: of the first half as many as there is room for,
     /// those that are still believed and of which there is no newer version. Nobody should be offered an older one.
     /// - Parameter kept: the last used first.
     public mutating func takeUp(_ kept: [(announce: Announce, signature: Signature)]) -> [(announce: Announce, signature: Signature)] {

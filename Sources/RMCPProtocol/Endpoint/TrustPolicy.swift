@@ -21,7 +21,7 @@ public struct TrustPolicy: Sendable {
     }
 }
 
-/// What makes two sessions versions of one bundle: its name, said by the same signer.
+/// Identity of a bundle, which two versions of it share: its name, said by the same signer.
 public struct BundleIdentity: Hashable, Sendable {
     /// Compared as bytes, as file systems do: to `String` an accent is the same however it is written.
     public var name: String

@@ -1,5 +1,5 @@
 extension RateController {
-    /// What an update did to the rate, and why.
+    /// Effect of an update on the rate, and its reason.
     public struct Decision: Sendable, Hashable, CustomStringConvertible {
         /// Bits per second.
         public var before: Double

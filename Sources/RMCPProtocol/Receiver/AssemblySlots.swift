@@ -5,7 +5,7 @@ struct AssemblySlot: Sendable {
     var received: PacketSet
     /// Asked for as a whole chunk, behind the live stream.
     var isCatchUp = false
-    /// What keeps its packets from being asked for.
+    /// Hold that keeps its packets from being asked for.
     var hold = PacketHold()
     /// A repair node that some of it came from.
     var supplier: UInt32?

@@ -6,7 +6,7 @@
 /// answer may take. A repair node does not back off, since it speaks for all of its region; it spaces its NAKs by the parent's interval, and
 /// puts more into each.
 struct NAKSchedule: Sendable {
-    /// What a NAK depends on beside what is here.
+    /// State outside of the schedule that a NAK depends on.
     struct Situation {
         var now: Instant
         var front: StreamFront
@@ -107,7 +107,7 @@ struct NAKSchedule: Sendable {
     /// A packet came of a chunk that was asked for as a whole: more follow.
     mutating func noteCatchUp(at now: Instant) { catchUp.extend(until: now + shared.value.feedback.catchUpHoldOff) }
 
-    /// What was asked of a former parent is asked again.
+    /// Requests to a former parent are made again.
     mutating func forgetRequests() {
         pages = RequestHold()
         end = RequestHold()
@@ -176,7 +176,7 @@ struct NAKSchedule: Sendable {
 
     // MARK: What is said
 
-    /// What is asked for now, a request for each NAK; all of it is held back from now on.
+    /// Requests to be made now, one for each NAK; all that they name is held back from now on.
     mutating func requests(
         _ ledger: inout ChunkLedger, _ slots: inout AssemblySlots, _ situation: Situation, counting counters: inout ReceiverCounters
     ) -> [RepairRequest] {

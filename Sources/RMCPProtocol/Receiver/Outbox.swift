@@ -1,6 +1,6 @@
 import DequeModule
 
-/// What a receiver has to say, and to whom, in order.
+/// Datagrams that a receiver has to send, and their destinations, in order.
 struct Outbox: Sendable {
     private struct Outgoing: Sendable {
         var packet: Packet
@@ -8,7 +8,7 @@ struct Outbox: Sendable {
     }
 
     private var queue: Deque<Outgoing> = []
-    /// Of the next datagram. From a random number on: who has not heard a STATUS or DETACH cannot acknowledge it.
+    /// Sequence of the next datagram, from a random number on: a node that has not heard a STATUS or DETACH cannot acknowledge it.
     private var nextSequence: UInt32
     private let transmitter: UInt32
     private let sessionTag: UInt32
@@ -28,7 +28,7 @@ struct Outbox: Sendable {
 
     /// Bytes that hold the longest of each.
     private static let capacityOfNAK = 1_400
-    /// Of a STATUS of one, and of what is shorter still.
+    /// Bytes: room for a STATUS of one receiver, and for what is shorter.
     private static let capacity = 128
 
     /// The next datagram, and the unicast address that it goes to.

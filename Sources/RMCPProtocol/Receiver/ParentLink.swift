@@ -1,4 +1,4 @@
-/// Which parent this child has: the nearest that answers, left when it is silent, leaves or is of no use.
+/// A child's parent and the choice of it: the nearest that answers, left when it is silent, leaves or is of no use.
 ///
 /// ```
 ///   attached ──better one heard, or this one silent──▶ attaching ──ATTACHED──▶ attached to it, DETACH to the former
@@ -13,7 +13,7 @@ struct ParentLink: Sendable {
         var destination: SocketAddress
     }
 
-    /// What the receiver itself adds to the choice.
+    /// The receiver's own part in the choice.
     struct Moment {
         var now: Instant
         /// The first chunk that is not here; nil when nothing is known to be missing.
@@ -21,9 +21,9 @@ struct ParentLink: Sendable {
         var isFinished: Bool
     }
 
-    /// What an ATTACHED means.
+    /// Meaning of an ATTACHED.
     enum Answer {
-        /// It is not of the request that is under way, or says nothing new.
+        /// The answer is not of the request that is under way, or says nothing new.
         case none
         /// Somebody else is asked, or the same one again.
         case ask(Request?)
@@ -72,7 +72,7 @@ struct ParentLink: Sendable {
 
     var current: ParentCandidate? { candidates[transmitter] }
     var address: SocketAddress { candidates.address(of: transmitter) ?? firstAddress }
-    /// What the parent has answered an ATTACH with; 0 before that.
+    /// Cookie that the parent has answered an ATTACH with; 0 before that.
     var cookie: UInt64 { candidates.cookie(of: transmitter) ?? 0 }
     /// Ephemeral ids of the parents above, the sender's first.
     var path: [UInt32] { (current?.place?.path ?? []) + [transmitter] }

@@ -1,4 +1,4 @@
-/// What a receiver counts.
+/// Counters of a receiver.
 public struct ReceiverCounters: Sendable, Hashable {
     public var datagrams: UInt64 = 0
     public var payloadBytes: UInt64 = 0
@@ -14,7 +14,7 @@ public struct ReceiverCounters: Sendable, Hashable {
     public var statusesSent: UInt64 = 0
     public var chunksKept: UInt64 = 0
     public var chunksRejected: UInt64 = 0
-    /// What the host said of slots and chunks that it does not have.
+    /// Results of slots and chunks that the host does not have.
     public var strayResults: UInt64 = 0
     public var parentChanges: UInt64 = 0
     public init() {}

@@ -76,7 +76,7 @@ extension ReceiverEngine {
         enqueueStatus(at: now)
     }
 
-    /// Of the new parent, before the former one is told: one may be lost.
+    /// Statuses to the new parent before the former one is told: one may be lost.
     private static let statusesBeforeDetach = 2.0
 
     /// A former parent has taken this child off its books, if it acknowledges a DETACH.
@@ -114,7 +114,7 @@ extension ReceiverEngine {
     }
 }
 
-/// What a repair node's lower half must know of its upper one.
+/// The upper half of a repair node as its lower half must know it.
 struct UpstreamView {
     var phase: SessionPhase
     var front: StreamPosition?

@@ -123,10 +123,10 @@ extension ReceiverEngine {
         outbox.add(.status(report), to: link.address)
     }
 
-    /// What the parent counts is the last report that it has been heard after.
+    /// The parent counts the last report that it has been heard after.
     mutating func noteHeardReport() { status.noteHeard(link.isHeard(since: status.lastTime)) }
 
-    /// What the rate is decided by. Who is done, or does not keep up with the others, has no say in it.
+    /// Measurements that the rate is decided by. A receiver that is done, or does not keep up with the others, has no say in it.
     private func network(pressure: UInt8) -> LeafStatus.Network? {
         guard !state.isFinal, asksForLiveData, !isDeaf else { return nil }
         let arrival = stream.arrivals.rate(isRead: status.isPressed(storageShare: slots.storageShare))

@@ -1,4 +1,4 @@
-/// What the sender has signed: the table's pages, END, and an ANNOUNCE that changes the datagrams' length.
+/// Signed words of the sender: the table's pages, END, and an ANNOUNCE that changes the datagrams' length.
 extension ReceiverEngine {
     mutating func take(_ page: TablePage, body: [UInt8], signature: Signature, at now: Instant) {
         // When the session is over for this receiver, nothing is started for it any more.

@@ -37,7 +37,7 @@ public struct ReceiverEngine: Sendable {
         case finished(ReceiverState)
     }
 
-    /// What the engine is called for at a time that is known. Silence and the choice of a parent have theirs from what was heard last.
+    /// Reasons to call the engine at a time that is known. Silence and the choice of a parent follow from what was heard last.
     enum Timer: Int, CaseIterable, Sendable {
         case nak
         case status

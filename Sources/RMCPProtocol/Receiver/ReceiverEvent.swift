@@ -8,7 +8,7 @@ public struct Placement: Sendable, Hashable {
     public var length: Int
 }
 
-/// What the receiver engine asks of its host, or tells it.
+/// Requests of the receiver engine to its host, and news for it.
 public enum ReceiverEvent: Sendable, Hashable {
     /// Records of these chunks are known and the chunks are not here yet: the host says of each whether it has it from
     /// before (`StorageEvent.kept` or `.absent`). Only asked of a resumable session.
@@ -37,7 +37,7 @@ public enum ReceiverEvent: Sendable, Hashable {
     case announced(Announce, Signature)
 }
 
-/// What the host tells the receiver engine about its storage.
+/// News of the host's storage for the receiver engine.
 public enum StorageEvent: Sendable, Hashable {
     case kept(chunk: UInt32)
     case absent(chunk: UInt32)
@@ -48,7 +48,7 @@ public enum StorageEvent: Sendable, Hashable {
     case rejected(slot: Int, chunk: UInt32)
     /// The host has no buffer for this slot: what was placed is lost.
     case unavailable(slot: Int)
-    /// What was stored can't be read back: it is fetched again.
+    /// The stored chunk can't be read back: it is fetched again.
     case damaged(chunk: UInt32)
     /// The bundle is on stable storage under its final name.
     case committed

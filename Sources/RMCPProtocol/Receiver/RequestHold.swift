@@ -54,7 +54,7 @@ struct PacketHold: Sendable {
         confirmed = RequestHold()
     }
 
-    /// What was under way does not come any more.
+    /// Packets that were under way do not come any more.
     mutating func cutShort(at now: Instant) { until = min(until, now) }
 
     /// Its packets have been asked for.
@@ -63,7 +63,7 @@ struct PacketHold: Sendable {
         confirmed.noteProgress()
     }
 
-    /// It has been asked for as a whole.
+    /// The chunk has been asked for as a whole.
     mutating func askWhole(until end: Instant) { until = end }
 
     /// A repair has come. Repairs come in a train: what it will still bring is not asked for again.

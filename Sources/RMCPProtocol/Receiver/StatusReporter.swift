@@ -1,9 +1,9 @@
-/// What this receiver tells its parent of itself, or of its region, and how far apart.
+/// Reports to the parent of this receiver, or of its region, and their distance in time.
 ///
 /// What a parent counts for a child is the last report that has reached it: a child that moves on owes the former parent's
 /// count to the new one (decision 0007), and so keeps the last report that it knows has been heard.
 struct StatusReporter: Sendable {
-    /// What a report is made of, beside what is known here.
+    /// Parts of a report that others know.
     struct Facts {
         var state: ReceiverState
         /// Tenths of the bundle, 0...10.
@@ -12,7 +12,7 @@ struct StatusReporter: Sendable {
         /// Nil for a receiver that has no say in the rate.
         var network: LeafStatus.Network?
         var role: ReceiverRole
-        /// What former parents still count, by state.
+        /// Counts of former parents, by state.
         var debt: [Int64]?
     }
 
@@ -33,7 +33,7 @@ struct StatusReporter: Sendable {
     /// When the last STATUS was sent.
     private(set) var lastTime: Instant
     private var reportedPressure: UInt8 = 0
-    /// What was last reported, with what is owed for former parents.
+    /// The last report, with the debt for former parents.
     private var last = StatusHistogram()
     /// The last report that the parent has been heard after, or the first one; nil when it has got none.
     private var heard: StatusHistogram?
@@ -43,7 +43,7 @@ struct StatusReporter: Sendable {
     private var keepsEverything = true
     /// The socket has dropped datagrams since the last STATUS.
     private var hasOverflowed = false
-    /// Of the socket's room, taken by datagrams that wait to be read (0...1).
+    /// Share of the socket's room that waiting datagrams take (0...1).
     private var socketShare = 0.0
 
     init(sharing shared: SharedConfiguration, at now: Instant) {
@@ -148,15 +148,15 @@ struct StatusReporter: Sendable {
         return sum
     }
 
-    /// What a parent that is left goes on counting for this child, by state; nil when it has got no report.
+    /// Count that a parent that is left keeps of this child, by state; nil when it has got no report.
     var contribution: [Int64]? { hasReported ? (heard ?? last).debtWhenLost : nil }
 
-    /// There is another parent, which knows nothing yet.
+    /// Another parent knows nothing yet.
     mutating func forgetParent() { heard = nil }
 }
 
 extension StatusHistogram {
-    /// What a parent that loses this child goes on counting: the debt of a child that lives on elsewhere.
+    /// Count that a parent that loses this child keeps of it: the debt of a child that lives on elsewhere.
     var debtWhenLost: [Int64] {
         var debt = states.map { Int64(clamping: $0) }
         let lost = Int(ReceiverState.lost.rawValue)

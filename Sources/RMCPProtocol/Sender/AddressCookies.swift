@@ -1,7 +1,7 @@
-/// What a child must show to be served at its address: a digest of the address and of a number that only this parent knows, so that
+/// Cookies, which a child must show to be served at its address: a digest of the address and of a number that only this parent knows, so that
 /// nothing is kept for those who only ask (as with SYN cookies, RFC 4987, 3.6).
 struct AddressCookies: Sendable {
-    /// It never leaves this parent.
+    /// Number that only this parent knows.
     private let secret: UInt64
     private let digest: any MessageDigest
 

@@ -1,4 +1,4 @@
-/// What the echoes of HEARTBEATs' timestamps tell: the group's round trip, and how new what receivers have heard is.
+/// Echoes of HEARTBEATs' timestamps, and what they tell: the group's round trip, and how new the receivers' news is.
 struct Echoes: Sendable {
     private var estimator: RoundTripEstimator
     /// When the latest HEARTBEAT that somebody has answered was sent.

@@ -12,7 +12,7 @@ struct Repeater: Sendable {
         /// - `phase`: as far as the parent has come; LEAVING does not count.
         /// - `rate`: bits per second of the stream.
         case parent(phase: SessionPhase, rate: Double)
-        /// There is no parent any more, and everything is here.
+        /// The last parent has gone, and everything is here.
         case gone
         /// The children are left to others.
         case retired
@@ -57,7 +57,7 @@ struct Repeater: Sendable {
         self.distance = distance
     }
 
-    /// There is nobody above any more. A node that nobody has been offered anything by, and that has everything, waits for another.
+    /// The last parent has gone. A node that nobody has been offered anything by, and that has everything, waits for another.
     mutating func endUpstream(isComplete: Bool) {
         switch above {
         case .nobody where isComplete, .retired: break

@@ -1,4 +1,4 @@
-/// What a sender counts.
+/// Counters of a sender.
 public struct SenderCounters: Sendable, Hashable {
     /// Bytes of all datagrams handed to the network, headers of this protocol included.
     public var bytesSent: UInt64 = 0

@@ -24,7 +24,7 @@ public enum SourceEvent: Sendable {
     case hole(chunks: Int, contentLength: UInt32)
     /// Bytes of a chunk that was released are at hand again.
     case fetched(chunk: UInt32)
-    /// There are no more chunks.
+    /// The last chunk has been told of.
     case ended
 }
 

@@ -19,7 +19,7 @@ struct Attachment: Sendable {
         var next: Instant?
         /// Sequence numbers of the latest DETACHes that told it: an ACKNOWLEDGEMENT of another number confirms nothing.
         var sequences: [UInt32] = []
-        /// What the former parent still counts for this child, by state, less the debt that the child had reported there
+        /// Count of this child that the former parent keeps, by state, less the debt that the child had reported there
         /// (decision 0007).
         var contribution: [Int64]
     }

@@ -6,7 +6,7 @@ public struct SessionID: Hashable, Sendable {
         self.high = high
         self.low = low
     }
-    /// What every packet of the session carries in place of the whole id.
+    /// Short form of the id that every packet of the session carries.
     public var tag: UInt32 { UInt32(truncatingIfNeeded: high >> 32) }
 }
 

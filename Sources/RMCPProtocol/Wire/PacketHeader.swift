@@ -63,7 +63,7 @@ public struct PacketHeader: Hashable, Sendable {
         try self.init(reading: &reader)
     }
 
-    /// Which session a datagram says that it is of, before anything else of it is looked at; nil when it is too short for a header.
+    /// Session tag of a datagram, before anything else of it is looked at; nil when it is too short for a header.
     @inlinable
     public static func sessionTag(of datagram: RawSpan) -> UInt32? {
         guard datagram.byteCount >= length else { return nil }

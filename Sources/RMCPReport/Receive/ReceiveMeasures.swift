@@ -5,7 +5,7 @@ extension Measure where Source == ReceiveSnapshot {
         "loss", .ratio, "Worst smoothed loss of the sessions under way.", metric: Metric("loss_ratio", .largest)
     ) { .number($0.loss) }
 
-    /// What is known of a session at a receiver.
+    /// Measures of a session at a receiver.
     static let receive = [
         Measure("name", .plain, "Name of the bundle.") { .text($0.announce.name) },
         Measure("session", .plain, "Id of the session.") { .text($0.announce.session.text) },

@@ -33,7 +33,7 @@ public struct ReceiveSnapshot: Sendable {
 public struct StrayCounters: Sendable, Hashable {
     /// Cut short, damaged, or with a signature that does not fit.
     public var malformed: UInt64
-    /// Of another protocol, or another version of this one.
+    /// Datagrams of another protocol, or another version of this one.
     public var foreign: UInt64
 
     public init(malformed: UInt64 = 0, foreign: UInt64 = 0) {
@@ -42,7 +42,7 @@ public struct StrayCounters: Sendable, Hashable {
     }
 }
 
-/// What a receive daemon tells its observer. Called on the network thread: be quick.
+/// News for the observer of a receiver, given on the network thread: be quick.
 public enum ReceiveUpdate: Sendable {
     case listening(interface: String, group: SocketAddress)
     case warning(String)

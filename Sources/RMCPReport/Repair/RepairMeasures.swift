@@ -6,7 +6,7 @@ extension Measure where Source == RepairSnapshot {
     }
     static let loss = Measure("loss", .ratio, "Worst loss on the way here.", metric: Metric("loss_ratio", .largest)) { .number($0.loss) }
 
-    /// What is known of a session at a repair node.
+    /// Measures of a session at a repair node.
     static let repair = [
         Measure("name", .plain, "Name of the bundle.") { .text($0.announce.name) },
         Measure("session", .plain, "Id of the session.") { .text($0.announce.session.text) },

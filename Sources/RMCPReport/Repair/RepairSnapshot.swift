@@ -17,7 +17,7 @@ public struct RepairSnapshot: Sendable {
     /// Loss on the way here (0...1).
     public var loss: Double
     public var counters: SenderCounters
-    /// Of the upper half; nil while nobody above is heard.
+    /// Counters of the upper half; nil while nobody above is heard.
     public var upstreamCounters: ReceiverCounters?
 
     public init(
@@ -38,7 +38,7 @@ public struct RepairSnapshot: Sendable {
     }
 }
 
-/// What a repair node tells its observer. Called on the network thread: be quick.
+/// News for the observer of a repair node, given on the network thread: be quick.
 public enum RepairUpdate: Sendable {
     case listening(interface: String, group: SocketAddress, upstream: SocketAddress?, region: SocketAddress, regionInterface: String)
     case warning(String)
@@ -52,7 +52,7 @@ public enum RepairUpdate: Sendable {
     case parentChanged(Announce, depth: Int)
     /// Nobody above any more.
     case upstreamOver(RepairSnapshot, ReceiverState)
-    /// It gave way to a newer bundle, or cannot be served.
+    /// The session gave way to a newer bundle, or cannot be served.
     case retired(Announce, reason: String)
     case stopped
 }

@@ -7,7 +7,7 @@ extension Measure where Source == SendSnapshot {
         .count($0.counters.repairBytes + $0.counters.catchUpBytes)
     }
 
-    /// What is known of a send.
+    /// Measures of a send.
     static let send = [
         Measure("phase", .plain, "Phase of the session.") { .text("\($0.phase)") },
         Measure("seconds", .seconds, "Time since the session was made.") { .number($0.elapsed.inSeconds) },

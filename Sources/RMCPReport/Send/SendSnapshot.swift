@@ -42,7 +42,7 @@ public struct SendSnapshot: Sendable {
     }
 }
 
-/// What a send tells its observer. Called on the network thread: be quick.
+/// News for the observer of a send, given on the network thread: be quick.
 public enum SendUpdate: Sendable {
     /// Everything is open: where it goes out, under what name and session.
     case ready(interface: String, group: SocketAddress, announce: Announce)

@@ -2,18 +2,18 @@ import RMCPProtocol
 
 /// A parent as it stands in one of a watcher's pictures.
 private struct WatchedPlace {
-    /// Which picture, from 1 on.
+    /// Number of the picture, from 1 on.
     var refresh: Int64
     var elapsed: Interval
     var session: WatchedSession
     var node: WatchedNode
 
-    /// What is only known of a parent that has answered.
+    /// Measures that only a parent that has answered has.
     func reported(_ value: (WatchReport) -> Measure<WatchedPlace>.Value) -> Measure<WatchedPlace>.Value { node.report.map(value) ?? .absent }
 }
 
 extension Measure where Source == WatchedPlace {
-    /// What is known of a parent.
+    /// Measures of a parent.
     fileprivate static let watch = [
         Measure("refresh", .plain, "Number of the picture.") { .count(UInt64($0.refresh)) },
         Measure("seconds", .seconds, "Time since the watcher began.") { .number($0.elapsed.inSeconds) },

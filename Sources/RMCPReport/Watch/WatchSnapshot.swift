@@ -88,7 +88,7 @@ public struct WatchedNode: Sendable {
     }
 }
 
-/// What a watcher tells its observer.
+/// News for the observer of a watcher.
 public enum WatchUpdate: Sendable {
     case listening(interface: String, group: SocketAddress)
     case picture(WatchSnapshot)

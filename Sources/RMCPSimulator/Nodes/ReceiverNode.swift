@@ -80,7 +80,7 @@ final class ReceiverNode {
         }
     }
 
-    /// What became of its sessions, for the checkers.
+    /// Fate of its sessions, for the checkers.
     struct Record {
         /// When each was complete.
         var completed: [SessionID: Instant] = [:]
@@ -89,7 +89,7 @@ final class ReceiverNode {
         var identities: [SessionID: UInt32] = [:]
         var refusals: [SessionRefusal] = []
         var keptChunks = 0
-        /// Of sessions that are over.
+        /// Counters of sessions that are over.
         var counters = ReceiverCounters()
         /// Parents above it when its last session ended: 1 below the sender.
         var lastDepth = 0

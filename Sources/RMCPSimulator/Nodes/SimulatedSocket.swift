@@ -1,7 +1,7 @@
 import DequeModule
 import RMCPProtocol
 
-/// What waits at a receiver to be read: trains of datagrams in the order in which they came, as many bytes as there is room for.
+/// Datagrams that wait at a receiver to be read: trains in the order in which they came, as many bytes as there is room for.
 struct SimulatedSocket {
     struct Queued {
         var payload: Payload

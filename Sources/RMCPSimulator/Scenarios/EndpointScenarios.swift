@@ -1,7 +1,7 @@
 import RMCPProtocol
 
 extension Scenario {
-    /// What nodes do with datagrams of many sessions and of none: regions are advertised, parents are asked what there is,
+    /// Nodes among datagrams of many sessions and of none: regions are advertised, parents are asked what there is,
     /// sessions give way to others.
     static let endpointScenarios: [Scenario] = [
         Scenario("late-region", "a repair node begins mid-transfer: its region is joined when it is advertised") { world in

@@ -1,6 +1,6 @@
 internal import RMCPProtocol
 
-/// What came to a sender, in tenths of a second since the world began.
+/// Datagrams that came to a sender, by kind, in tenths of a second since the world began.
 struct FeedbackMeter {
     private var counts: [PacketKind: [Int]] = [:]
     private static let tenth: Int64 = 100_000_000

@@ -1,8 +1,8 @@
 import RMCPProtocol
 
-/// Who listens to which group, and unicast between any two nodes.
+/// Listeners of each group, and unicast between any two nodes.
 extension World {
-    /// What multicast is sent with; hops are taken from it.
+    /// Time to live of multicast; hops are taken from it.
     static let timeToLive: UInt8 = 8
 
     // MARK: Membership

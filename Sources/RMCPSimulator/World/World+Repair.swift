@@ -10,7 +10,7 @@ extension World {
         var egress: Link
         var nextWake = Instant.distantFuture
         let subnet: Int
-        /// Who listens to its region: receivers by subnet, and other repair nodes, in the order in which they joined.
+        /// Listeners of its region: receivers by subnet, and other repair nodes, in the order in which they joined.
         var members: [Int: [Int]] = [:]
         var nodeMembers: [Int] = []
 

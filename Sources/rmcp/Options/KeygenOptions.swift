@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// What `keygen` understands. It is run by hand: neither the environment nor a file sets anything.
+/// Options of `keygen`. It is run by hand: neither the environment nor a file sets anything.
 struct KeygenOptions: OptionGroupDeclaration {
     static let output = Setting(
         "output", short: "o", .text, "file", completion: .file(), isConfigurable: false,

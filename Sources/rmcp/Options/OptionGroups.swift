@@ -39,7 +39,7 @@ struct ConfigurationOptions: OptionGroupDeclaration {
     @Option(Self.config) var config: String?
 }
 
-/// What is said, and how.
+/// Options of the output.
 struct OutputOptions: OptionGroupDeclaration {
     static let json = Setting.flag("json", "Write one JSON object a line to standard output, for programs.")
     static let quiet = Setting.flag("quiet", short: "q", "Print errors only.")
@@ -68,7 +68,7 @@ struct MetricsOptions: OptionGroupDeclaration {
     func path(_ settings: Settings) throws(HostError) -> String? { try settings.value(Self.metrics, metrics) }
 }
 
-/// Whose bundles are taken.
+/// Options of trust: whose bundles are taken.
 struct TrustOptions: OptionGroupDeclaration {
     static let trust = Setting.list(
         "trust", "key|file", completion: .file(),

@@ -3,7 +3,7 @@ import Glibc
 import RMCPHost
 import RMCPProtocol
 
-/// What `recv` alone understands.
+/// Options of `recv` alone.
 struct ReceiveOptions: OptionGroupDeclaration {
     static let directory = Setting("directory", short: "d", .text, "dir", completion: .directory, "Where bundles land (default: .).")
     static let output = Setting(

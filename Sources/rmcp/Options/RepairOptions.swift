@@ -3,7 +3,7 @@ import Glibc
 import RMCPHost
 import RMCPProtocol
 
-/// What `repair` alone understands.
+/// Options of `repair` alone.
 struct RepairOptions: OptionGroupDeclaration {
     /// A smaller cache holds no bundle that is worth the trouble.
     private static let leastCacheSize: UInt64 = 64 << 20

@@ -2,7 +2,7 @@ import ArgumentParser
 import RMCPHost
 import RMCPProtocol
 
-/// What `send` alone understands.
+/// Options of `send` alone.
 struct SendOptions: OptionGroupDeclaration {
     static let ttl = Setting(
         "ttl", .number(in: 0...255, expected: "a number from 0 to 255"), "n", "The routers that packets may cross, plus one (default: 1).")

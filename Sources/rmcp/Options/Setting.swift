@@ -46,7 +46,7 @@ extension Setting where Value == [String] {
     }
 }
 
-/// What is known of an option, whatever its values are.
+/// Declaration of an option, without the type of its values.
 struct OptionEntry: Sendable {
     enum Form: Sendable {
         case flag

@@ -2,7 +2,7 @@ import ArgumentParser
 import RMCPHost
 import RMCPProtocol
 
-/// What `watch` alone understands.
+/// Options of `watch` alone.
 struct WatchOptions: OptionGroupDeclaration {
     static let once = Setting.flag("once", "Listen for two seconds, show what there is, and exit: with code 4 when nothing was heard.")
     static let trust = Setting.list(

@@ -111,7 +111,7 @@ final class MemoryStorage: BundleStorage, @unchecked Sendable {
     }
 }
 
-/// What a session has found of the one before it.
+/// Chunks that a session has found of the one before it.
 private final class MemorySeed: Seed {
     let isInPlace = true
     private let storage: MemoryStorage

@@ -95,7 +95,7 @@ extension Scenario {
         } check: { world in
             Expect.complete(world, receivers: Array(world.receivers.indices)) + Expect.outcome(world, .complete)
         },
-        Scenario("until-repair", "the sender leaves as soon as the repair node has everything", limit: .seconds(120)) { world in
+        Scenario("until-repair", "the sender leaves as soon as the repair node has everything") { world in
             var lossy = Setting.lossy(.random(0.3))
             lossy.rate = 20e6
             Tree.build(world, subnets: 1, receivers: 4, downlink: lossy) { $0.joining.until = .repairNodes }

@@ -23,11 +23,17 @@ public struct HostError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     /// From the errno of the call that has just failed.
+    /// - Parameter advice: what helps whatever the errno is; nil for what `Diagnosis` knows of the errno.
     public static func system(_ operation: String, _ subject: String, advice: String? = nil) -> HostError {
+        system(operation, subject, advice: advice, in: nil)
+    }
+
+    /// - Parameter directory: a descriptor of the subject's directory, which is looked at for what is behind the errno.
+    static func system(_ operation: String, _ subject: String, advice: String? = nil, in directory: Int32?) -> HostError {
         let code = errno
         let text = "\(operation) \(subject): \(errorText(code))"
-        return HostError(
-            advice.map { "\(text); \($0)" } ?? text, kind: code == ENOSPC || code == EDQUOT ? .diskFull : .failure)
+        let found = advice ?? Diagnosis.ofFile(code, at: directory.flatMap { Diagnosis.Place(of: $0) })?.text
+        return HostError(found.map { "\(text); \($0)" } ?? text, kind: code == ENOSPC || code == EDQUOT ? .diskFull : .failure)
     }
 
     static func errorText(_ code: Int32) -> String {

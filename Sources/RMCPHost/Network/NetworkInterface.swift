@@ -7,6 +7,8 @@ public struct NetworkInterface: Sendable, Hashable {
     public var name: String
     public var index: UInt32
     public var isUp: Bool
+    /// Whether its cable is plugged in, or whatever stands for one (IFF_RUNNING).
+    public var hasCarrier = true
     public var isMulticast: Bool
     public var isLoopback: Bool
     public var addresses: [SocketAddress]
@@ -30,7 +32,8 @@ public struct NetworkInterface: Sendable, Hashable {
     }
 
     private static func add(_ entry: ifaddrs, to result: inout [NetworkInterface]) {
-        let name = unsafe String(cString: entry.ifa_name)
+        // The name of an IPv4 address may be a label: `eth0:1` is on eth0 (ip-address(8)).
+        let name = unsafe String(String(cString: entry.ifa_name).prefix { $0 != ":" })
         let flags = unsafe Int32(truncatingIfNeeded: entry.ifa_flags)
         let position: Int
         if let known = result.firstIndex(where: { $0.name == name }) {
@@ -40,6 +43,7 @@ public struct NetworkInterface: Sendable, Hashable {
             result.append(
                 NetworkInterface(
                     name: name, index: unsafe if_nametoindex(name), isUp: flags & Int32(truncatingIfNeeded: IFF_UP) != 0,
+                    hasCarrier: flags & Int32(truncatingIfNeeded: IFF_RUNNING) != 0,
                     isMulticast: flags & Int32(truncatingIfNeeded: IFF_MULTICAST) != 0,
                     isLoopback: flags & Int32(truncatingIfNeeded: IFF_LOOPBACK) != 0, addresses: [],
                     mtu: Int(unsafe rmcp_interface_mtu(name))))

@@ -75,6 +75,19 @@ enum FileTransfer {
         return bytes
     }
 
+    /// What the kernel says in a file below /proc or /sys, which has no length until it is read; nil where it cannot be read.
+    static func kernelText(_ path: String) -> String? {
+        let raw = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard raw >= 0 else { return nil }
+        let descriptor = OwnedDescriptor(raw)
+        var bytes = [UInt8](repeating: 0, count: longestKernelText)
+        guard let count = try? read(descriptor.raw, into: &bytes, at: 0, path: path) else { return nil }
+        return String(decoding: bytes.prefix(count), as: UTF8.self)
+    }
+
+    /// Bytes.
+    private static let longestKernelText = 64 << 10
+
     // MARK: Until all is done
 
     /// - Parameters:

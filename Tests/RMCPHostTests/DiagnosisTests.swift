@@ -1,0 +1,63 @@
+import Glibc
+import Testing
+
+@testable import RMCPHost
+@testable import RMCPProtocol
+
+/// What is said of a failure is what was seen, and nothing where nothing was.
+@Suite struct DiagnosisTests {
+    private let peer = SocketAddress.ipv4(10, 2, 0, 1, port: 5)
+    private let group = SocketAddress.ipv4(239, 255, 76, 97, port: 17_997)
+
+    private func interface(isUp: Bool = true, hasCarrier: Bool = true, addresses: [SocketAddress] = [.ipv4(10, 77, 0, 2, port: 0)]) -> NetworkInterface {
+        NetworkInterface(
+            name: "eth7", index: 7, isUp: isUp, hasCarrier: hasCarrier, isMulticast: true, isLoopback: false, addresses: addresses, mtu: 1_500)
+    }
+
+    private func name(_ code: Int32, _ interface: NetworkInterface?, hasRoute: Bool = false) -> Diagnosis.Name? {
+        Diagnosis.ofSending(code, to: peer, through: "eth7", interface: interface, hasRoute: hasRoute)?.name
+    }
+
+    @Test func whatKeepsDatagramsFromLeavingIsLookedAt() {
+        #expect(name(ENETUNREACH, nil) == .interfaceGone)
+        #expect(name(ENETDOWN, interface(isUp: false, hasCarrier: false)) == .interfaceDown)
+        #expect(name(ENETUNREACH, interface(hasCarrier: false)) == .noCarrier)
+        #expect(name(EPERM, interface(), hasRoute: true) == .firewall)
+        #expect(name(ENETUNREACH, interface(addresses: [])) == .noAddress)
+        #expect(name(ENETUNREACH, interface()) == .noRoute)
+        #expect(name(EINVAL, interface(), hasRoute: true) == nil)
+        #expect(Diagnosis.ofSending(ENETUNREACH, to: peer, through: "no-such-interface")?.name == .interfaceGone)
+    }
+
+    @Test func theReversePathFilterIsNamedWhereItIsOnAndHasDropped() {
+        #expect(Diagnosis.ofSilence(on: "eth7", droppedByReversePath: 3, mode: 1)?.name == .reversePathFilter)
+        #expect(Diagnosis.ofSilence(on: "eth7", droppedByReversePath: 3, mode: 0) == nil)
+        #expect(Diagnosis.ofSilence(on: "eth7", droppedByReversePath: 0, mode: 1) == nil)
+        let text = "TcpExt: SyncookiesSent IPReversePathFilter TCPLoss\nTcpExt: 0 156 7\nIpExt: InNoRoutes\nIpExt: 9\n"
+        #expect(ReversePathFilter.parse(text, "TcpExt:", "IPReversePathFilter") == 156)
+        #expect(ReversePathFilter.parse(text, "IpExt:", "InNoRoutes") == 9)
+        #expect(ReversePathFilter.parse(text, "TcpExt:", "NoSuchCounter") == nil)
+        #expect(ReversePathFilter.count() != nil)
+    }
+
+    @Test func filesAreDiagnosedByWhatTheirPlaceSays() {
+        let full = Diagnosis.Place(freeBytes: 0, freeFiles: 10, isWritable: true, fileLimit: nil)
+        let crowded = Diagnosis.Place(freeBytes: 1 << 30, freeFiles: 0, isWritable: true, fileLimit: nil)
+        let foreign = Diagnosis.Place(freeBytes: 1 << 30, freeFiles: nil, isWritable: false, fileLimit: 1_000)
+        #expect(Diagnosis.ofFile(ENOSPC, at: full)?.name == .noSpace)
+        #expect(Diagnosis.ofFile(ENOSPC, at: crowded)?.name == .noInodes)
+        #expect(Diagnosis.ofFile(ENOSPC, at: nil) == nil)
+        #expect(Diagnosis.ofFile(EACCES, at: foreign)?.name == .notWritable)
+        // Of something else than the directory: nothing was seen that explains it.
+        #expect(Diagnosis.ofFile(EACCES, at: full) == nil)
+        #expect(Diagnosis.ofFile(EFBIG, at: foreign)?.evidence.contains("1000") == true)
+        #expect(Diagnosis.ofFile(EIO, at: full) == nil)
+    }
+
+    @Test func anErrorOfTheSystemSaysWhatItsDirectoryShows() {
+        errno = EROFS
+        #expect(HostError.system("create", "x").description.contains("mounted read-only"))
+        errno = ENOENT
+        #expect(HostError.system("create", "x").description == "create x: no such file or directory")
+    }
+}

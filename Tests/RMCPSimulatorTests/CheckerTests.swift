@@ -45,7 +45,7 @@ import Testing
         let world = World(seed: 4)
         Setting.plain(world, receivers: 1, megabytes: 1) { $0.rate.fixedRate = 4_000_000 }
         world.after(.milliseconds(900)) { world in
-            let engine = world.senders[0].node.engine
+            let engine = world.senders[0].engine
             // The receiver falls silent, and its last words are not its own.
             world.setLinks(ofReceiver: 0, up: false)
             guard let identity = world.receivers[0].record.identities[engine.session], let cookie = world.givenCookies[world.address(ofReceiver: 0)] else {

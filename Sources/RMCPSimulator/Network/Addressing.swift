@@ -45,9 +45,15 @@ enum Addressing {
 
     static func repairNodeIndex(of address: SocketAddress) -> Int? { network(of: address) == 0 ? host(of: address) : nil }
 
-    /// Whether a repair node's address is the one that its children write to.
-    static func isOfRegion(_ address: SocketAddress) -> Bool { address.port == regionPort }
+    /// Which of a repair node's sockets has the address.
+    static func socket(of address: SocketAddress) -> RepairSocket { address.port == regionPort ? .below : .above }
 
     private static func network(of address: SocketAddress) -> Int { Int(address.low >> 16 & 255) }
     private static func host(of address: SocketAddress) -> Int { Int(address.low & 0xFFFF) }
+}
+
+/// A repair node has a socket towards parents, and one of its region, to which children send.
+enum RepairSocket {
+    case above
+    case below
 }

@@ -16,11 +16,11 @@ enum Payload {
         .train(Train(batch: batch, record: record), mask: batch.count == 64 ? ~0 : (1 << UInt64(batch.count)) - 1)
     }
 
-    /// With 28 bytes of IP and UDP for each datagram.
+    /// With the headers of IP and UDP for each datagram.
     var size: (bytes: Int, datagrams: Int) {
         switch self {
-        case .control(let datagram): (datagram.bytes.count + 28, 1)
-        case .packet(let bytes, _): (bytes.count + 28, 1)
+        case .control(let datagram): (datagram.bytes.count + DatagramOverhead.bytes, 1)
+        case .packet(let bytes, _): (bytes.count + DatagramOverhead.bytes, 1)
         case .train(let train, let mask): train.size(of: mask)
         }
     }
@@ -37,36 +37,28 @@ extension Payload {
 /// One payload that comes to many receivers at one instant: one event, whatever their number.
 final class GroupArrival {
     let payload: Payload
-    let source: SocketAddress
-    let timeToLive: UInt8?
+    let arrival: Arrival
     /// In the order in which it was sent down their links.
     var members: ContiguousArray<UInt32> = []
 
-    init(_ payload: Payload, from source: SocketAddress, timeToLive: UInt8?) {
+    init(_ payload: Payload, _ arrival: Arrival) {
         self.payload = payload
-        self.source = source
-        self.timeToLive = timeToLive
+        self.arrival = arrival
     }
 }
 
 /// Gathers receivers whose links bring all of one payload at the same instant.
 struct Gathering {
-    /// What is left of the payload's time to live where they are; nil for unicast.
-    let timeToLive: UInt8?
-    private var time = Instant.zero
     private var group: GroupArrival?
 
-    init(timeToLive: UInt8?) { self.timeToLive = timeToLive }
-
-    /// - Returns: a group that begins with this receiver and is to be scheduled; those who join it come with it.
-    mutating func add(_ receiver: Int, _ payload: Payload, from source: SocketAddress, at time: Instant) -> GroupArrival? {
-        if let group, self.time == time {
+    /// - Returns: a group that begins with this receiver and has yet to be told of; those who join it come with it.
+    mutating func add(_ receiver: Int, _ payload: Payload, _ arrival: Arrival, at time: Instant) -> GroupArrival? {
+        if let group, group.arrival.at == time {
             group.members.append(UInt32(receiver))
             return nil
         }
-        let group = GroupArrival(payload, from: source, timeToLive: timeToLive)
+        let group = GroupArrival(payload, arrival.moved(to: time))
         group.members.append(UInt32(receiver))
-        self.time = time
         self.group = group
         return group
     }
@@ -93,13 +85,13 @@ final class Train {
     init(batch: DataBatch, record: ChunkRecord) {
         self.batch = batch
         self.record = record
-        wholeSize = batch.byteCount + 28 * batch.count
+        wholeSize = batch.byteCount + DatagramOverhead.bytes * batch.count
     }
 
     func size(of mask: UInt64) -> (bytes: Int, datagrams: Int) {
         let count = mask.nonzeroBitCount
         if count == batch.count { return (wholeSize, count) }
-        return (count * (DataHeader.length + Int(batch.payloadLength) + 28), count)
+        return (count * (DataHeader.length + Int(batch.payloadLength) + DatagramOverhead.bytes), count)
     }
 
     /// Hands the packets to `body`, one after another: headers, bytes of payload, fingerprint.

@@ -120,8 +120,6 @@ final class ReceiverNode {
     var uplink: Link
     /// False while the network does not deliver multicast to it, whatever it joins.
     var mayJoin = true
-    /// Another one after its address has changed.
-    var port = Addressing.receiverPort
     let host: ReceiverHostModel
     let configuration: SharedConfiguration
     var disk: SimulatedDisk

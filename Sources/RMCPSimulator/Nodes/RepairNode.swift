@@ -1,7 +1,7 @@
 public import RMCPProtocol
 
 /// A repair node's host in the simulator: sessions, the chunks in its memory, and a cache that outlives the process.
-struct RepairNode {
+final class RepairNode {
     /// A class, so that engines are driven in place and never copied.
     final class Session {
         private let place: InPlace<RepairEngine>
@@ -44,31 +44,59 @@ struct RepairNode {
         var chunks: [UInt32: Digest] = [:]
     }
 
-    let model: RepairNodeModel
-    let configuration: Configuration
-    let trustedKeys: Set<PublicKey>
-    let place: RepairPlace
+    /// What it has done, for the checkers.
+    struct Record {
+        var repairBytes: UInt64 = 0
+        var naksSent = 0
+        var upstreamStates: [ReceiverState] = []
+        var parentChanges = 0
+    }
+
+    let index: Int
+    private(set) var model: RepairNodeModel
+    private(set) var configuration: Configuration
+    private let trustedKeys: Set<PublicKey>
+    private(set) var place: RepairPlace
     var endpoint: RepairEndpoint
+    /// Its links to parents and into its region; the one down to it is the network's.
+    var uplink: Link
+    var egress: Link
     /// In the order in which they began.
-    var sessions: [Session] = []
-    var isRunning = true
-    var life = 0
+    private(set) var sessions: [Session] = []
+    private(set) var isRunning = true
+    private(set) var life = 0
+    var nextWake = Instant.distantFuture
     var cache: [SessionID: Cached] = [:]
     private var diskFreeAt = Instant.zero
-
-    // What checks read.
-    var repairBytes: UInt64 = 0
-    var naksSent = 0
-    var upstreamStates: [ReceiverState] = []
-    var parentChanges = 0
+    var record = Record()
 
     /// - Parameter identity: ephemeral, for datagrams of no session.
-    init(model: RepairNodeModel, place: RepairPlace, configuration: Configuration, trustedKeys: Set<PublicKey>, identity: UInt32, at now: Instant) {
+    init(
+        index: Int, model: RepairNodeModel, configuration: Configuration, trustedKeys: Set<PublicKey>, uplink: Link, egress: Link, identity: UInt32,
+        at now: Instant
+    ) {
+        self.index = index
         self.model = model
-        self.place = place
         self.configuration = configuration
         self.trustedKeys = trustedKeys
+        self.uplink = uplink
+        self.egress = egress
+        place = Self.place(of: model, index)
         endpoint = Self.makeEndpoint(model, place, configuration, trustedKeys, identity, at: now)
+    }
+
+    /// Before the run: it is the same node with another model in the same subnet.
+    func change(to model: RepairNodeModel, configuration: Configuration, identity: UInt32, at now: Instant) {
+        self.model = model
+        self.configuration = configuration
+        place = Self.place(of: model, index)
+        endpoint = Self.makeEndpoint(model, place, configuration, trustedKeys, identity, at: now)
+    }
+
+    /// A relay has its site's receivers in the group itself.
+    private static func place(of model: RepairNodeModel, _ index: Int) -> RepairPlace {
+        let region = model.upstream == nil ? Addressing.region(ofRepairNode: index) : Addressing.group
+        return RepairPlace(group: Addressing.group, region: region, upstream: model.upstream)
     }
 
     private static func makeEndpoint(
@@ -79,13 +107,13 @@ struct RepairNode {
             silence: configuration.presence.rejoinAfterSilence, identity: identity, at: now)
     }
 
-    mutating func schedule(bytes: Int, at now: Instant) -> Instant {
+    func schedule(bytes: Int, at now: Instant) -> Instant {
         diskFreeAt = max(diskFreeAt, now) + .seconds(Double(bytes) / model.diskRate)
         return diskFreeAt
     }
 
     /// Kills the process; `cache` says what is left of what it kept.
-    mutating func kill(cache fate: CacheFate, using random: inout RandomSource) {
+    func kill(cache fate: CacheFate, using random: inout RandomSource) {
         isRunning = false
         life += 1
         for session in sessions { retire(session) }
@@ -101,11 +129,13 @@ struct RepairNode {
         }
     }
 
-    mutating func restart(identity: UInt32, at now: Instant) {
+    func restart(identity: UInt32, at now: Instant) {
         isRunning = true
         life += 1
         endpoint = Self.makeEndpoint(model, place, configuration, trustedKeys, identity, at: now)
     }
+
+    func begin(_ session: Session) { sessions.append(session) }
 
     func session(_ tag: UInt32) -> Session? { sessions.first { $0.announce.session.tag == tag } }
 
@@ -118,7 +148,7 @@ struct RepairNode {
     /// Whether it has a parent, or a child that is not done.
     static func isOfUse(_ engine: inout RepairEngine) -> Bool { engine.hasUpstream || engine.downstream.receivers.active > 0 }
 
-    mutating func retire(_ session: Session) {
+    func retire(_ session: Session) {
         session.isOver = true
         sessions.removeAll { $0 === session }
     }

@@ -2,7 +2,8 @@ import RMCPProtocol
 
 /// A sender's host in the simulator: it feeds the engine from a source that takes time, and keeps what the engine counts
 /// as resident.
-struct SenderNode {
+final class SenderNode {
+    let index: Int
     let content: SimulatedContent
     var engine: SenderEngine
     let host: SenderHostModel
@@ -22,8 +23,18 @@ struct SenderNode {
     var startedAt: Instant?
     /// The source was written to while it is being sent.
     var sourceChanged = false
+    /// Its link into the network.
+    var egress: Link
+    var isRunning = true
+    var nextWake = Instant.distantFuture
+    /// What came to it, and when.
+    var feedback: FeedbackMeter
 
-    init(content: SimulatedContent, engine: SenderEngine, host: SenderHostModel) {
+    /// - Parameter start: of the world, from which on feedback is counted.
+    init(index: Int, content: SimulatedContent, engine: SenderEngine, host: SenderHostModel, egress: Link, start: Instant) {
+        self.index = index
+        self.egress = egress
+        feedback = FeedbackMeter(since: start)
         self.content = content
         self.engine = engine
         self.host = host
@@ -36,7 +47,7 @@ struct SenderNode {
     }
 
     /// Starts what the engine has credit for; what it starts is scheduled through `schedule`.
-    mutating func feed(at now: Instant, _ schedule: (Work, Instant) -> Void) {
+    func feed(at now: Instant, _ schedule: (Work, Instant) -> Void) {
         while nextChunk < content.chunkCount, inFlight + ready.count < engine.encodeCredit {
             schedule(.encoded(nextChunk), encoderDone(chunk: nextChunk, at: now))
             nextChunk += 1
@@ -48,7 +59,7 @@ struct SenderNode {
         }
     }
 
-    private mutating func encoderDone(chunk: UInt32, at now: Instant) -> Instant {
+    private func encoderDone(chunk: UInt32, at now: Instant) -> Instant {
         let record = content.record(of: chunk)
         // Holes are not read.
         let length = record.kind == .zero ? 0 : Double(record.contentLength)
@@ -56,7 +67,7 @@ struct SenderNode {
         return encoderFreeAt
     }
 
-    mutating func finish(_ work: Work, at now: Instant) {
+    func finish(_ work: Work, at now: Instant) {
         switch work {
         case .encoded(let chunk):
             inFlight -= 1
@@ -75,12 +86,12 @@ struct SenderNode {
         }
     }
 
-    private mutating func hold(_ chunk: UInt32) {
+    private func hold(_ chunk: UInt32) {
         resident.insert(chunk)
         peakResident = max(peakResident, resident.count)
     }
 
-    mutating func handle(_ event: SenderEvent, at now: Instant, _ schedule: (Work, Instant) -> Void) {
+    func handle(_ event: SenderEvent, at now: Instant, _ schedule: (Work, Instant) -> Void) {
         switch event {
         case .started: startedAt = now
         case .fetch(let chunk): schedule(.fetched(chunk), encoderDone(chunk: chunk, at: now))

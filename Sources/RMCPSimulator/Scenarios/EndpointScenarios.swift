@@ -45,7 +45,7 @@ extension Scenario {
             Tree.addRelay(world, receivers: 2, below: Addressing.repairNode(0), downlink: Setting.gigabit)
             world.after(.seconds(20)) { _ in }
         } check: { world in
-            everybodyHasAll(world) + Expect.that(world.repairNodes[1].node.cache.count == 3, "the relay has not been told of all")
+            everybodyHasAll(world) + Expect.that(world.repairNodes[1].cache.count == 3, "the relay has not been told of all")
         },
         Scenario("sender-restarted-tree", "the sender is restarted with the same file above repair nodes: all go on with what they have") { world in
             Tree.build(world, subnets: 2, receivers: 4) { $0.rate.fixedRate = 40_000_000 }
@@ -73,7 +73,7 @@ extension Scenario {
             world.changeRepairNode(0, to: model, configuration: Tree.configuration)
             for number in 1..<5 { world.after(.seconds(4 * Double(number))) { addSender($0, "bundle \(number)", megabytes: 1) } }
         } check: { world in
-            let node = world.repairNodes[0].node
+            let node = world.repairNodes[0]
             return Expect.allComplete(world) + Tree.everybodyBelowARepairNode(world)
                 + Expect.that(node.sessions.count <= 3, "it serves \(node.sessions.count) sessions")
                 + Expect.that(node.cache.count == 5, "its cache has \(node.cache.count) sessions")

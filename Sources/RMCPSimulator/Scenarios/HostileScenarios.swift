@@ -95,7 +95,7 @@ extension Scenario {
 
     /// A well-formed packet of the session that its sender did not make.
     private static func forgery(of kind: PacketKind, in world: World, using random: inout RandomSource) -> [UInt8] {
-        let engine = world.senders[0].node.engine
+        let engine = world.senders[0].engine
         let transmitter = kind == .nak ? UInt32.random(in: 1...50, using: &random) : engine.transmitterID
         var writer = ByteWriter()
         PacketHeader(

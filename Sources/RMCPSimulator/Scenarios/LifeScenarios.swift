@@ -148,7 +148,7 @@ extension Scenario {
                 world,
                 { world in
                     guard world.startTime(ofSender: 0) != nil else { return false }
-                    return Double(world.senders[0].node.engine.positionChunk) >= share * Double(world.senders[0].node.content.chunkCount)
+                    return Double(world.senders[0].engine.positionChunk) >= share * Double(world.senders[0].content.chunkCount)
                 })
         }
     }

@@ -173,7 +173,7 @@ public struct ScaleResult: Sendable {
         let data = counters.firstBytes + counters.repairBytes + counters.catchUpBytes
         copies = Double(data) / Double(max(1, world.encodedLength(ofSender: 0)))
         naksOfReceivers = world.receivers.indices.reduce(0) { $0 + world.counters(ofReceiver: $1).naksSent }
-        naksOfRepairNodes = world.repairNodes.reduce(0) { $0 + $1.node.naksSent }
+        naksOfRepairNodes = world.repairNodes.reduce(0) { $0 + $1.record.naksSent }
     }
 
     private static func failures(of world: World, completed: Int) -> [String] {

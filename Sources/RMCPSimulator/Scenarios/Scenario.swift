@@ -118,7 +118,7 @@ enum Expect {
 
     static func outcome(_ world: World, sender: Int = 0, _ kind: SenderOutcome.Kind) -> [String] {
         guard let outcome = world.outcome(ofSender: sender) else {
-            return ["sender \(sender) is not done: \(world.senders[sender].node.engine.sessionPhase), expected \(kind)"]
+            return ["sender \(sender) is not done: \(world.senders[sender].engine.sessionPhase), expected \(kind)"]
         }
         return outcome.kind == kind ? [] : ["sender \(sender) ends with \(outcome.kind), expected \(kind)"]
     }

@@ -8,7 +8,7 @@ extension Scenario {
         } check: { world in
             // Who lost touch with a repair node that died may be counted as lost, and is complete all the same.
             Expect.complete(world, receivers: Array(world.receivers.indices))
-                + Expect.that(world.outcome(ofSender: 0) != nil, "the sender is not done: \(world.senders[0].node.engine.sessionPhase)")
+                + Expect.that(world.outcome(ofSender: 0) != nil, "the sender is not done: \(world.senders[0].engine.sessionPhase)")
         }
     ]
 }
@@ -45,7 +45,7 @@ enum Storm {
             world.killReceiver(victim)
             later { $0.restartReceiver(victim) }
         case 1:
-            guard world.repairNodes[node].node.isRunning else { return }
+            guard world.repairNodes[node].isRunning else { return }
             world.killRepairNode(node, cache: [.kept, .lost, .torn(0.3)][Int.random(in: 0..<3, using: &world.random)])
             later { $0.restartRepairNode(node) }
         case 2:

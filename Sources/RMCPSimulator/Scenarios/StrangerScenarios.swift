@@ -27,13 +27,13 @@ extension Scenario {
             Setting.plain(world, downlink: Setting.lossy(.random(0.01))) { $0.rate.fixedRate = 50_000_000 }
             strangers(world) { world, stranger, random in
                 let phase = random.chance(0.5) ? SessionPhase.leaving : .aborted
-                world.inject(stranger.heartbeat(phase, as: world.senders[0].node.engine.transmitterID, using: &random), from: stranger.address)
+                world.inject(stranger.heartbeat(phase, as: world.senders[0].engine.transmitterID, using: &random), from: stranger.address)
             }
         },
         Scenario("stranger-storm", "well-formed packets of every kind from strangers, at the group and at the sender", limit: .seconds(120)) { world in
             Setting.plain(world, downlink: Setting.lossy(.random(0.01))) { $0.rate.fixedRate = 50_000_000 }
             strangers(world) { world, stranger, random in
-                let sender = world.senders[0].node.engine.transmitterID
+                let sender = world.senders[0].engine.transmitterID
                 let bytes: [UInt8]
                 switch random.next() % 8 {
                 case 0: bytes = stranger.heartbeat(random.chance(0.5) ? .leaving : .streaming, as: random.chance(0.5) ? sender : stranger.id, using: &random)

@@ -56,7 +56,7 @@ extension Scenario {
 enum Tree {
     static var configuration: Configuration {
         var configuration = Setting.configuration
-        configuration.joining.timeToLive = World.timeToLive
+        configuration.joining.timeToLive = Topology.timeToLive
         // Repair nodes are found while receivers join.
         configuration.joining.minimumWait = .milliseconds(800)
         return configuration
@@ -132,7 +132,7 @@ enum Tree {
 
     /// What went down a relay's link, in copies of the bundle.
     static func crossed(_ world: World, relay: Int, atMost limit: Double) -> [String] {
-        let copies = Double(world.repairNodes[relay].downlink.carriedBytes) / Double(max(1, world.encodedLength(ofSender: 0)))
+        let copies = Double(world.delivery.repairSites[relay].downlink.carriedBytes) / Double(max(1, world.encodedLength(ofSender: 0)))
         return copies <= limit ? [] : ["\(copies) copies crossed the relay's link, expected at most \(limit)"]
     }
 }

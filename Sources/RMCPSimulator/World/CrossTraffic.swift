@@ -117,7 +117,7 @@ extension World {
         }
         let subnet = crossTraffic[index].subnet
         while let packet = crossTraffic[index].takePacket() {
-            let arrival = subnets[subnet]?.pass(bytes: CrossTraffic.packetBytes, datagrams: 1, at: now)
+            let arrival = delivery.topology.pass(bytes: CrossTraffic.packetBytes, into: subnet, at: now)
             if let arrival {
                 queue.schedule(
                     .crossTraffic(index, .acknowledged(packet: packet, sentAt: now)), at: arrival + crossTraffic[index].roundTrip)
@@ -144,12 +144,12 @@ extension World {
         var time = interval
         while time <= end {
             after(time) { world in
-                let counters = world.senders.map { $0.node.engine.counters }
+                let counters = world.senders.map { $0.engine.counters }
                 world.throughput.append(
                     ThroughputSample(
                         time: world.now - Self.start, sentBytes: counters.map { $0.bytesSent + 28 * $0.datagramsSent },
                         crossBytes: world.crossTraffic.map(\.deliveredBytes), sentDatagrams: counters.map(\.datagramsSent),
-                        dropped: world.subnets.keys.sorted().reduce(0) { $0 + (world.subnets[$1]?.dropped ?? 0) }))
+                        dropped: world.delivery.topology.links.values.reduce(0) { $0 + $1.dropped }))
                 if let last = world.throughput.last { world.log("throughput \(last)") }
             }
             time = time + interval

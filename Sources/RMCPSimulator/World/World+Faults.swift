@@ -5,7 +5,7 @@ extension World {
     /// kill -9: the process is gone, the disk stays.
     public func killReceiver(_ index: Int) {
         log("receiver \(index): killed")
-        leaveRegions(receiver: receivers[index])
+        leaveRegions(receivers[index])
         receivers[index].kill(using: &random)
         noteFirstSession(of: receivers[index])
         receivers[index].isReading = false
@@ -15,7 +15,7 @@ extension World {
     public func restartReceiver(_ index: Int) {
         log("receiver \(index): restarted")
         receivers[index].restart(trustedKeys: trustedKeys)
-        isMember[index] = true
+        delivery.isMember[index] = true
     }
 
     /// The process does not run for a while; its clock does, and its socket fills.
@@ -38,30 +38,30 @@ extension World {
     /// The cable is pulled, or plugged in.
     public func setLinks(ofReceiver index: Int, up: Bool) {
         log("receiver \(index): link \(up ? "up" : "down")")
-        downlinks[index].isUp = up
+        delivery.downlinks[index].isUp = up
         receivers[index].uplink.isUp = up
     }
 
     /// Whoever translates addresses on the way gives the receiver another one.
     public func changeAddress(ofReceiver index: Int) {
         log("receiver \(index): another address")
-        receivers[index].port += 1
+        delivery.ports[index] += 1
     }
 
     public func setEgress(ofSender index: Int, up: Bool) { senders[index].egress.isUp = up }
 
     /// A switch forgets that the receiver belongs to the group; it is let in again when it says so anew.
-    public func forgetMembership(ofReceiver index: Int) { isMember[index] = false }
+    public func forgetMembership(ofReceiver index: Int) { delivery.isMember[index] = false }
 
     /// The network stops delivering multicast to the receiver, or starts again; unicast goes on.
     public func setMulticast(ofReceiver index: Int, delivered: Bool) {
         receivers[index].mayJoin = delivered
-        isMember[index] = delivered
+        delivery.isMember[index] = delivered
     }
 
     /// The next `count` packets of a kind that go to the receiver, or come from it, are lost.
     public func drop(_ kind: PacketKind, count: Int, ofReceiver index: Int) {
-        downlinks[index].dropNext[kind] = count
+        delivery.downlinks[index].dropNext[kind] = count
         receivers[index].uplink.dropNext[kind] = count
     }
 
@@ -72,40 +72,79 @@ extension World {
     }
 
     public func stopSender(_ index: Int) {
-        senders[index].node.engine.stop(at: now)
-        driveSender(index)
+        senders[index].engine.stop(at: now)
+        drive(senders[index])
     }
 
     /// Somebody writes to the source of a sender.
-    public func changeSource(ofSender index: Int) { senders[index].node.sourceChanged = true }
+    public func changeSource(ofSender index: Int) { senders[index].sourceChanged = true }
 
     /// Somebody else's datagram reaches every receiver by the group's address.
     public func inject(_ bytes: [UInt8], fingerprint: UInt64 = 0xBAD, from source: SocketAddress = .ipv4(10, 9, 9, 9, port: 9)) {
-        for index in receivers.indices where isMember[index] {
-            queue.schedule(.receiverArrival(index, .packet(bytes, fingerprint: fingerprint), source, timeToLive: nil), at: now + .microseconds(10))
+        for index in receivers.indices where delivery.isMember[index] {
+            schedule(.atReceiver(index, .packet(bytes, fingerprint: fingerprint), Arrival(source: source, at: now + .microseconds(10))))
         }
     }
 
     /// Somebody else's datagram reaches the sender.
     public func inject(_ bytes: [UInt8], toSender index: Int, from source: SocketAddress = .ipv4(10, 9, 9, 9, port: 9)) {
-        queue.schedule(.senderArrival(index, bytes, source), at: now + .microseconds(10))
+        schedule(.atSender(index, bytes, Arrival(source: source, at: now + .microseconds(10))))
     }
+
+    // MARK: Repair nodes
+
+    public func killRepairNode(_ index: Int, cache: CacheFate = .kept) {
+        log("repair node \(index): killed")
+        let node = repairNodes[index]
+        node.kill(cache: cache, using: &random)
+        node.nextWake = .distantFuture
+        leaveRegions(node)
+    }
+
+    public func restartRepairNode(_ index: Int) {
+        log("repair node \(index): restarted")
+        let node = repairNodes[index]
+        node.restart(identity: .random(in: 1...(.max), using: &random), at: now)
+        openCachedSessions(node)
+    }
+
+    /// Its user stops it: it says so.
+    public func stopRepairNode(_ index: Int) {
+        let node = repairNodes[index]
+        node.endpoint.stop()
+        for session in node.sessions { session.engine.retire(at: now) }
+        drive(node)
+    }
+
+    public func setLinks(ofRepairNode index: Int, up: Bool) {
+        delivery.repairSites[index].downlink.isUp = up
+        repairNodes[index].uplink.isUp = up
+        repairNodes[index].egress.isUp = up
+    }
+
+    // MARK: Subnets
+
+    /// The link between a subnet and the sender: multicast passes it once for all behind it.
+    public func setSubnet(_ subnet: Int, link model: LinkModel) { delivery.topology.setLink(into: subnet, model) }
+    public func setSubnet(_ subnet: Int, up: Bool) { delivery.topology.setLink(into: subnet, up: up) }
+    /// Routers between a subnet and the senders: 1 unless it is said, and none in subnet 0.
+    public func setDistance(_ distance: Int, ofSubnet subnet: Int) { delivery.topology.setDistance(distance, ofSubnet: subnet) }
 
     // MARK: What checks ask
 
-    public func session(ofSender index: Int) -> SessionID { senders[index].node.engine.session }
-    public func outcome(ofSender index: Int) -> SenderOutcome? { senders[index].node.outcome }
-    public func counters(ofSender index: Int) -> SenderCounters { senders[index].node.engine.counters }
-    public func encodedLength(ofSender index: Int) -> UInt64 { senders[index].node.engine.encodedLength }
-    public func rate(ofSender index: Int) -> Double { senders[index].node.engine.rate }
-    public func datagramLength(ofSender index: Int) -> Int { senders[index].node.engine.datagramLength }
-    public func peakResident(ofSender index: Int) -> Int { senders[index].node.peakResident }
+    public func session(ofSender index: Int) -> SessionID { senders[index].engine.session }
+    public func outcome(ofSender index: Int) -> SenderOutcome? { senders[index].outcome }
+    public func counters(ofSender index: Int) -> SenderCounters { senders[index].engine.counters }
+    public func encodedLength(ofSender index: Int) -> UInt64 { senders[index].engine.encodedLength }
+    public func rate(ofSender index: Int) -> Double { senders[index].engine.rate }
+    public func datagramLength(ofSender index: Int) -> Int { senders[index].engine.datagramLength }
+    public func peakResident(ofSender index: Int) -> Int { senders[index].peakResident }
     /// From the start of streaming, nil until everything was sent once.
     public func timeToSendOnce(ofSender index: Int) -> Interval? {
-        guard let end = senders[index].node.sentOnceAt, let start = senders[index].node.startedAt else { return nil }
+        guard let end = senders[index].sentOnceAt, let start = senders[index].startedAt else { return nil }
         return end - start
     }
-    public func startTime(ofSender index: Int) -> Instant? { senders[index].node.startedAt }
+    public func startTime(ofSender index: Int) -> Instant? { senders[index].startedAt }
     public var receiverCount: Int { receivers.count }
     public func completion(ofReceiver index: Int, session: SessionID) -> Instant? { receivers[index].record.completed[session] }
     public func failure(ofReceiver index: Int, session: SessionID) -> ReceiverState? { receivers[index].record.failed[session] }

@@ -4,24 +4,21 @@ import RMCPProtocol
 extension World {
     // MARK: Reading
 
-    func arrive(_ arrival: GroupArrival) {
-        let members = arrival.members
+    func arrive(_ group: GroupArrival) {
+        let members = group.members
         eventCount += members.count - 1
         for start in stride(from: 0, to: members.count, by: Self.touchedAhead) {
             let batch = start..<min(start + Self.touchedAhead, members.count)
             for position in batch { core.value.touched &+= core.value.places[Int(members[position])]?.touch() ?? 0 }
-            for position in batch {
-                arrive(arrival.payload, from: arrival.source, timeToLive: arrival.timeToLive, at: receivers[Int(members[position])])
-            }
+            for position in batch { arrive(group.payload, group.arrival, at: receivers[Int(members[position])]) }
         }
     }
 
     /// As many as the processor has lines under way at one time, and a few.
     private static let touchedAhead = 4
 
-    func arrive(_ payload: Payload, from source: SocketAddress, timeToLive: UInt8?, at node: ReceiverNode) {
+    func arrive(_ payload: Payload, _ arrival: Arrival, at node: ReceiverNode) {
         guard node.isRunning else { return }
-        let arrival = Arrival(source: source, timeToLive: timeToLive, at: now)
         if node.readsAtOnce, node.socket.isEmpty, !node.isReading, max(node.busyUntil, node.pausedUntil) <= now {
             note(3, node.index)
             return read(payload, arrival, at: node)
@@ -97,7 +94,7 @@ extension World {
         switch answer {
         case .ignore, .session: break
         case .refuse(_, let reason): node.record.refusals.append(reason)
-        case .join(let region): join(region, receiver: node)
+        case .join(let region): join(region, node)
         case .begin(let offer, let superseded):
             if let superseded, let session = node.session(superseded.tag) { retire(session, of: node) }
             begin(offer, at: node, clock: clock)
@@ -152,7 +149,7 @@ extension World {
         if !session.isCommitted, session.inPlace({ $0.state == .complete }) {
             violations.append("receiver \(node.index) says complete before its bundle is durable")
         }
-        while let (bytes, parent) = session.engine.pollTransmit(at: clock) { send(bytes, to: parent, from: node) }
+        while let (bytes, parent) = session.engine.pollTransmit(at: clock) { say(bytes, to: parent, from: node) }
         return session.engine.pollTimeout() ?? .distantFuture
     }
 
@@ -164,7 +161,7 @@ extension World {
         queue.schedule(.receiverWake(node.index, life: node.life), at: time)
     }
 
-    private func send(_ bytes: [UInt8], to parent: SocketAddress, from node: ReceiverNode) {
+    private func say(_ bytes: [UInt8], to parent: SocketAddress, from node: ReceiverNode) {
         if trace != nil, let (_, packet) = unsafe try? Packet.parse(bytes.span.bytes) {
             switch packet {
             case .nak(let nak): log("receiver \(node.index): NAK \(nak.request.summary)")
@@ -174,10 +171,7 @@ extension World {
             default: break
             }
         }
-        guard let arrival = node.uplink.pass(bytes: bytes.count + 28, datagrams: 1, at: now) else { return }
-        let kind = unsafe PacketHeader.kind(of: bytes.span.bytes)
-        guard !node.uplink.loses(kind: kind, length: bytes.count, using: &random) else { return }
-        deliverUp(bytes, to: parent, from: address(ofReceiver: node.index), at: arrival)
+        send(bytes, to: parent, from: node)
     }
 
     private func handleEvents(of session: ReceiverNode.Session, at node: ReceiverNode, clock: Instant) {
@@ -190,7 +184,7 @@ extension World {
                     bytes: Int(record.contentLength), session: session, at: node)
             case .consult(let range): consult(range, session: session, at: node, clock: clock)
             case .zeros(let range): store(.zeroed(range), bytes: 4_096, session: session, at: node)
-            case .rejoin: isMember[node.index] = node.mayJoin
+            case .rejoin: delivery.isMember[node.index] = node.mayJoin
             case .deaf: log("receiver \(node.index): deaf")
             case .commit(let end): store(.committed(chunkCount: end.chunkCount), bytes: 1 << 16, session: session, at: node)
             case .finished(let state): return finished(state, session: session, at: node)
@@ -273,7 +267,7 @@ extension World {
             node.record.failed[session.id] = state
         }
         let clock = now + node.clockOffset
-        while let (bytes, parent) = session.engine.pollTransmit(at: clock) { send(bytes, to: parent, from: node) }
+        while let (bytes, parent) = session.engine.pollTransmit(at: clock) { say(bytes, to: parent, from: node) }
         retire(session, of: node)
         node.endpoint.directory.end(session.id, mayReturn: state == .failedSender)
         if node.host.exitsWhenDone { exit(node) }
@@ -288,7 +282,7 @@ extension World {
 
     /// The process ends of itself: what it leaves is on its disk.
     private func exit(_ node: ReceiverNode) {
-        isMember[node.index] = false
+        delivery.isMember[node.index] = false
         node.isRunning = false
         node.life += 1
         node.socket.removeAll()

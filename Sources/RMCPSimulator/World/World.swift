@@ -12,10 +12,7 @@ public final class World {
     enum Event: ShortEvent {
         case senderWake(Int)
         case senderWork(Int, SenderNode.Work)
-        case senderArrival(Int, [UInt8], SocketAddress)
-        case receiverArrival(Int, Payload, SocketAddress, timeToLive: UInt8?)
-        case groupArrival(GroupArrival)
-        case repairArrival(Int, Payload, SocketAddress, timeToLive: UInt8?, RepairSocket)
+        case arrival(NetworkArrival)
         case repairWake(Int, life: Int)
         case repairWork(Int, RepairNode.Session, RepairWork)
         case receiverRead(Int, life: Int)
@@ -52,27 +49,16 @@ public final class World {
         var traceHash: UInt64
         var eventCount = 0
         var receivers: ContiguousArray<ReceiverNode> = []
-        /// The links down to them, and whether the network delivers the group there: apart, and in the order of indices, since all
-        /// that is multicast goes through them.
-        var downlinks: ContiguousArray<Link> = []
-        var isMember: ContiguousArray<Bool> = []
+        var delivery = Delivery()
         /// Where the engine of each one's first session is.
         var places: ContiguousArray<InPlace<ReceiverEngine>?> = []
-        /// Of no meaning.
+        /// Keeps the loads that fetch ahead from being optimised away; never read.
         var touched: UInt64 = 0
     }
     let core: InPlace<Core>
-    var senders: [SenderSite] = []
+    var senders: [SenderNode] = []
+    var repairNodes: [RepairNode] = []
     private var linkModels: [LinkModel: SharedLinkModel] = [:]
-    var repairNodes: [RepairSite] = []
-    /// Who is where, in the order of indices: a region's multicast costs what its subnets hold, not what the world does.
-    private var receiversOfSubnet: [Int: [Int]] = [:]
-    private var repairNodesOfSubnet: [Int: [Int]] = [:]
-    /// Routers between a subnet and the senders, where that is not one.
-    private var distances: [Int: Int] = [:]
-    /// Links between subnets and the senders, which are in subnet 0; those without a model neither lose nor delay.
-    var subnets: [Int: Link] = [:]
-    var sortedSubnets: [Int]?
     var actions: [(World) -> Void] = []
     var contents: [SessionID: SimulatedContent] = [:]
     /// Other people's transfers, and what they and the senders got through.
@@ -87,15 +73,6 @@ public final class World {
     private var spins = 0
     /// The receiver that was last seen to be at work: while it is, the run is not over, whoever else is.
     private var busyReceiver = 0
-
-    struct SenderSite {
-        var node: SenderNode
-        var egress: Link
-        var isRunning = true
-        var nextWake = Instant.distantFuture
-        /// What came to it, and when.
-        var feedback = FeedbackMeter()
-    }
 
     public init(seed: UInt64) {
         self.seed = seed
@@ -120,13 +97,9 @@ public final class World {
         _read { yield core.value.receivers }
         _modify { yield &core.value.receivers }
     }
-    var downlinks: ContiguousArray<Link> {
-        _read { yield core.value.downlinks }
-        _modify { yield &core.value.downlinks }
-    }
-    var isMember: ContiguousArray<Bool> {
-        _read { yield core.value.isMember }
-        _modify { yield &core.value.isMember }
+    var delivery: Delivery {
+        _read { yield core.value.delivery }
+        _modify { yield &core.value.delivery }
     }
     /// Changes with everything that happens, and when: two runs with the same hash were the same run.
     public private(set) var traceHash: UInt64 {
@@ -161,9 +134,11 @@ public final class World {
         let engine = SenderEngine(
             configuration: configuration, announce: announce, signer: signer, digest: SimulatedDigest(),
             seed: random.next(), at: now)
-        senders.append(SenderSite(node: SenderNode(content: content, engine: engine, host: host), egress: Link(model: egress)))
-        driveSender(senders.count - 1)
-        return senders.count - 1
+        let node = SenderNode(index: senders.count, content: content, engine: engine, host: host, egress: Link(model: egress), start: Self.start)
+        senders.append(node)
+        delivery.senderCount = senders.count
+        drive(node)
+        return node.index
     }
 
     /// - Returns: the receiver's index.
@@ -185,11 +160,8 @@ public final class World {
             ReceiverNode(
                 index: receivers.count, subnet: subnet, uplink: Link(sharing: sharedModel(uplink)), host: host, configuration: configuration,
                 trustedKeys: trustedKeys))
-        downlinks.append(Link(sharing: sharedModel(downlink)))
-        isMember.append(true)
+        delivery.addReceiver(downlink: Link(sharing: sharedModel(downlink)), subnet: subnet)
         core.value.places.append(nil)
-        if receiversOfSubnet[subnet] == nil { sortedSubnets = nil }
-        receiversOfSubnet[subnet, default: []].append(receivers.count - 1)
         return receivers.count - 1
     }
 
@@ -201,32 +173,13 @@ public final class World {
         return shared
     }
 
-    func noteRepairNode(_ index: Int, _ model: RepairNodeModel) {
-        sortedSubnets = nil
-        repairNodesOfSubnet[model.subnet, default: []].append(index)
-    }
-
-    /// Routers between a subnet and the senders.
-    func distance(ofSubnet subnet: Int) -> Int { distances[subnet] ?? (subnet == 0 ? 0 : 1) }
-    public func setDistance(_ distance: Int, ofSubnet subnet: Int) { distances[subnet] = distance }
-
-    /// Those where anybody is, or that have a link, ascending: the order decides who draws which random number.
-    var occupiedSubnets: [Int] {
-        if let sortedSubnets { return sortedSubnets }
-        let sorted = Set(receiversOfSubnet.keys).union(repairNodesOfSubnet.keys).union(subnets.keys).sorted()
-        sortedSubnets = sorted
-        return sorted
-    }
-    func receivers(inSubnet subnet: Int) -> [Int] { receiversOfSubnet[subnet] ?? [] }
-    func repairNodes(inSubnet subnet: Int) -> [Int] { repairNodesOfSubnet[subnet] ?? [] }
-
     /// Something that the scenario does to the world, `after` its start.
     public func after(_ interval: Interval, _ action: @escaping (World) -> Void) {
         actions.append(action)
         queue.schedule(.action(actions.count - 1), at: Self.start + interval)
     }
 
-    func address(ofReceiver index: Int) -> SocketAddress { Addressing.receiver(index, port: receivers[index].port) }
+    func address(ofReceiver index: Int) -> SocketAddress { Addressing.receiver(index, port: delivery.ports[index]) }
 
     // MARK: Running
 
@@ -236,7 +189,7 @@ public final class World {
         while let time = queue.nextTime, time <= end, let event = queue.popFirst() {
             if time > now { spins = 0 } else { spins += 1 }
             if spins == spinLimit {
-                violations.append("the same instant never ends: \(event) is due over and over; \(senders.map { "rate \($0.node.engine.rate)" })")
+                violations.append("the same instant never ends: \(event) is due over and over; \(senders.map { "rate \($0.engine.rate)" })")
                 return
             }
             now = time
@@ -254,7 +207,7 @@ public final class World {
         // Looked at after every event: what is cheap and mostly decides comes first, and the search goes on from where
         // it last ended.
         if pendingActions > 0 || (busyReceiver < receivers.count && isBusy(receiver: busyReceiver)) { return false }
-        for sender in senders.indices where senders[sender].isRunning && !senders[sender].node.engine.isFinished { return false }
+        for sender in senders where sender.isRunning && !sender.engine.isFinished { return false }
         for _ in receivers.indices {
             if isBusy(receiver: busyReceiver) { return false }
             busyReceiver = (busyReceiver + 1) % receivers.count
@@ -274,23 +227,17 @@ public final class World {
 
     private func perform(_ event: Event) {
         switch event {
+        case .arrival(let arrival): arrive(arrival)
         case .senderWake(let index):
-            guard senders[index].nextWake <= now else { return }
+            let sender = senders[index]
+            guard sender.nextWake <= now else { return }
             note(1, index)
-            driveSender(index)
+            drive(sender)
         case .senderWork(let index, let work):
-            guard senders[index].isRunning else { return }
-            senders[index].node.finish(work, at: now)
-            driveSender(index)
-        case .senderArrival(let index, let bytes, let source):
-            guard senders[index].isRunning else { return }
-            note(2, index)
-            if let kind = unsafe try? PacketHeader(of: bytes.span.bytes).kind { senders[index].feedback.note(kind, at: now) }
-            unsafe senders[index].node.engine.handle(datagram: bytes.span.bytes, from: source, at: now)
-            driveSender(index)
-        case .receiverArrival(let index, let payload, let source, let timeToLive): arrive(payload, from: source, timeToLive: timeToLive, at: receivers[index])
-        case .groupArrival(let arrival):
-            arrive(arrival)
+            let sender = senders[index]
+            guard sender.isRunning else { return }
+            sender.finish(work, at: now)
+            drive(sender)
         case .receiverRead(let index, let life):
             let node = receivers[index]
             guard node.life == life, node.isRunning else { return }
@@ -307,23 +254,35 @@ public final class World {
             guard !session.isOver else { return }
             note(5, index)
             finishStorage(of: receivers[index], session: session, result)
-        case .repairArrival(let index, let payload, let source, let timeToLive, let socket):
-            guard repairNodes[index].node.isRunning else { return }
-            note(6, index)
-            arriveAtRepairNode(index, payload, from: source, timeToLive: timeToLive, socket: socket)
         case .repairWake(let index, let life):
-            guard repairNodes[index].node.life == life, repairNodes[index].nextWake <= now else { return }
+            let node = repairNodes[index]
+            guard node.life == life, node.nextWake <= now else { return }
             note(7, index)
-            repairNodes[index].nextWake = .distantFuture
-            driveRepairNode(index)
+            node.nextWake = .distantFuture
+            drive(node)
         case .repairWork(let index, let session, let work):
             guard !session.isOver else { return }
             note(8, index)
-            finishRepairWork(of: index, session: session, work)
+            finishWork(of: repairNodes[index], session: session, work)
         case .action(let index):
             performedActions += 1
             actions[index](self)
         case .crossTraffic(let index, let step): perform(step, ofCrossTraffic: index)
+        }
+    }
+
+    private func arrive(_ arrival: NetworkArrival) {
+        switch arrival {
+        case .atSender(let index, let bytes, let arrival):
+            guard senders[index].isRunning else { return }
+            note(2, index)
+            take(bytes, arrival, at: senders[index])
+        case .atReceiver(let index, let payload, let arrival): arrive(payload, arrival, at: receivers[index])
+        case .atReceivers(let group): arrive(group)
+        case .atRepairNode(let index, let socket, let payload, let arrival):
+            guard repairNodes[index].isRunning else { return }
+            note(6, index)
+            arrive(payload, arrival, at: repairNodes[index], socket: socket)
         }
     }
 

@@ -1,14 +1,17 @@
 internal import RMCPProtocol
 
-/// Datagrams that came to a sender, by kind, in tenths of a second since the world began.
+/// Datagrams that came to a sender, by kind, in tenths of a second since a start.
 struct FeedbackMeter {
     private var counts: [PacketKind: [Int]] = [:]
+    private let start: Instant
     private static let tenth: Int64 = 100_000_000
 
-    private static func position(of instant: Instant) -> Int { Int((instant - World.start).nanoseconds / tenth) }
+    init(since start: Instant) { self.start = start }
+
+    private func position(of instant: Instant) -> Int { Int((instant - start).nanoseconds / Self.tenth) }
 
     mutating func note(_ kind: PacketKind, at now: Instant) {
-        let position = Self.position(of: now)
+        let position = self.position(of: now)
         var tenths = counts[kind] ?? []
         // Or the array in the dictionary would be copied.
         counts[kind] = nil
@@ -18,12 +21,12 @@ struct FeedbackMeter {
     }
 
     func count(_ kind: PacketKind, from start: Instant, to end: Instant) -> Int {
-        (counts[kind] ?? []).prefix(Self.position(of: end) + 1).dropFirst(Self.position(of: start)).reduce(0, +)
+        (counts[kind] ?? []).prefix(position(of: end) + 1).dropFirst(position(of: start)).reduce(0, +)
     }
 
     /// NAKs and statuses in the busiest ten tenths in a row that begin between two instants.
     func busiestSecond(from start: Instant, to end: Instant) -> Int {
-        (Self.position(of: start)...Self.position(of: end)).reduce(0) { most, first in
+        (position(of: start)...position(of: end)).reduce(0) { most, first in
             let sum = [PacketKind.nak, .status].reduce(0) { $0 + (counts[$1] ?? []).dropFirst(first).prefix(10).reduce(0, +) }
             return max(most, sum)
         }

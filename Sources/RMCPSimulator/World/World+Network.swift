@@ -1,0 +1,89 @@
+import RMCPProtocol
+
+/// What nodes put into the network, and the regions that they listen to.
+extension World {
+    /// Puts what the network has brought somewhere into the queue.
+    private func scheduleArrivals() {
+        for index in delivery.arrivals.indices { schedule(delivery.arrivals[index]) }
+        delivery.removeArrivals()
+    }
+
+    func schedule(_ arrival: NetworkArrival) { queue.schedule(.arrival(arrival), at: arrival.time) }
+
+    // MARK: Down the tree
+
+    func send(_ payload: Payload, from sender: SenderNode, to destination: Destination) {
+        guard let (left, time) = sender.egress.send(payload, at: now, using: &random) else { return }
+        let arrival = Arrival(source: Addressing.sender(sender.index), at: time)
+        switch destination {
+        case .group: delivery.multicast(left, arrival, using: &random)
+        case .peer(let address): unicast(left, to: address, arrival)
+        }
+        scheduleArrivals()
+    }
+
+    /// Into its region, or to one child.
+    func send(_ payload: Payload, from node: RepairNode, to destination: Destination) {
+        guard let (left, time) = node.egress.send(payload, at: now, using: &random) else { return }
+        switch destination {
+        case .group: delivery.multicast(left, toRegionOf: node.index, at: time, using: &random)
+        case .peer(let address): unicast(left, to: address, Arrival(source: Addressing.repairNode(node.index), at: time))
+        }
+        scheduleArrivals()
+    }
+
+    /// Where it repairs: to the group itself.
+    func advertise(_ bytes: [UInt8], from node: RepairNode) {
+        guard let (left, time) = node.egress.send(.bytes(bytes), at: now, using: &random) else { return }
+        delivery.multicast(left, fromRepairNode: node.index, at: time, using: &random)
+        scheduleArrivals()
+    }
+
+    private func unicast(_ payload: Payload, to address: SocketAddress, _ arrival: Arrival) {
+        if case .control(let datagram) = payload, case .attached(let answer)? = datagram.packet?.body, answer.verdict == .accepted {
+            givenCookies[address] = answer.cookie
+        }
+        delivery.unicast(payload, to: address, arrival, using: &random)
+    }
+
+    // MARK: Up the tree
+
+    func send(_ bytes: [UInt8], to parent: SocketAddress, from node: ReceiverNode) {
+        guard let time = node.uplink.send(bytes, at: now, using: &random) else { return }
+        delivery.unicast(bytes, up: parent, Arrival(source: address(ofReceiver: node.index), at: time))
+        scheduleArrivals()
+    }
+
+    func send(_ bytes: [UInt8], to parent: SocketAddress, from node: RepairNode) {
+        guard let time = node.uplink.send(bytes, at: now, using: &random) else { return }
+        delivery.unicast(bytes, up: parent, Arrival(source: Addressing.repairNodeAsChild(node.index), at: time))
+        scheduleArrivals()
+    }
+
+    // MARK: Regions
+
+    func join(_ region: SocketAddress, _ node: ReceiverNode) {
+        let index = Addressing.repairNode(ofRegion: region)
+        guard index < repairNodes.count else { return node.endpoint.regions.noteFailed(region, at: now + node.clockOffset) }
+        if let left = node.endpoint.regions.noteJoined(region) { leave(left, node) }
+        delivery.repairSites[index].join(receiver: node.index, inSubnet: node.subnet)
+    }
+
+    private func leave(_ region: SocketAddress, _ node: ReceiverNode) {
+        delivery.repairSites[Addressing.repairNode(ofRegion: region)].leave(receiver: node.index, inSubnet: node.subnet)
+    }
+
+    /// Its process is gone, and its sockets with it.
+    func leaveRegions(_ node: ReceiverNode) { for region in node.endpoint.regions.joined { leave(region, node) } }
+
+    func join(_ region: SocketAddress, _ node: RepairNode) {
+        let parent = Addressing.repairNode(ofRegion: region)
+        guard parent < repairNodes.count else { return node.endpoint.regions.noteFailed(region, at: now) }
+        if let left = node.endpoint.regions.noteJoined(region) {
+            delivery.repairSites[Addressing.repairNode(ofRegion: left)].leave(repairNode: node.index)
+        }
+        delivery.repairSites[parent].join(repairNode: node.index)
+    }
+
+    func leaveRegions(_ node: RepairNode) { for index in delivery.repairSites.indices { delivery.repairSites[index].leave(repairNode: node.index) } }
+}

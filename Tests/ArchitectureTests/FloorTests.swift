@@ -13,7 +13,7 @@ import Testing
         "RMCPHost": [
             "", "System", "Concurrency", "Memory", "Network", "Cache", "Storage", "Source", "Send", "Receive", "Repair", "Watch",
         ],
-        "RMCPSimulator": ["Clock", "Content", "Network", "Nodes", "World", "Scenarios"],
+        "RMCPSimulator": ["Clock", "Content", "Network", "Nodes", "Checkers", "World", "Scenarios"],
         "RMCPReport": ["", "Send", "Receive", "Repair", "Watch"],
         "rmcp": ["Output", "Options", "Commands", ""],
     ]

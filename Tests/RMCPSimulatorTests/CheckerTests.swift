@@ -28,14 +28,14 @@ import Testing
         let world = world()
         let session = world.session(ofSender: 0)
         // The source is not what was sent: what the receivers present is wrong by comparison.
-        world.contents[session]?.seed ^= 1
+        world.safety.contents[session]?.seed ^= 1
         world.run(limit: .seconds(20))
         #expect(world.violations.contains { $0.contains("wrong chunk") })
     }
 
     @Test func aBundleThatNobodySentIsNoticed() {
         let world = world()
-        world.contents.removeAll()
+        world.safety.contents.removeAll()
         world.run(limit: .seconds(20))
         #expect(world.violations.contains { $0.contains("nobody sent") })
     }

@@ -9,13 +9,13 @@ extension Scenario {
             world.killRepairNode(0)
             world.after(.seconds(2)) { $0.restartRepairNode(0) }
         } check: { world in
-            Expect.allComplete(world) + Tree.everybodyBelowARepairNode(world) + everybodyListens(world, toOneOf: 0...0)
+            Expect.allComplete(world) + Expect.everybodyBelowARepairNode(world) + Expect.everybodyListens(world, toOneOf: 0...0)
         },
         Scenario("advertisements-lost", "the first three advertisements do not come to anybody: the fourth does") { world in
             Tree.build(world, subnets: 1, receivers: 6) { $0.rate.fixedRate = 8_000_000 }
             for receiver in world.receivers.indices { world.drop(.advertisement, count: 3, ofReceiver: receiver) }
         } check: { world in
-            Expect.allComplete(world) + Tree.everybodyBelowARepairNode(world)
+            Expect.allComplete(world) + Expect.everybodyBelowARepairNode(world)
         },
         Scenario("more-regions-than-places", "seven repair nodes on one network: nobody listens to more than four") { world in
             Tree.build(world, subnets: 0, receivers: 6, downlink: Setting.lossy(.random(0.02))) { $0.rate.fixedRate = 20_000_000 }
@@ -37,7 +37,7 @@ extension Scenario {
                 world.addSender(content: Setting.content(world, megabytes: 2), configuration: Tree.configuration, egress: Setting.gigabit, name: "second")
             }
         } check: { world in
-            Expect.allComplete(world) + everybodyListens(world, toOneOf: 4...4)
+            Expect.allComplete(world) + Expect.everybodyListens(world, toOneOf: 4...4)
         },
         Scenario("relay-of-many", "a relay asks a repair node that serves three sessions, and is told of one with each question") { world in
             Tree.build(world, subnets: 1, receivers: 2, megabytes: 2) { $0.rate.fixedRate = 4_000_000 }
@@ -74,7 +74,7 @@ extension Scenario {
             for number in 1..<5 { world.after(.seconds(4 * Double(number))) { addSender($0, "bundle \(number)", megabytes: 1) } }
         } check: { world in
             let node = world.repairNodes[0]
-            return Expect.allComplete(world) + Tree.everybodyBelowARepairNode(world)
+            return Expect.allComplete(world) + Expect.everybodyBelowARepairNode(world)
                 + Expect.that(node.sessions.count <= 3, "it serves \(node.sessions.count) sessions")
                 + Expect.that(node.cache.count == 5, "its cache has \(node.cache.count) sessions")
                 + Expect.that(node.sessions.contains { $0.announce.name == "bundle 4" }, "it does not serve the last one")
@@ -88,11 +88,6 @@ extension Scenario {
     }
 
     private static func everybodyHasAll(_ world: World) -> [String] {
-        world.senders.indices.flatMap { Expect.complete(world, sender: $0, receivers: Array(world.receivers.indices)) }
-    }
-
-    private static func everybodyListens(_ world: World, toOneOf nodes: ClosedRange<Int>) -> [String] {
-        let regions = Set(nodes.map { Addressing.region(ofRepairNode: $0) })
-        return world.receivers.filter { regions.isDisjoint(with: $0.endpoint.regions.joined) }.map { "receiver \($0.index) listens to none of \(nodes)" }
+        world.senders.indices.flatMap { Expect.complete(world, sender: $0, receivers: world.allReceivers) }
     }
 }

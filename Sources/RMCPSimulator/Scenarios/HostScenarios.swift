@@ -8,14 +8,14 @@ extension Scenario {
             world.addReceiver(
                 configuration: Setting.configuration, downlink: Setting.gigabit, host: ReceiverHostModel(disk: DiskModel(capacity: 1 << 20)))
         } check: {
-            failed($0, receiver: 4, as: .failedDiskFull)
+            Expect.failed($0, receiver: 4, as: .failedDiskFull)
         },
         Scenario("disk-error", "a receiver's disk breaks half-way") { world in
             Setting.plain(world, receivers: 4)
             world.addReceiver(
                 configuration: Setting.configuration, downlink: Setting.gigabit, host: ReceiverHostModel(disk: DiskModel(failsAfter: 3 << 20)))
         } check: {
-            failed($0, receiver: 4, as: .failedStorage)
+            Expect.failed($0, receiver: 4, as: .failedStorage)
         },
         Scenario("slow-disk", "one receiver's disk takes 5 MB/s: it catches up, and slows nobody down", limit: .seconds(120)) { world in
             Setting.plain(world, receivers: 7, megabytes: 16)
@@ -39,7 +39,7 @@ extension Scenario {
             host.hookSucceeds = false
             world.addReceiver(configuration: Setting.configuration, downlink: Setting.gigabit, host: host)
         } check: {
-            failed($0, receiver: 4, as: .failedHook)
+            Expect.failed($0, receiver: 4, as: .failedHook)
         },
         Scenario("long-hook", "the command after the bundle takes 20 minutes at one receiver: the sender waits for it", limit: .seconds(1_500)) { world in
             Setting.plain(world, receivers: 3)
@@ -77,15 +77,6 @@ extension Scenario {
         },
         sleepers(1, probability: 0.3), sleepers(1, probability: 0.9), sleepers(5, probability: 0.3), sleepers(5, probability: 0.9),
     ]
-
-    private static func failed(_ world: World, receiver: Int, as state: ReceiverState) -> [String] {
-        let session = world.session(ofSender: 0)
-        return Expect.complete(world, receivers: Array(0..<receiver)) + Expect.outcome(world, .partial)
-            + Expect.that(
-                world.failure(ofReceiver: receiver, session: session) == state,
-                "receiver \(receiver) ends with \(world.failure(ofReceiver: receiver, session: session).map { "\($0)" } ?? "nothing")")
-            + Expect.that(world.outcome(ofSender: 0)?.receivers.count(state) == 1, "the sender does not know the reason")
-    }
 
     /// Birman's figure 2: 16 receivers, some of which sleep 100 ms at a time.
     private static func sleepers(_ count: Int, probability: Double) -> Scenario {

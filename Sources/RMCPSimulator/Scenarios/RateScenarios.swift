@@ -40,8 +40,8 @@ extension Scenario {
             addSender(world, megabits, seconds: 8)
             world.sampleThroughput(every: .milliseconds(100), until: .seconds(8))
         } check: { world in
-            let share = world.sentShare(ofSender: 0, of: megabits, from: 3.3, to: 8)
-            let lost = world.droppedShare(from: 3.3, to: 8)
+            let share = world.throughput.sentShare(ofSender: 0, of: megabits, from: 3.3, to: 8)
+            let lost = world.throughput.droppedShare(from: 3.3, to: 8)
             return Expect.that(share >= 0.9, "\(share) of the link") + Expect.that(lost < 0.02, "\(lost) is lost")
         }
     }
@@ -53,7 +53,7 @@ extension Scenario {
             addSender(world, 100, seconds: 8)
             world.sampleThroughput(every: .milliseconds(100), until: .seconds(8))
         } check: { world in
-            let share = world.sentShare(ofSender: 0, of: 100, from: 3.3, to: 8)
+            let share = world.throughput.sentShare(ofSender: 0, of: 100, from: 3.3, to: 8)
             return Expect.that(share >= 0.9, "\(share) of the link")
         }
     }
@@ -75,8 +75,8 @@ extension Scenario {
             world.sampleThroughput(every: .milliseconds(500), until: .seconds(24))
         } check: { world in
             let start: Double = isThere ? 8 : 4
-            let ours = world.sentShare(ofSender: 0, of: megabits, from: start, to: 24) * 2
-            let theirs = world.crossShare(of: megabits, from: start, to: 24) * 2
+            let ours = world.throughput.sentShare(ofSender: 0, of: megabits, from: start, to: 24) * 2
+            let theirs = world.throughput.crossShare(of: megabits, from: start, to: 24) * 2
             return Expect.that(ours >= 0.3 && theirs >= 0.3, "\(ours) of the fair share, TCP \(theirs)")
         }
     }
@@ -99,8 +99,8 @@ extension Scenario {
             addSender(world, megabits, seconds: 5)
             world.sampleThroughput(every: .milliseconds(100), until: .seconds(5))
         } check: { world in
-            let share = world.sentShare(ofSender: 0, of: megabits, from: 2, to: 5)
-            let lost = world.droppedShare(from: 2, to: 5)
+            let share = world.throughput.sentShare(ofSender: 0, of: megabits, from: 2, to: 5)
+            let lost = world.throughput.droppedShare(from: 2, to: 5)
             return Expect.that(share >= 0.8, "\(share) of the link") + Expect.that(lost < 0.02, "\(lost) is lost")
         }
     }
@@ -116,37 +116,11 @@ extension Scenario {
             world.sampleThroughput(every: .milliseconds(500), until: .seconds(megabits < 500 ? 20 : 12))
         } check: { world in
             let end: Double = megabits < 500 ? 20 : 12
-            let first = world.sentShare(ofSender: 0, of: megabits, from: 6, to: end)
-            let second = world.sentShare(ofSender: 1, of: megabits, from: 6, to: end)
-            let lost = world.droppedShare(from: 6, to: end)
+            let first = world.throughput.sentShare(ofSender: 0, of: megabits, from: 6, to: end)
+            let second = world.throughput.sentShare(ofSender: 1, of: megabits, from: 6, to: end)
+            let lost = world.throughput.droppedShare(from: 6, to: end)
             return Expect.that(max(first, second) <= 2 * min(first, second), "\(first) and \(second) of the link")
                 + Expect.that(first + second > 0.85, "\(first + second) of the link is used") + Expect.that(lost < 0.02, "\(lost) is lost")
         }
-    }
-}
-
-extension World {
-    private func samples(from start: Double, to end: Double) -> (ThroughputSample, ThroughputSample)? {
-        let inside = throughput.filter { $0.time.inSeconds >= start - 1e-6 && $0.time.inSeconds <= end + 1e-6 }
-        guard let first = inside.first, let last = inside.last, last.time > first.time else { return nil }
-        return (first, last)
-    }
-
-    /// What of a link of `megabits` a sender's datagrams took.
-    func sentShare(ofSender index: Int, of megabits: Double, from start: Double, to end: Double) -> Double {
-        guard let (first, last) = samples(from: start, to: end), index < first.sentBytes.count else { return 0 }
-        return Double(last.sentBytes[index] - first.sentBytes[index]) * 8 / (last.time - first.time).inSeconds / megabits / 1e6
-    }
-
-    func crossShare(of megabits: Double, from start: Double, to end: Double) -> Double {
-        guard let (first, last) = samples(from: start, to: end) else { return 0 }
-        return Double(last.crossBytes[0] - first.crossBytes[0]) * 8 / (last.time - first.time).inSeconds / megabits / 1e6
-    }
-
-    /// Datagrams that the link dropped, of those that were sent.
-    func droppedShare(from start: Double, to end: Double) -> Double {
-        guard let (first, last) = samples(from: start, to: end) else { return 1 }
-        let sent = last.sentDatagrams.reduce(0, +) - first.sentDatagrams.reduce(0, +)
-        return Double(last.dropped - first.dropped) / Double(max(1, sent))
     }
 }

@@ -7,8 +7,8 @@ extension Scenario {
             Storm.build(world)
         } check: { world in
             // Who lost touch with a repair node that died may be counted as lost, and is complete all the same.
-            Expect.complete(world, receivers: Array(world.receivers.indices))
-                + Expect.that(world.outcome(ofSender: 0) != nil, "the sender is not done: \(world.senders[0].engine.sessionPhase)")
+            Expect.complete(world, receivers: world.allReceivers)
+                + Expect.ended(world)
         }
     ]
 }

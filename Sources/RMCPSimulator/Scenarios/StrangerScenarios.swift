@@ -12,7 +12,7 @@ extension Scenario {
                 if random.chance(0.2) { world.inject(stranger.nak(using: &random), toSender: 0, from: stranger.address) }
             }
         } check: {
-            Expect.complete($0, receivers: Array($0.receivers.indices)) + hasEnded($0)
+            Expect.complete($0, receivers: $0.allReceivers) + Expect.ended($0)
         },
         Scenario("stranger-unproven", "the same by strangers that show no cookie: nobody hears of them") { world in
             Setting.plain(world) { $0.rate.fixedRate = 50_000_000 }
@@ -51,12 +51,9 @@ extension Scenario {
                 world.inject(bytes, toSender: 0, from: stranger.address)
             }
         } check: {
-            Expect.complete($0, receivers: Array($0.receivers.indices)) + hasEnded($0)
+            Expect.complete($0, receivers: $0.allReceivers) + Expect.ended($0)
         },
     ]
-
-    /// Who said that it was there and fell silent is lost: the sender may say so of a stranger, but it ends.
-    private static func hasEnded(_ world: World) -> [String] { Expect.that(world.outcome(ofSender: 0) != nil, "sender 0 is not done") }
 
     /// From before the session begins on, for three seconds.
     private static func strangers(_ world: World, _ body: @escaping @Sendable (World, Stranger, inout RandomSource) -> Void) {

@@ -7,7 +7,7 @@ extension Scenario {
             Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.rate.fixedRate = 50_000_000 }
             world.after(.seconds(1.3)) { $0.killRepairNode(0) }
         } check: { world in
-            Expect.allComplete(world) + Tree.nobodyStartedAgain(world)
+            Expect.allComplete(world) + Expect.nobodyStartedAgain(world)
         },
         Scenario("repair-node-crash-lan", "the same beside the sender, where children hear both") { world in
             Tree.build(world, subnets: 0, receivers: 6, downlink: Setting.lossy(.random(0.05))) { $0.rate.fixedRate = 50_000_000 }
@@ -61,7 +61,7 @@ extension Scenario {
             Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.rate.fixedRate = 10_000_000 }
             world.after(.seconds(1.5)) { world in for receiver in world.receivers.indices { world.changeAddress(ofReceiver: receiver) } }
         } check: { world in
-            Expect.allComplete(world) + Tree.everybodyBelowARepairNode(world)
+            Expect.allComplete(world) + Expect.everybodyBelowARepairNode(world)
         },
         Scenario("lost-detach-answers", "a repair node comes when receivers have settled, and the sender's answers to DETACH are lost") { world in
             Tree.build(world, subnets: 1, receivers: 6, downlink: Setting.lossy(.random(0.01))) { $0.rate.fixedRate = 8_000_000 }
@@ -71,7 +71,7 @@ extension Scenario {
                 for receiver in world.receivers.indices { world.drop(.acknowledgement, count: 5, ofReceiver: receiver) }
             }
         } check: { world in
-            Expect.allComplete(world) + Tree.everybodyBelowARepairNode(world)
+            Expect.allComplete(world) + Expect.everybodyBelowARepairNode(world)
         },
         Scenario("repair-node-crash-when-done", "a repair node dies as soon as its children are done and gone: they are not lost") { world in
             Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.rate.fixedRate = 50_000_000 }
@@ -83,7 +83,7 @@ extension Scenario {
             Tree.build(world, subnets: 1, receivers: 3)
             afterSender(world) { Tree.addReceiver($0, subnet: 1) }
         } check: { world in
-            Expect.complete(world, receivers: Array(world.receivers.indices)) + Expect.outcome(world, .complete)
+            Expect.complete(world, receivers: world.allReceivers) + Expect.outcome(world, .complete)
         },
         Scenario("late-joiner-after-restart", "the same, and the node was killed and started again meanwhile", limit: .seconds(30)) { world in
             Tree.build(world, subnets: 1, receivers: 3)
@@ -93,14 +93,14 @@ extension Scenario {
                 Tree.addReceiver(world, subnet: 1, downlink: Setting.lossy(.random(0.02)))
             }
         } check: { world in
-            Expect.complete(world, receivers: Array(world.receivers.indices)) + Expect.outcome(world, .complete)
+            Expect.complete(world, receivers: world.allReceivers) + Expect.outcome(world, .complete)
         },
         Scenario("until-repair", "the sender leaves as soon as the repair node has everything") { world in
             var lossy = Setting.lossy(.random(0.3))
             lossy.rate = 20e6
             Tree.build(world, subnets: 1, receivers: 4, downlink: lossy) { $0.joining.until = .repairNodes }
         } check: { world in
-            Expect.complete(world, receivers: Array(world.receivers.indices)) + Expect.outcome(world, .complete)
+            Expect.complete(world, receivers: world.allReceivers) + Expect.outcome(world, .complete)
         },
         Scenario("region-partition", "a subnet is cut off from the sender for two seconds and comes back") { world in
             Tree.build(world, subnets: 2, receivers: 4, downlink: Setting.lossy(.random(0.01))) { $0.rate.fixedRate = 30_000_000 }

@@ -7,7 +7,7 @@ extension Scenario {
             Tree.build(world, subnets: 3, receivers: 8, downlink: Setting.lossy(.random(0.05)))
         } check: { world in
             // Receivers that have not heard of the region yet ask the sender at first.
-            Expect.allComplete(world) + Expect.copies(world, atMost: 1.1) + Tree.everybodyBelowARepairNode(world)
+            Expect.allComplete(world) + Expect.copies(world, atMost: 1.1) + Expect.everybodyBelowARepairNode(world)
         },
         Scenario("tree-inner-loss", "loss on the links between the sender and the subnets: one repair a subnet") { world in
             Tree.build(world, subnets: 3, receivers: 8, inner: Setting.lossy(.random(0.02)))
@@ -32,13 +32,13 @@ extension Scenario {
             Tree.build(world, subnets: 0, receivers: 3, downlink: Setting.lossy(.random(0.01)))
             Tree.addRelay(world, receivers: 8, downlink: Setting.lossy(.random(0.02)))
         } check: { world in
-            Expect.allComplete(world) + Tree.crossed(world, relay: 0, atMost: 1.15)
+            Expect.allComplete(world) + Expect.crossed(world, relay: 0, atMost: 1.15)
         },
         Scenario("relay-lossy-link", "the same with 2 % loss on the link") { world in
             Tree.build(world, subnets: 0, receivers: 3)
             Tree.addRelay(world, receivers: 8, link: Setting.lossy(.random(0.02)), downlink: Setting.gigabit)
         } check: { world in
-            Expect.allComplete(world) + Tree.crossed(world, relay: 0, atMost: 1.2)
+            Expect.allComplete(world) + Expect.crossed(world, relay: 0, atMost: 1.2)
         },
         Scenario("relay-alone", "nobody but receivers behind a relay") { world in
             Tree.build(world, subnets: 0, receivers: 0)
@@ -111,28 +111,5 @@ enum Tree {
         world.addRepairNode(
             RepairNodeModel(subnet: subnet, upstream: parent), configuration: configuration, downlink: link, egress: Setting.gigabit)
         for _ in 0..<receivers { addReceiver(world, subnet: subnet, downlink: downlink) }
-    }
-
-    static func everybodyBelowARepairNode(_ world: World) -> [String] {
-        world.receivers.indices.compactMap { index in
-            // Some join below it at once: the sender's first ANNOUNCE was lost.
-            let depth = world.receivers[index].record.lastDepth
-            return depth > 1 ? nil : "receiver \(index) ended below the sender and not its repair node"
-        }
-    }
-
-    /// What was received before a parent died is not fetched again.
-    static func nobodyStartedAgain(_ world: World) -> [String] {
-        let content = Double(world.encodedLength(ofSender: 0))
-        return world.receivers.indices.compactMap { index in
-            let fetched = Double(world.receivers[index].record.fetchedBytes)
-            return fetched < content * 1.1 ? nil : "receiver \(index) fetched \(fetched / content) copies"
-        }
-    }
-
-    /// What went down a relay's link, in copies of the bundle.
-    static func crossed(_ world: World, relay: Int, atMost limit: Double) -> [String] {
-        let copies = Double(world.delivery.repairSites[relay].downlink.carriedBytes) / Double(max(1, world.encodedLength(ofSender: 0)))
-        return copies <= limit ? [] : ["\(copies) copies crossed the relay's link, expected at most \(limit)"]
     }
 }

@@ -129,28 +129,19 @@ extension World {
 
     // MARK: Who gets how much
 
-    /// What had been sent and carried at one time.
-    public struct ThroughputSample: Sendable {
-        public var time: Interval
-        public var sentBytes: [UInt64]
-        public var crossBytes: [UInt64]
-        public var sentDatagrams: [UInt64]
-        /// Datagrams that links into subnets dropped.
-        public var dropped: UInt64
-    }
-
     /// Notes what senders and cross traffic have got through, every so often; the run lasts that long.
     public func sampleThroughput(every interval: Interval, until end: Interval) {
         var time = interval
         while time <= end {
             after(time) { world in
                 let counters = world.senders.map { $0.engine.counters }
-                world.throughput.append(
-                    ThroughputSample(
-                        time: world.now - Self.start, sentBytes: counters.map { $0.bytesSent + 28 * $0.datagramsSent },
-                        crossBytes: world.crossTraffic.map(\.deliveredBytes), sentDatagrams: counters.map(\.datagramsSent),
-                        dropped: world.delivery.topology.links.values.reduce(0) { $0 + $1.dropped }))
-                if let last = world.throughput.last { world.log("throughput \(last)") }
+                let sample = Throughput.Sample(
+                    time: world.now - Self.start,
+                    sentBytes: counters.map { $0.bytesSent + UInt64(DatagramOverhead.bytes) * $0.datagramsSent },
+                    sentDatagrams: counters.map(\.datagramsSent), crossBytes: world.crossTraffic.map(\.deliveredBytes),
+                    dropped: world.delivery.topology.links.values.reduce(0) { $0 + $1.dropped })
+                world.throughput.note(sample)
+                world.log("throughput \(sample)")
             }
             time = time + interval
         }

@@ -146,9 +146,7 @@ extension World {
         handleEvents(of: session, at: node, clock: clock)
         // Its end took it off the books.
         guard !session.isOver else { return .distantFuture }
-        if !session.isCommitted, session.inPlace({ $0.state == .complete }) {
-            violations.append("receiver \(node.index) says complete before its bundle is durable")
-        }
+        if !session.isCommitted, session.inPlace({ $0.state == .complete }) { safety.checkDurable(session, at: node) }
         while let (bytes, parent) = session.engine.pollTransmit(at: clock) { say(bytes, to: parent, from: node) }
         return session.engine.pollTimeout() ?? .distantFuture
     }
@@ -233,7 +231,7 @@ extension World {
         case .committed(let chunkCount):
             node.disk.commit(session.diskName, chunkCount: chunkCount)
             session.isCommitted = true
-            checkCommitted(session, at: node)
+            safety.checkPresented(session, by: node)
             if node.host.hookDuration > .zero {
                 queue.schedule(.storage(node.index, session, .hooked), at: now + node.host.hookDuration)
                 break
@@ -244,24 +242,10 @@ extension World {
         drive(node)
     }
 
-    /// Safety: what is presented is what the sender had, all of it.
-    private func checkCommitted(_ session: ReceiverNode.Session, at node: ReceiverNode) {
-        guard let content = contents[session.id] else {
-            return violations.append("receiver \(node.index) presents \(session.diskName), which nobody sent")
-        }
-        let chunks = node.disk.presented(session.diskName)
-        guard chunks.count == Int(content.chunkCount) else {
-            return violations.append("receiver \(node.index) presents \(chunks.count) chunks of \(content.chunkCount)")
-        }
-        for chunk in 0..<content.chunkCount where chunks[Int(chunk)] != SimulatedDisk.mark(content.record(of: chunk).contentDigest) {
-            return violations.append("receiver \(node.index) presents a wrong chunk \(chunk)")
-        }
-    }
-
     private func finished(_ state: ReceiverState, session: ReceiverNode.Session, at node: ReceiverNode) {
         log("receiver \(node.index): \(state)")
         if state == .complete {
-            if !session.isCommitted { violations.append("receiver \(node.index) says complete before its bundle is durable") }
+            safety.checkDurable(session, at: node)
             node.record.completed[session.id] = now
         } else {
             node.record.failed[session.id] = state

@@ -104,7 +104,7 @@ extension World {
             return session
         }
         for datagram in cached.table where !session.engine.restore(datagram, at: now) {
-            violations.append("repair node \(node.index) kept a page that is not authentic")
+            safety.report("repair node \(node.index) kept a page that is not authentic")
         }
         for chunk in cached.chunks.keys.sorted() {
             guard let record = session.inPlace({ $0.record(of: chunk) }) else { continue }
@@ -271,7 +271,7 @@ extension World {
         case .data(let batch):
             guard character != .blackHole else { return }
             guard session.resident.contains(batch.chunk), let record = session.inPlace({ $0.record(of: batch.chunk) }) else {
-                return violations.append("repair node \(node.index) sends chunk \(batch.chunk) without holding it")
+                return safety.reportUnheld(chunk: batch.chunk, by: "repair node \(node.index)")
             }
             node.record.repairBytes += UInt64(batch.byteCount)
             var shown = record

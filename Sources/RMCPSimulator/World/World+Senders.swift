@@ -35,7 +35,7 @@ extension World {
     private func handleEvents(of sender: SenderNode) {
         while let event = sender.engine.pollEvent() {
             log(event, of: sender)
-            if case .finished(let outcome) = event, outcome.kind == .complete { checkSuccess(of: sender) }
+            if case .finished(let outcome) = event, outcome.kind == .complete { safety.checkSuccess(of: sender, among: self) }
             sender.handle(event, at: now) { queue.schedule(.senderWork(sender.index, $0), at: $1) }
         }
     }
@@ -48,29 +48,12 @@ extension World {
         log("sender \(sender.index): \(decision); loss \(receivers.loss), pressure \(receivers.pressure)")
     }
 
-    /// Safety: who says that all receivers are complete has on its books, or on those of a repair node, none that is not.
-    private func checkSuccess(of sender: SenderNode) {
-        let engine = sender.engine
-        guard engine.waitsForReceivers else { return }
-        for node in receivers where node.isRunning && node.record.completed[engine.session] == nil {
-            guard let identity = node.record.identities[engine.session] else { continue }
-            let address = address(ofReceiver: node.index)
-            let isCounted =
-                engine.counts(identity, at: address)
-                || repairNodes.contains { node in
-                    node.isRunning && node.sessions.contains { $0.engine.session == engine.session && $0.engine.downstream.counts(identity, at: address) }
-                }
-            guard isCounted, node.session(engine.session.tag)?.isCommitted != true else { continue }
-            violations.append("sender \(sender.index) says complete, and receiver \(node.index), which had joined, is not")
-        }
-    }
-
     private func send(_ transmit: Transmit, from sender: SenderNode) {
         switch transmit {
         case .datagram(let bytes, let destination): send(.bytes(bytes), from: sender, to: destination)
         case .data(let batch):
             guard sender.resident.contains(batch.chunk), let record = sender.engine.record(of: batch.chunk) else {
-                return violations.append("sender \(sender.index) sends chunk \(batch.chunk) without holding it")
+                return safety.reportUnheld(chunk: batch.chunk, by: "sender \(sender.index)")
             }
             send(.batch(batch, record: record), from: sender, to: batch.destination)
         }

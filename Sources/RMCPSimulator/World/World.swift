@@ -8,7 +8,7 @@ public import RMCPProtocol
 ///      ▲─────────────────────────uplink of each receiver─────────────────────────┘
 /// ```
 /// Repair nodes stand in subnets, each behind a link of its own to the sender's.
-public final class World {
+public final class World: Population {
     enum Event: ShortEvent {
         case senderWake(Int)
         case senderWork(Int, SenderNode.Work)
@@ -60,12 +60,10 @@ public final class World {
     var repairNodes: [RepairNode] = []
     private var linkModels: [LinkModel: SharedLinkModel] = [:]
     var actions: [(World) -> Void] = []
-    var contents: [SessionID: SimulatedContent] = [:]
     /// Other people's transfers, and what they and the senders got through.
     var crossTraffic: [CrossTraffic] = []
-    public internal(set) var throughput: [ThroughputSample] = []
-    /// What must never happen, and did.
-    public internal(set) var violations: [String] = []
+    var throughput = Throughput()
+    var safety = Safety()
     /// What parents have answered an ATTACH with, by who asked: strangers hear what is sent to their own addresses.
     var givenCookies: [SocketAddress: UInt64] = [:]
     /// Called with a line for each event of interest, when somebody watches.
@@ -101,6 +99,8 @@ public final class World {
         _read { yield core.value.delivery }
         _modify { yield &core.value.delivery }
     }
+    /// What must never happen, and did.
+    public var violations: [String] { safety.violations }
     /// Changes with everything that happens, and when: two runs with the same hash were the same run.
     public private(set) var traceHash: UInt64 {
         get { core.value.traceHash }
@@ -125,7 +125,7 @@ public final class World {
         host: SenderHostModel = SenderHostModel(), session: SessionID? = nil, isSigned: Bool = true
     ) -> Int {
         let session = session ?? SessionID(high: random.next(), low: random.next())
-        contents[session] = content
+        safety.contents[session] = content
         let signer: any MessageSigner = isSigned ? SimulatedSigner(secret: Self.secret) : NoSigner()
         let announce = Announce(
             session: session, kind: .file, chunkLength: content.chunkLength, payloadLength: 1_376, creationTime: 0,
@@ -179,8 +179,6 @@ public final class World {
         queue.schedule(.action(actions.count - 1), at: Self.start + interval)
     }
 
-    func address(ofReceiver index: Int) -> SocketAddress { Addressing.receiver(index, port: delivery.ports[index]) }
-
     // MARK: Running
 
     /// Runs until every sender is done and no receiver has a session, or until `limit` after the start.
@@ -189,7 +187,7 @@ public final class World {
         while let time = queue.nextTime, time <= end, let event = queue.popFirst() {
             if time > now { spins = 0 } else { spins += 1 }
             if spins == spinLimit {
-                violations.append("the same instant never ends: \(event) is due over and over; \(senders.map { "rate \($0.engine.rate)" })")
+                safety.report("the same instant never ends: \(event) is due over and over; \(senders.map { "rate \($0.engine.rate)" })")
                 return
             }
             now = time

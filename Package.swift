@@ -31,6 +31,8 @@ let package = Package(
         .library(name: "RMCPContent", targets: ["RMCPContent"]),
         .library(name: "RMCPHost", targets: ["RMCPHost"]),
         .library(name: "RMCPSimulator", targets: ["RMCPSimulator"]),
+        // For Tests/Fuzz, which is a package of its own.
+        .library(name: "TestSupport", targets: ["TestSupport"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -91,17 +93,20 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // One driver of an engine and one set of builders, for tests, fuzz targets and engine-paths.
+        .target(name: "TestSupport", dependencies: ["RMCPProtocol"], path: "Tests/Support", swiftSettings: strict),
         // What a packet costs the engine, counted by scripts/bench-engine: in this package, so that it is linked with the
         // very objects that rmcp is.
         .target(name: "CAllocations", path: "Tests/Benchmarks/Engine/CAllocations"),
         .executableTarget(
-            name: "engine-paths", dependencies: ["CAllocations", "RMCPProtocol"], path: "Tests/Benchmarks/Engine/engine-paths", swiftSettings: strict),
-        .testTarget(name: "RMCPProtocolTests", dependencies: ["RMCPProtocol"], swiftSettings: strictTests),
+            name: "engine-paths", dependencies: ["CAllocations", "RMCPProtocol", "TestSupport"], path: "Tests/Benchmarks/Engine/engine-paths",
+            swiftSettings: strict),
+        .testTarget(name: "RMCPProtocolTests", dependencies: ["RMCPProtocol", "TestSupport"], swiftSettings: strictTests),
         .testTarget(
             name: "RMCPContentTests", dependencies: ["CBLAKE3", "RMCPContent", "RMCPProtocol"], swiftSettings: strictTests),
         .testTarget(
             name: "RMCPHostTests",
-            dependencies: ["RMCPHost", "RMCPContent", "RMCPReport", "RMCPProtocol", "CLinux"],
+            dependencies: ["RMCPHost", "RMCPContent", "RMCPReport", "RMCPProtocol", "TestSupport", "CLinux"],
             swiftSettings: strictTests
         ),
         .testTarget(

@@ -1,5 +1,6 @@
 import Foundation
 import RMCPContent
+import TestSupport
 import Testing
 
 @testable import RMCPHost
@@ -55,10 +56,9 @@ struct CacheSample {
 
     init(_ number: UInt64 = 1, chunkLength: UInt32 = 8_192, key: PublicKey = .none) {
         self.number = number
-        announce = Announce(
-            session: SessionID(high: number << 40 | 0xABC, low: ~number), kind: .file, chunkLength: chunkLength, payloadLength: 1_376,
-            creationTime: 7, contentLength: 100 * UInt64(chunkLength), allocatedLength: 0, mode: 0o640, modificationTime: nil,
-            name: "image-\(number)", key: key)
+        announce = .sample(
+            "image-\(number)", session: SessionID(high: number << 40 | 0xABC, low: ~number), chunkLength: chunkLength, creationTime: 7,
+            contentLength: 100 * UInt64(chunkLength), key: key)
     }
 
     var datagram: [UInt8] { datagram(.announce(announce, .none)) }
@@ -72,10 +72,7 @@ struct CacheSample {
     }
 
     private func datagram(_ packet: Packet) -> [UInt8] {
-        var writer = ByteWriter()
-        PacketHeader(kind: PacketKind(of: packet), sessionTag: announce.session.tag, transmitter: 5, sequence: 6).write(to: &writer)
-        writer.write(packet)
-        return writer.bytes
+        packet.datagram(sessionTag: announce.session.tag, transmitter: 5, sequence: 6, isUnicast: false)
     }
 
     /// Shorter than a chunk may be, and of different lengths.

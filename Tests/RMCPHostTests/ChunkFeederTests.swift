@@ -1,6 +1,7 @@
 import Foundation
 import RMCPContent
 import RMCPProtocol
+import TestSupport
 import Testing
 
 @testable import RMCPHost
@@ -9,18 +10,11 @@ import Testing
 @Suite struct ChunkFeederTests {
     private static let chunkLength = 4_096
 
-    private struct NoSigner: MessageSigner {
-        var publicKey: PublicKey { .none }
-        func signature(for message: [UInt8]) -> Signature { .none }
-    }
-
-    private let announce = Announce(
-        session: SessionID(high: 1, low: 2), kind: .file, chunkLength: UInt32(chunkLength), payloadLength: 1_376, creationTime: 0,
-        contentLength: nil, allocatedLength: 0, mode: 0o644, modificationTime: nil, name: "feeder", key: .none)
+    private let announce = Announce.sample("feeder", chunkLength: UInt32(chunkLength), contentLength: nil)
 
     private func engine() -> SenderEngine {
         SenderEngine(
-            configuration: Configuration(), announce: announce, signer: NoSigner(), digest: BLAKE3Digest(), seed: 1, at: Poller.now())
+            configuration: Configuration(), announce: announce, signer: UnsignedSigner(), digest: BLAKE3Digest(), seed: 1, at: Poller.now())
     }
 
     private func feeder(_ source: any BundleSource, buffers: Int, chunkLimit: UInt32 = Limits.maximumChunks) throws -> ChunkFeeder {

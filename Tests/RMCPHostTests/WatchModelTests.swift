@@ -1,6 +1,7 @@
 import RMCPContent
 import RMCPProtocol
 import RMCPReport
+import TestSupport
 import Testing
 
 @testable import RMCPHost
@@ -12,9 +13,8 @@ import Testing
     private let nodeHome = SocketAddress.ipv4(10, 0, 0, 2, port: 17_627)
 
     private func announce(_ id: UInt64 = 0x0102_0304_0000_0001, isSigned: Bool = true) -> Announce {
-        Announce(
-            session: SessionID(high: id, low: 9), kind: .file, chunkLength: 1 << 20, payloadLength: 1_376, creationTime: 1,
-            contentLength: 100 << 20, allocatedLength: 0, mode: 0o644, modificationTime: nil, name: "image",
+        .sample(
+            "image", session: SessionID(high: id, low: 9), chunkLength: 1 << 20, creationTime: 1, contentLength: 100 << 20,
             key: isSigned ? key.publicKey : .none)
     }
 
@@ -33,9 +33,7 @@ import Testing
 
     private func heartbeat(path: [UInt32] = []) -> Packet {
         .heartbeat(
-            Heartbeat(
-                phase: .streaming, timestamp: 1, groupRoundTrip: 1, statusInterval: 1, population: 1, position: .start, pageCount: 0, hasEnd: false,
-                rate: 7, liveLossLimit: 1, livePressureLimit: 1, place: TreePlace(path: path)))
+            .sample(rate: 7, place: TreePlace(path: path)))
     }
 
     private func report(_ announce: Announce, nonce: UInt64, path: [UInt32] = [], first: UInt32 = 0, of count: UInt32 = 0, nodes: [ChildNode] = []) -> Packet {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import RMCPProtocol
@@ -201,10 +202,7 @@ import Testing
         let reports = receiver.run(for: .milliseconds(300)) { receiver in
             let bytes = datagram(
                 .heartbeat(
-                    Heartbeat(
-                        phase: .waiting, timestamp: UInt64(receiver.now.nanoseconds / 1_000), groupRoundTrip: 2_000, statusInterval: 10,
-                        population: 1, position: .start, pageCount: 0, hasEnd: false, rate: 1_000_000, liveLossLimit: 16,
-                        livePressureLimit: 8)),
+                    .sample(.waiting, timestamp: UInt64(receiver.now.nanoseconds / 1_000), groupRoundTrip: 2_000, statusInterval: 10)),
                 tag: receiver.announce.session.tag, transmitter: 7, sequence: UInt32(receiver.now.nanoseconds / 1_000_000))
             _ = receiver.engine.handle(datagram: bytes.span.bytes, arrival: Arrival(source: LoneReceiver.source, at: receiver.now), at: receiver.now)
         }.reports

@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import RMCPProtocol
 
 /// A receiver among parents that say heartbeats and answer what they are asked, or do not.
-struct ChildHarness {
+struct ChildHarness: EngineHost {
     struct Parent {
         let id: UInt32
         /// Routers between it and the child.
@@ -38,9 +39,7 @@ struct ChildHarness {
 
     static let identity: UInt32 = 1_000
     static let senderID: UInt32 = 1
-    static let announce = Announce(
-        session: SessionID(high: 0x0102_0304_0000_0000, low: 9), kind: .file, chunkLength: 8_000, payloadLength: 1_376, creationTime: 0,
-        contentLength: 80_000, allocatedLength: 80_000, mode: 0o644, modificationTime: nil, name: "child", key: .none)
+    static let announce = Announce.sample("child", contentLength: 80_000, allocatedLength: 80_000)
 
     var engine: ReceiverEngine
     var now = Instant.milliseconds(1)
@@ -90,14 +89,7 @@ struct ChildHarness {
             nextBeat = now + .milliseconds(50)
             for index in parents.indices where parents[index].speaks { beat(index) }
         }
-        var spins = 0
-        while let due = engine.pollTimeout(), due <= now, spins < 64 {
-            engine.handleTimeout(at: now)
-            drain()
-            spins += 1
-        }
-        #expect(spins < 64, "it wants to be called over and over at \(now)")
-        drain()
+        handleTimers()
     }
 
     mutating func say(_ packet: Packet, from parent: Parent, isUnicast: Bool = false, timeToLive: UInt8? = nil) {
@@ -108,25 +100,20 @@ struct ChildHarness {
 
     private mutating func beat(_ index: Int) {
         let parent = parents[index]
-        let heartbeat = Heartbeat(
-            phase: parent.phase, timestamp: UInt64(now.nanoseconds / 1_000), groupRoundTrip: 10_000, statusInterval: 20, population: 1,
-            position: parent.position, pageCount: parent.pageCount, hasEnd: false, rate: 1_000_000, liveLossLimit: 16, livePressureLimit: 8,
+        let heartbeat = Heartbeat.sample(
+            parent.phase, timestamp: UInt64(now.nanoseconds / 1_000), position: parent.position, pageCount: parent.pageCount,
             place: TreePlace(path: parent.path, timeToLive: 8, distance: parent.distance, load: parent.load, watermark: parent.watermark))
         say(.heartbeat(heartbeat), from: parent, timeToLive: 8 - parent.hops)
     }
 
-    private mutating func drain() {
-        while let event = engine.pollEvent() { events.append(event) }
-        var heard: [(PacketHeader, Packet, SocketAddress)] = []
-        while let (bytes, destination) = engine.pollTransmit(at: now) {
-            guard let (header, packet) = try? parse(bytes) else {
-                Issue.record("says what nobody understands")
-                continue
-            }
-            heard.append((header, packet, destination))
-        }
-        for (header, packet, destination) in heard { answer(header, packet, at: destination) }
+    mutating func answer(_ event: ReceiverEvent) { events.append(event) }
+
+    mutating func hear(_ speech: ReceiverEngine.Speech) {
+        guard let (header, packet) = try? parse(speech.bytes) else { return fail("says what nobody understands") }
+        answer(header, packet, at: speech.destination)
     }
+
+    func fail(_ message: String) { Issue.record("\(message)") }
 
     private mutating func answer(_ header: PacketHeader, _ packet: Packet, at destination: SocketAddress) {
         guard let index = parents.firstIndex(where: { $0.address == destination }) else {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import RMCPProtocol
@@ -175,10 +176,7 @@ import Testing
     @Test func aParentThatIsThereIsNotLeftWhateverIsSaidOfIt() throws {
         var child = settled()
         let parent = try #require(child.parent(node))
-        var heartbeat = Heartbeat(
-            phase: .leaving, timestamp: 1, groupRoundTrip: 10_000, statusInterval: 20, population: 1, position: .start, pageCount: 0, hasEnd: false,
-            rate: 1_000_000, liveLossLimit: 16, livePressureLimit: 8)
-        heartbeat.place = TreePlace(path: parent.path, timeToLive: 8)
+        let heartbeat = Heartbeat.sample(.leaving, place: TreePlace(path: parent.path, timeToLive: 8))
         for _ in 0..<600 {
             child.say(.heartbeat(heartbeat), from: parent, timeToLive: 8)
             child.step()

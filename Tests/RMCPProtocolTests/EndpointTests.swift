@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import RMCPProtocol
@@ -14,9 +15,7 @@ import Testing
     private func session(_ tag: UInt32, _ number: UInt64 = 0) -> SessionID { SessionID(high: UInt64(tag) << 32, low: number) }
 
     private func announce(_ session: SessionID, name: String? = nil, created: UInt64 = 0) -> Announce {
-        Announce(
-            session: session, kind: .file, chunkLength: 1_000, payloadLength: 1_376, creationTime: created, contentLength: 5, allocatedLength: 5,
-            mode: 0o600, modificationTime: nil, name: name ?? "n\(session.tag)", key: signer.publicKey)
+        .sample(name ?? "n\(session.tag)", session: session, creationTime: created, contentLength: 5, key: signer.publicKey)
     }
 
     private func offer(_ announce: Announce) -> [UInt8] {

@@ -1,21 +1,23 @@
+import TestSupport
 import Testing
 
 @testable import RMCPProtocol
 
 /// A receiver, and a parent whose every packet is made by hand.
-struct LoneReceiver {
+struct LoneReceiver: EngineHost {
     static let source = SocketAddress.ipv4(10, 0, 0, 1, port: 4_000)
     static let signer = LaneSigner(key: 5)
     let announce: Announce
     var engine: ReceiverEngine
     var now = Instant.milliseconds(1)
+    private var requests: [RepairRequest] = []
+    private var reports: [StatusReport] = []
 
     init(chunkLength: UInt32 = 8_000, payloadLength: UInt16 = 1_376, change: (inout Configuration) -> Void = { _ in }) {
         var configuration = Configuration()
         change(&configuration)
-        announce = Announce(
-            session: SessionID(high: 0x0102_0304_0000_0000, low: 9), kind: .stream, chunkLength: chunkLength, payloadLength: payloadLength,
-            creationTime: 0, contentLength: nil, allocatedLength: 0, mode: 0o644, modificationTime: nil, name: "lone", key: Self.signer.publicKey)
+        announce = .sample(
+            "lone", kind: .stream, chunkLength: chunkLength, payloadLength: payloadLength, contentLength: nil, key: Self.signer.publicKey)
         engine = ReceiverEngine(
             identity: 1_000, configuration: configuration, announce: announce, source: Self.source, transmitter: 7, isResumable: false,
             verifier: LaneVerifier(), digest: LaneDigest(), seed: 3, at: now)
@@ -48,33 +50,35 @@ struct LoneReceiver {
     mutating func takeHeartbeat(chunk: UInt32, pages: UInt32, hasEnd: Bool = false) {
         take(
             .heartbeat(
-                Heartbeat(
-                    phase: .streaming, timestamp: UInt64(now.nanoseconds / 1_000), groupRoundTrip: 2_000, statusInterval: 10, population: 1,
-                    position: StreamPosition(chunk: chunk, packet: 0), pageCount: pages, hasEnd: hasEnd, rate: 1_000_000,
-                    liveLossLimit: 16, livePressureLimit: 8)))
+                .sample(
+                    timestamp: UInt64(now.nanoseconds / 1_000), groupRoundTrip: 2_000, statusInterval: 10,
+                    position: StreamPosition(chunk: chunk, packet: 0), pageCount: pages, hasEnd: hasEnd)))
     }
 
     /// What is asked for and reported until `limit` has passed; every millisecond `meanwhile` may say something.
     mutating func run(
         for limit: Interval, meanwhile: (inout LoneReceiver) -> Void = { _ in }
     ) -> (requests: [RepairRequest], reports: [StatusReport]) {
-        var requests: [RepairRequest] = []
-        var reports: [StatusReport] = []
+        (requests, reports) = ([], [])
         let end = now + limit
         while now < end {
             now = now + .milliseconds(1)
             meanwhile(&self)
-            if let due = engine.pollTimeout(), due <= now { engine.handleTimeout(at: now) }
-            while engine.pollEvent() != nil {}
-            while let (bytes, _) = engine.pollTransmit(at: now) {
-                switch try? parse(bytes).1 {
-                case .nak(let nak)?: requests.append(nak.request)
-                case .status(let report)?: reports.append(report)
-                case .attach(let request)?: take(.attached(AttachAnswer(nonce: request.nonce, verdict: .accepted, cookie: 9)))
-                default: break
-                }
-            }
+            handleTimers()
         }
         return (requests, reports)
     }
+
+    mutating func answer(_ event: ReceiverEvent) {}
+
+    mutating func hear(_ speech: ReceiverEngine.Speech) {
+        switch try? parse(speech.bytes).1 {
+        case .nak(let nak)?: requests.append(nak.request)
+        case .status(let report)?: reports.append(report)
+        case .attach(let request)?: take(.attached(AttachAnswer(nonce: request.nonce, verdict: .accepted, cookie: 9)))
+        default: break
+        }
+    }
+
+    func fail(_ message: String) { Issue.record("\(message)") }
 }

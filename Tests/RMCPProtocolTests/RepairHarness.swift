@@ -1,30 +1,24 @@
+import TestSupport
 import Testing
 
 @testable import RMCPProtocol
 
 /// A repair node's engine with a cache that is a dictionary, a sender above that says what a test has it say, and
 /// children.
-struct RepairHarness {
+struct RepairHarness: EngineHost {
     static let chunkLength = 4_000
     static let chunkCount: UInt32 = 4
     static let senderID: UInt32 = 1
     static let sender = SocketAddress.ipv4(10, 0, 0, 1, port: 4_000)
     static let signer = LaneSigner(key: 5)
-    static let announce = Announce(
-        session: SessionID(high: 0x0102_0304_0000_0000, low: 9), kind: .file, chunkLength: UInt32(chunkLength), payloadLength: 1_376,
-        creationTime: 0, contentLength: UInt64(chunkCount) * UInt64(chunkLength), allocatedLength: 0, mode: 0o644, modificationTime: nil,
-        name: "region", key: signer.publicKey)
-    static let contents: [[UInt8]] = (0..<Int(chunkCount)).map { chunk in
-        var random = RandomSource(seed: UInt64(chunk))
-        return (0..<chunkLength).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-    }
+    static let announce = Announce.sample(
+        "region", chunkLength: UInt32(chunkLength), contentLength: UInt64(chunkCount) * UInt64(chunkLength), key: signer.publicKey)
+    static let contents = (0..<UInt64(chunkCount)).map { randomBytes(chunkLength, seed: $0) }
     /// The sender's table, a page for each two chunks.
     static let table: TableBuilder = {
         var table = TableBuilder(session: announce.session, signer: signer, digest: LaneDigest())
         for content in contents {
-            let digest = LaneDigest().digest(of: content)
-            let length = UInt32(chunkLength)
-            table.append(ChunkRecord(kind: .stored, contentLength: length, encodedLength: length, encodedDigest: digest, contentDigest: digest))
+            table.append(.sample(of: content, contentLength: chunkLength))
             if table.chunkCount % 2 == 0 { table.closePage(datagramLength: 1_400) }
         }
         return table
@@ -44,7 +38,7 @@ struct RepairHarness {
     private(set) var said: [(packet: Packet, to: SocketAddress)] = []
     private(set) var passedOn: [(packet: Packet, to: Destination)] = []
     private(set) var repairs: [(chunk: UInt32, packets: [UInt16], to: Destination)] = []
-    private var buffers: [[UInt8]]
+    private var memory: SlotMemory
 
     /// Packets of a chunk that were repaired, in order, in however many batches.
     func repaired(_ chunk: UInt32, to destination: Destination = .group) -> [UInt16] {
@@ -55,7 +49,7 @@ struct RepairHarness {
         engine = RepairEngine(
             identity: 500, announce: Self.announce, signature: Self.signer.signature(for: Self.announce.signedMessage), mode: mode,
             configuration: Configuration(), verifier: LaneVerifier(), digest: LaneDigest(), seed: seed, at: now)
-        buffers = Array(repeating: Array(repeating: 0, count: Self.chunkLength), count: Configuration().memory.assemblySlots)
+        memory = SlotMemory(slots: Configuration().memory.assemblySlots, chunkLength: Self.chunkLength)
     }
 
     // MARK: What comes
@@ -63,8 +57,7 @@ struct RepairHarness {
     mutating func hear(_ packet: Packet, payload: [UInt8] = []) {
         let sent = datagram(packet, tag: Self.announce.session.tag, transmitter: Self.senderID, payload: payload)
         if let placement = engine.handle(upstream: sent.span.bytes, arrival: Arrival(source: Self.sender, timeToLive: 8, at: now), at: now) {
-            let source = placement.payloadOffset..<placement.payloadOffset + placement.length
-            buffers[placement.slot].replaceSubrange(placement.offset..<placement.offset + placement.length, with: sent[source])
+            memory.place(placement, of: sent)
         }
         drain()
     }
@@ -72,10 +65,9 @@ struct RepairHarness {
     mutating func beat(_ phase: SessionPhase = .streaming, front: UInt32 = 0, pages: UInt32 = 0, hasEnd: Bool = false, rate: UInt64 = 1_000_000) {
         hear(
             .heartbeat(
-                Heartbeat(
-                    phase: phase, timestamp: 1, groupRoundTrip: 10_000, statusInterval: 20, population: 1,
-                    position: StreamPosition(chunk: front, packet: 0), pageCount: pages, hasEnd: hasEnd, rate: rate, liveLossLimit: 16,
-                    livePressureLimit: 8, place: TreePlace(timeToLive: 8))))
+                .sample(
+                    phase, position: StreamPosition(chunk: front, packet: 0), pageCount: pages, hasEnd: hasEnd, rate: rate,
+                    place: TreePlace(timeToLive: 8))))
     }
 
     mutating func hearPage(_ index: UInt32) {
@@ -133,15 +125,7 @@ struct RepairHarness {
     mutating func run(_ interval: Interval) {
         let end = now + interval
         while now < end {
-            now = now + .milliseconds(1)
-            var spins = 0
-            while let due = engine.pollTimeout(at: now), due <= now, spins < 64 {
-                engine.handleTimeout(at: now)
-                drain()
-                spins += 1
-            }
-            #expect(spins < 64, "it wants to be called over and over at \(now)")
-            drain()
+            sleep(.milliseconds(1))
         }
     }
 
@@ -153,41 +137,30 @@ struct RepairHarness {
 
     // MARK: What it asks and says
 
-    private mutating func drain() {
-        var isBusy = true
-        while isBusy {
-            isBusy = false
-            while let event = engine.pollEvent() {
-                isBusy = true
-                answer(event)
-            }
-            while let (bytes, to) = engine.pollUpstream(at: now) {
-                guard let packet = try? parse(bytes).1 else { continue }
-                said.append((packet, to))
-                guard case .attach(let request) = packet else { continue }
-                let answer = datagram(
-                    .attached(AttachAnswer(nonce: request.nonce, verdict: .accepted, cookie: 9)), isUnicast: true, tag: Self.announce.session.tag,
-                    transmitter: Self.senderID)
-                _ = engine.handle(upstream: answer.span.bytes, arrival: Arrival(source: Self.sender, at: now), at: now)
-                isBusy = true
-            }
-            while let transmit = engine.pollDownstream(at: now) {
-                isBusy = true
-                switch transmit {
-                case .datagram(let bytes, let to): if let packet = try? parse(bytes).1 { passedOn.append((packet, to)) }
-                case .data(let batch):
-                    #expect(cache[batch.chunk] != nil, "sends chunk \(batch.chunk), which is not there")
-                    repairs.append((batch.chunk, (0..<batch.count).map { batch[$0] }, batch.destination))
-                }
-            }
+    mutating func hear(_ speech: RepairSpeech) {
+        switch speech {
+        case .up(let bytes, let to):
+            guard let packet = try? parse(bytes).1 else { return }
+            said.append((packet, to))
+            guard case .attach(let request) = packet else { return }
+            let answer = datagram(
+                .attached(AttachAnswer(nonce: request.nonce, verdict: .accepted, cookie: 9)), isUnicast: true, tag: Self.announce.session.tag,
+                transmitter: Self.senderID)
+            _ = engine.handle(upstream: answer.span.bytes, arrival: Arrival(source: Self.sender, at: now), at: now)
+        case .down(.datagram(let bytes, let to)): if let packet = try? parse(bytes).1 { passedOn.append((packet, to)) }
+        case .down(.data(let batch)):
+            #expect(cache[batch.chunk] != nil, "sends chunk \(batch.chunk), which is not there")
+            repairs.append((batch.chunk, (0..<batch.count).map { batch[$0] }, batch.destination))
         }
     }
 
-    private mutating func answer(_ event: RepairEvent) {
+    func fail(_ message: String) { Issue.record("\(message)") }
+
+    mutating func answer(_ event: RepairEvent) {
         switch event {
         case .keep(let datagram): kept.append(datagram)
         case .upstream(.assembled(let slot, let chunk, let record)):
-            let bytes = Array(buffers[slot].prefix(Int(record.encodedLength)))
+            let bytes = memory.takeBack(slot, record)
             let isGood = LaneDigest().digest(of: bytes) == record.encodedDigest
             if isGood { cache[chunk] = bytes }
             engine.handle(isGood ? .stored(slot: slot, chunk: chunk) : .rejected(slot: slot, chunk: chunk), at: now)

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import RMCPProtocol
@@ -22,10 +23,7 @@ import Testing
     private func session(_ tag: UInt32, _ number: UInt64 = 0) -> SessionID { SessionID(high: UInt64(tag) << 32, low: number) }
 
     private func announce(_ session: SessionID, by signer: LaneSigner?, bend: Bool = false) -> [UInt8] {
-        var announce = Announce(
-            session: session, kind: .file, chunkLength: 1_000, payloadLength: 400, creationTime: 0, contentLength: 5,
-            allocatedLength: 5, mode: 0o600, modificationTime: nil,
-            name: "n\(session.tag).\(session.low)", key: signer?.publicKey ?? .none)
+        var announce = Announce.sample("n\(session.tag).\(session.low)", session: session, contentLength: 5, key: signer?.publicKey ?? .none)
         let signature = signer?.signature(for: announce.signedMessage) ?? .none
         if bend { announce.name = "m" }
         return datagram(.announce(announce, signature), tag: session.tag)
@@ -166,9 +164,8 @@ import Testing
     }
 
     private func version(_ number: UInt64, created: UInt64, name: String = "image", by signer: LaneSigner, kind: BundleKind = .file) -> [UInt8] {
-        let announce = Announce(
-            session: session(UInt32(number)), kind: kind, chunkLength: 1_000, payloadLength: 400, creationTime: created, contentLength: 5,
-            allocatedLength: 5, mode: 0o600, modificationTime: nil, name: name, key: signer.publicKey)
+        let announce = Announce.sample(
+            name, session: session(UInt32(number)), kind: kind, creationTime: created, contentLength: 5, key: signer.publicKey)
         return datagram(.announce(announce, signer.signature(for: announce.signedMessage)), tag: announce.session.tag)
     }
 
@@ -230,10 +227,7 @@ import Testing
 
     /// The same bundle by two sessions; the sender of the first was last heard at `heard`.
     private func rival(at now: Instant, heard: Instant, in directory: inout SessionDirectory) -> SessionDirectory.Verdict {
-        var second = Announce(
-            session: session(2), kind: .file, chunkLength: 1_000, payloadLength: 400, creationTime: 0, contentLength: 5,
-            allocatedLength: 5, mode: 0o600, modificationTime: nil, name: "n1.0", key: trusted.publicKey)
-        second.session = session(2)
+        let second = Announce.sample("n1.0", session: session(2), contentLength: 5, key: trusted.publicKey)
         let bytes = datagram(.announce(second, trusted.signature(for: second.signedMessage)), tag: second.session.tag)
         return directory.judge(bytes.span.bytes, at: now, lastHeard: { _ in heard })
     }

@@ -1,19 +1,17 @@
+import TestSupport
 import Testing
 
 @testable import RMCPProtocol
 
-/// Signs nothing, as `--unsigned` does: what is forged gets past the signatures.
-struct NoSigner: MessageSigner {
-    var publicKey: PublicKey { .none }
-    func signature(for message: [UInt8]) -> Signature { .none }
-}
-
 /// A receiver engine and the least that a host does for it.
-struct HarnessReceiver {
+struct HarnessReceiver: EngineHost {
     static let senderAddress = SocketAddress.ipv4(10, 0, 0, 1, port: 4_000)
 
     var engine: ReceiverEngine
-    var buffers: [[UInt8]]
+    var now: Instant
+    private var memory: SlotMemory
+    /// What it has said since somebody last took it.
+    var said: [[UInt8]] = []
     var stored: [UInt32: [UInt8]] = [:]
     var outcome: ReceiverState?
     /// Its disk takes its time over the commit.
@@ -23,43 +21,45 @@ struct HarnessReceiver {
     private(set) var heldBack: [(slot: Int, chunk: UInt32)] = []
 
     init(number: Int, configuration: Configuration, sender: SenderEngine, isResumable: Bool, at now: Instant) {
+        self.now = now
         engine = ReceiverEngine(
             identity: 1_000 + UInt32(number), configuration: configuration, announce: sender.announce,
             source: Self.senderAddress, transmitter: sender.transmitterID, isResumable: isResumable,
             verifier: LaneVerifier(), digest: LaneDigest(), seed: 50 + UInt64(number), at: now)
-        buffers = Array(
-            repeating: Array(repeating: 0, count: Int(sender.announce.chunkLength)), count: configuration.memory.assemblySlots)
+        memory = SlotMemory(slots: configuration.memory.assemblySlots, chunkLength: Int(sender.announce.chunkLength))
     }
 
     mutating func take(_ datagram: [UInt8], at now: Instant) {
+        self.now = now
         if let placement = engine.handle(datagram: datagram.span.bytes, arrival: Arrival(source: Self.senderAddress, at: now), at: now) {
-            let source = placement.payloadOffset..<placement.payloadOffset + placement.length
-            buffers[placement.slot].replaceSubrange(placement.offset..<placement.offset + placement.length, with: datagram[source])
+            memory.place(placement, of: datagram)
         }
-        answerEvents(at: now)
+        drain()
     }
 
-    mutating func answerEvents(at now: Instant) {
-        while let event = engine.pollEvent() {
-            switch event {
-            case .consult(let chunks): for chunk in chunks { engine.handle(.absent(chunk: chunk), at: now) }
-            case .assembled(let slot, let chunk, _) where holdsAssembled: heldBack.append((slot, chunk))
-            case .assembled(let slot, let chunk, let record):
-                let encoded = Array(buffers[slot].prefix(Int(record.encodedLength)))
-                if LaneDigest().digest(of: encoded) == record.encodedDigest {
-                    stored[chunk] = encoded
-                    engine.handle(.stored(slot: slot, chunk: chunk), at: now)
-                } else {
-                    engine.handle(.rejected(slot: slot, chunk: chunk), at: now)
-                }
-            case .zeros(let chunks): engine.handle(.storedZeros(chunks), at: now)
-            case .rejoin, .deaf, .parentChanged, .refused, .page, .end, .announced: break
-            case .commit where flushesLong: break
-            case .commit: engine.handle(.committed, at: now)
-            case .finished(let state): outcome = state
+    mutating func hear(_ speech: ReceiverEngine.Speech) { said.append(speech.bytes) }
+
+    mutating func answer(_ event: ReceiverEvent) {
+        switch event {
+        case .consult(let chunks): for chunk in chunks { engine.handle(.absent(chunk: chunk), at: now) }
+        case .assembled(let slot, let chunk, _) where holdsAssembled: heldBack.append((slot, chunk))
+        case .assembled(let slot, let chunk, let record):
+            let encoded = memory.takeBack(slot, record)
+            if LaneDigest().digest(of: encoded) == record.encodedDigest {
+                stored[chunk] = encoded
+                engine.handle(.stored(slot: slot, chunk: chunk), at: now)
+            } else {
+                engine.handle(.rejected(slot: slot, chunk: chunk), at: now)
             }
+        case .zeros(let chunks): engine.handle(.storedZeros(chunks), at: now)
+        case .rejoin, .deaf, .parentChanged, .refused, .page, .end, .announced: break
+        case .commit where flushesLong: break
+        case .commit: engine.handle(.committed, at: now)
+        case .finished(let state): outcome = state
         }
     }
+
+    func fail(_ message: String) { Issue.record("\(message)") }
 }
 
 /// A sender and its receivers on a network that delivers in the next step of time what `delivers` lets through. A value,
@@ -69,18 +69,19 @@ struct SessionHarness {
     static let step = Interval.microseconds(200)
 
     let chunkTotal: UInt32
-    private(set) var now = Instant.milliseconds(1)
+    private let records: [ChunkRecord]
+    var now = Instant.milliseconds(1)
     var sender: SenderEngine
     var receivers: [HarnessReceiver] = []
     /// Receiver, datagram.
     var delivers: (Int, [UInt8]) -> Bool = { _, _ in true }
-    private var toReceivers: [[UInt8]] = []
+    fileprivate var toReceivers: [[UInt8]] = []
     private var toSender: [(Int, [UInt8])] = []
     /// What went over the wire, if it is asked for.
     var isRecording = false
     private(set) var recorded: [PacketKind: [[UInt8]]] = [:]
     private(set) var statuses: [(receiver: Int, report: StatusReport)] = []
-    private(set) var outcome: SenderOutcome?
+    fileprivate(set) var outcome: SenderOutcome?
 
     init(
         signer: any MessageSigner, receivers count: Int, chunks: UInt32 = 40, isResumable: Bool = false,
@@ -91,10 +92,9 @@ struct SessionHarness {
         configuration.joining.minimumWait = .milliseconds(50)
         change(&configuration)
         chunkTotal = chunks
-        let announce = Announce(
-            session: SessionID(high: 0x0102_0304_0000_0000, low: 9), kind: .file, chunkLength: UInt32(Self.chunkLength),
-            payloadLength: 400, creationTime: 0, contentLength: UInt64(chunks) * UInt64(Self.chunkLength), allocatedLength: 0,
-            mode: 0o644, modificationTime: nil, name: "harness", key: .none)
+        let announce = Announce.sample(
+            "harness", chunkLength: UInt32(Self.chunkLength), payloadLength: 400, contentLength: UInt64(chunks) * UInt64(Self.chunkLength))
+        records = (0..<chunks).map { ChunkRecord.sample(of: Self.content(of: $0), contentLength: Self.chunkLength) }
         sender = SenderEngine(configuration: configuration, announce: announce, signer: signer, digest: LaneDigest(), seed: 7, at: now)
         for number in 0..<count {
             receivers.append(
@@ -103,20 +103,7 @@ struct SessionHarness {
     }
 
     /// Every seventh chunk is a hole.
-    static func content(of chunk: UInt32) -> [UInt8] {
-        guard chunk % 7 != 6 else { return [] }
-        var random = RandomSource(seed: UInt64(chunk))
-        return (0..<chunkLength).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-    }
-
-    private static func record(of chunk: UInt32) -> ChunkRecord {
-        let content = content(of: chunk)
-        guard !content.isEmpty else { return .zero(contentLength: UInt32(chunkLength)) }
-        let digest = LaneDigest().digest(of: content)
-        return ChunkRecord(
-            kind: .stored, contentLength: UInt32(chunkLength), encodedLength: UInt32(chunkLength), encodedDigest: digest,
-            contentDigest: digest)
-    }
+    static func content(of chunk: UInt32) -> [UInt8] { chunk % 7 == 6 ? [] : randomBytes(chunkLength, seed: UInt64(chunk)) }
 
     /// Whether every receiver has said that it is done and has what was sent.
     var isWhole: Bool {
@@ -140,14 +127,16 @@ struct SessionHarness {
         now = now + Self.step
         deliver()
         for number in receivers.indices {
-            if let due = receivers[number].engine.pollTimeout(), due <= now { receivers[number].engine.handleTimeout(at: now) }
-            receivers[number].answerEvents(at: now)
-            while let datagram = receivers[number].engine.pollTransmit(at: now)?.bytes {
+            receivers[number].now = now
+            receivers[number].handleTimers()
+            for datagram in receivers[number].said {
                 note(datagram)
                 toSender.append((number, datagram))
             }
+            receivers[number].said = []
         }
-        runSender()
+        sender.encode(records, at: now)
+        handleTimers()
     }
 
     private mutating func deliver() {
@@ -163,39 +152,6 @@ struct SessionHarness {
         }
     }
 
-    private mutating func runSender() {
-        for _ in 0..<max(0, sender.encodeCredit) where sender.chunkCount < chunkTotal {
-            sender.handle(.encoded(Self.record(of: sender.chunkCount)), at: now)
-        }
-        if sender.chunkCount == chunkTotal { sender.handle(.ended, at: now) }
-        if let due = sender.pollTimeout(at: now), due <= now { sender.handleTimeout(at: now) }
-        while let transmit = sender.pollTransmit(at: now) {
-            switch transmit {
-            case .datagram(let bytes, let destination):
-                note(bytes)
-                // Nobody else's acknowledgement reaches a receiver.
-                if case .peer(let address) = destination {
-                    let number = Int(address.low & 0xFF)
-                    if delivers(number, bytes) { receivers[number].take(bytes, at: now) }
-                } else {
-                    toReceivers.append(bytes)
-                }
-            case .data(let batch):
-                for datagram in Self.datagrams(of: batch) {
-                    note(datagram)
-                    toReceivers.append(datagram)
-                }
-            }
-        }
-        while let event = sender.pollEvent() {
-            switch event {
-            case .fetch(let chunk): sender.handle(.fetched(chunk: chunk), at: now)
-            case .finished(let outcome): self.outcome = outcome
-            case .started, .release, .sentOnce, .unicastFallback, .rateChanged: break
-            }
-        }
-    }
-
     private mutating func note(_ datagram: [UInt8]) {
         guard isRecording, let kind = try? PacketHeader(of: datagram.span.bytes).kind, recorded[kind, default: []].count < 200 else {
             return
@@ -203,20 +159,39 @@ struct SessionHarness {
         recorded[kind, default: []].append(datagram)
     }
 
-    private static func datagrams(of batch: DataBatch) -> [[UInt8]] {
-        let content = content(of: batch.chunk)
-        return (0..<batch.count).map { index in
-            var datagram = [UInt8](repeating: 0, count: DataHeader.length)
-            datagram.withUnsafeMutableBytes { buffer in
-                var span = buffer.mutableBytes
-                batch.writeHeader(at: index, into: &span)
-            }
-            return datagram + content[batch.payloadRange(at: index)]
-        }
-    }
-
     /// A datagram that looks as if the sender had put it on the wire, outside the multicast sequence.
     func forged(_ packet: Packet) -> [UInt8] {
         datagram(packet, isUnicast: true, tag: sender.session.tag, transmitter: sender.transmitterID)
     }
+}
+
+/// The host of its sender.
+extension SessionHarness: EngineHost {
+    var engine: SenderEngine {
+        _read { yield sender }
+        _modify { yield &sender }
+    }
+
+    mutating func answer(_ event: SenderEvent) {
+        switch event {
+        case .fetch(let chunk): sender.handle(.fetched(chunk: chunk), at: now)
+        case .finished(let outcome): self.outcome = outcome
+        case .started, .release, .sentOnce, .unicastFallback, .rateChanged: break
+        }
+    }
+
+    mutating func hear(_ speech: Transmit) {
+        for datagram in speech.datagrams(encoded: Self.content) {
+            note(datagram)
+            // Nobody else's acknowledgement reaches a receiver.
+            if case .peer(let address) = speech.destination {
+                let number = Int(address.low & 0xFF)
+                if delivers(number, datagram) { receivers[number].take(datagram, at: now) }
+            } else {
+                toReceivers.append(datagram)
+            }
+        }
+    }
+
+    func fail(_ message: String) { Issue.record("\(message)") }
 }

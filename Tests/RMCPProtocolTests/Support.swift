@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import RMCPProtocol
@@ -15,48 +16,7 @@ func datagram(
     _ packet: Packet, isUnicast: Bool = false, tag: UInt32 = 0x0102_0304, transmitter: UInt32 = 0x0506_0708,
     sequence: UInt32 = 0x090A_0B0C, payload: [UInt8] = []
 ) -> [UInt8] {
-    var writer = ByteWriter()
-    PacketHeader(
-        kind: PacketKind(of: packet), isUnicast: isUnicast, sessionTag: tag, transmitter: transmitter, sequence: sequence
-    ).write(to: &writer)
-    writer.write(packet)
-    writer.writeArray(payload)
-    return writer.bytes
-}
-
-extension Instant {
-    static func milliseconds(_ count: Int64) -> Instant { .zero + .milliseconds(count) }
-}
-
-/// FNV-1a over four differently seeded lanes: any changed byte changes it, which is all that these tests need of a
-/// digest.
-struct LaneDigest: MessageDigest {
-    func digest(of message: [UInt8]) -> Digest { Digest(Self.lanes(of: message, seed: 0)) }
-
-    static func lanes(of message: [UInt8], seed: UInt64) -> Bytes32 {
-        func lane(_ number: UInt64) -> UInt64 {
-            message.reduce(0xCBF2_9CE4_8422_2325 ^ (seed &+ number)) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
-        }
-        return Bytes32(lane(1), lane(2), lane(3), lane(4))
-    }
-}
-
-/// A keyed sum in place of Ed25519: a signature by another key, or over another message, does not verify.
-struct LaneSigner: MessageSigner {
-    let publicKey: PublicKey
-
-    init(key: UInt64) { publicKey = PublicKey(Bytes32(key, key, key, key)) }
-
-    func signature(for message: [UInt8]) -> Signature {
-        Signature(
-            r: LaneDigest.lanes(of: message, seed: publicKey.value.a), s: LaneDigest.lanes(of: message, seed: ~publicKey.value.a))
-    }
-}
-
-struct LaneVerifier: MessageVerifier {
-    func isValid(_ signature: Signature, for message: [UInt8], by key: PublicKey) -> Bool {
-        LaneSigner(key: key.value.a).signature(for: message) == signature
-    }
+    packet.datagram(sessionTag: tag, transmitter: transmitter, sequence: sequence, isUnicast: isUnicast) + payload
 }
 
 /// Children by their ids alone, all at one host.

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import RMCPProtocol
@@ -67,9 +68,7 @@ import Testing
 
     /// Whoever is made to answer one must not be made to send more than came.
     @Test func aSolicitationIsAsLongAsTheLongestAnswer() throws {
-        let announce = Announce(
-            session: SessionID(high: 1, low: 2), kind: .file, chunkLength: 1 << 20, payloadLength: 1_376, creationTime: 0,
-            contentLength: 10, allocatedLength: 10, mode: 0o644, modificationTime: nil, name: String(repeating: "n", count: 255), key: .none)
+        let announce = Announce.sample(String(repeating: "n", count: 255), contentLength: 10)
         let answer = datagram(.announce(announce, .none))
         let solicitation = datagram(.solicitation, isUnicast: true)
         #expect(solicitation.count == answer.count)

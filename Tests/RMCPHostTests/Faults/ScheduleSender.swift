@@ -1,5 +1,6 @@
 import Foundation
 import RMCPContent
+import TestSupport
 
 @testable import RMCPHost
 @testable import RMCPProtocol
@@ -61,10 +62,10 @@ final class ScheduleSender {
         configuration.joining.maximumWait = wait
         configuration.packets.datagramLength = 1_024
         let content = version.content
-        let announce = Announce(
-            session: version.session, kind: .file, chunkLength: UInt32(ScheduleVersion.chunkLength), payloadLength: 1_000,
-            creationTime: version.creationTime, contentLength: UInt64(content.count), allocatedLength: UInt64(content.count), mode: 0o644,
-            modificationTime: FileTime(seconds: 1_000, nanoseconds: 5), name: version.name, key: key.publicKey)
+        let announce = Announce.sample(
+            version.name, session: version.session, chunkLength: UInt32(ScheduleVersion.chunkLength), payloadLength: 1_000,
+            creationTime: version.creationTime, contentLength: UInt64(content.count), allocatedLength: UInt64(content.count),
+            modificationTime: FileTime(seconds: 1_000, nanoseconds: 5), key: key.publicKey)
         engine = SenderEngine(
             configuration: configuration, announce: announce, signer: Ed25519Signer(key), digest: BLAKE3Digest(), seed: seed, at: now)
         let encoder = try ChunkEncoder(level: 1)
@@ -80,25 +81,12 @@ final class ScheduleSender {
 
     /// Does what is due, and answers what is to go out: to whom (nil is the group) and the datagram.
     func drive(at now: Instant) -> [(SocketAddress?, [UInt8])] {
-        while engine.encodeCredit > 0, Int(engine.chunkCount) < records.count { engine.handle(.encoded(records[Int(engine.chunkCount)]), at: now) }
-        if Int(engine.chunkCount) == records.count { engine.handle(.ended, at: now) }
+        engine.encode(records, at: now)
         if let due = engine.pollTimeout(at: now), due <= now { engine.handleTimeout(at: now) }
         var result: [(SocketAddress?, [UInt8])] = []
         while result.count < 200, let transmit = engine.pollTransmit(at: now) {
-            switch transmit {
-            case .datagram(let bytes, .group): result.append((nil, bytes))
-            case .datagram(let bytes, .peer(let peer)): result.append((peer, bytes))
-            case .data(let batch):
-                let destination: SocketAddress? = if case .peer(let peer) = batch.destination { peer } else { nil }
-                for index in 0..<batch.count {
-                    var datagram = [UInt8](repeating: 0, count: DataHeader.length)
-                    datagram.withUnsafeMutableBytes { buffer in
-                        var span = buffer.mutableBytes
-                        batch.writeHeader(at: index, into: &span)
-                    }
-                    result.append((destination, datagram + encoded[Int(batch.chunk)][batch.payloadRange(at: index)]))
-                }
-            }
+            let destination: SocketAddress? = if case .peer(let peer) = transmit.destination { peer } else { nil }
+            for datagram in transmit.datagrams(encoded: { encoded[Int($0)] }) { result.append((destination, datagram)) }
         }
         while let event = engine.pollEvent() {
             switch event {

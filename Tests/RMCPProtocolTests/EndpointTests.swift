@@ -137,6 +137,23 @@ import Testing
         #expect(handle(above: offer(announce(session(5))), &endpoint, activity: idle) == "begin 5, superseding 0, evicting 4")
     }
 
+    /// All places were taken by sessions of use, and one of them is of no use by now.
+    @Test func oneThatBecomesIdleGivesWayToWhoFindsNoPlace() {
+        var endpoint = node()
+        begin(1...4, &endpoint)
+        #expect(handle(above: offer(announce(session(5))), &endpoint) == "refuse 5: tooManySessions")
+        let idle: (SessionID) -> SessionActivity = { [start] in $0.tag == 2 ? SessionActivity(idleSince: start) : SessionActivity(lastHeard: start) }
+        #expect(handle(above: offer(announce(session(5))), &endpoint, activity: idle) == "begin 5, superseding 0, evicting 2")
+        #expect(endpoint.directory.active.map(\.session.tag) == [1, 3, 4, 5])
+        #expect(handle(above: offer(announce(session(6))), &endpoint, activity: idle) == "refuse 6: tooManySessions")
+        // Nobody gives way to what is refused for another reason.
+        var stranger = announce(session(7))
+        stranger.key = LaneSigner(key: 9).publicKey
+        let allIdle: (SessionID) -> SessionActivity = { [start] _ in SessionActivity(idleSince: start) }
+        #expect(handle(above: offer(stranger), &endpoint, activity: allIdle).hasPrefix("refuse 7: untrusted"))
+        #expect(endpoint.directory.active.count == 4)
+    }
+
     @Test func aSupersededSessionIsNotEvictedBesides() {
         var endpoint = node(sessions: 2)
         #expect(handle(above: offer(announce(session(1), name: "image")), &endpoint).hasPrefix("begin 1"))

@@ -52,12 +52,15 @@ public struct ReceiverEndpoint: Sendable {
     }
 
     /// Takes a datagram for which the driver has no engine.
-    /// - Parameter lastHeard: when the sender of a session that is under way was last heard; nil when never.
+    /// - Parameters:
+    ///   - lastHeard: when the sender of a session that is under way was last heard; nil when never.
+    ///   - canMakeRoom: as `SessionDirectory.judge`.
     public mutating func handle(
-        _ datagram: RawSpan, from source: SocketAddress, at now: Instant, lastHeard: (SessionID) -> Instant?
+        _ datagram: RawSpan, from source: SocketAddress, at now: Instant, lastHeard: (SessionID) -> Instant?,
+        canMakeRoom: () -> Bool = { false }
     ) -> Answer {
         if let header = try? PacketHeader(of: datagram), let answer = answer(to: datagram, header, at: now) { return answer }
-        switch directory.judge(datagram, at: now, lastHeard: lastHeard) {
+        switch directory.judge(datagram, at: now, lastHeard: lastHeard, canMakeRoom: canMakeRoom) {
         case .ignore: return .ignore
         case .refuse(let announce, let reason): return .refuse(announce, reason)
         case .accept(let announce, let superseded):
@@ -78,7 +81,7 @@ public struct ReceiverEndpoint: Sendable {
                 announce.session == known.session
             else { return nil }
             return .session(header.sessionTag)
-        default: return directory.announce(ofTag: header.sessionTag) == nil ? nil : .session(header.sessionTag)
+        default: return directory.isUnderWay(header.sessionTag) ? .session(header.sessionTag) : nil
         }
     }
 }

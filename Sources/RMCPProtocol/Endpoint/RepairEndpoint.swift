@@ -122,7 +122,9 @@ public struct RepairEndpoint: Sendable {
         above datagram: RawSpan, from source: SocketAddress, at now: Instant, activity: (SessionID) -> SessionActivity
     ) -> Above {
         let others = directory.active
-        switch receiver.handle(datagram, from: source, at: now, lastHeard: { activity($0).lastHeard }) {
+        let answer = receiver.handle(
+            datagram, from: source, at: now, lastHeard: { activity($0).lastHeard }, canMakeRoom: { Self.longestIdle(of: others, activity) != nil })
+        switch answer {
         case .ignore: return .ignore
         case .join(let region): return .join(region)
         case .refuse(let announce, let reason): return .refuse(announce, reason)
@@ -134,9 +136,9 @@ public struct RepairEndpoint: Sendable {
                 directory.end(offer.announce.session, mayReturn: true)
                 return .ignore
             }
-            // One place stays free for whoever comes next: a session that finds none is refused.
+            // One place stays free for whoever comes next, where one can: a session is refused where all are of use.
             let isCrowded = directory.active.count >= sessionLimit
-            let evicted = isCrowded ? longestIdle(of: others.map(\.session).filter { $0 != superseded }, activity) : nil
+            let evicted = isCrowded ? Self.longestIdle(of: others.filter { $0.session != superseded }, activity) : nil
             if let evicted { directory.end(evicted, mayReturn: true) }
             return .begin(offer, superseding: superseded, evicting: evicted)
         }
@@ -157,7 +159,7 @@ public struct RepairEndpoint: Sendable {
     /// Takes a datagram that came to the region's socket and for which the driver has no engine.
     public mutating func handle(below datagram: RawSpan) -> Below {
         guard let header = try? PacketHeader(of: datagram) else { return .ignore }
-        if directory.announce(ofTag: header.sessionTag) != nil { return .session(header.sessionTag) }
+        if directory.isUnderWay(header.sessionTag) { return .session(header.sessionTag) }
         guard header.sessionTag == 0, !directory.active.isEmpty, case .solicitation? = try? Packet.parse(datagram).1 else { return .ignore }
         // One session is told with each question, in turn, so that the answer is no longer than the question.
         turn = (turn + 1) % directory.active.count
@@ -169,14 +171,14 @@ public struct RepairEndpoint: Sendable {
     /// Gives up a session that is of no use to anybody just now, since others need its room in the cache.
     /// - Returns: the one that was longest so, which is over; nil when there is none.
     public mutating func makeRoomInCache(activity: (SessionID) -> SessionActivity) -> SessionID? {
-        guard let oldest = longestIdle(of: directory.active.map(\.session), activity) else { return nil }
+        guard let oldest = Self.longestIdle(of: directory.active, activity) else { return nil }
         // It would be fetched anew from whoever else offers it.
         directory.end(oldest, mayReturn: false)
         return oldest
     }
 
-    private func longestIdle(of sessions: [SessionID], _ activity: (SessionID) -> SessionActivity) -> SessionID? {
-        let idle = sessions.compactMap { session in activity(session).idleSince.map { (session: session, since: $0) } }
+    private static func longestIdle(of sessions: [Announce], _ activity: (SessionID) -> SessionActivity) -> SessionID? {
+        let idle = sessions.compactMap { entry in activity(entry.session).idleSince.map { (session: entry.session, since: $0) } }
         return idle.min { $0.since < $1.since }?.session
     }
 

@@ -38,7 +38,7 @@ public struct SessionDirectory: Sendable {
     private let sessionLimit: Int
     /// Everything that is received goes to one place.
     private let hasOneOutput: Bool
-    /// Sessions that are under way, in order of arrival; at most `sessionLimit`.
+    /// Sessions that are under way, in order of arrival; at most `sessionLimit`, unless the caller makes room.
     public private(set) var active: [Announce] = []
     /// Sessions of a bundle that is being received already, and since when they are put off: until it is clear whether
     /// the other sender is dead.
@@ -93,8 +93,13 @@ public struct SessionDirectory: Sendable {
     }
 
     /// Judges a datagram whose session tag belongs to no engine.
-    /// - Parameter lastHeard: when the sender of an accepted session was last heard.
-    public mutating func judge(_ datagram: RawSpan, at now: Instant, lastHeard: (SessionID) -> Instant?) -> Verdict {
+    /// - Parameters:
+    ///   - lastHeard: when the sender of an accepted session was last heard.
+    ///   - canMakeRoom: whether one of `sessionLimit` sessions would give way. Where one is accepted beside as many, the
+    ///     caller ends another.
+    public mutating func judge(
+        _ datagram: RawSpan, at now: Instant, lastHeard: (SessionID) -> Instant?, canMakeRoom: () -> Bool = { false }
+    ) -> Verdict {
         let announce: Announce
         let signature: Signature
         do throws(WireError) {
@@ -108,7 +113,7 @@ public struct SessionDirectory: Sendable {
         }
         if closed.contains(Known(session: announce.session, key: announce.key)) { return .ignore }
         if active.contains(where: { $0.session == announce.session }) { return .ignore }
-        if let refusal = refusal(of: announce, signature: signature, at: now, lastHeard: lastHeard) {
+        if let refusal = refusal(of: announce, signature: signature, at: now, lastHeard: lastHeard, canMakeRoom: canMakeRoom) {
             // A bad signature may be somebody else's forgery of a session that is good.
             if refusal == .badSignature {
                 malformed += 1
@@ -122,7 +127,10 @@ public struct SessionDirectory: Sendable {
     }
 
     /// The session under way whose datagrams have this tag.
-    public func announce(ofTag tag: UInt32) -> Announce? { active.first { $0.session.tag == tag } }
+    public func announce(ofTag tag: UInt32) -> Announce? { active.firstIndex { $0.session.tag == tag }.map { active[$0] } }
+
+    /// The same, where nothing but that is asked: of each datagram of a session that is not taken part in.
+    func isUnderWay(_ tag: UInt32) -> Bool { active.contains { $0.session.tag == tag } }
 
     /// Whether an ANNOUNCE that was kept from before is authentic, and by somebody who is still trusted.
     func believes(_ announce: Announce, _ signature: Signature) -> Bool {
@@ -162,7 +170,9 @@ public struct SessionDirectory: Sendable {
         return active.first { BundleIdentity($0) == identity }
     }
 
-    private func refusal(of announce: Announce, signature: Signature, at now: Instant, lastHeard: (SessionID) -> Instant?) -> SessionRefusal? {
+    private func refusal(
+        of announce: Announce, signature: Signature, at now: Instant, lastHeard: (SessionID) -> Instant?, canMakeRoom: () -> Bool
+    ) -> SessionRefusal? {
         if announce.isSigned {
             guard policy.trustedKeys.contains(announce.key) || policy.allowsUnsigned else { return .untrusted(announce.key) }
             guard verifier.isValid(signature, for: announce.signedMessage, by: announce.key) else { return .badSignature }
@@ -177,7 +187,7 @@ public struct SessionDirectory: Sendable {
         // A sender that was started again takes over what its dead predecessor has, the output among it.
         let succeeds = rival.map { announce.creationTime >= $0.creationTime && now - (lastHeard($0.session) ?? .zero) >= silence } ?? false
         if hasOneOutput, !active.isEmpty, !succeeds { return .outputInUse }
-        return active.count >= sessionLimit && !succeeds ? .tooManySessions : nil
+        return active.count >= sessionLimit && !succeeds && !canMakeRoom() ? .tooManySessions : nil
     }
 
     /// A session that is here from before: it is not accepted once more, and gives way to a newer one.

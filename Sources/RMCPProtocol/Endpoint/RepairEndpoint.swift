@@ -16,26 +16,13 @@ public struct RepairPlace: Sendable {
     public var mode: RepairEngine.Mode { upstream == nil ? .repair : .relay }
 }
 
-/// How a session stands at a repair node.
-public struct SessionActivity: Sendable {
-    /// When its sender was last heard; nil while it has nobody above.
-    public var lastHeard: Instant?
-    /// Since when it is of no use to anybody: it has nobody above, and no child that is not done. Nil while it is of use.
-    public var idleSince: Instant?
-
-    public init(lastHeard: Instant? = nil, idleSince: Instant? = nil) {
-        self.lastHeard = lastHeard
-        self.idleSince = idleSince
-    }
-}
-
 /// A repair node's dealings with datagrams of all sessions and of none: towards parents it is a receiver, and
 /// towards children it answers who asks what there is and says where it repairs. Sessions are served as long as there is
 /// room for others; then the one that was longest of no use to anybody gives way.
 ///
 /// What comes to the sockets towards parents goes to `handle(above:)`, what comes to the socket of the region to
-/// `handle(below:)`, both unless the driver has an engine for the tag; a relay's engine without a parent is asked for
-/// here, too, since its parent shows by its ANNOUNCE.
+/// `handle(below:)`, both unless the driver has an engine for the tag. What is for an engine that `awaitsParent` comes
+/// here, too, since a relay's parent shows by its ANNOUNCE.
 public struct RepairEndpoint: Sendable {
     /// How often a repair node advertises its region, and a relay asks what there is: a receiver that joins waits no
     /// longer than the sender's shortest wait for receivers.
@@ -116,7 +103,7 @@ public struct RepairEndpoint: Sendable {
 
     // MARK: Above
 
-    /// Takes a datagram from above for which the driver has no engine, or a relay's without a parent.
+    /// Takes a datagram from above for which the driver has no engine, or one that `awaitsParent`.
     /// - Parameter activity: how a session that is under way stands.
     public mutating func handle(
         above datagram: RawSpan, from source: SocketAddress, at now: Instant, activity: (SessionID) -> SessionActivity

@@ -94,6 +94,15 @@ public struct RepairEngine: Sendable {
     /// Payload bytes in a packet, as the sender has settled it.
     public var payloadLength: UInt16 { downstream.announce.payloadLength }
     public var isComplete: Bool { downstream.isRepeaterComplete }
+    // Mutating, though they change nothing: they are asked of an engine where it is.
+    /// Whether somebody above has to show by an ANNOUNCE before datagrams from above mean anything here.
+    public mutating func awaitsParent() -> Bool { mode == .relay && !hasUpstream && !downstream.isRetired }
+    /// Whether there is somebody above, or a child that is not done.
+    public mutating func isOfUse() -> Bool { hasUpstream || downstream.receivers.active > 0 }
+    /// Whether it leaves its children to others.
+    public mutating func isRetired() -> Bool { downstream.isRetired }
+    /// When whoever sends the stream was last heard; nil while there is nobody above.
+    public mutating func lastHeardFromSender() -> Instant? { upstream?.inPlace { $0.lastHeardFromSender } }
 
     // MARK: From before
 

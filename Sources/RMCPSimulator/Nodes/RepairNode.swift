@@ -15,11 +15,10 @@ final class RepairNode {
         var resident: Set<UInt32> = []
         /// It was taken off the books.
         var isOver = false
-        /// When it last had a parent, or a child that was not done.
-        var lastUse: Instant
+        var use: SessionUse
 
         init(engine: RepairEngine, announce: Announce, at now: Instant) {
-            lastUse = now
+            use = SessionUse(at: now)
             place = InPlace(engine)
             self.announce = announce
             buffers = SlotBuffers(chunkLength: announce.chunkLength)
@@ -142,11 +141,8 @@ final class RepairNode {
     /// How a session that is under way stands.
     func activity(of id: SessionID) -> SessionActivity {
         guard let session = sessions.first(where: { $0.announce.session == id }) else { return SessionActivity() }
-        return session.inPlace { SessionActivity(lastHeard: $0.upstream?.lastHeardFromSender, idleSince: Self.isOfUse(&$0) ? nil : session.lastUse) }
+        return session.use.activity(of: &session.engine)
     }
-
-    /// Whether it has a parent, or a child that is not done.
-    static func isOfUse(_ engine: inout RepairEngine) -> Bool { engine.hasUpstream || engine.downstream.receivers.active > 0 }
 
     func retire(_ session: Session) {
         session.isOver = true

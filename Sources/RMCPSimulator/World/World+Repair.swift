@@ -58,10 +58,7 @@ extension World {
             guard let (header, packet) = datagram.packet, let session = node.session(tag) else { return }
             session.engine.handle(upstream: packet, header, length: datagram.bytes.count, arrival: arrival, at: now)
         }
-        // A relay's parent shows by its ANNOUNCE: the endpoint sees everything until one has come.
-        if let tag = datagram.packet?.header.sessionTag, let session = node.session(tag), node.place.mode == .repair || session.inPlace({ $0.hasUpstream }) {
-            return give(tag)
-        }
+        if let tag = datagram.packet?.header.sessionTag, let session = node.session(tag), !session.engine.awaitsParent() { return give(tag) }
         let bytes = datagram.bytes
         let answer = unsafe node.endpoint.handle(above: bytes.span.bytes, from: arrival.source, at: now) { node.activity(of: $0) }
         switch answer {
@@ -128,7 +125,7 @@ extension World {
         guard node.isRunning else { return }
         var next = advertise(node)
         for session in node.sessions {
-            if session.inPlace({ RepairNode.isOfUse(&$0) }) { session.lastUse = now }
+            session.use.note(&session.engine, at: now)
             let idleUntil = session.inPlace { engine -> Instant? in
                 let due = engine.pollTimeout(at: now) ?? .distantFuture
                 if due <= now { engine.handleTimeout(at: now) }

@@ -1,0 +1,27 @@
+/// How a session stands at a repair node.
+public struct SessionActivity: Sendable {
+    /// When its sender was last heard; nil while it has nobody above.
+    public var lastHeard: Instant?
+    /// Since when it is of no use to anybody: it has nobody above, and no child that is not done. Nil while it is of use.
+    public var idleSince: Instant?
+
+    public init(lastHeard: Instant? = nil, idleSince: Instant? = nil) {
+        self.lastHeard = lastHeard
+        self.idleSince = idleSince
+    }
+}
+
+/// Memory of when a session's engine was last of use to anybody: kept beside it by whoever drives it.
+public struct SessionUse: Sendable {
+    private var last: Instant
+
+    public init(at now: Instant) { last = now }
+
+    /// To be told whenever the engine is driven.
+    public mutating func note(_ engine: inout RepairEngine, at now: Instant) { if engine.isOfUse() { last = now } }
+
+    /// One that is leaving already cannot give way once more.
+    public func activity(of engine: inout RepairEngine) -> SessionActivity {
+        SessionActivity(lastHeard: engine.lastHeardFromSender(), idleSince: engine.isOfUse() || engine.isRetired() ? nil : last)
+    }
+}

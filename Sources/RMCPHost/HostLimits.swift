@@ -17,8 +17,6 @@ enum HostLimits {
     static let unkeptTableBytes = 4 << 20
     /// How long a session that has lost part of what it kept waits for somebody who has it.
     static let damagePatience = Interval.seconds(10)
-    /// Regions that are not listened to yet and are looked at in one pass over what came.
-    static let advertisedRegions = 8
     /// Bytes of a group's socket buffer below which the user is warned: 3 ms at 10 Gb/s.
     static let sufficientReceiveBuffer = 4 << 20
     /// How often the groups are joined anew while no session is under way. A snooping switch without a querier forgets a

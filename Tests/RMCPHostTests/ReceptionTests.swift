@@ -29,10 +29,26 @@ import Testing
         return result
     }
 
-    private func join(_ reception: Reception, _ numbers: ClosedRange<UInt8>, at now: Instant) {
-        for number in numbers { reception.noteAdvertised(region(number)) }
-        #expect(reception.joinAdvertised(at: now) == numbers.map { region($0) })
+    /// A receiver's regions, as `RegionTable` decides, at its sockets.
+    private final class Listener {
+        let reception: Reception
+        var table: RegionTable
+
+        init(_ reception: Reception, group: SocketAddress) {
+            self.reception = reception
+            table = RegionTable(group: group)
+        }
+
+        /// Those of the advertised regions that are new.
+        func hear(_ advertised: [SocketAddress], at now: Instant) -> [SocketAddress] {
+            let joining = advertised.filter { table.noteAdvertised($0, at: now) }
+            return joining.filter { reception.join($0, in: &table, at: now) }
+        }
     }
+
+    private func listener() throws -> Listener { Listener(try reception(), group: group) }
+
+    private func regions(_ numbers: ClosedRange<UInt8>) -> [SocketAddress] { numbers.map { region($0) } }
 
     /// A port that nobody else can have, as of a program that does not share it.
     private final class Occupied {
@@ -57,29 +73,32 @@ import Testing
 
     @Test("A region that cannot be opened takes nobody's place, and the sockets stay while they are gone through")
     func unopenable() throws {
-        let reception = try reception()
-        join(reception, 1...4, at: start)
+        let listener = try listener()
+        let reception = listener.reception
+        #expect(listener.hear(regions(1...4), at: start) == regions(1...4))
         let descriptors = reception.descriptors
         let occupied = try Occupied()
         defer { occupied.free() }
         let sender = try DatagramSocket.sending(to: group, through: reception.interface, timeToLive: 0)
-        // To the group and to the last region: noted while the former is read, with the latter still to come.
+        // To the group and to the last region: advertised while the former is read, with the latter still to come.
         for address in [group, region(4)] { #expect(sender.send([7], to: address) == .sent) }
         let later = start + RegionTable.memory + .seconds(1)
-        let taken = take(reception) { reception.noteAdvertised(region(9, port: occupied.port)) }
-        #expect(taken == [[7], [7]])
-        #expect(reception.joinAdvertised(at: later).isEmpty && reception.descriptors == descriptors)
+        var joining: [SocketAddress] = []
+        let taken = take(reception) {
+            let advertised = region(9, port: occupied.port)
+            if listener.table.noteAdvertised(advertised, at: later) { joining.append(advertised) }
+        }
+        #expect(taken == [[7], [7]] && joining.count == 1)
+        #expect(!reception.join(joining[0], in: &listener.table, at: later) && reception.descriptors == descriptors)
+        #expect(listener.table.joined == regions(1...4))
     }
 
     @Test("A region that was not opened is tried again only after a while")
     func retried() throws {
-        let reception = try reception()
+        let listener = try listener()
         let occupied = try Occupied()
         let region = region(9, port: occupied.port)
-        func isJoined(after seconds: Double) -> Bool {
-            reception.noteAdvertised(region)
-            return reception.joinAdvertised(at: start + .seconds(seconds)) == [region]
-        }
+        func isJoined(after seconds: Double) -> Bool { listener.hear([region], at: start + .seconds(seconds)) == [region] }
         #expect(!isJoined(after: 0))
         occupied.free()
         #expect(!isJoined(after: 9))
@@ -89,17 +108,15 @@ import Testing
 
     @Test("One that nobody advertises any more gives way to another, and whoever waits for the sockets waits for the new one")
     func replaced() throws {
-        let reception = try reception()
+        let listener = try listener()
+        let reception = listener.reception
         let poller = Poller()
         reception.watch(by: poller)
-        join(reception, 1...4, at: start)
+        #expect(listener.hear(regions(1...4), at: start) == regions(1...4))
         let descriptors = reception.descriptors
-        reception.noteAdvertised(region(5))
-        #expect(reception.joinAdvertised(at: start + .seconds(1)).isEmpty, "all four were advertised just now")
         let later = start + RegionTable.memory + .seconds(1)
-        for number in [1, 2, 4] as [UInt8] { reception.noteAdvertised(region(number)) }
-        #expect(reception.joinAdvertised(at: later).isEmpty)
-        join(reception, 5...5, at: later)
+        #expect(listener.hear([region(1), region(2), region(4)], at: later).isEmpty)
+        #expect(listener.hear([region(5)], at: later) == [region(5)])
         #expect(reception.descriptors.count == descriptors.count && reception.descriptors != descriptors)
         let sender = try DatagramSocket.sending(to: group, through: reception.interface, timeToLive: 0)
         #expect(sender.send([3], to: region(3)) == .sent && sender.send([5], to: region(5)) == .sent)
@@ -111,23 +128,15 @@ import Testing
         #expect(!reception.receive { _ in })
     }
 
-    @Test("However many regions are advertised, and however often: a few are looked at, and no more than a few are joined")
+    @Test("However many regions are advertised, and however often: no more than a few are joined")
     func flooded() throws {
-        let reception = try reception()
-        for _ in 0..<3 {
-            for number in 1...200 as ClosedRange<UInt8> { reception.noteAdvertised(region(number)) }
-        }
-        #expect(reception.joinAdvertised(at: start) == (1...4).map { region($0) })
-        // Those that are known have room in a pass whatever comes before them.
-        for number in (1...200 as ClosedRange<UInt8>).reversed() { reception.noteAdvertised(region(number)) }
+        let listener = try listener()
+        let many = Array(repeating: regions(1...200), count: 3).flatMap { $0 }
+        #expect(listener.hear(many, at: start) == regions(1...4))
+        #expect(listener.reception.descriptors.count == 5)
         let later = start + RegionTable.memory
-        #expect(reception.joinAdvertised(at: later).isEmpty)
-        #expect(reception.hearsRepairNodes(at: later))
-        reception.noteAdvertised(region(9))
-        #expect(reception.joinAdvertised(at: later + .seconds(1)).isEmpty, "all four were advertised a second ago")
-        // The group itself, and other families, are no region.
-        reception.noteAdvertised(group)
-        reception.noteAdvertised(try #require(SocketAddress(parsing: "[ff15::1]", defaultPort: 1)))
-        #expect(reception.joinAdvertised(at: later + .seconds(60)).isEmpty)
+        #expect(listener.hear(regions(1...200).reversed(), at: later).isEmpty)
+        #expect(listener.hear([region(9)], at: later + .seconds(1)).isEmpty, "all four were advertised a second ago")
+        #expect(listener.reception.descriptors.count == 5)
     }
 }

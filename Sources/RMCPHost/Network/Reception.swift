@@ -7,11 +7,7 @@ final class Reception {
     /// What children send comes from here, and unicast answers go here.
     let replySocket: DatagramSocket
     private let replyAddress: SocketAddress?
-    private let group: SocketAddress
     private var sockets: [GroupSocket] = []
-    /// Regions of datagrams that came since they were last acted upon.
-    private var advertised: [SocketAddress] = []
-    private var regions: RegionTable
     private let replySlab = DatagramSlab(buffers: HostLimits.slabBuffers)
     /// Own address as a parent: what comes from there has looped back.
     var ownAddress: SocketAddress?
@@ -31,9 +27,7 @@ final class Reception {
 
     /// - Parameter listens: false where nothing is expected by multicast.
     init(group: SocketAddress, interface: NetworkInterface, listens: Bool = true) throws(HostError) {
-        self.group = group
         self.interface = interface
-        regions = RegionTable(group: listens ? group : nil)
         if listens {
             sockets = [
                 GroupSocket(
@@ -78,7 +72,7 @@ final class Reception {
     }
 
     /// Receives once from each socket that the poller has found ready; true when one of them had something, and may have
-    /// more. Which sockets there are does not change meanwhile: `body` notes what is advertised, and nothing more.
+    /// more. Which sockets there are must not change meanwhile: what `body` finds out is acted upon afterwards.
     func receive(_ body: (DatagramTrain) -> Void) -> Bool {
         guard let watch else { return false }
         var isBusy = false
@@ -112,49 +106,20 @@ final class Reception {
 
     // MARK: Regions
 
-    /// Remembers a region that a datagram advertises until `joinAdvertised`: whoever calls may be in the midst of
-    /// `receive`, which goes through the sockets. What is more than there is room for in one pass is dropped; regions
-    /// that are listened to already always have room.
-    func noteAdvertised(_ region: SocketAddress) {
-        guard !sockets.isEmpty, region != group, region.family == group.family, !advertised.contains(region) else { return }
-        guard advertised.count < HostLimits.advertisedRegions || sockets.contains(where: { $0.address == region }) else { return }
-        advertised.append(region)
-    }
-
-    /// Joins the regions that were advertised since the last call, as `RegionTable` decides.
-    /// - Returns: the regions that are new.
+    /// Listens to a region that `table` wants joined, and tells it what came of that.
+    /// - Returns: whether it is listened to.
     @discardableResult
-    func joinAdvertised(at now: Instant) -> [SocketAddress] {
-        let noted = advertised
-        advertised.removeAll(keepingCapacity: true)
-        var joined: [SocketAddress] = []
-        for region in noted where regions.noteAdvertised(region, at: now) {
-            if open(region, at: now) { joined.append(region) }
-        }
-        return joined
-    }
-
-    /// False where it cannot be listened to.
-    private func open(_ region: SocketAddress, at now: Instant) -> Bool {
+    func join(_ region: SocketAddress, in table: inout RegionTable, at now: Instant) -> Bool {
         guard let socket = try? DatagramSocket.receiving(from: region, through: interface) else {
-            regions.noteFailed(region, at: now)
+            table.noteFailed(region, at: now)
             return false
         }
-        if let old = regions.noteJoined(region), let index = sockets.firstIndex(where: { $0.address == old }) {
+        if let old = table.noteJoined(region), let index = sockets.firstIndex(where: { $0.address == old }) {
             sockets.remove(at: index).token.map { watch?.poller.forget($0) }
         }
         sockets.append(
             GroupSocket(
                 address: region, socket: socket, slab: DatagramSlab(buffers: HostLimits.regionSlabBuffers), token: watch?.poller.watch(socket.raw)))
         return true
-    }
-
-    /// Whether a repair node has advertised its region lately.
-    func hearsRepairNodes(at now: Instant) -> Bool { regions.hearsRepairNodes(at: now) }
-
-    /// The region that a datagram of no session advertises; nil for any other datagram.
-    static func advertisedRegion(in bytes: UnsafeRawBufferPointer) -> SocketAddress? {
-        guard case .advertisement(let advertisement)? = unsafe try? Packet.parse(RawSpan(_unsafeBytes: bytes)).1 else { return nil }
-        return advertisement.region
     }
 }

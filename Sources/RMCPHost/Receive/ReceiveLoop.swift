@@ -20,8 +20,6 @@ public final class ReceiveLoop {
         observer: { [unowned self] in self.observer($0) })
     /// Hooks that are waited for, by what becomes readable when they end.
     private var watchedHooks: [Int32: Poller.Token] = [:]
-    /// Datagrams too short for a header.
-    private var runts: UInt64 = 0
 
     public init(_ request: ReceiveRequest) throws(HostError) {
         try request.group.requireMulticast()
@@ -81,8 +79,8 @@ public final class ReceiveLoop {
         }
         let outcome = sessions.outcome ?? .interrupted
         stop()
-        let malformed = sessions.directory.malformed + runts + reception.truncated
-        observer(.stopped(StrayCounters(malformed: malformed, foreign: sessions.directory.foreign)))
+        let directory = sessions.endpoint.directory
+        observer(.stopped(StrayCounters(malformed: directory.malformed + reception.truncated, foreign: directory.foreign)))
         return outcome
     }
 
@@ -97,34 +95,18 @@ public final class ReceiveLoop {
         var isBusy = false
         for round in 0..<HostLimits.receiveRounds {
             let now = round == 0 ? now : Poller.now()
-            isBusy = reception.receive { train in
-                unsafe train.route { tag, offset in
-                    sessions.sessions[tag].map { $0.handle(train, from: offset, tag: tag, at: now) }
-                } others: { bytes in
-                    unsafe route(bytes, from: train.arrival.source, at: now)
-                }
-            }
+            isBusy = reception.receive { sessions.handle($0, at: now) }
             if !isBusy { break }
             // What was assembled goes to the storage threads at once, so that they work while more is read.
             for tag in sessions.order { sessions.sessions[tag].map { sessions.handleEvents($0, at: now) } }
         }
-        for region in reception.joinAdvertised(at: now) { observer(.region(region)) }
+        sessions.joinRegions(at: now)
         let dropped = reception.takeOverflow()
         if dropped > 0 { for tag in sessions.order { sessions.sessions[tag]?.engine.handle(.overflow(datagrams: dropped), at: now) } }
         // Whoever has read everything need not ask.
         let share = isBusy && !sessions.order.isEmpty ? reception.backlogShare : 0
         for tag in sessions.order { sessions.sessions[tag]?.engine.handle(.backlog(share: share), at: now) }
         return isBusy
-    }
-
-    /// A datagram of no session that is taken part in.
-    private func route(_ bytes: UnsafeRawBufferPointer, from source: SocketAddress, at now: Instant) {
-        guard let tag = unsafe PacketHeader.sessionTag(of: RawSpan(_unsafeBytes: bytes)) else {
-            runts += 1
-            return
-        }
-        if tag == 0, let region = unsafe Reception.advertisedRegion(in: bytes) { return reception.noteAdvertised(region) }
-        sessions.judge(unsafe RawSpan(_unsafeBytes: bytes), from: source, at: now)
     }
 
     // MARK: The end

@@ -126,7 +126,7 @@ extension ReceiveSessions {
         session.stage = .committed
         once.noteProgress(at: now)
         let announce = session.announce
-        if request.versions != nil { directory.noteVersion(of: announce) }
+        if request.versions != nil { endpoint.directory.noteVersion(of: announce) }
         if let warning { observer(.warning(warning)) }
         guard let hook = request.hook, !isStopping else { return session.engine.handle(.committed, at: now) }
         let facts = [
@@ -163,7 +163,7 @@ extension ReceiveSessions {
             observer(.failed(snapshot, reason: session.failure ?? Self.explain(state, session)))
         }
         transmit(session, at: now)
-        if session.isCommitted { directory.noteCompleted(session.announce.session, key: session.announce.key) }
+        if session.isCommitted { endpoint.directory.noteCompleted(session.announce.session, key: session.announce.key) }
         end(session, mayReturn: state == .failedSender)
         if let over = once.outcome(of: session, state, at: now) { outcome = outcome ?? over }
     }
@@ -183,7 +183,7 @@ extension ReceiveSessions {
         session.giveBackBuffers()
         sessions[tag] = nil
         order.removeAll { $0 == tag }
-        directory.end(session.announce.session, mayReturn: mayReturn)
+        endpoint.directory.end(session.announce.session, mayReturn: mayReturn)
         if let handle = session.handle { letGo(of: handle, .keeping) } else { giveUpOpening(tag) }
     }
 

@@ -11,7 +11,8 @@ protocol SessionNetwork: AnyObject {
     func send(_ bytes: [UInt8], to destination: SocketAddress)
     /// Joins every group anew.
     func rejoin()
-    func hearsRepairNodes(at now: Instant) -> Bool
+    /// Listens to a region and tells `table` of it, or tells it that it cannot; whether it is listened to.
+    func join(_ region: SocketAddress, in table: inout RegionTable, at now: Instant) -> Bool
 }
 
 /// Runs storage jobs somewhere else than on the network thread. Each job has exactly one result.
@@ -35,9 +36,8 @@ extension StorageThreads: StorageExecutor {}
 final class ReceiveSessions {
     /// A session that was accepted and has no storage yet.
     struct Pending {
-        var announce: Announce
-        var source: SocketAddress
-        var transmitter: UInt32
+        let offer: SessionOffer
+        var announce: Announce { offer.announce }
         var generation: SessionGeneration
         /// The ephemeral id that it has unless a journal says that it had another.
         var drawn: UInt32
@@ -54,7 +54,10 @@ final class ReceiveSessions {
     let gate: CommitGate
     let completed: CompletedSessions
     let observer: (ReceiveUpdate) -> Void
-    var directory: SessionDirectory
+    /// Decides what a datagram of no session here means.
+    var endpoint: ReceiverEndpoint
+    /// Regions to listen to once nobody is reading.
+    private var joining: [SocketAddress] = []
     /// Buffers of each chunk length in use; nearly always one.
     var pools: [Int: BufferPool] = [:]
     var sessions: [UInt32: ReceiveSession] = [:]
@@ -93,14 +96,15 @@ final class ReceiveSessions {
         gate = CommitGate(versions: request.versions, trustedKeys: request.trust.trustedKeys)
         var trust = request.trust
         trust.newest = request.versions?.newest ?? [:]
-        directory = SessionDirectory(
+        let directory = SessionDirectory(
             policy: trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.sessions, hasOneOutput: request.output != .directory,
             silence: request.configuration.presence.rejoinAfterSilence)
+        endpoint = ReceiverEndpoint(directory: directory, group: request.group)
         nextProgress = now
         random = RandomSource(seed: seed)
         once = OnceRule(request, at: now)
         refusals = LineBudget(at: now)
-        if !request.takesAgain { for entry in known { directory.noteCompleted(entry.session, key: entry.key) } }
+        if !request.takesAgain { for entry in known { endpoint.directory.noteCompleted(entry.session, key: entry.key) } }
     }
 
     var isEmpty: Bool { sessions.isEmpty && pending.isEmpty }
@@ -113,23 +117,41 @@ final class ReceiveSessions {
 
     // MARK: Arrivals
 
-    /// A datagram of no session that is taken part in.
-    func judge(_ datagram: RawSpan, from source: SocketAddress, at now: Instant) {
+    /// Gives each session what is its own, and the rest to the endpoint.
+    func handle(_ train: DatagramTrain, at now: Instant) {
+        unsafe train.route { tag, offset in
+            sessions[tag].map { $0.handle(train, from: offset, tag: tag, at: now) }
+        } others: { bytes in
+            handle(unsafe RawSpan(_unsafeBytes: bytes), from: train.arrival.source, at: now)
+        }
+    }
+
+    private func handle(_ datagram: RawSpan, from source: SocketAddress, at now: Instant) {
         guard !isStopping else { return }
-        let heard = { [sessions, pending] (id: SessionID) in sessions[id.tag]?.engine.lastHeardFromSender ?? pending[id.tag]?.since }
-        switch directory.judge(datagram, at: now, lastHeard: heard) {
-        case .ignore: break
+        switch endpoint.handle(datagram, from: source, at: now, lastHeard: { lastHeard($0) }) {
+        // What comes while a session waits for its storage is not kept: it is asked for later.
+        case .ignore, .session: break
+        case .join(let region): joining.append(region)
         case .refuse(let announce, let reason): refuse(announce, reason, at: now)
-        case .accept(let announce, let superseded):
-            guard let header = try? PacketHeader(of: datagram) else { return }
+        case .begin(let offer, let superseded):
             if let superseded { supersede(superseded, at: now) }
             lastGeneration += 1
-            pending[announce.session.tag] = Pending(
-                announce: announce, source: source, transmitter: header.transmitter, generation: SessionGeneration(number: lastGeneration),
-                drawn: ending.first { $0.announce.session == announce.session }?.identity ?? .random(in: 1...(.max), using: &random), since: now)
+            let drawn: UInt32 = ending.first { $0.announce.session == offer.announce.session }?.identity ?? .random(in: 1...(.max), using: &random)
+            pending[offer.announce.session.tag] = Pending(
+                offer: offer, generation: SessionGeneration(number: lastGeneration), drawn: drawn, since: now)
             once.noteAccepted(at: now)
             openWhatCan(at: now)
         }
+    }
+
+    private func lastHeard(_ session: SessionID) -> Instant? {
+        sessions[session.tag]?.engine.lastHeardFromSender ?? pending[session.tag]?.since
+    }
+
+    /// Listens to the regions that were advertised in what was read; not while that is under way.
+    func joinRegions(at now: Instant) {
+        for region in joining where network.join(region, in: &endpoint.regions, at: now) { observer(.region(region)) }
+        joining.removeAll(keepingCapacity: true)
     }
 
     private func refuse(_ announce: Announce, _ reason: SessionRefusal, at now: Instant) {
@@ -221,10 +243,10 @@ final class ReceiveSessions {
             ? HostLimits.receiveBufferBytes / 4 * 3 : HostLimits.receiveBufferBytes / 4 / (HostLimits.sessions - 1)
         configuration.memory.assemblySlots = max(4, min(configuration.memory.assemblySlots, slotBytes / Int(announce.chunkLength)))
         let engine = ReceiverEngine(
-            identity: handle?.identity ?? entry.drawn, configuration: configuration, announce: announce, source: entry.source,
-            transmitter: entry.transmitter,
+            identity: handle?.identity ?? entry.drawn, configuration: configuration, announce: announce, source: entry.offer.source,
+            transmitter: entry.offer.transmitter,
             // As long as nobody knows, there may be chunks from before.
-            isResumable: handle.map { !$0.seeds.isEmpty } ?? true, expectsRepairNodes: network.hearsRepairNodes(at: now),
+            isResumable: handle.map { !$0.seeds.isEmpty } ?? true, expectsRepairNodes: endpoint.regions.hearsRepairNodes(at: now),
             verifier: Ed25519Verifier(), digest: BLAKE3Digest(), seed: random.next(), at: now)
         let session = ReceiveSession(
             announce: announce, generation: entry.generation, engine: engine, slots: configuration.memory.assemblySlots, pool: pool(for: announce.chunkLength),

@@ -32,11 +32,7 @@ extension RepairLoop {
     /// What is served is never evicted, but what is served to nobody is not worth more than what is asked for. True when
     /// a session is going that makes room in the cache: then what did not fit is worth another try.
     private func makeRoomInCache(at now: Instant) -> Bool {
-        if let oldest = longestIdle {
-            retire(oldest, "others need its room in the cache", at: now)
-            // It would be fetched anew from whoever else offers it.
-            directory.end(oldest.announce.session, mayReturn: false)
-        }
+        if let oldest = endpoint.makeRoomInCache(activity: { activity(of: $0) }) { giveUp(oldest, "others need its room in the cache", at: now) }
         return cache.isLetting || order.contains { sessions[$0].map { $0.isOver && $0.engine.upstream == nil } ?? false }
     }
 
@@ -51,7 +47,7 @@ extension RepairLoop {
             case .notOpened(let error):
                 guard let arrival = cache.takeArrival(output.generation), !arrival.ticket.isOver else { continue }
                 observer(.warning(error.description))
-                directory.end(arrival.announce.session, mayReturn: true)
+                endpoint.directory.end(arrival.announce.session, mayReturn: true)
                 retryStores()
             case .closed: retryStores()
             default: take(output, at: now)

@@ -7,52 +7,34 @@ extension RepairLoop {
 
     /// Serves what the cache has, as far as it is whole: the sender may be gone for long.
     func restore(_ kept: [KeptSession], at now: Instant) {
-        for session in kept.prefix(HostLimits.repairSessions / 2) {
-            guard case .announce(let announce, let signature)? = unsafe try? Packet.parse(session.datagram.span.bytes).1,
-                isTrusted(announce, signature), isNewest(announce, of: kept)
-            else { continue }
-            directory.adopt(announce)
-            directory.noteVersion(of: announce)
-            admit(announce, signature, by: nil, at: now)
+        let offered = kept.compactMap { entry -> (announce: Announce, signature: Signature)? in
+            guard case .announce(let announce, let signature)? = unsafe try? Packet.parse(entry.datagram.span.bytes).1 else { return nil }
+            return (announce, signature)
         }
+        for (announce, signature) in endpoint.takeUp(offered) { admit(announce, signature, by: nil, at: now) }
     }
 
-    /// Trust may have been withdrawn since the session was kept.
-    private func isTrusted(_ announce: Announce, _ signature: Signature) -> Bool {
-        guard announce.isSigned else { return request.trust.allowsUnsigned }
-        return (request.trust.trustedKeys.contains(announce.key) || request.trust.allowsUnsigned)
-            && Ed25519Verifier().isValid(signature, for: announce.signedMessage, by: announce.key)
+    /// How a session that is under way stands.
+    func activity(of session: SessionID) -> SessionActivity {
+        if let begun = sessions[session.tag], begun.announce.session == session { return begun.activity }
+        // One that waits for its part of the cache is not dead.
+        return SessionActivity(lastHeard: cache.arrival(of: session)?.since)
     }
 
-    /// Of several bundles of one name and key in the cache, the newest is served: nobody should be offered an older one.
-    private func isNewest(_ announce: Announce, of kept: [KeptSession]) -> Bool {
-        !kept.contains {
-            $0.announce.name == announce.name && $0.announce.key == announce.key && $0.announce.creationTime > announce.creationTime
-        }
-    }
-
-    /// Sessions are served for as long as there is room for others: then the one that was longest of no use to anybody
-    /// gives way. Its cache stays until that room is needed, too.
-    private func makeRoom(at now: Instant) {
-        guard sessions.count + cache.arrivalCount >= HostLimits.repairSessions - 1, let oldest = longestIdle else { return }
-        retire(oldest, "others need its place", at: now)
-        directory.end(oldest.announce.session, mayReturn: true)
-    }
-
-    var longestIdle: RepairSession? {
-        let idle = order.compactMap { sessions[$0] }.filter { !$0.isOver && $0.engine.upstream == nil && $0.engine.downstream.receivers.active == 0 }
-        return idle.min { $0.lastUse < $1.lastUse }
+    /// The session gives way to others, whether it has begun or not.
+    func giveUp(_ session: SessionID, _ reason: String, at now: Instant) {
+        if let begun = sessions[session.tag], begun.announce.session == session { retire(begun, reason, at: now) }
+        if let arrival = cache.arrival(of: session) { cache.cancel(arrival) }
     }
 
     /// Takes part in a session, as soon as its part of the cache is open.
     func admit(
         _ announce: Announce, _ signature: Signature, by parent: (source: SocketAddress, transmitter: UInt32)?, at now: Instant
     ) {
-        makeRoom(at: now)
         let datagram = Packet.announce(announce, signature).datagram(sessionTag: announce.session.tag, transmitter: identity)
         let arrival = RepairArrival(
             announce: announce, signature: signature, datagram: datagram, parent: parent, since: now, ticket: cache.issueTicket())
-        if !cache.open(arrival) { directory.end(announce.session, mayReturn: true) }
+        if !cache.open(arrival) { endpoint.directory.end(announce.session, mayReturn: true) }
     }
 
     /// Its part of the cache is open.
@@ -62,8 +44,8 @@ extension RepairLoop {
         guard !arrival.ticket.isOver, !isStopping else { return cache.leave(bundle, of: announce.session.tag, arrival.ticket) }
         let configuration = configuration(for: announce)
         let engine = RepairEngine(
-            identity: UInt32.random(in: 1...(.max)), announce: announce, signature: arrival.signature, mode: mode,
-            configuration: configuration, expectsOthers: reception.hearsRepairNodes(at: now), verifier: Ed25519Verifier(),
+            identity: UInt32.random(in: 1...(.max)), announce: announce, signature: arrival.signature, mode: endpoint.place.mode,
+            configuration: configuration, expectsOthers: endpoint.regions.hearsRepairNodes(at: now), verifier: Ed25519Verifier(),
             digest: BLAKE3Digest(), seed: .random(in: 0...(.max)), at: now)
         let session = RepairSession(
             arrival, engine: engine, bundle: bundle, slots: configuration.memory.assemblySlots, pool: cache.pool(for: announce.chunkLength),
@@ -105,7 +87,7 @@ extension RepairLoop {
 
     func drive(_ session: RepairSession, at now: Instant) {
         if let due = session.engine.pollTimeout(at: now), due <= now { session.engine.handleTimeout(at: now) }
-        if session.engine.upstream != nil || session.engine.downstream.receivers.active > 0 { session.lastUse = now }
+        session.use.note(&session.engine, at: now)
         handleEvents(session, at: now)
         while let (bytes, parent) = session.engine.pollUpstream(at: now) {
             // Feedback that the socket does not take is repeated by the engine's timers.
@@ -114,7 +96,7 @@ extension RepairLoop {
         submitJobs(of: session)
         if session.engine.isComplete, !session.isToldComplete, session.restoring == 0 {
             session.isToldComplete = true
-            directory.noteVersion(of: session.announce)
+            endpoint.directory.noteVersion(of: session.announce)
             observer(.complete(session.snapshot()))
         }
         checkForDamage(session, at: now)
@@ -173,7 +155,7 @@ extension RepairLoop {
             observer(.upstreamOver(session.snapshot(), state))
             if !session.engine.isComplete {
                 retire(session, "its sender is gone and not everything is here", at: now)
-                directory.end(session.announce.session, mayReturn: true)
+                endpoint.directory.end(session.announce.session, mayReturn: true)
             }
         case .zeros, .commit, .page, .end, .announced: break
         }
@@ -195,6 +177,6 @@ extension RepairLoop {
         cache.leave(session.bundle, of: tag, session.ticket, unkept: unkept)
         sessions[tag] = nil
         order.removeAll { $0 == tag }
-        directory.end(session.announce.session, mayReturn: true)
+        endpoint.directory.end(session.announce.session, mayReturn: true)
     }
 }

@@ -9,14 +9,16 @@ public final class RepairLoop {
     let reception: Reception
     /// Into the region, and what children send comes to its socket.
     let regionSlab = DatagramSlab(buffers: 4)
-    let region: SocketAddress
     let regionInterface: NetworkInterface
     let outlet: Outlet
     let cache: RepairCache
     let loop: HostLoop
     /// Token of the region's socket, while it is read from.
     private var regionToken: Poller.Token?
-    var directory: SessionDirectory
+    /// Decides what a datagram of no session here means, which session gives way, and what is said in the group.
+    var endpoint: RepairEndpoint
+    /// Regions to listen to once nobody is reading.
+    private var joining: [SocketAddress] = []
     var sessions: [UInt32: RepairSession] = [:]
     /// The order of arrival, for going through the sessions.
     var order: [UInt32] = []
@@ -25,19 +27,16 @@ public final class RepairLoop {
     private var warnings = Warnings()
     var observer: (RepairUpdate) -> Void = { _ in }
     private var nextProgress: Instant
-    private var nextAdvertisement: Instant
     private(set) var isStopping = false
-    /// Index of the session that was last told of to somebody who asked.
-    private var solicited = 0
     /// Which session sends next.
     private var turn = 0
 
-    var mode: RepairEngine.Mode { request.upstream == nil ? .repair : .relay }
+    var region: SocketAddress { endpoint.place.region }
 
     public init(_ request: RepairNodeRequest) throws(HostError) {
         for group in [request.group, request.region ?? request.group] { try group.requireMulticast() }
         self.request = request
-        region = request.effectiveRegion
+        let region = request.effectiveRegion
         guard region.family == request.group.family else {
             throw HostError("the region \(region.text) and the group \(request.group.text) are of different families", kind: .usage)
         }
@@ -57,12 +56,12 @@ public final class RepairLoop {
         reception.ownAddress = regionSocket.localAddress
         outlet = Outlet(socket: regionSocket, group: region, interface: regionInterface)
         cache = try RepairCache(wakeUp: loop.wakeUp)
-        directory = SessionDirectory(
-            policy: request.trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.repairSessions,
-            silence: request.configuration.presence.rejoinAfterSilence)
         let now = Poller.now()
+        endpoint = RepairEndpoint(
+            place: RepairPlace(group: request.group, region: region, upstream: request.upstream), policy: request.trust,
+            verifier: Ed25519Verifier(), sessionLimit: HostLimits.repairSessions, silence: request.configuration.presence.rejoinAfterSilence,
+            identity: identity, at: now)
         nextProgress = now
-        nextAdvertisement = now
     }
 
     /// Returns when a signal comes.
@@ -92,7 +91,7 @@ public final class RepairLoop {
                 stop(at: now)
             }
             if isStopping, sessions.isEmpty { return .over }
-            advertise(at: now)
+            speak(at: now)
             reception.keepMembership(isIdle: order.allSatisfy { sessions[$0]?.engine.upstream == nil }, at: now)
             report(at: now)
             return isBusy ? .again : .wait(until: deadline(at: now), room: outlet.wantsRoom ? regionToken : nil)
@@ -136,6 +135,7 @@ public final class RepairLoop {
 
     private func stop(at now: Instant) {
         isStopping = true
+        endpoint.stop()
         cache.cancelArrivals()
         for tag in order { sessions[tag]?.engine.retire(at: now) }
     }
@@ -146,7 +146,7 @@ public final class RepairLoop {
         if let regionToken, loop.poller.isReadable(regionToken) {
             for _ in 0..<HostLimits.receiveRounds {
                 let count = unsafe regionSlab.receive(from: outlet.socket.raw) { bytes, arrival in
-                    unsafe routeFromBelow(bytes, from: arrival.source, at: now)
+                    handle(below: unsafe RawSpan(_unsafeBytes: bytes), from: arrival.source, at: now)
                 }
                 if count == 0 { break }
             }
@@ -154,18 +154,12 @@ public final class RepairLoop {
         var isBusy = false
         for round in 0..<HostLimits.receiveRounds {
             let now = round == 0 ? now : Poller.now()
-            isBusy = reception.receive { train in
-                unsafe train.route { tag, offset in
-                    guard let session = sessions[tag], !mayBeginRelaying(session) else { return nil }
-                    return session.handleUpstream(train, from: offset, tag: tag, at: now)
-                } others: { bytes in
-                    unsafe routeFromAbove(bytes, train.arrival, at: now)
-                }
-            }
+            isBusy = reception.receive { handle(above: $0, at: now) }
             if !isBusy { break }
             for tag in order { sessions[tag].map { handleEvents($0, at: now) } }
         }
-        reception.joinAdvertised(at: now)
+        for region in joining { reception.join(region, in: &endpoint.regions, at: now) }
+        joining.removeAll(keepingCapacity: true)
         let dropped = reception.takeOverflow()
         if dropped > 0 { for tag in order { sessions[tag]?.engine.handle(.overflow(datagrams: dropped), at: now) } }
         // Whoever has read everything need not ask.
@@ -174,58 +168,48 @@ public final class RepairLoop {
         return isBusy
     }
 
-    private func routeFromBelow(_ bytes: UnsafeRawBufferPointer, from source: SocketAddress, at now: Instant) {
-        // Nobody else is where this node is.
-        let datagram = unsafe RawSpan(_unsafeBytes: bytes)
-        guard let tag = PacketHeader.sessionTag(of: datagram), source != reception.ownAddress else { return }
-        if let session = sessions[tag] { return session.engine.handle(child: datagram, from: source, at: now) }
-        // Somebody asks what there is: one session is told with each question, in turn, so that the answer is no longer.
-        guard tag == 0, !order.isEmpty, case .solicitation? = try? Packet.parse(datagram).1 else { return }
-        solicited = (solicited + 1) % order.count
-        sessions[order[solicited]]?.engine.announce(to: source)
+    /// Gives each session what is its own, and the rest to the endpoint.
+    private func handle(above train: DatagramTrain, at now: Instant) {
+        unsafe train.route { tag, offset in
+            guard let session = sessions[tag], !session.engine.awaitsParent() else { return nil }
+            return session.handleUpstream(train, from: offset, tag: tag, at: now)
+        } others: { bytes in
+            unsafe handle(above: bytes, train.arrival, at: now)
+        }
     }
 
-    /// A relay's parent shows by its ANNOUNCE: each datagram is looked at until one has come.
-    private func mayBeginRelaying(_ session: RepairSession) -> Bool { mode == .relay && !session.engine.hasUpstream }
-
-    private func routeFromAbove(_ bytes: UnsafeRawBufferPointer, _ arrival: Arrival, at now: Instant) {
-        guard let tag = unsafe PacketHeader.sessionTag(of: RawSpan(_unsafeBytes: bytes)) else { return }
-        if let session = sessions[tag] {
-            if mayBeginRelaying(session), let (header, packet) = unsafe try? Packet.parse(RawSpan(_unsafeBytes: bytes)),
-                case .announce(let announce, _) = packet, announce == session.announce
-            {
-                session.engine.handleAnnounce(from: arrival.source, transmitter: header.transmitter, at: now)
-            }
-            _ = unsafe session.handleUpstream(DatagramTrain(bytes: bytes, segment: 0, arrival: arrival), from: 0, tag: tag, at: now)
-            return
-        }
-        if tag == 0, let region = unsafe Reception.advertisedRegion(in: bytes) {
-            return reception.noteAdvertised(region)
-        }
+    private func handle(above bytes: UnsafeRawBufferPointer, _ arrival: Arrival, at now: Instant) {
         let datagram = unsafe RawSpan(_unsafeBytes: bytes)
-        switch directory.judge(datagram, at: now, lastHeard: { lastHeard($0) }) {
+        func give(toSessionOf tag: UInt32) {
+            _ = unsafe sessions[tag]?.handleUpstream(DatagramTrain(bytes: bytes, segment: 0, arrival: arrival), from: 0, tag: tag, at: now)
+        }
+        switch endpoint.handle(above: datagram, from: arrival.source, at: now, activity: { activity(of: $0) }) {
         case .ignore: break
+        case .session(let tag): give(toSessionOf: tag)
+        case .parent(let tag, let transmitter):
+            sessions[tag]?.engine.handleAnnounce(from: arrival.source, transmitter: transmitter, at: now)
+            give(toSessionOf: tag)
+        case .join(let region): joining.append(region)
         case .refuse(let announce, let reason): observer(.refused(announce, reason))
-        case .accept(let announce, let superseded):
-            guard !isStopping, let (header, packet) = try? Packet.parse(datagram), case .announce(_, let signature) = packet else { return }
-            if let superseded {
-                if let old = sessions[superseded.tag] { retire(old, "a newer session of the same bundle has begun", at: now) }
-                if let old = cache.arrival(of: superseded) { cache.cancel(old) }
-            }
-            admit(announce, signature, by: (arrival.source, header.transmitter), at: now)
+        case .begin(let offer, let superseded, let evicted):
+            if let superseded { giveUp(superseded, "a newer session of the same bundle has begun", at: now) }
+            if let evicted { giveUp(evicted, "others need its place", at: now) }
+            admit(offer.announce, offer.signature, by: (offer.source, offer.transmitter), at: now)
         }
     }
 
-    /// One that waits for its part of the cache is not dead.
-    private func lastHeard(_ session: SessionID) -> Instant? {
-        sessions[session.tag]?.engine.upstream?.lastHeardFromSender ?? cache.arrival(of: session)?.since
+    private func handle(below datagram: RawSpan, from source: SocketAddress, at now: Instant) {
+        // Nobody else is where this node is.
+        guard source != reception.ownAddress, let tag = PacketHeader.sessionTag(of: datagram) else { return }
+        if let session = sessions[tag] { return session.engine.handle(child: datagram, from: source, at: now) }
+        if case .announce(let tag) = endpoint.handle(below: datagram) { sessions[tag]?.engine.announce(to: source) }
     }
 
     // MARK: Time
 
     private func deadline(at now: Instant) -> Instant? {
         // The advertisement comes before a membership is due.
-        var deadline = nextAdvertisement
+        var deadline = endpoint.pollTimeout()
         if !sessions.isEmpty { deadline = min(deadline, nextProgress) }
         if let attempt = outlet.nextAttempt { deadline = min(deadline, attempt) }
         if outlet.isBlocked { return deadline }
@@ -233,16 +217,14 @@ public final class RepairLoop {
         return deadline
     }
 
-    /// Says in the upstream group where repairs are; asks a named parent what there is.
-    private func advertise(at now: Instant) {
-        guard now >= nextAdvertisement, !isStopping else { return }
-        nextAdvertisement = now + RepairEndpoint.advertisementInterval
-        if region != request.group {
-            let bytes = Packet.advertisement(Advertisement(region: region)).datagram(sessionTag: 0, transmitter: identity, isUnicast: false)
-            _ = outlet.socket.send(bytes, to: request.group.scoped(to: regionInterface.index))
-        }
-        if let upstream = request.upstream {
-            _ = reception.replySocket.send(Packet.solicitation.datagram(sessionTag: 0, transmitter: identity), to: upstream)
+    /// Sends what the endpoint has to say: in the upstream group where repairs are, to a named parent what it is asked.
+    private func speak(at now: Instant) {
+        endpoint.handleTimeout(at: now)
+        while let outgoing = endpoint.pollTransmit() {
+            switch outgoing {
+            case .advertisement(let bytes, let group): _ = outlet.socket.send(bytes, to: group.scoped(to: regionInterface.index))
+            case .solicitation(let bytes, let parent): _ = reception.replySocket.send(bytes, to: parent)
+            }
         }
     }
 

@@ -36,11 +36,10 @@ final class RepairSession {
     var isOver = false
     /// Since when part of what was complete here is gone, and nobody above has it; nil while all is well.
     var damagedSince: Instant?
-    /// When it last had a parent, or a child that was not done.
-    var lastUse: Instant
+    var use: SessionUse
 
     init(_ arrival: RepairArrival, engine: RepairEngine, bundle: CachedBundle, slots: Int, pool: BufferPool, outlet: Outlet, at now: Instant) {
-        lastUse = now
+        use = SessionUse(at: now)
         announce = arrival.announce
         ticket = arrival.ticket
         self.engine = engine
@@ -54,6 +53,8 @@ final class RepairSession {
     func handleUpstream(_ train: DatagramTrain, from offset: Int, tag: UInt32, at now: Instant) -> Int {
         inlet.take(train, from: offset, tag: tag, for: &engine, at: now)
     }
+
+    var activity: SessionActivity { use.activity(of: &engine) }
 
     func takeBuffer(of slot: Int) -> ChunkBuffer? { inlet.takeBuffer(of: slot) }
 

@@ -34,6 +34,9 @@ public final class WatchLoop {
     private let reception: Reception
     private let loop: HostLoop
     private var model: WatchModel
+    private var regions: RegionTable
+    /// Regions to listen to once nobody is reading.
+    private var joining: [SocketAddress] = []
     private let began: Instant
     private var nextPicture: Instant
 
@@ -43,6 +46,7 @@ public final class WatchLoop {
         loop = try HostLoop()
         let interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
         reception = try Reception(group: request.group, interface: interface)
+        regions = RegionTable(group: request.group)
         model = WatchModel(verifier: Ed25519Verifier(), trustedKeys: request.trustedKeys, seed: .random(in: 0...(.max)))
         began = Poller.now()
         nextPicture = began + (request.once ?? request.refresh)
@@ -77,19 +81,18 @@ public final class WatchLoop {
         var isBusy = false
         for _ in 0..<HostLimits.receiveRounds {
             isBusy = reception.receive { train in
-                unsafe train.forEach { bytes in
-                    guard bytes.count >= PacketHeader.length else { return }
-                    let datagram = unsafe RawSpan(_unsafeBytes: bytes)
-                    if PacketHeader.kind(of: datagram) == .advertisement {
-                        if let region = unsafe Reception.advertisedRegion(in: bytes) { reception.noteAdvertised(region) }
-                    } else {
-                        model.handle(datagram, from: train.arrival.source, at: now)
-                    }
-                }
+                unsafe train.forEach { bytes in take(unsafe RawSpan(_unsafeBytes: bytes), from: train.arrival.source, at: now) }
             }
             if !isBusy { break }
         }
-        reception.joinAdvertised(at: now)
+        for region in joining { reception.join(region, in: &regions, at: now) }
+        joining.removeAll(keepingCapacity: true)
         return isBusy
+    }
+
+    private func take(_ datagram: RawSpan, from source: SocketAddress, at now: Instant) {
+        guard PacketHeader.kind(of: datagram) == .advertisement else { return model.handle(datagram, from: source, at: now) }
+        guard case .advertisement(let advertisement)? = try? Packet.parse(datagram).1, regions.noteAdvertised(advertisement.region, at: now) else { return }
+        joining.append(advertisement.region)
     }
 }

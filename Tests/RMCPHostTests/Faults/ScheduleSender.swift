@@ -54,12 +54,15 @@ final class ScheduleSender {
     private var records: [ChunkRecord] = []
     private var encoded: [[UInt8]] = []
 
-    init(_ version: ScheduleVersion, key: SigningKey, number: Int, wait: Interval, seed: UInt64, at now: Instant) throws {
+    init(
+        _ version: ScheduleVersion, key: SigningKey, number: Int, wait: Interval, until: JoiningSettings.Until = .receivers, seed: UInt64, at now: Instant
+    ) throws {
         self.version = version
         address = .ipv4(10, 0, UInt8(truncatingIfNeeded: number >> 8), UInt8(truncatingIfNeeded: number), port: 4_000)
         var configuration = Configuration()
         configuration.joining.minimumWait = .milliseconds(100)
         configuration.joining.maximumWait = wait
+        configuration.joining.until = until
         configuration.packets.datagramLength = 1_024
         let content = version.content
         let announce = Announce.sample(

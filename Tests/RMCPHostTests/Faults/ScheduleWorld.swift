@@ -202,12 +202,7 @@ final class ScheduleWorld {
         if loss > 0, Double.random(in: 0..<1, using: &random) < loss { return }
         datagram.withUnsafeBytes { bytes in
             let arrival = Arrival(source: sender.address, timeToLive: 1, at: now)
-            let train = DatagramTrain(bytes: bytes, segment: 0, arrival: arrival)
-            train.route { tag, offset in
-                receiver.sessions[tag].map { $0.handle(train, from: offset, tag: tag, at: now) }
-            } others: { bytes in
-                receiver.judge(bytes.bytes, from: sender.address, at: now)
-            }
+            receiver.handle(DatagramTrain(bytes: bytes, segment: 0, arrival: arrival), at: now)
         }
     }
 

@@ -32,7 +32,18 @@ final class ManualNetwork: SessionNetwork {
     var sent: [(destination: SocketAddress, bytes: [UInt8])] = []
     func send(_ bytes: [UInt8], to destination: SocketAddress) { sent.append((destination, bytes)) }
     func rejoin() {}
-    func hearsRepairNodes(at now: Instant) -> Bool { false }
+    /// Whether regions can be listened to.
+    var canJoin = true
+    private(set) var left: [SocketAddress] = []
+
+    func join(_ region: SocketAddress, in table: inout RegionTable, at now: Instant) -> Bool {
+        guard canJoin else {
+            table.noteFailed(region, at: now)
+            return false
+        }
+        if let old = table.noteJoined(region) { left.append(old) }
+        return true
+    }
 }
 
 /// One receiver's sessions with senders on a perfect network, storage jobs that wait to be run, and a clock that jumps.
@@ -79,6 +90,7 @@ final class ManualReceiver {
     func content(_ name: String) -> [UInt8]? { FileManager.default.contents(atPath: folder + "/" + name).map(Array.init) }
 
     var failures: [String] { updates.compactMap { if case .failed(_, let reason) = $0 { reason } else { nil } } }
+    var regions: [SocketAddress] { updates.compactMap { if case .region(let region) = $0 { region } else { nil } } }
     var completions: Int { updates.reduce(0) { if case .completed = $1 { $0 + 1 } else { $0 } } }
     var refusals: [SessionRefusal] { updates.compactMap { if case .refused(_, let reason) = $0 { reason } else { nil } } }
 
@@ -120,13 +132,9 @@ final class ManualReceiver {
     func take(_ datagram: [UInt8], from source: SocketAddress) {
         guard let sessions else { return }
         datagram.withUnsafeBytes { bytes in
-            let train = DatagramTrain(bytes: bytes, segment: 0, arrival: Arrival(source: source, timeToLive: 1, at: now))
-            train.route { tag, offset in
-                sessions.sessions[tag].map { $0.handle(train, from: offset, tag: tag, at: now) }
-            } others: { bytes in
-                sessions.judge(bytes.bytes, from: source, at: now)
-            }
+            sessions.handle(DatagramTrain(bytes: bytes, segment: 0, arrival: Arrival(source: source, timeToLive: 1, at: now)), at: now)
         }
+        sessions.joinRegions(at: now)
     }
 }
 

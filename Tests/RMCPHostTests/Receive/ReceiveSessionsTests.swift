@@ -145,6 +145,35 @@ import Testing
         #expect(receiver.completions == 2)
     }
 
+    private func advertise(_ number: UInt8, to receiver: ManualReceiver) {
+        let region = SocketAddress.ipv4(239, 1, 1, 10 + number, port: 1)
+        receiver.take(
+            Packet.advertisement(Advertisement(region: region)).datagram(sessionTag: 0, transmitter: 1), from: .ipv4(10, 0, 9, number, port: 4_000))
+    }
+
+    @Test func advertisedRegionsAreListenedToAndToldOfOnce() throws {
+        let receiver = try ManualReceiver()
+        for _ in 0..<3 { for number in 1...4 as ClosedRange<UInt8> { advertise(number, to: receiver) } }
+        #expect(receiver.regions == (11...14).map { .ipv4(239, 1, 1, $0, port: 1) })
+        advertise(5, to: receiver)
+        #expect(receiver.regions.count == 4 && receiver.network.left.isEmpty, "all places are taken by what was advertised just now")
+        _ = receiver.run(for: .seconds(31), until: { _ in false })
+        for number in [1, 2, 4, 5] as [UInt8] { advertise(number, to: receiver) }
+        #expect(receiver.regions.last == .ipv4(239, 1, 1, 15, port: 1) && receiver.network.left == [.ipv4(239, 1, 1, 13, port: 1)])
+    }
+
+    @Test func aRegionThatCannotBeListenedToIsLeftAloneForAWhile() throws {
+        let receiver = try ManualReceiver()
+        receiver.network.canJoin = false
+        advertise(1, to: receiver)
+        receiver.network.canJoin = true
+        advertise(1, to: receiver)
+        #expect(receiver.regions.isEmpty)
+        _ = receiver.run(for: .seconds(10), until: { _ in false })
+        advertise(1, to: receiver)
+        #expect(receiver.regions == [.ipv4(239, 1, 1, 11, port: 1)])
+    }
+
     /// An ANNOUNCE can be repeated by anybody, years later.
     @Test func onceIsNotEndedByASessionThatOnlyAnnounced() throws {
         let receiver = try ManualReceiver(once: true)

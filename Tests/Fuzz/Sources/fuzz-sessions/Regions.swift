@@ -13,27 +13,31 @@ func checkRegions(_ input: inout Input) {
     let poller = Poller()
     reception.watch(by: poller)
     var now = Instant.zero + .seconds(1)
+    var table = RegionTable(group: group)
     for _ in 0..<24 where !input.isAtEnd {
+        var joining: [SocketAddress] = []
         for _ in 0..<Int(input.byte() % 12) {
             let shape = input.byte()
             let port = [UInt16(17_721), 0, 1, 17_720, .max, 53][Int(shape & 7) % 6]
             let byte = UInt64(input.byte())
-            switch shape >> 5 {
-            case 0: reception.noteAdvertised(SocketAddress(family: .ipv6, high: 0xFF15 << 48 | byte, low: byte, port: port))
-            case 1: reception.noteAdvertised(SocketAddress(family: .ipv4, high: byte, low: byte << 24, port: port))
-            case 2: reception.noteAdvertised(group)
-            default: reception.noteAdvertised(.ipv4(239, 255, 78, UInt8(byte), port: port))
-            }
+            let region: SocketAddress =
+                switch shape >> 5 {
+                case 0: SocketAddress(family: .ipv6, high: 0xFF15 << 48 | byte, low: byte, port: port)
+                case 1: SocketAddress(family: .ipv4, high: byte, low: byte << 24, port: port)
+                case 2: group
+                default: .ipv4(239, 255, 78, UInt8(byte), port: port)
+                }
+            if table.noteAdvertised(region, at: now) { joining.append(region) }
         }
         let before = reception.descriptors
-        let joined = reception.joinAdvertised(at: now)
+        let joined = joining.filter { reception.join($0, in: &table, at: now) }
         let after = reception.descriptors
         require(joined.isEmpty == (before == after), "\(before) became \(after), and \(joined.count) are new")
-        require(after.count <= 1 + RegionTable.limit && Set(after).count == after.count, "\(after)")
+        require(after.count == 1 + table.joined.count && table.joined.count <= RegionTable.limit && Set(after).count == after.count, "\(after)")
         require(after.allSatisfy { fcntl($0, F_GETFD) >= 0 }, "one of \(after) is closed")
         poller.wait(until: .zero)
-        _ = reception.receive { train in unsafe train.forEach { _ in reception.noteAdvertised(group) } }
-        _ = reception.hearsRepairNodes(at: now)
+        _ = reception.receive { _ in }
+        _ = table.hearsRepairNodes(at: now)
         now = now + stepLength(input.byte())
     }
 }

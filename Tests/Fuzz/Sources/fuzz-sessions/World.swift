@@ -13,7 +13,15 @@ private final class Network: SessionNetwork {
         sent += 1
     }
     func rejoin() {}
-    func hearsRepairNodes(at now: Instant) -> Bool { false }
+    func join(_ region: SocketAddress, in table: inout RegionTable, at now: Instant) -> Bool {
+        guard region.port & 1 == 0 else {
+            table.noteFailed(region, at: now)
+            return false
+        }
+        _ = table.noteJoined(region)
+        require(table.joined.count <= RegionTable.limit && table.joined.contains(region), "\(table.joined)")
+        return true
+    }
 }
 
 /// What a receiver does with sessions, with a disk in memory whose jobs end when the input says so. Whatever comes:
@@ -66,12 +74,9 @@ final class World {
             let arrival = Arrival(source: source, timeToLive: 1, at: now)
             let train = unsafe DatagramTrain(bytes: buffer, segment: segment, arrival: arrival)
             checkRouting(train, length: bytes.count, segment: segment)
-            unsafe train.route { tag, offset in
-                sessions.sessions[tag].map { $0.handle(train, from: offset, tag: tag, at: now) }
-            } others: { bytes in
-                unsafe sessions.judge(RawSpan(_unsafeBytes: bytes), from: source, at: now)
-            }
+            sessions.handle(train, at: now)
         }
+        sessions.joinRegions(at: now)
         drive()
     }
 

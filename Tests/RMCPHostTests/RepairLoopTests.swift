@@ -1,0 +1,141 @@
+import Foundation
+import RMCPContent
+import RMCPReport
+import Testing
+
+@testable import RMCPHost
+@testable import RMCPProtocol
+
+/// A repair node as it runs, on the loopback interface, and senders above it whose datagrams a test carries.
+@Suite(.serialized) struct RepairLoopTests {
+    /// What a node has told its observer, from its own thread.
+    private final class Diary: Sendable {
+        private let lines = LockedValue<[String]>([])
+        /// Sessions that have somebody above, as was last told.
+        private let served = LockedValue(0)
+        let thread = LockedValue<pthread_t?>(nil)
+
+        func note(_ update: RepairUpdate) {
+            let line: String? =
+                switch update {
+                case .listening: "listening"
+                case .began(let snapshot, _): "began \(snapshot.announce.name)"
+                case .refused(let announce, let reason): "refused \(announce.name): \(reason)"
+                case .upstreamOver(let snapshot, let state): "over \(snapshot.announce.name): \(state)"
+                case .retired(let announce, let reason): "retired \(announce.name): \(reason)"
+                case .stopped: "stopped"
+                case .progress, .warning, .complete, .parentChanged: nil
+                }
+            if case .progress(let snapshots) = update { served.withLock { $0 = snapshots.count { $0.depth != nil } } }
+            if let line { lines.withLock { $0.append(line) } }
+        }
+
+        var all: [String] { lines.withLock { $0 } }
+        var servedCount: Int { served.withLock { $0 } }
+        func has(_ line: String) -> Bool { all.contains(line) }
+    }
+
+    /// A node on a thread of its own until it is told to stop.
+    private final class Node {
+        let diary = Diary()
+        private let thread: HostThread
+
+        init(_ request: RepairNodeRequest) throws {
+            thread = try HostThread(name: "node") { [diary] in
+                do throws(HostError) {
+                    let loop = try RepairLoop(request)
+                    diary.thread.withLock { $0 = pthread_self() }
+                    try loop.run { diary.note($0) }
+                } catch {
+                    Issue.record("\(error.description)")
+                }
+            }
+        }
+
+        /// As by a signal of its user.
+        func stop() {
+            diary.thread.withLock { thread in if let thread { pthread_kill(thread, SIGTERM) } }
+            thread.join()
+        }
+    }
+
+    /// Senders at one socket, told apart by their sessions.
+    private final class Senders {
+        private let socket: DatagramSocket
+        private let group: SocketAddress
+        private let slab = DatagramSlab(buffers: 16)
+        private let poller = Poller()
+        private let key: SigningKey
+        private(set) var all: [ScheduleSender] = []
+        /// The one that is told what comes; nobody listens to the others' children.
+        var listening: ScheduleSender?
+
+        init(group: SocketAddress, key: SigningKey) throws {
+            self.group = group
+            self.key = key
+            socket = try DatagramSocket.sending(to: group, through: try NetworkInterface.forGroup(group, named: "lo"), timeToLive: 0)
+            _ = poller.watch(socket.raw)
+        }
+
+        @discardableResult
+        func add(_ name: String) throws -> ScheduleSender {
+            var random = RandomSource(seed: UInt64(all.count) + 1)
+            let version = ScheduleVersion(name: name, creationTime: 1_000, chunks: 3, random: &random)
+            let sender = try ScheduleSender(
+                version, key: key, number: all.count, wait: .seconds(60), until: .repairNodes, seed: UInt64(all.count), at: Poller.now())
+            all.append(sender)
+            return sender
+        }
+
+        /// Lets them speak and hear until `condition` holds; false when that takes too long.
+        func run(until condition: () -> Bool) -> Bool {
+            let end = Poller.now() + .seconds(25)
+            while !condition() {
+                let now = Poller.now()
+                guard now < end else { return false }
+                var next = now + .milliseconds(50)
+                for sender in all where sender.outcome == nil {
+                    for (destination, datagram) in sender.drive(at: now) { _ = socket.send(datagram, to: destination ?? group) }
+                    if let due = sender.engine.pollTimeout(at: now) { next = min(next, due) }
+                }
+                poller.wait(until: max(next, now + .milliseconds(1)))
+                _ = slab.receive(from: socket.raw) { bytes, arrival in
+                    guard let listening, (try? PacketHeader(of: bytes.bytes))?.sessionTag == listening.version.session.tag else { return }
+                    listening.take(Array(bytes), from: arrival.source, at: Poller.now())
+                }
+            }
+            return true
+        }
+    }
+
+    private func request(group: SocketAddress, key: SigningKey, cache: CachePlace) -> RepairNodeRequest {
+        RepairNodeRequest(
+            group: group, interfaceName: "lo", region: nil, regionInterfaceName: nil, regionTimeToLive: 0, upstream: nil, cachePath: cache.path,
+            cacheSize: 1 << 26, trust: TrustPolicy(trustedKeys: [key.publicKey], allowsUnsigned: false), configuration: Configuration())
+    }
+
+    /// Each place has a session whose sender is there. Then one sender has given everything away, and its session is there for nobody.
+    @Test("Where all places are taken, a session that is of no use any more gives way to another")
+    func evicted() throws {
+        let group = SocketAddress.ipv4(239, 255, 76, 130, port: 17_730)
+        let key = try SigningKey(parsing: "rmcp-ed25519-private \(Data((0..<32).map { UInt8($0) }).base64EncodedString())")
+        let cache = CachePlace()
+        let node = try Node(request(group: group, key: key, cache: cache))
+        defer { node.stop() }
+        let diary = node.diary
+        let senders = try Senders(group: group, key: key)
+        #expect(senders.run { diary.has("listening") })
+        for number in 1...HostLimits.repairSessions {
+            try senders.add("s\(number)")
+            #expect(senders.run { diary.servedCount == number }, "\(diary.all)")
+        }
+        try senders.add("late")
+        #expect(senders.run { diary.has("refused late: tooManySessions") }, "\(diary.all)")
+        // One of them is served to its end.
+        senders.listening = senders.all[3]
+        #expect(senders.run { diary.has("over s4: complete") }, "\(diary.all)")
+        #expect(senders.run { diary.has("began late") }, "\(diary.all)")
+        #expect(diary.has("retired s4: others need its place"))
+        #expect(diary.all.count { $0.hasPrefix("refused") } == 1 && diary.all.count { $0.hasPrefix("retired") } == 1, "\(diary.all)")
+    }
+}

@@ -42,10 +42,10 @@ struct ParentLink: Sendable {
     private(set) var lastHeard: Instant
     private var lastCheck: Instant
     private(set) var attachment: Attachment
-    private let child: UInt32
+    let child: UInt32
     let role: ReceiverRole
     private let shared: SharedConfiguration
-    private var configuration: Configuration { _read { yield shared.value } }
+    var configuration: Configuration { _read { yield shared.value } }
     /// Phase in the parent's last HEARTBEAT. The parent may have moved on since; it cannot have gone back.
     private(set) var phase = SessionPhase.waiting
     private(set) var pace: GroupPace
@@ -165,47 +165,6 @@ struct ParentLink: Sendable {
 
     // MARK: Judging them
 
-    /// Whether this child may be below a candidate without a loop: not below itself, and among repair nodes only below
-    /// one that is nearer to the sender.
-    private func isAllowed(_ candidate: ParentCandidate) -> Bool {
-        let half = role.downstreamTransmitter
-        guard let place = candidate.place, !place.path.contains(child), !place.path.contains(half ?? child), candidate.transmitter != half,
-            place.depth < TreePlace.maximumDepth
-        else { return false }
-        guard let own = half, !candidate.isRoot else { return true }
-        if candidate.transmitter == transmitter { return true }
-        guard (Int(place.distance), place.depth, candidate.transmitter) < (Int(distance), depth, own) else { return false }
-        // The sender reaches this far itself: another repair node must be nearer to be worth going through.
-        guard let root = candidates.root, candidates.isAlive(root, at: lastHeard) else { return true }
-        return candidate.hops < root.hops
-    }
-
-    /// Whether the parent is to be left even for one that is no nearer.
-    private func isFailing(_ current: ParentCandidate, _ moment: Moment) -> Bool {
-        if !candidates.isAlive(current, at: moment.now) || moment.now < current.avoidedUntil { return true }
-        // Who was announced and has not said yet where it is has done nothing wrong.
-        if current.place != nil, !isAllowed(current) { return true }
-        guard !current.isRoot, let since = attachment.askingSince else { return false }
-        let hasIt = (current.place?.watermark ?? 0) > (moment.firstUnfinished ?? .max)
-        return moment.now - since >= (hasIt ? configuration.tree.uselessAfter : configuration.tree.uselessAfter * Self.patienceWithoutIt)
-    }
-
-    /// Times `uselessAfter` for a parent that does not have itself what it is asked for.
-    private static let patienceWithoutIt = 3.0
-    /// Share of its timeout after which a silent parent without a better one is judged again.
-    private static let checkShare = 0.25
-
-    /// Whether nothing speaks against the parent and no other may be chosen yet. So it is most of the time, and seen without
-    /// a copy of any candidate.
-    private func hasNoReason(at now: Instant) -> Bool {
-        guard attachment.moveAt == nil, attachment.askingSince == nil, now - attachment.changedAt < configuration.tree.parentHysteresis,
-            let index = candidates.index(of: transmitter), candidates.isAlive(at: index, now: now), now >= candidates.candidates[index].avoidedUntil
-        else { return false }
-        // A repair node looks at its place closely.
-        guard role.downstreamTransmitter == nil, let place = candidates.candidates[index].place else { return false }
-        return place.depth < TreePlace.maximumDepth && !place.path.contains(child)
-    }
-
     /// Called when there is something new about parents, or time has passed.
     mutating func judge(_ moment: Moment, using random: inout RandomSource) -> Request? {
         let now = moment.now
@@ -231,15 +190,6 @@ struct ParentLink: Sendable {
         return attach(to: best.transmitter, moment, using: &random)
     }
 
-    /// Somebody who did not answer is better than nobody: a busy sender may take its time.
-    private func nextBest(after current: ParentCandidate, at now: Instant) -> ParentCandidate? {
-        func isChoice(_ candidate: ParentCandidate) -> Bool {
-            candidate.transmitter != current.transmitter && isAllowed(candidate) && !isDistrusted(candidate.transmitter)
-        }
-        if let best = candidates.best(at: now, where: isChoice) { return best }
-        return candidates.isAlive(current, at: now) ? nil : candidates.best(at: now, evenAvoided: true, where: isChoice)
-    }
-
     /// A NAK was sent, which is to bring something.
     mutating func noteAsked(at now: Instant) { if attachment.askingSince == nil { attachment.askingSince = now } }
     /// Something of what was asked for has come.
@@ -254,8 +204,6 @@ struct ParentLink: Sendable {
         candidates.avoid(supplier, until: .distantFuture)
         return true
     }
-
-    func isDistrusted(_ transmitter: UInt32) -> Bool { candidates.spoiltChunks(of: transmitter) >= configuration.tree.tolerableSpoiltChunks }
 
     // MARK: Time
 
@@ -273,6 +221,9 @@ struct ParentLink: Sendable {
         consider(silentAt > lastCheck ? silentAt : lastCheck + configuration.tree.parentTimeout * Self.checkShare)
         return next
     }
+
+    /// Share of its timeout after which a silent parent without a better one is judged again.
+    private static let checkShare = 0.25
 
     /// Whether the parent has left; from now on this is not looked at again for some time.
     mutating func checkWhetherLeft(at now: Instant) -> Bool {

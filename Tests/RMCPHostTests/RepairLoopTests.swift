@@ -78,11 +78,11 @@ import Testing
         }
 
         @discardableResult
-        func add(_ name: String) throws -> ScheduleSender {
+        func add(_ name: String, signedBy key: SigningKey? = nil) throws -> ScheduleSender {
             var random = RandomSource(seed: UInt64(all.count) + 1)
             let version = ScheduleVersion(name: name, creationTime: 1_000, chunks: 3, random: &random)
             let sender = try ScheduleSender(
-                version, key: key, number: all.count, wait: .seconds(60), until: .repairNodes, seed: UInt64(all.count), at: Poller.now())
+                version, key: key ?? self.key, number: all.count, wait: .seconds(60), until: .repairNodes, seed: UInt64(all.count), at: Poller.now())
             all.append(sender)
             return sender
         }
@@ -137,5 +137,25 @@ import Testing
         #expect(senders.run { diary.has("began late") }, "\(diary.all)")
         #expect(diary.has("retired s4: others need its place"))
         #expect(diary.all.count { $0.hasPrefix("refused") } == 1 && diary.all.count { $0.hasPrefix("retired") } == 1, "\(diary.all)")
+    }
+
+    /// A line each at first, and then one now and then, so that nobody can fill a log.
+    @Test("What strangers have refused is told in a few lines")
+    func flooded() throws {
+        let group = SocketAddress.ipv4(239, 255, 76, 132, port: 17_732)
+        let key = try SigningKey(parsing: "rmcp-ed25519-private \(Data((0..<32).map { UInt8($0) }).base64EncodedString())")
+        let stranger = try SigningKey(parsing: "rmcp-ed25519-private \(Data((0..<32).map { UInt8($0 + 1) }).base64EncodedString())")
+        let cache = CachePlace()
+        let node = try Node(request(group: group, key: key, cache: cache))
+        defer { node.stop() }
+        let diary = node.diary
+        let senders = try Senders(group: group, key: key)
+        #expect(senders.run { diary.has("listening") })
+        for number in 1...40 { try senders.add("s\(number)", signedBy: stranger) }
+        // All have spoken before the last one has.
+        try senders.add("last")
+        #expect(senders.run { diary.has("began last") }, "\(diary.all)")
+        let refused = diary.all.count { $0.hasPrefix("refused") }
+        #expect((10...14).contains(refused), "\(diary.all)")
     }
 }

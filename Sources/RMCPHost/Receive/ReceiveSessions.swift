@@ -156,7 +156,7 @@ final class ReceiveSessions {
 
     private func refuse(_ announce: Announce, _ reason: SessionRefusal, at now: Instant) {
         if let held = refusals.take(at: now) {
-            if held > 0 { observer(.warning("\(held) more sessions were refused meanwhile")) }
+            if held > 0 { observer(.warning(LineBudget.text(refused: held))) }
             observer(.refused(announce, reason))
         }
         if once.noteRefused(reason, at: now) { outcome = .refused }

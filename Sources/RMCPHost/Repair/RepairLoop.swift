@@ -25,6 +25,7 @@ public final class RepairLoop {
     /// Ephemeral, for datagrams of no session.
     let identity = UInt32.random(in: 1...(.max))
     private var warnings = Warnings()
+    private var refusals: LineBudget
     var observer: (RepairUpdate) -> Void = { _ in }
     private var nextProgress: Instant
     private(set) var isStopping = false
@@ -62,6 +63,7 @@ public final class RepairLoop {
             verifier: Ed25519Verifier(), sessionLimit: HostLimits.repairSessions, silence: request.configuration.presence.rejoinAfterSilence,
             identity: identity, at: now)
         nextProgress = now
+        refusals = LineBudget(at: now)
     }
 
     /// Returns when a signal comes.
@@ -190,12 +192,19 @@ public final class RepairLoop {
             sessions[tag]?.engine.handleAnnounce(from: arrival.source, transmitter: transmitter, at: now)
             give(toSessionOf: tag)
         case .join(let region): joining.append(region)
-        case .refuse(let announce, let reason): observer(.refused(announce, reason))
+        case .refuse(let announce, let reason): refuse(announce, reason, at: now)
         case .begin(let offer, let superseded, let evicted):
             if let superseded { giveUp(superseded, "a newer session of the same bundle has begun", at: now) }
             if let evicted { giveUp(evicted, "others need its place", at: now) }
             admit(offer.announce, offer.signature, by: (offer.source, offer.transmitter), at: now)
         }
+    }
+
+    /// Strangers can have as much refused as they like: little of it is told.
+    private func refuse(_ announce: Announce, _ reason: SessionRefusal, at now: Instant) {
+        guard let held = refusals.take(at: now) else { return }
+        if held > 0 { observer(.warning(LineBudget.text(refused: held))) }
+        observer(.refused(announce, reason))
     }
 
     private func handle(below datagram: RawSpan, from source: SocketAddress, at now: Instant) {

@@ -88,16 +88,17 @@ import Testing
 
     // MARK: Arrival rate
 
-    /// 1222 bytes and 28 of IP and UDP headers, a thousand of them in a tenth of a second: 100 Mb/s.
-    @Test func theArrivalRateIsThatOfWholeDatagramsOverTheInterval() {
+    /// 1250 bytes with IP and UDP headers, a thousand of them in a tenth of a second: 100 Mb/s.
+    @Test(arguments: [(SocketAddress.Family.ipv4, 1_222), (.ipv6, 1_202)])
+    func theArrivalRateIsThatOfWholeDatagramsOverTheInterval(family: SocketAddress.Family, length: Int) {
         var tracker = ArrivalTracker()
-        tracker.record(0, bytes: 1_222, dataAt: (.milliseconds(500), .milliseconds(500)))
+        tracker.record(0, bytes: length, over: family, dataAt: (.milliseconds(500), .milliseconds(500)))
         tracker.closeInterval(at: .milliseconds(500))
         // Since when is only known now.
         #expect(tracker.rate(isRead: false) == nil)
         for sequence in UInt32(1)...1_000 {
             let time = Instant.milliseconds(500) + .microseconds(Int64(sequence) * 100)
-            tracker.record(sequence, bytes: 1_222, dataAt: (time, time))
+            tracker.record(sequence, bytes: length, over: family, dataAt: (time, time))
         }
         tracker.closeInterval(at: .milliseconds(600))
         #expect(abs((tracker.rate(isRead: false) ?? 0) - 1e8) < 1)

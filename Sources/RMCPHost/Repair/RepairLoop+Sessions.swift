@@ -73,6 +73,7 @@ extension RepairLoop {
     private func configuration(for announce: Announce) -> Configuration {
         var configuration = request.configuration
         configuration.joining.timeToLive = UInt8(clamping: request.regionTimeToLive)
+        configuration.packets.overhead = DatagramOverhead.bytes(over: region.family)
         let chunks = HostLimits.receiveBufferBytes / Int(announce.chunkLength)
         // Those that only wait in the cache for latecomers don't count. What all ask for together the pool bounds.
         let isFirst = !order.contains { sessions[$0]?.engine.upstream != nil }

@@ -40,6 +40,7 @@ public final class SendLoop {
         outlet = Outlet(socket: socket, group: request.group, interface: interface)
         var configuration = request.configuration
         configuration.joining.timeToLive = UInt8(clamping: request.timeToLive)
+        configuration.packets.overhead = DatagramOverhead.bytes(over: group.family)
         configuration.packets.datagramLength = Self.datagramLength(
             limit: configuration.packets.datagramLength, mtu: interface.mtu, family: group.family)
         var announce = try Self.makeAnnounce(request, source: source, configuration: configuration)
@@ -62,9 +63,9 @@ public final class SendLoop {
         self.announce = announce
     }
 
-    /// What fits the interface without fragments: 28 or 48 bytes of IP and UDP headers.
+    /// Longest datagram that fits the interface without fragments.
     private static func datagramLength(limit: Int, mtu: Int, family: SocketAddress.Family) -> Int {
-        let room = mtu - (family == .ipv4 ? 28 : 48)
+        let room = mtu - DatagramOverhead.bytes(over: family)
         return max(DataHeader.length + Limits.minimumPayloadLength, min(limit, room))
     }
 

@@ -3,6 +3,8 @@ public struct PacketSettings: Sendable {
     /// Length of a whole datagram of DATA, bytes. 1400 leaves room for the usual tunnels below 1500-byte frames; the
     /// host lowers it to what the path carries.
     public var datagramLength = 1_400
+    /// Bytes of headers that the network adds to each datagram, which the host knows by its group's family.
+    public var overhead = DatagramOverhead.bytes
     /// Lengths to fall back to when joined receivers do not get full-sized datagrams: below common tunnel stacks, the
     /// IPv6 minimum MTU of 1280 (RFC 8200, 5) less headers, and the IPv4 minimum of 576 (RFC 791) less headers.
     public var datagramLengthLadder = [1_400, 1_300, 1_200, 1_000, 508]

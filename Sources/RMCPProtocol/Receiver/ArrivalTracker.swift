@@ -23,10 +23,14 @@ struct ArrivalTracker: Sendable {
     private static let smoothing = 100
 
     /// How many datagrams were skipped right before this one: 0 in order, nil for one from the past.
-    /// - Parameter dataAt: when it arrived and when it was read, for DATA; nil for everything else.
+    /// - Parameters:
+    ///   - family: of the addresses that it came between.
+    ///   - dataAt: when it arrived and when it was read, for DATA; nil for everything else.
     @discardableResult
-    mutating func record(_ sequence: UInt32, bytes length: Int, dataAt times: (arrival: Instant, read: Instant)? = nil) -> Int? {
-        meter.record(bytes: length + DatagramOverhead.bytes, dataAt: times)
+    mutating func record(
+        _ sequence: UInt32, bytes length: Int, over family: SocketAddress.Family = .ipv4, dataAt times: (arrival: Instant, read: Instant)? = nil
+    ) -> Int? {
+        meter.record(bytes: length + DatagramOverhead.bytes(over: family), dataAt: times)
         guard let last = highest else {
             highest = sequence
             expected += 1

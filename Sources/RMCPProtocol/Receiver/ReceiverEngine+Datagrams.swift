@@ -66,7 +66,7 @@ extension ReceiverEngine {
         if !header.isUnicast || role.wantsStream {
             lastHeardGroup = now
             isDeaf = false
-            stream.note(header, length: length, dataAt: isData ? (arrival.at, now) : nil)
+            stream.note(header, length: length, over: arrival.source.family, dataAt: isData ? (arrival.at, now) : nil)
         }
         return true
     }

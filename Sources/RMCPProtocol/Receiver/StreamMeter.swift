@@ -17,9 +17,10 @@ struct StreamMeter: Sendable {
     /// A datagram of the stream has come.
     /// - Parameters:
     ///   - length: bytes.
+    ///   - family: of the addresses that it came between.
     ///   - times: when it arrived and when it was read, for DATA.
-    mutating func note(_ header: PacketHeader, length: Int, dataAt times: (arrival: Instant, read: Instant)?) {
-        if header.transmitter == transmitter { arrivals.record(header.sequence, bytes: length, dataAt: times) }
+    mutating func note(_ header: PacketHeader, length: Int, over family: SocketAddress.Family, dataAt times: (arrival: Instant, read: Instant)?) {
+        if header.transmitter == transmitter { arrivals.record(header.sequence, bytes: length, over: family, dataAt: times) }
         longestDatagram = max(longestDatagram, length)
     }
 

@@ -11,6 +11,8 @@ struct Pacer: Sendable {
     /// Whether the rate, and not the source, held something back since the last update of the rate.
     private(set) var wasLimited = false
     private let maximumRate: Double
+    /// Bytes that the network adds to each datagram.
+    private let overhead: Int
     private let batchDuration: Interval
     private let maximumBatchPackets: Int
 
@@ -23,6 +25,7 @@ struct Pacer: Sendable {
         controller = RateController(configuration: configuration, at: now)
         bucket = TokenBucket(rate: UInt64(controller.rate), burst: Self.firstBurst, at: now)
         maximumRate = Double(configuration.rate.maximumRate)
+        overhead = configuration.packets.overhead
         batchDuration = configuration.rate.batchDuration
         maximumBatchPackets = configuration.rate.maximumBatchPackets
         apply(following: 0, datagramLength: datagramLength, at: now)
@@ -43,11 +46,11 @@ struct Pacer: Sendable {
 
     /// Datagrams that the rate is spent by.
     /// - Parameter bytes: without IP and UDP headers.
-    mutating func consume(_ bytes: Int, datagrams: Int) { bucket.consume(bytes + datagrams * DatagramOverhead.bytes) }
+    mutating func consume(_ bytes: Int, datagrams: Int) { bucket.consume(bytes + datagrams * overhead) }
 
     /// Any datagrams, those of control that are not paced among them.
     mutating func count(_ bytes: Int, datagrams: Int, toGroup: Bool) {
-        let bytes = UInt64(bytes + datagrams * DatagramOverhead.bytes)
+        let bytes = UInt64(bytes + datagrams * overhead)
         totalBytes += bytes
         if toGroup { groupBytes += bytes }
     }
@@ -77,7 +80,7 @@ struct Pacer: Sendable {
         // A burst of at most one batch duration, and at least one datagram.
         let burst = max(datagramLength, Int(Double(rate) / Units.bitsPerByte * batchDuration.inSeconds))
         bucket.setRate(rate, burst: burst, at: now)
-        let packets = burst / (datagramLength + DatagramOverhead.bytes)
+        let packets = burst / (datagramLength + overhead)
         let room = Self.largestSend / datagramLength
         batchLimit = max(1, min(packets, maximumBatchPackets, room, DataBatch.capacity))
     }

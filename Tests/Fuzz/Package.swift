@@ -18,7 +18,7 @@ let strict: [SwiftSetting] = [
 func target(_ name: String, _ modules: String...) -> Target {
     .executableTarget(
         name: name,
-        dependencies: ["FuzzSupport"] + modules.map { .product(name: $0, package: "rmcp") },
+        dependencies: ["FuzzSupport"] + (["TestSupport"] + modules).map { .product(name: $0, package: "rmcp") },
         swiftSettings: strict
     )
 }
@@ -27,7 +27,10 @@ let package = Package(
     name: "rmcp-fuzz",
     dependencies: [.package(name: "rmcp", path: "../..")],
     targets: [
-        .target(name: "FuzzSupport", dependencies: [.product(name: "RMCPProtocol", package: "rmcp")], swiftSettings: strict),
+        .target(
+            name: "FuzzSupport",
+            dependencies: [.product(name: "RMCPProtocol", package: "rmcp"), .product(name: "TestSupport", package: "rmcp")],
+            swiftSettings: strict),
         target("fuzz-packet", "RMCPProtocol"),
         target("fuzz-receiver", "RMCPProtocol"),
         target("fuzz-sender", "RMCPProtocol"),

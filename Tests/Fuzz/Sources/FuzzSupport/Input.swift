@@ -34,6 +34,14 @@ package struct Input {
     }
 
     package mutating func rest() -> [UInt8] { take(bytes.count) }
+
+    /// A datagram with at most `count` bytes of the input from some place on. Most fields lie in front.
+    package mutating func damage(_ datagram: [UInt8], bytes count: Int) -> [UInt8] {
+        var result = datagram
+        let place = Int(byte()) % result.count
+        for (index, byte) in take(count).enumerated() where place + index < result.count { result[place + index] = byte }
+        return result
+    }
 }
 
 /// What must hold whatever comes from outside. A trap is how libFuzzer is told.

@@ -1,3 +1,5 @@
+import TestSupport
+
 @testable package import RMCPProtocol
 
 /// A small bundle: 12 chunks of every kind, the last one short.
@@ -8,27 +10,22 @@ package enum Bundle {
 
     /// Encoded bytes; none for a hole.
     package static let contents: [[UInt8]] = (0..<chunkCount).map { chunk in
-        var random = RandomSource(seed: UInt64(chunk))
-        let length = chunk % 5 == 3 ? 0 : chunk % 4 == 2 ? 900 : chunk == chunkCount - 1 ? 700 : chunkLength
-        return (0..<length).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        randomBytes(chunk % 5 == 3 ? 0 : chunk % 4 == 2 ? 900 : chunk == chunkCount - 1 ? 700 : chunkLength, seed: UInt64(chunk))
     }
 
     package static let records: [ChunkRecord] = contents.indices.map { chunk in
-        let length = UInt32(chunk == chunkCount - 1 ? 700 : chunkLength)
-        let encoded = contents[chunk]
-        guard !encoded.isEmpty else { return .zero(contentLength: length) }
-        let digest = LaneDigest().digest(of: encoded)
-        let isStored = encoded.count == Int(length)
-        return ChunkRecord(
-            kind: isStored ? .stored : .compressed, contentLength: length, encodedLength: UInt32(encoded.count), encodedDigest: digest,
-            contentDigest: isStored ? digest : Digest(Bytes32(UInt64(chunk), 0, 0, 1)))
+        .sample(
+            of: contents[chunk], contentLength: chunk == chunkCount - 1 ? 700 : chunkLength, contentDigest: Digest(Bytes32(UInt64(chunk), 0, 0, 1)))
     }
 
+    /// The datagrams that a host would send.
+    package static func datagrams(_ transmit: Transmit) -> [[UInt8]] { transmit.datagrams { contents[Int($0)] } }
+
     package static func announce(isStream: Bool) -> Announce {
-        Announce(
-            session: SessionID(high: 0x0102_0304_0000_0000, low: 9), kind: isStream ? .stream : .file, chunkLength: UInt32(chunkLength),
-            payloadLength: 476, creationTime: 1, contentLength: isStream ? nil : contentLength,
-            allocatedLength: isStream ? 0 : contentLength, mode: 0o644, modificationTime: FileTime(seconds: 1, nanoseconds: 0), name: "bundle", key: .none)
+        .sample(
+            "bundle", kind: isStream ? .stream : .file, chunkLength: UInt32(chunkLength), payloadLength: 476, creationTime: 1,
+            contentLength: isStream ? nil : contentLength, allocatedLength: isStream ? 0 : contentLength,
+            modificationTime: FileTime(seconds: 1, nanoseconds: 0))
     }
 }
 
@@ -59,34 +56,13 @@ package struct Recording {
     package private(set) var signed: Set<[UInt8]> = []
 
     package init(isSigned: Bool, isStream: Bool) {
-        var now = Instant.milliseconds(1)
         var sender = SenderEngine(
-            configuration: smallConfiguration(), announce: Bundle.announce(isStream: isStream), signer: MarkSigner(isSigned: isSigned),
-            digest: LaneDigest(), seed: 7, at: now)
+            configuration: smallConfiguration(), announce: Bundle.announce(isStream: isStream), signer: signer(isSigned: isSigned),
+            digest: LaneDigest(), seed: 7, at: .milliseconds(1))
         announce = sender.announce
         transmitter = sender.transmitterID
-        for step in 0..<2_000 where !sender.isFinished {
-            now = now + .milliseconds(1)
-            if sender.encodeCredit > 0, Int(sender.chunkCount) < Bundle.chunkCount {
-                sender.handle(.encoded(Bundle.records[Int(sender.chunkCount)]), at: now)
-            }
-            if Int(sender.chunkCount) == Bundle.chunkCount { sender.handle(.ended, at: now) }
-            let isOver = sender.sessionPhase == .draining
-            if step % 10 == 0 { Self.report(to: &sender, isOver: isOver, at: now) }
-            sender.handleTimeout(at: now)
-            while let transmit = sender.pollTransmit(at: now) { datagrams.append(contentsOf: wire(transmit)) }
-            while sender.pollEvent() != nil {}
-        }
+        datagrams = record(&sender, Bundle.records, Bundle.contents, chunksAtOnce: 1, steps: 2_000)
         for datagram in datagrams { note(datagram) }
-    }
-
-    private static func report(to sender: inout SenderEngine, isOver: Bool, at now: Instant) {
-        let leaf = LeafStatus(state: isOver ? .complete : .receiving, progress: 0, network: nil)
-        let address = SocketAddress.ipv4(10, 0, 0, 2, port: 1)
-        // Who shows no cookie does not count, and a session that nobody joins has no DATA.
-        let report = StatusReport(echo: .none, longestDatagram: 500, cookie: sender.cookie(for: address), histogram: StatusHistogram(leaf))
-        let datagram = write(.status(report), tag: sender.session.tag, transmitter: 1)
-        unsafe sender.handle(datagram: datagram.span.bytes, from: address, at: now)
     }
 
     private mutating func note(_ datagram: [UInt8]) {
@@ -114,42 +90,45 @@ package struct Recording {
     package mutating func lowered(to payloadLength: UInt16) -> [UInt8] {
         var lower = announce
         lower.payloadLength = payloadLength
-        let packet = Packet.announce(lower, MarkSigner(isSigned: announce.isSigned).signature(for: lower.signedMessage))
+        let packet = Packet.announce(lower, signer(isSigned: announce.isSigned).signature(for: lower.signedMessage))
         let datagram = write(packet, tag: announce.session.tag, transmitter: transmitter)
         note(datagram)
         return datagram
     }
 }
 
+/// What a sender puts on the wire in so many milliseconds, with one receiver that gets everything.
+package func record(
+    _ sender: inout SenderEngine, _ records: [ChunkRecord], _ encoded: [[UInt8]], chunksAtOnce: Int = .max, steps: Int
+) -> [[UInt8]] {
+    var now = Instant.milliseconds(1)
+    var datagrams: [[UInt8]] = []
+    for step in 0..<steps where !sender.isFinished {
+        now = now + .milliseconds(1)
+        sender.encode(records, atMost: chunksAtOnce, at: now)
+        if step % 10 == 0 { report(to: &sender, at: now) }
+        sender.handleTimeout(at: now)
+        while let transmit = sender.pollTransmit(at: now) { datagrams += transmit.datagrams { encoded[Int($0)] } }
+        while sender.pollEvent() != nil {}
+    }
+    return datagrams
+}
+
+private func report(to sender: inout SenderEngine, at now: Instant) {
+    let leaf = LeafStatus(state: sender.sessionPhase == .draining ? .complete : .receiving, progress: 0, network: nil)
+    let address = SocketAddress.ipv4(10, 0, 0, 2, port: 1)
+    // Who shows no cookie does not count, and a session that nobody joins has no DATA.
+    let report = StatusReport(echo: .none, longestDatagram: 500, cookie: sender.cookie(for: address), histogram: StatusHistogram(leaf))
+    let datagram = write(.status(report), tag: sender.session.tag, transmitter: 1)
+    unsafe sender.handle(datagram: datagram.span.bytes, from: address, at: now)
+}
+
 /// A datagram, header included.
 package func write(_ packet: Packet, isUnicast: Bool = false, tag: UInt32, transmitter: UInt32, sequence: UInt32 = 0) -> [UInt8] {
-    var writer = ByteWriter()
-    PacketHeader(
-        kind: PacketKind(of: packet), isUnicast: isUnicast, sessionTag: tag, transmitter: transmitter, sequence: sequence
-    ).write(to: &writer)
-    writer.write(packet)
-    return writer.bytes
+    packet.datagram(sessionTag: tag, transmitter: transmitter, sequence: sequence, isUnicast: isUnicast)
 }
 
-/// The datagrams that a host would send.
-package func wire(_ transmit: Transmit) -> [[UInt8]] {
-    switch transmit {
-    case .datagram(let bytes, _): return [bytes]
-    case .data(let batch):
-        return (0..<batch.count).map { index in
-            var datagram = [UInt8](repeating: 0, count: DataHeader.length)
-            unsafe datagram.withUnsafeMutableBytes { buffer in
-                var span = unsafe buffer.mutableBytes
-                batch.writeHeader(at: index, into: &span)
-            }
-            return datagram + Bundle.contents[Int(batch.chunk)][batch.payloadRange(at: index)]
-        }
-    }
-}
-
-extension Instant {
-    package static func milliseconds(_ count: Int64) -> Instant { .zero + .milliseconds(count) }
-}
+package func signer(isSigned: Bool) -> any MessageSigner { isSigned ? MarkSigner() : NoSigner() }
 
 /// How far a step takes the clock: scheduling, round trips, a host that was asleep.
 package func stepLength(_ choice: UInt8) -> Interval {

@@ -1,9 +1,10 @@
 import FuzzSupport
+import TestSupport
 
 @testable import RMCPProtocol
 
 /// The least that a host does for a receiver, and a check of everything that the engine asks of it.
-struct Host {
+struct Host: EngineHost {
     enum Work: Hashable {
         case assembled(slot: Int, chunk: UInt32, record: ChunkRecord)
         case zeros(Range<UInt32>)
@@ -12,17 +13,17 @@ struct Host {
 
     static let configuration = smallConfiguration()
     static let parent = SocketAddress.ipv4(10, 0, 0, 1, port: 4_000)
-    /// What one call of the engine may say at most: a page of single holes, and some.
-    private static let eventLimit = 2 * TablePage.maximumRecords + 8
+    /// A page of single holes, and some.
+    let drainLimit = 2 * TablePage.maximumRecords + 64
 
     var engine: ReceiverEngine
     var now: Instant
     private let isSigned: Bool
-    private var buffers: [[UInt8]]
-    /// Slots whose buffers the host reads: nothing may be placed in them.
-    private var lent: Set<Int> = []
+    private var memory: SlotMemory
     private(set) var work: [Work] = []
     private var present: Set<UInt32> = []
+    /// NAKs since it was last drained.
+    private var requests = 0
     private(set) var outcome: ReceiverState?
     /// The host itself has said that the bundle cannot be stored.
     private var hasGivenUp = false
@@ -34,58 +35,31 @@ struct Host {
             identity: 77, configuration: Self.configuration, announce: recording.announce, source: Self.parent,
             transmitter: recording.transmitter, isResumable: isResumable, verifier: GenuineVerifier(messages: recording.signed),
             digest: LaneDigest(), seed: 3, at: now)
-        buffers = Array(repeating: Array(repeating: 0, count: Bundle.chunkLength), count: Self.configuration.memory.assemblySlots)
+        memory = SlotMemory(slots: Self.configuration.memory.assemblySlots, chunkLength: Bundle.chunkLength)
     }
 
     // MARK: What comes
 
     mutating func take(_ datagram: [UInt8]) {
         if let placement = unsafe engine.handle(datagram: datagram.span.bytes, arrival: Arrival(source: Self.parent, at: now), at: now) {
-            place(placement, of: datagram)
-        }
-        drain()
-    }
-
-    private mutating func place(_ placement: Placement, of datagram: [UInt8]) {
-        require(buffers.indices.contains(placement.slot), "slot \(placement.slot)")
-        require(!lent.contains(placement.slot), "\(placement) goes where the host is reading")
-        require(!present.contains(placement.chunk), "\(placement) is of a chunk that is there")
-        require(placement.payloadOffset == DataHeader.length && placement.length > 0, "\(placement)")
-        require(placement.payloadOffset + placement.length == datagram.count, "\(placement) of \(datagram.count) bytes")
-        let target = placement.offset..<placement.offset + placement.length
-        require(target.lowerBound >= 0 && target.upperBound <= Bundle.chunkLength, "\(placement)")
-        buffers[placement.slot].replaceSubrange(target, with: datagram[placement.payloadOffset...])
-    }
-
-    mutating func sleep(_ interval: Interval) {
-        now = now + interval
-        var spins = 0
-        while let due = engine.pollTimeout(), due <= now {
-            engine.handleTimeout(at: now)
-            drain()
-            spins += 1
-            require(spins < 64, "it wants to be called at \(due) over and over at \(now): \(engine.diagnosis)")
+            require(!present.contains(placement.chunk), "\(placement) is of a chunk that is there")
+            memory.place(placement, of: datagram)
         }
         drain()
     }
 
     // MARK: What the host is asked
 
-    private mutating func drain() {
-        var asked = 0
-        while let event = engine.pollEvent() {
-            asked += 1
-            require(asked <= Self.eventLimit, "no end of events")
-            answer(event)
-        }
-        listen()
+    mutating func check() {
+        require(requests <= 2 * Self.configuration.feedback.maximumNAKDatagrams, "\(requests) NAKs at once")
+        requests = 0
         require(engine.slots.usedCount <= Self.configuration.memory.assemblySlots, "\(engine.slots.usedCount) slots")
         require(engine.events.isEmpty && engine.outbox.isEmpty, "drained and not empty")
         require(engine.chunksDone <= Limits.maximumChunks, "\(engine.chunksDone) chunks done")
         _ = (engine.state, engine.chunkTotal, engine.loss)
     }
 
-    private mutating func answer(_ event: ReceiverEvent) {
+    mutating func answer(_ event: ReceiverEvent) {
         require(outcome == nil, "\(event) after the end")
         switch event {
         case .consult(let chunks):
@@ -96,7 +70,7 @@ struct Host {
                 engine.handle(isKept ? .kept(chunk: chunk) : .absent(chunk: chunk), at: now)
             }
         case .assembled(let slot, let chunk, let record):
-            require(lent.insert(slot).inserted, "slot \(slot) is with the host already")
+            memory.lend(slot)
             require(!present.contains(chunk), "chunk \(chunk) is there already")
             require(!isSigned || isGenuine(chunk, record), "chunk \(chunk) with a record that was not signed: \(record)")
             require(record.encodedLength > 0, "chunk \(chunk) is a hole")
@@ -128,8 +102,8 @@ struct Host {
         guard !work.isEmpty else { return }
         switch work.remove(at: choice % work.count) {
         case .assembled(let slot, let chunk, let record):
-            lent.remove(slot)
-            let isRight = isGenuine(chunk, record) && buffers[slot].prefix(Int(record.encodedLength)).elementsEqual(Bundle.contents[Int(chunk)])
+            let bytes = memory.takeBack(slot, record)
+            let isRight = isGenuine(chunk, record) && bytes == Bundle.contents[Int(chunk)]
             if isRight { present.insert(chunk) }
             engine.handle(isRight ? .stored(slot: slot, chunk: chunk) : .rejected(slot: slot, chunk: chunk), at: now)
         case .zeros(let chunks):
@@ -155,30 +129,27 @@ struct Host {
 
     /// The host had no buffer for what was placed.
     mutating func loseBuffer(_ choice: Int) {
-        let slot = choice % buffers.count
-        guard !lent.contains(slot) else { return }
+        let slot = choice % memory.slotCount
+        guard !memory.isLent(slot) else { return }
         engine.handle(.unavailable(slot: slot), at: now)
         drain()
     }
 
     // MARK: What it says
 
-    private mutating func listen() {
-        var requests = 0
-        while let (datagram, destination) = engine.pollTransmit(at: now) {
-            guard let (header, packet) = unsafe try? Packet.parse(datagram.span.bytes) else { fatalError("says what nobody understands") }
-            require(header.isUnicast && header.transmitter == 77, "\(header)")
-            require(destination == Self.parent, "speaks to \(destination), of which nothing came")
-            switch packet {
-            case .nak(let nak):
-                requests += 1
-                require(!nak.request.isEmpty, "asks for nothing")
-                require(datagram.count <= Int(engine.announce.payloadLength) + DataHeader.length, "a NAK of \(datagram.count) bytes")
-            case .status(let report): require(report.histogram.population == 1, "\(report)")
-            case .attach, .detach: break
-            default: fatalError("a receiver does not say \(packet)")
-            }
+    mutating func hear(_ speech: ReceiverEngine.Speech) {
+        let datagram = speech.bytes
+        guard let (header, packet) = unsafe try? Packet.parse(datagram.span.bytes) else { fatalError("says what nobody understands") }
+        require(header.isUnicast && header.transmitter == 77, "\(header)")
+        require(speech.destination == Self.parent, "speaks to \(speech.destination), of which nothing came")
+        switch packet {
+        case .nak(let nak):
+            requests += 1
+            require(!nak.request.isEmpty, "asks for nothing")
+            require(datagram.count <= Int(engine.announce.payloadLength) + DataHeader.length, "a NAK of \(datagram.count) bytes")
+        case .status(let report): require(report.histogram.population == 1, "\(report)")
+        case .attach, .detach: break
+        default: fatalError("a receiver does not say \(packet)")
         }
-        require(requests <= 2 * Self.configuration.feedback.maximumNAKDatagrams, "\(requests) NAKs at once")
     }
 }

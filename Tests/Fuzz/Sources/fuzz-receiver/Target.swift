@@ -1,4 +1,5 @@
 import FuzzSupport
+import TestSupport
 
 @testable import RMCPProtocol
 
@@ -79,10 +80,7 @@ private func step(_ host: inout Host, _ input: inout Input, _ fixture: Fixture) 
 }
 
 private func damaged(_ datagram: [UInt8], count: UInt8, _ input: inout Input) -> [UInt8] {
-    var result = datagram
-    // Most fields lie in front.
-    let place = Int(input.byte()) % result.count
-    for (index, byte) in input.take(Int(count % 16) + 1).enumerated() where place + index < result.count { result[place + index] = byte }
+    var result = input.damage(datagram, bytes: Int(count % 16) + 1)
     if count & 16 != 0 { result.removeLast(min(Int(input.byte()), result.count - 1)) }
     return result
 }

@@ -1,10 +1,11 @@
 import FuzzSupport
+import TestSupport
 
 @testable import RMCPProtocol
 
 /// The least that a host does for a repair node, and a check of everything that the engine asks of it and puts on the
 /// wire, above and below.
-struct Host {
+struct Host: EngineHost {
     static let configuration: Configuration = {
         var configuration = smallConfiguration()
         configuration.rate.fixedRate = 40_000_000
@@ -17,9 +18,7 @@ struct Host {
     var engine: RepairEngine
     var now = start
     private let mode: RepairEngine.Mode
-    private var buffers: [[UInt8]]
-    /// Slots whose buffers the host reads: nothing may be placed in them.
-    private var lent: [Int: UInt32] = [:]
+    private var memory: SlotMemory
     private var work: [(slot: Int, chunk: UInt32, record: ChunkRecord)] = []
     private var fetches: [UInt32] = []
     /// Chunks on the disk, and those of them that are in memory.
@@ -32,11 +31,11 @@ struct Host {
 
     init(_ recording: Recording, mode: RepairEngine.Mode) {
         self.mode = mode
-        let signature = MarkSigner(isSigned: recording.announce.isSigned).signature(for: recording.announce.signedMessage)
+        let signature = signer(isSigned: recording.announce.isSigned).signature(for: recording.announce.signedMessage)
         engine = RepairEngine(
             identity: Self.identity, announce: recording.announce, signature: signature, mode: mode, configuration: Self.configuration,
             verifier: GenuineVerifier(messages: recording.signed), digest: LaneDigest(), seed: 3, at: now)
-        buffers = Array(repeating: Array(repeating: 0, count: Bundle.chunkLength), count: Self.configuration.memory.assemblySlots)
+        memory = SlotMemory(slots: Self.configuration.memory.assemblySlots, chunkLength: Bundle.chunkLength)
         if mode == .relay { engine.handleAnnounce(from: Self.parent, transmitter: recording.transmitter, at: now) }
         drain()
     }
@@ -45,11 +44,7 @@ struct Host {
 
     mutating func hear(_ datagram: [UInt8]) {
         if let placement = unsafe engine.handle(upstream: datagram.span.bytes, arrival: Arrival(source: Self.parent, timeToLive: 1, at: now), at: now) {
-            require(buffers.indices.contains(placement.slot) && lent[placement.slot] == nil, "\(placement) goes where the host is reading")
-            require(placement.payloadOffset + placement.length == datagram.count && placement.length > 0, "\(placement) of \(datagram.count) bytes")
-            let target = placement.offset..<placement.offset + placement.length
-            require(target.lowerBound >= 0 && target.upperBound <= Bundle.chunkLength, "\(placement)")
-            buffers[placement.slot].replaceSubrange(target, with: datagram[placement.payloadOffset...])
+            memory.place(placement, of: datagram)
         }
         drain()
     }
@@ -60,18 +55,6 @@ struct Host {
     }
 
     func cookie(_ address: UInt8) -> UInt64 { cookies[Int(address)] }
-
-    mutating func sleep(_ interval: Interval) {
-        now = now + interval
-        var spins = 0
-        while let due = engine.pollTimeout(at: now), due <= now, spins < 64 {
-            engine.handleTimeout(at: now)
-            drain()
-            spins += 1
-        }
-        require(spins < 64, "it wants to be called over and over at \(now)")
-        drain()
-    }
 
     mutating func retire() {
         engine.retire(at: now)
@@ -108,10 +91,8 @@ struct Host {
             engine.handle(isThere ? .fetched(chunk: chunk) : .damaged(chunk: chunk), at: now)
         } else if !work.isEmpty {
             let (slot, chunk, record) = work.remove(at: choice % work.count)
-            lent[slot] = nil
-            let isRight =
-                Int(chunk) < Bundle.chunkCount && record == Bundle.records[Int(chunk)]
-                && buffers[slot].prefix(Int(record.encodedLength)).elementsEqual(Bundle.contents[Int(chunk)])
+            let bytes = memory.takeBack(slot, record)
+            let isRight = Int(chunk) < Bundle.chunkCount && record == Bundle.records[Int(chunk)] && bytes == Bundle.contents[Int(chunk)]
             if isRight {
                 cache.insert(chunk)
                 held.insert(chunk)
@@ -124,8 +105,8 @@ struct Host {
     mutating func finishAllWork() { for _ in 0..<64 where !work.isEmpty || !fetches.isEmpty { finishWork(fetches.isEmpty ? 0 : 1) } }
 
     mutating func loseBuffer(_ choice: Int) {
-        let slot = choice % buffers.count
-        guard lent[slot] == nil else { return }
+        let slot = choice % memory.slotCount
+        guard !memory.isLent(slot) else { return }
         engine.handle(.unavailable(slot: slot), at: now)
         drain()
     }
@@ -135,23 +116,7 @@ struct Host {
         drain()
     }
 
-    private mutating func drain() {
-        var turns = 0
-        var isBusy = true
-        while isBusy {
-            isBusy = false
-            turns += 1
-            require(turns < 4_000, "no end of it")
-            while let event = engine.pollEvent() {
-                isBusy = true
-                answer(event)
-            }
-            while let (bytes, destination) = engine.pollUpstream(at: now) { checkUp(bytes, to: destination) }
-            if let transmit = engine.pollDownstream(at: now) {
-                isBusy = true
-                checkDown(transmit)
-            }
-        }
+    mutating func check() {
         let limits = Self.configuration
         require(engine.downstream.children.childCount <= limits.memory.maximumChildren, "\(engine.downstream.children.childCount) children")
         require(engine.downstream.unicastChildren.count <= limits.unicast.maximumUnicastChildren, "too many unicast children")
@@ -161,14 +126,13 @@ struct Host {
         require(fetches.count <= limits.memory.maximumFetches, "\(fetches.count) fetches")
     }
 
-    private mutating func answer(_ event: RepairEvent) {
+    mutating func answer(_ event: RepairEvent) {
         switch event {
         case .keep(let datagram): kept.append(datagram)
         case .upstream(.consult(let chunks)):
             for chunk in chunks { engine.handle(cache.contains(chunk) ? .kept(chunk: chunk) : .absent(chunk: chunk), at: now) }
         case .upstream(.assembled(let slot, let chunk, let record)):
-            require(lent[slot] == nil, "slot \(slot) is with the host already")
-            lent[slot] = chunk
+            memory.lend(slot)
             work.append((slot, chunk, record))
         case .upstream(.page), .upstream(.end), .upstream(.announced), .upstream(.zeros), .upstream(.commit):
             fatalError("\(event) is the engine's own")
@@ -183,6 +147,13 @@ struct Host {
     }
 
     // MARK: What it says
+
+    mutating func hear(_ speech: RepairSpeech) {
+        switch speech {
+        case .up(let bytes, let destination): checkUp(bytes, to: destination)
+        case .down(let transmit): checkDown(transmit)
+        }
+    }
 
     private func checkUp(_ bytes: [UInt8], to destination: SocketAddress) {
         guard let (header, packet) = unsafe try? Packet.parse(bytes.span.bytes) else { fatalError("says what nobody understands") }

@@ -1,4 +1,5 @@
 import FuzzSupport
+import TestSupport
 
 @testable import RMCPProtocol
 
@@ -44,10 +45,8 @@ private func step(_ host: inout Host, _ input: inout Input, _ fixture: Recording
         let first = Int(input.byte())
         for index in 0..<Int(argument) { host.hear(fixture.datagrams[(first + index) % fixture.datagrams.count]) }
     case .damaged:
-        var datagram = fixture.datagrams[Int(input.byte()) % fixture.datagrams.count]
-        let place = Int(input.byte()) % datagram.count
-        for (index, byte) in input.take(Int(argument % 16) + 1).enumerated() where place + index < datagram.count { datagram[place + index] = byte }
-        host.hear(datagram)
+        let datagram = fixture.datagrams[Int(input.byte()) % fixture.datagrams.count]
+        host.hear(input.damage(datagram, bytes: Int(argument % 16) + 1))
     case .forged:
         let transmitter = input.byte() % 4
         let body = input.take(Int(input.byte()) * 2)

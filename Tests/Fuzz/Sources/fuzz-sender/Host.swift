@@ -1,10 +1,11 @@
 import FuzzSupport
+import TestSupport
 
 @testable import RMCPProtocol
 
 /// The least that a host does for a sender, and a check of everything that the engine puts on the wire: above all of
 /// what others can make it send.
-struct Host {
+struct Host: EngineHost {
     static let configuration: Configuration = {
         var configuration = smallConfiguration()
         configuration.rate.fixedRate = 40_000_000
@@ -15,7 +16,7 @@ struct Host {
     static let firstVictim: UInt8 = 4
 
     var engine = SenderEngine(
-        configuration: configuration, announce: Bundle.announce(isStream: false), signer: MarkSigner(isSigned: true), digest: LaneDigest(),
+        configuration: configuration, announce: Bundle.announce(isStream: false), signer: MarkSigner(), digest: LaneDigest(),
         seed: 7, at: start)
     var now = start
     private var held: Set<UInt32> = []
@@ -60,25 +61,16 @@ struct Host {
 
     mutating func sleep(_ interval: Interval) {
         now = now + interval
-        var spins = 0
-        while let due = engine.pollTimeout(at: now), due <= now, spins < 64 {
-            engine.handleTimeout(at: now)
-            drain()
-            spins += 1
-        }
-        require(spins < 64, "it wants to be called over and over at \(now)")
+        handleTimers()
         encode()
         drain()
     }
 
     /// The source is read ahead as far as the engine allows.
     private mutating func encode() {
-        for _ in 0..<max(0, engine.encodeCredit) where Int(engine.chunkCount) < Bundle.chunkCount {
-            let record = Bundle.records[Int(engine.chunkCount)]
-            if record.kind != .zero { held.insert(engine.chunkCount) }
-            engine.handle(.encoded(record), at: now)
-        }
-        if Int(engine.chunkCount) == Bundle.chunkCount, !engine.window.isWhole { engine.handle(.ended, at: now) }
+        let first = engine.chunkCount
+        engine.encode(Bundle.records, at: now)
+        held.formUnion((first..<engine.chunkCount).filter { Bundle.records[Int($0)].kind != .zero })
     }
 
     mutating func finishFetch(_ choice: Int) {
@@ -91,20 +83,7 @@ struct Host {
 
     // MARK: What it asks, and what it says
 
-    private mutating func drain() {
-        var sent = 0
-        repeat {
-            while let event = engine.pollEvent() { answer(event) }
-            guard let transmit = engine.pollTransmit(at: now) else { break }
-            sent += 1
-            require(sent < 2_000, "no end of datagrams")
-            check(transmit)
-        } while true
-        while let event = engine.pollEvent() { answer(event) }
-        checkBounds()
-    }
-
-    private mutating func answer(_ event: SenderEvent) {
+    mutating func answer(_ event: SenderEvent) {
         switch event {
         case .release: break
         default: require(!isOver, "\(event) after the end")
@@ -120,8 +99,8 @@ struct Host {
         }
     }
 
-    private mutating func check(_ transmit: Transmit) {
-        switch transmit {
+    mutating func hear(_ speech: Transmit) {
+        switch speech {
         case .data(let batch):
             require(held.contains(batch.chunk), "sends chunk \(batch.chunk), which is not held")
             require(batch.encodedLength == Bundle.records[Int(batch.chunk)].encodedLength, "\(batch)")
@@ -192,7 +171,7 @@ struct Host {
         return UInt8(truncatingIfNeeded: address.low)
     }
 
-    private func checkBounds() {
+    mutating func check() {
         let limits = Self.configuration
         let elapsed = (now - Self.start).inSeconds
         // The rate, a first burst, and one batch ahead of it.

@@ -31,10 +31,7 @@ func checkRepairDaemon(_ input: inout Input, folder: String) {
             let fixture = fixtures[Int(choice) % fixtures.count]
             for index in 0..<Int(way >> 4) + 1 {
                 var datagram = fixture.datagrams[(first + index) % fixture.datagrams.count]
-                if way & 8 != 0 {
-                    let place = Int(rest.byte()) % datagram.count
-                    for (index, byte) in rest.take(4).enumerated() where place + index < datagram.count { datagram[place + index] = byte }
-                }
+                if way & 8 != 0 { datagram = rest.damage(datagram, bytes: 4) }
                 if way & 4 != 0 { datagram = Array(datagram.prefix(PacketHeader.length)) + rest.take(Int(rest.byte())) }
                 _ = socket.send(datagram, to: targets[Int(way & 3) % targets.count])
                 sent += 1

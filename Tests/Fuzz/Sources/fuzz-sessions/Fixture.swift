@@ -1,4 +1,6 @@
+import FuzzSupport
 import RMCPContent
+import TestSupport
 
 @testable import RMCPProtocol
 
@@ -31,36 +33,19 @@ struct Fixture {
         let chunks = Self.chunks(seed: seed)
         content = chunks.flatMap { $0 }
         let signer: any MessageSigner = key.flatMap { Self.keys[$0] }.map { Ed25519Signer($0) } ?? UnsignedSigner()
-        var announce = Announce(
-            session: SessionID(high: session << 32, low: session), kind: .file, chunkLength: UInt32(Self.chunkLength), payloadLength: 476,
-            creationTime: creationTime, contentLength: UInt64(content.count), allocatedLength: UInt64(content.count), mode: 0o644,
-            modificationTime: FileTime(seconds: 1, nanoseconds: 0), name: name, key: signer.publicKey)
-        announce.key = signer.publicKey
+        let announce = Announce.sample(
+            name, session: SessionID(high: session << 32, low: session), chunkLength: UInt32(Self.chunkLength), payloadLength: 476,
+            creationTime: creationTime, contentLength: UInt64(content.count), allocatedLength: UInt64(content.count),
+            modificationTime: FileTime(seconds: 1, nanoseconds: 0), key: signer.publicKey)
         var configuration = Configuration()
         configuration.packets.datagramLength = 500
         configuration.joining.minimumWait = .milliseconds(20)
         configuration.rate.fixedRate = 40_000_000
-        var now = Instant.zero + .milliseconds(1)
-        var sender = SenderEngine(configuration: configuration, announce: announce, signer: signer, digest: BLAKE3Digest(), seed: seed, at: now)
+        var sender = SenderEngine(
+            configuration: configuration, announce: announce, signer: signer, digest: BLAKE3Digest(), seed: seed, at: .milliseconds(1))
         self.announce = sender.announce
         let (records, encoded) = Self.encode(chunks)
-        for step in 0..<400 where !sender.isFinished {
-            now = now + .milliseconds(1)
-            while sender.encodeCredit > 0, Int(sender.chunkCount) < records.count { sender.handle(.encoded(records[Int(sender.chunkCount)]), at: now) }
-            if Int(sender.chunkCount) == records.count { sender.handle(.ended, at: now) }
-            if step % 10 == 0 { Self.report(to: &sender, at: now) }
-            sender.handleTimeout(at: now)
-            while let transmit = sender.pollTransmit(at: now) { datagrams += Self.wire(transmit, encoded) }
-            while sender.pollEvent() != nil {}
-        }
-    }
-
-    private static func report(to sender: inout SenderEngine, at now: Instant) {
-        let child = SocketAddress.ipv4(10, 0, 0, 2, port: 1)
-        let leaf = LeafStatus(state: sender.sessionPhase == .draining ? .complete : .receiving, progress: 0, network: nil)
-        let report = StatusReport(echo: .none, longestDatagram: 500, cookie: sender.cookie(for: child), histogram: StatusHistogram(leaf))
-        let datagram = Packet.status(report).datagram(sessionTag: sender.session.tag, transmitter: 1)
-        unsafe sender.handle(datagram: datagram.span.bytes, from: child, at: now)
+        datagrams = record(&sender, records, encoded, steps: 400)
     }
 
     private static func chunks(seed: UInt64) -> [[UInt8]] {
@@ -89,21 +74,6 @@ struct Fixture {
             encoded.append(record.kind == .compressed ? Array(output.prefix(Int(record.encodedLength))) : record.kind == .zero ? [] : chunk)
         }
         return (records, encoded)
-    }
-
-    private static func wire(_ transmit: Transmit, _ encoded: [[UInt8]]) -> [[UInt8]] {
-        switch transmit {
-        case .datagram(let bytes, _): return [bytes]
-        case .data(let batch):
-            return (0..<batch.count).map { index in
-                var datagram = [UInt8](repeating: 0, count: DataHeader.length)
-                unsafe datagram.withUnsafeMutableBytes { buffer in
-                    var span = unsafe buffer.mutableBytes
-                    batch.writeHeader(at: index, into: &span)
-                }
-                return datagram + encoded[Int(batch.chunk)][batch.payloadRange(at: index)]
-            }
-        }
     }
 }
 

@@ -64,10 +64,8 @@ private func step(_ world: World, _ input: inout Input) {
     case .train: train(world, &input, argument)
     case .damaged:
         let fixture = fixture(input.byte())
-        var datagram = fixture.datagrams[Int(input.byte()) % fixture.datagrams.count]
-        let place = Int(input.byte()) % datagram.count
-        for (index, byte) in input.take(Int(argument) + 1).enumerated() where place + index < datagram.count { datagram[place + index] = byte }
-        say(datagram, world)
+        let datagram = fixture.datagrams[Int(input.byte()) % fixture.datagrams.count]
+        say(input.damage(datagram, bytes: Int(argument) + 1), world)
     case .made: say(announce(argument, &input), world)
     case .work:
         switch argument {

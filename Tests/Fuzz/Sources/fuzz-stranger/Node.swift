@@ -1,4 +1,5 @@
 import FuzzSupport
+import TestSupport
 
 @testable import RMCPProtocol
 
@@ -10,7 +11,7 @@ struct Node {
 
     private var directory: SessionDirectory
     private(set) var engine: RepairEngine?
-    private var buffers: [[UInt8]] = []
+    private var memory = SlotMemory(slots: 0, chunkLength: 0)
     private var cache: Set<UInt32> = []
     private var held: Set<UInt32> = []
     private var seed: UInt64 = 90
@@ -31,11 +32,7 @@ struct Node {
         guard source != Self.above, source != Self.below, let header = unsafe try? PacketHeader(of: datagram.span.bytes) else { return }
         guard engine != nil, header.sessionTag == engine?.session.tag else { return judge(datagram, header, from: source, at: now) }
         guard let placement = unsafe engine?.handle(upstream: datagram.span.bytes, arrival: arrival, at: now) else { return }
-        require(buffers.indices.contains(placement.slot), "\(placement)")
-        require(placement.payloadOffset + placement.length == datagram.count && placement.length > 0, "\(placement) of \(datagram.count) bytes")
-        let target = placement.offset..<placement.offset + placement.length
-        require(target.lowerBound >= 0 && target.upperBound <= Bundle.chunkLength, "\(placement)")
-        buffers[placement.slot].replaceSubrange(target, with: datagram[placement.payloadOffset...])
+        memory.place(placement, of: datagram)
     }
 
     private mutating func judge(_ datagram: [UInt8], _ header: PacketHeader, from source: SocketAddress, at now: Instant) {
@@ -46,7 +43,7 @@ struct Node {
         engine = RepairEngine(
             identity: Self.identity, announce: announce, signature: signature, mode: .repair, configuration: World.configuration,
             verifier: World.notary, digest: LaneDigest(), seed: seed, at: now)
-        buffers = Array(repeating: Array(repeating: 0, count: Bundle.chunkLength), count: World.configuration.memory.assemblySlots)
+        memory = SlotMemory(slots: World.configuration.memory.assemblySlots, chunkLength: Bundle.chunkLength)
         held = []
         engine?.endRestoring(at: now)
         engine?.handleAnnounce(from: source, transmitter: header.transmitter, at: now)
@@ -82,7 +79,7 @@ struct Node {
         case .upstream(.consult(let chunks)):
             for chunk in chunks { engine?.handle(cache.contains(chunk) ? .kept(chunk: chunk) : .absent(chunk: chunk), at: now) }
         case .upstream(.assembled(let slot, let chunk, let record)):
-            let isRight = LaneDigest().digest(of: Array(buffers[slot].prefix(Int(record.encodedLength)))) == record.encodedDigest
+            let isRight = LaneDigest().digest(of: memory.takeBack(slot, record)) == record.encodedDigest
             if isRight {
                 cache.insert(chunk)
                 held.insert(chunk)

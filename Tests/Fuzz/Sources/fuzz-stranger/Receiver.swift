@@ -1,4 +1,5 @@
 import FuzzSupport
+import TestSupport
 
 @testable import RMCPProtocol
 
@@ -15,8 +16,7 @@ struct Receiver {
     let identity: UInt32
     private var directory: SessionDirectory
     private(set) var engine: ReceiverEngine?
-    private var buffers: [[UInt8]] = []
-    private var lent: Set<Int> = []
+    private var memory = SlotMemory(slots: 0, chunkLength: 0)
     private var work: [(due: Instant, work: Work)] = []
     /// Encoded chunks that are on the disk; empty for a hole.
     private var stored: [UInt32: [UInt8]] = [:]
@@ -46,7 +46,7 @@ struct Receiver {
         guard arrival.source != address else { return }
         let bytes = datagram
         guard engine != nil, tag(of: bytes) == engine?.session.tag else { return judge(bytes, from: arrival.source, at: now) }
-        if let placement = unsafe engine?.handle(datagram: bytes.span.bytes, arrival: arrival, at: now) { place(placement, of: bytes) }
+        if let placement = unsafe engine?.handle(datagram: bytes.span.bytes, arrival: arrival, at: now) { memory.place(placement, of: bytes) }
     }
 
     private func tag(of datagram: [UInt8]) -> UInt32? { unsafe (try? PacketHeader(of: datagram.span.bytes))?.sessionTag }
@@ -60,15 +60,7 @@ struct Receiver {
         engine = ReceiverEngine(
             identity: identity, configuration: World.configuration, announce: announce, source: source, transmitter: header.transmitter,
             isResumable: true, verifier: World.notary, digest: LaneDigest(), seed: seed, at: now)
-        buffers = Array(repeating: Array(repeating: 0, count: Bundle.chunkLength), count: World.configuration.memory.assemblySlots)
-    }
-
-    private mutating func place(_ placement: Placement, of datagram: [UInt8]) {
-        require(buffers.indices.contains(placement.slot) && !lent.contains(placement.slot), "\(placement) goes where the host is reading")
-        require(placement.payloadOffset + placement.length == datagram.count && placement.length > 0, "\(placement) of \(datagram.count) bytes")
-        let target = placement.offset..<placement.offset + placement.length
-        require(target.lowerBound >= 0 && target.upperBound <= Bundle.chunkLength, "\(placement)")
-        buffers[placement.slot].replaceSubrange(target, with: datagram[placement.payloadOffset...])
+        memory = SlotMemory(slots: World.configuration.memory.assemblySlots, chunkLength: Bundle.chunkLength)
     }
 
     // MARK: Time
@@ -119,7 +111,7 @@ struct Receiver {
                 engine?.handle(isKept ? .kept(chunk: chunk) : .absent(chunk: chunk), at: now)
             }
         case .assembled(let slot, let chunk, let record):
-            require(lent.insert(slot).inserted, "slot \(slot) is with the host already")
+            memory.lend(slot)
             require(Int(chunk) < Bundle.chunkCount && record == Bundle.records[Int(chunk)], "chunk \(chunk) with a record that was not signed")
             work.append((now + delay, .assembled(slot: slot, chunk: chunk, record: record)))
         case .zeros(let chunks):
@@ -148,8 +140,7 @@ struct Receiver {
     private mutating func finish(_ job: Work, at now: Instant) {
         switch job {
         case .assembled(let slot, let chunk, let record):
-            lent.remove(slot)
-            let bytes = Array(buffers[slot].prefix(Int(record.encodedLength)))
+            let bytes = memory.takeBack(slot, record)
             let isGood = isRight(bytes, chunk, record)
             if isGood { stored[chunk] = bytes }
             engine?.handle(isGood ? .stored(slot: slot, chunk: chunk) : .rejected(slot: slot, chunk: chunk), at: now)
@@ -172,7 +163,6 @@ struct Receiver {
         if isComplete { directory.noteCompleted(session, key: key) }
         directory.end(session, mayReturn: state == .failedSender)
         engine = nil
-        lent = []
         // The results of jobs of a session that is over change nothing any more.
         work = []
     }

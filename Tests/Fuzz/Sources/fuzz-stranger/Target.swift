@@ -1,4 +1,5 @@
 import FuzzSupport
+import TestSupport
 
 @testable import RMCPProtocol
 

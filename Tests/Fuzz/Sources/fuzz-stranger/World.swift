@@ -1,4 +1,5 @@
 import FuzzSupport
+import TestSupport
 
 @testable import RMCPProtocol
 
@@ -218,23 +219,13 @@ struct World {
         while let transmit = node?.pollDownstream(at: now) {
             said += 1
             require(said < 4_000, "no end of datagrams of the repair node")
-            for bytes in wire(transmit) { self.transmit(bytes, from: Node.below, to: Self.destination(transmit), isRegion: true) }
+            for bytes in Bundle.datagrams(transmit) { self.transmit(bytes, from: Node.below, to: transmit.destination, isRegion: true) }
         }
         node?.act(at: now)
     }
 
-    private static func destination(_ transmit: Transmit) -> Destination {
-        switch transmit {
-        case .datagram(_, let destination): destination
-        case .data(let batch): batch.destination
-        }
-    }
-
     private mutating func driveSender() {
-        for _ in 0..<max(0, sender.encodeCredit) where Int(sender.chunkCount) < Bundle.chunkCount {
-            sender.handle(.encoded(Bundle.records[Int(sender.chunkCount)]), at: now)
-        }
-        if Int(sender.chunkCount) == Bundle.chunkCount, !sender.window.isWhole { sender.handle(.ended, at: now) }
+        sender.encode(Bundle.records, at: now)
         if let due = sender.pollTimeout(at: now), due <= now { sender.handleTimeout(at: now) }
         judgeSender()
         var said = 0
@@ -243,7 +234,7 @@ struct World {
             guard let transmit = sender.pollTransmit(at: now) else { break }
             said += 1
             require(said < 4_000, "no end of datagrams of the sender")
-            for bytes in wire(transmit) { self.transmit(bytes, from: Self.senderAddress, to: Self.destination(transmit), isRegion: false) }
+            for bytes in Bundle.datagrams(transmit) { self.transmit(bytes, from: Self.senderAddress, to: transmit.destination, isRegion: false) }
         } while true
         answerSender()
         checkBounds()

@@ -1,14 +1,10 @@
 import RMCPProtocol
+import TestSupport
 
-/// Stand in for Ed25519 and SHA-256, which are no part of what is measured: no path here signs or digests for a packet.
-struct StubSigner: MessageSigner {
-    static let key = PublicKey(Bytes32(5, 5, 5, 5))
-    var publicKey: PublicKey { Self.key }
-    func signature(for message: [UInt8]) -> Signature { Signature(r: Bytes32(7, 7, 7, 7), s: Bytes32(9, 9, 9, 9)) }
-}
-
+/// Stand in for Ed25519 and BLAKE3, as `MarkSigner` does: they are no part of what is measured, and no path here signs or
+/// digests for a packet.
 struct StubVerifier: MessageVerifier {
-    func isValid(_ signature: Signature, for message: [UInt8], by key: PublicKey) -> Bool { key == StubSigner.key }
+    func isValid(_ signature: Signature, for message: [UInt8], by key: PublicKey) -> Bool { key == MarkSigner.key }
 }
 
 struct StubDigest: MessageDigest {
@@ -36,10 +32,10 @@ enum Fixture {
         .ipv4(10, 0, UInt8(truncatingIfNeeded: number >> 8), UInt8(truncatingIfNeeded: number), port: 5_000)
     }
 
-    static let announce = Announce(
-        session: session, kind: .file, chunkLength: chunkLength, payloadLength: payloadLength, creationTime: 1,
-        contentLength: UInt64(chunkCount) * UInt64(chunkLength), allocatedLength: UInt64(chunkCount) * UInt64(chunkLength), mode: 0o644,
-        modificationTime: FileTime(seconds: 1, nanoseconds: 0), name: "bundle", key: StubSigner.key)
+    static let announce = Announce.sample(
+        "bundle", session: session, chunkLength: chunkLength, payloadLength: payloadLength, creationTime: 1,
+        contentLength: UInt64(chunkCount) * UInt64(chunkLength), allocatedLength: UInt64(chunkCount) * UInt64(chunkLength),
+        modificationTime: FileTime(seconds: 1, nanoseconds: 0), key: MarkSigner.key)
 
     static func record(of chunk: Int) -> ChunkRecord {
         let digest = Digest(Bytes32(UInt64(chunk), 1, 1, 1))
@@ -64,9 +60,8 @@ enum Fixture {
         position: StreamPosition = .start, timestamp: UInt64 = 1_000_000, statusInterval: UInt32 = 10, path: [UInt32] = []
     ) -> Packet {
         .heartbeat(
-            Heartbeat(
-                phase: .streaming, timestamp: timestamp, groupRoundTrip: 10_000, statusInterval: statusInterval, population: 4, position: position,
-                pageCount: 0, hasEnd: false, rate: 10_000_000_000, liveLossLimit: 16, livePressureLimit: 8,
+            .sample(
+                timestamp: timestamp, statusInterval: statusInterval, population: 4, position: position, rate: 10_000_000_000,
                 place: TreePlace(path: path, timeToLive: 1)))
     }
 

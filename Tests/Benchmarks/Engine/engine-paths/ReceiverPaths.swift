@@ -1,56 +1,15 @@
 import RMCPProtocol
 
-/// A receiver and the least that a host does for it: as in `rmcp recv`, events are answered after each round of receiving
-/// and timers are looked at.
-struct ReceivingHost {
-    var engine: ReceiverEngine
-    var now = Fixture.start
-    var sequence: UInt32 = 0
-    let datagram = DataDatagram()
-    private var sinceRound = 0
-    private(set) var stored = 0
+typealias ReceivingHost = ListeningHost<ReceiverEngine>
 
+extension ReceivingHost {
     init(configuration: Configuration = Fixture.quiet) {
-        engine = ReceiverEngine(
-            identity: 1_001, configuration: configuration, announce: Fixture.announce, source: Fixture.senderAddress,
-            transmitter: Fixture.senderID, isResumable: false, verifier: StubVerifier(), digest: StubDigest(), seed: 5, at: now)
+        self.init(
+            ReceiverEngine(
+                identity: 1_001, configuration: configuration, announce: Fixture.announce, source: Fixture.senderAddress,
+                transmitter: Fixture.senderID, isResumable: false, verifier: StubVerifier(), digest: StubDigest(), seed: 5, at: Fixture.start))
         hear(Fixture.fromSender(Fixture.heartbeat()))
         for page in Fixture.pages() { hear(page) }
-    }
-
-    mutating func hear(_ bytes: [UInt8]) {
-        _ = unsafe engine.handle(datagram: bytes.span.bytes, arrival: Arrival(source: Fixture.senderAddress, timeToLive: 1, at: now), at: now)
-    }
-
-    /// The next datagram on the wire; where its payload belongs.
-    @inline(__always)
-    mutating func receive(chunk: Int, packet: Int, isRepair: Bool = false) {
-        datagram.set(sequence: sequence, chunk: chunk, packet: packet, isRepair: isRepair)
-        sequence &+= 1
-        now = now + Fixture.packetTime
-        let bytes = unsafe datagram.bytes(of: packet)
-        let placement = unsafe engine.handle(
-            datagram: RawSpan(_unsafeBytes: bytes), arrival: Arrival(source: Fixture.senderAddress, timeToLive: 1, at: now), at: now)
-        if let placement { consume(placement.offset) }
-        sinceRound += 1
-        if sinceRound == Fixture.round { endRound() }
-    }
-
-    mutating func endRound() {
-        sinceRound = 0
-        while let event = engine.pollEvent() {
-            if case .assembled(let slot, let chunk, _) = event {
-                engine.handle(.stored(slot: slot, chunk: chunk), at: now)
-                stored += 1
-            }
-        }
-        if let due = engine.pollTimeout(), due <= now { engine.handleTimeout(at: now) }
-        while let (bytes, _) = engine.pollTransmit(at: now) { consume(bytes.count) }
-    }
-
-    /// Ends unless chunks were stored as they should have been.
-    func check(chunks: Int) {
-        guard stored >= chunks else { fatalError("\(stored) chunks stored instead of \(chunks)") }
     }
 }
 
@@ -59,12 +18,7 @@ let receiverPaths: [EnginePath] = [
         let prepared = ReceivingHost()
         return { count in
             var host = prepared
-            for index in 0..<count {
-                let (chunk, packet) = index.quotientAndRemainder(dividingBy: Fixture.packetsPerChunk)
-                host.receive(chunk: chunk, packet: packet)
-            }
-            host.endRound()
-            host.check(chunks: count / Fixture.packetsPerChunk)
+            host.receive(packets: count)
             return count
         }
     },

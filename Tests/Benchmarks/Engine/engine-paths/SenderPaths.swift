@@ -1,4 +1,5 @@
 import RMCPProtocol
+import TestSupport
 
 /// A sender with one receiver, in the middle of its stream, and the least that a host does for it: chunks are at hand as
 /// fast as they are wanted, headers are written as for the kernel.
@@ -11,7 +12,7 @@ struct StreamingSender {
 
     init(configuration: Configuration = Fixture.quiet, children: Int = 1) {
         engine = SenderEngine(
-            configuration: configuration, announce: Fixture.announce, signer: StubSigner(), digest: StubDigest(), seed: 7, at: now)
+            configuration: configuration, announce: Fixture.announce, signer: MarkSigner(), digest: StubDigest(), seed: 7, at: now)
         for number in 0..<children { hear(Fixture.fromChild(Fixture.status(StatusHistogram(Fixture.leaf(.joined, progress: 0))), number), number) }
         engine.handleTimeout(at: now)
     }

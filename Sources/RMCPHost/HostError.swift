@@ -1,11 +1,11 @@
 import Glibc
 
-/// What went wrong, at what, and what to do next: one line to the user.
+/// One line to the user: what went wrong, at what, and what to do next.
 public struct HostError: Error, Sendable, Hashable, CustomStringConvertible {
     public enum Kind: Sendable, Hashable {
         /// The command asked for something that cannot be: exit code 2.
         case usage
-        /// Everything else: exit code 1.
+        /// Any other failure: exit code 1.
         case failure
         case diskFull
         /// A newer version of the bundle is there.
@@ -22,7 +22,7 @@ public struct HostError: Error, Sendable, Hashable, CustomStringConvertible {
         self.description = description
     }
 
-    /// From the errno of the call that has just failed.
+    /// Error for the errno of the call that has just failed.
     /// - Parameter advice: what helps whatever the errno is; nil for what `Diagnosis` knows of the errno.
     public static func system(_ operation: String, _ subject: String, advice: String? = nil) -> HostError {
         system(operation, subject, advice: advice, in: nil)

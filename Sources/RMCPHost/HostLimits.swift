@@ -32,7 +32,7 @@ enum HostLimits {
     static let hookPatience = Interval.seconds(5)
     /// How long a process that was told to stop waits for disks. What they have not taken by then is fetched again.
     static let stopPatience = Interval.seconds(5)
-    /// The same of a sender, whose threads only read.
+    /// How long a sender that was told to stop waits for its threads, which only read.
     static let readerPatience = Interval.seconds(1)
     /// Warnings that are not said twice.
     static let rememberedWarnings = 256
@@ -46,13 +46,13 @@ enum HostLimits {
     static let readAhead = 4
     /// Datagram trains in one receive call: 1 MiB.
     static let slabBuffers = 16
-    /// The same for a region's socket, which carries repairs.
+    /// Datagram trains in one receive call from a region's socket, which carries repairs.
     static let regionSlabBuffers = 4
     /// Receive calls before other work gets its turn.
     static let receiveRounds = 8
     /// Sends before other work gets its turn.
     static let sendsPerRound = 16
-    /// What a watcher shows at one time: sessions; nodes of them all, and as many addresses that it asks.
+    /// Sessions that a watcher shows at one time; nodes of them all, and as many addresses that it asks.
     static let watchedSessions = 64
     static let watchedNodes = 1_024
     /// A parent that was silent for so long is shown as gone, and after so long is not shown any more.

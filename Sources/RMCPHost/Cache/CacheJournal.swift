@@ -5,7 +5,7 @@ import RMCPProtocol
 ///
 /// An entry of its `DigestLog` is a chunk, its encoded length and the BLAKE3 of its encoded bytes.
 final class CacheJournal: Sendable {
-    /// What is remembered of a chunk, in as few bytes as a hint needs: there may be a million of them, and sessions.
+    /// Memory of a chunk, in as few bytes as a hint needs: there may be a million of them, and sessions.
     private struct Known: Sendable {
         /// The first 8 bytes of the BLAKE3.
         var digest: UInt64 = 0
@@ -15,7 +15,7 @@ final class CacheJournal: Sendable {
     }
 
     private struct State: ~Copyable {
-        /// By chunk.
+        /// Entries by chunk.
         var known: [Known] = []
 
         subscript(chunk: UInt32) -> Known {
@@ -56,10 +56,10 @@ final class CacheJournal: Sendable {
     /// Encoded bytes that the chunk takes in the file, good or bad.
     func length(of chunk: UInt32) -> UInt32 { state.withLock { $0[chunk].length } }
 
-    /// What is there of the chunk was found to be something else, or is about to be overwritten.
+    /// The chunk's place was found to hold something else, or is about to be overwritten.
     func distrust(_ chunk: UInt32) { state.withLock { $0[chunk].isTrusted = false } }
 
-    /// Nothing is there of the chunk any more.
+    /// The chunk is not there any more.
     func forget(_ chunk: UInt32) { state.withLock { $0[chunk] = Known() } }
 
     /// Remembers a chunk that has been written.

@@ -1,13 +1,14 @@
 import Glibc
 import Synchronization
 
-/// Who takes how much of the cache's capacity, who was used when, and so who must go when there is no room.
+/// Sessions of a cache: how much of the capacity each takes, when it was used, and so which must go when there is no
+/// room.
 ///
 /// The network thread opens and closes sessions here while the workers reserve room for chunks. Whole sessions are
 /// evicted, least recently used first, and never one in use. A victim is struck off and renamed under the lock; its
 /// files, which may take a while, are removed outside of it, so that the network thread never waits for them.
 final class CacheLedger: Sendable {
-    /// What is known of a session, whether it is open or not. A line that is struck off never comes back: a session that
+    /// Knowledge of a session, whether it is open or not. A line that is struck off never comes back: a session that
     /// is kept again gets a new one.
     struct Line: Sendable {
         var name: String

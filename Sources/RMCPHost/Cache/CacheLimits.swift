@@ -9,12 +9,12 @@ enum CacheLimits {
     /// Entries of one session's journal: each chunk once, and as many again that were damaged and came anew. Behind
     /// that nothing is noted any more, which costs fetching after a restart.
     static let journalEntries = 2 * Int(Limits.maximumChunks)
-    /// What fits a UDP datagram.
+    /// Longest UDP datagram, bytes.
     static let datagramLength = 65_535
     /// The time of the last use is written down this often: a kill -9 makes it no older. Nanoseconds.
     static let useInterval: Int64 = 60_000_000_000
-    /// What file systems allocate at least, bytes.
+    /// Least that file systems allocate, bytes.
     static let blockLength: UInt64 = 4_096
-    /// What a session takes on disk beside the bytes in its files: its directory, and the last blocks of three files.
+    /// Bytes that a session takes on disk beside those in its files: its directory, and the last blocks of three files.
     static let sessionOverhead = 4 * blockLength
 }

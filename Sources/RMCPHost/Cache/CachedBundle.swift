@@ -20,7 +20,7 @@ final class CachedBundle: Sendable {
         case noRoom
     }
 
-    /// What is open between `open` and `close`; files are closed once the last worker lets go of them.
+    /// Files that are open between `open` and `close`; they are closed once the last worker lets go of them.
     private final class Files: Sendable {
         let session: OwnedDescriptor
         let chunks: OwnedDescriptor
@@ -33,7 +33,7 @@ final class CachedBundle: Sendable {
             chunks = try CacheFile.chunks.open(in: session)
             journal = try CacheJournal(
                 try CacheFile.journal.open(in: session), chunkLength: chunkLength, path: "\(path)/\(CacheFile.journal.rawValue)")
-            // What no journal vouches for is only in the way.
+            // Bytes that no journal vouches for are only in the way.
             if journal.isNew, ftruncate(chunks.raw, 0) != 0 { throw .system("truncate", "\(path)/\(CacheFile.chunks.rawValue)") }
         }
     }
@@ -71,7 +71,7 @@ final class CachedBundle: Sendable {
     var isNew: Bool { state.withLock { $0.isNew } }
     /// Milliseconds since 1970.
     var lastUsed: UInt64 { UInt64(clamping: (ledger.line(line)?.lastUsed ?? 0) / 1_000_000) }
-    /// What it takes of the capacity.
+    /// Bytes of the capacity that it takes.
     var bytes: UInt64 { ledger.line(line)?.bytes ?? 0 }
 
     /// True once the disk failed to take something. What it took before may not be on it either: a file system says once
@@ -141,7 +141,7 @@ final class CachedBundle: Sendable {
         try file.publish(isDurable: false)
     }
 
-    /// What the directory of a session says that it is; nil when it is torn, or another session's.
+    /// Session that a directory says it is of; nil when it is torn, or another session's.
     static func load(_ session: OwnedDescriptor, name: String) throws(HostError) -> (announce: Announce, datagram: [UInt8])? {
         let file = GuardedFile(try CacheFile.announce.open(in: session, flags: 0), path: name)
         guard let datagram = try file.datagrams().first, case .announce(let announce, _)? = unsafe try? Packet.parse(datagram.span.bytes).1,

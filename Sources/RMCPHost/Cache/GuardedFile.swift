@@ -14,7 +14,7 @@ final class GuardedFile: Sendable {
 
     init(_ descriptor: OwnedDescriptor, path: String) { log = AppendLog(descriptor, limit: CacheLimits.tableBytes, path: path) }
 
-    /// What `datagram` takes in the file.
+    /// Bytes that `datagram` takes in the file.
     static func length(of datagram: [UInt8]) -> UInt64 { UInt64(headerLength + datagram.count) }
 
     /// Every datagram that is whole, in the order in which they were appended.

@@ -10,7 +10,7 @@ public import RMCPProtocol
     /// Items that wait, and the sum of their sizes.
     public struct Backlog {
         private var items: Deque<Item> = []
-        /// In what the queue's `size` counts in.
+        /// Total of what waits, in the unit in which the queue counts.
         public private(set) var size = 0
         private let measure: @Sendable (Item) -> Int
 

@@ -30,7 +30,7 @@ final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
         }
     }
 
-    /// Nothing can be pushed any more; who waits is let go once the queue is empty.
+    /// The queue takes no more; who waits is let go once it is empty.
     func close() {
         monitor.withLock {
             isClosed = true

@@ -19,7 +19,7 @@ final class HostLoop {
     }
 
     let poller = Poller()
-    /// For workers that have something for this thread.
+    /// Bell of workers that have something for this thread.
     let wakeUp: WakeUp
     private let signals: SignalListener
     private let wakeToken: Poller.Token

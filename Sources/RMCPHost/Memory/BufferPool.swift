@@ -63,7 +63,7 @@ final class BufferPool: @unchecked Sendable {
     /// Buffers that somebody holds.
     var lentCount: Int { monitor.withLock { made - free.count } }
 
-    /// Nobody waits any more.
+    /// Ends the waiting of all who wait.
     func close() {
         monitor.withLock {
             isClosed = true

@@ -12,7 +12,7 @@ enum SendMemory {
         configuration.memory.maximumResidentChunks + configuration.memory.encodeAhead + configuration.memory.maximumFetches
     }
 
-    /// The same with as many chunks as `HostLimits.sendBufferBytes` have room for, in the proportions that they had.
+    /// Limits with as many chunks as `HostLimits.sendBufferBytes` have room for, in the proportions that they had.
     static func bounded(_ configuration: Configuration, chunkLength: UInt32) -> Configuration {
         let wanted = chunks(of: configuration)
         // Each encoding thread has a buffer of its own.

@@ -19,7 +19,7 @@ extension SocketAddress {
     }
 }
 
-/// What the kernel's time stamps, which are of the real-time clock, are on the monotonic one.
+/// Translation of the kernel's time stamps, which are of the real-time clock, to the monotonic clock.
 private struct ArrivalClock {
     private let now = Poller.now()
     private let wallClock = Poller.wallClock()
@@ -34,8 +34,8 @@ private struct ArrivalClock {
     }
 }
 
-/// What one receive buffer holds: datagrams of one flow that the kernel has put together, each `segment` bytes long but the
-/// last. Valid during the call that hands it over.
+/// Content of one receive buffer: datagrams of one flow that the kernel has put together, each `segment` bytes long but
+/// the last. Valid during the call that hands it over.
 @safe struct DatagramTrain {
     private let bytes: UnsafeRawBufferPointer
     private let length: Int
@@ -91,7 +91,7 @@ private struct ArrivalClock {
 
 /// One region of memory that a batch of datagrams is received into, with one system call, and then sliced.
 @safe final class DatagramSlab {
-    /// As long as the longest train of datagrams that the kernel coalesces.
+    /// Length of the longest train of datagrams that the kernel coalesces.
     private static let stride = 65_536
     private let buffers: Int
     private let memory: UnsafeMutableRawBufferPointer
@@ -127,7 +127,7 @@ private struct ArrivalClock {
         receiveTrains(from: raw) { train in unsafe train.forEach { unsafe body($0, train.arrival) } }
     }
 
-    /// The same by the buffer: datagrams that came together stay together.
+    /// Receives once and hands over buffer by buffer: datagrams that came together stay together.
     func receiveTrains(from raw: Int32, _ body: (DatagramTrain) -> Void) -> Int {
         let count = unsafe Int(rmcp_receive(raw, memory.baseAddress, Self.stride, UInt32(buffers), received.baseAddress))
         guard count > 0 else { return 0 }

@@ -97,7 +97,7 @@ final class DatagramSocket {
     func enlargeReceiveBuffer() { Self.setReceiveBuffer(raw, bytes: Self.groupBufferLength) }
     private static let groupBufferLength: Int32 = 32 << 20
 
-    /// As large as the kernel lets: root may exceed net.core.rmem_max.
+    /// The buffer becomes as large as the kernel lets: root may exceed net.core.rmem_max.
     private static func setReceiveBuffer(_ raw: Int32, bytes: Int32) {
         if rmcp_set_forced_receive_buffer(raw, bytes) != 0 {
             _ = rmcp_set_integer_option(raw, SOL_SOCKET, SO_RCVBUF, bytes)
@@ -158,7 +158,7 @@ final class DatagramSocket {
         _ = rmcp_set_pacing_rate(raw, UInt64(rate * Self.pacingHeadroom / 8))
     }
     private static let pacingHeadroom = 1.1
-    /// Of the rate: a smaller change is not worth a system call.
+    /// Share of the rate: a smaller change is not worth a system call.
     private static let pacingTolerance = 0.02
 
     /// Whether less than half of what the socket may hold waits to be sent: what poll(2) calls writable.

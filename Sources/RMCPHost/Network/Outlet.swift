@@ -30,7 +30,7 @@ final class Outlet {
     private var told: Set<Cause> = []
     private var untold: [String] = []
 
-    /// What is told once, however often it happens.
+    /// Causes that are told once, however often they happen.
     private enum Cause: Hashable {
         case tooLong
         case tooLongForPeer
@@ -129,7 +129,7 @@ final class Outlet {
     /// Whether an engine's deadlines have to wait, because nothing of what it wants sent would go.
     var isBlocked: Bool { blockedUntil != nil || transmitter.isBlocked }
 
-    /// What the user should know and was not told before: a line for each cause.
+    /// News for the user: a line for each cause that was not told before.
     func takeWarnings() -> [String] {
         defer { untold.removeAll() }
         return untold
@@ -219,7 +219,7 @@ struct UnreachablePeers {
     private let limit: Int
 
     private static let shortest = Interval.milliseconds(100)
-    /// As long as a parent is waited for at least.
+    /// Longest interval: the least for which a parent is waited for.
     private static let longest = Interval.seconds(5)
 
     init(limit: Int = HostLimits.unreachablePeers) { self.limit = limit }

@@ -4,7 +4,7 @@ import RMCPProtocol
 /// own for what is sent to this host alone and for what it sends.
 final class Reception {
     let interface: NetworkInterface
-    /// What children send comes from here, and unicast answers go here.
+    /// Socket that this node speaks from as a child. Unicast answers come to it.
     let replySocket: DatagramSocket
     private let replyAddress: SocketAddress?
     private var sockets: [GroupSocket] = []
@@ -19,7 +19,7 @@ final class Reception {
     private struct GroupSocket {
         var address: SocketAddress
         var socket: DatagramSocket
-        /// Of its own: the kernel counts what each socket dropped.
+        /// A slab of its own, since the kernel counts what each socket dropped.
         var slab: DatagramSlab
         /// Nil while nobody waits for it.
         var token: Poller.Token?
@@ -49,7 +49,7 @@ final class Reception {
         return "the socket buffer is only \(length >> 10) KiB; fast senders will overrun it: sysctl -w net.core.rmem_max=33554432"
     }
 
-    /// Of the fullest socket's room (0...1), datagrams that wait to be read.
+    /// Share of the fullest socket's room (0...1) that waiting datagrams take.
     var backlogShare: Double { sockets.reduce(replySocket.receiveBufferShare) { max($0, $1.socket.receiveBufferShare) } }
 
     func takeOverflow() -> UInt64 { sockets.reduce(replySlab.takeOverflow()) { $0 + $1.slab.takeOverflow() } }
@@ -60,7 +60,7 @@ final class Reception {
         for index in sockets.indices { sockets[index].token = poller.watch(sockets[index].socket.raw) }
     }
 
-    /// Nobody reads from them any more.
+    /// The sockets are not read from any more.
     func unwatch() {
         guard let watch else { return }
         watch.poller.forget(watch.reply)
@@ -81,7 +81,7 @@ final class Reception {
             if train.arrival.source != replyAddress, ownAddress == nil || train.arrival.source != ownAddress { body(train) }
         }
         if watch.poller.isReadable(watch.reply) { isBusy = replySlab.receiveTrains(from: replySocket.raw, take) > 0 }
-        // Those of the moment: their readiness is known, and that of no other.
+        // Sockets of the moment: their readiness is known, and that of no other.
         for entry in sockets {
             guard let token = entry.token, watch.poller.isReadable(token) else { continue }
             let count = entry.slab.receiveTrains(from: entry.socket.raw, take)

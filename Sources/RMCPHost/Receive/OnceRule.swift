@@ -8,7 +8,7 @@ struct OnceRule {
     private let isOn: Bool
     private let timeout: Interval?
     private let isStream: Bool
-    /// Nothing can ever be accepted: waiting on would be in vain.
+    /// Whether nothing can ever be accepted: waiting on would be in vain.
     private let isHopeless: Bool
     private var accepted = 0
     private var wasRefused = false
@@ -40,7 +40,7 @@ struct OnceRule {
         return isHopeless
     }
 
-    /// What the end of a session means.
+    /// Meaning of a session's end.
     func outcome(of session: ReceiveSession, _ state: ReceiverState, at now: Instant) -> ReceiveOutcome? {
         // What standard output has had of a bundle cannot be taken back, whoever waits for another one.
         if isStream, state != .complete, session.contentDone > 0 { return .failed(state) }
@@ -50,7 +50,7 @@ struct OnceRule {
         return session.contentDone > 0 || isTheOnlyOne ? .failed(state) : nil
     }
 
-    /// What the time means. A bundle that is being flushed, or whose command runs, is progress however long it takes.
+    /// Meaning of the time. A bundle that is being flushed, or whose command runs, is progress however long it takes.
     mutating func outcome(isIdle: Bool, isFinishing: Bool, at now: Instant) -> ReceiveOutcome? {
         if isFinishing { noteProgress(at: now) }
         if let since = outdatedSince, isIdle, accepted == 0, now - since >= HostLimits.outdatedPatience { return .refused }

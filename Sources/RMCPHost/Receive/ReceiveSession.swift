@@ -7,9 +7,9 @@ final class ReceiveSession {
     /// How far a bundle is that has all its chunks.
     enum Stage {
         case receiving
-        /// It is flushed, and given its name.
+        /// The file is flushed, and given its name.
         case committing
-        /// It has its name; the user's command is being started.
+        /// The file has its name; the user's command is being started.
         case committed
         case hook(HookProcess, deadline: Instant, signalled: Instant?)
     }
@@ -19,7 +19,7 @@ final class ReceiveSession {
     var engine: ReceiverEngine
     /// Nil until the storage is open, and when the bundle cannot be stored here: the engine then only says so to the sender.
     var handle: StorageHandle?
-    /// What is for the storage once it is open, in order: a chunk for each slot at most, and what the table's pages ask for.
+    /// Events for the storage once it is open, in order: a chunk for each slot at most, and what the table's pages ask for.
     private var deferred: [ReceiverEvent] = []
     var stage = Stage.receiving
     private var inlet: SessionInlet
@@ -55,7 +55,7 @@ final class ReceiveSession {
         return deferred
     }
 
-    /// Work goes on that no datagram would show.
+    /// Whether work goes on that no datagram would show.
     var isFinishing: Bool { if case .receiving = stage { false } else { true } }
 
     /// Whether more than an ANNOUNCE has come of it, which anybody can repeat years later.

@@ -3,7 +3,7 @@ import RMCPContent
 import RMCPProtocol
 import RMCPReport
 
-/// What engines ask of storage, and what storage answers.
+/// Questions of engines to storage, and its answers.
 extension ReceiveSessions {
     func handleEvents(_ session: ReceiveSession, at now: Instant) {
         while let event = session.engine.pollEvent() { handleEvent(event, of: session, at: now) }
@@ -28,7 +28,7 @@ extension ReceiveSessions {
         }
     }
 
-    /// What is for the storage threads.
+    /// Hands an event to the storage threads.
     private func store(_ event: ReceiverEvent, of session: ReceiveSession, in handle: StorageHandle, at now: Instant) {
         switch event {
         case .assembled(let slot, let chunk, let record):
@@ -196,7 +196,7 @@ extension ReceiveSessions {
 }
 
 extension HostError {
-    /// What the sender is told about a receiver with this error.
+    /// State that the sender is told of a receiver with this error.
     var receiverState: ReceiverState {
         switch kind {
         case .diskFull: .failedDiskFull

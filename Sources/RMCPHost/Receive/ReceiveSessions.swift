@@ -3,9 +3,9 @@ import RMCPContent
 import RMCPProtocol
 import RMCPReport
 
-/// What sessions need of the network below them.
+/// Network below the sessions.
 protocol SessionNetwork: AnyObject {
-    /// For messages.
+    /// Name for messages.
     var interfaceName: String { get }
     /// Feedback that the socket does not take is repeated by the engine's timers.
     func send(_ bytes: [UInt8], to destination: SocketAddress)
@@ -23,7 +23,7 @@ protocol StorageExecutor: AnyObject {
 
 extension StorageThreads: StorageExecutor {}
 
-/// What a receiver does with sessions, without sockets, threads and clocks: so that tests can drive it, with disks and
+/// Sessions of a receiver, without sockets, threads and clocks: so that tests can drive it, with disks and
 /// datagrams as they come only once in a thousand years.
 ///
 /// ```
@@ -110,7 +110,7 @@ final class ReceiveSessions {
     var isEmpty: Bool { sessions.isEmpty && pending.isEmpty }
     /// Whether nothing is under way that must not be cut short.
     var isAtRest: Bool { isEmpty && ending.isEmpty && outstanding.isEmpty }
-    /// What becomes readable when a hook ends.
+    /// Descriptors that become readable when a hook ends.
     var hookDescriptors: [Int32] {
         order.compactMap { tag in if case .hook(let process, _, _)? = sessions[tag]?.stage { process.descriptor?.raw } else { nil } }
     }
@@ -162,7 +162,7 @@ final class ReceiveSessions {
         if once.noteRefused(reason, at: now) { outcome = .refused }
     }
 
-    /// Its sender was restarted: what was received goes on in the new session.
+    /// The sender of a session was restarted: what was received goes on in the new one.
     private func supersede(_ id: SessionID, at now: Instant) {
         guard let old = sessions[id.tag], old.announce.session == id else { return giveUpOpening(id.tag) }
         // What has its name already is complete, whoever sends it again: its command is not left alone.
@@ -272,7 +272,7 @@ final class ReceiveSessions {
 
     // MARK: Time
 
-    /// Everything that the engines have to say, and the time.
+    /// Does what the engines ask for, and tells them the time.
     func drive(at now: Instant) {
         for tag in order { sessions[tag].map { drive($0, at: now) } }
         openWhatCan(at: now)

@@ -9,10 +9,10 @@ struct SessionGeneration: Hashable, Sendable {
 
 /// One session's storage, as the storage threads and the network thread share it.
 final class StorageHandle: Sendable {
-    /// What becomes of a bundle whose session is over.
+    /// Fate of a bundle whose session is over.
     enum Cancellation: UInt8, AtomicRepresentable, Sendable {
         case none
-        /// What is there stays for the next session.
+        /// The partial file stays for the next session.
         case keeping
         /// Something newer has taken its place.
         case discarding
@@ -54,7 +54,7 @@ final class StorageHandle: Sendable {
     func isWhole(_ count: UInt32) -> Bool { present.withLock { $0.count == Int(count) && ($0.ranges.last?.upperBound ?? 0) == count } }
 }
 
-/// What is needed to open a session's storage.
+/// Everything that opening a session's storage needs.
 struct StorageOpening: Sendable {
     var generation: SessionGeneration
     var announce: Announce

@@ -38,7 +38,7 @@ enum StorageOutput: Sendable {
     case committed(SessionGeneration, warning: String?)
     case hookStarted(SessionGeneration, HookProcess)
     case failed(SessionGeneration, HostError, ChunkBuffer?)
-    /// Its session was over before the job began.
+    /// The session was over before the job began.
     case cancelled(SessionGeneration, ChunkBuffer?)
     case closed(SessionGeneration)
 
@@ -52,7 +52,7 @@ enum StorageOutput: Sendable {
     }
 }
 
-/// What one storage thread owns: a decoder and room for one chunk of content.
+/// State of one storage thread: a decoder and room for one chunk of content.
 final class StorageWorker {
     private var decoder: ChunkDecoder?
     private var scratch = ChunkScratch(length: 4_096)

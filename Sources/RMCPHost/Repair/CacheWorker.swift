@@ -2,8 +2,8 @@ import RMCPContent
 import RMCPProtocol
 import Synchronization
 
-/// Whose jobs these are. A session that ends and comes back has its id again and is another owner: what was done for the
-/// one says nothing to the other.
+/// Owner of jobs. A session that ends and comes back has its id again and is another owner: what was done for the one
+/// says nothing to the other.
 final class CacheTicket: Sendable {
     /// No two owners of one process have the same.
     let generation: UInt64
@@ -11,12 +11,12 @@ final class CacheTicket: Sendable {
 
     init(generation: UInt64) { self.generation = generation }
 
-    /// Nobody waits for the results any more: jobs that have not begun are not done.
+    /// Whether nobody waits for the results any more. Jobs that have not begun are not done then.
     var isOver: Bool { over.load(ordering: .relaxed) }
     func end() { over.store(true, ordering: .relaxed) }
 }
 
-/// What cache threads do. All that may wait for a disk is here, for nothing on the network thread may.
+/// Work of the cache threads. All that may wait for a disk is here, for nothing on the network thread may.
 struct CacheJob: Sendable {
     enum Work: Sendable {
         /// Open the cache and find what is in it.
@@ -56,7 +56,7 @@ struct CacheOutput: Sendable {
     enum Result: Sendable {
         case started(ChunkCache, [KeptSession])
         case opened(CachedBundle, table: [[UInt8]])
-        /// Of `start` and `open`.
+        /// Failure of `start` or `open`.
         case notOpened(HostError)
         case closed
         case kept
@@ -73,7 +73,7 @@ struct CacheOutput: Sendable {
     let generation: UInt64
     let result: Result
 
-    /// What is the pool's again once nobody wants the result.
+    /// Buffer that is the pool's again once nobody wants the result.
     var buffer: ChunkBuffer? {
         switch result {
         case .stored(_, _, let buffer, _), .rejected(_, _, let buffer), .fetched(_, let buffer), .damaged(_, let buffer),
@@ -85,7 +85,7 @@ struct CacheOutput: Sendable {
     }
 }
 
-/// What one cache thread owns: room for one chunk.
+/// State of one cache thread: room for one chunk.
 final class CacheWorker {
     private var scratch = ChunkScratch(length: 1 << 20)
 

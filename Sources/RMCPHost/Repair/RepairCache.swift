@@ -6,7 +6,7 @@ struct RepairArrival {
     var signature: Signature
     /// The ANNOUNCE, for the cache.
     var datagram: [UInt8]
-    /// Who announced it; nil for one that the cache has from before.
+    /// Node that announced it; nil for a session that the cache has from before.
     var parent: (source: SocketAddress, transmitter: UInt32)?
     var since: Instant
     let ticket: CacheTicket
@@ -33,7 +33,7 @@ final class RepairCache {
     private var lastGeneration: UInt64 = 0
     /// Jobs whose results have not come, by their owner's generation.
     private var outstanding: [UInt64: Int] = [:]
-    /// By generation. Bounded by `HostLimits.repairArrivals`.
+    /// Sessions that wait for their part to be open, by generation. Bounded by `HostLimits.repairArrivals`.
     private var arrivals: [UInt64: RepairArrival] = [:]
     /// Sessions that are over and have jobs under way, by generation. Each had its part open, so there are no more than
     /// sessions at one time, and those that came in their place.

@@ -1,7 +1,7 @@
 import RMCPProtocol
 import RMCPReport
 
-/// What the cache threads are asked, and what they answer.
+/// Jobs for the cache threads, and their results.
 extension RepairLoop {
     // MARK: Jobs
 

@@ -16,7 +16,7 @@ final class RepairSession {
     let announce: Announce
     var engine: RepairEngine
     let bundle: CachedBundle
-    /// What its jobs are known by.
+    /// Owner of its jobs, by which their results are known.
     let ticket: CacheTicket
     private let outlet: Outlet
     private var inlet: SessionInlet
@@ -111,7 +111,7 @@ final class RepairSession {
         unkeptBytes += datagram.count
     }
 
-    /// What to write down now; nil while that of before is being written, or when there is nothing.
+    /// Datagrams to write down now; nil while earlier ones are being written, or when there are none.
     func takeUnkept() -> [[UInt8]]? {
         guard !isKeeping, !unkept.isEmpty else { return nil }
         isKeeping = true

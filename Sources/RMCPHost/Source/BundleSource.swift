@@ -20,7 +20,7 @@ protocol BundleSource: AnyObject, Sendable {
     var mode: UInt16? { get }
     var modificationTime: FileTime? { get }
 
-    /// What the user should know of it before it is sent, a line each.
+    /// Warnings before it is sent, a line each.
     var warnings: [String] { get }
 
     /// Begins to hand out content.
@@ -33,7 +33,7 @@ protocol BundleSource: AnyObject, Sendable {
     func next() throws(HostError) -> SourcePiece
     /// Question for a worker before `next` can go on; nil when enough is known or the question is under way.
     func lookAhead() -> (@Sendable () -> Void)?
-    /// Nothing is begun any more.
+    /// Ends the work: none is begun any more.
     func stop()
 
     // On worker threads:

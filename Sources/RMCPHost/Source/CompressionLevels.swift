@@ -5,7 +5,7 @@ import RMCPProtocol
 struct CompressionLevels {
     private let fixed: Int?
     private var controller: LevelController
-    /// By chunk; holes have 0. Empty where the level is the user's.
+    /// Levels by chunk; holes have 0. Empty where the level is the user's.
     private var chosen: [Int8] = []
 
     /// - Parameter fixed: nil adapts.
@@ -14,7 +14,7 @@ struct CompressionLevels {
         controller = LevelController(configuration: configuration, threads: threads)
     }
 
-    /// For a chunk that is encoded for the first time; chunks come in rising order.
+    /// Level for a chunk that is encoded for the first time; chunks come in rising order.
     mutating func choose(for chunk: UInt32) -> Int {
         if let fixed { return fixed }
         while chosen.count < Int(chunk) { chosen.append(0) }

@@ -1,13 +1,13 @@
 import RMCPContent
 import RMCPProtocol
 
-/// What encoding a chunk took, reading left out: by the clock, and with a processor.
+/// Time that encoding a chunk took, reading left out: by the clock, and with a processor.
 struct EncodeEffort: Sendable {
     var spent = Interval.zero
     var worked = Interval.zero
 }
 
-/// What one encoding thread owns.
+/// State of one encoding thread.
 final class EncodeWorker {
     private let source: any BundleSource
     private var encoder: ChunkEncoder?

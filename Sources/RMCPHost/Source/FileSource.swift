@@ -80,7 +80,7 @@ final class FileSource: BundleSource {
         mutating func skipSurvey() { if chunkCount > 0 { endSurvey([Stretch(chunks: chunkCount, isHole: false)]) } }
     }
 
-    /// What changes when somebody writes to the file.
+    /// Attributes that change when somebody writes to the file.
     private struct Identity: Equatable {
         var size: Int
         var modified: Int
@@ -200,7 +200,7 @@ final class FileSource: BundleSource {
     /// Questions to the file system in one survey, which another job waits behind.
     private static let surveyLimit = 1_024
 
-    /// What follows from chunk `first` on: one stretch at least, unless the file ends there.
+    /// Stretches from chunk `first` on: one at least, unless the file ends there.
     ///
     /// A last, short chunk counts as data: its zeros are found when it is read.
     func survey(from first: UInt32, _ map: ChunkMap) -> [Stretch] {

@@ -19,7 +19,7 @@ final class ChunkJournal: Sendable {
     /// Content of a journal.
     private struct Contents {
         var known: [UInt32: Known] = [:]
-        /// In the order in which they were noted.
+        /// Identities that this host had, in the order in which they were noted.
         var identities: [(session: SessionID, identity: UInt32)] = []
 
         mutating func take(_ entry: DigestLog.Entry) {

@@ -1,6 +1,6 @@
 import Glibc
 
-/// What `--output PATH` is.
+/// Kind of a path that `--output` names.
 enum OutputPath: Equatable {
     case device
     /// A file of this name, there or not.
@@ -40,7 +40,7 @@ enum OutputPath: Equatable {
         return isDeviceDirectory(text.hasPrefix("/") ? resolve(parent) : resolve("\(directory)/\(parent)"))
     }
 
-    /// As far as it is there: a disk's link may be in a folder that has gone with it.
+    /// The path as far as it is there: a disk's link may be in a folder that has gone with it.
     private static func resolve(_ path: String) -> String {
         let resolved = unsafe realpath(path, nil)
         defer { unsafe free(resolved) }

@@ -3,7 +3,7 @@ import RMCPProtocol
 
 /// Content that was on this host before a session, and need not cross the network again: a partial file from before.
 ///
-/// What a seed says is a hint. A chunk counts only once its bytes have been read and held against the signed record.
+/// Its word is a hint. A chunk counts only once its bytes have been read and held against the signed record.
 protocol Seed: AnyObject, Sendable {
     /// Whether what it has is in its place in the bundle already; else it is copied there.
     var isInPlace: Bool { get }

@@ -72,7 +72,7 @@ final class StreamStorage: BundleStorage {
         spool.drop(at: extent.offset, count: length)
     }
 
-    /// What goes to a file is on the disk before it is called complete; a pipe has nothing to flush.
+    /// Bytes in a file are on the disk before the bundle is called complete; a pipe has nothing to flush.
     func flush(contentLength: UInt64) throws(HostError) {
         var status = stat()
         guard unsafe fstat(output, &status) == 0, status.kind == S_IFREG || status.kind == S_IFBLK else { return }

@@ -52,7 +52,7 @@ class FileSystem: @unchecked Sendable {
         return unsafe fstat(descriptor, &status) == 0 ? status : nil
     }
 
-    /// Of a name itself, not of what a link leads to.
+    /// State of a name itself, not of what a link leads to.
     func status(of name: String, in directory: Int32) -> stat? {
         var status = stat()
         return unsafe fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? status : nil

@@ -75,7 +75,7 @@ enum FileTransfer {
         return bytes
     }
 
-    /// What the kernel says in a file below /proc or /sys, which has no length until it is read; nil where it cannot be read.
+    /// Text of a file below /proc or /sys, which has no length until it is read; nil where it cannot be read.
     static func kernelText(_ path: String) -> String? {
         let raw = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard raw >= 0 else { return nil }

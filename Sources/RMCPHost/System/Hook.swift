@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// What tells a hook of its bundle.
+/// Environment by which a hook is told of its bundle.
 public enum Hook {
     /// Names the variables that tell a hook of its bundle. Options come in variables called RMCP_*, too; by this an rmcp
     /// that the hook runs can tell that RMCP_NAME and RMCP_KEY are none.
@@ -11,12 +11,12 @@ public enum Hook {
 
 /// The user's command after a bundle, and what it is told.
 struct HookCommand: Sendable {
-    /// For /bin/sh.
+    /// Text for /bin/sh.
     var command: String
     /// Variables that are added to this process's environment.
     var facts: [(name: String, value: String)]
 
-    /// As bytes, since nothing says that a variable is UTF-8.
+    /// Bytes, since nothing says that a variable is UTF-8.
     fileprivate var environment: [[CChar]] {
         let facts = facts + [(Hook.factsVariable, facts.map(\.name).joined(separator: " "))]
         let names = facts.map { "\($0.name)=" }
@@ -86,7 +86,7 @@ final class HookProcess: Sendable {
         }
     }
 
-    /// To the command and what it has started.
+    /// Sends a signal to the command and what it has started.
     func signal(_ number: Int32) {
         status.withLock { known in
             // Once it was waited for, the number may be another process's.

@@ -8,7 +8,7 @@ struct SharedFile: Sendable {
     /// Bytes. A file that is longer was not written by this program.
     static let maximumLength = 16 << 20
 
-    /// What the file has now: nothing where there is none.
+    /// Content of the file: nothing where there is none.
     /// - Throws: where it is there and cannot be read.
     func read() throws(HostError) -> [UInt8] {
         // Whatever has the name is looked at before it is waited for, as one would for the writer of a FIFO.

@@ -2,7 +2,7 @@ import RMCPContent
 public import RMCPProtocol
 public import RMCPReport
 
-/// What the watcher is to do.
+/// One `rmcp watch`, as the command line asks for it.
 public struct WatchRequest: Sendable {
     public var group: SocketAddress
     public var interfaceName: String?

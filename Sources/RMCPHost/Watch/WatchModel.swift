@@ -28,7 +28,7 @@ struct WatchModel {
     private let identity: UInt32
     private var random: RandomSource
     private var sessions: [UInt32: Session] = [:]
-    /// In the order of arrival, so that nothing jumps about on a screen.
+    /// Sessions in the order of arrival, so that nothing jumps about on a screen.
     private var order: [UInt32] = []
     private var nodeTotal = 0
     private var targetTotal = 0

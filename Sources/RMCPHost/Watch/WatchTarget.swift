@@ -9,12 +9,12 @@ struct WatchTarget {
 
     /// When it is asked next.
     private(set) var next: Instant
-    /// Who answered, or was heard from there.
+    /// Node that answered, or was heard from there.
     var node: UInt32?
     /// When it was last heard, or named by its parent.
     var wanted: Instant
     private var answered: Instant
-    /// Of the last question; nil once that was answered.
+    /// Time of the last question; nil once that was answered.
     private var nonce: UInt64?
     private var firstNode: UInt32 = 0
     private var hasAllPages = false
@@ -27,10 +27,10 @@ struct WatchTarget {
         answered = now
     }
 
-    /// It is forgotten a while after this.
+    /// Last sign of it: a while after this it is forgotten.
     var lastSign: Instant { max(wanted, answered) }
 
-    /// Who does not answer is asked less and less: it may be somebody whose address was made up.
+    /// Question for it. Who does not answer is asked less and less: it may be somebody whose address was made up.
     mutating func query(nonce: UInt64, at now: Instant) -> WatchQuery {
         self.nonce = nonce
         unanswered += 1
@@ -61,7 +61,7 @@ struct WatchTarget {
     }
 }
 
-/// What a node sends in a second, by what it has sent in all at one report and at another.
+/// Bytes that a node sends in a second, by its totals at one report and at another.
 struct WatchedThroughput {
     private var begin: (at: Instant, bytes: UInt64)?
     private(set) var bitsPerSecond: Double?

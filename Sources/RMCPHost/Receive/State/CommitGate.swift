@@ -8,10 +8,10 @@ final class CommitGate: Sendable {
     private struct Published {
         var creationTime: UInt64
         var session: SessionID
-        /// How many had been published by then.
+        /// Number of bundles that had been published by then.
         var turn: UInt64
 
-        /// Of two that were created in the same millisecond, one has to be the newer.
+        /// Whether it is the newer: of two that were created in the same millisecond, one has to be.
         func isNewer(than announce: Announce) -> Bool {
             (creationTime, session.high, session.low) > (announce.creationTime, announce.session.high, announce.session.low)
         }
@@ -19,7 +19,7 @@ final class CommitGate: Sendable {
 
     private struct State: ~Copyable {
         var turns: UInt64 = 0
-        /// By path. Bounded by `pathLimit`.
+        /// Bundles by path. Bounded by `pathLimit`.
         var published: [String: Published] = [:]
     }
 
@@ -36,7 +36,7 @@ final class CommitGate: Sendable {
         self.trustedKeys = trustedKeys
     }
 
-    /// What a session keeps from its beginning: whoever is published after this came while it was under way.
+    /// Number of bundles that were published so far. A session keeps it from its beginning, to know who came after.
     var turn: UInt64 { state.withLock { $0.turns } }
 
     /// Lets `publish` run unless the session was cancelled or something newer is there.

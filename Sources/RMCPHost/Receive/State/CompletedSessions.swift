@@ -21,7 +21,7 @@ final class CompletedSessions: Sendable {
         var key: PublicKey
     }
 
-    /// In place of a key.
+    /// Word in place of a key.
     private static let unsigned = "unsigned"
 
     private let file: SharedFile
@@ -37,7 +37,7 @@ final class CompletedSessions: Sendable {
         self.place = BLAKE3Digest().digest(of: Array(place.utf8)).value.a
     }
 
-    /// What tells this receiver from others that share the file.
+    /// Text that tells this receiver from others that share the file.
     static func place(interface: NetworkInterface, request: ReceiveRequest) -> String {
         let address = (try? SharedFile(path: "/sys/class/net/\(interface.name)/address").read()).map { String(decoding: $0, as: UTF8.self) } ?? ""
         guard request.output == .directory else { return "\(address) output" }
@@ -46,7 +46,7 @@ final class CompletedSessions: Sendable {
         return "\(address) directory \(unsafe resolved.map { unsafe String(cString: $0) } ?? request.directory)"
     }
 
-    /// Those of this receiver, in the order of their completion.
+    /// Sessions of this receiver, in the order of their completion.
     func sessions() throws(HostError) -> [Known] {
         Self.parse(try file.read()).filter { $0.entry.place == place }.map { Known(session: $0.entry.session, key: $0.entry.key) }
     }

@@ -24,7 +24,7 @@ public final class VersionRecords: Sendable {
         }
     }
 
-    /// As far as this process knows: what was in the file when it was last looked at.
+    /// Versions that this process knows: those that were in the file when it was last looked at.
     public var newest: [BundleIdentity: UInt64] { known.withLock { $0 } }
 
     private static func parse(_ bytes: [UInt8]) -> [BundleIdentity: UInt64] {

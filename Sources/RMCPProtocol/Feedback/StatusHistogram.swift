@@ -240,7 +240,8 @@ public struct StatusHistogram: Hashable, Sendable {
         return leaf
     }
 
-    /// The bucket at quantile `q` counted so that the worst of a scale on which more is better are left out.
+    /// Quantile `q` (0...1) for scales on which higher is better: counted from the top, so that the lowest outliers are
+    /// left out.
     public static func upperQuantile(_ q: Double, of counts: [UInt64]) -> Int {
         let reversed = quantile(1 - q, of: counts.reversed())
         return counts.contains { $0 > 0 } ? counts.count - 1 - reversed : 0

@@ -7,7 +7,6 @@ struct ArrivalTracker: Sendable {
     /// Smoothed fraction lost (0...1).
     private(set) var loss = 0.0
     private(set) var totalExpected: UInt64 = 0
-    private(set) var totalReceived: UInt64 = 0
 
     private var meter = ArrivalRateMeter()
     /// Bits per second of datagrams, IP and UDP headers included; nil while there is nothing to measure it by.
@@ -54,7 +53,6 @@ struct ArrivalTracker: Sendable {
         let weight = totalExpected == 0 ? 1 : Double(expected) / Double(expected + Self.smoothing)
         loss += (fraction - loss) * weight
         totalExpected += UInt64(expected)
-        totalReceived += UInt64(min(received, expected))
         expected = 0
         received = 0
     }

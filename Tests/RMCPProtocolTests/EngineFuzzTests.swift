@@ -148,7 +148,7 @@ import Testing
                 }
             case .zeros(let chunks): engine.handle(.storedZeros(chunks), at: now)
             case .commit: engine.handle(random.chance(0.5) ? .committed : .failed(.failedDiskFull), at: now)
-            case .rejoin, .deaf, .finished, .parentChanged, .refused, .page, .end, .announced: break
+            case .rejoin, .deaf, .finished, .parentChanged, .parentMoved, .refused, .page, .end, .announced: break
             }
         }
     }

@@ -117,7 +117,7 @@ import Testing
     @Test func whoGoesOnSendingHasNotLeft() {
         var table = table()
         add(1, to: &table)
-        func hear(isStream: Bool, at milliseconds: Int64) { _ = table.noteHeard(1, isStream: isStream, at: .milliseconds(milliseconds)) }
+        func hear(isStream: Bool, at milliseconds: Int64) { _ = table.noteHeard(1, from: address(1), isStream: isStream, at: .milliseconds(milliseconds)) }
         func hasLeft(at milliseconds: Int64) -> Bool { table.hasLeft(1, at: .milliseconds(milliseconds)) }
         table.noteLeaving(1, true, at: .milliseconds(100))
         hear(isStream: true, at: 101)
@@ -131,7 +131,11 @@ import Testing
         for contradicts in [true, false] {
             add(2, to: &table)
             table.noteLeaving(2, true, at: .milliseconds(100))
-            if contradicts { _ = table.noteHeard(2, isStream: true, at: .milliseconds(150)) } else { table.noteLeaving(2, false, at: .milliseconds(150)) }
+            if contradicts {
+                _ = table.noteHeard(2, from: address(2), isStream: true, at: .milliseconds(150))
+            } else {
+                table.noteLeaving(2, false, at: .milliseconds(150))
+            }
             #expect(!table.hasLeft(2, at: .milliseconds(5_000)) && table.leavesAt(2) == nil)
         }
     }
@@ -156,5 +160,41 @@ import Testing
         // Nobody's parent goes first.
         let isAdded = table.add(21, at: address(21), now: .milliseconds(50_000))
         #expect(isAdded && !table.contains(1))
+    }
+
+    // MARK: Parents that move
+
+    @Test func anAddressIsBelievedWhenTheFormerOneIsSilent() {
+        var table = table()
+        let (home, away) = (address(1), address(99))
+        add(1, to: &table, depth: 0)
+        func hear(_ source: SocketAddress, at milliseconds: Int64) { _ = table.noteHeard(1, from: source, isStream: true, at: .milliseconds(milliseconds)) }
+        // Beside the parent's own word somebody else's changes nothing, however long it is said.
+        for time in stride(from: Int64(0), to: 5_000, by: 100) {
+            hear(home, at: time)
+            hear(away, at: time + 50)
+        }
+        #expect(table.address(of: 1) == home && table.takeMoved() == nil)
+        table.update(1) { $0.cookie = 7 }
+        hear(away, at: 5_800)
+        #expect(table.address(of: 1) == home)
+        hear(away, at: 5_950)
+        #expect(table.address(of: 1) == away && table.takeMoved() == 1 && table.takeMoved() == nil)
+        // By the cookie the parent knows a child that has moved with it.
+        #expect(table.cookie(of: 1) == 7)
+    }
+
+    @Test func aParentThatSpeaksFromItsFormerAddressIsThere() {
+        var table = table()
+        let (home, away) = (address(1), address(99))
+        add(1, to: &table, depth: 0)
+        func hear(_ source: SocketAddress, at milliseconds: Int64) { _ = table.noteHeard(1, from: source, isStream: true, at: .milliseconds(milliseconds)) }
+        hear(away, at: 2_000)
+        #expect(table.address(of: 1) == away)
+        hear(home, at: 2_010)
+        #expect(table.address(of: 1) == home)
+        // And nobody talks it away again.
+        hear(away, at: 2_020)
+        #expect(table.address(of: 1) == home)
     }
 }

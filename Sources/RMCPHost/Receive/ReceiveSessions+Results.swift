@@ -22,6 +22,8 @@ extension ReceiveSessions {
                         + "for unicast. Look for IGMP snooping without a querier, or a firewall"))
         case .finished(let state): finished(session, state, at: now)
         case .parentChanged(let depth): observer(.parentChanged(session.announce, depth: depth))
+        case .parentMoved(let address):
+            observer(.warning("\(BundleName.printable(session.announce.name)): the parent's address is \(address.host) now; going on with it"))
         case .refused: break
         // What only a repair node's engine says.
         case .page, .end, .announced: break

@@ -149,6 +149,7 @@ extension RepairLoop {
                 "\(BundleName.printable(session.announce.name)): multicast does not arrive on \(reception.interface.name) any more; asking for "
                     + "unicast. Look for IGMP snooping without a querier, or a firewall")
         case .parentChanged(let depth): observer(.parentChanged(session.announce, depth: depth))
+        case .parentMoved(let address): warn("\(BundleName.printable(session.announce.name)): the parent's address is \(address.host) now; going on with it")
         case .refused(let verdict):
             let reason = verdict == .noUnicast ? "it serves as many by unicast as it may (--max-unicast-children there)" : "it has as many children as it takes"
             warn("\(BundleName.printable(session.announce.name)): the parent refuses this node: \(reason); asking again")

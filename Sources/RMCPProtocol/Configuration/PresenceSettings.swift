@@ -20,6 +20,9 @@ public struct PresenceSettings: Sendable {
     /// A parent that is said to leave has left when nothing of the session contradicts that for so long: five heartbeats at their
     /// rarest. HEARTBEATs are not signed, and anybody can say it.
     public var leavingSilence = Interval.seconds(1)
+    /// A parent whose datagrams come from another address has moved there when nothing came from the former one for so long: five
+    /// heartbeats at their rarest, and well below `childTimeout`, so that the child is not lost meanwhile.
+    public var movingSilence = Interval.seconds(1)
     /// LEAVING is said this often, `leavingInterval` apart: one lost datagram must not cost a receiver its timeout.
     public var leavingRepeats = 4
     public var leavingInterval = Interval.milliseconds(15)

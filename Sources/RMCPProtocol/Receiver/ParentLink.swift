@@ -115,7 +115,7 @@ struct ParentLink: Sendable {
     /// Whether a datagram's transmitter is one of this session's parents; a HEARTBEAT makes it one.
     mutating func noteHeard(_ header: PacketHeader, from source: SocketAddress, at now: Instant) -> Bool {
         if !attachment.formers.isEmpty { attachment.noteHeard(header.transmitter, at: now) }
-        guard candidates.noteHeard(header.transmitter, isStream: Self.isStream(header), at: now) || isNewParent(header, at: source, now: now)
+        guard candidates.noteHeard(header.transmitter, from: source, isStream: Self.isStream(header), at: now) || isNewParent(header, at: source, now: now)
         else { return false }
         lastHeard = now
         return true
@@ -162,6 +162,9 @@ struct ParentLink: Sendable {
     func mustProve(to sender: UInt32, _ heartbeat: Heartbeat) -> Bool {
         sender == transmitter && (heartbeat.place.depth > 0 || role.isRepairNode) && cookie == 0 && attachment.attempt == nil
     }
+
+    /// Whether the parent has been found at another address; said once.
+    mutating func takeMoved() -> Bool { candidates.moved != nil && candidates.takeMoved() == transmitter }
 
     // MARK: Judging them
 
@@ -343,7 +346,6 @@ struct ParentLink: Sendable {
         return due
     }
 
-    /// A former parent has taken this child off its books, if it acknowledges a DETACH.
     mutating func confirmDetach(_ sequence: UInt32, by sender: UInt32) -> Bool { attachment.confirm(sequence, by: sender) }
     mutating func mustDetach(at now: Instant) -> Bool { attachment.mustTell(attempts: configuration.tree.detachAttempts, at: now) }
 }

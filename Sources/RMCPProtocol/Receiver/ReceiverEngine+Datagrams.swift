@@ -63,6 +63,7 @@ extension ReceiverEngine {
             return false
         }
         counters.datagrams += 1
+        if link.takeMoved() { events.append(.parentMoved(link.address)) }
         if !header.isUnicast || role.wantsStream {
             lastHeardGroup = now
             isDeaf = false

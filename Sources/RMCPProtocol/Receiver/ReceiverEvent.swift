@@ -28,6 +28,8 @@ public enum ReceiverEvent: Sendable, Hashable {
     case finished(ReceiverState)
     /// Another parent from now on; 0 is below the sender.
     case parentChanged(depth: Int)
+    /// The parent's host has another address since: this one. What is for it goes there.
+    case parentMoved(SocketAddress)
     /// The parent does not take this child. It is asked again later.
     case refused(AttachAnswer.Verdict)
     // Of a repair node alone: what its children need from it.

@@ -5,6 +5,10 @@ struct ParentCandidate: Sendable {
     var lastHeard: Instant
     /// Where its datagrams come from, and NAKs and statuses go.
     var address: SocketAddress
+    /// When it was last heard from that address.
+    fileprivate(set) var addressHeard: Instant
+    /// The address that it had before this one.
+    fileprivate(set) var formerAddress: SocketAddress?
     /// Nil until its first HEARTBEAT.
     var place: TreePlace?
     /// Routers between it and here, as far as its time to live tells.
@@ -24,6 +28,7 @@ struct ParentCandidate: Sendable {
     init(transmitter: UInt32, address: SocketAddress, at now: Instant) {
         self.transmitter = transmitter
         self.address = address
+        addressHeard = now
         firstHeard = now
         lastHeard = now
     }
@@ -38,12 +43,16 @@ struct ParentTable: Sendable {
     private let limit: Int
     private let timeout: Interval
     private let leavingSilence: Interval
+    private let movingSilence: Interval
+    /// Parent that was found to have another address since this was last taken.
+    private(set) var moved: UInt32?
     private let reorderDelay: Interval
 
     init(configuration: Configuration) {
         limit = configuration.tree.maximumParents
         timeout = configuration.tree.parentTimeout
         leavingSilence = configuration.presence.leavingSilence
+        movingSilence = configuration.presence.movingSilence
         reorderDelay = configuration.feedback.reorderDelay
     }
 
@@ -64,12 +73,35 @@ struct ParentTable: Sendable {
     }
 
     /// Something came from it; false when it is not known.
-    /// - Parameter isStream: it is of a kind that who has left does not send, and no HEARTBEAT.
-    mutating func noteHeard(_ transmitter: UInt32, isStream: Bool, at now: Instant) -> Bool {
+    /// - Parameters:
+    ///   - source: where it came from.
+    ///   - isStream: it is of a kind that who has left does not send, and no HEARTBEAT.
+    mutating func noteHeard(_ transmitter: UInt32, from source: SocketAddress, isStream: Bool, at now: Instant) -> Bool {
         guard let index = index(of: transmitter) else { return false }
         candidates[index].lastHeard = now
+        if candidates[index].address == source { candidates[index].addressHeard = now } else { noteStranger(at: index, source, now: now) }
         if isStream, candidates[index].leavingSince != nil { contradictLeaving(at: index, now: now) }
         return true
+    }
+
+    /// Something came from another address than a parent's, in its name. Whoever is at an address gets what this child says, so that
+    /// it is not believed while anything comes from the address that is known: a host that has another address since sends nothing
+    /// from its former one, and somebody else's word beside the parent's own changes nothing. The former address counts again as soon
+    /// as it speaks: then it was somebody else who spoke.
+    ///
+    /// The cookie stays: the parent knows it wherever it is, and by it a child that has moved as well.
+    private mutating func noteStranger(at index: Int, _ source: SocketAddress, now: Instant) {
+        let isBack = candidates[index].formerAddress == source
+        guard isBack || now - candidates[index].addressHeard >= movingSilence else { return }
+        candidates[index].formerAddress = isBack ? nil : candidates[index].address
+        candidates[index].address = source
+        candidates[index].addressHeard = now
+        moved = candidates[index].transmitter
+    }
+
+    mutating func takeMoved() -> UInt32? {
+        defer { moved = nil }
+        return moved
     }
 
     /// A HEARTBEAT says that it leaves, or that it does not.

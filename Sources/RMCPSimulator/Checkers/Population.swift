@@ -11,5 +11,5 @@ protocol Population {
 extension Population {
     var allReceivers: [Int] { Array(receivers.indices) }
 
-    func address(ofReceiver index: Int) -> SocketAddress { Addressing.receiver(index, port: delivery.ports[index]) }
+    func address(ofReceiver index: Int) -> SocketAddress { delivery.address(ofReceiver: index) }
 }

@@ -1,26 +1,30 @@
 internal import RMCPProtocol
 
-/// Where the nodes of a simulated network are: an address follows from a node's index.
+/// Where the nodes of a simulated network are: an address follows from a node's index, and from how often its host was given
+/// another one.
 enum Addressing {
     /// UDP port that receivers listen at first; a restarted one has another.
     static let receiverPort: UInt16 = 17_627
 
-    static func sender(_ index: Int) -> SocketAddress {
-        .ipv4(10, 1, UInt8(index >> 8 & 255), UInt8(index & 255), port: 20_000)
+    static func sender(_ index: Int, moves: UInt8 = 0) -> SocketAddress {
+        .ipv4(firstNetwork + moves, 1, UInt8(index >> 8 & 255), UInt8(index & 255), port: 20_000)
     }
 
-    static func receiver(_ index: Int, port: UInt16) -> SocketAddress {
-        .ipv4(10, 2 + UInt8(index >> 16), UInt8(index >> 8 & 255), UInt8(index & 255), port: port)
+    static func receiver(_ index: Int, port: UInt16, moves: UInt8 = 0) -> SocketAddress {
+        .ipv4(firstNetwork + moves, 2 + UInt8(index >> 16), UInt8(index >> 8 & 255), UInt8(index & 255), port: port)
     }
+
+    /// First number of an address that a host has from the beginning; each move makes it one more.
+    private static let firstNetwork: UInt8 = 10
 
     /// Where children of a repair node write to.
-    static func repairNode(_ index: Int) -> SocketAddress { node(index, port: regionPort) }
+    static func repairNode(_ index: Int, moves: UInt8 = 0) -> SocketAddress { node(index, port: regionPort, moves: moves) }
 
     /// Where its parents write to.
-    static func repairNodeAsChild(_ index: Int) -> SocketAddress { node(index, port: 17_629) }
+    static func repairNodeAsChild(_ index: Int, moves: UInt8 = 0) -> SocketAddress { node(index, port: 17_629, moves: moves) }
 
-    private static func node(_ index: Int, port: UInt16) -> SocketAddress {
-        .ipv4(10, 0, UInt8(index >> 8 & 255), UInt8(index & 255), port: port)
+    private static func node(_ index: Int, port: UInt16, moves: UInt8) -> SocketAddress {
+        .ipv4(firstNetwork + moves, 0, UInt8(index >> 8 & 255), UInt8(index & 255), port: port)
     }
 
     private static let regionPort: UInt16 = 17_628
@@ -44,6 +48,9 @@ enum Addressing {
     }
 
     static func repairNodeIndex(of address: SocketAddress) -> Int? { network(of: address) == 0 ? host(of: address) : nil }
+
+    /// How often the host had moved that has, or had, an address.
+    static func moves(of address: SocketAddress) -> UInt8 { UInt8(truncatingIfNeeded: address.low >> 24) &- firstNetwork }
 
     /// Which of a repair node's sockets has the address.
     static func socket(of address: SocketAddress) -> RepairSocket { address.port == regionPort ? .below : .above }

@@ -42,6 +42,13 @@ struct RepairSite {
     mutating func leave(repairNode: Int) { nodeMembers.removeAll { $0 == repairNode } }
 }
 
+/// How often hosts were given another address, by index; none of what is sent to a former one arrives.
+struct Moves {
+    var receivers: [Int: UInt8] = [:]
+    var senders: [Int: UInt8] = [:]
+    var repairNodes: [Int: UInt8] = [:]
+}
+
 /// The network between the nodes' own links: who gets a copy of what was sent, and when. Like an engine it is told things and
 /// then drained: what has been sent on waits in `arrivals`.
 ///
@@ -54,6 +61,8 @@ struct Delivery {
     var isMember: ContiguousArray<Bool> = []
     /// UDP ports of receivers: who translates addresses on the way may change them.
     var ports: ContiguousArray<UInt16> = []
+    /// How often hosts were given another address, those that were.
+    var moves = Moves()
     var repairSites: [RepairSite] = []
     var senderCount = 0
     /// What was delivered since somebody last took it, in the order in which it was sent down the links.
@@ -112,7 +121,7 @@ struct Delivery {
     }
 
     private func arrival(fromRepairNode index: Int, inSubnet subnet: Int, at time: Instant) -> Arrival {
-        Arrival(source: Addressing.repairNode(index), timeToLive: topology.timeToLive(from: repairSites[index].subnet, to: subnet), at: time)
+        Arrival(source: address(ofRepairNode: index), timeToLive: topology.timeToLive(from: repairSites[index].subnet, to: subnet), at: time)
     }
 
     /// To all members of the group in a subnet. A relay hears nothing of the group from above.
@@ -125,25 +134,39 @@ struct Delivery {
         }
     }
 
+    // MARK: Addresses
+
+    func address(ofReceiver index: Int) -> SocketAddress { Addressing.receiver(index, port: ports[index], moves: moves.receivers[index, default: 0]) }
+    func address(ofSender index: Int) -> SocketAddress { Addressing.sender(index, moves: moves.senders[index, default: 0]) }
+    func address(ofRepairNode index: Int) -> SocketAddress { Addressing.repairNode(index, moves: moves.repairNodes[index, default: 0]) }
+    func childAddress(ofRepairNode index: Int) -> SocketAddress { Addressing.repairNodeAsChild(index, moves: moves.repairNodes[index, default: 0]) }
+
+    /// Index of the repair node that an address is of at the moment.
+    private func repairNode(at address: SocketAddress) -> Int? {
+        guard let node = Addressing.repairNodeIndex(of: address), node < repairSites.count, Addressing.moves(of: address) == moves.repairNodes[node, default: 0]
+        else { return nil }
+        return node
+    }
+
     // MARK: Unicast between any two
 
     /// Down the link of the node at an address.
     mutating func unicast(_ payload: Payload, to address: SocketAddress, _ arrival: Arrival, using random: inout RandomSource) {
         if let receiver = Addressing.receiverIndex(of: address), receiver < downlinks.count {
             // What was its address before is nobody's now.
-            guard ports[receiver] == address.port else { return }
+            guard self.address(ofReceiver: receiver) == address else { return }
             var gathering = Gathering()
             carry(payload, to: receiver, arrival, &gathering, using: &random)
-        } else if let node = Addressing.repairNodeIndex(of: address), node < repairSites.count {
+        } else if let node = repairNode(at: address) {
             carry(payload, toRepairNode: node, socket: Addressing.socket(of: address), arrival, using: &random)
         }
     }
 
     /// From a child to its parent; parents' links down are not in the way.
     mutating func unicast(_ bytes: [UInt8], up parent: SocketAddress, _ arrival: Arrival) {
-        if let node = Addressing.repairNodeIndex(of: parent), node < repairSites.count {
+        if let node = repairNode(at: parent) {
             arrivals.append(.atRepairNode(node, Addressing.socket(of: parent), .bytes(bytes), arrival))
-        } else if let sender = Addressing.senderIndex(of: parent), sender < senderCount {
+        } else if let sender = Addressing.senderIndex(of: parent), sender < senderCount, address(ofSender: sender) == parent {
             arrivals.append(.atSender(sender, bytes, arrival))
         }
     }

@@ -36,7 +36,7 @@ public struct Scenario: Sendable {
 
     public static let all: [Scenario] =
         lossScenarios + lifeScenarios + shapeScenarios + hostileScenarios + strangerScenarios + hostScenarios + rateScenarios + treeScenarios
-        + treeFaultScenarios + endpointScenarios + stormScenarios
+        + treeFaultScenarios + moveScenarios + endpointScenarios + stormScenarios
 }
 
 public struct ScenarioResult: Sendable {

@@ -48,6 +48,22 @@ extension World {
         delivery.ports[index] += 1
     }
 
+    /// A host is given another address, as by DHCP: nothing comes to the former one any more, nor from there.
+    public func moveReceiver(_ index: Int) {
+        log("receiver \(index): moved")
+        delivery.moves.receivers[index, default: 0] += 1
+    }
+
+    public func moveSender(_ index: Int) {
+        log("sender \(index): moved")
+        delivery.moves.senders[index, default: 0] += 1
+    }
+
+    public func moveRepairNode(_ index: Int) {
+        log("repair node \(index): moved")
+        delivery.moves.repairNodes[index, default: 0] += 1
+    }
+
     public func setEgress(ofSender index: Int, up: Bool) { senders[index].egress.isUp = up }
 
     /// A switch forgets that the receiver belongs to the group; it is let in again when it says so anew.

@@ -14,7 +14,7 @@ extension World {
 
     func send(_ payload: Payload, from sender: SenderNode, to destination: Destination) {
         guard let (left, time) = sender.egress.send(payload, at: now, using: &random) else { return }
-        let arrival = Arrival(source: Addressing.sender(sender.index), at: time)
+        let arrival = Arrival(source: delivery.address(ofSender: sender.index), at: time)
         switch destination {
         case .group: delivery.multicast(left, arrival, using: &random)
         case .peer(let address): unicast(left, to: address, arrival)
@@ -27,7 +27,7 @@ extension World {
         guard let (left, time) = node.egress.send(payload, at: now, using: &random) else { return }
         switch destination {
         case .group: delivery.multicast(left, toRegionOf: node.index, at: time, using: &random)
-        case .peer(let address): unicast(left, to: address, Arrival(source: Addressing.repairNode(node.index), at: time))
+        case .peer(let address): unicast(left, to: address, Arrival(source: delivery.address(ofRepairNode: node.index), at: time))
         }
         scheduleArrivals()
     }
@@ -56,7 +56,7 @@ extension World {
 
     func send(_ bytes: [UInt8], to parent: SocketAddress, from node: RepairNode) {
         guard let time = node.uplink.send(bytes, at: now, using: &random) else { return }
-        delivery.unicast(bytes, up: parent, Arrival(source: Addressing.repairNodeAsChild(node.index), at: time))
+        delivery.unicast(bytes, up: parent, Arrival(source: delivery.childAddress(ofRepairNode: node.index), at: time))
         scheduleArrivals()
     }
 

@@ -187,6 +187,7 @@ extension World {
             case .commit(let end): store(.committed(chunkCount: end.chunkCount), bytes: 1 << 16, session: session, at: node)
             case .finished(let state): return finished(state, session: session, at: node)
             case .parentChanged(let depth): log("receiver \(node.index): below depth \(depth - 1) now")
+            case .parentMoved: log("receiver \(node.index): its parent has another address")
             case .refused, .page, .end, .announced: break
             }
         }

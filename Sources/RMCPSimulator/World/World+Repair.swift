@@ -214,6 +214,7 @@ extension World {
         case .parentChanged(let depth):
             node.record.parentChanges += 1
             log("repair node \(node.index): below depth \(depth - 1) now")
+        case .parentMoved: log("repair node \(node.index): its parent has another address")
         default: break
         }
     }

@@ -122,7 +122,7 @@ struct Receiver {
             checkContent()
             work.append((now + delay, .commit))
         case .finished(let state): finished(state, at: now)
-        case .rejoin, .deaf, .parentChanged, .refused: break
+        case .rejoin, .deaf, .parentChanged, .parentMoved, .refused: break
         case .page, .end, .announced: fatalError("a leaf has no use for \(event)")
         }
     }

@@ -66,8 +66,10 @@ extension ReceiverEngine {
         if link.takeMoved() { events.append(.parentMoved(link.address)) }
         if !header.isUnicast || role.wantsStream {
             lastHeardGroup = now
-            isDeaf = false
+            hearing = .group
             stream.note(header, length: length, over: arrival.source.family, dataAt: isData ? (arrival.at, now) : nil)
+        } else if case .silent(unicastSince: nil) = hearing {
+            hearing = .silent(unicastSince: now)
         }
         return true
     }

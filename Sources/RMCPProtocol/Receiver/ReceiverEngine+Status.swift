@@ -33,13 +33,29 @@ extension ReceiverEngine {
         }
     }
 
-    private mutating func checkSilence(at now: Instant) {
-        if !isDeaf, case .receiving = phase, now - lastHeardGroup >= configuration.unicast.deafAfter {
-            isDeaf = true
-            events.append(.deaf)
+    var isDeaf: Bool { if case .deaf = hearing { true } else { false } }
+
+    /// Silence alone says nothing of multicast: the sender may be suspended, or gone. It is asked, and by its answer, after which
+    /// still nothing comes by multicast, it is known that only unicast arrives here.
+    private mutating func judgeSilence(at now: Instant) {
+        guard case .receiving = phase else { return }
+        switch hearing {
+        case .group:
+            guard now - lastHeardGroup >= configuration.unicast.askAfter else { return }
+            hearing = .silent(unicastSince: nil)
             // Only a child whose address is known is served there.
             if link.attachment.attempt == nil { attach(to: link.transmitter, at: now) }
+        case .silent(let since?):
+            guard now - lastHeardGroup >= configuration.unicast.deafAfter, now - since >= configuration.unicast.answerLead else { return }
+            hearing = .deaf
+            events.append(.deaf)
+            hastenStatus(to: now)
+        case .silent(nil), .deaf: break
         }
+    }
+
+    private mutating func checkSilence(at now: Instant) {
+        judgeSilence(at: now)
         if now - lastHeardGroup >= configuration.presence.rejoinAfterSilence {
             events.append(.rejoin)
             timers.arm(.rejoin, at: now + configuration.presence.rejoinAfterSilence)

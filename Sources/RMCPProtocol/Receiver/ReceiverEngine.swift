@@ -45,6 +45,15 @@ public struct ReceiverEngine: Sendable {
         case rejoin
     }
 
+    /// What comes from the parent.
+    enum Hearing: Sendable {
+        case group
+        /// Nothing by multicast for a while; since when unicast comes, if it does. The parent may be silent, or gone.
+        case silent(unicastSince: Instant?)
+        /// The parent is there, and multicast from it is not.
+        case deaf
+    }
+
     private let shared: SharedConfiguration
     var configuration: Configuration { _read { yield shared.value } }
 
@@ -55,8 +64,7 @@ public struct ReceiverEngine: Sendable {
     var link: ParentLink
     /// The last datagram by multicast.
     var lastHeardGroup: Instant
-    /// The sender is there, and multicast from it is not.
-    var isDeaf = false
+    var hearing = Hearing.group
     var timers = TimerTable<Timer, 3>()
     var outbox: Outbox
     var events: Deque<ReceiverEvent> = []

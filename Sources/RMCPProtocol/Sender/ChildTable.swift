@@ -245,6 +245,15 @@ struct ChildTable: Sendable {
 
     // MARK: Silence
 
+    /// Takes receivers off the books that said that they were stopped, or are lost. Those below a repair node stay in its sum.
+    mutating func forgetGone() {
+        func isGone(_ child: Child) -> Bool {
+            guard case .leaf(let leaf) = child.report else { return false }
+            return leaf.state == .interrupted || leaf.state == .lost
+        }
+        for child in Array(children.values.filter(isGone)) + namesakes.values.filter(isGone) { if let child = take(child.name) { drop(child) } }
+    }
+
     /// Counts children that fell silent before they were done as lost.
     mutating func expire(silentFor timeout: Interval, at now: Instant) {
         func isOverdue(_ child: Child) -> Bool {

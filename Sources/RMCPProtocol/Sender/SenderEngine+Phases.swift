@@ -48,20 +48,28 @@ extension SenderEngine {
         let joined = children.active + (configuration.joining.until == .repairNodes ? children.repairNodes : 0)
         let elapsed = now - begun
         if elapsed >= configuration.joining.maximumWait {
-            guard joined > 0 else { return leave(children.population == 0 ? .nobodyCame : .partial, at: now) }
+            guard joined > 0 else { return leave(children.population == gone ? .nobodyCame : .partial, at: now) }
         } else {
             // A receiver that cannot take part (a full disk) has come, too: nobody waits for it to come again.
             let wanted = max(1, configuration.joining.waitForReceivers ?? 1)
             let came = children.population + (configuration.joining.until == .repairNodes ? children.repairNodes : 0)
-            guard elapsed >= configuration.joining.minimumWait, came >= wanted else { return }
+            guard elapsed >= configuration.joining.minimumWait, came >= wanted, came - gone >= wanted else { return }
             guard joined > 0 else { return leave(.partial, at: now) }
             guard isDatagramLengthSettled(at: now) else { return }
         }
+        // Who came and went before anything was sent has no part in how it ends.
+        children.forgetGone()
         phase = .streaming(since: now)
         lastTick = now
         progress.noteAdvance(at: now)
         timers.arm(.heartbeat, at: now)
         events.append(.started(receivers: joined))
+    }
+
+    /// Receivers that came, and went again or fell silent while the session waited.
+    private var gone: Int {
+        let receivers = children.receivers
+        return Int(clamping: receivers.count(.interrupted) + receivers.count(.lost))
     }
 
     /// Lowers the datagram's length while joined receivers do not get it. False while that is being tried out.

@@ -28,6 +28,7 @@ extension Measure where Source == SendSnapshot {
         Measure("unanswerable", .plain, "Datagrams from where nobody can be answered.", label: "unanswerable") { .count($0.unanswerable) },
         Measure("unsent", .plain, "Datagrams that could not be sent to peers.", label: "not sent to peers") { .count($0.unsent) },
         Measure("receivers", .plain, "Receivers by state.", metric: Metric("receivers")) { .states($0.receivers, all: true) },
+        Measure("wanted", .plain, "Receivers that were waited for, where a number was given.") { $0.wanted.map { .count(UInt64($0)) } ?? .absent },
         Measure("repair_nodes", .plain, "Repair nodes.") { .count($0.receivers.tree.repairNodes) },
         Measure("complete_repair_nodes", .plain, "Repair nodes that hold everything.") { .count($0.receivers.tree.completeRepairNodes) },
     ]
@@ -56,7 +57,9 @@ extension SendUpdate {
                     ])
             ]
         case .warning(let text): return [JSONLine(event: "warning", ["message": .string(text)])]
-        case .started(let receivers): return [JSONLine(event: "started", ["receivers": .integer(Int64(receivers))])]
+        case .started(let receivers, let wanted):
+            let wanted = wanted.map { ["wanted": JSONLine.Value.integer(Int64($0))] } ?? [:]
+            return [JSONLine(event: "started", ["receivers": .integer(Int64(receivers))].merging(wanted) { $1 })]
         // Programs follow the rate in the lines of progress.
         case .rateChanged: return []
         case .progress(let snapshot): return [JSONLine(event: "progress", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot))]

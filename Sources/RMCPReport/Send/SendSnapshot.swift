@@ -14,6 +14,8 @@ public struct SendSnapshot: Sendable {
     /// Bits per second at which datagrams may go now.
     public var rate: Double
     public var receivers: StatusHistogram
+    /// Receivers that were waited for; nil where no number was given.
+    public var wanted: Int?
     /// Median of the receivers' loss (0...1).
     public var medianLoss: Double
     public var groupRoundTrip: Interval
@@ -24,7 +26,8 @@ public struct SendSnapshot: Sendable {
 
     public init(
         phase: SessionPhase, elapsed: Interval, streaming: Interval?, contentSent: UInt64, contentLength: UInt64?, encodedLength: UInt64, rate: Double,
-        receivers: StatusHistogram, medianLoss: Double, groupRoundTrip: Interval, counters: SenderCounters, unsent: UInt64, unanswerable: UInt64
+        receivers: StatusHistogram, wanted: Int? = nil, medianLoss: Double, groupRoundTrip: Interval, counters: SenderCounters, unsent: UInt64,
+        unanswerable: UInt64
     ) {
         self.phase = phase
         self.elapsed = elapsed
@@ -34,6 +37,7 @@ public struct SendSnapshot: Sendable {
         self.encodedLength = encodedLength
         self.rate = rate
         self.receivers = receivers
+        self.wanted = wanted
         self.medianLoss = medianLoss
         self.groupRoundTrip = groupRoundTrip
         self.counters = counters
@@ -48,7 +52,8 @@ public enum SendUpdate: Sendable {
     case ready(interface: String, group: SocketAddress, announce: Announce)
     /// Something the user should know, in one line, that does not stop the session.
     case warning(String)
-    case started(receivers: Int)
+    /// - Parameter wanted: receivers that were waited for; nil where no number was given.
+    case started(receivers: Int, wanted: Int? = nil)
     /// The rate was changed, and why: many times a second.
     case rateChanged(RateController.Decision)
     case progress(SendSnapshot)

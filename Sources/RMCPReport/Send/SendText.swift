@@ -31,6 +31,12 @@ public enum SendText {
         return parts.isEmpty ? "no receivers yet" : parts.joined(separator: ", ")
     }
 
+    /// A number of receivers, and how many were waited for if those are more.
+    public static func of(_ receivers: UInt64, wanted: Int?) -> String {
+        guard let wanted, wanted > receivers else { return Units.count(receivers, "receiver") }
+        return "\(receivers) of \(wanted) that were waited for"
+    }
+
     /// The counters of `-v`.
     public static func counters(_ snapshot: SendSnapshot) -> String { Measure<SendSnapshot>.counters(Measure<SendSnapshot>.send, of: snapshot) }
 

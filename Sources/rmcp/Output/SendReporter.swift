@@ -27,7 +27,7 @@ final class SendReporter {
             let trust = announce.isSigned ? "signed by \(announce.key.shortText)…" : "NOT signed"
             say("sending \(announce.name)\(size) to \(group.text) on \(interface), \(trust); waiting for receivers")
         case .warning(let text): live.print("rmcp: \(text)")
-        case .started(let receivers): say("started with \(Units.count(UInt64(receivers), "receiver"))")
+        case .started(let receivers, let wanted): say("started with \(SendText.of(UInt64(receivers), wanted: wanted))")
         case .rateChanged(let decision):
             // One line for as many changes in a row as have the same reason.
             if style.isVerbose, decision.reason != reasonOfRate { say("\(decision)") }
@@ -56,6 +56,9 @@ final class SendReporter {
         case .complete, .partial: break
         }
         if !style.isQuiet { result(histogram, snapshot) }
+        if let wanted = snapshot.wanted, wanted > histogram.population {
+            Console.error("\(histogram.population) of \(wanted) that were waited for came")
+        }
         for state in ReceiverState.allCases where state.isFailure && histogram.count(state) > 0 {
             Console.error("\(Units.count(histogram.count(state), "receiver")) failed: \(state.reason)")
         }

@@ -56,6 +56,11 @@ int rmcp_set_do_not_fragment(int descriptor, int family) {
         ? rmcp_set_integer_option(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO)
         : rmcp_set_integer_option(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
 }
+int rmcp_allow_fragments(int descriptor, int family) {
+    return family == AF_INET6
+        ? rmcp_set_integer_option(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_WANT)
+        : rmcp_set_integer_option(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT);
+}
 int rmcp_set_multicast_interface(int descriptor, int family, unsigned index, uint32_t address) {
     if (family == AF_INET6) return rmcp_set_integer_option(descriptor, IPPROTO_IPV6, IPV6_MULTICAST_IF, (int)index);
     struct ip_mreqn request = {.imr_ifindex = (int)index, .imr_address.s_addr = address};

@@ -37,6 +37,8 @@ int rmcp_set_forced_receive_buffer(int descriptor, int bytes);
 // For queueing disciplines that pace (fq); others take no notice.
 int rmcp_set_pacing_rate(int descriptor, uint64_t bytes_per_second);
 int rmcp_set_do_not_fragment(int descriptor, int family);
+// The opposite: what is longer than the path carries is cut up.
+int rmcp_allow_fragments(int descriptor, int family);
 int rmcp_set_multicast_interface(int descriptor, int family, unsigned index, uint32_t address);
 int rmcp_set_multicast_ttl(int descriptor, int family, int ttl);
 int rmcp_set_multicast_loop(int descriptor, int family, int enabled);

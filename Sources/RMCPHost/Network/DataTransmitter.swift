@@ -7,8 +7,8 @@ import RMCPProtocol
 @safe final class DataTransmitter {
     private let headers: UnsafeMutableRawBufferPointer
     private let vectors: UnsafeMutableBufferPointer<iovec>
-    private let socket: DatagramSocket
-    private let group: SocketAddress
+    var socket: DatagramSocket
+    var group: SocketAddress
     /// A batch that the socket did not take whole.
     private var pending: (batch: DataBatch, buffer: ChunkBuffer, sent: Int)?
 
@@ -26,6 +26,8 @@ import RMCPProtocol
 
     var isBlocked: Bool { pending != nil }
     var pendingBatch: DataBatch? { pending?.batch }
+    /// Datagrams of the pending batch that have not left.
+    var pendingCount: Int { pending.map { $0.batch.count - $0.sent } ?? 0 }
     /// Must hold what it does until nothing is pending.
     var pendingBuffer: ChunkBuffer? { pending?.buffer }
 

@@ -116,6 +116,9 @@ private struct ArrivalClock {
         unsafe received.deallocate()
     }
 
+    /// It is another socket's from now on, which counts from 0.
+    func beginAnew() { lastOverflow = 0 }
+
     func takeOverflow() -> UInt64 {
         defer { overflow = 0 }
         return overflow

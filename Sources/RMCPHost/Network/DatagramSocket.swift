@@ -20,15 +20,22 @@ final class DatagramSocket {
     private(set) var segmentationOffload = true
     /// Bits per second that the kernel was last told; 0 for none yet.
     private var pacedRate = 0.0
+    /// Whether datagrams that are longer than the path carries go in fragments.
+    private(set) var isFragmenting = false
     private let interface: NetworkInterface
     private let group: SocketAddress
+    private let timeToLive: Int
+    private let receiveBuffer: Int32
 
     var raw: Int32 { descriptor.raw }
 
-    private init(descriptor: OwnedDescriptor, interface: NetworkInterface, group: SocketAddress) {
+    private init(descriptor: OwnedDescriptor, interface: NetworkInterface, group: SocketAddress, timeToLive: Int, receiveBuffer: Int32) {
         self.descriptor = descriptor
         self.interface = interface
         self.group = group
+        self.timeToLive = timeToLive
+        self.receiveBuffer = receiveBuffer
+        Self.setReceiveBuffer(descriptor.raw, bytes: receiveBuffer)
     }
 
     private static func open(for group: SocketAddress) throws(HostError) -> OwnedDescriptor {
@@ -39,19 +46,39 @@ final class DatagramSocket {
     }
 
     /// Sends to the group and to single hosts, and takes their answers, on a port of its own.
-    /// - Parameter prefersGroupPort: the group's own port where it is free, so that relays can ask for what there is.
+    /// - Parameters:
+    ///   - prefersGroupPort: the group's own port where it is free, so that relays can ask for what there is.
+    ///   - takesStream: a whole stream may come to it.
     static func sending(
-        to group: SocketAddress, through interface: NetworkInterface, timeToLive: Int, prefersGroupPort: Bool = false
+        to group: SocketAddress, through interface: NetworkInterface, timeToLive: Int, prefersGroupPort: Bool = false, takesStream: Bool = false
+    ) throws(HostError) -> DatagramSocket {
+        try sending(
+            to: group, through: interface, timeToLive: timeToLive, receiveBuffer: takesStream ? groupBufferLength : 4 << 20,
+            ports: prefersGroupPort ? [group.port, 0] : [0], beside: nil)
+    }
+
+    /// A socket like this one for what the host has now: for its group, at an address of `interface`, on the same port where that is free.
+    /// This one is not used any more; nobody else gets its port in between.
+    func successor(through interface: NetworkInterface) throws(HostError) -> DatagramSocket {
+        let result = try Self.sending(
+            to: group, through: interface, timeToLive: timeToLive, receiveBuffer: receiveBuffer, ports: [localAddress?.port ?? 0, 0], beside: self)
+        if isFragmenting { result.allowFragments() }
+        return result
+    }
+
+    private static func sending(
+        to group: SocketAddress, through interface: NetworkInterface, timeToLive: Int, receiveBuffer: Int32, ports: [UInt16], beside old: DatagramSocket?
     ) throws(HostError) -> DatagramSocket {
         guard var local = interface.address(for: group) else {
             throw HostError("interface \(interface.name) has no address for \(group.text)")
         }
         local.port = 0
-        if local.high >> 54 == 0x3FA { local = local.scoped(to: interface.index) }
+        local.scope = local.isLinkLocal ? interface.index : 0
         let descriptor = try open(for: group)
-        var preferred = local
-        preferred.port = group.port
-        if !prefersGroupPort || (try? bind(descriptor.raw, to: preferred)) == nil { try bind(descriptor.raw, to: local) }
+        // Where the address is still the same, both have the port for a moment.
+        if let old { for raw in [old.raw, descriptor.raw] { _ = rmcp_set_integer_option(raw, SOL_SOCKET, SO_REUSEADDR, 1) } }
+        try bind(descriptor.raw, to: local, ports: ports)
+        _ = rmcp_set_integer_option(descriptor.raw, SOL_SOCKET, SO_REUSEADDR, 0)
         let family = group.systemFamily
         let address = UInt32(truncatingIfNeeded: local.low).bigEndian
         guard rmcp_set_multicast_interface(descriptor.raw, family, interface.index, address) == 0 else {
@@ -63,11 +90,10 @@ final class DatagramSocket {
         _ = rmcp_set_multicast_loop(descriptor.raw, family, 1)
         _ = rmcp_set_do_not_fragment(descriptor.raw, family)
         _ = rmcp_set_integer_option(descriptor.raw, SOL_SOCKET, SO_SNDBUF, 4 << 20)
-        setReceiveBuffer(descriptor.raw, bytes: 4 << 20)
         _ = rmcp_enable_gro(descriptor.raw)
         _ = rmcp_enable_overflow_count(descriptor.raw)
         _ = rmcp_enable_arrival_time(descriptor.raw)
-        return DatagramSocket(descriptor: descriptor, interface: interface, group: group)
+        return DatagramSocket(descriptor: descriptor, interface: interface, group: group, timeToLive: timeToLive, receiveBuffer: receiveBuffer)
     }
 
     /// Takes what is sent to the group; several receivers on one host may share the port.
@@ -82,19 +108,17 @@ final class DatagramSocket {
                 "port \(group.port) is used by another program that does not share it; choose another with -g \(group.host):PORT")
         }
         _ = rmcp_set_multicast_all(descriptor.raw, group.systemFamily, 0)
-        setReceiveBuffer(descriptor.raw, bytes: groupBufferLength)
         _ = rmcp_enable_gro(descriptor.raw)
         _ = rmcp_enable_overflow_count(descriptor.raw)
         _ = rmcp_enable_arrival_time(descriptor.raw)
         _ = rmcp_enable_received_ttl(descriptor.raw, group.systemFamily)
-        let result = DatagramSocket(descriptor: descriptor, interface: interface, group: group)
+        let result = DatagramSocket(descriptor: descriptor, interface: interface, group: group, timeToLive: 0, receiveBuffer: groupBufferLength)
         guard result.membership(join: true) else {
             throw .system("join \(group.host) on", interface.name)
         }
         return result
     }
 
-    func enlargeReceiveBuffer() { Self.setReceiveBuffer(raw, bytes: Self.groupBufferLength) }
     private static let groupBufferLength: Int32 = 32 << 20
 
     /// The buffer becomes as large as the kernel lets: root may exceed net.core.rmem_max.
@@ -123,6 +147,17 @@ final class DatagramSocket {
         guard unsafe address.withSockaddr({ unsafe Glibc.bind(raw, $0, $1) }) == 0 else { throw .system("bind to", address.text) }
     }
 
+    /// To the first of some ports that is free; 0 is any.
+    private static func bind(_ raw: Int32, to address: SocketAddress, ports: [UInt16]) throws(HostError) {
+        var address = address
+        for port in ports.dropLast() {
+            address.port = port
+            if (try? bind(raw, to: address)) != nil { return }
+        }
+        address.port = ports.last ?? 0
+        try bind(raw, to: address)
+    }
+
     /// Where others see this socket's datagrams come from.
     var localAddress: SocketAddress? { Self.localAddress(of: raw) }
 
@@ -140,14 +175,25 @@ final class DatagramSocket {
         return unsafe rmcp_multicast_membership(raw, group.systemFamily, bytes, interface.index, join ? 1 : 0) == 0
     }
 
-    /// Leaves and joins the group, so that switches and routers hear of it again. False while the interface is gone.
+    /// Has switches and routers hear of the group again, whoever else on this host is a member of it. False while the interface is gone.
     @discardableResult
     func rejoin() -> Bool {
         _ = membership(join: false)
-        return membership(join: true)
+        guard membership(join: true) else { return false }
+        MembershipReport.send(for: group, through: interface)
+        return true
     }
 
     // MARK: Sending
+
+    /// From now on what is longer than the path carries goes in fragments, and not at all no more: receivers know the length by now, and
+    /// fragments are better than nothing. The kernel cuts none of what it segments by itself.
+    func allowFragments() {
+        guard !isFragmenting else { return }
+        isFragmenting = true
+        segmentationOffload = false
+        _ = rmcp_allow_fragments(raw, group.systemFamily)
+    }
 
     /// Has a queueing discipline that paces (fq, tc-fq(8)) keep batches as far apart as the rate says, also when this process is
     /// late and sends several at once. It is told somewhat more than the rate: that is kept here, with our own headers alone.

@@ -68,8 +68,11 @@ public struct NetworkInterface: Sendable, Hashable {
         let routed = source.flatMap { $0.family == group.family ? $0 : nil }
         guard group.family == .ipv6 else { return routed ?? candidates.first }
         // A link-local source reaches the link and nothing else.
-        return candidates.first { $0.high >> 54 != 0x3FA } ?? candidates.first ?? routed
+        return candidates.first { !$0.isLinkLocal } ?? candidates.first ?? routed
     }
+
+    /// Whether it is up and does what sockets for a group, or for a host, need.
+    func canCarry(_ group: SocketAddress, isHost: Bool) -> Bool { isUp && (isMulticast || isLoopback || isHost) }
 
     /// Whether one may mean it who names none.
     private func isCandidate(for group: SocketAddress) -> Bool { isUp && isMulticast && !isLoopback && address(for: group) != nil }
@@ -122,11 +125,11 @@ public struct NetworkInterface: Sendable, Hashable {
 
     /// The interface that the kernel sends to `group` through; nil where it has no route, or one that nobody has chosen
     /// while there are several interfaces to choose from.
-    private static func routedInterface(
+    static func routedInterface(
         to group: SocketAddress, among all: [NetworkInterface], isHost: Bool
     ) throws(HostError) -> NetworkInterface? {
         guard let route = try Route.lookUp(group), var found = all.first(where: { $0.index == route.interfaceIndex }) else { return nil }
-        guard found.isUp, found.isMulticast || found.isLoopback || isHost else { return nil }
+        guard found.canCarry(group, isHost: isHost) else { return nil }
         if try !Route.isChosen(group), all.filter({ $0.isCandidate(for: group) }).count > 1 { return nil }
         found.source = route.source
         return found.address(for: group) == nil ? nil : found

@@ -13,13 +13,17 @@ import RMCPProtocol
 ///                └─false──▶ poller.wait(until: outlet.nextAttempt, writable: outlet.wantsRoom ? index : nil)
 /// ```
 final class Outlet {
-    let socket: DatagramSocket
+    private(set) var socket: DatagramSocket
+    /// What an engine counts as sent and has not left, for whatever reason: datagrams, and their bytes.
+    private(set) var unsent: (datagrams: UInt64, bytes: UInt64) = (0, 0)
+    /// Whether datagrams have their final length, so that what the path does not carry whole goes in fragments.
+    var mayFragment = false
     /// Datagrams to peers that were not sent: refused by the kernel, left out while the peer is left alone, or given up
     /// because the socket had no room for long.
     private(set) var droppedToPeers: UInt64 = 0
 
-    private let group: SocketAddress
-    private let interfaceName: String
+    private var group: SocketAddress
+    private var interfaceName: String
     private let transmitter: DataTransmitter
     private var peers = UnreachablePeers()
     private var blockedUntil: Instant?
@@ -33,6 +37,7 @@ final class Outlet {
     /// Causes that are told once, however often they happen.
     private enum Cause: Hashable {
         case tooLong
+        case fragments
         case tooLongForPeer
         case group(Int32)
         case peer(Int32)
@@ -52,6 +57,20 @@ final class Outlet {
         transmitter = DataTransmitter(socket: socket, group: self.group)
     }
 
+    /// Goes on with another socket, since the interface or its address is another one. What waits to be sent stays.
+    func replace(with socket: DatagramSocket, through interface: NetworkInterface) {
+        self.socket = socket
+        group.scope = 0
+        group = group.scoped(to: interface.index)
+        interfaceName = interface.name
+        transmitter.socket = socket
+        transmitter.group = group
+        peers = UnreachablePeers()
+        blockedUntil = nil
+        // The next trouble is another one.
+        told = []
+    }
+
     // MARK: A round
 
     /// Whether a round may begin; what an earlier one left is sent first. Nothing is to be asked of an engine before.
@@ -65,7 +84,7 @@ final class Outlet {
         if let pendingExpiry, case .peer(let peer) = batch.destination {
             if socket.hasRoom { return take(transmitter.resume(), of: batch, at: now) }
             guard now >= pendingExpiry else { return false }
-            give(up: peer, datagrams: UInt64(batch.count), at: now)
+            give(up: peer, datagrams: transmitter.pendingCount, length: Self.length(of: batch), at: now)
             return true
         }
         return take(transmitter.resume(), of: batch, at: now)
@@ -89,10 +108,11 @@ final class Outlet {
         switch destination {
         case .group:
             let result = socket.send(bytes, to: group)
+            if result != .sent { noteUnsent(1, length: bytes.count) }
             return result == .wouldBlock || takeGroup(result, length: bytes.count, at: now)
         case .peer(let peer):
             guard peers.maySend(to: peer, at: now) else {
-                droppedToPeers += 1
+                drop(1, length: bytes.count)
                 return true
             }
             takePeer(socket.send(bytes, to: peer), peer, datagrams: 1, length: bytes.count, at: now)
@@ -103,7 +123,7 @@ final class Outlet {
     private func send(_ batch: DataBatch, from buffer: ChunkBuffer, at now: Instant) -> Bool {
         if case .peer(let peer) = batch.destination {
             guard peers.maySend(to: peer, at: now) else {
-                droppedToPeers += UInt64(batch.count)
+                drop(batch.count, length: Self.length(of: batch))
                 return true
             }
             // Half of the room is the group's. Datagrams to an address that nobody answers for stay in the socket for
@@ -152,14 +172,28 @@ final class Outlet {
     // MARK: Results
 
     private func take(_ result: SendResult, of batch: DataBatch, at now: Instant) -> Bool {
-        let length = DataHeader.length + Int(batch.payloadLength)
+        let length = Self.length(of: batch)
         guard case .peer(let peer) = batch.destination else { return takeGroup(result, length: length, at: now) }
         if result == .wouldBlock {
             if pendingExpiry == nil { pendingExpiry = now + Self.peerPatience }
             return false
         }
-        takePeer(result, peer, datagrams: UInt64(batch.count), length: length, at: now)
+        if result == .tooLong, fragment(length) { return false }
+        takePeer(result, peer, datagrams: transmitter.pendingCount, length: length, at: now)
         transmitter.dropPending()
+        return true
+    }
+
+    /// Bytes of a batch's datagrams; its last one may be shorter.
+    private static func length(of batch: DataBatch) -> Int { DataHeader.length + Int(batch.payloadLength) }
+
+    /// Has what is too long for the path sent in fragments, if it has its final length; true where it is to be tried again.
+    private func fragment(_ length: Int) -> Bool {
+        guard mayFragment, !socket.isFragmenting else { return false }
+        socket.allowFragments()
+        tell(
+            .fragments, "the path's MTU became smaller than datagrams of \(length) bytes; they go in fragments from now on, of which one that is lost costs all"
+        )
         return true
     }
 
@@ -168,38 +202,65 @@ final class Outlet {
         case .sent: return true
         case .wouldBlock: return false
         case .tooLong:
-            tell(.tooLong, "the path's MTU became smaller than \(length) bytes; packets are lost until it is restored")
-            transmitter.dropPending()
+            // Tried again at once, which the next round does.
+            if fragment(length) { return false }
+            tell(.tooLong, "the path's MTU is smaller than datagrams of \(length) bytes, which are lost; shorter ones are tried while receivers join")
+            dropPending(length)
             return true
         case .unreachable(let code):
             // A pending batch is kept: nothing is wrong with it.
-            tell(.group(code), "interface \(interfaceName): \(HostError.errorText(code)); waiting for it to come back")
+            tellOfGroup(code)
         case .failed(let code):
-            tell(.group(code), "cannot send through \(interfaceName): \(HostError.errorText(code)); trying on")
-            transmitter.dropPending()
+            tellOfGroup(code)
+            dropPending(length)
         }
         blockedUntil = now + Self.groupPause
         return false
     }
 
-    private func takePeer(_ result: SendResult, _ peer: SocketAddress, datagrams: UInt64, length: Int, at now: Instant) {
+    private func takePeer(_ result: SendResult, _ peer: SocketAddress, datagrams: Int, length: Int, at now: Instant) {
         switch result {
         case .sent: peers.reached(peer)
-        case .wouldBlock: droppedToPeers += datagrams
+        case .wouldBlock: drop(datagrams, length: length)
         case .tooLong:
             // Shorter ones may reach it.
-            droppedToPeers += datagrams
-            tell(.tooLongForPeer, "the path's MTU became smaller than \(length) bytes on the way to \(peer.host); packets are lost until it is restored")
+            drop(datagrams, length: length)
+            tell(.tooLongForPeer, "the path's MTU is smaller than datagrams of \(length) bytes on the way to \(peer.host), which are lost")
         case .unreachable(let code), .failed(let code):
-            tell(.peer(code), "cannot send to \(peer.text): \(HostError.errorText(code)); others are served on")
-            give(up: peer, datagrams: datagrams, at: now)
+            if !told.contains(.peer(code)) {
+                let found = Diagnosis.ofSending(code, to: peer, through: interfaceName)?.text
+                tell(.peer(code), "cannot send to \(peer.text): \(found ?? HostError.errorText(code)); others are served on")
+            }
+            give(up: peer, datagrams: datagrams, length: length, at: now)
         }
     }
 
-    private func give(up peer: SocketAddress, datagrams: UInt64, at now: Instant) {
-        droppedToPeers += datagrams
+    private func give(up peer: SocketAddress, datagrams: Int, length: Int, at now: Instant) {
+        drop(datagrams, length: length)
         peers.failed(peer, at: now)
         transmitter.dropPending()
+    }
+
+    private func drop(_ datagrams: Int, length: Int) {
+        droppedToPeers += UInt64(datagrams)
+        noteUnsent(datagrams, length: length)
+    }
+
+    private func noteUnsent(_ datagrams: Int, length: Int) {
+        unsent.datagrams += UInt64(datagrams)
+        unsent.bytes += UInt64(datagrams * length)
+    }
+
+    private func dropPending(_ length: Int) {
+        noteUnsent(transmitter.pendingCount, length: length)
+        transmitter.dropPending()
+    }
+
+    /// The interface is looked at once for each errno: a failure to the group comes twenty times a second.
+    private func tellOfGroup(_ code: Int32) {
+        guard !told.contains(.group(code)) else { return }
+        let found = Diagnosis.ofSending(code, to: group, through: interfaceName)?.text
+        tell(.group(code), "cannot send through \(interfaceName): \(found ?? HostError.errorText(code)); trying on")
     }
 
     private func tell(_ cause: Cause, _ text: String) {

@@ -3,10 +3,14 @@ import RMCPProtocol
 /// The sockets at which sessions come in: the group's, those of regions that repair nodes have advertised, and one of its
 /// own for what is sent to this host alone and for what it sends.
 final class Reception {
-    let interface: NetworkInterface
+    /// Interface that everything comes in through.
+    let follower: InterfaceFollower
     /// Socket that this node speaks from as a child. Unicast answers come to it.
-    let replySocket: DatagramSocket
-    private let replyAddress: SocketAddress?
+    private(set) var replySocket: DatagramSocket
+    private var replyAddress: SocketAddress?
+    private var unsentAnswers = UnsentAnswers()
+    private var silence: SilenceWatch
+    private let group: SocketAddress
     private var sockets: [GroupSocket] = []
     private let replySlab = DatagramSlab(buffers: HostLimits.slabBuffers)
     /// Own address as a parent: what comes from there has looped back.
@@ -25,21 +29,29 @@ final class Reception {
         var token: Poller.Token?
     }
 
+    /// Through an interface that is the only one thought of.
+    convenience init(group: SocketAddress, interface: NetworkInterface) throws(HostError) {
+        try self.init(group: group, follower: try InterfaceFollower(interface, for: group, named: interface.name))
+    }
+
     /// - Parameter listens: false where nothing is expected by multicast.
-    init(group: SocketAddress, interface: NetworkInterface, listens: Bool = true) throws(HostError) {
-        self.interface = interface
+    init(group: SocketAddress, follower: InterfaceFollower, listens: Bool = true) throws(HostError) {
+        self.group = group
+        self.follower = follower
+        let interface = follower.interface
+        silence = SilenceWatch(interface: interface.name, group: group, at: Poller.now())
         if listens {
             sockets = [
                 GroupSocket(
                     address: group, socket: try DatagramSocket.receiving(from: group, through: interface), slab: DatagramSlab(buffers: HostLimits.slabBuffers))
             ]
         }
-        replySocket = try DatagramSocket.sending(to: group, through: interface, timeToLive: 1)
+        replySocket = try DatagramSocket.sending(to: group, through: interface, timeToLive: 1, takesStream: true)
+        replySocket.allowFragments()
         replyAddress = replySocket.localAddress
-        // A whole stream may come here.
-        replySocket.enlargeReceiveBuffer()
     }
 
+    var interface: NetworkInterface { follower.interface }
     /// Descriptors of the groups and regions that are joined.
     var descriptors: [Int32] { sockets.map(\.socket.raw) }
     var truncated: UInt64 { sockets.reduce(replySlab.truncated) { $0 + $1.slab.truncated } }
@@ -57,6 +69,7 @@ final class Reception {
     /// Has `poller` wait for the sockets, and for those of regions that are joined later.
     func watch(by poller: Poller) {
         watch = (poller, poller.watch(replySocket.raw))
+        follower.watch(by: poller)
         for index in sockets.indices { sockets[index].token = poller.watch(sockets[index].socket.raw) }
     }
 
@@ -64,6 +77,7 @@ final class Reception {
     func unwatch() {
         guard let watch else { return }
         watch.poller.forget(watch.reply)
+        follower.unwatch()
         for index in sockets.indices {
             sockets[index].token.map(watch.poller.forget)
             sockets[index].token = nil
@@ -78,6 +92,7 @@ final class Reception {
         var isBusy = false
         // Nobody else is where this node is, whatever a datagram says.
         func take(_ train: DatagramTrain) {
+            silence.noteArrival()
             if train.arrival.source != replyAddress, ownAddress == nil || train.arrival.source != ownAddress { body(train) }
         }
         if watch.poller.isReadable(watch.reply) { isBusy = replySlab.receiveTrains(from: replySocket.raw, take) > 0 }
@@ -102,6 +117,68 @@ final class Reception {
         guard now >= due else { return }
         rejoin()
         idleRejoin = now + HostLimits.idleRejoinInterval
+    }
+
+    // MARK: Answers
+
+    /// False where it has not left. What the socket does not take is repeated by engines' timers.
+    @discardableResult
+    func answer(_ bytes: [UInt8], to destination: SocketAddress) -> Bool {
+        let result = replySocket.send(bytes, to: destination)
+        unsentAnswers.note(result, to: destination, through: interface.name, at: Poller.now)
+        return result == .sent
+    }
+
+    // MARK: Looking around
+
+    /// When `lookAround` has something to do without anything that comes.
+    var nextLook: Instant { min(follower.deadline ?? .distantFuture, silence.next) }
+
+    /// Follows the interface, and looks for what keeps datagrams away. Costs nothing while there is no news.
+    /// - Parameter isEnd: nothing is waited for any more.
+    /// - Returns: lines for the user.
+    func lookAround(at now: Instant, isEnd: Bool = false) -> [String] {
+        var lines = unsentAnswers.takeWarnings()
+        switch follower.look(at: now) {
+        case nil: break
+        case .unusable(let diagnosis): lines.append("cannot receive: \(diagnosis.text)")
+        case .moved(let interface):
+            if remake(through: interface) { lines.append(follower.adopt(interface)) } else { follower.retry(at: now) }
+        }
+        if let found = silence.look(at: now, isEnd: isEnd) { lines.append("nothing arrives, and \(found.text)") }
+        return lines
+    }
+
+    /// Makes every socket anew, and says so to switches. What waits in the former ones is lost, as if on the way.
+    /// - Returns: false where nothing was changed, since that cannot be done now.
+    private func remake(through interface: NetworkInterface) -> Bool {
+        guard let reply = try? replySocket.successor(through: interface) else { return false }
+        var made: [DatagramSocket?] = []
+        for entry in sockets {
+            let socket = try? DatagramSocket.receiving(from: entry.address, through: interface)
+            guard socket != nil || entry.address != group else { return false }
+            made.append(socket)
+        }
+        if let watch {
+            watch.poller.forget(watch.reply)
+            self.watch = (watch.poller, watch.poller.watch(reply.raw))
+        }
+        replySocket = reply
+        replyAddress = reply.localAddress
+        replySlab.beginAnew()
+        for (index, socket) in made.enumerated() {
+            // A region that cannot be joined is listened to again when it is advertised.
+            guard let socket else { continue }
+            if let token = sockets[index].token, let poller = watch?.poller {
+                poller.forget(token)
+                sockets[index].token = poller.watch(socket.raw)
+            }
+            sockets[index].socket = socket
+            sockets[index].slab.beginAnew()
+        }
+        silence = SilenceWatch(interface: interface.name, group: group, at: Poller.now())
+        rejoin()
+        return true
     }
 
     // MARK: Regions

@@ -54,6 +54,9 @@ extension SocketAddress {
         throw HostError("\(host) is not a multicast address; use one of 224.0.0.0/4 (239.255.0.0/16 is for local use) or ff00::/8", kind: .usage)
     }
 
+    /// Whether it is an IPv6 address that is known on one link alone (fe80::/10: RFC 4291, 2.5.6).
+    var isLinkLocal: Bool { family == .ipv6 && high >> 54 == 0x3FA }
+
     var systemFamily: Int32 { family == .ipv4 ? AF_INET : AF_INET6 }
 
     /// The same address with a scope, where the kernel wants one.

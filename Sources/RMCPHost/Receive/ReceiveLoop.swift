@@ -7,16 +7,17 @@ public import RMCPReport
 /// thread. Nothing that it calls waits for a disk.
 public final class ReceiveLoop {
     private let request: ReceiveRequest
-    private let interface: NetworkInterface
     private let reception: Reception
     private let loop: HostLoop
     private let threads: StorageThreads
     private let completed: CompletedSessions
     private let known: [CompletedSessions.Known]
+    private let identity: ReceiverIdentity?
     private var warnings: [String] = []
     private var observer: (ReceiveUpdate) -> Void = { _ in }
     private lazy var sessions = ReceiveSessions(
-        request, network: reception, executor: threads, completed: completed, known: known, seed: .random(in: 0...(.max)), at: Poller.now(),
+        request, network: reception, executor: threads, completed: completed, known: known,
+        identity: identity, seed: .random(in: 0...(.max)), at: Poller.now(),
         observer: { [unowned self] in self.observer($0) })
     /// Hooks that are waited for, by what becomes readable when they end.
     private var watchedHooks: [Int32: Poller.Token] = [:]
@@ -31,7 +32,8 @@ public final class ReceiveLoop {
         case .device, .standardOutput: break
         }
         self.request = request
-        interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
+        let interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
+        identity = ReceiverIdentity(place: CompletedSessions.place(interface: interface, request: request))
         completed = CompletedSessions(place: CompletedSessions.place(interface: interface, request: request))
         do throws(HostError) { known = try completed.sessions() } catch {
             known = []
@@ -39,7 +41,8 @@ public final class ReceiveLoop {
         }
         // Before threads are started: they inherit the blocked signals.
         loop = try HostLoop()
-        reception = try Reception(group: request.group, interface: interface)
+        reception = try Reception(
+            group: request.group, follower: try InterfaceFollower(interface, for: request.group, named: request.interfaceName))
         threads = try StorageThreads(wakeUp: loop.wakeUp)
         reception.watch(by: loop.poller)
     }
@@ -64,10 +67,11 @@ public final class ReceiveLoop {
         self.observer = observer
         // Whoever observes may hold this, which would keep both.
         defer { self.observer = { _ in } }
-        observer(.listening(interface: interface.name, group: request.group))
+        observer(.listening(interface: reception.interface.name, group: request.group))
         for text in warnings { observer(.warning(text)) }
         if let warning = reception.bufferWarning { observer(.warning(warning)) }
         loop.run { now, isStopped in
+            for line in reception.lookAround(at: now) { observer(.warning(line)) }
             let isBusy = receive(at: now)
             sessions.collect(at: now)
             sessions.drive(at: Poller.now())
@@ -78,6 +82,7 @@ public final class ReceiveLoop {
             return isBusy ? .again : .wait(until: deadline(at: now))
         }
         let outcome = sessions.outcome ?? .interrupted
+        for line in reception.lookAround(at: Poller.now(), isEnd: true) { observer(.warning(line)) }
         stop()
         let directory = sessions.endpoint.directory
         observer(.stopped(StrayCounters(malformed: directory.malformed + reception.truncated, foreign: directory.foreign)))
@@ -85,8 +90,7 @@ public final class ReceiveLoop {
     }
 
     private func deadline(at now: Instant) -> Instant? {
-        guard let membership = reception.idleRejoin else { return sessions.deadline(at: now) }
-        return min(membership, sessions.deadline(at: now) ?? .distantFuture)
+        min(reception.idleRejoin ?? .distantFuture, reception.nextLook, sessions.deadline(at: now) ?? .distantFuture)
     }
 
     // MARK: Arrivals
@@ -132,5 +136,5 @@ public final class ReceiveLoop {
 
 extension Reception: SessionNetwork {
     var interfaceName: String { interface.name }
-    func send(_ bytes: [UInt8], to destination: SocketAddress) { _ = replySocket.send(bytes, to: destination) }
+    func send(_ bytes: [UInt8], to destination: SocketAddress) -> Bool { answer(bytes, to: destination) }
 }

@@ -26,6 +26,8 @@ final class ReceiveSession {
     private let created: Instant
     private(set) var contentDone: UInt64 = 0
     private(set) var contentKept: UInt64 = 0
+    /// What the engine counts as sent and has not left.
+    private var unsent = ReceiverCounters()
     /// Why it failed, for the user.
     var failure: String?
 
@@ -74,12 +76,23 @@ final class ReceiveSession {
         if kept { contentKept += length }
     }
 
+    func noteUnsent(_ datagram: [UInt8]) {
+        switch unsafe PacketHeader.kind(of: datagram.span.bytes) {
+        case .status: unsent.statusesSent += 1
+        case .nak: unsent.naksSent += 1
+        default: break
+        }
+    }
+
     /// Gives all buffers back; the engine is not used any more.
     func giveBackBuffers() { inlet.giveBackAll() }
 
     func snapshot(at now: Instant) -> ReceiveSnapshot {
-        ReceiveSnapshot(
+        var counters = engine.counters
+        counters.statusesSent -= unsent.statusesSent
+        counters.naksSent -= unsent.naksSent
+        return ReceiveSnapshot(
             announce: announce, state: engine.state, elapsed: now - created, contentDone: contentDone,
-            contentLength: announce.contentLength, contentKept: contentKept, loss: engine.loss, counters: engine.counters)
+            contentLength: announce.contentLength, contentKept: contentKept, loss: engine.loss, counters: counters)
     }
 }

@@ -16,10 +16,8 @@ extension ReceiveSessions {
             store(event, of: session, in: handle, at: now)
         case .rejoin: network.rejoin()
         case .deaf:
-            observer(
-                .warning(
-                    "\(BundleName.printable(session.announce.name)): multicast does not arrive on \(network.interfaceName) any more; asking the sender "
-                        + "for unicast. Look for IGMP snooping without a querier, or a firewall"))
+            let found = Diagnosis.ofLostMulticast(on: network.interfaceName).text
+            observer(.warning("\(BundleName.printable(session.announce.name)): \(found); asking the sender for unicast"))
         case .finished(let state): finished(session, state, at: now)
         case .parentChanged(let depth): observer(.parentChanged(session.announce, depth: depth))
         case .parentMoved(let address):

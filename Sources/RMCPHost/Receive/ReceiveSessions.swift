@@ -7,8 +7,8 @@ import RMCPReport
 protocol SessionNetwork: AnyObject {
     /// Name for messages.
     var interfaceName: String { get }
-    /// Feedback that the socket does not take is repeated by the engine's timers.
-    func send(_ bytes: [UInt8], to destination: SocketAddress)
+    /// False where it has not left: feedback is repeated by the engine's timers.
+    func send(_ bytes: [UInt8], to destination: SocketAddress) -> Bool
     /// Joins every group anew.
     func rejoin()
     /// Listens to a region and tells `table` of it, or tells it that it cannot; whether it is listened to.
@@ -52,6 +52,8 @@ final class ReceiveSessions {
     let executor: any StorageExecutor
     let files: FileSystem
     let gate: CommitGate
+    /// Nil where ids are drawn.
+    private let identity: ReceiverIdentity?
     let completed: CompletedSessions
     let observer: (ReceiveUpdate) -> Void
     /// Decides what a datagram of no session here means.
@@ -85,12 +87,14 @@ final class ReceiveSessions {
     ///   - seed: where ids and jitter come from; must not repeat in production.
     init(
         _ request: ReceiveRequest, network: any SessionNetwork, executor: any StorageExecutor, completed: CompletedSessions,
-        known: [CompletedSessions.Known], files: FileSystem = .host, seed: UInt64, at now: Instant, observer: @escaping (ReceiveUpdate) -> Void
+        known: [CompletedSessions.Known], identity: ReceiverIdentity? = nil, files: FileSystem = .host, seed: UInt64, at now: Instant,
+        observer: @escaping (ReceiveUpdate) -> Void
     ) {
         self.request = request
         self.network = network
         self.executor = executor
         self.files = files
+        self.identity = identity
         self.completed = completed
         self.observer = observer
         gate = CommitGate(versions: request.versions, trustedKeys: request.trust.trustedKeys)
@@ -136,9 +140,10 @@ final class ReceiveSessions {
         case .begin(let offer, let superseded):
             if let superseded { supersede(superseded, at: now) }
             lastGeneration += 1
-            let drawn: UInt32 = ending.first { $0.announce.session == offer.announce.session }?.identity ?? .random(in: 1...(.max), using: &random)
-            pending[offer.announce.session.tag] = Pending(
-                offer: offer, generation: SessionGeneration(number: lastGeneration), drawn: drawn, since: now)
+            let session = offer.announce.session
+            let drawn: UInt32 =
+                ending.first { $0.announce.session == session }?.identity ?? identity?.id(in: session) ?? .random(in: 1...(.max), using: &random)
+            pending[session.tag] = Pending(offer: offer, generation: SessionGeneration(number: lastGeneration), drawn: drawn, since: now)
             once.noteAccepted(at: now)
             openWhatCan(at: now)
         }
@@ -293,7 +298,9 @@ final class ReceiveSessions {
     }
 
     func transmit(_ session: ReceiveSession, at now: Instant) {
-        while let (bytes, parent) = session.engine.pollTransmit(at: now) { network.send(bytes, to: parent) }
+        while let (bytes, parent) = session.engine.pollTransmit(at: now) {
+            if !network.send(bytes, to: parent) { session.noteUnsent(bytes) }
+        }
     }
 
     func deadline(at now: Instant) -> Instant? {

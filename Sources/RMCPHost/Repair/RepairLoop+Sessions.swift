@@ -92,7 +92,7 @@ extension RepairLoop {
         handleEvents(session, at: now)
         while let (bytes, parent) = session.engine.pollUpstream(at: now) {
             // Feedback that the socket does not take is repeated by the engine's timers.
-            _ = reception.replySocket.send(bytes, to: parent)
+            reception.answer(bytes, to: parent)
         }
         submitJobs(of: session)
         if session.engine.isComplete, !session.isToldComplete, session.restoring == 0 {
@@ -145,9 +145,8 @@ extension RepairLoop {
             }
         case .rejoin: reception.rejoin()
         case .deaf:
-            warn(
-                "\(BundleName.printable(session.announce.name)): multicast does not arrive on \(reception.interface.name) any more; asking for "
-                    + "unicast. Look for IGMP snooping without a querier, or a firewall")
+            let found = Diagnosis.ofLostMulticast(on: reception.interface.name).text
+            warn("\(BundleName.printable(session.announce.name)): \(found); asking for unicast")
         case .parentChanged(let depth): observer(.parentChanged(session.announce, depth: depth))
         case .parentMoved(let address): warn("\(BundleName.printable(session.announce.name)): the parent's address is \(address.host) now; going on with it")
         case .refused(let verdict):

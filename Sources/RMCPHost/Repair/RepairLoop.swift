@@ -9,7 +9,7 @@ public final class RepairLoop {
     let reception: Reception
     /// Into the region, and what children send comes to its socket.
     let regionSlab = DatagramSlab(buffers: 4)
-    let regionInterface: NetworkInterface
+    private let regionFollower: InterfaceFollower
     let outlet: Outlet
     let cache: RepairCache
     let loop: HostLoop
@@ -45,17 +45,25 @@ public final class RepairLoop {
             throw HostError("the region is the upstream group itself; give another with --region, or --upstream HOST to relay", kind: .usage)
         }
         loop = try HostLoop()
-        let interface = try NetworkInterface.forGroup(
-            request.upstream ?? request.group, named: request.interfaceName, isHost: request.upstream != nil)
+        let above = request.upstream ?? request.group
+        let interface = try NetworkInterface.forGroup(above, named: request.interfaceName, isHost: request.upstream != nil)
         // A relay's receivers may be behind another interface than its parent: the one that routes to their group.
         let sameInterface = request.upstream == nil || interface.isMulticast ? request.interfaceName : nil
-        regionInterface = try NetworkInterface.forGroup(
-            region, named: request.regionInterfaceName ?? (request.upstream == nil ? interface.name : sameInterface))
-        reception = try Reception(group: request.group, interface: interface, listens: request.upstream == nil)
+        let regionName = request.regionInterfaceName ?? (request.upstream == nil ? interface.name : sameInterface)
+        let regionInterface = try NetworkInterface.forGroup(region, named: regionName)
+        // A repair node's region is where it listens, wherever that is.
+        let isNamed = request.regionInterfaceName ?? sameInterface
+        regionFollower = try InterfaceFollower(regionInterface, for: region, named: request.upstream == nil && isNamed == nil ? nil : regionName)
+        reception = try Reception(
+            group: request.group,
+            follower: try InterfaceFollower(interface, for: above, named: request.interfaceName, isHost: request.upstream != nil),
+            listens: request.upstream == nil)
         let regionSocket = try DatagramSocket.sending(
             to: region, through: regionInterface, timeToLive: request.regionTimeToLive, prefersGroupPort: true)
         reception.ownAddress = regionSocket.localAddress
         outlet = Outlet(socket: regionSocket, group: region, interface: regionInterface)
+        // What it sends has the length that its sender has chosen.
+        outlet.mayFragment = true
         cache = try RepairCache(wakeUp: loop.wakeUp)
         let now = Poller.now()
         endpoint = RepairEndpoint(
@@ -75,13 +83,15 @@ public final class RepairLoop {
         observer(
             .listening(
                 interface: reception.interface.name, group: request.group, upstream: request.upstream, region: region,
-                regionInterface: regionInterface.name))
+                regionInterface: regionFollower.interface.name))
         if let warning = reception.bufferWarning { observer(.warning(warning)) }
         restore(kept, at: Poller.now())
         reception.watch(by: loop.poller)
         regionToken = loop.poller.watch(outlet.socket.raw)
+        regionFollower.watch(by: loop.poller)
         var isImpatient = false
         loop.run { now, isStopped in
+            followInterfaces(at: now)
             var isBusy = receive(at: now)
             collect(at: now)
             for tag in order { sessions[tag].map { drive($0, at: Poller.now()) } }
@@ -99,6 +109,7 @@ public final class RepairLoop {
             return isBusy ? .again : .wait(until: deadline(at: now), room: outlet.wantsRoom ? regionToken : nil)
         }
         reception.unwatch()
+        regionFollower.unwatch()
         regionToken.map(loop.poller.forget)
         for tag in order { sessions[tag].map { close($0) } }
         if !isImpatient { finish() }
@@ -140,6 +151,22 @@ public final class RepairLoop {
         endpoint.stop()
         cache.cancelArrivals()
         for tag in order { sessions[tag]?.engine.retire(at: now) }
+    }
+
+    /// Goes on with what the host has now in place of addresses and interfaces that are gone.
+    private func followInterfaces(at now: Instant) {
+        for line in reception.lookAround(at: now) { warn(line) }
+        switch regionFollower.look(at: now) {
+        case nil: break
+        case .unusable(let diagnosis): warn("cannot send to the region: \(diagnosis.text)")
+        case .moved(let interface):
+            guard let socket = try? outlet.socket.successor(through: interface) else { return regionFollower.retry(at: now) }
+            regionToken.map(loop.poller.forget)
+            outlet.replace(with: socket, through: interface)
+            regionToken = loop.poller.watch(socket.raw)
+            reception.ownAddress = socket.localAddress
+            warn("region: \(regionFollower.adopt(interface))")
+        }
     }
 
     // MARK: Arrivals
@@ -218,7 +245,7 @@ public final class RepairLoop {
 
     private func deadline(at now: Instant) -> Instant? {
         // The advertisement comes before a membership is due.
-        var deadline = endpoint.pollTimeout()
+        var deadline = min(endpoint.pollTimeout(), reception.nextLook, regionFollower.deadline ?? .distantFuture)
         if !sessions.isEmpty { deadline = min(deadline, nextProgress) }
         if let attempt = outlet.nextAttempt { deadline = min(deadline, attempt) }
         if outlet.isBlocked { return deadline }
@@ -231,8 +258,8 @@ public final class RepairLoop {
         endpoint.handleTimeout(at: now)
         while let outgoing = endpoint.pollTransmit() {
             switch outgoing {
-            case .advertisement(let bytes, let group): _ = outlet.socket.send(bytes, to: group.scoped(to: regionInterface.index))
-            case .solicitation(let bytes, let parent): _ = reception.replySocket.send(bytes, to: parent)
+            case .advertisement(let bytes, let group): _ = outlet.socket.send(bytes, to: group.scoped(to: regionFollower.interface.index))
+            case .solicitation(let bytes, let parent): reception.answer(bytes, to: parent)
             }
         }
     }

@@ -6,16 +6,19 @@ public import RMCPReport
 /// Runs one send from open to finish: the sender engine, its socket and its source, on the calling thread.
 public final class SendLoop {
     private let group: SocketAddress
-    private let interface: NetworkInterface
+    private let follower: InterfaceFollower
     private let source: any BundleSource
     private let outlet: Outlet
     private let slab = DatagramSlab(buffers: 4)
     private let feeder: ChunkFeeder
     private let loop: HostLoop
-    private let socketToken: Poller.Token
+    private var socketToken: Poller.Token
     private let announce: Announce
     private var engine: SenderEngine
 
+    /// Receivers that are waited for.
+    private let wanted: Int?
+    private var filter: ReversePathFilter
     private let created: Instant
     private var streamingSince: Instant?
     private var nextProgress: Instant
@@ -35,7 +38,9 @@ public final class SendLoop {
         case .path(let path): source = try FileSource(path: path)
         case .standardInput: source = try StreamSource()
         }
-        interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
+        let interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
+        filter = ReversePathFilter(interface: interface.name, group: request.group)
+        follower = try InterfaceFollower(interface, for: request.group, named: request.interfaceName)
         let socket = try DatagramSocket.sending(to: request.group, through: interface, timeToLive: request.timeToLive, prefersGroupPort: true)
         outlet = Outlet(socket: socket, group: request.group, interface: interface)
         var configuration = request.configuration
@@ -52,9 +57,11 @@ public final class SendLoop {
         // threads are started, which inherit it.
         loop = try HostLoop()
         socketToken = loop.poller.watch(socket.raw)
+        follower.watch(by: loop.poller)
         feeder = try ChunkFeeder(
             source: source, announce: announce, level: request.compressionLevel, configuration: configuration,
             wakeUp: loop.wakeUp)
+        wanted = configuration.joining.waitForReceivers
         created = Poller.now()
         nextProgress = created
         engine = SenderEngine(
@@ -105,10 +112,11 @@ public final class SendLoop {
         self.observer = observer
         // Whoever observes may hold this, which would keep both.
         defer { self.observer = { _ in } }
-        observer(.ready(interface: interface.name, group: group, announce: announce))
+        observer(.ready(interface: follower.interface.name, group: group, announce: announce))
         for text in source.warnings { observer(.warning(text)) }
         defer { shutDown() }
         loop.run { now, isStopped in
+            followInterface(at: now)
             receive(at: now)
             guarded { () throws(HostError) in
                 try feeder.collect(&engine, at: now)
@@ -133,6 +141,7 @@ public final class SendLoop {
     private func shutDown() {
         feeder.stop()
         loop.poller.forget(socketToken)
+        follower.unwatch()
         let deadline = Poller.now() + (isInHurry ? .zero : HostLimits.readerPatience)
         var isIdle = false
         loop.run { now, isStopped in
@@ -157,9 +166,24 @@ public final class SendLoop {
         engine.stop(at: now)
     }
 
+    /// Goes on with what the host has now in place of an address or an interface that is gone.
+    private func followInterface(at now: Instant) {
+        switch follower.look(at: now) {
+        case nil: break
+        case .unusable(let diagnosis): warn("cannot send: \(diagnosis.text)")
+        case .moved(let interface):
+            guard let socket = try? outlet.socket.successor(through: interface) else { return follower.retry(at: now) }
+            loop.poller.forget(socketToken)
+            outlet.replace(with: socket, through: interface)
+            socketToken = loop.poller.watch(socket.raw)
+            observer(.warning(follower.adopt(interface)))
+        }
+    }
+
     private func deadline() -> Instant {
         let now = Poller.now()
         var deadline = nextProgress
+        if let look = follower.deadline { deadline = min(deadline, look) }
         if let attempt = outlet.nextAttempt { deadline = min(deadline, attempt) }
         if outlet.isBlocked { return deadline }
         if let due = engine.pollTimeout(at: now) { deadline = min(deadline, due) }
@@ -194,10 +218,11 @@ public final class SendLoop {
             switch event {
             case .started(let receivers):
                 streamingSince = Poller.now()
+                outlet.mayFragment = true
                 if engine.counters.datagramLengthReductions > 0 {
                     warn("some receivers do not get full-sized datagrams; using \(engine.datagramLength) bytes")
                 }
-                observer(.started(receivers: receivers))
+                observer(.started(receivers: receivers, wanted: wanted))
             case .fetch(let chunk):
                 if let record = engine.record(of: chunk) { feeder.fetch(chunk, record: record) }
             case .release(let chunk):
@@ -210,6 +235,7 @@ public final class SendLoop {
             case .sentOnce: observer(.sentOnce(snapshot()))
             case .finished(let outcome):
                 self.outcome = outcome
+                if outcome.kind == .nobodyCame, let found = filter.look() { warn(found.text) }
                 observer(.finished(outcome, snapshot()))
             }
         }
@@ -225,11 +251,14 @@ public final class SendLoop {
         let now = Poller.now()
         let sent = min(ChunkMap(announce).offset(of: engine.positionChunk), engine.contentLength)
         let loss = StatusHistogram.quantile(0.5, of: engine.receivers.loss)
+        var counters = engine.counters
+        counters.bytesSent &-= outlet.unsent.bytes
+        counters.datagramsSent &-= outlet.unsent.datagrams
         return SendSnapshot(
             phase: engine.sessionPhase, elapsed: now - created, streaming: streamingSince.map { now - $0 },
             contentSent: sent, contentLength: announce.contentLength, encodedLength: engine.encodedLength,
-            rate: engine.rate, receivers: engine.receivers, medianLoss: LossBucket.fraction(of: loss),
-            groupRoundTrip: engine.groupRoundTrip, counters: engine.counters,
+            rate: engine.rate, receivers: engine.receivers, wanted: wanted, medianLoss: LossBucket.fraction(of: loss),
+            groupRoundTrip: engine.groupRoundTrip, counters: counters,
             unsent: outlet.droppedToPeers, unanswerable: slab.impossible)
     }
 }

@@ -45,7 +45,8 @@ public final class WatchLoop {
         self.request = request
         loop = try HostLoop()
         let interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
-        reception = try Reception(group: request.group, interface: interface)
+        reception = try Reception(
+            group: request.group, follower: try InterfaceFollower(interface, for: request.group, named: request.interfaceName))
         regions = RegionTable(group: request.group)
         model = WatchModel(verifier: Ed25519Verifier(), trustedKeys: request.trustedKeys, seed: .random(in: 0...(.max)))
         began = Poller.now()
@@ -58,9 +59,11 @@ public final class WatchLoop {
         observer(.listening(interface: reception.interface.name, group: request.group))
         var outcome = WatchOutcome.interrupted
         loop.run { now, isStopped in
+            for line in reception.lookAround(at: now) { observer(.warning(line)) }
+            reception.keepMembership(isIdle: true, at: now)
             let isBusy = receive(at: now)
             if isStopped { return .over }
-            for (bytes, destination) in model.queries(at: now) { _ = reception.replySocket.send(bytes, to: destination) }
+            for (bytes, destination) in model.queries(at: now) { reception.answer(bytes, to: destination) }
             if now >= nextPicture {
                 var snapshot = model.snapshot(at: now)
                 snapshot.elapsed = now - began
@@ -72,7 +75,8 @@ public final class WatchLoop {
                 model.expire(at: now)
                 nextPicture = now + request.refresh
             }
-            return isBusy ? .again : .wait(until: min(nextPicture, model.nextQuery(after: now)))
+            // The next picture is made before a membership is due.
+            return isBusy ? .again : .wait(until: min(nextPicture, model.nextQuery(after: now), reception.nextLook))
         }
         return outcome
     }

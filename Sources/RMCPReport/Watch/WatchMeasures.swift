@@ -61,6 +61,7 @@ extension WatchUpdate {
         switch self {
         case .listening(let interface, let group):
             return [JSONLine(event: "listening", ["interface": .string(interface), "group": .string(group.text)])]
+        case .warning(let text): return [JSONLine(event: "warning", ["message": .string(text)])]
         case .picture(let snapshot):
             return snapshot.sessions.flatMap { session in
                 session.nodes.map { node in

@@ -91,5 +91,7 @@ public struct WatchedNode: Sendable {
 /// News for the observer of a watcher.
 public enum WatchUpdate: Sendable {
     case listening(interface: String, group: SocketAddress)
+    /// Something the user should know, in one line.
+    case warning(String)
     case picture(WatchSnapshot)
 }

@@ -8,6 +8,8 @@ final class WatchReporter {
     private let isLive: Bool
     private var screen = LiveScreen()
     private var place = ""
+    /// What was said last, which a live screen goes on showing.
+    private var warning: String?
     private var lastBlock: [String] = []
     private var refreshes: Int64 = 0
 
@@ -23,6 +25,9 @@ final class WatchReporter {
         case .listening(let interface, let group):
             place = "\(group.text) on \(interface)"
             if isLive { screen.show(["rmcp watch · \(place)", "", "listening"]) }
+        case .warning(let text):
+            warning = text
+            if !isLive { Console.error(text) }
         case .picture(let snapshot):
             if isLive { return draw(snapshot) }
             if !style.isQuiet { writeBlock(snapshot) }
@@ -41,6 +46,7 @@ final class WatchReporter {
         let counts = "\(Units.count(UInt64(snapshot.sessions.count), "session")) · \(Units.count(UInt64(nodes), "parent"))"
         let title = "rmcp watch · \(place) · \(counts) · \(Units.time(snapshot.elapsed))"
         var lines = [WatchTable.cut(title, to: width)]
+        if let warning { lines.append(WatchTable.cut("rmcp: \(warning)", to: width)) }
         if snapshot.sessions.isEmpty {
             lines += ["", WatchTable.cut("nothing heard: is something being sent to this group, and does it reach this host?", to: width)]
         }

@@ -30,7 +30,10 @@ final class ManualExecutor: StorageExecutor {
 final class ManualNetwork: SessionNetwork {
     let interfaceName = "none"
     var sent: [(destination: SocketAddress, bytes: [UInt8])] = []
-    func send(_ bytes: [UInt8], to destination: SocketAddress) { sent.append((destination, bytes)) }
+    func send(_ bytes: [UInt8], to destination: SocketAddress) -> Bool {
+        sent.append((destination, bytes))
+        return true
+    }
     func rejoin() {}
     /// Whether regions can be listened to.
     var canJoin = true

@@ -38,6 +38,9 @@ enum HostLimits {
     static let rememberedWarnings = 256
     /// Peers that could not be sent to and are left alone for a while.
     static let unreachablePeers = 256
+    /// Peers that are sent something when this host's interface was made anew. Over IPv4 one is enough for a whole network: who is asked for
+    /// is asked for by broadcast.
+    static let peersToldOfMoves = 64
     /// Bytes of chunk buffers of one receiver, whatever the number of its sessions.
     static let receiveBufferBytes = 128 << 20
     /// Bytes of chunk buffers of one sender, the encoding threads' own among them, whatever the chunk length.

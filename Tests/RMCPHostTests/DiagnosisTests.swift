@@ -60,4 +60,12 @@ import Testing
         errno = ENOENT
         #expect(HostError.system("create", "x").description == "create x: no such file or directory")
     }
+
+    @Test func reportsOfMembershipAreWhatTheKernelWouldSend() {
+        // RFC 1071, 3: its example, with the field of the checksum before it.
+        #expect(MembershipReport.withChecksum([0x00, 0x01, 0, 0, 0xF2, 0x03, 0xF4, 0xF5, 0xF6, 0xF7])[2...3] == [0x22, 0x0D])
+        let text =
+            "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n1\tlo        :     1      V3\n\t\t\t\t010000E0     1 0:0\t\t0\n4\teth0      :     2      V2\n"
+        #expect(MembershipReport.speaksVersion3(on: "lo", text) && !MembershipReport.speaksVersion3(on: "eth0", text))
+    }
 }

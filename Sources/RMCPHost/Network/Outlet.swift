@@ -31,6 +31,8 @@ final class Outlet {
     private var pendingExpiry: Instant?
     /// A buffer that its owner gave back while the pending batch was still to be sent from it, and whose it is.
     private var retired: (buffer: ChunkBuffer, pool: BufferPool)?
+    /// Whom something came from lately, for `replace`.
+    private var heard: [SocketAddress] = []
     private var told: Set<Cause> = []
     private var untold: [String] = []
 
@@ -57,8 +59,17 @@ final class Outlet {
         transmitter = DataTransmitter(socket: socket, group: self.group)
     }
 
+    /// Something came from a peer.
+    func noteHeard(_ peer: SocketAddress) {
+        guard peer != heard.last, !heard.contains(peer) else { return }
+        if heard.count >= HostLimits.peersToldOfMoves { heard.removeFirst() }
+        heard.append(peer)
+    }
+
     /// Goes on with another socket, since the interface or its address is another one. What waits to be sent stays.
-    func replace(with socket: DatagramSocket, through interface: NetworkInterface) {
+    /// - Returns: peers that should be sent something now: as long as nothing is, their hosts send what is for this one to the link
+    ///   address that it had before (RFC 826; RFC 4861, 7.3).
+    func replace(with socket: DatagramSocket, through interface: NetworkInterface) -> [SocketAddress] {
         self.socket = socket
         group.scope = 0
         group = group.scoped(to: interface.index)
@@ -69,6 +80,7 @@ final class Outlet {
         blockedUntil = nil
         // The next trouble is another one.
         told = []
+        return heard
     }
 
     // MARK: A round

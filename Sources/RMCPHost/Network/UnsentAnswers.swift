@@ -42,6 +42,8 @@ struct UnsentAnswers {
 struct SilenceWatch {
     private var filter: ReversePathFilter
     private var wasHeard = false
+    /// Said once for each time that nothing comes.
+    private var isTold = false
     /// When it looks next.
     private(set) var next: Instant
 
@@ -56,13 +58,19 @@ struct SilenceWatch {
     /// Something came.
     mutating func noteArrival() { wasHeard = true }
 
+    private mutating func startOver() {
+        isTold = isTold && !wasHeard
+        wasHeard = false
+    }
+
     /// What was found; nil before `next`, where something came, and where nothing was dropped.
     /// - Parameter isEnd: looks at once, since nobody will do so later.
     mutating func look(at now: Instant, isEnd: Bool = false) -> Diagnosis? {
         guard now >= next || isEnd else { return nil }
         next = now + Self.interval
-        defer { wasHeard = false }
-        let found = filter.look()
-        return wasHeard ? nil : found
+        defer { startOver() }
+        guard let found = filter.look(), !wasHeard, !isTold else { return nil }
+        isTold = true
+        return found
     }
 }

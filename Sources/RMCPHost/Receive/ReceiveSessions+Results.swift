@@ -156,13 +156,14 @@ extension ReceiveSessions {
     // MARK: Ending
 
     func finished(_ session: ReceiveSession, _ state: ReceiverState, at now: Instant) {
+        // The last word first: what does not leave is not counted.
+        transmit(session, at: now)
         let snapshot = session.snapshot(at: now)
         if state == .complete {
             observer(.completed(snapshot, path: session.path))
         } else {
             observer(.failed(snapshot, reason: session.failure ?? Self.explain(state, session)))
         }
-        transmit(session, at: now)
         if session.isCommitted { endpoint.directory.noteCompleted(session.announce.session, key: session.announce.key) }
         end(session, mayReturn: state == .failedSender)
         if let over = once.outcome(of: session, state, at: now) { outcome = outcome ?? over }

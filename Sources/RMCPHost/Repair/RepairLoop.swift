@@ -162,7 +162,7 @@ public final class RepairLoop {
         case .moved(let interface):
             guard let socket = try? outlet.socket.successor(through: interface) else { return regionFollower.retry(at: now) }
             regionToken.map(loop.poller.forget)
-            outlet.replace(with: socket, through: interface)
+            for peer in outlet.replace(with: socket, through: interface) { for tag in order { sessions[tag]?.engine.announce(to: peer) } }
             regionToken = loop.poller.watch(socket.raw)
             reception.ownAddress = socket.localAddress
             warn("region: \(regionFollower.adopt(interface))")
@@ -175,6 +175,7 @@ public final class RepairLoop {
         if let regionToken, loop.poller.isReadable(regionToken) {
             for _ in 0..<HostLimits.receiveRounds {
                 let count = unsafe regionSlab.receive(from: outlet.socket.raw) { bytes, arrival in
+                    outlet.noteHeard(arrival.source)
                     handle(below: unsafe RawSpan(_unsafeBytes: bytes), from: arrival.source, at: now)
                 }
                 if count == 0 { break }

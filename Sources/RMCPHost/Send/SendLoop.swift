@@ -174,7 +174,7 @@ public final class SendLoop {
         case .moved(let interface):
             guard let socket = try? outlet.socket.successor(through: interface) else { return follower.retry(at: now) }
             loop.poller.forget(socketToken)
-            outlet.replace(with: socket, through: interface)
+            for peer in outlet.replace(with: socket, through: interface) { engine.announce(to: peer) }
             socketToken = loop.poller.watch(socket.raw)
             observer(.warning(follower.adopt(interface)))
         }
@@ -194,6 +194,7 @@ public final class SendLoop {
         guard loop.poller.isReadable(socketToken) else { return }
         for _ in 0..<HostLimits.receiveRounds {
             let count = unsafe slab.receive(from: outlet.socket.raw) { bytes, arrival in
+                outlet.noteHeard(arrival.source)
                 unsafe engine.handle(datagram: RawSpan(_unsafeBytes: bytes), from: arrival.source, at: now)
             }
             if count == 0 { return }

@@ -51,13 +51,13 @@ extension Scenario {
             Tree.build(world, subnets: 2, receivers: 4, downlink: Setting.lossy(.random(0.02))) { $0.rate.fixedRate = 20_000_000 }
             world.after(.milliseconds(1_500)) { $0.moveRepairNode(0) }
         } check: { world in
-            eachOnce(world) + Tree.everybodyBelowARepairNode(world)
+            eachOnce(world) + Expect.everybodyBelowARepairNode(world)
         },
         Scenario("sender-above-nodes-moves", "the sender of a tree is given another address: repair nodes follow it") { world in
             Tree.build(world, subnets: 2, receivers: 4, downlink: Setting.lossy(.random(0.02))) { $0.rate.fixedRate = 20_000_000 }
             world.after(.milliseconds(1_500)) { $0.moveSender(0) }
         } check: { world in
-            eachOnce(world) + Tree.everybodyBelowARepairNode(world)
+            eachOnce(world) + Expect.everybodyBelowARepairNode(world)
         },
         Scenario("relay-moves", "a relay, and then the sender that it was told of, are given other addresses") { world in
             Setting.plain(world, receivers: 2, megabytes: 16) { $0.rate.fixedRate = 20_000_000 }

@@ -108,7 +108,7 @@ final class InterfaceFollower {
         guard var found = all.first(where: { $0.name == interface.name }), found.canCarry(group, isHost: isHost) else { return nil }
         let former = interface.address(for: group)
         if let former, all.contains(where: { $0.addresses.contains { $0.isSameHost(as: former) } }) {
-            found.source = former
+            found.kept = former
         } else {
             found.source = (try? Route.lookUp(group, through: found.index))?.source
         }

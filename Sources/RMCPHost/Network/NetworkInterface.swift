@@ -16,6 +16,8 @@ public struct NetworkInterface: Sendable, Hashable {
     public var mtu: Int
     /// Source address that the kernel takes through it, where it was asked: the address may be another interface's.
     var source: SocketAddress?
+    /// The address that sockets have already: others that the host has besides change nothing.
+    var kept: SocketAddress?
 
     /// All interfaces of this host, in the kernel's order.
     public static func all() throws(HostError) -> [NetworkInterface] {
@@ -64,6 +66,7 @@ public struct NetworkInterface: Sendable, Hashable {
 
     /// The address that datagrams to `group` should come from.
     public func address(for group: SocketAddress) -> SocketAddress? {
+        if let kept, kept.family == group.family { return kept }
         let candidates = addresses.filter { $0.family == group.family }
         let routed = source.flatMap { $0.family == group.family ? $0 : nil }
         guard group.family == .ipv6 else { return routed ?? candidates.first }

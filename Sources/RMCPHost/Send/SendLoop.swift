@@ -169,8 +169,8 @@ public final class SendLoop {
     /// Goes on with what the host has now in place of an address or an interface that is gone.
     private func followInterface(at now: Instant) {
         switch follower.look(at: now) {
-        case nil: break
-        case .unusable(let diagnosis): warn("cannot send: \(diagnosis.text)")
+        // The outlet says why nothing leaves.
+        case nil, .unusable: break
         case .moved(let interface):
             guard let socket = try? outlet.socket.successor(through: interface) else { return follower.retry(at: now) }
             loop.poller.forget(socketToken)

@@ -94,6 +94,12 @@ final class InterfaceFollower {
     private func judge(_ all: [NetworkInterface], at now: Instant) -> News? {
         if let other = elsewhere(among: all, at: now) { return .moved(other) }
         guard let usable = asItIs(among: all) else { return unusable(at: now) }
+        if isLessThanBefore(usable), now - (unusableSince ?? now) < Self.settlingTime {
+            let since = unusableSince ?? now
+            unusableSince = since
+            nextLook = since + Self.settlingTime
+            return nil
+        }
         unusableSince = nil
         isToldUnusable = false
         guard usable.index != interface.index || usable.address(for: group) != interface.address(for: group) else {
@@ -103,11 +109,18 @@ final class InterfaceFollower {
         return .moved(usable)
     }
 
+    /// Whether only an address of the link is left: another one may be on its way (RFC 4862, 5.4).
+    private func isLessThanBefore(_ usable: NetworkInterface) -> Bool {
+        usable.address(for: group)?.isLinkLocal == true && interface.address(for: group)?.isLinkLocal == false
+    }
+
     /// The interface of the same name, if sockets can be made for it. Its address stays the same as long as the host has it.
     private func asItIs(among all: [NetworkInterface]) -> NetworkInterface? {
         guard var found = all.first(where: { $0.name == interface.name }), found.canCarry(group, isHost: isHost) else { return nil }
         let former = interface.address(for: group)
-        if let former, all.contains(where: { $0.addresses.contains { $0.isSameHost(as: former) } }) {
+        // An address of the link is kept for want of another one alone.
+        let isBest = former?.isLinkLocal == false || !found.addresses.contains { $0.family == .ipv6 && !$0.isLinkLocal }
+        if let former, isBest, all.contains(where: { $0.addresses.contains { $0.isSameHost(as: former) } }) {
             found.kept = former
         } else {
             found.source = (try? Route.lookUp(group, through: found.index))?.source

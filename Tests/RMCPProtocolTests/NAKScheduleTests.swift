@@ -33,6 +33,29 @@ import Testing
     }
 
     /// An NCF in time still spares a request, and so do the next ones for a while.
+    /// What may not exist is asked for less and less often, and again at once as soon as some of it has come.
+    @Test func requestsInVainGrowApart() {
+        var hold = RequestHold()
+        var now = Instant.zero
+        var holds: [Int64] = []
+        for _ in 0..<20 {
+            hold.ask(for: .milliseconds(12), at: now)
+            holds.append((hold.until - now).nanoseconds / 1_000_000)
+            now = hold.until
+        }
+        #expect(holds.prefix(9) == [12, 12, 12, 12, 12, 12, 24, 48, 96] && holds.last == 5_000)
+        hold.noteProgress()
+        hold.ask(for: .milliseconds(12), at: now)
+        #expect(hold.until == now + .milliseconds(12))
+        var packets = PacketHold()
+        for _ in 0..<20 { packets.ask(for: .milliseconds(12), at: now) }
+        #expect(packets.until == now + .seconds(5))
+        packets.noteRepair(until: now)
+        packets.cutShort(at: now)
+        packets.ask(for: .milliseconds(12), at: now)
+        #expect(packets.until == now + .milliseconds(12))
+    }
+
     @Test func aConfirmationIsBelieved() {
         var end = RepairRequest()
         end.needsEnd = true

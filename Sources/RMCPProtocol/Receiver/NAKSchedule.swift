@@ -107,10 +107,15 @@ struct NAKSchedule: Sendable {
     /// A packet came of a chunk that was asked for as a whole: more follow.
     mutating func noteCatchUp(at now: Instant) { catchUp.extend(until: now + shared.value.feedback.catchUpHoldOff) }
 
-    /// Requests to a former parent are made again.
-    mutating func forgetRequests() {
+    /// What was asked for of the table in vain was not there to be had.
+    mutating func forgetTable() {
         pages = RequestHold()
         end = RequestHold()
+    }
+
+    /// Requests to a former parent are made again.
+    mutating func forgetRequests() {
+        forgetTable()
         catchUp = RequestHold()
     }
 
@@ -185,9 +190,9 @@ struct NAKSchedule: Sendable {
         var composer = NAKComposer(limit: room, datagrams: shared.value.feedback.maximumNAKDatagrams)
         if ledger.lacksPages, pages.isOver(at: now) {
             for range in ledger.missingPages(below: ledger.sentPages).prefix(Self.pageRanges) { composer.add(pages: range) }
-            pages.ask(until: now + holdOff(situation))
+            pages.ask(for: holdOff(situation), at: now)
         }
-        if ledger.lacksEnd, end.isOver(at: now), composer.addEnd() { end.ask(until: now + holdOff(situation)) }
+        if ledger.lacksEnd, end.isOver(at: now), composer.addEnd() { end.ask(for: holdOff(situation), at: now) }
         addAbsentChunks(to: &composer, &ledger, &slots, situation)
         if situation.asksForLiveData { addPackets(to: &composer, ledger, &slots, situation, counting: &counters) }
         let requests = composer.finish()
@@ -207,7 +212,7 @@ struct NAKSchedule: Sendable {
             if slots[slot].isCatchUp, slots[slot].received.isEmpty {
                 guard slots[slot].chunk < situation.front.chunk else { continue }
                 guard composer.add(chunks: slots[slot].chunk..<slots[slot].chunk + 1) else { return }
-                slots[slot].hold.askWhole(until: now + shared.value.feedback.catchUpHoldOff)
+                slots[slot].hold.askWhole(for: shared.value.feedback.catchUpHoldOff, at: now)
                 continue
             }
             let packets = Self.missing(inSlot: slot, ledger, &slots, situation)
@@ -216,7 +221,7 @@ struct NAKSchedule: Sendable {
                 continue
             }
             guard composer.add(chunk: slots[slot].chunk, packets: packets) else { return }
-            slots[slot].hold.ask(until: now + holdOff(situation))
+            slots[slot].hold.ask(for: holdOff(situation), at: now)
         }
     }
 
@@ -243,6 +248,6 @@ struct NAKSchedule: Sendable {
             guard composer.add(chunks: chunk..<end) else { break }
             position = ledger.firstRequestable(from: end, below: bound)
         }
-        catchUp.ask(until: situation.now + shared.value.feedback.catchUpHoldOff)
+        catchUp.ask(for: shared.value.feedback.catchUpHoldOff, at: situation.now)
     }
 }

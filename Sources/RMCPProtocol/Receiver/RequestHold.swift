@@ -3,15 +3,19 @@
 ///
 /// NCFs are not signed. They begin a hold only when none is in force, and only so many in a row while nothing comes of
 /// them: then this receiver asks for itself, whatever is claimed to be coming.
+///
+/// A need that nothing comes of may not exist: somebody has claimed that it was sent. Each request doubles the hold then.
 struct RequestHold: Sendable {
     private(set) var until = Instant.zero
     private var postponements = 0
+    private var fruitless = FruitlessRequests()
 
     func isOver(at now: Instant) -> Bool { now >= until }
 
     /// This receiver has asked.
-    mutating func ask(until end: Instant) {
-        until = end
+    /// - Parameter holdOff: as long as the answer may take.
+    mutating func ask(for holdOff: Interval, at now: Instant) {
+        until = now + fruitless.next(holdOff)
         postponements = 0
     }
 
@@ -26,12 +30,33 @@ struct RequestHold: Sendable {
     }
 
     /// Some of it has come: the NCFs were true.
-    mutating func noteProgress() { postponements = 0 }
+    mutating func noteProgress() {
+        postponements = 0
+        fruitless = FruitlessRequests()
+    }
 
     /// Some of it has come, and more follows.
     mutating func extend(until end: Instant) {
         until = max(until, end)
-        postponements = 0
+        noteProgress()
+    }
+}
+
+/// Requests in a row that nothing came of, by which the hold after the next one grows.
+private struct FruitlessRequests: Sendable {
+    private var count = 0
+
+    /// Requests whose hold is the plain one: with a third of all datagrams lost, one in fifty is not answered by then.
+    private static let patience = 6
+    private static let longest = Interval.seconds(5)
+    /// Doublings after which every hold is the longest: 5 s are more than 4 ms times 2 to the tenth.
+    private static let mostDoublings = 10
+
+    /// The hold after one more request.
+    mutating func next(_ holdOff: Interval) -> Interval {
+        count += 1
+        let doublings = min(max(0, count - Self.patience), Self.mostDoublings)
+        return max(holdOff, min(holdOff * Double(1 << doublings), Self.longest))
     }
 }
 
@@ -42,6 +67,7 @@ struct PacketHold: Sendable {
     /// Keeps back the packets that NCFs have named.
     private var confirmed = RequestHold()
     private var named = PacketSet()
+    private var fruitless = FruitlessRequests()
 
     /// When all of it may be asked for.
     func nextRequest(at now: Instant) -> Instant { max(until, confirmed.isOver(at: now) ? .zero : confirmed.until) }
@@ -52,24 +78,30 @@ struct PacketHold: Sendable {
     mutating func restart(at now: Instant) {
         until = now
         confirmed = RequestHold()
+        fruitless = FruitlessRequests()
     }
 
     /// Packets that were under way do not come any more.
-    mutating func cutShort(at now: Instant) { until = min(until, now) }
+    mutating func cutShort(at now: Instant) {
+        until = min(until, now)
+        fruitless = FruitlessRequests()
+    }
 
     /// Its packets have been asked for.
-    mutating func ask(until end: Instant) {
-        until = end
+    /// - Parameter holdOff: as long as the answer may take.
+    mutating func ask(for holdOff: Interval, at now: Instant) {
+        until = now + fruitless.next(holdOff)
         confirmed.noteProgress()
     }
 
     /// The chunk has been asked for as a whole.
-    mutating func askWhole(until end: Instant) { until = end }
+    mutating func askWhole(for holdOff: Interval, at now: Instant) { until = now + fruitless.next(holdOff) }
 
     /// A repair has come. Repairs come in a train: what it will still bring is not asked for again.
     mutating func noteRepair(until end: Instant) {
         until = max(until, end)
         confirmed.noteProgress()
+        fruitless = FruitlessRequests()
     }
 
     /// An NCF names packets. Those named before keep their time: NCFs that go on and on, forged or not, only delay so much.

@@ -175,7 +175,7 @@ import Testing
     /// 25 solicitations a second from a port of 0, and as many from an address without a route back, until it is ended.
     private static let unanswerable = """
         import socket, struct, time
-        solicitation = bytes([0x52, 0x4D, 1, 0x8A]) + bytes(4) + b"odd!" + bytes(700)
+        solicitation = bytes([0x52, 0x4D, 2, 0x8A]) + bytes(4) + b"odd!" + bytes(700)
         raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
         def datagram(source, port):
             udp = struct.pack("!HHHH", port, 17627, 8 + len(solicitation), 0) + solicitation

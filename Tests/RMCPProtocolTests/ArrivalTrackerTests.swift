@@ -52,6 +52,36 @@ import Testing
         #expect(tracker.loss == 0 && tracker.totalExpected == 100)
     }
 
+    /// A number that runs ahead is borne out by the next, or was somebody's invention.
+    @Test func aForgedNumberIsNoLoss() {
+        var tracker = ArrivalTracker()
+        for sequence in UInt32(0)..<1_000 {
+            tracker.record(sequence, bytes: 100)
+            if sequence % 100 == 50 { tracker.record(sequence + 1 << 21, bytes: 100) }
+        }
+        tracker.closeInterval(at: .zero)
+        #expect(tracker.loss == 0 && tracker.totalExpected == 1_000)
+        // A real gap of any length is.
+        for sequence in UInt32(2_000)..<3_000 { tracker.record(sequence, bytes: 100) }
+        tracker.closeInterval(at: .zero)
+        #expect(tracker.totalExpected == 3_000 && tracker.loss > 0.4)
+    }
+
+    /// Two in a row are believed, until the sender signs where it is.
+    @Test func aSignedNumberEndsALie() {
+        var tracker = ArrivalTracker()
+        for sequence in UInt32(0)..<100 { tracker.record(sequence, bytes: 100) }
+        for sequence in UInt32(0)..<2 { tracker.record(sequence + 1 << 21, bytes: 100) }
+        #expect(tracker.record(100, bytes: 100) == nil)
+        tracker.anchor(at: 101)
+        #expect(tracker.record(101, bytes: 100) == nil && tracker.record(104, bytes: 100) == 2)
+        tracker.closeInterval(at: .zero)
+        #expect(tracker.totalExpected == 0)
+        // A number that is only a little behind changes nothing.
+        tracker.anchor(at: 90)
+        #expect(tracker.record(105, bytes: 100) == 0)
+    }
+
     @Test func theMeanOfThePastAndTheInterval() {
         var tracker = ArrivalTracker()
         var next: UInt32 = 0

@@ -217,7 +217,7 @@ import Testing
         bent[0] ^= 1
         expect(bent, .ignore, by: &directory)
         bent[0] ^= 1
-        bent[2] = 2
+        bent[2] = 3
         expect(bent, .ignore, by: &directory)
         #expect(directory.malformed == 0 && directory.foreign == 2)
         expect(Array(announce(session(1), by: trusted).dropLast()), .ignore, by: &directory)

@@ -52,7 +52,7 @@ struct HarnessReceiver: EngineHost {
                 engine.handle(.rejected(slot: slot, chunk: chunk), at: now)
             }
         case .zeros(let chunks): engine.handle(.storedZeros(chunks), at: now)
-        case .rejoin, .deaf, .parentChanged, .parentMoved, .refused, .page, .end, .announced: break
+        case .rejoin, .deaf, .parentChanged, .parentMoved, .refused, .page, .end, .announced, .statement: break
         case .commit where flushesLong: break
         case .commit: engine.handle(.committed, at: now)
         case .finished(let state): outcome = state

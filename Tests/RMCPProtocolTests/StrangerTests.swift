@@ -227,14 +227,15 @@ import Testing
         #expect(isOver && session.outcome?.kind == .complete && session.isWhole)
     }
 
-    /// Who is not done when its sender stops ends about a second later.
-    @Test func silenceMakesItTrue() {
-        var session = SessionHarness(signer: NoSigner(), receivers: 1) { $0.rate.fixedRate = 1_000_000 }
+    /// Who is not done when its sender stops ends about a second later where nothing is signed, and at once where the sender signs it.
+    @Test(arguments: [false, true]) func silenceOrASignatureMakesItTrue(isSigned: Bool) {
+        var session = SessionHarness(signer: isSigned ? LaneSigner(key: 5) : NoSigner(), receivers: 1) { $0.rate.fixedRate = 1_000_000 }
         #expect(session.run { $0.receivers[0].engine.chunksDone > 4 })
         session.sender.stop(at: session.now)
         let stopped = session.now
         #expect(session.run { $0.receivers[0].outcome != nil })
         #expect(session.receivers[0].outcome == .failedSender)
-        #expect(session.now - stopped >= .seconds(1) && session.now - stopped < .seconds(2), "\(session.now - stopped)")
+        let expected: Range<Interval> = isSigned ? .zero..<(.milliseconds(100)) : .seconds(1)..<(.seconds(2))
+        #expect(expected.contains(session.now - stopped), "\(session.now - stopped)")
     }
 }

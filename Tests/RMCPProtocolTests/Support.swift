@@ -140,6 +140,13 @@ extension RandomSource {
         return .ipv4(UInt8(int(224...239)), UInt8(int(0...255)), UInt8(int(0...255)), UInt8(int(0...255)), port: port)
     }
 
+    mutating func statement() -> Statement {
+        Statement(
+            serial: word(), transmitter: word(), sequence: word(), phase: SessionPhase.allCases[int(0...5)], hasEnd: chance(0.5),
+            position: StreamPosition(chunk: UInt32(int(0...1_048_576)), packet: UInt16(int(0...65_535))), pageCount: UInt32(int(0...1_048_576)),
+            horizon: UInt32(int(0...1_048_576)))
+    }
+
     mutating func report() -> WatchReport {
         var counts = WatchReport.Counts()
         (counts.firstBytes, counts.repairBytes, counts.catchUpBytes, counts.naks) = (next(), next(), next(), next())
@@ -201,6 +208,7 @@ extension RandomSource {
         case .advertisement: return .advertisement(Advertisement(region: region()))
         case .query: return .query(WatchQuery(nonce: next(), firstNode: word()))
         case .report: return .report(report())
+        case .statement: return .statement(statement(), signature())
         }
     }
 }

@@ -46,7 +46,7 @@ import Testing
             let (page, body, signature, wire) = try pageOfPacket(table.packet(forPage: index))
             #expect(wire.count <= datagramLength)
             #expect(page.index == index && page.firstChunk == next && !page.records.isEmpty)
-            let message = Array("rmcp page v1\n".utf8) + bytes(hex: "0102030405060708 0000000000000009") + body
+            let message = Array("rmcp page v2\n".utf8) + bytes(hex: "0102030405060708 0000000000000009") + body
             #expect(LaneVerifier().isValid(signature, for: message, by: signer.publicKey))
             for chunk in page.chunkRange { #expect(table.pageIndex(ofChunk: chunk) == index) }
             next = page.chunkRange.upperBound

@@ -5,7 +5,7 @@ import Testing
 /// The wire format as bytes written down by hand: a change of either side of the codec that the other follows would
 /// pass a round trip, but not this.
 @Suite struct WireGoldenTests {
-    private static let header = "524D 01"
+    private static let header = "524D 02"
     private static let ids = "01020304 05060708 090A0B0C"
     private static let digestA = Digest(Bytes32(0x0001_0203_0405_0607, 0x0809_0A0B_0C0D_0E0F, 0x1011_1213_1415_1617, 0x1819_1A1B_1C1D_1E1F))
     private static let digestB = Digest(Bytes32(0xA0A1_A2A3_A4A5_A6A7, 0xA8A9_AAAB_ACAD_AEAF, 0xB0B1_B2B3_B4B5_B6B7, 0xB8B9_BABB_BCBD_BEBF))
@@ -34,7 +34,7 @@ import Testing
         var writer = ByteWriter()
         PacketHeader(kind: .status, isUnicast: true, sessionTag: 0xDEAD_BEEF, transmitter: 1, sequence: 0xFFFF_FFFE)
             .write(to: &writer)
-        #expect(writer.bytes == bytes(hex: "524D 01 88 DEADBEEF 00000001 FFFFFFFE"))
+        #expect(writer.bytes == bytes(hex: "524D 02 88 DEADBEEF 00000001 FFFFFFFE"))
         let header = try PacketHeader(of: writer.bytes.span.bytes)
         #expect(header.kind == .status && header.isUnicast)
         #expect(header.sessionTag == 0xDEAD_BEEF && header.transmitter == 1 && header.sequence == 0xFFFF_FFFE)
@@ -118,7 +118,7 @@ import Testing
         #expect(batch.byteCount == 24 + 400 + 24 + 200)
         #expect(batch.payloadRange(at: 0) == 400..<800 && batch.payloadRange(at: 1) == 800..<1_000)
         for (index, golden) in [
-            "524D 01 03 01020304 05060708 FFFFFFFF 00010203 0001 0001", "524D 01 03 01020304 05060708 00000000 00010203 0002 0001",
+            "524D 02 03 01020304 05060708 FFFFFFFF 00010203 0001 0001", "524D 02 03 01020304 05060708 00000000 00010203 0002 0001",
         ].enumerated() {
             var storage = [UInt8](repeating: 0xEE, count: DataHeader.length)
             storage.withUnsafeMutableBytes { buffer in
@@ -258,21 +258,37 @@ import Testing
         try expect(.advertisement(Advertisement(region: region)), kindByte: "0E", body: "06 00 0009 FF15000000000000 0000000000007627")
     }
 
+    @Test func statement() throws {
+        let statement = Statement(
+            serial: 0x0102_0304, transmitter: 0x0506_0708, sequence: 0xFFFF_FFFE, phase: .draining, hasEnd: true,
+            position: StreamPosition(chunk: 0x000A_0B0C, packet: 0x0D0E), pageCount: 0x000F_1011, horizon: 0x0010_0000)
+        let body = "01020304 05060708 FFFFFFFE 02 01 000A0B0C 0D0E 000F1011 00100000 00000000"
+        try expect(.statement(statement, Self.signature), kindByte: "11", body: body + Self.hexSignature)
+        let session = SessionID(high: 1, low: 2)
+        #expect(
+            statement.signedMessage(session: session)
+                == Array("rmcp statement v2\n".utf8) + bytes(hex: "0000000000000001 0000000000000002" + body))
+        // Beyond what a bundle can have.
+        #expect(throws: WireError.invalidField("position")) {
+            try parse(bytes(hex: Self.header + "11" + Self.ids + body.replacing("00100000", with: "00100001") + Self.hexSignature))
+        }
+    }
+
     /// Each signature starts with what it signs, so that a page cannot be replayed as an END.
     @Test func signedMessagesCarryTheirDomainAndSession() {
         let session = SessionID(high: 0x0102_0304_0506_0708, low: 0x1112_1314_1516_1718)
         let sessionBytes = bytes(hex: "0102030405060708 1112131415161718")
         #expect(
-            TablePage.signedMessage(session: session, body: [1, 2, 3]) == Array("rmcp page v1\n".utf8) + sessionBytes + [1, 2, 3])
+            TablePage.signedMessage(session: session, body: [1, 2, 3]) == Array("rmcp page v2\n".utf8) + sessionBytes + [1, 2, 3])
         let end = EndOfTable(chunkCount: 1, pageCount: 1, contentLength: 2, encodedLength: 3, tableDigest: Self.digestA)
         #expect(
             end.signedMessage(session: session)
-                == Array("rmcp end v1\n".utf8) + sessionBytes
+                == Array("rmcp end v2\n".utf8) + sessionBytes
                 + bytes(hex: "00000001 00000001 0000000000000002 0000000000000003" + Self.hexA))
         let announce = Announce(
             session: session, kind: .tree, chunkLength: 1, payloadLength: 400, creationTime: 0, contentLength: 0,
             allocatedLength: 0, mode: 0o777, modificationTime: nil, name: "t", key: PublicKey(Self.digestA.value))
         let wire = datagram(.announce(announce, Self.signature))
-        #expect(announce.signedMessage == Array("rmcp announce v1\n".utf8) + wire[16..<wire.count - 64])
+        #expect(announce.signedMessage == Array("rmcp announce v2\n".utf8) + wire[16..<wire.count - 64])
     }
 }

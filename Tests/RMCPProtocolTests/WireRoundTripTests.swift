@@ -26,7 +26,9 @@ import Testing
     }
 
     /// Of these kinds every byte is needed: no prefix is a packet.
-    @Test(arguments: [PacketKind.announce, .page, .end, .heartbeat, .status, .acknowledgement, .attach, .attached, .detach, .advertisement, .query, .report])
+    @Test(arguments: [
+        PacketKind.announce, .page, .end, .heartbeat, .status, .acknowledgement, .attach, .attached, .detach, .advertisement, .query, .report, .statement,
+    ])
     func everyPrefixIsTruncated(kind: PacketKind) {
         var random = RandomSource(seed: 2_000 + UInt64(kind.rawValue))
         for _ in 0..<10 {
@@ -107,8 +109,8 @@ import Testing
     @Test func noiseBehindAGoodHeaderNeverCrashes() {
         var random = RandomSource(seed: 6)
         for _ in 0..<20_000 {
-            let kind = UInt8(random.int(1...14))
-            var sent = bytes(hex: "524D 01 00 00000001 00000002 00000003")
+            let kind = UInt8(random.int(1...17))
+            var sent = bytes(hex: "524D 02 00 00000001 00000002 00000003")
             sent[3] = kind
             for _ in 0..<random.int(0...120) { sent.append(random.chance(0.5) ? 0 : UInt8(random.int(0...255))) }
             _ = try? parse(sent)
@@ -122,12 +124,12 @@ import Testing
             bent[bit / 8] ^= 1 << UInt8(bit % 8)
             #expect(throws: WireError.foreignMagic) { try parse(bent) }
         }
-        for version in UInt8.min...UInt8.max where version != 1 {
+        for version in UInt8.min...UInt8.max where version != 2 {
             var bent = good
             bent[2] = version
             #expect(throws: WireError.foreignVersion) { try parse(bent) }
         }
-        for kind in UInt8.min...UInt8.max where !(1...16).contains(kind & 0x7F) {
+        for kind in UInt8.min...UInt8.max where !(1...17).contains(kind & 0x7F) {
             var bent = good
             bent[3] = kind
             #expect(throws: WireError.unknownKind) { try parse(bent) }

@@ -24,7 +24,7 @@ extension ReceiveSessions {
             observer(.warning("\(BundleName.printable(session.announce.name)): the parent's address is \(address.host) now; going on with it"))
         case .refused: break
         // What only a repair node's engine says.
-        case .page, .end, .announced: break
+        case .page, .end, .announced, .statement: break
         }
     }
 

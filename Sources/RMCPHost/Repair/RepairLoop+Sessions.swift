@@ -158,7 +158,7 @@ extension RepairLoop {
                 retire(session, "its sender is gone and not everything is here", at: now)
                 endpoint.directory.end(session.announce.session, mayReturn: true)
             }
-        case .zeros, .commit, .page, .end, .announced: break
+        case .zeros, .commit, .page, .end, .announced, .statement: break
         }
     }
 

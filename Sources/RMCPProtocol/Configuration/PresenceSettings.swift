@@ -7,6 +7,11 @@ public struct PresenceSettings: Sendable {
     public var minimumHeartbeatInterval = Interval.milliseconds(10)
     public var maximumHeartbeatInterval = Interval.milliseconds(200)
     public var heartbeatShare = 0.005
+    /// The sender signs where it stands this often: a forged claim is believed no longer. Ed25519 takes half a millisecond to verify on
+    /// the slowest boards (Cortex-A53), so that this is a quarter of a percent of one.
+    public var statementInterval = Interval.milliseconds(200)
+    /// And this often at low rates, while nothing is sent, and at repair nodes, which repeat the last one.
+    public var idleStatementInterval = Interval.seconds(1)
     /// A child that has been silent for this long, or for four of its status intervals if that is longer, is lost.
     public var childTimeout = Interval.seconds(5)
     /// A receiver joins the group anew when nothing came for this long: a snooping switch without a querier, or an

@@ -2,6 +2,8 @@
 /// received, which errs on the calm side.
 struct ArrivalTracker: Sendable {
     private var highest: UInt32?
+    /// A number far ahead that the next datagram has to bear out (RFC 3550, A.1: probation); nil while there is none.
+    private var suspect: UInt32?
     private var expected = 0
     private var received = 0
     /// Smoothed fraction lost (0...1).
@@ -16,6 +18,10 @@ struct ArrivalTracker: Sendable {
 
     /// A jump of more than this many datagrams is a new start, not a loss.
     private static let maximumJump = 1 << 22
+    /// A gap of more datagrams is believed when two in a row show it.
+    private static let plausibleGap = 256
+    /// Datagrams that may be between the signing of a statement and what comes after it, reordered.
+    private static let anchorTolerance = 1_024
     /// Fewer datagrams than this say nothing about loss.
     private static let minimumSample = 20
     /// Datagrams that what is smoothed already weighs as much as.
@@ -39,9 +45,31 @@ struct ArrivalTracker: Sendable {
         let distance = SerialNumber.distance(from: last, to: sequence)
         received += 1
         guard distance > 0 else { return nil }
+        let wasSuspected = suspect != nil
+        guard isPlausible(sequence, distance) else { return 0 }
         highest = sequence
-        expected += distance < Self.maximumJump ? distance : 1
+        // A new start is shown by two.
+        expected += distance < Self.maximumJump ? distance : wasSuspected ? 2 : 1
         return distance - 1
+    }
+
+    private mutating func isPlausible(_ sequence: UInt32, _ distance: Int) -> Bool {
+        if distance <= Self.plausibleGap {
+            suspect = nil
+            return true
+        }
+        let isConfirmed = suspect.map { (1...Self.plausibleGap).contains(SerialNumber.distance(from: $0, to: sequence)) } ?? false
+        suspect = isConfirmed ? nil : sequence
+        return isConfirmed
+    }
+
+    /// The transmitter's next datagram had this number a moment ago. Numbers far above it were forged, and real loss would go unseen
+    /// until the stream has come that far.
+    mutating func anchor(at next: UInt32) {
+        guard let last = highest, SerialNumber.distance(from: next, to: last) > Self.anchorTolerance else { return }
+        highest = next
+        expected = 0
+        received = 0
     }
 
     /// Closes a measuring interval and folds it into the smoothed loss.

@@ -98,6 +98,15 @@ struct ChunkLedger: Sendable {
         hasSentEnd = hasSentEnd || hasEnd
     }
 
+    /// The sender says, signed, what it has sent: whoever claimed more has lied.
+    /// - Returns: whether somebody had.
+    mutating func correct(pages: UInt32, hasEnd: Bool) -> Bool {
+        let (claimedPages, claimedEnd) = (sentPages, hasSentEnd)
+        sentPages = max(pageBound, pages)
+        hasSentEnd = hasEnd
+        return sentPages < claimedPages || (claimedEnd && !hasEnd)
+    }
+
     var lacksPages: Bool { pageCount < Int(sentPages) }
     var lacksEnd: Bool { hasSentEnd && end == nil }
 

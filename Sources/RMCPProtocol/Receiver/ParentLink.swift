@@ -146,6 +146,9 @@ struct ParentLink: Sendable {
         }
     }
 
+    /// The sender has signed that it leaves: nobody need wait whether that is true.
+    mutating func noteLeft(_ sender: UInt32, at now: Instant) { candidates.noteLeft(sender, at: now) }
+
     /// Follows what the parent says of its group.
     mutating func follow(_ heartbeat: Heartbeat, arrivedAt: Instant) {
         phase = heartbeat.phase
@@ -290,9 +293,7 @@ struct ParentLink: Sendable {
     }
 
     /// The parent does not take what this child says for what it is: the cookie is for the address that it had before.
-    private mutating func proveAnew(
-        _ answer: AttachAnswer, to sender: UInt32, _ moment: Moment, using random: inout RandomSource
-    ) -> Answer {
+    private mutating func proveAnew(_ answer: AttachAnswer, to sender: UInt32, _ moment: Moment, using random: inout RandomSource) -> Answer {
         guard sender == transmitter, answer.nonce != 0, answer.nonce == current?.cookie, attachment.attempt == nil else { return .none }
         candidates.update(sender) { $0.cookie = 0 }
         return .ask(attach(to: sender, moment, using: &random))

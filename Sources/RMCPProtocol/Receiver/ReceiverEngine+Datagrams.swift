@@ -47,6 +47,7 @@ extension ReceiverEngine {
             judgeParents(at: now)
         case .page(let page, let body, let signature): take(page, body: body, signature: signature, at: now)
         case .end(let end, let signature): take(end, signature: signature, at: now)
+        case .statement(let statement, let signature): take(statement, signature: signature, header, at: now)
         case .ncf(let request): postpone(for: request, at: now)
         case .announce(let announce, let signature): update(announce, signature: signature, at: now)
         case .acknowledgement(let sequence):
@@ -79,8 +80,10 @@ extension ReceiverEngine {
         if heartbeat.phase == .leaving || heartbeat.phase == .aborted { return }
         if sender == link.transmitter { follow(heartbeat, arrivedAt: arrivedAt, at: now) }
         stream.note(heartbeat, from: sender, arrivedAt: arrivedAt)
-        ledger.noteSent(pages: heartbeat.pageCount, hasEnd: heartbeat.hasEnd)
-        if heartbeat.position > .start { noteFront(heartbeat.position, at: now) }
+        if limits.believesClaims(at: now) {
+            ledger.noteSent(pages: min(heartbeat.pageCount, limits.pages), hasEnd: heartbeat.hasEnd)
+            if heartbeat.position > .start { noteFront(heartbeat.position, at: now) }
+        }
         armNAKIfNeeded(at: now)
     }
 
@@ -90,7 +93,7 @@ extension ReceiverEngine {
         guard case .receiving = phase else { return nil }
         let full = Int(announce.payloadLength)
         let offset = Int(data.packet) * full
-        guard length <= full, offset + length <= Int(announce.chunkLength), data.chunk < chunkTotal ?? Limits.maximumChunks else {
+        guard length <= full, offset + length <= Int(announce.chunkLength), data.chunk < limits.chunks else {
             counters.malformed += 1
             return nil
         }
@@ -176,7 +179,7 @@ extension ReceiverEngine {
             front.move(to: max(position, next))
             return
         }
-        guard position < next else { return }
+        guard position < next, limits.mayLead(to: data.chunk, from: position.chunk, at: now) else { return }
         let isGap = !isContiguous(from: position, to: StreamPosition(chunk: data.chunk, packet: data.packet))
         moveFront(to: next, from: position, at: now)
         if isGap { armNAK(at: now) }
@@ -192,7 +195,8 @@ extension ReceiverEngine {
     }
 
     /// Everything before `position` has been sent once.
-    mutating func noteFront(_ position: StreamPosition, at now: Instant) {
+    mutating func noteFront(_ claim: StreamPosition, at now: Instant) {
+        let position = min(claim, limits.position)
         guard let current = front.position else { return front.begin(at: position, settled: position, now: now) }
         if current < position { moveFront(to: position, from: current, at: now) } else { front.settle(at: now) }
     }

@@ -16,6 +16,7 @@ extension ReceiverEngine {
         naks.notePage()
         if role.isRepairNode { events.append(.page(page, body: body, signature)) }
         if page.index > ledger.sentPages { armNAK(at: now) }
+        limits.follow(ledger, total: chunkTotal)
         ledger.noteSent(pages: page.index + 1, hasEnd: false)
         admit(page)
         commitIfWhole(at: now)
@@ -57,7 +58,10 @@ extension ReceiverEngine {
         ledger.end = end
         guard !ledger.contradicts(end) else { return finish(as: .failedVerification, at: now) }
         if role.isRepairNode { events.append(.end(end, signature)) }
+        limits.follow(ledger, total: end.chunkCount)
         dropChunks(from: end.chunkCount)
+        if ledger.correct(pages: end.pageCount, hasEnd: true) { naks.forgetTable() }
+        retreatFront(to: limits.position, at: now)
         ledger.noteSent(pages: end.pageCount, hasEnd: false)
         noteFront(StreamPosition(chunk: end.chunkCount, packet: 0), at: now)
         armNAK(at: now)
@@ -65,7 +69,7 @@ extension ReceiverEngine {
     }
 
     /// Chunks beyond the end were never sent by the sender: somebody forged packets of them.
-    private mutating func dropChunks(from count: UInt32) {
+    mutating func dropChunks(from count: UInt32) {
         for slot in slots.indices where slots[slot].isAssembling && slots[slot].chunk >= count {
             ledger[slots[slot].chunk] = .absent
             slots.release(slot)
@@ -73,7 +77,7 @@ extension ReceiverEngine {
         }
     }
 
-    private mutating func isAuthentic(_ signature: Signature, _ message: [UInt8]) -> Bool {
+    mutating func isAuthentic(_ signature: Signature, _ message: [UInt8]) -> Bool {
         guard announce.isSigned else { return true }
         if verifier.isValid(signature, for: message, by: announce.key) { return true }
         counters.forged += 1

@@ -77,6 +77,7 @@ public struct ReceiverEngine: Sendable {
     var ledger = ChunkLedger()
     var slots: AssemblySlots
     var front: StreamFront
+    var limits = ClaimLimits()
     var naks: NAKSchedule
     var profile = Profile()
     var status: StatusReporter
@@ -137,6 +138,7 @@ public struct ReceiverEngine: Sendable {
         front = StreamFront(reorderDelay: configuration.feedback.reorderDelay, at: now)
         naks = NAKSchedule(sharing: shared, isRepairNode: role.isRepairNode, asksFrom: now + configuration.tree.parentSettlingTime)
         status = StatusReporter(sharing: shared, at: now)
+        limits.follow(ledger, total: announcedChunkTotal)
         if expectsRepairNodes { settleFirst(at: now) }
         // Multicast does not cross the link: nothing comes before the parent knows the address.
         if role.wantsStream { attach(to: parent, at: now) }

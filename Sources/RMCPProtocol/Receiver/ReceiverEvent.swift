@@ -37,6 +37,8 @@ public enum ReceiverEvent: Sendable, Hashable {
     case page(TablePage, body: [UInt8], Signature)
     case end(EndOfTable, Signature)
     case announced(Announce, Signature)
+    /// An authentic word of the sender; `isDirect` when it came from the sender itself, so that it tells how far the stream is here.
+    case statement(Statement, Signature, isDirect: Bool)
 }
 
 /// News of the host's storage for the receiver engine.

@@ -30,6 +30,13 @@ struct StreamFront: Sendable {
 
     mutating func move(to position: StreamPosition) { self.position = position }
 
+    /// Goes back: the stream had not come as far as somebody claimed.
+    mutating func retreat(to position: StreamPosition) {
+        self.position = position
+        settled = min(settled, position)
+        candidate = min(candidate, position)
+    }
+
     /// Lets the settled front follow: what lies before it is not merely reordered any more.
     mutating func settle(at now: Instant) {
         guard let position, now - candidateTime >= reorderDelay else { return }

@@ -30,6 +30,9 @@ struct StreamMeter: Sendable {
         queueing.record(timestamp: heartbeat.timestamp, at: arrivedAt)
     }
 
+    /// The transmitter's next datagram to the group had this number when it signed that.
+    mutating func anchor(at sequence: UInt32) { arrivals.anchor(at: sequence) }
+
     mutating func closeInterval(at now: Instant) { arrivals.closeInterval(at: now) }
 
     /// Measures somebody else's stream from now on.

@@ -280,6 +280,9 @@ public struct RepairEngine: Sendable {
                 downstream.adopt(end, signature: signature)
                 keep(.end(end, signature))
             case .announced(let announce, let signature): downstream.adopt(announce, signature: signature)
+            case .statement(let statement, let signature, let isDirect):
+                if isDirect, mode == .repair { downstream.retreat(to: statement.position) }
+                downstream.adopt(statement, signature)
             case .zeros(let chunks): upstream?.handle(.storedZeros(chunks), at: now)
             case .commit:
                 // Each chunk was verified before it counted; there is nothing to put in place.

@@ -63,6 +63,7 @@ extension SenderEngine {
         lastTick = now
         progress.noteAdvance(at: now)
         timers.arm(.heartbeat, at: now)
+        hastenStatement(at: now)
         events.append(.started(receivers: joined))
     }
 
@@ -125,5 +126,6 @@ extension SenderEngine {
         timers.arm(.leaving, at: now + configuration.presence.leavingInterval)
         enqueue(.heartbeat(heartbeat(at: now)), to: .group)
         for child in unicastChildren { enqueue(.heartbeat(heartbeat(at: now, timeToLive: 0)), to: .peer(child.address)) }
+        sayStatement()
     }
 }

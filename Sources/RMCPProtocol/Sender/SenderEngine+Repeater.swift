@@ -30,6 +30,9 @@ extension SenderEngine {
     public var heldCount: UInt32 { UInt32(window.held?.count ?? 0) }
     public var chunkTotal: UInt32? { window.table.end?.chunkCount }
 
+    /// The stream had not come as far as somebody claimed.
+    mutating func retreat(to front: StreamPosition) { window.retreat(to: front) }
+
     /// The stream has come this far; children hear it themselves.
     mutating func advance(to front: StreamPosition) { window.advance(to: front) }
 

@@ -125,6 +125,10 @@ extension SenderEngine {
                 window.advance(to: StreamPosition(chunk: window.position.chunk + 1, packet: 0))
                 continue
             }
+            if let statement = nextStatement(before: window.position.chunk) {
+                unicastChildren.copy(.packet(statement))
+                return paced(statement)
+            }
             return .data(firstTransmission(record: record, total: total, at: now))
         }
         guard window.isEverythingSentOnce else { return nil }
@@ -132,6 +136,7 @@ extension SenderEngine {
         beginDraining(at: now)
         progress.noteAdvance(at: now)
         timers.arm(.heartbeat, at: now)
+        hastenStatement(at: now)
         events.append(.sentOnce)
         let end = window.finish()
         unicastChildren.copy(.packet(end))

@@ -45,6 +45,7 @@ public struct SenderEngine: Sendable {
     var pending: PendingNAKs
     var unicastChildren: UnicastChildren
     var shares: SendShares
+    var statements: StatementSchedule
     var pacer: Pacer
 
     // Children, and what is known by them.
@@ -56,7 +57,7 @@ public struct SenderEngine: Sendable {
     var lengthProbe: LengthProbe
     var reports: ReportBudget
 
-    var timers = TimerTable<SenderTimer, 5>()
+    var timers = TimerTable<SenderTimer, 6>()
     var lastTick: Instant
     var control: ControlQueue
     var events: Deque<SenderEvent> = []
@@ -100,6 +101,7 @@ public struct SenderEngine: Sendable {
         pending = PendingNAKs(configuration: configuration)
         unicastChildren = UnicastChildren(configuration: configuration)
         shares = SendShares(configuration: configuration)
+        statements = StatementSchedule(session: announcement.announce.session, signer: repeater == nil && signer.publicKey != .none ? signer : nil)
         children = ChildTable(configuration: configuration)
         acknowledgements = HeldAcknowledgements(configuration: configuration)
         echoes = Echoes(configuration: configuration, at: now)
@@ -109,7 +111,7 @@ public struct SenderEngine: Sendable {
         control = ControlQueue(configuration: configuration)
         pacer = Pacer(configuration: configuration, datagramLength: configuration.packets.datagramLength, at: now)
         lastTick = now
-        for timer in [SenderTimer.announce, .heartbeat, .tick] { timers.arm(timer, at: now) }
+        for timer in [SenderTimer.announce, .heartbeat, .statement, .tick] { timers.arm(timer, at: now) }
     }
 
     // MARK: What the host asks
@@ -252,6 +254,7 @@ public struct SenderEngine: Sendable {
         if timers.isDue(.tick, at: now) { tick(at: now) }
         advancePhase(at: now)
         if timers.isDue(.announce, at: now) { scheduleAnnounce(at: now) }
+        if timers.isDue(.statement, at: now) { scheduleStatement(at: now) }
         if timers.isDue(.heartbeat, at: now) { scheduleHeartbeat(at: now) }
         sendUnicastHeartbeats(at: now)
     }

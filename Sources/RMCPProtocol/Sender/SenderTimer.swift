@@ -2,6 +2,7 @@
 enum SenderTimer: Int, CaseIterable, Sendable {
     case announce
     case heartbeat
+    case statement
     /// Housekeeping at the pace of feedback.
     case tick
     /// The end of lingering.

@@ -110,6 +110,12 @@ struct ParentTable: Sendable {
         if !isLeaving { contradictLeaving(at: index, now: now) } else if candidates[index].leavingSince == nil { candidates[index].leavingSince = now }
     }
 
+    /// It has signed that it leaves.
+    mutating func noteLeft(_ transmitter: UInt32, at now: Instant) {
+        let since = now - leavingSilence
+        update(transmitter) { $0.leavingSince = since }
+    }
+
     /// What was on its way together with the word that it leaves contradicts nothing.
     private mutating func contradictLeaving(at index: Int, now: Instant) {
         guard let since = candidates[index].leavingSince, now - since > reorderDelay, !hasLeft(candidates[index], at: now) else { return }

@@ -165,7 +165,8 @@ public struct Announce: Hashable, Sendable {
 
 /// What each signature starts with, so that none can be passed off as another kind of message.
 enum SignedDomain {
-    static let announce = Array("rmcp announce v1\n".utf8)
-    static let page = Array("rmcp page v1\n".utf8)
-    static let end = Array("rmcp end v1\n".utf8)
+    static let announce = Array("rmcp announce v2\n".utf8)
+    static let page = Array("rmcp page v2\n".utf8)
+    static let end = Array("rmcp end v2\n".utf8)
+    static let statement = Array("rmcp statement v2\n".utf8)
 }

@@ -84,6 +84,8 @@ public enum Packet: Hashable, Sendable {
     /// A watcher's question to a parent.
     case query(WatchQuery)
     case report(WatchReport)
+    /// The signature covers `Statement.signedMessage`.
+    case statement(Statement, Signature)
 
     /// Bytes of a SOLICITATION, header included: as many as the longest ANNOUNCE without padding.
     static let solicitationLength = PacketHeader.length + Announce.fixedLength + Announce.maximumNameLength + 32 + 64
@@ -138,6 +140,7 @@ public enum Packet: Hashable, Sendable {
         case .advertisement: return .advertisement(try Advertisement(reading: &reader))
         case .query: return .query(try WatchQuery(reading: &reader))
         case .report: return .report(try WatchReport(reading: &reader))
+        case .statement: return .statement(try Statement(reading: &reader), try reader.readSignature())
         }
     }
 }
@@ -170,6 +173,7 @@ extension ByteWriter {
         case .advertisement(let advertisement): advertisement.write(to: &self)
         case .query(let query): query.write(to: &self)
         case .report(let report): report.write(to: &self)
+        case .statement(let statement, let signature): statement.write(signature: signature, to: &self)
         }
     }
 }
@@ -194,6 +198,7 @@ extension PacketKind {
         case .advertisement: self = .advertisement
         case .query: self = .query
         case .report: self = .report
+        case .statement: self = .statement
         }
     }
 }

@@ -16,12 +16,13 @@ public enum PacketKind: UInt8, Sendable, CaseIterable {
     case advertisement = 14
     case query = 15
     case report = 16
+    case statement = 17
 }
 
 /// The 16 bytes that every packet starts with (docs/protocol.md, "Every packet").
 public struct PacketHeader: Hashable, Sendable {
     public static let magic: UInt16 = 0x524D
-    public static let version: UInt8 = 1
+    public static let version: UInt8 = 2
     public static let length = 16
     /// Set in the kind byte of a datagram sent to one address: its `sequence` is not part of the multicast sequence.
     public static let unicastFlag: UInt8 = 0x80

@@ -35,7 +35,7 @@ public struct Scenario: Sendable {
     public static func named(_ name: String) -> Scenario? { all.first { $0.name == name } }
 
     public static let all: [Scenario] =
-        lossScenarios + lifeScenarios + shapeScenarios + hostileScenarios + strangerScenarios + hostScenarios + rateScenarios + treeScenarios
+        lossScenarios + lifeScenarios + shapeScenarios + hostileScenarios + strangerScenarios + claimScenarios + hostScenarios + rateScenarios + treeScenarios
         + treeFaultScenarios + moveScenarios + endpointScenarios + stormScenarios
 }
 

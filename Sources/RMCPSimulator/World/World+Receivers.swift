@@ -188,7 +188,7 @@ extension World {
             case .finished(let state): return finished(state, session: session, at: node)
             case .parentChanged(let depth): log("receiver \(node.index): below depth \(depth - 1) now")
             case .parentMoved: log("receiver \(node.index): its parent has another address")
-            case .refused, .page, .end, .announced: break
+            case .refused, .page, .end, .announced, .statement: break
             }
         }
     }

@@ -134,7 +134,7 @@ struct Host: EngineHost {
         case .upstream(.assembled(let slot, let chunk, let record)):
             memory.lend(slot)
             work.append((slot, chunk, record))
-        case .upstream(.page), .upstream(.end), .upstream(.announced), .upstream(.zeros), .upstream(.commit):
+        case .upstream(.page), .upstream(.end), .upstream(.announced), .upstream(.statement), .upstream(.zeros), .upstream(.commit):
             fatalError("\(event) is the engine's own")
         case .upstream: break
         case .downstream(.fetch(let chunk)):

@@ -123,7 +123,7 @@ struct Receiver {
             work.append((now + delay, .commit))
         case .finished(let state): finished(state, at: now)
         case .rejoin, .deaf, .parentChanged, .parentMoved, .refused: break
-        case .page, .end, .announced: fatalError("a leaf has no use for \(event)")
+        case .page, .end, .announced, .statement: fatalError("a leaf has no use for \(event)")
         }
     }
 

@@ -1,0 +1,63 @@
+/// How far anybody's unsigned claims are believed: as far as the sender's last statement, the signed table and END let them go. Once
+/// somebody has lied, what the sender signs is all that is believed for some time.
+struct ClaimLimits: Sendable {
+    /// The sender's last signed word; nil before the first.
+    private(set) var statement: Statement?
+    /// No packet of this chunk, or of one behind it, has been sent yet.
+    private(set) var chunks = Limits.maximumChunks
+    /// No page from this on has been sent yet.
+    private(set) var pages = Limits.maximumChunks
+    private var nextVerification = Instant.zero
+    /// A claim was shown to be a lie: none is believed before this.
+    private var waryUntil = Instant.longAgo
+
+    /// A statement takes a verification, and forged ones must not take a processor: so far apart on average, and so many at once.
+    private static let verificationInterval = Interval.milliseconds(10)
+    private static let verificationBurst = 10.0
+
+    /// Fifty statements: what a liar costs is one round of NAKs in so long.
+    private static let waryTime = Interval.seconds(10)
+    /// Chunks that the front may be ahead of a statement with nobody lying: a batch that was reordered may cross into the next.
+    private static let reorderedChunks: UInt32 = 1
+
+    /// Whether what HEARTBEATs say of pages, END and the front is taken for true until a statement says otherwise.
+    func believesClaims(at now: Instant) -> Bool { now >= waryUntil }
+
+    /// Whether a first transmission may carry the front to its chunk.
+    func mayLead(to chunk: UInt32, from front: UInt32, at now: Instant) -> Bool {
+        chunk <= front + Self.reorderedChunks || believesClaims(at: now)
+    }
+
+    /// The sender itself has said how far it is.
+    /// - Parameter tableClaimed: somebody had claimed more of the table.
+    mutating func hold(_ front: StreamPosition?, against statement: Statement, tableClaimed: Bool, at now: Instant) {
+        let isAhead = front.map { $0.chunk > statement.position.chunk + Self.reorderedChunks } ?? false
+        if isAhead || tableClaimed { waryUntil = now + Self.waryTime }
+    }
+
+    var position: StreamPosition { StreamPosition(chunk: chunks, packet: 0) }
+
+    /// Whether a statement says more than the last one, and there is time to verify it.
+    mutating func isWorthVerifying(_ statement: Statement, at now: Instant) -> Bool {
+        guard statement.serial > self.statement?.serial ?? 0, now >= nextVerification else { return false }
+        nextVerification = max(nextVerification, now - Self.verificationInterval * Self.verificationBurst) + Self.verificationInterval
+        return true
+    }
+
+    /// Takes a statement whose signature is good.
+    mutating func take(_ statement: Statement) { self.statement = statement }
+
+    /// - Parameter total: chunks in all, as far as that is known.
+    mutating func follow(_ ledger: borrowing ChunkLedger, total: UInt32?) {
+        let most = total ?? Limits.maximumChunks
+        guard let statement else {
+            chunks = most
+            pages = ledger.end?.pageCount ?? most
+            return
+        }
+        chunks = min(most, max(ledger.recordBound, statement.horizon))
+        // A page has one chunk at least.
+        let reach = statement.horizon - min(statement.horizon, statement.position.chunk)
+        pages = ledger.end?.pageCount ?? min(most, max(ledger.pageBound, statement.pageCount + reach))
+    }
+}

@@ -1,0 +1,50 @@
+/// What the sender's signed word does to what was claimed since the last one.
+extension ReceiverEngine {
+    mutating func take(_ statement: Statement, signature: Signature, _ header: PacketHeader, at now: Instant) {
+        // In a session that is not signed anybody could say it.
+        guard announce.isSigned else { return counters.foreign += 1 }
+        guard limits.isWorthVerifying(statement, at: now) else {
+            counters.duplicates += 1
+            return
+        }
+        guard isAuthentic(signature, statement.signedMessage(session: session)) else { return }
+        limits.take(statement)
+        limits.follow(ledger, total: chunkTotal)
+        // What a repair node repeats was true when the sender said it, which may be a second ago.
+        let isDirect = header.transmitter == statement.transmitter
+        if role.isRepairNode { events.append(.statement(statement, signature, isDirect: isDirect)) }
+        if isDirect { takeDirect(statement, header, at: now) }
+        guard case .receiving = phase else { return }
+        dropChunks(from: limits.chunks)
+        retreatFront(to: limits.position, at: now)
+        armNAKIfNeeded(at: now)
+    }
+
+    /// The sender itself says so, between what it has sent and what it sends next: whoever claimed more has lied.
+    private mutating func takeDirect(_ statement: Statement, _ header: PacketHeader, at now: Instant) {
+        if statement.phase == .leaving || statement.phase == .aborted { return link.noteLeft(header.transmitter, at: now) }
+        if header.transmitter == stream.transmitter, !header.isUnicast { stream.anchor(at: statement.sequence) }
+        guard case .receiving = phase else { return }
+        let isTableClaimed = ledger.correct(pages: statement.pageCount, hasEnd: statement.hasEnd)
+        if isTableClaimed { naks.forgetTable() }
+        limits.hold(front.position, against: statement, tableClaimed: isTableClaimed, at: now)
+        retreatFront(to: statement.position, at: now)
+        if statement.position > .start { noteFront(statement.position, at: now) }
+    }
+
+    /// The stream has not come further than this. Chunks behind it of which nothing came are not waited for.
+    mutating func retreatFront(to position: StreamPosition, at now: Instant) {
+        guard let claimed = front.position, position < claimed else { return }
+        front.retreat(to: position)
+        let first = position.packet == 0 ? position.chunk : position.chunk + 1
+        for slot in slots.indices where slots[slot].isAssembling && slots[slot].chunk >= position.chunk {
+            if slots[slot].chunk >= first, slots[slot].received.isEmpty {
+                ledger[slots[slot].chunk] = .absent
+                slots.release(slot)
+            } else {
+                // What was asked for in vain was not there to be had.
+                slots[slot].hold.cutShort(at: now)
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+/// What the sender signs, now and then, of where its session stands. Everything else that says so, HEARTBEATs above all, anybody can
+/// forge: between two statements such a claim is believed as far as the last one allows, and no longer than to the next one.
+///
+/// Repair nodes repeat it as it was signed. It does for positions what PGM's SPM does for windows (RFC 3208, 6.1).
+public struct Statement: Hashable, Sendable {
+    /// One more for each statement of the session: an older one than is known says nothing.
+    public var serial: UInt32
+    /// The sender's ephemeral id, by which a child tells the sender's own datagrams from a repair node's.
+    public var transmitter: UInt32
+    /// Sequence number that the sender's next datagram to the group had.
+    public var sequence: UInt32
+    public var phase: SessionPhase
+    /// True once END has been sent.
+    public var hasEnd: Bool
+    /// Everything before this has been sent once.
+    public var position: StreamPosition
+    /// Pages sent so far.
+    public var pageCount: UInt32
+    /// No packet of this chunk, or of one behind it, is sent for the first time before the next statement.
+    public var horizon: UInt32
+
+    private static let endFlag: UInt8 = 1
+    private static let messageCapacity = 128
+
+    public init(
+        serial: UInt32, transmitter: UInt32, sequence: UInt32, phase: SessionPhase, hasEnd: Bool, position: StreamPosition, pageCount: UInt32,
+        horizon: UInt32
+    ) {
+        self.serial = serial
+        self.transmitter = transmitter
+        self.sequence = sequence
+        self.phase = phase
+        self.hasEnd = hasEnd
+        self.position = position
+        self.pageCount = pageCount
+        self.horizon = horizon
+    }
+
+    func writeBody(to writer: inout ByteWriter) {
+        writer.writeUInt32(serial)
+        writer.writeUInt32(transmitter)
+        writer.writeUInt32(sequence)
+        writer.writeUInt8(phase.rawValue)
+        writer.writeUInt8(hasEnd ? Self.endFlag : 0)
+        writer.writeUInt32(position.chunk)
+        writer.writeUInt16(position.packet)
+        writer.writeUInt32(pageCount)
+        writer.writeUInt32(horizon)
+        writer.writeUInt32(0)
+    }
+
+    func write(signature: Signature, to writer: inout ByteWriter) {
+        writeBody(to: &writer)
+        writer.writeSignature(signature)
+    }
+
+    init(reading reader: inout ByteReader) throws(WireError) {
+        serial = try reader.readUInt32()
+        transmitter = try reader.readUInt32()
+        sequence = try reader.readUInt32()
+        guard let phase = SessionPhase(rawValue: try reader.readUInt8()) else { throw .invalidField("phase") }
+        self.phase = phase
+        hasEnd = try reader.readUInt8() & Self.endFlag != 0
+        position = StreamPosition(chunk: try reader.readUInt32(), packet: try reader.readUInt16())
+        pageCount = try reader.readUInt32()
+        horizon = try reader.readUInt32()
+        _ = try reader.readUInt32()
+        guard position.chunk <= Limits.maximumChunks, pageCount <= Limits.maximumChunks, horizon <= Limits.maximumChunks else {
+            throw .invalidField("position")
+        }
+    }
+
+    /// What the signature covers: domain, session and body. The reserved bytes are zero in it.
+    public func signedMessage(session: SessionID) -> [UInt8] {
+        var writer = ByteWriter(capacity: Self.messageCapacity)
+        writer.writeArray(SignedDomain.statement)
+        writer.writeSessionID(session)
+        writeBody(to: &writer)
+        return writer.bytes
+    }
+}

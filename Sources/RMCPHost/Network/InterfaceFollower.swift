@@ -25,7 +25,8 @@ final class InterfaceFollower {
     /// Its name was given, so that it is this one or none.
     private let isNamed: Bool
     private let isHost: Bool
-    private let socket: NetlinkSocket
+    /// Nil where the kernel tells of nothing: then it is looked at every now and then.
+    private let socket: NetlinkSocket?
     private var watch: (poller: Poller, token: Poller.Token)?
     private var nextLook: Instant?
     /// News come in swarms: all that come before this are looked at together.
@@ -41,24 +42,26 @@ final class InterfaceFollower {
     private static let settlingTime = Interval.seconds(2)
     /// Sockets that could not be made anew are tried again after this, without news.
     private static let retryInterval = Interval.seconds(1)
+    /// Between two looks where no news come.
+    private static let blindInterval = Interval.seconds(5)
     /// Datagrams of news that are read at one time.
     private static let newsPerLook = 64
 
     /// - Parameters:
     ///   - interface: what `NetworkInterface.forGroup` has found with the same arguments.
     ///   - isHost: `group` is a host's address.
-    init(_ interface: NetworkInterface, for group: SocketAddress, named name: String?, isHost: Bool = false) throws(HostError) {
+    init(_ interface: NetworkInterface, for group: SocketAddress, named name: String?, isHost: Bool = false) {
         self.interface = interface
         self.group = group
         isNamed = name != nil
         self.isHost = isHost
-        socket = try NetlinkSocket(groups: UInt32(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE))
+        socket = try? NetlinkSocket(groups: UInt32(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE))
         // What has changed since the interface was looked at is no news to the socket.
         nextLook = .zero
     }
 
     /// Has `poller` wait for news.
-    func watch(by poller: Poller) { watch = (poller, poller.watch(socket.descriptor.raw)) }
+    func watch(by poller: Poller) { watch = socket.map { (poller, poller.watch($0.descriptor.raw)) } }
 
     func unwatch() {
         if let watch { watch.poller.forget(watch.token) }
@@ -77,7 +80,7 @@ final class InterfaceFollower {
             nextLook = min(nextLook ?? .distantFuture, max(now, quietUntil))
         }
         guard let due = nextLook, now >= due else { return nil }
-        nextLook = nil
+        nextLook = socket == nil ? now + Self.blindInterval : nil
         quietUntil = now + Self.pause
         guard let all = try? NetworkInterface.all() else {
             nextLook = now + Self.retryInterval
@@ -88,7 +91,7 @@ final class InterfaceFollower {
 
     private func drain() {
         // News that found no room are news as well (ENOBUFS).
-        for _ in 0..<Self.newsPerLook { guard let messages = try? socket.receive(), !messages.isEmpty else { return } }
+        for _ in 0..<Self.newsPerLook { guard let messages = try? socket?.receive(), !messages.isEmpty else { return } }
     }
 
     private func judge(_ all: [NetworkInterface], at now: Instant) -> News? {

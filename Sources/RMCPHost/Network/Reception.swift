@@ -31,7 +31,7 @@ final class Reception {
 
     /// Through an interface that is the only one thought of.
     convenience init(group: SocketAddress, interface: NetworkInterface) throws(HostError) {
-        try self.init(group: group, follower: try InterfaceFollower(interface, for: group, named: interface.name))
+        try self.init(group: group, follower: InterfaceFollower(interface, for: group, named: interface.name))
     }
 
     /// - Parameter listens: false where nothing is expected by multicast.

@@ -42,7 +42,7 @@ public final class ReceiveLoop {
         // Before threads are started: they inherit the blocked signals.
         loop = try HostLoop()
         reception = try Reception(
-            group: request.group, follower: try InterfaceFollower(interface, for: request.group, named: request.interfaceName))
+            group: request.group, follower: InterfaceFollower(interface, for: request.group, named: request.interfaceName))
         threads = try StorageThreads(wakeUp: loop.wakeUp)
         reception.watch(by: loop.poller)
     }

@@ -53,10 +53,10 @@ public final class RepairLoop {
         let regionInterface = try NetworkInterface.forGroup(region, named: regionName)
         // A repair node's region is where it listens, wherever that is.
         let isNamed = request.regionInterfaceName ?? sameInterface
-        regionFollower = try InterfaceFollower(regionInterface, for: region, named: request.upstream == nil && isNamed == nil ? nil : regionName)
+        regionFollower = InterfaceFollower(regionInterface, for: region, named: request.upstream == nil && isNamed == nil ? nil : regionName)
         reception = try Reception(
             group: request.group,
-            follower: try InterfaceFollower(interface, for: above, named: request.interfaceName, isHost: request.upstream != nil),
+            follower: InterfaceFollower(interface, for: above, named: request.interfaceName, isHost: request.upstream != nil),
             listens: request.upstream == nil)
         let regionSocket = try DatagramSocket.sending(
             to: region, through: regionInterface, timeToLive: request.regionTimeToLive, prefersGroupPort: true)

@@ -40,7 +40,7 @@ public final class SendLoop {
         }
         let interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
         filter = ReversePathFilter(interface: interface.name, group: request.group)
-        follower = try InterfaceFollower(interface, for: request.group, named: request.interfaceName)
+        follower = InterfaceFollower(interface, for: request.group, named: request.interfaceName)
         let socket = try DatagramSocket.sending(to: request.group, through: interface, timeToLive: request.timeToLive, prefersGroupPort: true)
         outlet = Outlet(socket: socket, group: request.group, interface: interface)
         var configuration = request.configuration

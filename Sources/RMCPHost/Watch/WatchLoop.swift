@@ -46,7 +46,7 @@ public final class WatchLoop {
         loop = try HostLoop()
         let interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
         reception = try Reception(
-            group: request.group, follower: try InterfaceFollower(interface, for: request.group, named: request.interfaceName))
+            group: request.group, follower: InterfaceFollower(interface, for: request.group, named: request.interfaceName))
         regions = RegionTable(group: request.group)
         model = WatchModel(verifier: Ed25519Verifier(), trustedKeys: request.trustedKeys, seed: .random(in: 0...(.max)))
         began = Poller.now()

@@ -118,6 +118,26 @@ import Testing
         var random = RandomSource(seed: 11)
     }
 
+    /// A NAK must fit the session's datagrams, as its NCF must; one of 64 KB is not even read.
+    @Test func anOverlongNAKIsMalformed() {
+        var session = SessionHarness(signer: signer, receivers: 1)
+        #expect(session.run { $0.receivers[0].engine.chunksDone > 10 })
+        var request = RepairRequest()
+        for chunk in UInt32(0)..<7_000 { request.chunks.append(chunk * 2..<chunk * 2 + 1) }
+        let before = session.sender.counters
+        func tell(_ request: RepairRequest) -> Int {
+            let bytes = session.forged(.nak(NegativeAcknowledgement(echo: .none, cookie: 0, request: request)))
+            session.sender.handle(datagram: bytes.span.bytes, from: .ipv4(10, 0, 0, 9, port: 1), at: session.now)
+            return bytes.count
+        }
+        #expect(tell(request) > 60_000)
+        // What the harness forges has the sender's own id.
+        #expect(session.sender.counters.malformed == before.malformed + 1 && session.sender.counters.foreign == before.foreign)
+        request.chunks = Array(request.chunks.prefix(100))
+        #expect(tell(request) < session.sender.datagramLength)
+        #expect(session.sender.counters.malformed == before.malformed + 1 && session.sender.counters.foreign == before.foreign + 1)
+    }
+
     // MARK: A datagram's length that is lowered
 
     /// One receiver sits behind a hole in the path MTU, so that the sender lowers its datagrams' length. Another one

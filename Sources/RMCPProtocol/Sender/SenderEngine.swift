@@ -178,6 +178,8 @@ public struct SenderEngine: Sendable {
         let header: PacketHeader
         let packet: Packet
         do throws(WireError) {
+            // Its NCF would not fit a datagram, and 64 KB of entries take a tenth of a second to look at.
+            if datagram.byteCount > datagramLength, PacketHeader.kind(of: datagram) == .nak { throw .invalidField("length") }
             (header, packet) = try Packet.parse(datagram)
         } catch {
             counters.malformed += 1

@@ -9,7 +9,7 @@ struct Node {
     static let below = SocketAddress.ipv4(10, 0, 2, 1, port: 4_000)
     private static let identity: UInt32 = 2_000
 
-    private var directory: SessionDirectory
+    private var endpoint: RepairEndpoint
     private(set) var engine: RepairEngine?
     private var memory = SlotMemory(slots: 0, chunkLength: 0)
     private var cache: Set<UInt32> = []
@@ -18,7 +18,9 @@ struct Node {
 
     init() {
         let policy = TrustPolicy(trustedKeys: [MarkSigner.key], allowsUnsigned: false)
-        directory = SessionDirectory(policy: policy, verifier: World.notary, sessionLimit: 2, silence: .seconds(1))
+        endpoint = RepairEndpoint(
+            place: RepairPlace(group: World.group, region: World.region), policy: policy, verifier: World.notary, sessionLimit: 2, silence: .seconds(1),
+            identity: Self.identity, at: .zero)
     }
 
     func isSecret(nonce: UInt64) -> Bool { engine?.upstream?.link.attachment.attempt?.nonce == nonce }
@@ -30,28 +32,32 @@ struct Node {
     mutating func hear(_ datagram: [UInt8], _ arrival: Arrival, at now: Instant) {
         let source = arrival.source
         guard source != Self.above, source != Self.below, let header = unsafe try? PacketHeader(of: datagram.span.bytes) else { return }
-        guard engine != nil, header.sessionTag == engine?.session.tag else { return judge(datagram, header, from: source, at: now) }
+        guard engine != nil, header.sessionTag == engine?.session.tag else { return judge(datagram, from: source, at: now) }
         guard let placement = unsafe engine?.handle(upstream: datagram.span.bytes, arrival: arrival, at: now) else { return }
         memory.place(placement, of: datagram)
     }
 
-    private mutating func judge(_ datagram: [UInt8], _ header: PacketHeader, from source: SocketAddress, at now: Instant) {
-        guard case .accept(let announce, _) = unsafe directory.judge(datagram.span.bytes, at: now, lastHeard: { _ in nil }),
-            case .announce(_, let signature)? = unsafe try? Packet.parse(datagram.span.bytes).1
-        else { return }
+    private mutating func judge(_ datagram: [UInt8], from source: SocketAddress, at now: Instant) {
+        let answer = unsafe endpoint.handle(above: datagram.span.bytes, from: source, at: now, activity: { _ in SessionActivity() })
+        if case .join(let region) = answer { endpoint.regions.noteFailed(region, at: now) }
+        guard case .begin(let offer, _, _) = answer else { return }
         seed += 1
         engine = RepairEngine(
-            identity: Self.identity, announce: announce, signature: signature, mode: .repair, configuration: World.configuration,
+            identity: Self.identity, announce: offer.announce, signature: offer.signature, mode: .repair, configuration: World.configuration,
             verifier: World.notary, digest: LaneDigest(), seed: seed, at: now)
         memory = SlotMemory(slots: World.configuration.memory.assemblySlots, chunkLength: Bundle.chunkLength)
         held = []
         engine?.endRestoring(at: now)
-        engine?.handleAnnounce(from: source, transmitter: header.transmitter, at: now)
+        engine?.handleAnnounce(from: offer.source, transmitter: offer.transmitter, at: now)
     }
 
     mutating func hearChild(_ datagram: [UInt8], from source: SocketAddress, at now: Instant) {
         guard source != Self.below else { return }
-        unsafe engine?.handle(child: datagram.span.bytes, from: source, at: now)
+        if let session = engine?.session, unsafe PacketHeader.sessionTag(of: datagram.span.bytes) == session.tag {
+            unsafe engine?.handle(child: datagram.span.bytes, from: source, at: now)
+        } else if case .announce = unsafe endpoint.handle(below: datagram.span.bytes) {
+            engine?.announce(to: source)
+        }
     }
 
     mutating func due(at now: Instant) -> Instant? { engine?.pollTimeout(at: now) }
@@ -69,7 +75,7 @@ struct Node {
         require(engine.downstream.children.childCount <= limits.memory.maximumChildren, "\(engine.downstream.children.childCount) children")
         require(engine.downstream.unicastChildren.count <= limits.unicast.maximumUnicastChildren, "too many unicast children")
         if engine.downstream.isFinished {
-            directory.end(engine.session, mayReturn: true)
+            endpoint.directory.end(engine.session, mayReturn: true)
             self.engine = nil
         }
     }

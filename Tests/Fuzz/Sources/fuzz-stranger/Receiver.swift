@@ -14,7 +14,7 @@ struct Receiver {
 
     let address: SocketAddress
     let identity: UInt32
-    private var directory: SessionDirectory
+    private var endpoint: ReceiverEndpoint
     private(set) var engine: ReceiverEngine?
     private var memory = SlotMemory(slots: 0, chunkLength: 0)
     private var work: [(due: Instant, work: Work)] = []
@@ -32,7 +32,8 @@ struct Receiver {
         identity = 1_000 + UInt32(index)
         seed = 50 + UInt64(index)
         let policy = TrustPolicy(trustedKeys: [MarkSigner.key], allowsUnsigned: false)
-        directory = SessionDirectory(policy: policy, verifier: World.notary, sessionLimit: 2, silence: .seconds(1))
+        let directory = SessionDirectory(policy: policy, verifier: World.notary, sessionLimit: 2, silence: .seconds(1))
+        endpoint = ReceiverEndpoint(directory: directory, group: World.group)
     }
 
     /// What tells its parent from all others, for those who must not know it: cookies and nonces.
@@ -52,14 +53,17 @@ struct Receiver {
     private func tag(of datagram: [UInt8]) -> UInt32? { unsafe (try? PacketHeader(of: datagram.span.bytes))?.sessionTag }
 
     private mutating func judge(_ datagram: [UInt8], from source: SocketAddress, at now: Instant) {
-        guard case .accept(let announce, _) = unsafe directory.judge(datagram.span.bytes, at: now, lastHeard: { _ in nil }),
-            let header = unsafe try? PacketHeader(of: datagram.span.bytes)
-        else { return }
+        let answer = unsafe endpoint.handle(datagram.span.bytes, from: source, at: now, lastHeard: { _ in nil })
+        if case .join(let region) = answer {
+            endpoint.regions.noteFailed(region, at: now)
+            require(endpoint.regions.joined.isEmpty, "listens to \(endpoint.regions.joined)")
+        }
+        guard case .begin(let offer, _) = answer else { return }
         require(!isComplete, "takes again what is complete")
         seed += 1
         engine = ReceiverEngine(
-            identity: identity, configuration: World.configuration, announce: announce, source: source, transmitter: header.transmitter,
-            isResumable: true, verifier: World.notary, digest: LaneDigest(), seed: seed, at: now)
+            identity: identity, configuration: World.configuration, announce: offer.announce, source: offer.source,
+            transmitter: offer.transmitter, isResumable: true, verifier: World.notary, digest: LaneDigest(), seed: seed, at: now)
         memory = SlotMemory(slots: World.configuration.memory.assemblySlots, chunkLength: Bundle.chunkLength)
     }
 
@@ -160,8 +164,8 @@ struct Receiver {
         require((state == .complete) == isComplete, "ends with \(state)")
         require(state != .failedVerification, "a signed table was taken for wrong")
         while let (bytes, destination) = engine?.pollTransmit(at: now) { farewell.append((bytes, destination)) }
-        if isComplete { directory.noteCompleted(session, key: key) }
-        directory.end(session, mayReturn: state == .failedSender)
+        if isComplete { endpoint.directory.noteCompleted(session, key: key) }
+        endpoint.directory.end(session, mayReturn: state == .failedSender)
         engine = nil
         // The results of jobs of a session that is over change nothing any more.
         work = []

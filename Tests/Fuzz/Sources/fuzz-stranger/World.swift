@@ -37,6 +37,8 @@ struct World {
         return configuration
     }()
     static let notary = Notary()
+    static let group = SocketAddress.ipv4(239, 0, 0, 1, port: 4_000)
+    static let region = SocketAddress.ipv4(239, 0, 0, 2, port: 4_000)
     static let senderAddress = SocketAddress.ipv4(10, 0, 0, 1, port: 4_000)
     private static let start = Instant.milliseconds(1)
     private static let delay = Interval.milliseconds(1)

@@ -1,9 +1,9 @@
 public import RMCPProtocol
 
-/// What the engines have in common: each is told of the time, and then drained of events and of what it says.
+/// An engine as all of them are: told of the time, and then drained of events and of what it says.
 public protocol DrivenEngine {
     associatedtype Event
-    /// What it has to say, and to whom.
+    /// A datagram that it has to send, and to whom; for a train of DATA, how to make it.
     associatedtype Speech
 
     mutating func nextTimeout(at now: Instant) -> Instant?
@@ -32,7 +32,7 @@ extension SenderEngine: DrivenEngine {
     }
 }
 
-/// What a repair node says, to its parents or to its children.
+/// A repair node's words to its parents, or to its children.
 public enum RepairSpeech {
     case up([UInt8], SocketAddress)
     case down(Transmit)
@@ -59,7 +59,7 @@ public protocol EngineHost {
 
     mutating func answer(_ event: Engine.Event)
     mutating func hear(_ speech: Engine.Speech)
-    /// What must hold whenever the engine is drained.
+    /// Checks that hold whenever the engine is drained.
     mutating func check()
     /// Tells of an engine that never comes to rest.
     func fail(_ message: String)

@@ -1,6 +1,6 @@
 import RMCPProtocol
 
-/// What a scenario may demand of its world's end. Each answers what is wrong, in words; nothing where all is well.
+/// Demands that a scenario may make of its world's end. Each answers what is wrong, in words; nothing where all is well.
 enum Expect {
     static func that(_ condition: Bool, _ otherwise: @autoclosure () -> String) -> [String] { condition ? [] : [otherwise()] }
 
@@ -32,12 +32,12 @@ enum Expect {
         return outcome.kind == kind ? [] : ["sender \(index) ends with \(outcome.kind), expected \(kind)"]
     }
 
-    /// Whoever has fallen silent or died may be counted as lost, but the sender ends.
+    /// Every sender is done, with whatever outcome: a receiver that fell silent may be counted as lost.
     static func ended(_ nodes: some Population) -> [String] {
         nodes.senders.filter { $0.outcome == nil }.map { "sender \($0.index) is not done: \($0.engine.sessionPhase)" }
     }
 
-    /// What left the sender is at most `factor` times the encoded bundle, besides what a session of any size costs.
+    /// DATA that left the sender is at most `factor` times the encoded bundle.
     static func copies(_ nodes: some Population, sender index: Int = 0, atMost factor: Double) -> [String] {
         let engine = nodes.senders[index].engine
         let data = engine.counters.firstBytes + engine.counters.repairBytes + engine.counters.catchUpBytes
@@ -82,7 +82,7 @@ enum Expect {
         return nodes.receivers.filter { regions.isDisjoint(with: $0.endpoint.regions.joined) }.map { "receiver \($0.index) listens to none of \(indices)" }
     }
 
-    /// What was received before a parent died is not fetched again.
+    /// Chunks that were received before a parent died are not fetched again.
     static func nobodyStartedAgain(_ nodes: some Population) -> [String] {
         let content = Double(nodes.senders[0].engine.encodedLength)
         return nodes.receivers.compactMap { receiver in
@@ -91,7 +91,7 @@ enum Expect {
         }
     }
 
-    /// What went down a relay's link, in copies of the bundle.
+    /// Bytes that went down a relay's link are at most so many copies of the bundle.
     static func crossed(_ nodes: some Population, relay: Int, atMost limit: Double) -> [String] {
         let copies = Double(nodes.delivery.repairSites[relay].downlink.carriedBytes) / Double(max(1, nodes.senders[0].engine.encodedLength))
         return copies <= limit ? [] : ["\(copies) copies crossed the relay's link, expected at most \(limit)"]

@@ -1,10 +1,10 @@
 import RMCPProtocol
 
-/// What must never happen, whatever the scenario. The world has each thing looked at as it is done; what is found fails
-/// the run.
+/// Rules that hold whatever the scenario. The world has each thing looked at as it is done; what breaks a rule fails the
+/// run.
 struct Safety {
     private(set) var violations: [String] = []
-    /// What each session's sender sends.
+    /// Content that each session's sender has.
     var contents: [SessionID: SimulatedContent] = [:]
 
     mutating func report(_ violation: String) { violations.append(violation) }
@@ -12,7 +12,7 @@ struct Safety {
     /// A host sends bytes that it does not hold.
     mutating func reportUnheld(chunk: UInt32, by node: String) { report("\(node) sends chunk \(chunk) without holding it") }
 
-    /// Who says that all receivers are complete has on its books, or on those of a repair node, none that is not.
+    /// A sender that says that all receivers are complete has none on its books, or on those of a repair node, that is not.
     mutating func checkSuccess(of sender: SenderNode, among nodes: some Population) {
         let engine = sender.engine
         guard engine.waitsForReceivers else { return }
@@ -34,7 +34,7 @@ struct Safety {
         if !session.isCommitted { report("receiver \(node.index) says complete before its bundle is durable") }
     }
 
-    /// What is presented is what the sender had, all of it.
+    /// A bundle that is presented is what the sender had, all of it.
     mutating func checkPresented(_ session: ReceiverNode.Session, by node: ReceiverNode) {
         guard let content = contents[session.id] else {
             return report("receiver \(node.index) presents \(session.diskName), which nobody sent")

@@ -1,8 +1,8 @@
 import RMCPProtocol
 
-/// What senders and cross traffic got through, noted every so often.
+/// Bytes that senders and cross traffic got through, noted every so often.
 struct Throughput {
-    /// What had been sent and carried at one time.
+    /// Amounts that had been sent and carried at one time.
     struct Sample {
         /// Since the world began.
         var time: Interval

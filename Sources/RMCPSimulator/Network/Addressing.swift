@@ -1,7 +1,7 @@
 internal import RMCPProtocol
 
-/// Where the nodes of a simulated network are: an address follows from a node's index, and from how often its host was given
-/// another one.
+/// Addresses of the nodes in a simulated network; each follows from the node's index, and from how often its host was
+/// given another one.
 enum Addressing {
     /// UDP port that receivers listen at first; a restarted one has another.
     static let receiverPort: UInt16 = 17_627
@@ -17,10 +17,10 @@ enum Addressing {
     /// First number of an address that a host has from the beginning; each move makes it one more.
     private static let firstNetwork: UInt8 = 10
 
-    /// Where children of a repair node write to.
+    /// The address that children of a repair node write to.
     static func repairNode(_ index: Int, moves: UInt8 = 0) -> SocketAddress { node(index, port: regionPort, moves: moves) }
 
-    /// Where its parents write to.
+    /// The address that its parents write to.
     static func repairNodeAsChild(_ index: Int, moves: UInt8 = 0) -> SocketAddress { node(index, port: 17_629, moves: moves) }
 
     private static func node(_ index: Int, port: UInt16, moves: UInt8) -> SocketAddress {

@@ -65,7 +65,7 @@ struct Delivery {
     var moves = Moves()
     var repairSites: [RepairSite] = []
     var senderCount = 0
-    /// What was delivered since somebody last took it, in the order in which it was sent down the links.
+    /// Arrivals that nobody has taken yet, in the order in which they were sent down the links.
     private(set) var arrivals: ContiguousArray<NetworkArrival> = []
 
     mutating func removeArrivals() { arrivals.removeAll(keepingCapacity: true) }
@@ -100,7 +100,7 @@ struct Delivery {
         }
     }
 
-    /// What a repair node sends to the group itself, as far as its region reaches.
+    /// A copy of what a repair node sends to the group itself, as far as its region reaches.
     mutating func multicast(_ payload: Payload, fromRepairNode index: Int, at time: Instant, using random: inout RandomSource) {
         for subnet in repairSites[index].reach {
             carry(payload, toSubnet: subnet, except: index, arrival(fromRepairNode: index, inSubnet: subnet, at: time), using: &random)
@@ -153,7 +153,7 @@ struct Delivery {
     /// Down the link of the node at an address.
     mutating func unicast(_ payload: Payload, to address: SocketAddress, _ arrival: Arrival, using random: inout RandomSource) {
         if let receiver = Addressing.receiverIndex(of: address), receiver < downlinks.count {
-            // What was its address before is nobody's now.
+            // An address that the receiver had before is nobody's now.
             guard self.address(ofReceiver: receiver) == address else { return }
             var gathering = Gathering()
             carry(payload, to: receiver, arrival, &gathering, using: &random)
@@ -256,6 +256,6 @@ struct Delivery {
 }
 
 extension Arrival {
-    /// The same at a later place on its way.
+    /// The same datagram at a later place on its way.
     func moved(to time: Instant) -> Arrival { Arrival(source: source, timeToLive: timeToLive, at: time) }
 }

@@ -1,6 +1,6 @@
 import RMCPProtocol
 
-/// What a link does to a payload: what is left of it, and when that is through.
+/// Passage of a payload over a link: what is left of it, and when that is through.
 extension Link {
     /// A node puts it on its own link; nil when nothing gets through.
     mutating func send(_ payload: Payload, at now: Instant, using random: inout RandomSource) -> (Payload, Instant)? {
@@ -9,7 +9,7 @@ extension Link {
         return (left, time)
     }
 
-    /// The same for one control datagram: when it is through.
+    /// A node puts one control datagram on its link: when it is through, nil when it is lost.
     mutating func send(_ bytes: [UInt8], at now: Instant, using random: inout RandomSource) -> Instant? {
         guard let time = pass(bytes: bytes.count + DatagramOverhead.bytes, datagrams: 1, at: now) else { return nil }
         let kind = unsafe PacketHeader.kind(of: bytes.span.bytes)
@@ -47,7 +47,7 @@ extension Link {
         return kept
     }
 
-    /// What of a payload is not lost; nil when nothing is left.
+    /// The part of a payload that is not lost; nil when nothing is left.
     mutating func survivors(of payload: Payload, using random: inout RandomSource) -> Payload? {
         switch payload {
         case .control(let datagram):

@@ -27,7 +27,7 @@ enum Payload {
 }
 
 extension Payload {
-    /// Whether nothing of `other`, which this is what is left of, is missing.
+    /// True where nothing is missing of `other`, of which this is what is left.
     func isWhole(_ other: Payload) -> Bool {
         if case .train(_, let mask) = self, case .train(_, let all) = other { return mask == all }
         return true

@@ -1,6 +1,6 @@
 import RMCPProtocol
 
-/// Who is where: subnets with the links into them. Senders are in subnet 0.
+/// Subnets: the nodes in each, and the links into them. Senders are in subnet 0.
 struct Topology {
     /// Time to live of multicast as it is sent; each router takes 1 from it.
     static let timeToLive: UInt8 = 8
@@ -56,7 +56,7 @@ struct Topology {
     /// Routers between a subnet and the senders.
     func distance(ofSubnet subnet: Int) -> Int { distances[subnet] ?? (subnet == 0 ? 0 : 1) }
 
-    /// What is left of the time to live of multicast that was sent in one subnet when it is in another.
+    /// Time to live that multicast which was sent in one subnet still has in another.
     func timeToLive(from subnet: Int, to other: Int) -> UInt8 {
         let routers = UInt8(clamping: abs(distance(ofSubnet: other) - distance(ofSubnet: subnet)))
         return Self.timeToLive - min(routers, Self.timeToLive)
@@ -70,6 +70,6 @@ struct Topology {
         return links[subnet]?.passPackets(of: payload, at: time, using: &random)
     }
 
-    /// The same for what is no datagram of a session: nil when the queue is full.
+    /// A packet that is no datagram of a session passes it; nil when the queue is full.
     mutating func pass(bytes: Int, into subnet: Int, at time: Instant) -> Instant? { links[subnet]?.pass(bytes: bytes, datagrams: 1, at: time) }
 }

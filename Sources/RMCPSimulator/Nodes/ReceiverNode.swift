@@ -1,6 +1,6 @@
 import RMCPProtocol
 
-/// What a receiver's host can do.
+/// Abilities of a receiver's host.
 public struct ReceiverHostModel: Sendable {
     /// Datagrams a second that its network thread handles.
     public var datagramRate: Double
@@ -51,7 +51,7 @@ final class ReceiverNode {
         let diskName: String
         var buffers: SlotBuffers
         var isCommitted = false
-        /// It was taken off the books.
+        /// True once it was taken off the books.
         var isOver = false
 
         init(engine: ReceiverEngine, announce: Announce) {
@@ -107,7 +107,7 @@ final class ReceiverNode {
     var life = 0
     /// No reading from the socket before this.
     var pausedUntil = Instant.zero
-    /// What the node's clock is ahead of the world's: a suspended host's falls behind.
+    /// Time that the node's clock is ahead of the world's: a suspended host's falls behind.
     var clockOffset = Interval.zero
     var isReading = false
     var nextWake = Instant.distantFuture

@@ -13,7 +13,7 @@ final class RepairNode {
         var buffers: SlotBuffers
         /// Chunks whose bytes are in memory: sending any other is the engine's mistake.
         var resident: Set<UInt32> = []
-        /// It was taken off the books.
+        /// True once it was taken off the books.
         var isOver = false
         var use: SessionUse
 
@@ -34,7 +34,7 @@ final class RepairNode {
         }
     }
 
-    /// What the cache holds of a session.
+    /// A session in the cache.
     struct Cached {
         var announce: Announce
         var signature: Signature
@@ -43,7 +43,7 @@ final class RepairNode {
         var chunks: [UInt32: Digest] = [:]
     }
 
-    /// What it has done, for the checkers.
+    /// Deeds of the node, for the checkers.
     struct Record {
         var repairBytes: UInt64 = 0
         var naksSent = 0
@@ -150,13 +150,13 @@ final class RepairNode {
     }
 }
 
-/// What a repair node is like.
+/// Properties of a repair node.
 public struct RepairNodeModel: Sendable {
     public enum Character: Sendable, Hashable {
         case honest
-        /// What it sends of chunks is not what it has.
+        /// The bytes of chunks that it sends are not those that it has.
         case liar
-        /// It takes NAKs and statuses and says that it has everything, and sends nothing but heartbeats.
+        /// NAKs and statuses are taken, but it says that it has everything, and sends nothing but heartbeats.
         case blackHole
     }
 
@@ -182,7 +182,7 @@ public struct RepairNodeModel: Sendable {
     }
 }
 
-/// What happens to a repair node's cache when it dies.
+/// Fate of a repair node's cache when the node dies.
 public enum CacheFate: Sendable, Hashable {
     case kept
     case lost

@@ -27,7 +27,7 @@ final class SenderNode {
     var egress: Link
     var isRunning = true
     var nextWake = Instant.distantFuture
-    /// What came to it, and when.
+    /// Datagrams that came to it, and when.
     var feedback: FeedbackMeter
 
     /// - Parameter start: of the world, from which on feedback is counted.
@@ -103,7 +103,7 @@ final class SenderNode {
     }
 }
 
-/// What a sender's host can do.
+/// Abilities of a sender's host.
 public struct SenderHostModel: Sendable {
     /// Content bytes a second that its encoders take in.
     public var encodeRate: Double

@@ -1,7 +1,7 @@
 import RMCPProtocol
 
 extension Scenario {
-    /// What happens to processes, disks and clocks.
+    /// Troubles of processes, disks and clocks.
     static let hostScenarios: [Scenario] = [
         Scenario("disk-full", "a receiver has no room: it says so at the start, and the others go on") { world in
             Setting.plain(world, receivers: 4)

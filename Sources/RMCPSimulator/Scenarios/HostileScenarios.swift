@@ -16,7 +16,7 @@ extension Scenario {
                 content: SimulatedContent(seed: world.seed ^ 99, length: 6 << 20), configuration: Setting.configuration,
                 egress: Setting.gigabit, name: "other", session: SessionID(high: session.high, low: session.low ^ 1))
         } check: { world in
-            // Who was first at a receiver keeps the tag; a sender that nobody joined gives up by itself.
+            // The sender that was first at a receiver keeps the tag; one that nobody joined gives up by itself.
             let sessions = world.senders.indices.map { world.session(ofSender: $0) }
             return world.receivers.indices.filter { index in sessions.allSatisfy { world.completion(ofReceiver: index, session: $0) == nil } }
                 .map { "receiver \($0) got neither bundle" }

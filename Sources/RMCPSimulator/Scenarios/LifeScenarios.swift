@@ -1,7 +1,7 @@
 import RMCPProtocol
 
 extension Scenario {
-    /// Who comes, goes, dies and returns.
+    /// Nodes that come, go, die and return.
     static let lifeScenarios: [Scenario] = [
         lateJoin(at: 0, "join-0", "a receiver comes as the first chunk goes out"),
         lateJoin(at: 0.5, "join-50", "a receiver comes when half is sent"),

@@ -1,7 +1,7 @@
 import RMCPProtocol
 
 extension Scenario {
-    /// What networks do to datagrams.
+    /// Networks that lose, delay and damage datagrams.
     static let lossScenarios: [Scenario] =
         [
             Scenario("clean", "nothing goes wrong: one copy leaves the sender, and hardly anybody asks for anything") {

@@ -6,7 +6,7 @@ extension Scenario {
         Scenario("storm", "faults of all kinds at random for six seconds, then everything heals: everybody must finish", limit: .seconds(180)) { world in
             Storm.build(world)
         } check: { world in
-            // Who lost touch with a repair node that died may be counted as lost, and is complete all the same.
+            // A receiver that lost touch with a repair node that died may be counted as lost, and is complete all the same.
             Expect.complete(world, receivers: world.allReceivers)
                 + Expect.ended(world)
         }

@@ -1,6 +1,6 @@
 public import RMCPProtocol
 
-/// What scenarios do to a world while it runs.
+/// Faults: what scenarios do to a world while it runs.
 extension World {
     /// kill -9: the process is gone, the disk stays.
     public func killReceiver(_ index: Int) {
@@ -42,7 +42,7 @@ extension World {
         receivers[index].uplink.isUp = up
     }
 
-    /// Whoever translates addresses on the way gives the receiver another one.
+    /// A translator of addresses on the way gives the receiver another one.
     public func changeAddress(ofReceiver index: Int) {
         log("receiver \(index): another address")
         delivery.ports[index] += 1

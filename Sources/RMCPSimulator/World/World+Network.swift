@@ -32,7 +32,7 @@ extension World {
         scheduleArrivals()
     }
 
-    /// Where it repairs: to the group itself.
+    /// An advertisement of its region goes to the group itself.
     func advertise(_ bytes: [UInt8], from node: RepairNode) {
         guard let (left, time) = node.egress.send(.bytes(bytes), at: now, using: &random) else { return }
         delivery.multicast(left, fromRepairNode: node.index, at: time, using: &random)

@@ -41,7 +41,7 @@ public final class World: Population {
 
     public let seed: UInt64
     public static let start = Instant(nanoseconds: 1_000_000_000)
-    /// What every event touches.
+    /// State that every event touches.
     struct Core {
         var now = World.start
         var random: RandomSource
@@ -50,7 +50,7 @@ public final class World: Population {
         var eventCount = 0
         var receivers: ContiguousArray<ReceiverNode> = []
         var delivery = Delivery()
-        /// Where the engine of each one's first session is.
+        /// Places of the engines of receivers' first sessions.
         var places: ContiguousArray<InPlace<ReceiverEngine>?> = []
         /// Keeps the loads that fetch ahead from being optimised away; never read.
         var touched: UInt64 = 0
@@ -64,7 +64,7 @@ public final class World: Population {
     var crossTraffic: [CrossTraffic] = []
     var throughput = Throughput()
     var safety = Safety()
-    /// What parents have answered an ATTACH with, by who asked: strangers hear what is sent to their own addresses.
+    /// Cookies that parents have answered an ATTACH with, by who asked: strangers hear what is sent to their own addresses.
     var givenCookies: [SocketAddress: UInt64] = [:]
     /// Called with a line for each event of interest, when somebody watches.
     public var trace: ((String) -> Void)?
@@ -99,14 +99,14 @@ public final class World: Population {
         _read { yield core.value.delivery }
         _modify { yield &core.value.delivery }
     }
-    /// What must never happen, and did.
+    /// Violations of what must never happen.
     public var violations: [String] { safety.violations }
     /// Changes with everything that happens, and when: two runs with the same hash were the same run.
     public private(set) var traceHash: UInt64 {
         get { core.value.traceHash }
         set { core.value.traceHash = newValue }
     }
-    /// What is multicast counts at each node that it comes to.
+    /// Events until now; multicast counts at each node that it comes to.
     public internal(set) var eventCount: Int {
         get { core.value.eventCount }
         set { core.value.eventCount = newValue }

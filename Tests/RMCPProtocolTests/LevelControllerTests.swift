@@ -111,6 +111,21 @@ import Testing
         #expect(levels(worked: 3, period: 3, chunks: 400).allSatisfy { $0 >= 1 })
     }
 
+    @Test("A slow wire is not made slower because the machine is busy", arguments: [true, false])
+    func busyMachineAtASlowRate(isFixed: Bool) {
+        var configuration = Configuration()
+        if isFixed { configuration.rate.fixedRate = 20_000_000 }
+        var controller = LevelController(configuration: configuration, threads: 2)
+        for index in 0..<400 {
+            // The chunks ahead all at once, then one whenever the wire has taken one; zeros between them.
+            let isZero = index % 4 != 0
+            let sample = LevelController.Sample(
+                spent: .milliseconds(20), worked: .milliseconds(isZero ? 1 : 5), contentLength: 1 << 20, encodedLength: isZero ? 0 : 500_000, isStarved: false)
+            controller.note(sample, rate: 20e6, at: .milliseconds(Int64(index < 24 ? index * 10 : 240 + (index - 24) * 200)))
+            #expect(controller.level >= 1)
+        }
+    }
+
     @Test("A level that turned out too slow is tried again less and less often")
     func patience() {
         // Much slower than the ladder says, so that level 5 looks affordable from 3 and is not.

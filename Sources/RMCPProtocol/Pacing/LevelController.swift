@@ -44,6 +44,9 @@ public struct LevelController: Sendable {
     private static let contendedShare = 0.45
     /// The same, from which it is two levels at once.
     private static let heavilyContendedShare = 0.6
+    /// Share of their time that threads need to encode all that the wire carries, below which they take nobody's cores: what
+    /// they do at once, they have done in advance.
+    private static let leastNeed = 0.05
     /// Share of their time that threads may be busy at the next higher level: the network's share of the cores must be left.
     private static let affordableShare = 0.6
     /// Times as much content that going down must promise: less is within what measuring is wrong by.
@@ -94,6 +97,7 @@ public struct LevelController: Sendable {
 
     private let threads: Int
     private let encodeAhead: Int
+    private let isFixedRate: Bool
     private var rung: Int
     private var window: Window?
     /// Chunks of an earlier level that are still on their way.
@@ -104,6 +108,7 @@ public struct LevelController: Sendable {
     public init(configuration: Configuration, threads: Int) {
         self.threads = max(1, threads)
         encodeAhead = configuration.memory.encodeAhead
+        isFixedRate = configuration.rate.fixedRate != nil
         rung = Self.ladder.firstIndex { $0.level == Self.firstLevel } ?? 0
         retry = Array(repeating: (Self.shortestRetry, .zero), count: Self.ladder.count)
     }
@@ -125,7 +130,8 @@ public struct LevelController: Sendable {
         window.chunks += 1
         window.spent = window.spent + sample.spent
         window.worked = window.worked + sample.worked
-        window.content += UInt64(sample.contentLength)
+        // Zeros are no bytes at any level.
+        if sample.encodedLength > 0 { window.content += UInt64(sample.contentLength) }
         window.encoded += UInt64(sample.encodedLength)
         if sample.isStarved { window.starved += 1 }
         self.window = window
@@ -134,7 +140,8 @@ public struct LevelController: Sendable {
         let busy = window.spent.inSeconds / (elapsed * Double(threads))
         let waited = 1 - window.worked.inSeconds / max(window.spent.inSeconds, Self.leastTime)
         if rung > 0, busy >= Self.busyShare, waited >= Self.contendedShare {
-            return makeRoom(by: waited >= Self.heavilyContendedShare ? 2 : 1, at: now)
+            let rungs = waited >= Self.heavilyContendedShare ? 2 : 1
+            if isWorthRoom(window, below: rungs, elapsed: elapsed, rate: rate) { return makeRoom(by: rungs, at: now) }
         }
         let isWhole = window.chunks >= Self.windowChunks && now - window.start >= Self.window
         if Double(window.starved) >= Double(window.chunks) * Self.starvedShare {
@@ -165,6 +172,19 @@ public struct LevelController: Sendable {
         for left in target + 1...rung { postpone(left, by: max(retry[left].wait, Self.shortestContention), at: now) }
         // Chunks that the network does not wait for have been encoded at this level all the same.
         move(to: target, skipping: encodeAhead)
+    }
+
+    /// Whether the level is what takes the cores, and a lower one would not cost more on the wire than it gives.
+    private func isWorthRoom(_ window: Window, below rungs: Int, elapsed: Double, rate: Double) -> Bool {
+        // The share of the threads' time that it takes to encode what the wire carries at this level.
+        let need = rate / Units.bitsPerByte * window.worked.inSeconds / Double(max(1, window.encoded)) / Double(threads)
+        guard need >= Self.leastNeed else { return false }
+        // A rate that is the user's does not rise when cores are free.
+        guard isFixedRate else { return true }
+        let target = max(0, rung - rungs)
+        let ratio = max(1, Double(window.content) / Double(max(1, window.encoded)))
+        let left = target == 0 ? 1 : max(1, ratio * Self.ladder[target].ratio / Self.ladder[rung].ratio)
+        return rate / Units.bitsPerByte * left * elapsed >= Double(window.content)
     }
 
     private mutating func postpone(_ rung: Int, by wait: Interval, at now: Instant) {

@@ -9,6 +9,8 @@ struct AssemblySlot: Sendable {
     var hold = PacketHold()
     /// A repair node that some of it came from.
     var supplier: UInt32?
+    /// The host was asked whether it has the chunk from before, and has not answered yet.
+    var isConsulted = false
     /// All packets are in and the host has it: verified, decompressed and written from the slot's buffer.
     var isWithHost = false
 
@@ -62,6 +64,7 @@ struct AssemblySlots: Sendable {
         guard freeCount > 0 else { return nil }
         let slot = free.popLast() ?? slots.count
         if slot == slots.count { slots.append(AssemblySlot(received: PacketSet(capacity: packetCapacity))) }
+        slots[slot].isConsulted = false
         slots[slot].isInUse = true
         slots[slot].chunk = chunk
         slots[slot].received.removeAll()

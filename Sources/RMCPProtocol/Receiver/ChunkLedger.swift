@@ -4,6 +4,7 @@
 ///   absent ──packet or request──▶ assembling ──all packets──▶ verifying ──stored──▶ done
 ///     │  ▲                            ▲                           │                  ▲
 ///     │  └──not on disk── consulting ─┼────── kept ───────────────┼──────────────────┤
+///     │                      └─packet▶┤  (kept, if it is the first)                  │
 ///     │                               └──────── rejected ─────────┘                  │
 ///     └──the page says zero──▶ verifying ────────────────────────────────────────────┘
 /// ```

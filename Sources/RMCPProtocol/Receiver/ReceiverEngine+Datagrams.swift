@@ -113,17 +113,21 @@ extension ReceiverEngine {
 
     /// Where the packet's chunk is put together; nil when it is not wanted, or there is no room.
     private mutating func slot(for data: DataHeader, at now: Instant) -> Int? {
-        switch ledger[data.chunk] {
-        case .done, .verifying, .consulting:
+        let state = ledger[data.chunk]
+        switch state {
+        case .consulting where role.isRepairNode, .done, .verifying:
             counters.duplicates += 1
             return nil
         case .assembling: return slots.slot(ofChunk: data.chunk)
-        case .absent:
+        // A disk may take longer to look than the network to bring it: whichever comes first is taken. A cache is not
+        // written to where it is being read.
+        case .consulting, .absent:
             guard let allocated = slots.allocate(chunk: data.chunk, isCatchUp: data.isRepair, at: now) else {
                 counters.windowDrops += 1
                 return nil
             }
             ledger[data.chunk] = .assembling
+            slots[allocated].isConsulted = state == .consulting
             reportRisingPressure(at: now)
             return allocated
         }

@@ -18,10 +18,14 @@ extension ReceiverEngine {
     private mutating func apply(_ event: StorageEvent, at now: Instant) -> Bool {
         switch event {
         case .kept(let chunk):
-            guard ledger[chunk] == .consulting else { return false }
+            guard ledger[chunk] == .consulting || stopReceiving(chunk) else { return false }
             ledger[chunk] = .done
             counters.chunksKept += 1
         case .absent(let chunk):
+            if let slot = slots.slot(ofChunk: chunk), slots[slot].isConsulted {
+                slots[slot].isConsulted = false
+                return true
+            }
             guard ledger[chunk] == .consulting else { return false }
             ledger[chunk] = .absent
             armNAK(at: now)
@@ -54,6 +58,14 @@ extension ReceiverEngine {
             status.note(socketShare: share)
             reportRisingPressure(at: now)
         }
+        return true
+    }
+
+    /// The host has a chunk of which some packets have come since it was asked. False when all have come: then the host
+    /// stores it.
+    private mutating func stopReceiving(_ chunk: UInt32) -> Bool {
+        guard ledger[chunk] == .assembling, let slot = slots.slot(ofChunk: chunk), slots[slot].isConsulted, !slots[slot].isWithHost else { return false }
+        slots.release(slot)
         return true
     }
 

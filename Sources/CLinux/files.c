@@ -3,8 +3,11 @@
 #include "CLinux.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/vfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int rmcp_fallocate(int descriptor, int mode, long offset, long length) {
@@ -14,7 +17,44 @@ int rmcp_o_tmpfile(void) { return O_TMPFILE; }
 int rmcp_seek_data(void) { return SEEK_DATA; }
 int rmcp_seek_hole(void) { return SEEK_HOLE; }
 
+#ifndef STATX_ATTR_MOUNT_ROOT
+#define STATX_ATTR_MOUNT_ROOT 0x00002000
+#endif
+
+int rmcp_name_attributes(int directory, const char *name) {
+    struct statx status;
+    if (statx(directory, name, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_TYPE, &status) != 0) return -1;
+    return (status.stx_attributes & STATX_ATTR_IMMUTABLE ? RMCP_IMMUTABLE : 0) |
+        (status.stx_attributes & STATX_ATTR_APPEND ? RMCP_APPEND_ONLY : 0) |
+        (status.stx_attributes & STATX_ATTR_MOUNT_ROOT ? RMCP_MOUNT_POINT : 0);
+}
+long rmcp_file_system_kind(int descriptor) {
+    struct statfs status;
+    return fstatfs(descriptor, &status) == 0 ? (long)status.f_type : -1;
+}
+int rmcp_block_device_is_read_only(int descriptor) {
+    int flag = 0;
+    return ioctl(descriptor, BLKROGET, &flag) == 0 && flag != 0;
+}
+
 long rmcp_block_device_size(int descriptor) {
     uint64_t size = 0;
     return ioctl(descriptor, BLKGETSIZE64, &size) == 0 ? (long)size : -1;
+}
+
+#ifndef SYS_fsopen
+#define SYS_fsopen 430
+#define SYS_fsconfig 431
+#define SYS_fsmount 432
+#endif
+
+int rmcp_open_control_groups(const char *controller) {
+    int context = (int)syscall(SYS_fsopen, controller ? "cgroup" : "cgroup2", 1 /* FSOPEN_CLOEXEC */);
+    if (context < 0) return -1;
+    int root = -1;
+    if (!controller || syscall(SYS_fsconfig, context, 0 /* FSCONFIG_SET_FLAG */, controller, NULL, 0) == 0)
+        if (syscall(SYS_fsconfig, context, 6 /* FSCONFIG_CMD_CREATE */, NULL, NULL, 0) == 0)
+            root = (int)syscall(SYS_fsmount, context, 1 /* FSMOUNT_CLOEXEC */, 0);
+    close(context);
+    return root;
 }

@@ -19,6 +19,17 @@ int rmcp_fallocate(int descriptor, int mode, long offset, long length);
 int rmcp_o_tmpfile(void);
 int rmcp_seek_data(void);
 int rmcp_seek_hole(void);
+// What a name itself has of these, not what a link leads to; "" is the directory. -1 and errno where it cannot be asked.
+#define RMCP_IMMUTABLE 1
+#define RMCP_APPEND_ONLY 2
+#define RMCP_MOUNT_POINT 4
+int rmcp_name_attributes(int directory, const char *name);
+// The magic number of statfs(2); -1 and errno.
+long rmcp_file_system_kind(int descriptor);
+// 1 where a block device takes no writes.
+int rmcp_block_device_is_read_only(int descriptor);
+// The root of the control groups, mounted nowhere: those of a controller, or of version 2 for NULL; -1 and errno.
+int rmcp_open_control_groups(const char *controller);
 // Size of a block device in bytes; -1 and errno otherwise.
 long rmcp_block_device_size(int descriptor);
 
@@ -72,8 +83,9 @@ int rmcp_receive(int descriptor, void *slab, size_t stride, unsigned buffers, st
 
 // Non-blocking, closed on exec; -1 and errno.
 int rmcp_event_descriptor(void);
-// A descriptor that becomes readable on SIGINT and SIGTERM, which are blocked in the calling thread.
-int rmcp_stop_signal_descriptor(void);
+int rmcp_signal_is_ignored(int number);
+// A descriptor that becomes readable on these signals, which are blocked in the calling thread.
+int rmcp_signal_descriptor(const int *numbers, unsigned count);
 // Takes one signal from it; 0 when there is none.
 int rmcp_take_signal(int descriptor);
 // Becomes readable when the process ends, closed on exec; -1 and errno (ENOSYS before Linux 5.3).

@@ -25,7 +25,7 @@ final class HostLoop {
     private let wakeToken: Poller.Token
     private let signalToken: Poller.Token
 
-    /// Blocks SIGINT and SIGTERM, which `run` tells of: in this thread and in those that it starts later. So this comes
+    /// Blocks the `StopSignals`, which `run` tells of: in this thread and in those that it starts later. So this comes
     /// after whatever may hang and should be ended by a signal as any program is, and before threads are started.
     init() throws(HostError) {
         signals = try SignalListener()

@@ -23,7 +23,24 @@ final class WakeUp: Sendable {
     }
 }
 
-/// SIGINT and SIGTERM as something to poll for, so that nothing runs in a signal handler.
+/// The signals that ask a process to end: those that would end it at once, and leave its peers waiting and its terminal in
+/// disorder. Not those that say that it is broken.
+public enum StopSignals {
+    public static let all = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGXCPU]
+
+    /// Whoever starts a program with one of them ignored (nohup, a shell's background) means it.
+    static var listenedTo: [Int32] { all.filter { $0 == SIGTERM || $0 == SIGINT || rmcp_signal_is_ignored($0) == 0 } }
+
+    /// Lets the calling thread have them: some parents leave them blocked.
+    public static func unblock() {
+        var set = sigset_t()
+        _ = unsafe sigemptyset(&set)
+        for number in all { _ = unsafe sigaddset(&set, number) }
+        _ = unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    }
+}
+
+/// `StopSignals` as something to poll for, so that nothing runs in a signal handler.
 final class SignalListener: Sendable {
     let descriptor: OwnedDescriptor
 
@@ -31,7 +48,8 @@ final class SignalListener: Sendable {
     init() throws(HostError) {
         // A reader that goes away is an error of write, not the end of the process.
         _ = signal(SIGPIPE, SIG_IGN)
-        let raw = rmcp_stop_signal_descriptor()
+        let numbers = StopSignals.listenedTo
+        let raw = unsafe rmcp_signal_descriptor(numbers, UInt32(numbers.count))
         guard raw >= 0 else { throw .system("listen for", "signals") }
         descriptor = OwnedDescriptor(raw)
     }

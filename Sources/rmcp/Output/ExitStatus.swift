@@ -1,4 +1,5 @@
 import Glibc
+import RMCPHost
 
 /// The exit codes that scripts may rely on.
 enum ExitStatus: Int32 {
@@ -14,14 +15,11 @@ enum ExitStatus: Int32 {
     static func exit(_ status: ExitStatus) -> Never {
         // Nobody listens for signals any more: from here on one ends the process at once. What came before has been heard, or
         // came too late: ignoring a signal drops it. Who was started with one ignored goes on ignoring it.
-        for number in [SIGINT, SIGTERM] {
+        for number in StopSignals.all {
             let before = signal(number, SIG_IGN)
             if unsafe unsafeBitCast(before, to: Int.self) != unsafeBitCast(SIG_IGN, to: Int.self) { _ = signal(number) { _ in _exit(130) } }
         }
-        var stops = sigset_t()
-        _ = unsafe sigemptyset(&stops)
-        for number in [SIGINT, SIGTERM] { _ = unsafe sigaddset(&stops, number) }
-        _ = unsafe pthread_sigmask(SIG_UNBLOCK, &stops, nil)
+        StopSignals.unblock()
         Console.finish()
         Glibc.exit(status.rawValue)
     }

@@ -9,10 +9,7 @@ enum ProcessStart {
         _ = signal(SIGCHLD, SIG_DFL)
         _ = signal(SIGXFSZ, SIG_IGN)
         // Some parents leave them blocked; who ignores them on purpose (nohup, a shell's background) is still obeyed.
-        var stops = sigset_t()
-        _ = unsafe sigemptyset(&stops)
-        for number in [SIGINT, SIGTERM] { _ = unsafe sigaddset(&stops, number) }
-        _ = unsafe pthread_sigmask(SIG_UNBLOCK, &stops, nil)
+        StopSignals.unblock()
         _ = ProcessUmask.value
     }
 

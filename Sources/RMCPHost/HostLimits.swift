@@ -41,10 +41,6 @@ enum HostLimits {
     /// Peers that are sent something when this host's interface was made anew. Over IPv4 one is enough for a whole network: who is asked for
     /// is asked for by broadcast.
     static let peersToldOfMoves = 64
-    /// Bytes of chunk buffers of one receiver, whatever the number of its sessions.
-    static let receiveBufferBytes = 128 << 20
-    /// Bytes of chunk buffers of one sender, the encoding threads' own among them, whatever the chunk length.
-    static let sendBufferBytes = 256 << 20
     /// Chunks of standard input that are read before they can be encoded.
     static let readAhead = 4
     /// Datagram trains in one receive call: 1 MiB.

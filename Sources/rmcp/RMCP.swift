@@ -18,7 +18,9 @@ struct RMCP: ParsableCommand {
     static func main() {
         ProcessStart.prepare()
         do {
-            var command = try parseAsRoot()
+            let arguments = SystemText.arguments
+            var command = try parseAsRoot(arguments)
+            try RepeatedOptions.check(arguments)
             if var runnable = command as? any CodedCommand {
                 ExitStatus.exit(try runnable.execute())
             }

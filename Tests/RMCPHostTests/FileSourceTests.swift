@@ -119,6 +119,44 @@ import Testing
         #expect(try !FileSource(path: try file("", in: directory)).mayHaveHoles)
     }
 
+    @Test(arguments: ["ln F G", "chmod g+w F", "mv F G", "cp F G; mv G F", "rm F", "touch -a F"]) func namesAndModesAreNotContent(act: String) throws {
+        let directory = try Directory()
+        let path = try file("dd", in: directory)
+        let source = try FileSource(path: path)
+        try shell(act, path)
+        try source.checkUnchanged()
+    }
+
+    @Test(arguments: ["printf x >>F", "printf x | dd of=F conv=notrunc status=none", "truncate -s 1 F", "touch -d @5 F"]) func contentIs(act: String) throws {
+        let directory = try Directory()
+        let path = try file("dd", in: directory)
+        let source = try FileSource(path: path)
+        try shell(act, path)
+        let error = #expect(throws: HostError.self) { try source.checkUnchanged() }
+        #expect(error?.description.contains("receivers keep what they have") == true)
+    }
+
+    private func shell(_ act: String, _ path: String) throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        process.arguments = ["-ec", act.replacingOccurrences(of: "F", with: path).replacingOccurrences(of: "G", with: path + ".other")]
+        try process.run()
+        process.waitUntilExit()
+        try #require(process.terminationStatus == 0)
+    }
+
+    @Test func roomIsForDataAndNotForBlocks() throws {
+        let directory = try Directory()
+        #expect(try FileSource(path: try file("dd.d", in: directory)).allocatedLength == UInt64(3 * Self.chunk))
+        let reserved = directory.path + "/reserved"
+        let descriptor = open(reserved, O_WRONLY | O_CREAT, 0o600)
+        defer { close(descriptor) }
+        try #require(posix_fallocate(descriptor, 0, 3 * Self.chunk) == 0)
+        let source = try FileSource(path: reserved)
+        // Where the file system cannot tell, as many as there are.
+        #expect([0, 3 * UInt64(Self.chunk)].contains(source.allocatedLength) && !source.mayHaveHoles)
+    }
+
     @Test func aFIFOIsRefusedAtOnce() throws {
         let directory = try Directory()
         let path = directory.path + "/fifo"

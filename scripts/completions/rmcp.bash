@@ -263,7 +263,7 @@ _rmcp_send() {
 
 _rmcp_recv() {
     repeating_flags=()
-    non_repeating_flags=(--once --no-once --allow-rollback --no-allow-rollback --again --no-again --allow-unsigned --no-allow-unsigned --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
+    non_repeating_flags=(--replace-first --no-replace-first --once --no-once --allow-rollback --no-allow-rollback --again --no-again --allow-unsigned --no-allow-unsigned --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--trust)
     non_repeating_options=(-g --group -i --interface -d --directory -o --output --exec --exec-timeout --timeout --config --metrics)
     __rmcp_offer_flags_options 0

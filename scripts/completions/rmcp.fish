@@ -25,7 +25,7 @@ function __rmcp_parse_tokens -S
         case 'send'
             __rmcp_parse_subcommand -r 1 'g/group=' 'i/interface=' 'ttl=' 'rate=' 'min-rate=' 'max-rate=' 'level=' 'wait-for=' 'min-wait=' 'max-wait=' 'linger=' 'until=' 'key=' 'unsigned' 'no-unsigned' 'name=' 'max-unicast-children=' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
         case 'recv'
-            __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'd/directory=' 'o/output=' 'once' 'no-once' 'allow-rollback' 'no-allow-rollback' 'exec=' 'exec-timeout=' 'again' 'no-again' 'timeout=' 'trust=+' 'allow-unsigned' 'no-allow-unsigned' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
+            __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'd/directory=' 'o/output=' 'replace-first' 'no-replace-first' 'once' 'no-once' 'allow-rollback' 'no-allow-rollback' 'exec=' 'exec-timeout=' 'again' 'no-again' 'timeout=' 'trust=+' 'allow-unsigned' 'no-allow-unsigned' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
         case 'repair'
             __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'cache=' 'cache-size=' 'region=' 'region-interface=' 'region-ttl=' 'upstream=' 'max-unicast-children=' 'trust=+' 'allow-unsigned' 'no-allow-unsigned' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
         case 'watch'
@@ -127,6 +127,8 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmc
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" i interface' -s 'i' -l 'interface' -d 'The network interface (default: the one that routes to the group).' -rfka '(ls /sys/class/net)'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" d directory' -s 'd' -l 'directory' -d 'Where bundles land (default: .).' -rfa '(__rmcp_complete_directories)'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" o output' -s 'o' -l 'output' -d 'Write a single-file bundle exactly there: a file, a block device, or \'-\' (standard output).' -rF
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" replace-first' -l 'replace-first' -d 'Where there is no room for two, remove the file that a bundle replaces before it comes, and not after: until then there is none.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" no-replace-first' -l 'no-replace-first' -d 'Switch --replace-first off.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" once' -l 'once' -d 'Exit after the first complete bundle (0), or the first that fails (3).'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" no-once' -l 'no-once' -d 'Switch --once off.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" allow-rollback' -l 'allow-rollback' -d 'Take bundles that are older than one of the same name and key that has come: refused by default (exit code 5).'

@@ -18,13 +18,14 @@ final class CacheDirectory: Sendable {
         self.path = path
         let advice = "name another directory with --cache"
         try Directories.make(path, advice: advice)
-        let raw = unsafe Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let raw = unsafe Glibc.open(SystemText.cString(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard raw >= 0 else { throw .system("open directory", path, advice: advice) }
         descriptor = OwnedDescriptor(raw)
         let rawLock = unsafe openat(raw, Self.lockName, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600)
         guard rawLock >= 0 else { throw .system("create", "\(path)/\(Self.lockName)", advice: advice) }
         lock = OwnedDescriptor(rawLock)
-        guard flock(rawLock, LOCK_EX | LOCK_NB) == 0 else {
+        // Without locks the user sees to it that there is one node: what is in a cache is verified whoever wrote it.
+        guard flock(rawLock, LOCK_EX | LOCK_NB) == 0 || FileSystem.isUnsupported(lock: errno) else {
             guard errno == EWOULDBLOCK else { throw .system("lock", "\(path)/\(Self.lockName)", advice: advice) }
             throw HostError("\(path) is used by another rmcp repair; give this one another directory with --cache")
         }
@@ -62,13 +63,13 @@ final class CacheDirectory: Sendable {
         while let entry = unsafe readdir(stream) {
             // By its pointer: the structure is as long as its name, and shorter than its type.
             let name = unsafe UnsafeRawPointer(entry).advanced(by: nameOffset).assumingMemoryBound(to: CChar.self)
-            body(unsafe String(cString: name))
+            body(unsafe SystemText.text(name))
         }
     }
 
     /// Nil when there is no directory of that name.
     func open(_ name: String) -> OwnedDescriptor? {
-        let raw = unsafe openat(descriptor.raw, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        let raw = unsafe openat(descriptor.raw, SystemText.cString(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         return raw >= 0 ? OwnedDescriptor(raw) : nil
     }
 
@@ -76,7 +77,7 @@ final class CacheDirectory: Sendable {
     /// a symbolic link. True also for what cannot be looked at now.
     func isSound(_ name: String) -> Bool {
         var status = stat()
-        guard unsafe fstatat(descriptor.raw, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return errno != ENOENT }
+        guard unsafe fstatat(descriptor.raw, SystemText.cString(name), &status, AT_SYMLINK_NOFOLLOW) == 0 else { return errno != ENOENT }
         guard status.st_mode & S_IFMT == S_IFDIR else { return false }
         guard let session = open(name) else { return true }
         return CacheFile.allCases.allSatisfy { file in
@@ -90,10 +91,10 @@ final class CacheDirectory: Sendable {
     /// An empty directory for a session; what is in its place gives way.
     func make(_ name: String) throws(HostError) -> OwnedDescriptor {
         remove(name)
-        var code = unsafe mkdirat(descriptor.raw, name, 0o700)
+        var code = unsafe mkdirat(descriptor.raw, SystemText.cString(name), 0o700)
         if code != 0, errno == EEXIST {
             _ = setAside(name)
-            code = unsafe mkdirat(descriptor.raw, name, 0o700)
+            code = unsafe mkdirat(descriptor.raw, SystemText.cString(name), 0o700)
         }
         guard code == 0, let session = open(name) else { throw .system("make directory", "\(path)/\(name)") }
         return session
@@ -102,16 +103,16 @@ final class CacheDirectory: Sendable {
     /// Gives a session's directory a name that no session has, so that it can be emptied while a new one is made.
     func setAside(_ name: String) -> String {
         let aside = Self.asidePrefix + String(UInt64.random(in: 0...(.max)), radix: 16)
-        return unsafe renameat(descriptor.raw, name, descriptor.raw, aside) == 0 ? aside : name
+        return unsafe renameat(descriptor.raw, SystemText.cString(name), descriptor.raw, aside) == 0 ? aside : name
     }
 
     /// Removes a session's files and then its directory. Other people's files stay, and the directory with them.
     func remove(_ name: String) {
         // A file or symbolic link in the place of a session.
-        if unsafe unlinkat(descriptor.raw, name, 0) == 0 { return }
+        if unsafe unlinkat(descriptor.raw, SystemText.cString(name), 0) == 0 { return }
         guard let session = open(name) else { return }
         for file in CacheFile.allCases { _ = unsafe unlinkat(session.raw, file.rawValue, 0) }
-        _ = unsafe unlinkat(descriptor.raw, name, AT_REMOVEDIR)
+        _ = unsafe unlinkat(descriptor.raw, SystemText.cString(name), AT_REMOVEDIR)
     }
 }
 

@@ -12,11 +12,11 @@ enum SendMemory {
         configuration.memory.maximumResidentChunks + configuration.memory.encodeAhead + configuration.memory.maximumFetches
     }
 
-    /// Limits with as many chunks as `HostLimits.sendBufferBytes` have room for, in the proportions that they had.
+    /// Limits with as many chunks as `MemoryLimit.sendBuffers` have room for, in the proportions that they had.
     static func bounded(_ configuration: Configuration, chunkLength: UInt32) -> Configuration {
         let wanted = chunks(of: configuration)
         // Each encoding thread has a buffer of its own.
-        let room = HostLimits.sendBufferBytes / Int(chunkLength) - HostLimits.workerThreads - 2 * HostLimits.readAhead
+        let room = MemoryLimit.sendBuffers / Int(chunkLength) - HostLimits.workerThreads - 2 * HostLimits.readAhead
         guard wanted > room else { return configuration }
         var result = configuration
         // Two at least: one is encoded while the other is sent.

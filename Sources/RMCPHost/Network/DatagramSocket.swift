@@ -119,7 +119,7 @@ final class DatagramSocket {
         return result
     }
 
-    private static let groupBufferLength: Int32 = 32 << 20
+    private static let groupBufferLength = Int32(MemoryLimit.socketBuffer)
 
     /// The buffer becomes as large as the kernel lets: root may exceed net.core.rmem_max.
     private static func setReceiveBuffer(_ raw: Int32, bytes: Int32) {

@@ -26,11 +26,10 @@ public final class ReceiveLoop {
         try request.group.requireMulticast()
         // What may hang, on a server that is gone, comes before signals are blocked: they end it as they end any program.
         var request = request
-        switch request.output {
-        case .directory: try Self.checkDirectory(request.directory)
-        case .path(let path): if try OutputPath(path) == .device { request.output = .device(path) }
-        case .device, .standardOutput: break
-        }
+        let checked = try OutputCheck.run(request.output, directory: request.directory)
+        request.output = checked.output
+        warnings += checked.warning.map { [$0] } ?? []
+        if request.output == .directory { warnings += try LeftFiles.sweep(request.directory) }
         self.request = request
         let interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
         identity = ReceiverIdentity(place: CompletedSessions.place(interface: interface, request: request))
@@ -45,13 +44,6 @@ public final class ReceiveLoop {
             group: request.group, follower: InterfaceFollower(interface, for: request.group, named: request.interfaceName))
         threads = try StorageThreads(wakeUp: loop.wakeUp)
         reception.watch(by: loop.poller)
-    }
-
-    private static func checkDirectory(_ path: String) throws(HostError) {
-        let directory = try FileSystem.host.openDirectory(path)
-        guard unsafe faccessat(directory.raw, ".", W_OK | X_OK, 0) == 0 else {
-            throw .system("write to directory", path, advice: "choose another with -d")
-        }
     }
 
     /// Before each wait: the descriptor of a hook that has ended is closed, and may be another's.

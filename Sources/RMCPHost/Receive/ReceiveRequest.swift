@@ -24,6 +24,8 @@ public struct ReceiveRequest: Sendable {
     public var versions: VersionRecords?
     /// Sessions are taken that this receiver has completed before, too.
     public var takesAgain: Bool
+    /// The file that a bundle replaces may be removed before, where there is no room for two.
+    public var replacesFirst: Bool
     /// Run by /bin/sh after each bundle, with RMCP_* in its environment.
     public var hook: String?
     /// How long that may take before it is ended.
@@ -34,7 +36,8 @@ public struct ReceiveRequest: Sendable {
 
     public init(
         group: SocketAddress, interfaceName: String?, directory: String, output: Output, once: Bool,
-        trust: TrustPolicy, versions: VersionRecords? = nil, takesAgain: Bool = false, hook: String?, hookTimeout: Interval = .seconds(600),
+        trust: TrustPolicy, versions: VersionRecords? = nil, takesAgain: Bool = false, replacesFirst: Bool = false, hook: String?,
+        hookTimeout: Interval = .seconds(600),
         timeout: Interval?, configuration: Configuration
     ) {
         self.group = group
@@ -45,6 +48,7 @@ public struct ReceiveRequest: Sendable {
         self.trust = trust
         self.versions = versions
         self.takesAgain = takesAgain
+        self.replacesFirst = replacesFirst
         self.hook = hook
         self.hookTimeout = hookTimeout
         self.timeout = timeout

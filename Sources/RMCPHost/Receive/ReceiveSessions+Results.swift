@@ -101,14 +101,17 @@ extension ReceiveSessions {
             session.engine.handle(.stored(slot: slot, chunk: chunk), at: now)
         case .rejected(_, let slot, let chunk, _): session.engine.handle(.rejected(slot: slot, chunk: chunk), at: now)
         case .checked(_, let chunk, let length, let isKept):
-            if isKept { session.noteStored(UInt64(length), kept: true) }
             once.noteProgress(at: now)
+            let before = session.engine.counters.chunksKept
             session.engine.handle(isKept ? .kept(chunk: chunk) : .absent(chunk: chunk), at: now)
+            // What has come over the network before counts as that.
+            if session.engine.counters.chunksKept > before { session.noteStored(UInt64(length), kept: true) }
         case .zeroed(_, let chunks, let length):
             session.noteStored(length, kept: false)
             once.noteProgress(at: now)
             session.engine.handle(.storedZeros(chunks), at: now)
-        case .committed(_, let warning): committed(session, warning, at: now)
+        case .committed(_, let notes): committed(session, notes, at: now)
+        case .prepared(_, let notes): for text in notes { observer(.warning(text)) }
         case .hookStarted(_, let process):
             // Whoever was told to stop meanwhile has the command stopped, too.
             if isStopping { process.signal(SIGTERM) }
@@ -118,19 +121,19 @@ extension ReceiveSessions {
         case .failed(_, let error, _):
             if session.failure == nil { session.failure = error.description }
             session.engine.handle(.failed(session.isCommitted ? .failedHook : error.receiverState), at: now)
-        case .prepared, .cancelled, .opened, .closed: break
+        case .cancelled, .opened, .closed: break
         }
     }
 
-    private func committed(_ session: ReceiveSession, _ warning: String?, at now: Instant) {
+    private func committed(_ session: ReceiveSession, _ notes: [String], at now: Instant) {
         session.stage = .committed
         once.noteProgress(at: now)
         let announce = session.announce
         if request.versions != nil { endpoint.directory.noteVersion(of: announce) }
-        if let warning { observer(.warning(warning)) }
+        for text in notes { observer(.warning(text)) }
         guard let hook = request.hook, !isStopping else { return session.engine.handle(.committed, at: now) }
         let facts = [
-            ("RMCP_NAME", announce.name), ("RMCP_PATH", session.path),
+            ("RMCP_NAME", SystemText.text(of: Array(announce.name.utf8))), ("RMCP_PATH", session.path),
             ("RMCP_SIZE", String(session.contentDone)), ("RMCP_SESSION", announce.session.text),
             ("RMCP_KEY", announce.isSigned ? PublicKeyText.line(for: announce.key) : ""), ("RMCP_STATE", "complete"),
         ]

@@ -205,7 +205,7 @@ final class ReceiveSessions {
                 .open(
                     StorageOpening(
                         generation: entry.generation, announce: entry.announce, output: request.output, directory: request.directory,
-                        drawn: entry.drawn, turn: gate.turn, files: files)), of: entry.generation)
+                        drawn: entry.drawn, turn: gate.turn, replacesFirst: request.replacesFirst, files: files)), of: entry.generation)
         }
     }
 
@@ -245,7 +245,7 @@ final class ReceiveSessions {
         // Most of the memory goes to whoever comes first; sessions beside it get by with what is left.
         let slotBytes =
             sessions.isEmpty
-            ? HostLimits.receiveBufferBytes / 4 * 3 : HostLimits.receiveBufferBytes / 4 / (HostLimits.sessions - 1)
+            ? MemoryLimit.receiveBuffers / 4 * 3 : MemoryLimit.receiveBuffers / 4 / (HostLimits.sessions - 1)
         configuration.memory.assemblySlots = max(4, min(configuration.memory.assemblySlots, slotBytes / Int(announce.chunkLength)))
         let engine = ReceiverEngine(
             identity: handle?.identity ?? entry.drawn, configuration: configuration, announce: announce, source: entry.offer.source,
@@ -265,7 +265,7 @@ final class ReceiveSessions {
 
     private func pool(for chunkLength: UInt32) -> BufferPool {
         if let pool = pools[Int(chunkLength)] { return pool }
-        let pool = BufferPool(bufferLength: Int(chunkLength), limit: max(4, HostLimits.receiveBufferBytes / Int(chunkLength)))
+        let pool = BufferPool(bufferLength: Int(chunkLength), limit: max(4, MemoryLimit.receiveBuffers / Int(chunkLength)))
         pools[Int(chunkLength)] = pool
         return pool
     }

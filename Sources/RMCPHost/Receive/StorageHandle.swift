@@ -48,6 +48,8 @@ final class StorageHandle: Sendable {
     /// Jobs that have not begun do nothing from now on, and nothing is published.
     func cancel(_ kind: Cancellation) { cancellation.store(kind, ordering: .relaxed) }
 
+    /// Whether the chunk was written or verified already.
+    func has(_ chunk: UInt32) -> Bool { present.withLock { $0.contains(chunk) } }
     func note(_ chunks: Range<UInt32>) { present.withLock { $0.insert(chunks) } }
 
     /// Whether every chunk below `count` was seen in this file by somebody who wrote or verified it.
@@ -64,6 +66,8 @@ struct StorageOpening: Sendable {
     /// The ephemeral id that this receiver has in the session unless it had another before.
     var drawn: UInt32
     var turn: UInt64
+    /// What a bundle replaces may be removed where there is no room for two.
+    var replacesFirst = false
     var files = FileSystem.host
 
     func open() throws(HostError) -> StorageHandle {
@@ -79,13 +83,15 @@ struct StorageOpening: Sendable {
         case .path(let path):
             switch try OutputPath(path) {
             case .device: return try DeviceStorage(path: path, announce: announce, files: files)
-            case .file(let name, let directory): return try PartialFile(announce: announce, name: name, directoryPath: directory, files: files)
+            case .file(let name, let directory):
+                return try PartialFile(announce: announce, name: name, directoryPath: directory, replacesFirst: replacesFirst, files: files)
             }
         case .directory:
             if let objection = BundleName.objection(to: announce.name) {
                 throw HostError("the name \"\(BundleName.printable(announce.name))\" is refused: \(objection)")
             }
-            return try PartialFile(announce: announce, name: announce.name, directoryPath: directory, files: files)
+            return try PartialFile(
+                announce: announce, name: SystemText.text(of: Array(announce.name.utf8)), directoryPath: directory, replacesFirst: replacesFirst, files: files)
         }
     }
 }

@@ -17,11 +17,21 @@ enum StorageJob: Sendable {
     /// The session is over: what it had locked is for others.
     case close(StorageHandle)
 
-    /// Whether it may take for as long as a disk takes to flush: other sessions' chunks do not wait for these.
-    var isLong: Bool {
+    /// Whose threads it is for.
+    enum Kind: Sendable {
+        /// What came over the network.
+        case stream
+        /// What was here before: reading it back must not hold up what comes.
+        case check
+        /// It may take for as long as a disk takes to flush: chunks do not wait for these.
+        case long
+    }
+
+    var kind: Kind {
         switch self {
-        case .store, .check: false
-        case .open, .prepare, .zero, .commit, .hook, .close: true
+        case .store: .stream
+        case .check: .check
+        case .open, .prepare, .zero, .commit, .hook, .close: .long
         }
     }
 }
@@ -29,13 +39,13 @@ enum StorageJob: Sendable {
 /// The results, one for each job.
 enum StorageOutput: Sendable {
     case opened(SessionGeneration, Result<StorageHandle, HostError>)
-    case prepared(SessionGeneration)
+    /// `notes` are what the user should know of it, as those of `committed`.
+    case prepared(SessionGeneration, notes: [String])
     case stored(SessionGeneration, slot: Int, chunk: UInt32, contentLength: UInt32, ChunkBuffer)
     case rejected(SessionGeneration, slot: Int, chunk: UInt32, ChunkBuffer)
     case checked(SessionGeneration, chunk: UInt32, contentLength: UInt32, isKept: Bool)
     case zeroed(SessionGeneration, Range<UInt32>, contentLength: UInt64)
-    /// `warning` is what the user should know of a bundle that is complete.
-    case committed(SessionGeneration, warning: String?)
+    case committed(SessionGeneration, notes: [String])
     case hookStarted(SessionGeneration, HookProcess)
     case failed(SessionGeneration, HostError, ChunkBuffer?)
     /// The session was over before the job began.
@@ -44,7 +54,7 @@ enum StorageOutput: Sendable {
 
     var generation: SessionGeneration {
         switch self {
-        case .opened(let generation, _), .prepared(let generation), .stored(let generation, _, _, _, _), .rejected(let generation, _, _, _),
+        case .opened(let generation, _), .prepared(let generation, _), .stored(let generation, _, _, _, _), .rejected(let generation, _, _, _),
             .checked(let generation, _, _, _), .zeroed(let generation, _, _), .committed(let generation, _), .hookStarted(let generation, _),
             .failed(let generation, _, _), .cancelled(let generation, _), .closed(let generation):
             generation
@@ -66,12 +76,14 @@ final class StorageWorker {
         case .prepare(let handle):
             return attempt(handle) { () throws(HostError) in
                 try handle.storage.prepare(contentLength: handle.announce.contentLength, allocatedLength: handle.announce.allocatedLength)
-                return .prepared(handle.generation)
+                return .prepared(handle.generation, notes: handle.storage.takeNotes())
             }
         case .store(let handle, let slot, let chunk, let record, let buffer):
             return store(handle, slot: slot, chunk: chunk, record: record, buffer: buffer)
         case .check(let handle, let chunk, let record, let matches):
             return attempt(handle) { () throws(HostError) in
+                // It has come over the network meanwhile.
+                if handle.has(chunk) { return .checked(handle.generation, chunk: chunk, contentLength: record.contentLength, isKept: false) }
                 let isKept = try find(chunk, record, in: matches, for: handle.storage)
                 if isKept { handle.note(chunk..<chunk + 1) }
                 return .checked(handle.generation, chunk: chunk, contentLength: record.contentLength, isKept: isKept)
@@ -162,30 +174,37 @@ final class StorageWorker {
             throw HostError("\(handle.storage.path): not every chunk was written to the file that was to get this name; it is removed")
         }
         try handle.storage.flush(contentLength: end.contentLength)
-        var warning: String?
+        var notes: [String] = []
         do throws(HostError) {
-            warning = try gate.publish(
+            let warning = try gate.publish(
                 handle.announce, at: handle.storage.path, since: handle.turn, isCancelled: { handle.isCancelled },
                 { () throws(HostError) in try handle.storage.publish() })
+            notes = handle.storage.takeNotes() + (warning.map { [$0] } ?? [])
         } catch {
             if error.kind == .outdated { handle.storage.discard() }
             throw error
         }
         do { try completed.note(handle.announce) } catch {
-            warning = warning ?? "\(error); the bundle may be taken again after a restart"
+            // One line about files of state says enough.
+            if notes.isEmpty { notes = ["\(error); the bundle may be taken again after a restart"] }
         }
-        return .committed(handle.generation, warning: warning)
+        return .committed(handle.generation, notes: notes)
     }
 }
 
-/// The threads that storage jobs run on: a few that store chunks, as many as there are cores, and some that wait for
-/// flushes, for opening, and for other things of a disk's making.
+/// The threads that storage jobs run on: a few that store chunks, as many as there are cores, as many that read back what
+/// was here before, and some that wait for flushes, for opening, and for other things of a disk's making.
 final class StorageThreads {
     private let chunks: WorkerPool<StorageJob, StorageOutput>
+    private let checks: WorkerPool<StorageJob, StorageOutput>
     private let long: WorkerPool<StorageJob, StorageOutput>
 
     init(wakeUp: WakeUp) throws(HostError) {
         chunks = try WorkerPool(name: "rmcp-store", threads: HostLimits.workerThreads, wakeUp: wakeUp) {
+            let worker = StorageWorker()
+            return { worker.run($0) }
+        }
+        checks = try WorkerPool(name: "rmcp-check", threads: HostLimits.workerThreads, wakeUp: wakeUp) {
             let worker = StorageWorker()
             return { worker.run($0) }
         }
@@ -195,12 +214,20 @@ final class StorageThreads {
         }
     }
 
-    func submit(_ job: StorageJob) { job.isLong ? long.submit(job) : chunks.submit(job) }
-    func collect() -> StorageOutput? { chunks.collect() ?? long.collect() }
+    func submit(_ job: StorageJob) {
+        switch job.kind {
+        case .stream: chunks.submit(job)
+        case .check: checks.submit(job)
+        case .long: long.submit(job)
+        }
+    }
+
+    func collect() -> StorageOutput? { chunks.collect() ?? checks.collect() ?? long.collect() }
 
     /// Lets the threads go that are done. Those that hang in a call go with the process.
     func stop() {
         chunks.stop()
+        checks.stop()
         long.stop()
     }
 }

@@ -153,7 +153,7 @@ final class RepairCache {
 
     func pool(for chunkLength: UInt32) -> BufferPool {
         if let pool = pools[Int(chunkLength)] { return pool }
-        let pool = BufferPool(bufferLength: Int(chunkLength), limit: max(8, HostLimits.receiveBufferBytes / Int(chunkLength)))
+        let pool = BufferPool(bufferLength: Int(chunkLength), limit: max(8, MemoryLimit.receiveBuffers / Int(chunkLength)))
         pools[Int(chunkLength)] = pool
         return pool
     }

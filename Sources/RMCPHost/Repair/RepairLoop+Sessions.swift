@@ -74,7 +74,7 @@ extension RepairLoop {
         var configuration = request.configuration
         configuration.joining.timeToLive = UInt8(clamping: request.regionTimeToLive)
         configuration.packets.overhead = DatagramOverhead.bytes(over: region.family)
-        let chunks = HostLimits.receiveBufferBytes / Int(announce.chunkLength)
+        let chunks = MemoryLimit.receiveBuffers / Int(announce.chunkLength)
         // Those that only wait in the cache for latecomers don't count. What all ask for together the pool bounds.
         let isFirst = !order.contains { sessions[$0]?.engine.upstream != nil }
         let share = isFirst ? chunks * 3 / 4 : chunks / 8

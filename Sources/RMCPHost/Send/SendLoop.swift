@@ -79,7 +79,10 @@ public final class SendLoop {
     private static func makeAnnounce(
         _ request: SendRequest, source: any BundleSource, configuration: Configuration
     ) throws(HostError) -> Announce {
-        let name = request.name ?? (source.kind == .stream ? "stdin" : lastComponent(of: source.path))
+        let given = request.name ?? (source.kind == .stream ? "stdin" : lastComponent(of: source.path))
+        guard let name = SystemText.validated(given) else {
+            throw HostError("the bundle's name \(given) is no UTF-8, as receivers need it; give another with --name", kind: .usage)
+        }
         if let objection = BundleName.objection(to: name) {
             throw HostError("the bundle's name \"\(BundleName.printable(name))\" will not do: \(objection); give another with --name", kind: .usage)
         }

@@ -14,7 +14,7 @@ protocol BundleSource: AnyObject, Sendable {
     var kind: BundleKind { get }
     /// Nil for a stream.
     var contentLength: UInt64? { get }
-    /// Bytes that are not holes.
+    /// Bytes that are not holes, as far as is known: 0 where nobody knows. What a receiver needs room for, by estimate.
     var allocatedLength: UInt64 { get }
     /// Nil where the source has none.
     var mode: UInt16? { get }
@@ -56,7 +56,9 @@ extension BundleSource {
 
     /// Error for a source whose chunks are not what they were.
     var changed: HostError {
-        HostError("\(path) changed while it was being sent; receivers keep nothing of it. Send it again once it is at rest")
+        HostError(
+            "\(path) changed while it was being sent, so that nobody has it complete. Send it again once it is at rest: receivers keep what they have, "
+                + "and need only what is different")
     }
 }
 

@@ -16,11 +16,18 @@ final class FileSource: BundleSource {
     let modificationTime: FileTime?
     let warnings: [String]
     private let length: UInt64
+    /// Bytes of the blocks that it has, `length` at most.
+    private let blocksLength: UInt64
     private let isDevice: Bool
     private let descriptor: OwnedDescriptor
     private let identity: Identity
     /// Nil until `start`.
     private let plan = LockedValue<Plan?>(nil)
+    /// Bytes that may still turn out to be holes.
+    private let holesLeft: LockedValue<UInt64>
+    /// When the file was last looked at, so that a change ends the session before all of it has been sent.
+    private let lastLook = LockedValue(Poller.now())
+    private static let lookInterval = Interval.seconds(1)
 
     /// How far the content was handed out, and what is known of what follows.
     private struct Plan {
@@ -80,27 +87,24 @@ final class FileSource: BundleSource {
         mutating func skipSurvey() { if chunkCount > 0 { endSurvey([Stretch(chunks: chunkCount, isHole: false)]) } }
     }
 
-    /// Attributes that change when somebody writes to the file.
+    /// Attributes that change when somebody writes to the file. Its ctime changes with its names, links and mode, too, which are not
+    /// what is sent.
     private struct Identity: Equatable {
         var size: Int
         var modified: Int
         var modifiedNanoseconds: Int
-        var changed: Int
-        var changedNanoseconds: Int
 
         init(_ status: stat) {
             size = Int(status.st_size)
             modified = status.st_mtim.tv_sec
             modifiedNanoseconds = status.st_mtim.tv_nsec
-            changed = status.st_ctim.tv_sec
-            changedNanoseconds = status.st_ctim.tv_nsec
         }
     }
 
     /// May wait for a file system for as long as that likes: to be called where signals still end the process.
     init(path: String) throws(HostError) {
         // Not blocking until its kind is known: opening a FIFO waits for somebody who writes to it.
-        let raw = unsafe open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        let raw = unsafe open(SystemText.cString(path), O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard raw >= 0 else { throw .system("read", path) }
         let probe = OwnedDescriptor(raw)
         var status = stat()
@@ -113,20 +117,23 @@ final class FileSource: BundleSource {
             descriptor = probe
             isDevice = false
             length = UInt64(status.st_size)
-            allocatedLength = min(length, UInt64(status.st_blocks) * 512)
+            blocksLength = min(length, UInt64(status.st_blocks) * 512)
+            allocatedLength = Self.dataLength(raw, length) ?? blocksLength
             mode = UInt16(status.st_mode & 0o777)
             modificationTime = FileTime(seconds: Int64(status.st_mtim.tv_sec), nanoseconds: UInt32(clamping: status.st_mtim.tv_nsec))
             warnings = []
         case S_IFBLK:
             // Once more, since a drive without a medium opens without blocking and knows no size.
-            let device = unsafe open(path, O_RDONLY | O_CLOEXEC)
+            let device = unsafe open(SystemText.cString(path), O_RDONLY | O_CLOEXEC)
             guard device >= 0 else { throw .system("read", path) }
             descriptor = OwnedDescriptor(device)
             let size = rmcp_block_device_size(device)
             guard size >= 0 else { throw .system("measure", path) }
             isDevice = true
             length = UInt64(size)
-            allocatedLength = length
+            blocksLength = length
+            // Nobody knows how much of it is zeros before it has been read.
+            allocatedLength = 0
             // What is on a disk is for who may read the disk.
             mode = 0o600
             modificationTime = nil
@@ -139,6 +146,7 @@ final class FileSource: BundleSource {
             throw HostError("\(path) is neither a file nor a block device; to send a pipe use: rmcp send - < \(path)", kind: .usage)
         }
         contentLength = length
+        holesLeft = LockedValue(Self.believableHoles(length, blocks: blocksLength))
         _ = posix_fadvise(descriptor.raw, 0, 0, POSIX_FADV_SEQUENTIAL)
     }
 
@@ -157,7 +165,7 @@ final class FileSource: BundleSource {
 
     /// Whether the kernel lets nobody else have the device for himself: a mounted file system, swap, a member of an array.
     private static func isInUse(_ path: String) -> Bool {
-        let raw = unsafe open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC)
+        let raw = unsafe open(SystemText.cString(path), O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC)
         guard raw < 0 else {
             close(raw)
             return false
@@ -195,7 +203,31 @@ final class FileSource: BundleSource {
 
     /// Whether there can be holes. Blocks for every byte mean none, whatever lseek(2) says: file systems have been wrong
     /// about holes in what was just written, and a hole that is none is zeros in place of data.
-    var mayHaveHoles: Bool { !isDevice && allocatedLength < length }
+    var mayHaveHoles: Bool { !isDevice && blocksLength < length }
+
+    /// Questions about data and holes that a start waits for.
+    private static let firstQuestions = 64
+
+    /// Bytes that a receiver needs room for, as far as the file system can tell in short: of a compressed file more than its
+    /// blocks, of preallocated zeros less. Nil where it takes too long to find out.
+    private static func dataLength(_ descriptor: Int32, _ length: UInt64) -> UInt64? {
+        var (offset, data) = (0, 0)
+        for _ in 0..<firstQuestions {
+            let start = lseek(descriptor, offset, rmcp_seek_data())
+            if start < 0 { return errno == ENXIO ? UInt64(data) : nil }
+            let end = lseek(descriptor, start, rmcp_seek_hole())
+            guard start < Int(length), end > start else { return min(length, UInt64(data)) }
+            data += min(end, Int(length)) - start
+            offset = end
+        }
+        return nil
+    }
+
+    /// Holes that are believed: a hole where there are blocks is none, and what a file system says of holes is wrong where
+    /// they are more than its blocks leave. A 256th is for blocks that it keeps its own records in.
+    private static func believableHoles(_ length: UInt64, blocks: UInt64) -> UInt64 {
+        length - blocks + min(blocks / 2, 65_536 + blocks / 256)
+    }
 
     /// Questions to the file system in one survey, which another job waits behind.
     private static let surveyLimit = 1_024
@@ -210,8 +242,8 @@ final class FileSource: BundleSource {
             let offset = map.offset(of: chunk)
             let hole = min(holeLength(at: offset), length - offset)
             let holeEnd = UInt32(clamping: map.wholeChunks(within: offset + hole))
-            let isHole = holeEnd > chunk
-            let end = isHole ? holeEnd : UInt32(clamping: map.chunkCount(for: dataEnd(after: offset + hole)))
+            let isHole = holeEnd > chunk && isBelievable(map.offset(of: holeEnd) - offset)
+            let end = isHole ? holeEnd : UInt32(clamping: map.chunkCount(for: dataEnd(after: offset + (holeEnd > chunk ? 0 : hole))))
             if let last = stretches.last, last.isHole == isHole {
                 stretches[stretches.count - 1].chunks += end - chunk
             } else {
@@ -220,6 +252,18 @@ final class FileSource: BundleSource {
             chunk = end
         }
         return stretches
+    }
+
+    /// Whether a further hole of `count` bytes may be one; not any more once one may not.
+    private func isBelievable(_ count: UInt64) -> Bool {
+        holesLeft.withLock { left in
+            guard count <= left else {
+                left = 0
+                return false
+            }
+            left -= count
+            return true
+        }
     }
 
     /// How many bytes from `offset` on are a hole: 0 where there is data or where the file system cannot tell.
@@ -242,6 +286,13 @@ final class FileSource: BundleSource {
     func load(_ extent: ContentExtent, into buffer: ChunkBuffer) throws(HostError) {
         var bytes = buffer.mutableSpan(Int(extent.length))
         guard try FileTransfer.read(descriptor.raw, into: &bytes, at: extent.offset, path: path) == Int(extent.length) else { throw changed }
+        let now = Poller.now()
+        let isDue = lastLook.withLock { last in
+            guard now - last >= Self.lookInterval else { return false }
+            last = now
+            return true
+        }
+        if isDue { try checkUnchanged() }
     }
 
     func reread(_ extent: ContentExtent, _ record: ChunkRecord, into buffer: ChunkBuffer) throws(HostError) -> Reread {

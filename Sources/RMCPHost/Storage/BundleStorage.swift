@@ -24,6 +24,8 @@ protocol BundleStorage: AnyObject, Sendable {
     func abandon()
     /// The bundle is not wanted any more: nothing of it stays.
     func discard()
+    /// What the user should know of what was done so far, a line each; told once.
+    func takeNotes() -> [String]
     /// Lets others have what this had locked. Nothing is called after this.
     func close()
 }
@@ -34,5 +36,6 @@ extension BundleStorage {
     func publish() throws(HostError) {}
     func abandon() {}
     func discard() {}
+    func takeNotes() -> [String] { [] }
     func close() {}
 }

@@ -54,29 +54,49 @@ final class ChunkJournal: Sendable {
     private let known: [UInt32: Known]
     private let identities: [SessionID: UInt32]
     private let appended = Atomic<Int>(0)
+    /// Set where the file system has no locks.
+    private let lockless: FileIdentity?
+
+    /// Whether other processes are kept out.
+    var isLocked: Bool { lockless == nil }
 
     var isEmpty: Bool { known.isEmpty && appended.load(ordering: .relaxed) == 0 }
 
     /// Nil when another process or session holds the journal's lock.
+    /// - Parameter path: of the directory, for messages.
     static func open(
-        stem: String, chunkLength: UInt32, in directory: OwnedDescriptor, files: FileSystem = .host
+        stem: String, chunkLength: UInt32, in directory: OwnedDescriptor, path: String = ".", files: FileSystem = .host
     ) throws(HostError) -> ChunkJournal? {
         let name = stem + suffix
-        let descriptor = try StagingFile.open(name, in: directory, label: name, files: files)
-        guard files.lock(descriptor.raw, LOCK_EX | LOCK_NB) == 0 else { return nil }
+        let descriptor = try StagingFile.open(name, in: directory, label: PartialFile.join(path, name), files: files)
+        let isLocked = files.lock(descriptor.raw, LOCK_EX | LOCK_NB) == 0
+        guard isLocked || FileSystem.isUnsupported(lock: errno) else { return nil }
         // A session that has just committed removes its journal while others wait to open it: theirs must not be the
         // removed one.
         guard let opened = files.status(of: descriptor.raw), let linked = files.status(of: name, in: directory.raw), opened.isSameFile(as: linked)
         else { return nil }
-        return try ChunkJournal(descriptor: descriptor, directory: directory, name: name, chunkLength: chunkLength, files: files)
+        guard isLocked || unlocked.withLock({ $0.insert(FileIdentity(opened)).inserted }) else { return nil }
+        do throws(HostError) {
+            return try ChunkJournal(
+                descriptor: descriptor, directory: directory, name: name, chunkLength: chunkLength, lockless: isLocked ? nil : FileIdentity(opened),
+                files: files)
+        } catch {
+            if !isLocked { unlocked.withLock { _ = $0.remove(FileIdentity(opened)) } }
+            throw error
+        }
     }
+
+    /// Journals that this process has open where the file system has no locks: between its own sessions it keeps order
+    /// itself.
+    private static let unlocked = LockedValue<Set<FileIdentity>>([])
 
     static let suffix = ".rmcp-journal"
 
     private init(
-        descriptor: OwnedDescriptor, directory: OwnedDescriptor, name: String, chunkLength: UInt32, files: FileSystem
+        descriptor: OwnedDescriptor, directory: OwnedDescriptor, name: String, chunkLength: UInt32, lockless: FileIdentity?, files: FileSystem
     ) throws(HostError) {
         self.files = files
+        self.lockless = lockless
         self.directory = directory
         self.name = LockedValue(name)
         var contents = Contents()
@@ -106,7 +126,7 @@ final class ChunkJournal: Sendable {
         _ contents: Contents, chunkLength: UInt32, in directory: OwnedDescriptor, name: String, files: FileSystem
     ) throws(HostError) -> (OwnedDescriptor, DigestLog) {
         let file = try AtomicFile(name, as: name + "-new", in: directory, label: name, files: files)
-        guard files.lock(file.descriptor.raw, LOCK_EX | LOCK_NB) == 0 else { throw .system("lock", name) }
+        guard files.lock(file.descriptor.raw, LOCK_EX | LOCK_NB) == 0 || FileSystem.isUnsupported(lock: errno) else { throw .system("lock", name) }
         let bytes = DigestLog.bytes(mark: mark, chunkLength: chunkLength, contents.entries)
         try FileTransfer.writeSequentially(file.descriptor.raw, bytes, path: name, files: files)
         let log = try DigestLog(file.descriptor, mark: mark, chunkLength: chunkLength, limit: entryLimit, path: name, files: files) { _ in }
@@ -143,5 +163,8 @@ final class ChunkJournal: Sendable {
     }
 
     /// A child that was just spawned may have the descriptor for a moment longer: the lock is let go of by hand.
-    func unlock() { _ = files.lock(descriptor.raw, LOCK_UN) }
+    func unlock() {
+        if let lockless { Self.unlocked.withLock { _ = $0.remove(lockless) } }
+        _ = files.lock(descriptor.raw, LOCK_UN)
+    }
 }

@@ -14,21 +14,40 @@ final class DeviceStorage: BundleStorage {
 
     /// - Throws: when it is mounted or otherwise claimed, or too small for a bundle whose length is known.
     init(path: String, announce: Announce, files: FileSystem = .host) throws(HostError) {
-        // O_EXCL on a block device: refused while it is mounted or otherwise claimed.
-        let raw = files.open(path, O_WRONLY | O_EXCL)
-        guard raw >= 0 else {
-            throw .system("open", path, advice: errno == EBUSY ? "unmount it first" : nil)
-        }
-        descriptor = OwnedDescriptor(raw)
-        guard let status = files.status(of: raw), status.kind == S_IFBLK else {
-            throw HostError("\(path) was a block device when rmcp looked, and is none any more")
-        }
+        descriptor = try Self.open(path, files)
+        let raw = descriptor.raw
         self.path = path
         self.files = files
         map = ChunkMap(announce)
         capacity = UInt64(clamping: lseek(raw, 0, Int32(SEEK_END)))
         // Before the first byte of what does not fit is written.
         if let length = announce.contentLength { try checkRoom(length) }
+    }
+
+    /// - Throws: when it cannot be written to, as can be known before any session.
+    static func check(_ path: String, files: FileSystem = .host) throws(HostError) { _ = try open(path, files) }
+
+    private static func open(_ path: String, _ files: FileSystem) throws(HostError) -> OwnedDescriptor {
+        // O_EXCL on a block device: refused while it is mounted or otherwise claimed.
+        let raw = files.open(path, O_WRONLY | O_EXCL)
+        guard raw >= 0 else {
+            let advice: String? =
+                switch errno {
+                case EBUSY: "it is in use (mounted?); unmount it first"
+                case EACCES, EPERM: "run as root, or as a member of the device's group"
+                case EROFS: "it is read-only; see blockdev --getro"
+                default: nil
+                }
+            throw .system("open", path, advice: advice)
+        }
+        let descriptor = OwnedDescriptor(raw)
+        guard let status = files.status(of: raw), status.kind == S_IFBLK else {
+            throw HostError("\(path) was a block device when rmcp looked, and is none any more")
+        }
+        guard rmcp_block_device_is_read_only(raw) == 0 else {
+            throw HostError("\(path) is a read-only device; make it writable with: blockdev --setrw \(path)")
+        }
+        return descriptor
     }
 
     private func checkRoom(_ length: UInt64) throws(HostError) {

@@ -9,21 +9,18 @@ enum OutputPath: Equatable {
     /// - Throws: when nothing can be written there, or when it seems to be a device that is not there: a file of its name
     ///   would be in memory, and in its way when it comes back.
     init(_ path: String) throws(HostError) {
-        var status = stat()
-        if unsafe stat(path, &status) == 0 {
-            if status.kind == S_IFBLK {
-                self = .device
-                return
-            }
-        } else {
-            guard errno == ENOENT || errno == ENOTDIR || errno == ELOOP else { throw .system("look at", path) }
+        let status = FileSystem.status(of: path)
+        if status?.kind == S_IFBLK {
+            self = .device
+            return
         }
+        guard status != nil || errno == ENOENT || errno == ENOTDIR || errno == ELOOP else { throw .system("look at", path) }
         let components = path.split(separator: "/", omittingEmptySubsequences: true)
         guard let name = components.last.map(String.init), !path.hasSuffix("/"), name != ".", name != ".." else {
             throw HostError("\(path) names no file; give --output the path of a file or block device")
         }
         let directory = path.contains("/") ? String(decoding: path.utf8.dropLast(name.utf8.count), as: UTF8.self) : "."
-        guard status.kind == S_IFREG || !Self.isOfDevices(directory, name: name) else {
+        guard status?.kind == S_IFREG || !Self.isOfDevices(directory, name: name) else {
             throw HostError("\(path): there is no such device, and nothing is created below /dev; is it plugged in?")
         }
         self = .file(name: name, directory: directory)
@@ -33,19 +30,15 @@ enum OutputPath: Equatable {
     private static func isOfDevices(_ directory: String, name: String) -> Bool {
         if isDeviceDirectory(resolve(directory)) { return true }
         var target = [CChar](repeating: 0, count: Int(PATH_MAX))
-        let length = unsafe readlink("\(directory)/\(name)", &target, target.count - 1)
+        let length = unsafe readlink(SystemText.cString("\(directory)/\(name)"), &target, target.count - 1)
         guard length > 0 else { return false }
-        let text = String(decoding: target.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let text = SystemText.text(of: target.prefix(length).map { UInt8(bitPattern: $0) })
         let parent = text.lastIndex(of: "/").map { String(text[..<$0]) } ?? ""
         return isDeviceDirectory(text.hasPrefix("/") ? resolve(parent) : resolve("\(directory)/\(parent)"))
     }
 
     /// The path as far as it is there: a disk's link may be in a folder that has gone with it.
-    private static func resolve(_ path: String) -> String {
-        let resolved = unsafe realpath(path, nil)
-        defer { unsafe free(resolved) }
-        return unsafe resolved.map { unsafe String(cString: $0) } ?? path
-    }
+    private static func resolve(_ path: String) -> String { FileSystem.resolved(path) ?? path }
 
     /// /dev/shm is memory that programs are meant to have files in.
     private static func isDeviceDirectory(_ path: String) -> Bool {

@@ -27,16 +27,20 @@ final class PartialFile: BundleStorage {
     /// Nil takes what new files have here.
     private let mode: mode_t?
     private let modificationTime: FileTime?
+    /// The old file may be removed where there is no room for two.
+    private let replacesFirst: Bool
+    private let notes = LockedValue<[String]>([])
     /// Set when the file may hold something other than holes where nothing was written.
     private let mayHoldOldBytes: Atomic<Bool>
     /// Set when the file has gone: published, not wanted, or not what the disk has. Nothing more is done with its names,
     /// which may be somebody else's by then.
     private let isGone = Atomic<Bool>(false)
 
-    private static let suffix = ".rmcp-partial"
+    static let suffix = ".rmcp-partial"
 
     /// Opens or resumes the partial file of `announce` in `directory`.
-    init(announce: Announce, name: String, directoryPath: String, files: FileSystem = .host) throws(HostError) {
+    /// - Parameter replacesFirst: the file that has the name is removed at the start where there is no room for two.
+    init(announce: Announce, name: String, directoryPath: String, replacesFirst: Bool = false, files: FileSystem = .host) throws(HostError) {
         self.files = files
         let directory = try files.openDirectory(directoryPath)
         self.directory = directory
@@ -45,14 +49,15 @@ final class PartialFile: BundleStorage {
         map = ChunkMap(announce)
         mode = announce.mode.map { mode_t($0) }
         modificationTime = announce.modificationTime
-        try Self.checkTarget(name, in: directory, path: path, files: files)
+        self.replacesFirst = replacesFirst
+        try FinalName.check(name, in: directory, path: path, files: files)
         var stem = Self.stem(for: name)
         // Another session under way has this name's partial file: this one gets its own.
-        var opened = try ChunkJournal.open(stem: stem, chunkLength: announce.chunkLength, in: directory, files: files)
+        var opened = try ChunkJournal.open(stem: stem, chunkLength: announce.chunkLength, in: directory, path: directoryPath, files: files)
         isSecond = opened == nil
         if opened == nil {
             stem = Self.stem(for: "\(BundleName.prefix(of: name, bytes: 200)).\(String(announce.session.tag, radix: 16))")
-            opened = try ChunkJournal.open(stem: stem, chunkLength: announce.chunkLength, in: directory, files: files)
+            opened = try ChunkJournal.open(stem: stem, chunkLength: announce.chunkLength, in: directory, path: directoryPath, files: files)
         }
         guard let opened else { throw HostError("cannot lock the journal of \(path); is another rmcp recv writing it?") }
         journal = opened
@@ -81,38 +86,12 @@ final class PartialFile: BundleStorage {
             if isOld { _ = files.flush(descriptor.raw) }
         }
         mayHoldOldBytes = Atomic(isKept)
+        if !opened.isLocked { note("\(path): its file system has no locks; let no other rmcp recv write there") }
     }
 
-    private static func join(_ directory: String, _ name: String) -> String {
+    static func join(_ directory: String, _ name: String) -> String {
         if directory == "." { return name }
         return directory.hasSuffix("/") ? directory + name : "\(directory)/\(name)"
-    }
-
-    /// The finished file replaces what has its name: a regular file, or a symbolic link as rsync does it, which is not
-    /// followed. Anything else is not what a bundle is meant to become: a FIFO or `/dev/null` would be gone for all who
-    /// use it, and who names `/dev/stdout` does not mean the link.
-    private static func checkTarget(_ name: String, in directory: OwnedDescriptor, path: String, files: FileSystem) throws(HostError) {
-        guard var status = files.status(of: name, in: directory.raw) else {
-            guard errno == ENOENT else { throw .system("look at", path) }
-            return
-        }
-        var prefix = ""
-        if status.kind == S_IFLNK {
-            prefix = "a symbolic link to "
-            // One that leads nowhere is in nobody's way.
-            guard unsafe fstatat(directory.raw, name, &status, 0) == 0 else { return }
-        }
-        let kind: String
-        switch status.kind {
-        case S_IFREG: return
-        case S_IFDIR: kind = "a directory"
-        case S_IFIFO: kind = "a FIFO"
-        case S_IFSOCK: kind = "a socket"
-        case S_IFCHR: kind = "a character device"
-        case S_IFBLK: kind = "a block device"
-        default: kind = "no regular file"
-        }
-        throw HostError("\(path) is \(prefix)\(kind), which a received file does not replace; move it away or receive elsewhere")
     }
 
     private static func stem(for name: String) -> String {
@@ -126,25 +105,34 @@ final class PartialFile: BundleStorage {
 
     func prepare(contentLength: UInt64?, allocatedLength: UInt64) throws(HostError) {
         guard let contentLength, contentLength > 0 else { return }
-        let present = UInt64(clamping: files.status(of: descriptor.raw)?.st_blocks ?? 0) * 512
-        let needed = allocatedLength > present ? allocatedLength - present : 0
-        var fileSystem = statvfs()
-        if unsafe fstatvfs(descriptor.raw, &fileSystem) == 0 {
-            let available = UInt64(fileSystem.f_bavail) * UInt64(fileSystem.f_frsize)
-            guard available >= needed else {
-                throw HostError(
-                    "\(path) needs \(needed) bytes and its file system has \(available) left; make room or receive elsewhere with -d",
-                    kind: .diskFull)
-            }
+        let room = FileRoom(descriptor: descriptor, directory: directory, path: path, files: files)
+        try room.checkLength(contentLength)
+        do throws(HostError) { try room.check(contentLength: contentLength, expected: allocatedLength).map(note) } catch {
+            guard replacesFirst, try removeTarget() else { throw room.hinting(at: name, error, replacesFirst: replacesFirst) }
+            try room.check(contentLength: contentLength, expected: allocatedLength).map(note)
         }
         // A sparse source stays sparse: only where (nearly) all of it is data is the whole extent reserved.
         guard allocatedLength >= contentLength - contentLength / 16 else { return }
-        while files.allocate(descriptor.raw, mode: RMCP_FALLOC_FL_KEEP_SIZE, at: 0, Int(contentLength)) != 0 {
-            if errno == EINTR { continue }
-            if errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL { return }
-            throw .system("reserve \(contentLength) bytes for", path)
+        if try room.reserve(contentLength) { mayHoldOldBytes.store(true, ordering: .relaxed) }
+    }
+
+    /// Makes room for what comes by removing what it will replace; false where there is nothing to remove.
+    private func removeTarget() throws(HostError) -> Bool {
+        guard let status = files.status(of: name, in: directory.raw), status.kind == S_IFREG else { return false }
+        guard files.remove(name, in: directory.raw) == 0 else { throw .system("remove", path, in: directory.raw) }
+        note("\(path): the old one is removed, since there is no room for two; until the new one is complete there is none")
+        return true
+    }
+
+    // MARK: What the user should know
+
+    private func note(_ text: String) { notes.withLock { $0.append(text) } }
+
+    func takeNotes() -> [String] {
+        notes.withLock { notes in
+            defer { notes = [] }
+            return notes
         }
-        mayHoldOldBytes.store(true, ordering: .relaxed)
     }
 
     func identity(in session: SessionID, drawn: UInt32) -> UInt32 {
@@ -185,15 +173,28 @@ final class PartialFile: BundleStorage {
     func flush(contentLength: UInt64) throws(HostError) {
         try checkIsThere()
         guard files.truncate(descriptor.raw, to: Int(contentLength)) == 0 else { throw .system("set the length of", path) }
-        guard files.setMode(descriptor.raw, mode ?? ProcessUmask.fileMode) == 0 else { throw .system("set the mode of", path) }
-        if let modificationTime {
-            _ = files.setTimes(descriptor.raw, timespec(tv_sec: Int(modificationTime.seconds), tv_nsec: Int(modificationTime.nanoseconds)))
-        }
+        decorate()
         while files.flush(descriptor.raw) != 0 {
             if errno == EINTR { continue }
+            if FileSystem.isUnsupported(flush: errno) {
+                note("\(path): its file system does not flush files (\(HostError.errorText(errno))); it may be gone after a power failure")
+                break
+            }
             let error = HostError.system("flush", path, advice: "what was received cannot be trusted to be on the disk, and is removed")
             discard()
             throw error
+        }
+    }
+
+    /// Gives it its mode and its time, as far as its file system has such.
+    private func decorate() {
+        let mode = mode ?? ProcessUmask.fileMode
+        if files.setMode(descriptor.raw, mode) != 0 {
+            note("\(path): its mode is not \(String(mode, radix: 8)): \(HostError.errorText(errno))")
+        }
+        guard let modificationTime else { return }
+        if files.setTimes(descriptor.raw, timespec(tv_sec: Int(modificationTime.seconds), tv_nsec: Int(modificationTime.nanoseconds))) != 0 {
+            note("\(path): it does not have its modification time: \(HostError.errorText(errno))")
         }
     }
 
@@ -203,11 +204,13 @@ final class PartialFile: BundleStorage {
         // The name is what is renamed, and the descriptor what was verified.
         guard let named = files.status(of: partialName, in: directory.raw), let written = files.status(of: descriptor.raw), named.isSameFile(as: written)
         else { throw HostError("\(path): somebody has replaced its partial file, \(partialName), which is not what was received") }
-        guard files.rename(partialName, to: name, in: directory.raw) == 0 else { throw .system("rename the finished file to", path) }
+        guard files.rename(partialName, to: name, in: directory.raw) == 0 else { throw .system("rename the finished file to", path, in: directory.raw) }
         while files.flush(directory.raw) != 0 {
             if errno == EINTR { continue }
-            // Some file systems have nothing to flush there, and say so.
-            if errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS { break }
+            if FileSystem.isUnsupported(flush: errno) {
+                note("\(path): its file system does not flush directories (\(HostError.errorText(errno))); the name may be gone after a power failure")
+                break
+            }
             throw .system("flush the directory of", path, advice: "the file is there, and may be gone after a power failure")
         }
         isGone.store(true, ordering: .relaxed)

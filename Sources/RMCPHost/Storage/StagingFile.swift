@@ -27,9 +27,9 @@ enum StagingFile {
             case ENOENT:
                 let made = files.open(name, in: directory.raw, O_RDWR | O_NOFOLLOW | O_CREAT | O_EXCL, mode: 0o600)
                 if made >= 0 { return OwnedDescriptor(made) }
-                guard errno == EEXIST else { throw .system("create", label) }
+                guard errno == EEXIST else { throw .system("create", label, in: directory.raw) }
             case ELOOP, EISDIR, ENXIO, ENODEV, EACCES: try moveAside(name, in: directory, label: label, files: files)
-            default: throw .system("open", label)
+            default: throw .system("open", label, in: directory.raw)
             }
         }
         throw HostError("\(label) is made anew by somebody else each time that it is moved aside; receive elsewhere")

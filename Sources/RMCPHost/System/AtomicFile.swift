@@ -17,7 +17,7 @@ final class AtomicFile {
     init(_ name: String, as temporary: String, in directory: OwnedDescriptor, label: String, files: FileSystem = .host) throws(HostError) {
         _ = files.remove(temporary, in: directory.raw)
         let raw = files.open(temporary, in: directory.raw, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
-        guard raw >= 0 else { throw .system("create", label) }
+        guard raw >= 0 else { throw .system("create", label, in: directory.raw) }
         descriptor = OwnedDescriptor(raw)
         self.name = name
         self.temporary = temporary
@@ -32,11 +32,10 @@ final class AtomicFile {
     /// Gives it its name.
     /// - Parameter isDurable: so that both the file and its name outlive a power failure.
     func publish(isDurable: Bool) throws(HostError) {
-        if isDurable, files.flush(descriptor.raw) != 0 { throw .system("write", label) }
+        if isDurable, files.flush(descriptor.raw) != 0, !FileSystem.isUnsupported(flush: errno) { throw .system("write", label) }
         guard files.rename(temporary, to: name, in: directory.raw) == 0 else { throw .system("rename the new", label) }
         isNamed = true
-        // Some file systems have nothing to flush there, and say so.
-        guard !isDurable || files.flush(directory.raw) == 0 || errno == EINVAL || errno == EOPNOTSUPP else {
+        guard !isDurable || files.flush(directory.raw) == 0 || FileSystem.isUnsupported(flush: errno) else {
             throw .system("flush the directory of", label)
         }
     }

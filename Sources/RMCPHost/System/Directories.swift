@@ -7,7 +7,9 @@ public enum Directories {
         var made = path.hasPrefix("/") ? "/" : ""
         for component in path.split(separator: "/") {
             made += component
-            guard unsafe mkdir(made, 0o700) == 0 || isThere(made, after: errno) else { throw .system("make directory", made, advice: advice) }
+            guard unsafe mkdir(SystemText.cString(made), 0o700) == 0 || isThere(made, after: errno) else {
+                throw .system("make directory", made, advice: advice)
+            }
             made += "/"
         }
     }
@@ -15,9 +17,8 @@ public enum Directories {
     /// A file system that cannot be written to may still have the directory.
     private static func isThere(_ path: String, after code: Int32) -> Bool {
         if code == EEXIST { return true }
-        var status = stat()
         defer { errno = code }
-        return unsafe code == EROFS && stat(path, &status) == 0
+        return code == EROFS && FileSystem.status(of: path) != nil
     }
 
     /// Makes what is missing of the directories that a file is to be in.
@@ -51,11 +52,26 @@ public enum Directories {
         }
     }
 
-    /// This program's directory of the user's, such as `$XDG_STATE_HOME/rmcp` or `~/.local/state/rmcp`; there or not.
-    public static func ofUser(_ purpose: Purpose) -> String {
-        if let base = variable(purpose.variable), !base.isEmpty { return "\(base)/rmcp" }
-        return "\(variable("HOME") ?? "/root")/\(purpose.fallback)/rmcp"
+    /// This program's directory of the user's, such as `$XDG_STATE_HOME/rmcp` or `~/.local/state/rmcp`; there or not. Nil
+    /// where nobody says where: services and containers may have no home, and none is guessed.
+    public static func ofUser(_ purpose: Purpose) -> String? {
+        // Relative ones are to be ignored, says the specification.
+        if let base = SystemText.variable(purpose.variable), base.hasPrefix("/") { return "\(base)/rmcp" }
+        return home.map { "\($0 == "/" ? "" : $0)/\(purpose.fallback)/rmcp" }
     }
 
-    private static func variable(_ name: String) -> String? { unsafe getenv(name).map { unsafe String(cString: $0) } }
+    /// `$HOME`, or what the user database says where that is there.
+    private static var home: String? {
+        if let home = SystemText.variable("HOME"), home.hasPrefix("/") { return home }
+        var entry = unsafe passwd()
+        var found: UnsafeMutablePointer<passwd>?
+        var buffer = [CChar](repeating: 0, count: entryLength)
+        guard unsafe getpwuid_r(geteuid(), &entry, &buffer, buffer.count, &found) == 0, unsafe found != nil, let home = unsafe entry.pw_dir
+        else { return nil }
+        let path = unsafe SystemText.text(home)
+        return path.hasPrefix("/") && FileSystem.status(of: path)?.kind == S_IFDIR ? path : nil
+    }
+
+    /// Bytes for an entry of the user database.
+    private static let entryLength = 16_384
 }

@@ -27,7 +27,7 @@ struct HookCommand: Sendable {
             if !isFact { unsafe result.append(Array(UnsafeBufferPointer(start: entry, count: strlen(entry) + 1))) }
             unsafe next += 1
         }
-        return result + facts.map { Array("\($0.name)=\($0.value)".utf8CString) }
+        return result + facts.map { SystemText.cString("\($0.name)=\($0.value)") }
     }
 }
 
@@ -59,7 +59,7 @@ final class HookProcess: Sendable {
         _ = unsafe posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO)
         let words = ["/bin/sh", "-c", hook.command]
         let variables = hook.environment
-        let arguments = unsafe words.map { unsafe strdup($0) } + [nil]
+        let arguments = unsafe words.map { unsafe strdup(SystemText.cString($0)) } + [nil]
         let environment = unsafe variables.map { unsafe strdup($0) } + [nil]
         defer {
             unsafe (arguments + environment).forEach { unsafe free($0) }

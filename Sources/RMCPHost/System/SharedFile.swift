@@ -43,7 +43,7 @@ struct SharedFile: Sendable {
         let descriptor = OwnedDescriptor(raw)
         while files.lock(raw, LOCK_EX) != 0 {
             if errno == EINTR { continue }
-            guard errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS else { throw .system("lock", name) }
+            guard FileSystem.isUnsupported(lock: errno) else { throw .system("lock", name) }
             return nil
         }
         return descriptor
@@ -61,5 +61,5 @@ struct SharedFile: Sendable {
     }
 
     /// This program's file of this name among the user's state.
-    static func statePath(_ name: String) -> String { "\(Directories.ofUser(.state))/\(name)" }
+    static func statePath(_ name: String) -> String? { Directories.ofUser(.state).map { "\($0)/\(name)" } }
 }

@@ -10,7 +10,7 @@ final class SpoolFile: Sendable {
     /// Made in the first of `$TMPDIR`, /var/tmp and /tmp that has one to give.
     init(files: FileSystem = .host) throws(HostError) {
         self.files = files
-        let named = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? ""
+        let named = SystemText.variable("TMPDIR") ?? ""
         let directories = (named.isEmpty ? [] : [named]) + ["/var/tmp", "/tmp"]
         var failure: HostError?
         for directory in directories {

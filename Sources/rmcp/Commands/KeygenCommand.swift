@@ -14,7 +14,7 @@ struct KeygenCommand: CodedCommand {
     mutating func execute() throws -> ExitStatus {
         // A key without its public line is of no use to anybody, so nothing is made.
         try ProcessStart.requireOpen(STDOUT_FILENO, "standard output", for: "the public line goes there")
-        let path = options.output ?? KeyFiles.defaultKey
+        let path = try KeyFiles.defaultKey(unless: options.output, option: "-o")
         let key = try KeyFiles.generate(at: path)
         Console.line("private key written to \(path)")
         try Console.result(key.publicKey.text)

@@ -19,6 +19,18 @@ struct RecvCommand: CodedCommand {
     @OptionGroup var output: OutputOptions
     @OptionGroup var metrics: MetricsOptions
 
+    /// Only what a trusted key has signed can be a former version of it. Where no key is trusted, a file that cannot be read
+    /// keeps nobody from receiving.
+    private func versions(_ policy: TrustPolicy) throws(HostError) -> VersionRecords? {
+        if VersionRecords.defaultPath == nil {
+            Console.error("there is no home to remember in what was received (HOME, XDG_STATE_HOME); after a restart it may be taken again")
+        }
+        do throws(HostError) { return try VersionRecords() } catch {
+            guard policy.trustedKeys.isEmpty else { throw error }
+            return nil
+        }
+    }
+
     mutating func execute() throws -> ExitStatus {
         let settings = try Settings(command: "recv", configurationPath: configuration.config)
         let style = try output.style(settings)
@@ -30,11 +42,13 @@ struct RecvCommand: CodedCommand {
             ReceiveRequest(
                 group: try group.address(settings), interfaceName: try group.interfaceName(settings),
                 directory: try settings.value(ReceiveOptions.directory, options.directory) ?? ".", output: target, once: try options.isOnce(settings),
-                trust: policy, versions: takesOlder ? nil : try VersionRecords(), takesAgain: try settings.flag(ReceiveOptions.again, options.again),
+                trust: policy, versions: takesOlder ? nil : try versions(policy), takesAgain: try settings.flag(ReceiveOptions.again, options.again),
+                replacesFirst: try settings.flag(ReceiveOptions.replaceFirst, options.replaceFirst),
                 hook: try settings.value(ReceiveOptions.exec, options.exec),
                 hookTimeout: try settings.value(ReceiveOptions.execTimeout, options.execTimeout) ?? .seconds(600), timeout: timeout,
                 configuration: Configuration()))
         TrustOptions.warn(policy)
+        if options.directory != nil, target != .directory { Console.error("--directory has no effect beside --output") }
         let reporter = RecvReporter(style: style, metricsPath: try metrics.path(settings))
         defer { reporter.finish() }
         switch try daemon.run(observer: { reporter.handle($0) }) {

@@ -59,7 +59,7 @@ struct SendCommand: CodedCommand {
         if try settings.flag(SendOptions.unsigned, options.unsigned) { return UnsignedSigner() }
         let (signingKey, isNew) = try KeyFiles.signingKey(path: try settings.value(SendOptions.key, options.key))
         if isNew {
-            Console.line("made a signing key, \(KeyFiles.defaultKey); receivers trust it with --trust and this line:")
+            Console.line("made a signing key, \(try KeyFiles.defaultKey(option: "--key")); receivers trust it with --trust and this line:")
             let line = signingKey.publicKey.text
             // The key is made and will be used: its line must be seen.
             if isJSON || (try? Console.result(line)) == nil { Console.line(line) }

@@ -6,19 +6,33 @@ import RMCPProtocol
 /// Where keys live and how they are read and made.
 enum KeyFiles {
     /// `$XDG_CONFIG_HOME/rmcp` or `~/.config/rmcp`.
-    static var directory: String { Directories.ofUser(.configuration) }
+    private static var directory: String? { Directories.ofUser(.configuration) }
 
-    static var defaultKey: String { directory + "/id_ed25519" }
-    /// Read by `recv` when no `--trust` is given.
-    static var defaultTrust: String { directory + "/trusted_keys" }
+    /// - Throws: for a user without a home, where no file is given.
+    /// - Parameter option: names another file.
+    static func defaultKey(unless given: String? = nil, option: String) throws(HostError) -> String {
+        if let given { return given }
+        guard let directory else { throw HostError("there is no home for the key (HOME, XDG_CONFIG_HOME); name a file with \(option)") }
+        return directory + "/id_ed25519"
+    }
+
+    /// Read by `recv` when no `--trust` is given; nil for a user without a home.
+    private static var defaultTrust: String? { directory.map { $0 + "/trusted_keys" } }
+
+    /// Whether something has the name. That it cannot be looked at is no answer.
+    private static func isThere(_ path: String) throws(HostError) -> Bool {
+        if unsafe access(SystemText.cString(path), F_OK) == 0 { return true }
+        guard errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG else { throw .system("look at", path) }
+        return false
+    }
 
     /// The signing key of `send`; the default one is made on first use. Of several first uses at once one makes it and
     /// the others take that.
     static func signingKey(path: String?) throws(HostError) -> (key: SigningKey, isNew: Bool) {
-        let file = path ?? defaultKey
-        if path == nil, unsafe access(file, F_OK) != 0, let made = try generateUnlessPresent(at: file) { return (made, true) }
+        let file = try defaultKey(unless: path, option: "--key")
+        if path == nil, try !isThere(file), let made = try generateUnlessPresent(at: file) { return (made, true) }
         var status = stat()
-        guard unsafe stat(file, &status) == 0 else {
+        guard unsafe stat(SystemText.cString(file), &status) == 0 else {
             throw .system("read key", file, advice: "make one with: rmcp keygen -o \(file)")
         }
         guard status.st_mode & 0o077 == 0 else {
@@ -42,16 +56,16 @@ enum KeyFiles {
     private static func generateUnlessPresent(at path: String) throws(HostError) -> SigningKey? {
         try Directories.makeParents(of: path)
         let key = SigningKey()
-        var template = Array((path + ".XXXXXX").utf8CString)
+        var template = SystemText.cString(path + ".XXXXXX")
         let raw = unsafe template.withUnsafeMutableBufferPointer { unsafe mkstemp($0.baseAddress.unsafelyUnwrapped) }
         guard raw >= 0 else { throw .system("create key", path) }
         let descriptor = OwnedDescriptor(raw)
-        let temporary = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        defer { _ = unsafe unlink(temporary) }
+        let temporary = SystemText.text(of: template.dropLast().map { UInt8(bitPattern: $0) })
+        defer { _ = unsafe unlink(SystemText.cString(temporary)) }
         var text = key.fileText
         let written = text.withUTF8 { unsafe Glibc.write(descriptor.raw, $0.baseAddress, $0.count) }
         guard written == text.utf8.count, fsync(raw) == 0 else { throw .system("write key", path) }
-        guard unsafe link(temporary, path) == 0 else {
+        guard unsafe link(SystemText.cString(temporary), SystemText.cString(path)) == 0 else {
             guard errno == EEXIST else { throw .system("create key", path) }
             return nil
         }
@@ -62,13 +76,13 @@ enum KeyFiles {
     static func trustedKeys(_ arguments: [String]) throws(HostError) -> Set<PublicKey> {
         var keys: Set<PublicKey> = []
         var sources = arguments
-        if sources.isEmpty, unsafe access(defaultTrust, F_OK) == 0 { sources = [defaultTrust] }
+        if sources.isEmpty, let file = defaultTrust, try isThere(file) { sources = [file] }
         for source in sources {
             if let key = PublicKeyText.parse(line: source) {
                 keys.insert(key)
                 continue
             }
-            guard unsafe access(source, F_OK) == 0 else {
+            guard try isThere(source) else {
                 throw HostError(
                     "--trust \(source): neither a public key nor a file; rmcp keygen prints keys of the form: rmcp-ed25519 BASE64",
                     kind: .usage)

@@ -9,6 +9,8 @@ struct ReceiveOptions: OptionGroupDeclaration {
     static let output = Setting(
         "output", short: "o", .text, "path", completion: .file(),
         "Write a single-file bundle exactly there: a file, a block device, or '-' (standard output).")
+    static let replaceFirst = Setting.flag(
+        "replace-first", "Where there is no room for two, remove the file that a bundle replaces before it comes, and not after: until then there is none.")
     static let once = Setting.flag("once", "Exit after the first complete bundle (0), or the first that fails (3).")
     static let allowRollback = Setting.flag(
         "allow-rollback", "Take bundles that are older than one of the same name and key that has come: refused by default (exit code 5).")
@@ -20,11 +22,12 @@ struct ReceiveOptions: OptionGroupDeclaration {
     static let timeout = Setting("timeout", .time, "time", "With --once: give up after this long without progress (exit code 4).")
 
     static let declared = [
-        directory.entry, output.entry, once.entry, allowRollback.entry, exec.entry, execTimeout.entry, again.entry, timeout.entry,
+        directory.entry, output.entry, replaceFirst.entry, once.entry, allowRollback.entry, exec.entry, execTimeout.entry, again.entry, timeout.entry,
     ]
 
     @Option(Self.directory) var directory: String?
     @Option(Self.output) var output: String?
+    @Flag(Self.replaceFirst) var replaceFirst: Bool?
     @Flag(Self.once) var once: Bool?
     @Flag(Self.allowRollback) var allowRollback: Bool?
     @Option(Self.exec) var exec: String?
@@ -37,6 +40,9 @@ struct ReceiveOptions: OptionGroupDeclaration {
         guard path == "-" else { return .path(path) }
         if isJSON { throw HostError("--output - and --json both want standard output; choose one", kind: .usage) }
         try ProcessStart.requireOpen(STDOUT_FILENO, "standard output", for: "--output - writes the bundle there")
+        if isatty(STDOUT_FILENO) == 1 {
+            throw HostError("standard output is a terminal, which a bundle's bytes would confuse; redirect it, or name a file with --output", kind: .usage)
+        }
         return .standardOutput
     }
 

@@ -44,9 +44,16 @@ struct RepairOptions: OptionGroupDeclaration {
             region: try settings.value(Self.region, region).flatMap { SocketAddress(parsing: $0, defaultPort: group.port) },
             regionInterfaceName: try settings.value(Self.regionInterface, regionInterface),
             regionTimeToLive: try settings.value(Self.regionTTL, regionTTL) ?? 1, upstream: upstreamAddress,
-            cachePath: try settings.value(Self.cache, cache) ?? Self.defaultCache, cacheSize: try settings.value(Self.cacheSize, cacheSize) ?? 20 << 30,
+            cachePath: try cachePath(settings), cacheSize: try settings.value(Self.cacheSize, cacheSize) ?? 20 << 30,
             trust: trust, configuration: configuration)
     }
 
-    private static var defaultCache: String { geteuid() == 0 ? "/var/lib/rmcp" : Directories.ofUser(.cache) }
+    private func cachePath(_ settings: Settings) throws(HostError) -> String {
+        if let given = try settings.value(Self.cache, cache) { return given }
+        if geteuid() == 0 { return "/var/lib/rmcp" }
+        guard let directory = Directories.ofUser(.cache) else {
+            throw HostError("there is no home for the cache (HOME, XDG_CACHE_HOME); name a directory with --cache")
+        }
+        return directory
+    }
 }

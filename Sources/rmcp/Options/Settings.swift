@@ -23,9 +23,7 @@ struct Settings {
         self.environment = { facts.contains($0) ? nil : environment($0) }
     }
 
-    static func systemEnvironment(_ name: String) -> String? {
-        unsafe getenv(name).map { unsafe String(cString: $0) }
-    }
+    static func systemEnvironment(_ name: String) -> String? { SystemText.variable(name) }
 
     /// The option's value; nil when nobody gave one.
     /// - Parameter given: what the command line says.

@@ -8,7 +8,7 @@ enum TextFile {
 
     static func read(_ path: String) throws(HostError) -> String {
         // Opening a FIFO that nobody writes to would wait for as long as nobody does.
-        let raw = unsafe open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        let raw = unsafe open(SystemText.cString(path), O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard raw >= 0 else { throw .system("read", path) }
         let descriptor = OwnedDescriptor(raw)
         var status = stat()

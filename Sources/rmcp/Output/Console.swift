@@ -14,10 +14,10 @@ enum Console {
     static func line(_ text: String) { write(text + "\n", .line) }
 
     /// Standard error. Returns at once, whatever becomes of the text.
-    static func write(_ text: String, _ weight: LineWriter.Weight) { standardError.write(text, weight) }
+    static func write(_ text: String, _ weight: LineWriter.Weight) { standardError.write(SystemText.printable(text), weight) }
 
     /// Lines of events for programs: standard output. Returns at once.
-    static func event(_ line: JSONLine) { standardOutput.write(line.text + "\n", line.isProgress ? .progress : .line) }
+    static func event(_ line: JSONLine) { standardOutput.write(SystemText.printable(line.text, backslash: "\\\\") + "\n", line.isProgress ? .progress : .line) }
 
     /// A result that is asked for, on standard output: written when this returns.
     static func result(_ line: String) throws(HostError) {
@@ -70,7 +70,10 @@ struct LiveScreen {
 
     /// In one write, so that no half of a picture is ever seen. What does not fit is cut at the bottom, and said so.
     mutating func show(_ lines: [String]) {
-        if !isOpen { Console.write("\u{1B}[?1049h\u{1B}[?25l\u{1B}[?7l", .line) }
+        if !isOpen {
+            Suspension.begin()
+            Console.write(Suspension.enter.description, .line)
+        }
         isOpen = true
         let rows = Console.size.rows
         var shown = lines
@@ -81,9 +84,34 @@ struct LiveScreen {
 
     mutating func close() {
         guard isOpen else { return }
-        Console.write("\u{1B}[?7h\u{1B}[?25h\u{1B}[?1049l", .line)
+        Console.write(Suspension.leave.description, .line)
+        Suspension.end()
         isOpen = false
     }
+}
+
+/// Ctrl-Z while the whole terminal is drawn on: the shell gets it as it was, and it is drawn on again afterwards. In a
+/// signal's handler, which does nothing but write, stop, and write.
+private enum Suspension {
+    static let enter: StaticString = "\u{1B}[?1049h\u{1B}[?25l\u{1B}[?7l"
+    static let leave: StaticString = "\u{1B}[?7h\u{1B}[?25h\u{1B}[?1049l"
+
+    static func begin() {
+        // Some parents leave it blocked.
+        var set = sigset_t()
+        _ = unsafe sigemptyset(&set)
+        _ = unsafe sigaddset(&set, SIGTSTP)
+        _ = unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
+        // Shells without job control ignore it.
+        let before = signal(SIGTSTP) { _ in
+            _ = unsafe Glibc.write(STDERR_FILENO, Suspension.leave.utf8Start, Suspension.leave.utf8CodeUnitCount)
+            _ = raise(SIGSTOP)
+            _ = unsafe Glibc.write(STDERR_FILENO, Suspension.enter.utf8Start, Suspension.enter.utf8CodeUnitCount)
+        }
+        if unsafe unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) { _ = signal(SIGTSTP, SIG_IGN) }
+    }
+
+    static func end() { _ = signal(SIGTSTP, SIG_DFL) }
 }
 
 /// One line that is written over and over at the foot of the terminal; nothing when there is no terminal.

@@ -43,18 +43,18 @@ private final class ReplacedFile: @unchecked Sendable {
         let target = try target()
         let temporary = Self.temporary(for: target)
         // A name of this process alone, so what is there was left by one that was killed and had its number.
-        _ = unsafe unlink(temporary)
-        let raw = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
+        _ = unsafe unlink(SystemText.cString(temporary))
+        let raw = unsafe open(SystemText.cString(temporary), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
         guard raw >= 0 else { throw .system("create", temporary) }
         let descriptor = OwnedDescriptor(raw)
         if let code = DescriptorWriter.write(Array(text.utf8), to: descriptor.raw) {
-            _ = unsafe unlink(temporary)
+            _ = unsafe unlink(SystemText.cString(temporary))
             errno = code
             throw .system("write", temporary)
         }
-        guard unsafe rename(temporary, target) == 0 else {
+        guard unsafe rename(SystemText.cString(temporary), SystemText.cString(target)) == 0 else {
             let error = HostError.system("rename the metrics to", target)
-            _ = unsafe unlink(temporary)
+            _ = unsafe unlink(SystemText.cString(temporary))
             throw error
         }
     }
@@ -62,16 +62,16 @@ private final class ReplacedFile: @unchecked Sendable {
     /// Where the text goes: what `path` is a link to, if it is one. Nothing but a regular file is replaced.
     private func target() throws(HostError) -> String {
         var status = stat()
-        guard unsafe lstat(path, &status) == 0 else {
+        guard unsafe lstat(SystemText.cString(path), &status) == 0 else {
             guard errno == ENOENT else { throw .system("look at", path) }
             return path
         }
         var target = path
         if status.st_mode & S_IFMT == S_IFLNK {
-            guard let resolved = unsafe realpath(path, nil) else { throw .system("follow the link", path) }
-            target = unsafe String(cString: resolved)
+            guard let resolved = unsafe realpath(SystemText.cString(path), nil) else { throw .system("follow the link", path) }
+            target = unsafe SystemText.text(resolved)
             unsafe free(resolved)
-            guard unsafe stat(target, &status) == 0 else { throw .system("look at", target) }
+            guard unsafe stat(SystemText.cString(target), &status) == 0 else { throw .system("look at", target) }
         }
         guard status.st_mode & S_IFMT == S_IFREG else { throw HostError("\(path) is no regular file, and metrics replace no other") }
         return target

@@ -12,6 +12,8 @@ final class RecvReporter {
         self.style = style
         live = LiveLine(isActive: !style.isQuiet && !style.isJSON)
         metrics = metricsPath.map { MetricsFile(path: $0) }
+        // A file that cannot be written is known before the first session.
+        metrics?.replace(with: PrometheusText.of(totals))
     }
 
     func handle(_ update: ReceiveUpdate) {

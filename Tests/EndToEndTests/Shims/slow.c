@@ -7,11 +7,13 @@
 // OPEN_SLEEP=SECONDS[:PART]    opening a path takes so long
 // READ_SLEEP=SECONDS[:PART]    pread takes so long
 // WRITE_SLEEP=SECONDS[:PART]   pwrite takes so long
+// WRITE_RATE=N                pwrite of 64 KiB and more takes as long as at N MB/s
 // LSEEK_SLEEP=SECONDS[:PART]   lseek with SEEK_DATA takes so long
 // FSTAT_SLEEP=SECONDS[:PART]   fstat takes so long
 // FSYNC_EIO=PART               fsync of a path that contains PART fails with EIO, once in a process; nothing reaches the disk
 // FSYNC_DIR_EINVAL=1           fsync of a directory fails with EINVAL
-// FCHMOD_EPERM=1               fchmod fails with EPERM
+// FCHMOD_EPERM=1               fchmod and futimens fail with EPERM
+// FLOCK_ENOLCK=1               flock fails with ENOLCK
 // ST_BLOCKS=N                  fstat of a regular file says N blocks
 // NO_TMPFILE=1                 open with O_TMPFILE fails with EOPNOTSUPP
 // NO_DATA=1                    lseek with SEEK_DATA says that nothing but a hole follows
@@ -23,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,6 +71,16 @@ int fchmod(int fd, mode_t mode) {
     return REAL(fchmod)(fd, mode);
 }
 
+int futimens(int fd, const struct timespec times[2]) {
+    if (getenv("FCHMOD_EPERM")) { errno = EPERM; return -1; }
+    return REAL(futimens)(fd, times);
+}
+
+int flock(int fd, int operation) {
+    if (getenv("FLOCK_ENOLCK")) { errno = ENOLCK; return -1; }
+    return REAL(flock)(fd, operation);
+}
+
 int fstat(int fd, struct stat *status) {
     delay_descriptor("FSTAT_SLEEP", fd);
     int result = REAL(fstat)(fd, status);
@@ -91,8 +104,13 @@ off_t lseek64(int fd, off_t offset, int whence) { return seek(fd, offset, whence
 READ(pread)
 READ(pread64)
 
+static void delay_bytes(size_t count) {
+    const char *rate = getenv("WRITE_RATE");
+    if (rate && count > 65536) usleep((useconds_t)(count / atof(rate)));
+}
+
 #define WRITE(name) ssize_t name(int fd, const void *bytes, size_t count, off_t offset) { \
-    delay_descriptor("WRITE_SLEEP", fd); return REAL(name)(fd, bytes, count, offset); }
+    delay_descriptor("WRITE_SLEEP", fd); delay_bytes(count); return REAL(name)(fd, bytes, count, offset); }
 WRITE(pwrite)
 WRITE(pwrite64)
 

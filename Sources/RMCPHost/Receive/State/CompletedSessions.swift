@@ -24,16 +24,18 @@ final class CompletedSessions: Sendable {
     /// Word in place of a key.
     private static let unsigned = "unsigned"
 
-    private let file: SharedFile
+    /// Nil where there is no place for it.
+    private let file: SharedFile?
     private let place: UInt64
     /// Sessions that are remembered, those of all places; beyond, the first are forgotten.
     static let limit = 10_000
 
     /// `$XDG_STATE_HOME/rmcp/completed`, or `~/.local/state/rmcp/completed`.
-    static var defaultPath: String { SharedFile.statePath("completed") }
+    /// Nil for a user without a home.
+    static var defaultPath: String? { SharedFile.statePath("completed") }
 
-    init(path: String = CompletedSessions.defaultPath, place: String, files: FileSystem = .host) {
-        file = SharedFile(path: path, files: files)
+    init(path: String? = CompletedSessions.defaultPath, place: String, files: FileSystem = .host) {
+        file = path.map { SharedFile(path: $0, files: files) }
         self.place = BLAKE3Digest().digest(of: Array(place.utf8)).value.a
     }
 
@@ -41,17 +43,17 @@ final class CompletedSessions: Sendable {
     static func place(interface: NetworkInterface, request: ReceiveRequest) -> String {
         let address = (try? SharedFile(path: "/sys/class/net/\(interface.name)/address").read()).map { String(decoding: $0, as: UTF8.self) } ?? ""
         guard request.output == .directory else { return "\(address) output" }
-        let resolved = unsafe realpath(request.directory, nil)
-        defer { unsafe free(resolved) }
-        return "\(address) directory \(unsafe resolved.map { unsafe String(cString: $0) } ?? request.directory)"
+        return "\(address) directory \(FileSystem.resolved(request.directory) ?? request.directory)"
     }
 
     /// Sessions of this receiver, in the order of their completion.
     func sessions() throws(HostError) -> [Known] {
-        Self.parse(try file.read()).filter { $0.entry.place == place }.map { Known(session: $0.entry.session, key: $0.entry.key) }
+        guard let file else { return [] }
+        return Self.parse(try file.read()).filter { $0.entry.place == place }.map { Known(session: $0.entry.session, key: $0.entry.key) }
     }
 
     func note(_ announce: Announce) throws {
+        guard let file else { return }
         let key = announce.isSigned ? PublicKeyText.line(for: announce.key) : Self.unsigned
         let line = "\(announce.session.text) \(String(place, radix: 16)) \(Poller.wallClockMilliseconds()) \(key)"
         let entry = Entry(session: announce.session, place: place, key: announce.key)

@@ -5,21 +5,23 @@ public import RMCPProtocol
 /// validly signed bundle from being passed off as the current one. One line each in a text file that all receivers of a
 /// user share: public key, creation time in milliseconds since 1970, name.
 public final class VersionRecords: Sendable {
-    private let file: SharedFile
+    /// Nil where there is no place for it: what is known is forgotten with the process.
+    private let file: SharedFile?
     private let known: LockedValue<[BundleIdentity: UInt64]>
     /// Bundles that are remembered; beyond, those of the oldest creation time are forgotten.
     static let limit = 10_000
 
     /// `$XDG_STATE_HOME/rmcp/versions`, or `~/.local/state/rmcp/versions`.
-    public static var defaultPath: String { SharedFile.statePath("versions") }
+    /// Nil for a user without a home.
+    public static var defaultPath: String? { SharedFile.statePath("versions") }
 
     /// A file that is not there yet is empty. One that cannot be read is an error: going on without it would let
     /// anything old in.
-    public convenience init(path: String = VersionRecords.defaultPath) throws(HostError) { try self.init(file: SharedFile(path: path)) }
+    public convenience init(path: String? = VersionRecords.defaultPath) throws(HostError) { try self.init(file: path.map { SharedFile(path: $0) }) }
 
-    init(file: SharedFile) throws(HostError) {
+    init(file: SharedFile?) throws(HostError) {
         self.file = file
-        do throws(HostError) { known = LockedValue(Self.parse(try file.read())) } catch {
+        do throws(HostError) { known = LockedValue(Self.parse(try file?.read() ?? [])) } catch {
             throw HostError("\(error.description); it says which bundles are outdated, and --allow-rollback does without", kind: error.kind)
         }
     }
@@ -55,6 +57,12 @@ public final class VersionRecords: Sendable {
         // A name with a line break can't be a file's, and has been refused.
         guard announce.isSigned, !announce.name.contains("\n") else {
             try publish()
+            return nil
+        }
+        guard let file else {
+            try Self.check(announce, against: newest, trusting: keys)
+            try publish()
+            _ = note(announce)
             return nil
         }
         var refusal: HostError?

@@ -1,0 +1,67 @@
+import CLinux
+import Glibc
+
+/// Whether a bundle's file will have room. What is a fact refuses it, before a byte is sent; what is an estimate is told.
+///
+/// How much a bundle takes is an estimate: its source's file system has counted, and may know nothing (devices, files of
+/// preallocated zeros). How much there is is one as well where a file system compresses, shares blocks or asks a server.
+struct FileRoom {
+    let descriptor: OwnedDescriptor
+    let directory: OwnedDescriptor
+    let path: String
+    let files: FileSystem
+
+    /// Magic numbers (statfs(2)) of file systems that store what is written as it is, so that what they have left is what
+    /// fits: ext2 to ext4, XFS, tmpfs, FAT and exFAT.
+    private static let plain: Set<Int> = [0xEF53, 0x5846_5342, 0x0102_1994, 0x4D44, 0x2011_BAB0]
+
+    /// - Throws: when no file of this process may be so long here.
+    func checkLength(_ contentLength: UInt64) throws(HostError) {
+        let length = Int(clamping: contentLength)
+        let limit = Diagnosis.Place(of: directory.raw)?.fileLimit
+        // A file system refuses to go beyond its longest file; nothing is read or written where this goes.
+        let isTooLong = files.seek(descriptor.raw, to: length) < 0 && (errno == EINVAL || errno == EFBIG || errno == EOVERFLOW)
+        guard isTooLong || limit.map({ $0 < contentLength }) ?? false else { return }
+        errno = EFBIG
+        throw .system("write \(contentLength) bytes to", path, in: directory.raw)
+    }
+
+    /// - Parameter expected: bytes of data in it, as far as its source knows.
+    /// - Returns: what the user should know.
+    /// - Throws: kind `.diskFull`.
+    func check(contentLength: UInt64, expected: UInt64) throws(HostError) -> String? {
+        // A file system that has no size (ramfs, some in user space) says 0 of 0.
+        guard let space = files.space(of: descriptor.raw), space.f_blocks > 0 else { return nil }
+        let present = UInt64(clamping: files.status(of: descriptor.raw)?.st_blocks ?? 0) * 512
+        let needed = expected > present ? expected - present : 0
+        // The reserve of ext4 is root's.
+        let available = UInt64(geteuid() == 0 ? space.f_bfree : space.f_bavail) * UInt64(space.f_frsize)
+        if available < needed, Self.plain.contains(rmcp_file_system_kind(descriptor.raw)) {
+            throw HostError(
+                "\(path) needs \(needed) bytes and its file system has \(available) left; make room or receive elsewhere with -d", kind: .diskFull)
+        }
+        guard available + present < contentLength else { return nil }
+        return "\(path) is \(contentLength) bytes long and its file system says that it has \(available) left; it may not fit"
+    }
+
+    /// Reserves the whole extent.
+    /// - Returns: false where the file system does not do that.
+    func reserve(_ contentLength: UInt64) throws(HostError) -> Bool {
+        while files.allocate(descriptor.raw, mode: RMCP_FALLOC_FL_KEEP_SIZE, at: 0, Int(contentLength)) != 0 {
+            if errno == EINTR { continue }
+            if errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL { return false }
+            let error = HostError.system("reserve \(contentLength) bytes for", path, in: directory.raw)
+            // What could be reserved is given back to others.
+            if let status = files.status(of: descriptor.raw) { _ = files.truncate(descriptor.raw, to: Int(status.st_size)) }
+            throw error
+        }
+        return true
+    }
+
+    /// The error, with what would help where an old file takes the room.
+    func hinting(at name: String, _ error: HostError, replacesFirst: Bool) -> HostError {
+        guard error.kind == .diskFull, !replacesFirst, let old = files.status(of: name, in: directory.raw), old.kind == S_IFREG, old.st_size > 0
+        else { return error }
+        return HostError("\(error.description), or let --replace-first remove the old one, of \(old.st_size) bytes, before", kind: .diskFull)
+    }
+}

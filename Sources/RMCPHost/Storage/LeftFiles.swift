@@ -1,0 +1,69 @@
+import Glibc
+
+/// Partial files of sessions that nobody has gone on with. They are worth keeping for a while, since the next session
+/// need not fetch what is there, and not for ever.
+enum LeftFiles {
+    /// Seconds. A week: who sends images each weekend goes on from the last one.
+    static let age = 7 * 24 * 3_600
+
+    /// Removes what is older, and says what is there.
+    /// - Parameter now: seconds since 1970.
+    /// - Returns: lines for the user.
+    static func sweep(_ path: String, now: Int = Poller.wallClock().tv_sec, files: FileSystem = .host) throws(HostError) -> [String] {
+        let directory = try files.openDirectory(path)
+        var (kept, keptBytes) = (0, UInt64(0))
+        var removed: [String] = []
+        for name in names(in: directory) where name.hasPrefix(".") && name.hasSuffix(PartialFile.suffix) {
+            guard let status = files.status(of: name, in: directory.raw), status.kind == S_IFREG else { continue }
+            let stem = String(name.dropLast(PartialFile.suffix.count))
+            if remove(stem, status, in: directory, now: now, files: files) {
+                removed.append(String(stem.dropFirst()))
+            } else {
+                kept += 1
+                keptBytes += UInt64(clamping: status.st_blocks) * 512
+            }
+        }
+        var lines: [String] = []
+        if !removed.isEmpty { lines.append("\(path): removed what came of \(removed.joined(separator: ", ")) and was not gone on with for a week") }
+        if kept > 0 {
+            lines.append(
+                "\(path): \(kept) bundles that are not complete take \(keptBytes) bytes; a session of their name goes on from them, and after a week they go")
+        }
+        return lines
+    }
+
+    /// False for what is too young, somebody else's, or being written to.
+    private static func remove(_ stem: String, _ status: stat, in directory: OwnedDescriptor, now: Int, files: FileSystem) -> Bool {
+        let journalName = stem + ChunkJournal.suffix
+        let journal = files.status(of: journalName, in: directory.raw)
+        let lastWritten = max(status.st_mtim.tv_sec, journal?.st_mtim.tv_sec ?? 0)
+        guard now - lastWritten > age, status.st_uid == geteuid(), journal?.kind ?? S_IFREG == S_IFREG else { return false }
+        // Held until both are gone: a session that waits for it then finds that it is not the file of that name any more.
+        var lock: OwnedDescriptor?
+        if journal != nil {
+            let raw = files.open(journalName, in: directory.raw, O_RDWR | O_NOFOLLOW | O_NONBLOCK)
+            guard raw >= 0 else { return false }
+            lock = OwnedDescriptor(raw)
+            guard files.lock(raw, LOCK_EX | LOCK_NB) == 0 else { return false }
+        }
+        defer { if let lock { _ = files.lock(lock.raw, LOCK_UN) } }
+        if journal != nil, files.remove(journalName, in: directory.raw) != 0 { return false }
+        return files.remove(stem + PartialFile.suffix, in: directory.raw) == 0
+    }
+
+    private static func names(in directory: OwnedDescriptor) -> [String] {
+        let raw = unsafe openat(directory.raw, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard raw >= 0 else { return [] }
+        guard let stream = unsafe fdopendir(raw) else {
+            close(raw)
+            return []
+        }
+        defer { _ = unsafe closedir(stream) }
+        var names: [String] = []
+        let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name) ?? 0
+        while let entry = unsafe readdir(stream) {
+            unsafe names.append(SystemText.text(UnsafeRawPointer(entry).advanced(by: nameOffset).assumingMemoryBound(to: CChar.self)))
+        }
+        return names.sorted()
+    }
+}

@@ -1,0 +1,49 @@
+import Foundation
+import Testing
+
+@testable import RMCPHost
+
+/// What sessions have left is told of, and goes after a week.
+@Suite struct LeftFilesTests {
+    private let now = 1_800_000_000
+
+    private func make(_ name: String, days: Int, in directory: String) throws {
+        let path = "\(directory)/\(name)"
+        try Data(repeating: 1, count: 10_000).write(to: URL(fileURLWithPath: path))
+        let time = timespec(tv_sec: now - days * 86_400, tv_nsec: 0)
+        try #require(utimensat(AT_FDCWD, path, [time, time], 0) == 0)
+    }
+
+    @Test func whatIsOlderThanAWeekGoes() throws {
+        let directory = TemporaryDirectory()
+        for (name, days) in [("old", 8), ("young", 6), ("resumed", 8)] { try make(".\(name).rmcp-partial", days: days, in: directory.path) }
+        for (name, days) in [("old", 8), ("young", 6), ("resumed", 1)] { try make(".\(name).rmcp-journal", days: days, in: directory.path) }
+        try make("bundle", days: 900, in: directory.path)
+        try make(".other", days: 900, in: directory.path)
+        try make(".lonely.rmcp-partial", days: 8, in: directory.path)
+        let lines = try LeftFiles.sweep(directory.path, now: now)
+        #expect(lines.count == 2 && lines[0].contains("lonely, old") && lines[1].contains("2 bundles"), "\(lines)")
+        let left = try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted()
+        #expect(left == [".other", ".resumed.rmcp-journal", ".resumed.rmcp-partial", ".young.rmcp-journal", ".young.rmcp-partial", "bundle"])
+        #expect(try LeftFiles.sweep(directory.path, now: now).count == 1)
+    }
+
+    @Test func whatIsBeingWrittenToStays() throws {
+        let directory = TemporaryDirectory()
+        for suffix in ["partial", "journal"] { try make(".image.rmcp-\(suffix)", days: 30, in: directory.path) }
+        let descriptor = open(directory.path + "/.image.rmcp-journal", O_RDWR)
+        defer { close(descriptor) }
+        try #require(flock(descriptor, LOCK_EX) == 0)
+        #expect(try LeftFiles.sweep(directory.path, now: now).count == 1)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).count == 2)
+    }
+
+    /// Links lead nowhere: what is behind one is not looked at, and stays.
+    @Test func linksStay() throws {
+        let directory = TemporaryDirectory()
+        try make("precious", days: 30, in: directory.path)
+        try FileManager.default.createSymbolicLink(atPath: directory.path + "/.x.rmcp-partial", withDestinationPath: "precious")
+        #expect(try LeftFiles.sweep(directory.path, now: now).isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).count == 2)
+    }
+}

@@ -130,6 +130,8 @@ struct Host: EngineHost {
             if let address = Self.lastByte(of: destination), address >= Self.firstVictim { answer(with: length) } else { beats += 1 }
             note(heartbeat.timestamp, to: destination)
         case .report: answer(with: length)
+        // A statement is due by the clock, as a HEARTBEAT is, and nobody can ask for one.
+        case .statement: beats += 1
         case .announce:
             // To an address it answers a SOLICITATION, or a child is served there.
             if case .peer(let address) = destination, !engine.unicastChildren.contains(where: { $0.address == address }) {

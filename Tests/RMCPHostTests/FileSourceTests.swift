@@ -32,6 +32,19 @@ import Testing
         return path
     }
 
+    /// What is mounted for writing changes while it is sent; what is mounted read-only does not.
+    @Test func aMountedDeviceIsWrittenWhereItsFileSystemIs() {
+        let table = """
+            26 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw,errors=remount-ro
+            40 26 7:0 / /snap ro,nodev - squashfs /dev/loop0 ro
+            41 26 7:1 / /srv/a ro,relatime shared:9 master:2 - ext4 /dev/loop1 rw
+            42 26 7:2 / /srv/b ro,relatime - xfs /dev/loop2 ro,noquota
+            43 26 7:2 /sub /srv/c rw,relatime - xfs /dev/loop2 rw,noquota
+            """
+        let answers = [(8, 1), (7, 0), (7, 1), (7, 2), (7, 3)].map { MountTable.isWritten(major: $0.0, minor: $0.1, in: table) }
+        #expect(answers == [true, false, true, true, nil])
+    }
+
     /// The survey's word on each chunk.
     private func picture(_ source: FileSource, chunks: Int) -> String {
         var result = ""

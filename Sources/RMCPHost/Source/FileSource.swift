@@ -137,7 +137,9 @@ final class FileSource: BundleSource {
             // What is on a disk is for who may read the disk.
             mode = 0o600
             modificationTime = nil
-            warnings = Self.isInUse(path) ? ["\(path) is in use (mounted?): what is written to it meanwhile is sent in part; unmount it first"] : []
+            // A file system that is mounted read-only stands still.
+            let mayChange = MountTable.isWritten(status.st_rdev) ?? Self.isInUse(path)
+            warnings = mayChange ? ["\(path) is in use (mounted?): what is written to it meanwhile is sent in part; unmount it first"] : []
         case S_IFDIR:
             throw HostError(
                 "\(path) is a directory, and this version sends single files; use: tar -c \(path) | rmcp send --name NAME.tar -",

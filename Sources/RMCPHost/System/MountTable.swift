@@ -1,0 +1,25 @@
+import Glibc
+
+/// Mounts that this process sees (proc(5), /proc/PID/mountinfo).
+enum MountTable {
+    /// Whether a file system on a block device is mounted for writing; nil where none is mounted, as far as is seen here.
+    static func isWritten(_ device: dev_t) -> Bool? {
+        // As the C library's macros, which Swift does not see, take it apart (makedev(3)): 12 bits of the major number above 8 of the minor.
+        let major = UInt32(truncatingIfNeeded: device >> 8 & 0xFFF | device >> 32 & ~0xFFF)
+        let minor = UInt32(truncatingIfNeeded: device & 0xFF | device >> 12 & ~0xFF)
+        return FileTransfer.kernelText("/proc/self/mountinfo").flatMap { isWritten(major: major, minor: minor, in: $0) }
+    }
+
+    /// A mount may be read-only while the file system below it is not: the last field tells of the file system.
+    static func isWritten(major: UInt32, minor: UInt32, in text: String) -> Bool? {
+        var answer: Bool?
+        for line in text.split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            guard fields.count > Self.deviceField, fields[Self.deviceField] == "\(major):\(minor)", let options = fields.last else { continue }
+            answer = (answer ?? false) || options.split(separator: ",").contains("rw")
+        }
+        return answer
+    }
+
+    private static let deviceField = 2
+}

@@ -1,7 +1,7 @@
 import Glibc
 import RMCPProtocol
 
-/// What is behind a failure: a name, what was looked at, and what helps. One table for all who report failures, so that
+/// Cause of a failure: a name, what was looked at, and what helps. One table for all who report failures, so that
 /// none of them guesses: a row is returned only where its evidence was seen.
 ///
 /// The rows of files are here, those of networks in `Diagnosis+Network.swift`.
@@ -27,9 +27,9 @@ public struct Diagnosis: Sendable, Hashable {
     }
 
     public var name: Name
-    /// What was looked at, and what was seen there.
+    /// Evidence: what was looked at, and what was seen there.
     public var evidence: String
-    /// What helps: a command where there is one.
+    /// Cure: a command where there is one.
     public var cure: String
 
     public init(_ name: Name, _ evidence: String, cure: String) {
@@ -42,7 +42,7 @@ public struct Diagnosis: Sendable, Hashable {
 
     // MARK: Files
 
-    /// What is known of a file system and of this process's rights there.
+    /// Facts that are known of a file system and of this process's rights there.
     struct Place: Sendable, Hashable {
         var freeBytes: UInt64
         /// Files that may still be made; nil where the file system does not count them.
@@ -71,7 +71,7 @@ public struct Diagnosis: Sendable, Hashable {
         }
     }
 
-    /// What is behind an errno of a call that makes or writes a file.
+    /// Cause of an errno of a call that makes or writes a file.
     /// - Parameter place: the directory of it; nil where it is not known.
     /// - Returns: nil where nothing was seen that explains it.
     static func ofFile(_ code: Int32, at place: Place?) -> Diagnosis? {

@@ -32,7 +32,7 @@ enum HostLimits {
     static let hookPatience = Interval.seconds(5)
     /// How long a process that was told to stop waits for disks. What they have not taken by then is fetched again.
     static let stopPatience = Interval.seconds(5)
-    /// How long a sender that was told to stop waits for its threads, which only read.
+    /// Time that a sender which was told to stop gives its threads, which only read.
     static let readerPatience = Interval.seconds(1)
     /// Warnings that are not said twice.
     static let rememberedWarnings = 256

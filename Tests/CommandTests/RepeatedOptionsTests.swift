@@ -3,7 +3,7 @@ import Testing
 
 @testable import rmcp
 
-/// What has one value is given once.
+/// An option with one value is given once.
 @Suite struct RepeatedOptionsTests {
     @Test(
         arguments: [

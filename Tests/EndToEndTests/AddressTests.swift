@@ -4,7 +4,7 @@ import Testing
 /// Addresses and interfaces that change while rmcp runs.
 @Suite(.enabled(if: Laboratory.isPossible, Laboratory.reason)) struct AddressTests {
     private static let otherAddress = "10.77.9.99"
-    /// As a DHCP client does it: what is there goes, and for a moment there is nothing.
+    /// A DHCP client does it so: what is there goes, and for a moment there is nothing.
     private static let readdress = """
         ip addr flush dev eth0
         ip addr add \(otherAddress)/16 dev eth0
@@ -94,7 +94,7 @@ import Testing
         let sent = sender.wait()
         #expect(sent.status == 0 && receiver.wait().status == 0 && lab.has("r1", source), "\(sent.errors)\(sent.text.suffix(900))")
         #expect(sent.text.contains("they go in fragments"), "\(sent.text.prefix(900))")
-        // What the kernel refused is not counted as sent.
+        // Datagrams that the kernel refused are not counted as sent.
         let wire = try #require(try lab.counter("tx_bytes")["s"])
         #expect(Running.last("wire_bytes", in: sent.text) <= wire)
     }

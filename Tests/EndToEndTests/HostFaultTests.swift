@@ -171,7 +171,7 @@ import Testing
         lab.stop(daemon)
     }
 
-    /// Somebody else in r1 who is in the group, and does nothing there.
+    /// Another program in r1 that is in the group, and does nothing there.
     private func member(_ lab: Laboratory) throws -> Running {
         let script = """
             import socket, struct, time

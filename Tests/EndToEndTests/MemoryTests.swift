@@ -3,7 +3,7 @@ import Testing
 
 /// A receiver with a slow disk and little memory takes what it has room for, and is not ended by the kernel.
 @Suite(.serialized, .enabled(if: Laboratory.isPossible && Shim.isPossible, Laboratory.reason)) struct MemoryTests {
-    /// Where memory is limited, by version of control groups: a directory to make groups in, and the file of the limit.
+    /// Places where memory is limited, by version of control groups: a directory to make groups in, and the file of the limit.
     private static let place: (groups: String, limit: String)? = [
         ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max"),
     ].first { base, limit in
@@ -23,7 +23,7 @@ import Testing
         defer { rmdir(group) }
         try "\(megabytes << 20)".write(toFile: "\(group)/\(place.limit)", atomically: false, encoding: .utf8)
         let source = try lab.scratch.random("image", megabytes: 150)
-        // What is received is on a disk, which counts as memory only until it is written.
+        // The received file is on a disk, which counts as memory only until it is written.
         let directory = "/var/tmp/rmcp-\(lab.name)"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: directory) }

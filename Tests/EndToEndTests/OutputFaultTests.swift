@@ -47,7 +47,7 @@ import Testing
     func refused(place: Place) throws {
         if place.options.contains("tty0"), !FileManager.default.isWritableFile(atPath: "/dev/tty0") { return print("skipped: there is no terminal") }
         let lab = try Laboratory(receivers: 1)
-        // By a descriptor, since the place may hide the program or its user not be let near it.
+        // The program is run by a descriptor, since the place may hide it or the user not be let near it.
         let command = "\(place.user) /proc/self/fd/9 recv --once --allow-unsigned -i eth0 \(place.options)"
         let result = try lab.run("r1", ["sh", "-c", "exec 9<\(Program.path); \(place.setup); \(command); s=$?; \(place.cleanUp); exit $s"], seconds: 20).wait()
         #expect(result.status == place.status && result.errors.contains(place.says), "\(result.status): \(result.errors)")

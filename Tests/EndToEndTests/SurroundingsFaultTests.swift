@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What a process is started with: users without a home, names that are no UTF-8, signals that would end it at once.
+/// Surroundings that a process is started in: users without a home, names that are no UTF-8, signals that would end it at once.
 @Suite(.serialized, .enabled(if: Laboratory.isPossible, Laboratory.reason)) struct SurroundingsFaultTests {
     private static let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "env", "-u", "XDG_CONFIG_HOME"]
 
@@ -37,7 +37,7 @@ import Testing
         ], ["HOME=", "-uHOME"])
     func noHome(command: ([String], Int, String), home: String) throws {
         let lab = try Laboratory(receivers: 1)
-        // Where the user database has a home for nobody, that is his.
+        // The user database may have a home for nobody, which is his.
         try lab.shell("r1", "mkdir -m 777 open")
         let arguments = Self.nobody + [home, "sh", "-c", "cd open && exec \"$@\"", "sh", Program.path] + command.0
         let result = try lab.run("r1", arguments, seconds: 20).wait()

@@ -4,7 +4,7 @@ import Testing
 @testable import RMCPHost
 @testable import RMCPProtocol
 
-/// What is said of a failure is what was seen, and nothing where nothing was.
+/// A failure is told by what was seen, and nothing where nothing was.
 @Suite struct DiagnosisTests {
     private let peer = SocketAddress.ipv4(10, 2, 0, 1, port: 5)
     private let group = SocketAddress.ipv4(239, 255, 76, 97, port: 17_997)
@@ -48,7 +48,7 @@ import Testing
         #expect(Diagnosis.ofFile(ENOSPC, at: crowded)?.name == .noInodes)
         #expect(Diagnosis.ofFile(ENOSPC, at: nil) == nil)
         #expect(Diagnosis.ofFile(EACCES, at: foreign)?.name == .notWritable)
-        // Of something else than the directory: nothing was seen that explains it.
+        // An errno of something else than the directory: nothing was seen that explains it.
         #expect(Diagnosis.ofFile(EACCES, at: full) == nil)
         #expect(Diagnosis.ofFile(EFBIG, at: foreign)?.evidence.contains("1000") == true)
         #expect(Diagnosis.ofFile(EIO, at: full) == nil)

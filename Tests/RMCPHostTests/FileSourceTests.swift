@@ -32,7 +32,7 @@ import Testing
         return path
     }
 
-    /// What is mounted for writing changes while it is sent; what is mounted read-only does not.
+    /// A device that is mounted for writing changes while it is sent; one that is mounted read-only does not.
     @Test func aMountedDeviceIsWrittenWhereItsFileSystemIs() {
         let table = """
             26 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw,errors=remount-ro
@@ -166,7 +166,7 @@ import Testing
         defer { close(descriptor) }
         try #require(posix_fallocate(descriptor, 0, 3 * Self.chunk) == 0)
         let source = try FileSource(path: reserved)
-        // Where the file system cannot tell, as many as there are.
+        // As many as there are where the file system cannot tell.
         #expect([0, 3 * UInt64(Self.chunk)].contains(source.allocatedLength) && !source.mayHaveHoles)
     }
 

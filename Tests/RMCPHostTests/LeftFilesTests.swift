@@ -3,7 +3,7 @@ import Testing
 
 @testable import RMCPHost
 
-/// What sessions have left is told of, and goes after a week.
+/// Files that sessions have left are told of, and goes after a week.
 @Suite struct LeftFilesTests {
     private let now = 1_800_000_000
 

@@ -39,7 +39,7 @@ import Testing
             table = RegionTable(group: group)
         }
 
-        /// Those of the advertised regions that are new.
+        /// Advertised regions that are new.
         func hear(_ advertised: [SocketAddress], at now: Instant) -> [SocketAddress] {
             let joining = advertised.filter { table.noteAdvertised($0, at: now) }
             return joining.filter { reception.join($0, in: &table, at: now) }

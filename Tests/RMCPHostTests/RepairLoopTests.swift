@@ -8,7 +8,7 @@ import Testing
 
 /// A repair node as it runs, on the loopback interface, and senders above it whose datagrams a test carries.
 @Suite(.serialized) struct RepairLoopTests {
-    /// What a node has told its observer, from its own thread.
+    /// News that a node has told its observer, from its own thread.
     private final class Diary: Sendable {
         private let lines = LockedValue<[String]>([])
         /// Sessions that have somebody above, as was last told.
@@ -52,7 +52,7 @@ import Testing
             }
         }
 
-        /// As by a signal of its user.
+        /// Stops it as a signal of its user does.
         func stop() {
             diary.thread.withLock { thread in if let thread { pthread_kill(thread, SIGTERM) } }
             thread.join()

@@ -229,7 +229,7 @@ import Testing
         _ = child.run(for: .milliseconds(200))
         child.change(ChildHarness.senderID) { $0.speaks = false }
         _ = child.run(for: .seconds(4))
-        // Nothing that unicast brings says that the parent is there.
+        // Unicast brings nothing that says that the parent is there.
         #expect(!child.events.contains(.deaf) && child.parent(ChildHarness.senderID)?.attaches.isEmpty == false)
         child.addNode(node, hops: 0)
         let moved = child.run(for: .seconds(3), until: isBelow(node))

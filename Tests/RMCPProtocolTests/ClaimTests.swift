@@ -23,18 +23,18 @@ import Testing
         take(statement(1, chunk: 2, horizon: 20), by: &receiver)
         #expect(receiver.engine.knownFront == StreamPosition(chunk: 2, packet: 0))
         receiver.takeHeartbeat(chunk: 1_000_000, pages: 900_000, hasEnd: true)
-        // As far as the sender has let anybody go.
+        // The front goes as far as the sender has let anybody go.
         #expect(receiver.engine.knownFront == StreamPosition(chunk: 20, packet: 0))
         #expect(receiver.engine.ledger.sentPages == 18 && receiver.engine.ledger.lacksEnd)
         #expect(receiver.engine.slots.usedCount == 18)
         take(statement(2, chunk: 3, pages: 1, horizon: 21), by: &receiver)
         #expect(receiver.engine.knownFront == StreamPosition(chunk: 3, packet: 0))
         #expect(receiver.engine.ledger.sentPages == 1 && !receiver.engine.ledger.lacksEnd)
-        // What nothing came of is not waited for.
+        // Chunks of which nothing came are not waited for.
         #expect(receiver.engine.slots.usedCount == 1)
     }
 
-    /// Who has lied once is not believed, nor is anybody else, for some time; the stream goes on.
+    /// A liar is not believed again, nor is anybody else, for some time; the stream goes on.
     @Test func aLieIsRemembered() {
         var receiver = LoneReceiver()
         take(statement(1, chunk: 2, horizon: 20), by: &receiver)
@@ -58,7 +58,7 @@ import Testing
         // One from before says nothing.
         take(statement(1, chunk: 2, horizon: 9), by: &receiver)
         #expect(receiver.engine.knownFront == StreamPosition(chunk: 5, packet: 0))
-        // What a repair node repeats was true when it was said: it bounds, and tells nothing of the front.
+        // A statement that a repair node repeats was true when it was said: it bounds, and tells nothing of the front.
         var repeated = statement(3, chunk: 4, horizon: 25)
         repeated.transmitter = 8
         take(repeated, by: &receiver)
@@ -130,7 +130,7 @@ import Testing
 
     // MARK: The sender
 
-    /// What the sender has signed, as it goes by.
+    /// Statements of the sender, as they go by.
     private final class Signed {
         var last: Statement?
         var count = 0
@@ -159,7 +159,7 @@ import Testing
         }
         let isDone = session.run { $0.outcome != nil }
         #expect(isDone && session.outcome?.kind == .complete && session.isWhole)
-        // By the clock, at each change of phase, and each time that the stream has come to the horizon.
+        // Statements come by the clock, at each change of phase, and each time that the stream has come to the horizon.
         #expect(signed.isCovered && signed.count >= 6 && signed.last?.hasEnd == true)
     }
 
@@ -174,7 +174,7 @@ import Testing
         #expect(sign(0, isDue: true, &schedule) == 64 && schedule.covers(63) && !schedule.covers(64))
         #expect(sign(64, isDue: false, &schedule) == 64 + 128)
         #expect(sign(192, isDue: false, &schedule) == 192 + 256)
-        // As the stream slows down it comes nearer again, down to the least.
+        // The horizon comes nearer again as the stream slows down, down to the least.
         #expect(sign(212, isDue: true, &schedule) == 212 + 80)
         #expect(sign(213, isDue: true, &schedule) == 213 + 64)
         #expect(sign(Limits.maximumChunks - 1, isDue: true, &schedule) == Limits.maximumChunks)

@@ -146,7 +146,7 @@ import Testing
         #expect(handle(above: offer(announce(session(5))), &endpoint, activity: idle) == "begin 5, superseding 0, evicting 2")
         #expect(endpoint.directory.active.map(\.session.tag) == [1, 3, 4, 5])
         #expect(handle(above: offer(announce(session(6))), &endpoint, activity: idle) == "refuse 6: tooManySessions")
-        // Nobody gives way to what is refused for another reason.
+        // A session that is refused for another reason has nobody give way.
         var stranger = announce(session(7))
         stranger.key = LaneSigner(key: 9).publicKey
         let allIdle: (SessionID) -> SessionActivity = { [start] _ in SessionActivity(idleSince: start) }

@@ -131,7 +131,7 @@ import Testing
             return bytes.count
         }
         #expect(tell(request) > 60_000)
-        // What the harness forges has the sender's own id.
+        // The harness forges with the sender's own id.
         #expect(session.sender.counters.malformed == before.malformed + 1 && session.sender.counters.foreign == before.foreign)
         request.chunks = Array(request.chunks.prefix(100))
         #expect(tell(request) < session.sender.datagramLength)

@@ -33,7 +33,7 @@ import Testing
     }
 
     /// An NCF in time still spares a request, and so do the next ones for a while.
-    /// What may not exist is asked for less and less often, and again at once as soon as some of it has come.
+    /// Packets that may not exist are asked for less and less often, and again at once as soon as some of them have come.
     @Test func requestsInVainGrowApart() {
         var hold = RequestHold()
         var now = Instant.zero

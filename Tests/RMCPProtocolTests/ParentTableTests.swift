@@ -180,7 +180,7 @@ import Testing
         #expect(table.address(of: 1) == home)
         hear(away, at: 5_950)
         #expect(table.address(of: 1) == away && table.takeMoved() == 1 && table.takeMoved() == nil)
-        // By the cookie the parent knows a child that has moved with it.
+        // The parent knows by the cookie a child that has moved with it.
         #expect(table.cookie(of: 1) == 7)
     }
 

@@ -10,7 +10,7 @@ struct HarnessReceiver: EngineHost {
     var engine: ReceiverEngine
     var now: Instant
     private var memory: SlotMemory
-    /// What it has said since somebody last took it.
+    /// Datagrams that it has said since somebody last took them.
     var said: [[UInt8]] = []
     var stored: [UInt32: [UInt8]] = [:]
     var outcome: ReceiverState?

@@ -227,7 +227,7 @@ import Testing
         #expect(isOver && session.outcome?.kind == .complete && session.isWhole)
     }
 
-    /// Who is not done when its sender stops ends about a second later where nothing is signed, and at once where the sender signs it.
+    /// A receiver that is not done when its sender stops ends about a second later where nothing is signed, and at once where the sender signs it.
     @Test(arguments: [false, true]) func silenceOrASignatureMakesItTrue(isSigned: Bool) {
         var session = SessionHarness(signer: isSigned ? LaneSigner(key: 5) : NoSigner(), receivers: 1) { $0.rate.fixedRate = 1_000_000 }
         #expect(session.run { $0.receivers[0].engine.chunksDone > 4 })

@@ -19,7 +19,7 @@ int rmcp_fallocate(int descriptor, int mode, long offset, long length);
 int rmcp_o_tmpfile(void);
 int rmcp_seek_data(void);
 int rmcp_seek_hole(void);
-// What a name itself has of these, not what a link leads to; "" is the directory. -1 and errno where it cannot be asked.
+// Flags of a name itself, not of what a link leads to; "" is the directory. -1 and errno where it cannot be asked.
 #define RMCP_IMMUTABLE 1
 #define RMCP_APPEND_ONLY 2
 #define RMCP_MOUNT_POINT 4

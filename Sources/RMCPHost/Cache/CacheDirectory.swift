@@ -24,7 +24,7 @@ final class CacheDirectory: Sendable {
         let rawLock = unsafe openat(raw, Self.lockName, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600)
         guard rawLock >= 0 else { throw .system("create", "\(path)/\(Self.lockName)", advice: advice) }
         lock = OwnedDescriptor(rawLock)
-        // Without locks the user sees to it that there is one node: what is in a cache is verified whoever wrote it.
+        // The user sees to it without locks that there is one node: what is in a cache is verified whoever wrote it.
         guard flock(rawLock, LOCK_EX | LOCK_NB) == 0 || FileSystem.isUnsupported(lock: errno) else {
             guard errno == EWOULDBLOCK else { throw .system("lock", "\(path)/\(Self.lockName)", advice: advice) }
             throw HostError("\(path) is used by another rmcp repair; give this one another directory with --cache")

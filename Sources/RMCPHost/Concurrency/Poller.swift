@@ -28,7 +28,7 @@ final class WakeUp: Sendable {
 public enum StopSignals {
     public static let all = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGXCPU]
 
-    /// Whoever starts a program with one of them ignored (nohup, a shell's background) means it.
+    /// A program that is started with one of them ignored (nohup, a shell's background) is to ignore it.
     static var listenedTo: [Int32] { all.filter { $0 == SIGTERM || $0 == SIGINT || rmcp_signal_is_ignored($0) == 0 } }
 
     /// Lets the calling thread have them: some parents leave them blocked.

@@ -48,7 +48,7 @@ enum MemoryLimit {
         let root = group.controller.map { "/sys/fs/cgroup/\($0)" } ?? "/sys/fs/cgroup"
         let file = group.controller == nil ? "memory.max" : "memory.limit_in_bytes"
         var limits = limits(of: group, below: root, file)
-        // Where /sys was mounted anew, as for a network namespace, they are not to be seen there.
+        // A /sys that was mounted anew, as for a network namespace, does not show them.
         if limits.isEmpty {
             let raw = if let controller = group.controller { unsafe rmcp_open_control_groups(controller) } else { rmcp_open_control_groups(nil) }
             guard raw >= 0 else { return nil }

@@ -116,7 +116,7 @@ private struct ArrivalClock {
         unsafe received.deallocate()
     }
 
-    /// It is another socket's from now on, which counts from 0.
+    /// Another socket has it from now on, which counts from 0.
     func beginAnew() { lastOverflow = 0 }
 
     func takeOverflow() -> UInt64 {

@@ -75,7 +75,7 @@ final class DatagramSocket {
         local.port = 0
         local.scope = local.isLinkLocal ? interface.index : 0
         let descriptor = try open(for: group)
-        // Where the address is still the same, both have the port for a moment.
+        // Both have the port for a moment where the address is still the same.
         if let old { for raw in [old.raw, descriptor.raw] { _ = rmcp_set_integer_option(raw, SOL_SOCKET, SO_REUSEADDR, 1) } }
         try bind(descriptor.raw, to: local, ports: ports)
         _ = rmcp_set_integer_option(descriptor.raw, SOL_SOCKET, SO_REUSEADDR, 0)
@@ -147,7 +147,7 @@ final class DatagramSocket {
         guard unsafe address.withSockaddr({ unsafe Glibc.bind(raw, $0, $1) }) == 0 else { throw .system("bind to", address.text) }
     }
 
-    /// To the first of some ports that is free; 0 is any.
+    /// The first of some ports that is free is taken; 0 is any.
     private static func bind(_ raw: Int32, to address: SocketAddress, ports: [UInt16]) throws(HostError) {
         var address = address
         for port in ports.dropLast() {
@@ -186,7 +186,7 @@ final class DatagramSocket {
 
     // MARK: Sending
 
-    /// From now on what is longer than the path carries goes in fragments, and not at all no more: receivers know the length by now, and
+    /// Datagrams that are longer than the path carries go in fragments from now on, where they did not go at all: receivers know the length by now, and
     /// fragments are better than nothing. The kernel cuts none of what it segments by itself.
     func allowFragments() {
         guard !isFragmenting else { return }

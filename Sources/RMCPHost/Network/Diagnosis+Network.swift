@@ -3,7 +3,7 @@ import RMCPProtocol
 
 /// The rows of networks. Each looks at the kernel's own account at the moment when it is asked.
 extension Diagnosis {
-    /// What keeps datagrams to a group, or to any host, from leaving through an interface.
+    /// Reason that keeps datagrams to a group, or to any host, from leaving through an interface.
     /// - Parameters:
     ///   - code: errno of the send that failed.
     ///   - destination: where it was to go.
@@ -33,7 +33,7 @@ extension Diagnosis {
         return nil
     }
 
-    /// What may keep datagrams away that others send, where the kernel has counted them.
+    /// Reason that may keep datagrams away that others send, where the kernel has counted them.
     /// - Parameters:
     ///   - dropped: packets of the whole host that the reverse path filter has dropped while nothing came.
     ///   - mode: the filter's mode on the interface (`ReversePathFilter.mode`).

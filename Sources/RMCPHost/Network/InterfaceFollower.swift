@@ -15,11 +15,11 @@ final class InterfaceFollower {
     enum News {
         /// Sockets are to be made anew for this.
         case moved(NetworkInterface)
-        /// Nothing goes through it for a while now, and why.
+        /// The interface carries nothing for a while now, and why.
         case unusable(Diagnosis)
     }
 
-    /// As sockets have it.
+    /// The interface as sockets have it.
     private(set) var interface: NetworkInterface
     private let group: SocketAddress
     /// Its name was given, so that it is this one or none.
@@ -33,16 +33,16 @@ final class InterfaceFollower {
     private var quietUntil = Instant.zero
     private var unusableSince: Instant?
     private var isToldUnusable = false
-    /// Since when the group has been routed through another interface.
+    /// Time since which the group has been routed through another interface.
     private var elsewhereSince: Instant?
 
-    /// Between two looks at most.
+    /// Longest time between two looks.
     private static let pause = Interval.milliseconds(100)
     /// Addresses and routes are taken away and set again, one after the other: what is so for less than this is no state of its own.
     private static let settlingTime = Interval.seconds(2)
     /// Sockets that could not be made anew are tried again after this, without news.
     private static let retryInterval = Interval.seconds(1)
-    /// Between two looks where no news come.
+    /// Time between two looks where no news come.
     private static let blindInterval = Interval.seconds(5)
     /// Datagrams of news that are read at one time.
     private static let newsPerLook = 64
@@ -56,7 +56,7 @@ final class InterfaceFollower {
         isNamed = name != nil
         self.isHost = isHost
         socket = try? NetlinkSocket(groups: UInt32(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE))
-        // What has changed since the interface was looked at is no news to the socket.
+        // Changes from before the interface was looked at are no news to the socket.
         nextLook = .zero
     }
 
@@ -68,12 +68,12 @@ final class InterfaceFollower {
         watch = nil
     }
 
-    /// When it is to be looked at without news.
+    /// Time of the next look without news.
     var deadline: Instant? { nextLook }
 
     // MARK: Looking
 
-    /// What has become of the interface; nil where sockets may stay as they are. Costs nothing without news.
+    /// Change of the interface; nil where sockets may stay as they are. Costs nothing without news.
     func look(at now: Instant) -> News? {
         if let watch, watch.poller.isReadable(watch.token) {
             drain()
@@ -172,7 +172,7 @@ final class InterfaceFollower {
         return "interface \(other.name) was made anew; going on with it"
     }
 
-    /// They could not be made: an address may not be usable yet (RFC 4862, 5.4).
+    /// Sockets could not be made: an address may not be usable yet (RFC 4862, 5.4).
     func retry(at now: Instant) { nextLook = now + Self.retryInterval }
 }
 

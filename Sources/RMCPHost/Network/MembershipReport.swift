@@ -5,7 +5,7 @@ import RMCPProtocol
 /// A report of a group's membership by ourselves. The kernel counts the members of a group for the whole host, and reports
 /// when the first comes and the last goes: who leaves and joins beside another member is not heard of by any switch.
 ///
-/// Only a process with CAP_NET_RAW may send one. The others leave and join, which is of use where they are the only member.
+/// A process needs CAP_NET_RAW to send one. The others leave and join, which is of use where they are the only member.
 enum MembershipReport {
     /// Sends what the kernel would send if it were asked: of the version that it has found queriers to speak.
     static func send(for group: SocketAddress, through interface: NetworkInterface) {
@@ -79,7 +79,7 @@ enum MembershipReport {
     private static func sendMLD(for group: SocketAddress, through interface: NetworkInterface) {
         guard let socket = rawSocket(AF_INET6, Int32(IPPROTO_ICMPV6)) else { return }
         guard rmcp_set_multicast_interface(socket.raw, AF_INET6, interface.index, 0) == 0 else { return }
-        // It counts only from the link itself (RFC 3810, 5.2.13).
+        // A report counts only from the link itself (RFC 3810, 5.2.13).
         if var own = interface.addresses.first(where: \.isLinkLocal) {
             own.port = 0
             own.scope = interface.index
@@ -99,7 +99,7 @@ enum MembershipReport {
         return raw >= 0 ? OwnedDescriptor(raw) : nil
     }
 
-    /// What does not leave is sent again with the next report.
+    /// A report that does not leave is followed by the next.
     private static func send(_ message: [UInt8], to destination: SocketAddress, _ socket: OwnedDescriptor) {
         unsafe message.withUnsafeBytes { buffer in
             var vector = unsafe iovec(iov_base: UnsafeMutableRawPointer(mutating: buffer.baseAddress), iov_len: buffer.count)

@@ -14,7 +14,7 @@ import RMCPProtocol
 /// ```
 final class Outlet {
     private(set) var socket: DatagramSocket
-    /// What an engine counts as sent and has not left, for whatever reason: datagrams, and their bytes.
+    /// Share of what an engine counts as sent that has not left, for whatever reason: datagrams, and their bytes.
     private(set) var unsent: (datagrams: UInt64, bytes: UInt64) = (0, 0)
     /// Whether datagrams have their final length, so that what the path does not carry whole goes in fragments.
     var mayFragment = false

@@ -131,7 +131,7 @@ final class Reception {
 
     // MARK: Looking around
 
-    /// When `lookAround` has something to do without anything that comes.
+    /// Time at which `lookAround` has something to do without anything that comes.
     var nextLook: Instant { min(follower.deadline ?? .distantFuture, silence.next) }
 
     /// Follows the interface, and looks for what keeps datagrams away. Costs nothing while there is no news.

@@ -3,11 +3,11 @@ import RMCPProtocol
 /// Answers to parents that could not be sent. It is told to whom and why once it has lasted: while an interface is given another
 /// address, everything fails for a moment.
 struct UnsentAnswers {
-    /// Since when nothing has left for an address, and whether that was told.
+    /// Time since which nothing has left for an address, and whether that was told.
     private var failing: [SocketAddress: (since: Instant, isTold: Bool)] = [:]
     private var untold: [String] = []
 
-    /// Before it is told of.
+    /// Patience before it is told of.
     private static let patience = Interval.seconds(1)
     /// Addresses that are remembered. Anybody can announce something.
     private static let limit = 64
@@ -16,7 +16,7 @@ struct UnsentAnswers {
     mutating func note(_ result: SendResult, to destination: SocketAddress, through interface: String, at clock: () -> Instant) {
         switch result {
         case .sent: if !failing.isEmpty { failing[destination] = nil }
-        // There is no room at the moment, or a shorter one may go.
+        // Room may come in a moment, or a shorter one may go.
         case .wouldBlock, .tooLong: break
         case .unreachable(let code), .failed(let code):
             let now = clock()
@@ -44,7 +44,7 @@ struct SilenceWatch {
     private var wasHeard = false
     /// Said once for each time that nothing comes.
     private var isTold = false
-    /// When it looks next.
+    /// Time of the next look.
     private(set) var next: Instant
 
     /// Long enough that a sender which is there would have been heard many times.
@@ -63,7 +63,7 @@ struct SilenceWatch {
         wasHeard = false
     }
 
-    /// What was found; nil before `next`, where something came, and where nothing was dropped.
+    /// Cause that was found; nil before `next`, where something came, and where nothing was dropped.
     /// - Parameter isEnd: looks at once, since nobody will do so later.
     mutating func look(at now: Instant, isEnd: Bool = false) -> Diagnosis? {
         guard now >= next || isEnd else { return nil }

@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// What can be known of `--directory` and `--output` before any session: what cannot work ends `recv` at its start, and
+/// Faults of `--directory` and `--output` that can be known before any session: what cannot work ends `recv` at its start, and
 /// not a sender's session.
 enum OutputCheck {
     /// - Returns: the output, where a path is a device as one; and what the user should know.
@@ -43,7 +43,7 @@ enum OutputCheck {
         let isExplained = Diagnosis.ofFile(code, at: Diagnosis.Place(of: directory.raw)) != nil
         errno = code
         let error = HostError.system("make files in", path, advice: isExplained ? nil : advice, in: directory.raw)
-        // There may be room when it is needed.
+        // Room may be there when it is needed.
         guard error.kind != .diskFull else { return error.description }
         throw error
     }

@@ -57,7 +57,7 @@ public final class ReceiveLoop {
     /// Returns when `once` is fulfilled or a signal comes.
     public func run(observer: @escaping (ReceiveUpdate) -> Void) throws(HostError) -> ReceiveOutcome {
         self.observer = observer
-        // Whoever observes may hold this, which would keep both.
+        // The observer may hold this, which would keep both.
         defer { self.observer = { _ in } }
         observer(.listening(interface: reception.interface.name, group: request.group))
         for text in warnings { observer(.warning(text)) }

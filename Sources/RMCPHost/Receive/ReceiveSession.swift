@@ -26,7 +26,7 @@ final class ReceiveSession {
     private let created: Instant
     private(set) var contentDone: UInt64 = 0
     private(set) var contentKept: UInt64 = 0
-    /// What the engine counts as sent and has not left.
+    /// Share of what the engine counts as sent that has not left.
     private var unsent = ReceiverCounters()
     /// Why it failed, for the user.
     var failure: String?

@@ -104,7 +104,7 @@ extension ReceiveSessions {
             once.noteProgress(at: now)
             let before = session.engine.counters.chunksKept
             session.engine.handle(isKept ? .kept(chunk: chunk) : .absent(chunk: chunk), at: now)
-            // What has come over the network before counts as that.
+            // A chunk that has come over the network before counts as that.
             if session.engine.counters.chunksKept > before { session.noteStored(UInt64(length), kept: true) }
         case .zeroed(_, let chunks, let length):
             session.noteStored(length, kept: false)

@@ -133,7 +133,7 @@ final class ReceiveSessions {
     private func handle(_ datagram: RawSpan, from source: SocketAddress, at now: Instant) {
         guard !isStopping else { return }
         switch endpoint.handle(datagram, from: source, at: now, lastHeard: { lastHeard($0) }) {
-        // What comes while a session waits for its storage is not kept: it is asked for later.
+        // Data that comes while a session waits for its storage is not kept: it is asked for later.
         case .ignore, .session: break
         case .join(let region): joining.append(region)
         case .refuse(let announce, let reason): refuse(announce, reason, at: now)

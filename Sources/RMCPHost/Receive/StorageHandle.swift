@@ -66,7 +66,7 @@ struct StorageOpening: Sendable {
     /// The ephemeral id that this receiver has in the session unless it had another before.
     var drawn: UInt32
     var turn: UInt64
-    /// What a bundle replaces may be removed where there is no room for two.
+    /// The file that a bundle replaces may be removed where there is no room for two.
     var replacesFirst = false
     var files = FileSystem.host
 

@@ -19,11 +19,11 @@ enum StorageJob: Sendable {
 
     /// Whose threads it is for.
     enum Kind: Sendable {
-        /// What came over the network.
+        /// Chunks that came over the network.
         case stream
-        /// What was here before: reading it back must not hold up what comes.
+        /// Chunks that were here before: reading them back must not hold up what comes.
         case check
-        /// It may take for as long as a disk takes to flush: chunks do not wait for these.
+        /// Flushes, which may take for as long as a disk takes to flush: chunks do not wait for these.
         case long
     }
 
@@ -82,7 +82,7 @@ final class StorageWorker {
             return store(handle, slot: slot, chunk: chunk, record: record, buffer: buffer)
         case .check(let handle, let chunk, let record, let matches):
             return attempt(handle) { () throws(HostError) in
-                // It has come over the network meanwhile.
+                // The chunk has come over the network meanwhile.
                 if handle.has(chunk) { return .checked(handle.generation, chunk: chunk, contentLength: record.contentLength, isKept: false) }
                 let isKept = try find(chunk, record, in: matches, for: handle.storage)
                 if isKept { handle.note(chunk..<chunk + 1) }

@@ -14,7 +14,7 @@ extension RepairLoop {
         for (announce, signature) in endpoint.takeUp(offered) { admit(announce, signature, by: nil, at: now) }
     }
 
-    /// How a session that is under way stands.
+    /// State of a session that is under way.
     func activity(of session: SessionID) -> SessionActivity {
         if let begun = sessions[session.tag], begun.announce.session == session { return begun.activity }
         // One that waits for its part of the cache is not dead.

@@ -62,7 +62,7 @@ public final class RepairLoop {
             to: region, through: regionInterface, timeToLive: request.regionTimeToLive, prefersGroupPort: true)
         reception.ownAddress = regionSocket.localAddress
         outlet = Outlet(socket: regionSocket, group: region, interface: regionInterface)
-        // What it sends has the length that its sender has chosen.
+        // Datagrams have the length that their sender has chosen.
         outlet.mayFragment = true
         cache = try RepairCache(wakeUp: loop.wakeUp)
         let now = Poller.now()
@@ -77,7 +77,7 @@ public final class RepairLoop {
     /// Returns when a signal comes.
     public func run(observer: @escaping (RepairUpdate) -> Void) throws(HostError) {
         self.observer = observer
-        // Whoever observes may hold this, which would keep both.
+        // The observer may hold this, which would keep both.
         defer { self.observer = { _ in } }
         guard let kept = try openCache() else { return observer(.stopped) }
         observer(
@@ -236,7 +236,7 @@ public final class RepairLoop {
     }
 
     private func handle(below datagram: RawSpan, from source: SocketAddress, at now: Instant) {
-        // Nobody else is where this node is.
+        // This node is alone where it is.
         guard source != reception.ownAddress, let tag = PacketHeader.sessionTag(of: datagram) else { return }
         if let session = sessions[tag] { return session.engine.handle(child: datagram, from: source, at: now) }
         if case .announce(let tag) = endpoint.handle(below: datagram) { sessions[tag]?.engine.announce(to: source) }

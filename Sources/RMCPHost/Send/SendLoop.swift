@@ -113,7 +113,7 @@ public final class SendLoop {
     /// - Throws: when the source or the network fails; receivers have been told by then.
     public func run(observer: @escaping (SendUpdate) -> Void) throws(HostError) -> SenderOutcome {
         self.observer = observer
-        // Whoever observes may hold this, which would keep both.
+        // The observer may hold this, which would keep both.
         defer { self.observer = { _ in } }
         observer(.ready(interface: follower.interface.name, group: group, announce: announce))
         for text in source.warnings { observer(.warning(text)) }

@@ -25,7 +25,7 @@ final class FileSource: BundleSource {
     private let plan = LockedValue<Plan?>(nil)
     /// Bytes that may still turn out to be holes.
     private let holesLeft: LockedValue<UInt64>
-    /// When the file was last looked at, so that a change ends the session before all of it has been sent.
+    /// Time of the last look at the file, so that a change ends the session before all of it has been sent.
     private let lastLook = LockedValue(Poller.now())
     private static let lookInterval = Interval.seconds(1)
 
@@ -132,7 +132,7 @@ final class FileSource: BundleSource {
             isDevice = true
             length = UInt64(size)
             blocksLength = length
-            // Nobody knows how much of it is zeros before it has been read.
+            // Zeros are known only when they have been read.
             allocatedLength = 0
             // What is on a disk is for who may read the disk.
             mode = 0o600

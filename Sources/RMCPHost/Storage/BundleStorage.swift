@@ -24,7 +24,7 @@ protocol BundleStorage: AnyObject, Sendable {
     func abandon()
     /// The bundle is not wanted any more: nothing of it stays.
     func discard()
-    /// What the user should know of what was done so far, a line each; told once.
+    /// Warnings of what was done so far, a line each; told once.
     func takeNotes() -> [String]
     /// Lets others have what this had locked. Nothing is called after this.
     func close()

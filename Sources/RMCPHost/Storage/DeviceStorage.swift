@@ -20,7 +20,7 @@ final class DeviceStorage: BundleStorage {
         self.files = files
         map = ChunkMap(announce)
         capacity = UInt64(clamping: lseek(raw, 0, Int32(SEEK_END)))
-        // Before the first byte of what does not fit is written.
+        // The size is looked at before the first byte of what does not fit is written.
         if let length = announce.contentLength { try checkRoom(length) }
     }
 

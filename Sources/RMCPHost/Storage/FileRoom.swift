@@ -1,9 +1,9 @@
 import CLinux
 import Glibc
 
-/// Whether a bundle's file will have room. What is a fact refuses it, before a byte is sent; what is an estimate is told.
+/// Room for a bundle's file. A fact refuses the bundle, before a byte is sent; an estimate is told.
 ///
-/// How much a bundle takes is an estimate: its source's file system has counted, and may know nothing (devices, files of
+/// The room that a bundle takes is an estimate: its source's file system has counted, and may know nothing (devices, files of
 /// preallocated zeros). How much there is is one as well where a file system compresses, shares blocks or asks a server.
 struct FileRoom {
     let descriptor: OwnedDescriptor
@@ -51,7 +51,7 @@ struct FileRoom {
             if errno == EINTR { continue }
             if errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL { return false }
             let error = HostError.system("reserve \(contentLength) bytes for", path, in: directory.raw)
-            // What could be reserved is given back to others.
+            // The part that could be reserved is given back to others.
             if let status = files.status(of: descriptor.raw) { _ = files.truncate(descriptor.raw, to: Int(status.st_size)) }
             throw error
         }

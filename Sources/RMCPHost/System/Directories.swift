@@ -52,7 +52,7 @@ public enum Directories {
         }
     }
 
-    /// This program's directory of the user's, such as `$XDG_STATE_HOME/rmcp` or `~/.local/state/rmcp`; there or not. Nil
+    /// The user's directory for this program, such as `$XDG_STATE_HOME/rmcp` or `~/.local/state/rmcp`; there or not. Nil
     /// where nobody says where: services and containers may have no home, and none is guessed.
     public static func ofUser(_ purpose: Purpose) -> String? {
         // Relative ones are to be ignored, says the specification.

@@ -54,13 +54,13 @@ class FileSystem: @unchecked Sendable {
         unsafe NameAttributes(rawValue: max(0, rmcp_name_attributes(directory, SystemText.cString(name))))
     }
 
-    /// How full the file system of a file is.
+    /// Fill of a file's file system.
     func space(of descriptor: Int32) -> statvfs? {
         var space = statvfs()
         return unsafe fstatvfs(descriptor, &space) == 0 ? space : nil
     }
 
-    /// Asks the kernel to remove a directory of this name. Of what is none it says, after all that is asked before a name
+    /// The kernel is asked to remove a directory of this name. Of what is none it says, after all that is asked before a name
     /// may be removed or replaced, that it is none: ENOTDIR means yes, and nothing is done.
     func removeDirectory(_ name: String, in directory: Int32) -> Int32 { unsafe unlinkat(directory, SystemText.cString(name), AT_REMOVEDIR) }
 
@@ -77,7 +77,7 @@ class FileSystem: @unchecked Sendable {
         return unsafe fstatat(directory, SystemText.cString(name), &status, AT_SYMLINK_NOFOLLOW) == 0 ? status : nil
     }
 
-    /// Of what a name leads to; nil with `errno`.
+    /// Status of what a name leads to; nil with `errno`.
     static func status(of path: String) -> stat? {
         var status = stat()
         return unsafe fstatat(AT_FDCWD, SystemText.cString(path), &status, 0) == 0 ? status : nil
@@ -91,7 +91,7 @@ class FileSystem: @unchecked Sendable {
     }
 }
 
-/// What keeps a name from being replaced, whoever asks.
+/// Reason that keeps a name from being replaced, whoever asks.
 struct NameAttributes: OptionSet {
     let rawValue: Int32
     static let immutable = NameAttributes(rawValue: RMCP_IMMUTABLE)
@@ -107,7 +107,7 @@ extension stat {
     func isSameFile(as other: stat) -> Bool { st_ino == other.st_ino && st_dev == other.st_dev }
 }
 
-/// Which file it is, whatever its name.
+/// Identity of a file, whatever its name.
 struct FileIdentity: Hashable, Sendable {
     private let device: UInt
     private let number: UInt

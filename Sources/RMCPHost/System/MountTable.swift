@@ -4,7 +4,7 @@ import Glibc
 enum MountTable {
     /// Whether a file system on a block device is mounted for writing; nil where none is mounted, as far as is seen here.
     static func isWritten(_ device: dev_t) -> Bool? {
-        // As the C library's macros, which Swift does not see, take it apart (makedev(3)): 12 bits of the major number above 8 of the minor.
+        // The number is taken apart as the C library's macros do it, which Swift does not see (makedev(3)): 12 bits of the major number above 8 of the minor.
         let major = UInt32(truncatingIfNeeded: device >> 8 & 0xFFF | device >> 32 & ~0xFFF)
         let minor = UInt32(truncatingIfNeeded: device & 0xFF | device >> 12 & ~0xFF)
         return FileTransfer.kernelText("/proc/self/mountinfo").flatMap { isWritten(major: major, minor: minor, in: $0) }

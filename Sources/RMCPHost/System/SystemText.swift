@@ -36,7 +36,7 @@ public enum SystemText {
         return (first, bytes.count)
     }
 
-    /// What a C function gives.
+    /// Text that a C function gives.
     public static func text(_ pointer: UnsafePointer<CChar>) -> String {
         unsafe text(of: UnsafeRawBufferPointer(start: pointer, count: strlen(pointer)))
     }
@@ -57,7 +57,7 @@ public enum SystemText {
     /// Nil for what is no UTF-8.
     public static func validated(_ text: String) -> String? { String(validating: bytes(of: text), as: UTF8.self) }
 
-    /// For people to read: bytes that are no UTF-8 as `\xE9`.
+    /// Text for people to read: bytes that are no UTF-8 as `\xE9`.
     /// - Parameter backslash: how a backslash is written there.
     public static func printable(_ text: String, backslash: String = "\\") -> String {
         guard text.utf8.contains(mark) else { return text }

@@ -1,8 +1,8 @@
-/// How a session stands at a repair node.
+/// State of a session at a repair node.
 public struct SessionActivity: Sendable {
-    /// When its sender was last heard; nil while it has nobody above.
+    /// Time at which its sender was last heard; nil while it has nobody above.
     public var lastHeard: Instant?
-    /// Since when it is of no use to anybody: it has nobody above, and no child that is not done. Nil while it is of use.
+    /// Time since which it is of no use to anybody: it has nobody above, and no child that is not done. Nil while it is of use.
     public var idleSince: Instant?
 
     public init(lastHeard: Instant? = nil, idleSince: Instant? = nil) {
@@ -17,7 +17,7 @@ public struct SessionUse: Sendable {
 
     public init(at now: Instant) { last = now }
 
-    /// To be told whenever the engine is driven.
+    /// Looks at the engine; called whenever that is driven.
     public mutating func note(_ engine: inout RepairEngine, at now: Instant) { if engine.isOfUse() { last = now } }
 
     /// One that is leaving already cannot give way once more.

@@ -1,4 +1,4 @@
-/// How far anybody's unsigned claims are believed: as far as the sender's last statement, the signed table and END let them go. Once
+/// Bounds within which anybody's unsigned claims are believed: as far as the sender's last statement, the signed table and END let them go. Once
 /// somebody has lied, what the sender signs is all that is believed for some time.
 struct ClaimLimits: Sendable {
     /// The sender's last signed word; nil before the first.

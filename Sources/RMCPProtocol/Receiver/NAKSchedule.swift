@@ -107,7 +107,7 @@ struct NAKSchedule: Sendable {
     /// A packet came of a chunk that was asked for as a whole: more follow.
     mutating func noteCatchUp(at now: Instant) { catchUp.extend(until: now + shared.value.feedback.catchUpHoldOff) }
 
-    /// What was asked for of the table in vain was not there to be had.
+    /// Pages and END that were asked for in vain were not there to be had.
     mutating func forgetTable() {
         pages = RequestHold()
         end = RequestHold()

@@ -18,7 +18,7 @@ extension ParentLink {
     /// Whether the parent is to be left even for one that is no nearer.
     func isFailing(_ current: ParentCandidate, _ moment: Moment) -> Bool {
         if !candidates.isAlive(current, at: moment.now) || moment.now < current.avoidedUntil { return true }
-        // Who was announced and has not said yet where it is has done nothing wrong.
+        // A parent that was announced and has not said yet where it is has done nothing wrong.
         if current.place != nil, !isAllowed(current) { return true }
         guard !current.isRoot, let since = attachment.askingSince else { return false }
         let hasIt = (current.place?.watermark ?? 0) > (moment.firstUnfinished ?? .max)
@@ -39,7 +39,7 @@ extension ParentLink {
         return place.depth < TreePlace.maximumDepth && !place.path.contains(child)
     }
 
-    /// Somebody who did not answer is better than nobody: a busy sender may take its time.
+    /// A parent that did not answer is better than none: a busy sender may take its time.
     func nextBest(after current: ParentCandidate, at now: Instant) -> ParentCandidate? {
         func isChoice(_ candidate: ParentCandidate) -> Bool {
             candidate.transmitter != current.transmitter && isAllowed(candidate) && !isDistrusted(candidate.transmitter)

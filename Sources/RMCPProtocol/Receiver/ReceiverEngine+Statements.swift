@@ -1,7 +1,7 @@
-/// What the sender's signed word does to what was claimed since the last one.
+/// The sender's signed word, and what it does to claims that were made since the last one.
 extension ReceiverEngine {
     mutating func take(_ statement: Statement, signature: Signature, _ header: PacketHeader, at now: Instant) {
-        // In a session that is not signed anybody could say it.
+        // Anybody could say it in a session that is not signed.
         guard announce.isSigned else { return counters.foreign += 1 }
         guard limits.isWorthVerifying(statement, at: now) else {
             counters.duplicates += 1
@@ -10,7 +10,7 @@ extension ReceiverEngine {
         guard isAuthentic(signature, statement.signedMessage(session: session)) else { return }
         limits.take(statement)
         limits.follow(ledger, total: chunkTotal)
-        // What a repair node repeats was true when the sender said it, which may be a second ago.
+        // A statement that a repair node repeats was true when the sender said it, which may be a second ago.
         let isDirect = header.transmitter == statement.transmitter
         if role.isRepairNode { events.append(.statement(statement, signature, isDirect: isDirect)) }
         if isDirect { takeDirect(statement, header, at: now) }
@@ -42,7 +42,7 @@ extension ReceiverEngine {
                 ledger[slots[slot].chunk] = .absent
                 slots.release(slot)
             } else {
-                // What was asked for in vain was not there to be had.
+                // Packets that were asked for in vain were not there to be had.
                 slots[slot].hold.cutShort(at: now)
             }
         }

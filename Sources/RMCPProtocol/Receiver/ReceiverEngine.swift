@@ -45,10 +45,10 @@ public struct ReceiverEngine: Sendable {
         case rejoin
     }
 
-    /// What comes from the parent.
+    /// Ways by which datagrams come from the parent.
     enum Hearing: Sendable {
         case group
-        /// Nothing by multicast for a while; since when unicast comes, if it does. The parent may be silent, or gone.
+        /// No multicast for a while; the time since which unicast comes, if it does. The parent may be silent, or gone.
         case silent(unicastSince: Instant?)
         /// The parent is there, and multicast from it is not.
         case deaf

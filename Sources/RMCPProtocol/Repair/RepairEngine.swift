@@ -101,7 +101,7 @@ public struct RepairEngine: Sendable {
     public mutating func isOfUse() -> Bool { hasUpstream || downstream.receivers.active > 0 }
     /// Whether it leaves its children to others.
     public mutating func isRetired() -> Bool { downstream.isRetired }
-    /// When whoever sends the stream was last heard; nil while there is nobody above.
+    /// Time at which the stream's sender was last heard; nil while there is nobody above.
     public mutating func lastHeardFromSender() -> Instant? { upstream?.inPlace { $0.lastHeardFromSender } }
 
     // MARK: From before

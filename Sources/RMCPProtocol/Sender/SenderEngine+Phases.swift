@@ -57,7 +57,7 @@ extension SenderEngine {
             guard joined > 0 else { return leave(.partial, at: now) }
             guard isDatagramLengthSettled(at: now) else { return }
         }
-        // Who came and went before anything was sent has no part in how it ends.
+        // Receivers that came and went before anything was sent have no part in how it ends.
         children.forgetGone()
         phase = .streaming(since: now)
         lastTick = now

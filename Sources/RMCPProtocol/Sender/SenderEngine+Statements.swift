@@ -10,7 +10,7 @@ extension SenderEngine {
     /// Beside the HEARTBEATs that say LEAVING: who hears it need not wait whether that is true.
     mutating func sayStatement() { if let statement = signStatement(isDue: true) { tellAll(statement) } }
 
-    /// At once: the phase has changed.
+    /// A statement is due at once: the phase has changed.
     mutating func hastenStatement(at now: Instant) { if statements.isSigning { timers.arm(.statement, at: now) } }
 
     /// Signed anew, for a stream that has come to the horizon of the last one.
@@ -24,7 +24,7 @@ extension SenderEngine {
             sequence: nextSequence, isDue: isDue)
     }
 
-    /// Bits of a STATEMENT on the wire.
+    /// Bits of a STATEMENT on the wire, about: 144 bytes.
     private static let statementBits = 1_152.0
 
     /// A share of the rate at most, as heartbeats are.

@@ -1,4 +1,4 @@
-/// What the sender has signed of where its session stands, and how far it may go before it signs anew; at a repair node, the sender's
+/// Statements that the sender has signed of where its session stands, and how far it may go before it signs anew; at a repair node, the sender's
 /// last statement.
 struct StatementSchedule: Sendable {
     /// The last one; nil before the first.

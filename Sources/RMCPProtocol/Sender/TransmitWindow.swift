@@ -54,7 +54,7 @@ struct TransmitWindow: Sendable {
         return true
     }
 
-    /// What is heard had not come as far as somebody claimed.
+    /// The stream had not come as far as somebody claimed.
     mutating func retreat(to front: StreamPosition) { position = min(position, front) }
 
     /// The page that must go before the chunk at the front: who has it can verify what follows.

@@ -5,7 +5,7 @@ struct ParentCandidate: Sendable {
     var lastHeard: Instant
     /// Where its datagrams come from, and NAKs and statuses go.
     var address: SocketAddress
-    /// When it was last heard from that address.
+    /// Time at which it was last heard from that address.
     fileprivate(set) var addressHeard: Instant
     /// The address that it had before this one.
     fileprivate(set) var formerAddress: SocketAddress?
@@ -110,7 +110,7 @@ struct ParentTable: Sendable {
         if !isLeaving { contradictLeaving(at: index, now: now) } else if candidates[index].leavingSince == nil { candidates[index].leavingSince = now }
     }
 
-    /// It has signed that it leaves.
+    /// A parent has signed that it leaves.
     mutating func noteLeft(_ transmitter: UInt32, at now: Instant) {
         let since = now - leavingSilence
         update(transmitter) { $0.leavingSince = since }

@@ -1,5 +1,4 @@
-/// What the sender signs, now and then, of where its session stands. Everything else that says so, HEARTBEATs above all, anybody can
-/// forge: between two statements such a claim is believed as far as the last one allows, and no longer than to the next one.
+/// A signed word of the sender, now and then, of where its session stands. HEARTBEATs say so too, and anybody can forge them: between two statements such a claim is believed as far as the last one allows, and no longer than to the next one.
 ///
 /// Repair nodes repeat it as it was signed. It does for positions what PGM's SPM does for windows (RFC 3208, 6.1).
 public struct Statement: Hashable, Sendable {
@@ -70,7 +69,7 @@ public struct Statement: Hashable, Sendable {
         }
     }
 
-    /// What the signature covers: domain, session and body. The reserved bytes are zero in it.
+    /// Bytes that the signature covers: domain, session and body. The reserved bytes are zero in it.
     public func signedMessage(session: SessionID) -> [UInt8] {
         var writer = ByteWriter(capacity: Self.messageCapacity)
         writer.writeArray(SignedDomain.statement)

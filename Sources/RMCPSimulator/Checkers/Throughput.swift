@@ -4,12 +4,12 @@ import RMCPProtocol
 struct Throughput {
     /// Amounts that had been sent and carried at one time.
     struct Sample {
-        /// Since the world began.
+        /// Time since the world began.
         var time: Interval
-        /// By sender: bytes with the headers of IP and UDP, and datagrams.
+        /// Traffic by sender: bytes with the headers of IP and UDP, and datagrams.
         var sentBytes: [UInt64]
         var sentDatagrams: [UInt64]
-        /// By flow of cross traffic.
+        /// Bytes by flow of cross traffic.
         var crossBytes: [UInt64]
         /// Datagrams that links into subnets dropped.
         var dropped: UInt64

@@ -49,10 +49,10 @@ enum Addressing {
 
     static func repairNodeIndex(of address: SocketAddress) -> Int? { network(of: address) == 0 ? host(of: address) : nil }
 
-    /// How often the host had moved that has, or had, an address.
+    /// Number of times that the host had moved that has, or had, an address.
     static func moves(of address: SocketAddress) -> UInt8 { UInt8(truncatingIfNeeded: address.low >> 24) &- firstNetwork }
 
-    /// Which of a repair node's sockets has the address.
+    /// Socket of a repair node that has the address.
     static func socket(of address: SocketAddress) -> RepairSocket { address.port == regionPort ? .below : .above }
 
     private static func network(of address: SocketAddress) -> Int { Int(address.low >> 16 & 255) }

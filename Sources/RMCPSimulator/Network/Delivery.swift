@@ -42,7 +42,7 @@ struct RepairSite {
     mutating func leave(repairNode: Int) { nodeMembers.removeAll { $0 == repairNode } }
 }
 
-/// How often hosts were given another address, by index; none of what is sent to a former one arrives.
+/// Number of times that hosts were given another address, by index; none of what is sent to a former one arrives.
 struct Moves {
     var receivers: [Int: UInt8] = [:]
     var senders: [Int: UInt8] = [:]
@@ -61,7 +61,7 @@ struct Delivery {
     var isMember: ContiguousArray<Bool> = []
     /// UDP ports of receivers: who translates addresses on the way may change them.
     var ports: ContiguousArray<UInt16> = []
-    /// How often hosts were given another address, those that were.
+    /// Number of times that hosts were given another address, those that were.
     var moves = Moves()
     var repairSites: [RepairSite] = []
     var senderCount = 0
@@ -124,7 +124,7 @@ struct Delivery {
         Arrival(source: address(ofRepairNode: index), timeToLive: topology.timeToLive(from: repairSites[index].subnet, to: subnet), at: time)
     }
 
-    /// To all members of the group in a subnet. A relay hears nothing of the group from above.
+    /// Delivers to all members of the group in a subnet. A relay hears nothing of the group from above.
     private mutating func carry(
         _ payload: Payload, toSubnet subnet: Int, except sender: Int? = nil, _ arrival: Arrival, using random: inout RandomSource
     ) {
@@ -162,7 +162,7 @@ struct Delivery {
         }
     }
 
-    /// From a child to its parent; parents' links down are not in the way.
+    /// Delivers from a child to its parent; parents' links down are not in the way.
     mutating func unicast(_ bytes: [UInt8], up parent: SocketAddress, _ arrival: Arrival) {
         if let node = repairNode(at: parent) {
             arrivals.append(.atRepairNode(node, Addressing.socket(of: parent), .bytes(bytes), arrival))

@@ -16,7 +16,7 @@ enum Payload {
         .train(Train(batch: batch, record: record), mask: batch.count == 64 ? ~0 : (1 << UInt64(batch.count)) - 1)
     }
 
-    /// With the headers of IP and UDP for each datagram.
+    /// Bytes with the headers of IP and UDP for each datagram.
     var size: (bytes: Int, datagrams: Int) {
         switch self {
         case .control(let datagram): (datagram.bytes.count + DatagramOverhead.bytes, 1)

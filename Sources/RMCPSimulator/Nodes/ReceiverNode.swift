@@ -82,7 +82,7 @@ final class ReceiverNode {
 
     /// Fate of its sessions, for the checkers.
     struct Record {
-        /// When each was complete.
+        /// Time at which each was complete.
         var completed: [SessionID: Instant] = [:]
         var failed: [SessionID: ReceiverState] = [:]
         /// The ids that it had in its sessions.

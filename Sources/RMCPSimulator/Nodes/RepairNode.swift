@@ -84,7 +84,7 @@ final class RepairNode {
         endpoint = Self.makeEndpoint(model, place, configuration, trustedKeys, identity, at: now)
     }
 
-    /// Before the run: it is the same node with another model in the same subnet.
+    /// The node before the run: it is the same one with another model in the same subnet.
     func change(to model: RepairNodeModel, configuration: Configuration, identity: UInt32, at now: Instant) {
         self.model = model
         self.configuration = configuration

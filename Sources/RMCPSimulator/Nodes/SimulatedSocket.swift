@@ -5,7 +5,7 @@ import RMCPProtocol
 struct SimulatedSocket {
     struct Queued {
         var payload: Payload
-        /// On the world's clock.
+        /// Time on the world's clock.
         var arrival: Arrival
         var bytes: Int
     }
@@ -53,7 +53,7 @@ struct SimulatedSocket {
         return Double(bytes) / Double(max(1, limit))
     }
 
-    /// How many datagrams were lost since the last call.
+    /// Number of datagrams that were lost since the last call.
     mutating func takeDropped() -> UInt64 {
         defer { dropped = 0 }
         return dropped

@@ -1,7 +1,7 @@
 import RMCPProtocol
 
 extension Scenario {
-    /// Somebody without a key claims, in the sender's name, that more has been sent than has been. Claims come from before the session begins
+    /// A stranger without a key claims, in the sender's name, that more has been sent than has been. Claims come from before the session begins
     /// on, for three seconds.
     static let claimScenarios: [Scenario] = [
         Scenario("claim-position", "a stranger says that everything has been sent that a bundle can have: nobody waits for it") { world in
@@ -60,7 +60,7 @@ extension Scenario {
         },
     ]
 
-    /// Without loss, so that what is asked for is asked for in vain; the last ones come when nearly everything has been sent.
+    /// Links without loss, so that what is asked for is asked for in vain; the last ones come when nearly everything has been sent.
     private static func latecomers(_ world: World) {
         Setting.plain(world, receivers: 4, megabytes: 32) {
             $0.rate.fixedRate = 80_000_000
@@ -71,7 +71,7 @@ extension Scenario {
         }
     }
 
-    /// Of those that were there from the beginning on: a round of them, until the lie is found out.
+    /// NAKs of those that were there from the beginning on are a round at most, until the lie is found out.
     private static func fewNAKs(_ world: World) -> [String] {
         let naks = (0..<4).map { world.counters(ofReceiver: $0).naksSent }
         return Expect.that(naks.allSatisfy { $0 < 12 }, "\(naks) NAKs")

@@ -1,6 +1,6 @@
 import RMCPProtocol
 
-/// What nodes put into the network, and the regions that they listen to.
+/// Datagrams that nodes put into the network, and the regions that they listen to.
 extension World {
     /// Puts what the network has brought somewhere into the queue.
     private func scheduleArrivals() {

@@ -19,7 +19,7 @@ struct RecvCommand: CodedCommand {
     @OptionGroup var output: OutputOptions
     @OptionGroup var metrics: MetricsOptions
 
-    /// Only what a trusted key has signed can be a former version of it. Where no key is trusted, a file that cannot be read
+    /// A former version of it is signed by a trusted key. Where no key is trusted, a file that cannot be read
     /// keeps nobody from receiving.
     private func versions(_ policy: TrustPolicy) throws(HostError) -> VersionRecords? {
         if VersionRecords.defaultPath == nil {

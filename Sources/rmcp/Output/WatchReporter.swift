@@ -8,7 +8,7 @@ final class WatchReporter {
     private let isLive: Bool
     private var screen = LiveScreen()
     private var place = ""
-    /// What was said last, which a live screen goes on showing.
+    /// Message that was said last, which a live screen goes on showing.
     private var warning: String?
     private var lastBlock: [String] = []
     private var refreshes: Int64 = 0

@@ -97,7 +97,7 @@ package struct Recording {
     }
 }
 
-/// What a sender puts on the wire in so many milliseconds, with one receiver that gets everything.
+/// Datagrams that a sender puts on the wire in so many milliseconds, with one receiver that gets everything.
 package func record(
     _ sender: inout SenderEngine, _ records: [ChunkRecord], _ encoded: [[UInt8]], chunksAtOnce: Int = .max, steps: Int
 ) -> [[UInt8]] {
@@ -117,7 +117,7 @@ package func record(
 private func report(to sender: inout SenderEngine, at now: Instant) {
     let leaf = LeafStatus(state: sender.sessionPhase == .draining ? .complete : .receiving, progress: 0, network: nil)
     let address = SocketAddress.ipv4(10, 0, 0, 2, port: 1)
-    // Who shows no cookie does not count, and a session that nobody joins has no DATA.
+    // A receiver that shows no cookie does not count, and a session that nobody joins has no DATA.
     let report = StatusReport(echo: .none, longestDatagram: 500, cookie: sender.cookie(for: address), histogram: StatusHistogram(leaf))
     let datagram = write(.status(report), tag: sender.session.tag, transmitter: 1)
     unsafe sender.handle(datagram: datagram.span.bytes, from: address, at: now)

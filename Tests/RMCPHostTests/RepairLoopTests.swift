@@ -8,6 +8,8 @@ import Testing
 
 /// A repair node as it runs, on the loopback interface, and senders above it whose datagrams a test carries.
 @Suite(.serialized) struct RepairLoopTests {
+    private let cache = CachePlace()
+
     /// News that a node has told its observer, from its own thread.
     private final class Diary: Sendable {
         private let lines = LockedValue<[String]>([])
@@ -114,17 +116,25 @@ import Testing
             cacheSize: 1 << 26, trust: TrustPolicy(trustedKeys: [key.publicKey], allowsUnsigned: false), configuration: Configuration())
     }
 
+    private static func key(_ number: UInt8) throws -> SigningKey {
+        try SigningKey(parsing: "rmcp-ed25519-private \(Data((0..<32).map { UInt8($0) + number }).base64EncodedString())")
+    }
+
+    /// A node that listens, and senders whose key it trusts.
+    private func listening(at group: SocketAddress) throws -> (Node, Senders) {
+        let key = try Self.key(0)
+        let node = try Node(request(group: group, key: key, cache: cache))
+        let senders = try Senders(group: group, key: key)
+        #expect(senders.run { node.diary.has("listening") })
+        return (node, senders)
+    }
+
     /// Each place has a session whose sender is there. Then one sender has given everything away, and its session is there for nobody.
     @Test("Where all places are taken, a session that is of no use any more gives way to another")
     func evicted() throws {
-        let group = SocketAddress.ipv4(239, 255, 76, 130, port: 17_730)
-        let key = try SigningKey(parsing: "rmcp-ed25519-private \(Data((0..<32).map { UInt8($0) }).base64EncodedString())")
-        let cache = CachePlace()
-        let node = try Node(request(group: group, key: key, cache: cache))
+        let (node, senders) = try listening(at: .ipv4(239, 255, 76, 130, port: 17_730))
         defer { node.stop() }
         let diary = node.diary
-        let senders = try Senders(group: group, key: key)
-        #expect(senders.run { diary.has("listening") })
         for number in 1...HostLimits.repairSessions {
             try senders.add("s\(number)")
             #expect(senders.run { diary.servedCount == number }, "\(diary.all)")
@@ -142,15 +152,10 @@ import Testing
     /// A line each at first, and then one now and then, so that nobody can fill a log.
     @Test("What strangers have refused is told in a few lines")
     func flooded() throws {
-        let group = SocketAddress.ipv4(239, 255, 76, 132, port: 17_732)
-        let key = try SigningKey(parsing: "rmcp-ed25519-private \(Data((0..<32).map { UInt8($0) }).base64EncodedString())")
-        let stranger = try SigningKey(parsing: "rmcp-ed25519-private \(Data((0..<32).map { UInt8($0 + 1) }).base64EncodedString())")
-        let cache = CachePlace()
-        let node = try Node(request(group: group, key: key, cache: cache))
+        let stranger = try Self.key(1)
+        let (node, senders) = try listening(at: .ipv4(239, 255, 76, 132, port: 17_732))
         defer { node.stop() }
         let diary = node.diary
-        let senders = try Senders(group: group, key: key)
-        #expect(senders.run { diary.has("listening") })
         for number in 1...40 { try senders.add("s\(number)", signedBy: stranger) }
         // All have spoken before the last one has.
         try senders.add("last")

@@ -165,6 +165,18 @@ public struct Announce: Hashable, Sendable {
 
 /// What each signature starts with, so that none can be passed off as another kind of message.
 enum SignedDomain {
+    /// Bytes that the signature of a packet of a session covers: domain, session and body.
+    static func message(_ domain: [UInt8], _ session: SessionID, writeBody: (inout ByteWriter) -> Void) -> [UInt8] {
+        var writer = ByteWriter(capacity: messageCapacity)
+        writer.writeArray(domain)
+        writer.writeSessionID(session)
+        writeBody(&writer)
+        return writer.bytes
+    }
+
+    /// Bytes of a message that is no page's, at most.
+    private static let messageCapacity = 128
+
     static let announce = Array("rmcp announce v2\n".utf8)
     static let page = Array("rmcp page v2\n".utf8)
     static let end = Array("rmcp end v2\n".utf8)

@@ -19,7 +19,6 @@ public struct Statement: Hashable, Sendable {
     public var horizon: UInt32
 
     private static let endFlag: UInt8 = 1
-    private static let messageCapacity = 128
 
     public init(
         serial: UInt32, transmitter: UInt32, sequence: UInt32, phase: SessionPhase, hasEnd: Bool, position: StreamPosition, pageCount: UInt32,
@@ -71,10 +70,6 @@ public struct Statement: Hashable, Sendable {
 
     /// Bytes that the signature covers: domain, session and body. The reserved bytes are zero in it.
     public func signedMessage(session: SessionID) -> [UInt8] {
-        var writer = ByteWriter(capacity: Self.messageCapacity)
-        writer.writeArray(SignedDomain.statement)
-        writer.writeSessionID(session)
-        writeBody(to: &writer)
-        return writer.bytes
+        SignedDomain.message(SignedDomain.statement, session) { writeBody(to: &$0) }
     }
 }

@@ -40,11 +40,7 @@ public struct TablePage: Hashable, Sendable {
     }
 
     static func signedMessage(session: SessionID, body: [UInt8]) -> [UInt8] {
-        var writer = ByteWriter()
-        writer.writeArray(SignedDomain.page)
-        writer.writeSessionID(session)
-        writer.writeArray(body)
-        return writer.bytes
+        SignedDomain.message(SignedDomain.page, session) { $0.writeArray(body) }
     }
 
     /// How many records at the front of `records` go into one entry: equal zero chunks run together.
@@ -140,11 +136,7 @@ public struct EndOfTable: Hashable, Sendable {
     }
 
     func signedMessage(session: SessionID) -> [UInt8] {
-        var writer = ByteWriter(capacity: 128)
-        writer.writeArray(SignedDomain.end)
-        writer.writeSessionID(session)
-        writeBody(to: &writer)
-        return writer.bytes
+        SignedDomain.message(SignedDomain.end, session) { writeBody(to: &$0) }
     }
 
     func write(signature: Signature, to writer: inout ByteWriter) {

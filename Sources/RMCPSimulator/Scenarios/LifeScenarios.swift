@@ -89,12 +89,7 @@ extension Scenario {
             Expect.outcome($0, .nobodyCame)
         },
         Scenario("wait-for", "the sender starts when the fourth receiver has joined, and not before") { world in
-            var configuration = Setting.configuration
-            configuration.joining.waitForReceivers = 4
-            configuration.joining.minimumWait = .zero
-            configuration.joining.maximumWait = .seconds(20)
-            for _ in 0..<3 { world.addReceiver(configuration: configuration, downlink: Setting.gigabit) }
-            world.addSender(content: Setting.content(world), configuration: configuration, egress: Setting.gigabit)
+            Setting.threeOfFour(world, maximumWait: .seconds(20))
             world.after(.seconds(2)) { world in
                 world.addReceiver(configuration: Setting.configuration, downlink: Setting.gigabit)
             }

@@ -24,12 +24,7 @@ extension Scenario {
             eachOnce(world) + Expect.finish(world, receivers: Array(world.receivers.indices), within: 4)
         },
         Scenario("sender-moves-waiting", "the sender is given another address while it waits: those who came before it are still there") { world in
-            var configuration = Setting.configuration
-            configuration.joining.waitForReceivers = 4
-            configuration.joining.minimumWait = .zero
-            configuration.joining.maximumWait = .seconds(30)
-            for _ in 0..<3 { world.addReceiver(configuration: configuration, downlink: Setting.gigabit) }
-            world.addSender(content: Setting.content(world), configuration: configuration, egress: Setting.gigabit)
+            Setting.threeOfFour(world, maximumWait: .seconds(30))
             world.after(.seconds(1)) { $0.moveSender(0) }
             world.after(.seconds(9)) { $0.addReceiver(configuration: Setting.configuration, downlink: Setting.gigabit) }
         } check: { world in

@@ -82,6 +82,16 @@ enum Setting {
         return world.addSender(content: content(world, megabytes: megabytes), configuration: configuration, egress: gigabit)
     }
 
+    /// A sender that waits for four receivers, of which three are there.
+    static func threeOfFour(_ world: World, maximumWait: Interval) {
+        var configuration = configuration
+        configuration.joining.waitForReceivers = 4
+        configuration.joining.minimumWait = .zero
+        configuration.joining.maximumWait = maximumWait
+        for _ in 0..<3 { world.addReceiver(configuration: configuration, downlink: gigabit) }
+        world.addSender(content: content(world), configuration: configuration, egress: gigabit)
+    }
+
     static var gigabit: LinkModel { LinkModel(latency: .microseconds(100), rate: 1e9, queueLimit: 1 << 20) }
 
     static func lossy(_ loss: LinkModel.Loss) -> LinkModel {

@@ -13,7 +13,7 @@ import Testing
     ]
 
     private func heartbeat(in session: SessionHarness, timestamp: UInt64) -> [UInt8] {
-        var heartbeat = session.sender.heartbeat(at: session.now)
+        var heartbeat = session.sender.heartbeat(at: session.now, timeToLive: 1)
         heartbeat.timestamp = timestamp
         return session.forged(.heartbeat(heartbeat))
     }
@@ -106,7 +106,7 @@ import Testing
         }
         #expect(isUnderWay && session.receivers[0].engine.chunksDone < 40)
         for position in [StreamPosition(chunk: Limits.maximumChunks, packet: .max), StreamPosition(chunk: 41, packet: 0)] {
-            var heartbeat = session.sender.heartbeat(at: session.now)
+            var heartbeat = session.sender.heartbeat(at: session.now, timeToLive: 1)
             heartbeat.position = position
             session.receivers[0].take(session.forged(.heartbeat(heartbeat)), at: session.now)
         }

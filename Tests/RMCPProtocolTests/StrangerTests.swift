@@ -218,7 +218,7 @@ import Testing
         for step in 0..<40_000 where !isOver {
             session.advance()
             if step % 5 == 0 {
-                var heartbeat = session.sender.heartbeat(at: session.now)
+                var heartbeat = session.sender.heartbeat(at: session.now, timeToLive: 1)
                 heartbeat.phase = phase
                 for number in session.receivers.indices { session.receivers[number].take(session.forged(.heartbeat(heartbeat)), at: session.now) }
             }

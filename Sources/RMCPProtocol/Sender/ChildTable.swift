@@ -34,6 +34,9 @@ struct ChildTable: Sendable {
         var cookie: UInt64
         /// The furthest that it has said it has come (`ChildReport.reached`).
         var reached: UInt64
+        var roundTrip = RoundTripEstimator.Sample()
+
+        mutating func take(_ echo: TimestampEcho, into echoes: inout Echoes, at now: Instant) { echoes.take(echo, of: &roundTrip, at: now) }
     }
 
     /// Children by id, as nearly all can be kept; `namesakes` has those whose id another host's child had before.
@@ -128,7 +131,8 @@ struct ChildTable: Sendable {
         if old.map({ said.reached > $0.reached }) ?? true { advances += 1 }
         let child = Child(
             name: name, report: said, isNode: said.isRepairNode, lastHeard: now, longestDatagram: report.longestDatagram, isLost: false,
-            address: address, cookie: report.cookie, reached: max(old?.reached ?? 0, said.reached))
+            address: address, cookie: report.cookie, reached: max(old?.reached ?? 0, said.reached),
+            roundTrip: old?.roundTrip ?? RoundTripEstimator.Sample())
         set(child)
         add(child)
         eachOnce = summary.eachOnce(among: nodeStates)
@@ -172,6 +176,18 @@ struct ChildTable: Sendable {
         guard let child = child(name), !child.isLost else { return }
         if children[name.transmitter]?.name == name { children[name.transmitter]?.lastHeard = now } else { namesakes[name]?.lastHeard = now }
     }
+
+    /// Takes a child's echo; nothing where there is no such child.
+    mutating func take(_ echo: TimestampEcho, of name: ChildName, into echoes: inout Echoes, at now: Instant) {
+        if children[name.transmitter]?.name == name {
+            children[name.transmitter]?.take(echo, into: &echoes, at: now)
+        } else {
+            namesakes[name]?.take(echo, into: &echoes, at: now)
+        }
+    }
+
+    /// A child's own round trip at last; zero where none is known.
+    func roundTrip(of name: ChildName) -> Interval { child(name)?.roundTrip.roundTrip ?? .zero }
 
     /// Whether the child says that it is not done; false where it is lost, and where there is no such child.
     func isActive(_ name: ChildName) -> Bool { child(name)?.report.isActive ?? false }

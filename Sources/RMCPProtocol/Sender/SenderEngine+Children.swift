@@ -10,9 +10,9 @@ extension SenderEngine {
         guard isProven(report.cookie, of: header.transmitter, at: source) else { return refuse(report, header, at: source) }
         let name = ChildName(header.transmitter, at: source)
         counters.statusesReceived += 1
-        echoes.take(report.echo, at: now)
         let before = (movements: children.movements, advances: children.advances)
         children.update(id: header.transmitter, report: report, from: source, at: now)
+        children.take(report.echo, of: name, into: &echoes, at: now)
         if children.movements != before.movements { progress.noteMovement(at: now) }
         if children.advances != before.advances { progress.noteAdvance(at: now) }
         noteDelivery(report, of: name, at: source, now: now)

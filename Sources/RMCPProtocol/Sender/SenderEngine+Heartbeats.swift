@@ -27,7 +27,7 @@ extension SenderEngine {
     mutating func scheduleHeartbeat(at now: Instant) {
         timers.arm(.heartbeat, at: now + heartbeatInterval(at: now))
         guard repeater?.hasServed ?? true else { return }
-        enqueue(.heartbeat(heartbeat(at: now)), to: .group)
+        sayHeartbeat(to: .group, at: now)
     }
 
     /// Bits of a HEARTBEAT on the wire, about: 100 bytes.
@@ -55,7 +55,13 @@ extension SenderEngine {
         }
     }
 
-    func heartbeat(at now: Instant, timeToLive: UInt8? = nil) -> Heartbeat {
+    mutating func sayHeartbeat(to destination: Destination, at now: Instant) {
+        let heartbeat = heartbeat(at: now, timeToLive: destination == .group ? configuration.joining.timeToLive : 0)
+        echoes.noteSent(heartbeat.timestamp)
+        enqueue(.heartbeat(heartbeat), to: destination)
+    }
+
+    func heartbeat(at now: Instant, timeToLive: UInt8) -> Heartbeat {
         Heartbeat(
             phase: sessionPhase,
             timestamp: max(1, now.wireMicroseconds),
@@ -69,7 +75,7 @@ extension SenderEngine {
             liveLossLimit: liveLossLimit,
             livePressureLimit: livePressureLimit,
             nakInterval: nakInterval,
-            place: place(timeToLive: timeToLive ?? configuration.joining.timeToLive))
+            place: place(timeToLive: timeToLive))
     }
 
     /// Child repair nodes do not hold back for each other, since each speaks for a region: so that all of them together keep

@@ -6,23 +6,25 @@ extension SenderEngine {
         // A child that has not proven its address is helped as one of the group, and nothing else is believed of it.
         let isKnown = children.hasShown(nak.cookie, from: source, child)
         if isKnown {
-            echoes.take(nak.echo, at: now)
+            children.take(nak.echo, of: name, into: &echoes, at: now)
             children.heard(name, at: now)
         }
         // A child that says that it is under way is waited for anyway, and when it is done, its earlier requests are done as well.
         if !children.isActive(name), isKnown || isProven(nak.cookie, of: child, at: source), window.hasSentAny(of: nak.request) {
             progress.noteRequest(at: now)
         }
+        // A child that is further away than most asks again before it has been answered.
+        let holdOff = isKnown ? max(repairHoldOff, min(children.roundTrip(of: name), echoes.longestRoundTrip)) : repairHoldOff
         if isKnown, let index = unicastChildren.index(of: name) {
             _ = unicastChildren[index].pending.accept(
-                nak.request, from: nil, of: window, payloadLength: announce.payloadLength, holdOff: repairHoldOff, at: now)
+                nak.request, from: nil, of: window, payloadLength: announce.payloadLength, holdOff: holdOff, at: now)
             return
         }
         // A region's children lose alone what the stream's do not, and a child repair node speaks for its region. What one leaf of
         // the sender lacks many do: an NCF at once keeps them from asking.
         let isAnswerable = configuration.repairs.multicastRepairAskers > 1 && isKnown && (repeater != nil || children.isRepairNode(name))
         let confirmed = pending.accept(
-            nak.request, from: isAnswerable ? name : nil, of: window, payloadLength: announce.payloadLength, holdOff: repairHoldOff, at: now)
+            nak.request, from: isAnswerable ? name : nil, of: window, payloadLength: announce.payloadLength, holdOff: holdOff, at: now)
         // A lone child has nobody to be kept from asking.
         if !confirmed.isEmpty, children.childCount > 1 { enqueue(.ncf(confirmed), to: .group) }
     }

@@ -124,8 +124,8 @@ extension SenderEngine {
         }
         phase = .leaving(outcome, repeatsLeft: left - 1)
         timers.arm(.leaving, at: now + configuration.presence.leavingInterval)
-        enqueue(.heartbeat(heartbeat(at: now)), to: .group)
-        for child in unicastChildren { enqueue(.heartbeat(heartbeat(at: now, timeToLive: 0)), to: .peer(child.address)) }
+        sayHeartbeat(to: .group, at: now)
+        for child in unicastChildren { sayHeartbeat(to: .peer(child.address), at: now) }
         sayStatement()
     }
 }

@@ -23,7 +23,7 @@ extension SenderEngine {
 
     mutating func sendUnicastHeartbeats(at now: Instant) {
         for index in unicastChildren.indices where unicastChildren.takeHeartbeat(of: index, at: now) {
-            enqueue(.heartbeat(heartbeat(at: now, timeToLive: 0)), to: .peer(unicastChildren[index].address))
+            sayHeartbeat(to: .peer(unicastChildren[index].address), at: now)
         }
     }
 

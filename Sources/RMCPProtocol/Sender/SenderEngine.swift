@@ -269,7 +269,7 @@ public struct SenderEngine: Sendable {
             .tick, at: now + max(interval, isFindingRate ? configuration.feedback.startupStatusInterval : configuration.presence.minimumHeartbeatInterval))
         children.expire(silentFor: max(configuration.presence.childTimeout, interval * Self.statusesUntilLost), at: now)
         unicastChildren.removeAll { [children] in children.isLost($0) }
-        pending.repairs.prune(holdOff: repairHoldOff, at: now)
+        pending.repairs.prune(holdOff: echoes.longestRoundTrip, at: now)
         // A chunk that was needed when room was wanted may not be needed any more, and the host may wait for its buffer.
         makeRoom()
         updateRate(at: now)

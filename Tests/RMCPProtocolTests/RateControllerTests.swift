@@ -344,12 +344,24 @@ import Testing
     /// is over, by recovery or by falling behind, the rate grows back.
     @Test func aMinorityGetsSomeTime() {
         var controller = controller()
-        let waiting = run(&controller, rounds: 0..<30) { _ in signal(isStorageFull: true) }
-        #expect(isNear(waiting, [8e7, 6.4e7, 5.12e7, 4.096e7] + Array(repeating: 4e7, count: 26)), "\(waiting)")
-        let over = run(&controller, rounds: 30..<33) { _ in signal() }
-        #expect(over[0] > 4e7 && over[2] > over[1], "\(over)")
-        // Within a second it counts as the same time of need, with the same floor.
-        #expect(run(&controller, rounds: 33..<38) { _ in signal(isStorageFull: true) }.allSatisfy { $0 >= 3.2e7 * 1.02 })
+        let waiting = run(&controller, rounds: 0..<4) { _ in signal(isStorageFull: true) }
+        #expect(isNear(waiting, [8e7, 6.4e7, 5.12e7, 4.096e7]), "\(waiting)")
+        let over = run(&controller, rounds: 4..<6) { _ in signal() }
+        #expect(over[0] > 4.096e7 && over[1] > over[0], "\(over)")
+    }
+
+    /// Who is still overrun after half a second, or says so, holds nobody up for the next ten, and then for twenty.
+    @Test func aMinorityGetsNoMoreThanThat() {
+        var controller = controller()
+        var slowed: [Int] = []
+        var last = controller.rate
+        for round in 0..<400 {
+            let rate = run(&controller, rounds: round..<round + 1) { _ in signal(isStorageFull: true) }[0]
+            if rate < last { slowed.append(round) }
+            last = rate
+        }
+        // A round is a tenth of a second.
+        #expect(slowed == [0, 1, 2, 3, 4] + [105, 106, 107, 108, 109] + [310, 311, 312, 313, 314], "\(slowed)")
     }
 
     @Test func aMinorityDoesNotHideOverload() {

@@ -54,7 +54,7 @@ extension RateController {
             _ = beginCompeting(rateAtLoss: rateAtLoss, moment)
             return .rivalsLoss
         }
-        if signal.isStorageFull { return waitForMinority(moment) }
+        if signal.isStorageFull, let reason = waitForMinority(moment) { return reason }
         guard !loss.isLossy(signal.loss) else { return .lossMayPass }
         guard competition.growth.isProbing else {
             let next = competition.growth.rate(at: moment.now)

@@ -38,7 +38,7 @@ extension RateController {
             }
             return cut(signal, moment)
         }
-        if signal.isStorageFull { return waitForMinority(moment) }
+        if signal.isStorageFull, let reason = waitForMinority(moment) { return reason }
         guard mayGrow(moment), !arrivesLess(signal, moment) else { return .unproven }
         var growth = growth
         let due = Int((moment.now - nextGrowth).inSeconds / moment.statusInterval.inSeconds)

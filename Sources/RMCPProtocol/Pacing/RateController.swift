@@ -95,9 +95,10 @@ public struct RateController: Sendable {
     mutating func drift(to newRate: Double) { rate = min(max(newRate, minimum), maximum) }
 
     /// A few are overrun while most are calm.
-    mutating func waitForMinority(_ moment: RateMoment) -> Reason {
+    /// - Returns: nil where they have had their time.
+    mutating func waitForMinority(_ moment: RateMoment) -> Reason? {
         guard moment.now >= nextGrowth else { return .tooSoon }
-        let waiting = minority.rate(from: rate, at: moment.now)
+        guard let waiting = minority.rate(from: rate, at: moment.now) else { return nil }
         if case .growing = phase { phase = .growing(Growth(at: rate)) }
         nextGrowth = moment.now + moment.round
         set(waiting, at: moment.now)

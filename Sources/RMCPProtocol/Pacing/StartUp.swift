@@ -23,9 +23,9 @@ extension RateController {
     mutating func update(_ startUp: StartUp, _ signal: RateSignal, _ moment: RateMoment) -> Reason {
         guard moment.heardOf >= changedAt || signal.pressure >= Pressure.overload else { return .unanswered }
         if signal.pressure >= Pressure.overload || loss.isLasting(signal, moment) { return cut(signal, moment) }
-        if signal.isStorageFull {
+        if signal.isStorageFull, let reason = waitForMinority(moment) {
             phase = .growing(Growth())
-            return waitForMinority(moment)
+            return reason
         }
         guard moment.now >= nextGrowth else { return .tooSoon }
         var startUp = startUp

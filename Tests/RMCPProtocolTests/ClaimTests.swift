@@ -10,7 +10,7 @@ import Testing
     ) -> Statement {
         Statement(
             serial: serial, transmitter: 7, sequence: 1, phase: phase, hasEnd: hasEnd, position: StreamPosition(chunk: chunk, packet: 0), pageCount: pages,
-            horizon: horizon)
+            horizon: horizon, pace: StatedPace(groupRoundTrip: 20_000, statusInterval: 100))
     }
 
     private func take(_ statement: Statement, by receiver: inout LoneReceiver, signer: LaneSigner = LoneReceiver.signer) {
@@ -167,7 +167,9 @@ import Testing
     @Test func theHorizonFollowsTheStream() {
         var schedule = StatementSchedule(session: SessionID(high: 1, low: 2), signer: LoneReceiver.signer)
         func sign(_ chunk: UInt32, isDue: Bool, _ schedule: inout StatementSchedule) -> UInt32 {
-            _ = schedule.sign(StreamPosition(chunk: chunk, packet: 0), pages: 0, hasEnd: false, phase: .streaming, transmitter: 7, sequence: 1, isDue: isDue)
+            _ = schedule.sign(
+                StreamPosition(chunk: chunk, packet: 0), pages: 0, hasEnd: false, phase: .streaming, transmitter: 7, sequence: 1,
+                pace: StatedPace(groupRoundTrip: 1, statusInterval: 1), isDue: isDue)
             return schedule.last?.statement.horizon ?? 0
         }
         #expect(!schedule.covers(0))

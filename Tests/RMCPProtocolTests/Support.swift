@@ -144,7 +144,7 @@ extension RandomSource {
         Statement(
             serial: word(), transmitter: word(), sequence: word(), phase: SessionPhase.allCases[int(0...5)], hasEnd: chance(0.5),
             position: StreamPosition(chunk: UInt32(int(0...1_048_576)), packet: UInt16(int(0...65_535))), pageCount: UInt32(int(0...1_048_576)),
-            horizon: UInt32(int(0...1_048_576)))
+            horizon: UInt32(int(0...1_048_576)), pace: StatedPace(groupRoundTrip: word(), statusInterval: UInt16(int(0...65_535))))
     }
 
     mutating func report() -> WatchReport {

@@ -261,8 +261,9 @@ import Testing
     @Test func statement() throws {
         let statement = Statement(
             serial: 0x0102_0304, transmitter: 0x0506_0708, sequence: 0xFFFF_FFFE, phase: .draining, hasEnd: true,
-            position: StreamPosition(chunk: 0x000A_0B0C, packet: 0x0D0E), pageCount: 0x000F_1011, horizon: 0x0010_0000)
-        let body = "01020304 05060708 FFFFFFFE 02 01 000A0B0C 0D0E 000F1011 00100000 00000000"
+            position: StreamPosition(chunk: 0x000A_0B0C, packet: 0x0D0E), pageCount: 0x000F_1011, horizon: 0x0010_0000,
+            pace: StatedPace(groupRoundTrip: 0x1213_1415, statusInterval: 0x1617))
+        let body = "01020304 05060708 FFFFFFFE 02 01 000A0B0C 0D0E 000F1011 00100000 12131415 1617 0000"
         try expect(.statement(statement, Self.signature), kindByte: "11", body: body + Self.hexSignature)
         let session = SessionID(high: 1, low: 2)
         #expect(

@@ -35,6 +35,21 @@ struct ClaimLimits: Sendable {
         if isAhead || tableClaimed { waryUntil = now + Self.waryTime }
     }
 
+    /// The same HEARTBEAT with a pace near to what the sender has signed. A repair node has a pace of its own.
+    func bounding(_ heartbeat: Heartbeat, from transmitter: UInt32) -> Heartbeat {
+        guard let statement, statement.transmitter == transmitter else { return heartbeat }
+        var bounded = heartbeat
+        let roundTrip = statement.pace.groupRoundTrip
+        let longest = roundTrip.multipliedReportingOverflow(by: Self.paceFactor)
+        bounded.groupRoundTrip = min(max(heartbeat.groupRoundTrip, roundTrip / Self.paceFactor), longest.overflow ? .max : longest.partialValue)
+        bounded.statusInterval = max(heartbeat.statusInterval, UInt32(statement.pace.statusInterval) / Self.paceFactor)
+        return bounded
+    }
+
+    /// A stream that begins has STATUSes a third as far apart as before. A round trip that grows more within a statement's interval is
+    /// followed one statement later.
+    private static let paceFactor: UInt32 = 4
+
     var position: StreamPosition { StreamPosition(chunk: chunks, packet: 0) }
 
     /// Whether a statement says more than the last one, and there is time to verify it.

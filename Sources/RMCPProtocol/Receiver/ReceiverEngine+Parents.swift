@@ -25,7 +25,8 @@ extension ReceiverEngine {
     }
 
     /// Follows what the parent says of its group.
-    mutating func follow(_ heartbeat: Heartbeat, arrivedAt: Instant, at now: Instant) {
+    mutating func follow(_ claimed: Heartbeat, arrivedAt: Instant, at now: Instant) {
+        let heartbeat = limits.bounding(claimed, from: link.transmitter)
         link.follow(heartbeat, arrivedAt: arrivedAt)
         profile.follow(heartbeat)
         adoptStatusInterval(.milliseconds(Int64(heartbeat.statusInterval)), at: now)

@@ -70,7 +70,7 @@ extension ReceiverEngine {
         guard status.adopt(interval, due: timers[.status] ?? .distantFuture, at: now) else { return }
         if case .final = phase { return }
         // A new pace starts at a random phase, or all would report at once.
-        hastenStatus(to: now + random.interval(upTo: interval))
+        hastenStatus(to: now + random.interval(upTo: status.interval))
     }
 
     /// The next is due then at the latest; the first not before this child has settled.

@@ -67,6 +67,8 @@ struct StatusReporter: Sendable {
     /// - Parameter due: when the next one is due.
     /// - Returns: whether it has to be hastened.
     mutating func adopt(_ interval: Interval, due: Instant, at now: Instant) -> Bool {
+        // A floor for all: as many as there are receivers would do what one forged HEARTBEAT says.
+        let interval = max(interval, shared.value.feedback.startupStatusInterval)
         guard interval != self.interval || due - now > interval * Self.latestShare else { return false }
         self.interval = interval
         return true

@@ -19,9 +19,11 @@ extension SenderEngine {
     }
 
     private mutating func signStatement(isDue: Bool) -> Packet? {
-        statements.sign(
+        let pace = StatedPace(
+            groupRoundTrip: echoes.roundTrip.wireMicroseconds, statusInterval: UInt16(clamping: max(1, statusInterval.wholeMilliseconds)))
+        return statements.sign(
             window.position, pages: window.pagesSent, hasEnd: window.isEndSent, phase: sessionPhase, transmitter: transmitter,
-            sequence: nextSequence, isDue: isDue)
+            sequence: nextSequence, pace: pace, isDue: isDue)
     }
 
     /// Bits of a STATEMENT on the wire, about: 144 bytes.

@@ -29,9 +29,10 @@ struct StatementSchedule: Sendable {
 
     /// Signs where the session stands now.
     /// - Parameter isDue: by the clock, and not because the stream has come to the horizon.
-    mutating func sign(_ position: StreamPosition, pages: UInt32, hasEnd: Bool, phase: SessionPhase, transmitter: UInt32, sequence: UInt32, isDue: Bool)
-        -> Packet?
-    {
+    mutating func sign(
+        _ position: StreamPosition, pages: UInt32, hasEnd: Bool, phase: SessionPhase, transmitter: UInt32, sequence: UInt32, pace: StatedPace,
+        isDue: Bool
+    ) -> Packet? {
         guard let signer else { return nil }
         let former = last?.statement
         // The stream that has come to its horizon runs faster than was thought.
@@ -39,7 +40,7 @@ struct StatementSchedule: Sendable {
         reach = isDue ? max(Self.leastReach, taken * Self.margin) : min(reach * 2, Limits.maximumChunks)
         let statement = Statement(
             serial: (former?.serial ?? 0) + 1, transmitter: transmitter, sequence: sequence, phase: phase, hasEnd: hasEnd, position: position,
-            pageCount: pages, horizon: min(position.chunk + reach, Limits.maximumChunks))
+            pageCount: pages, horizon: min(position.chunk + reach, Limits.maximumChunks), pace: pace)
         let signature = signer.signature(for: statement.signedMessage(session: session))
         last = (statement, signature)
         return .statement(statement, signature)

@@ -1,3 +1,16 @@
+/// How often the sender's children say something: what a HEARTBEAT in its name says of these is believed near to it.
+public struct StatedPace: Hashable, Sendable {
+    /// The sender's group round trip, microseconds.
+    public var groupRoundTrip: UInt32
+    /// Milliseconds from one STATUS of a child to the next.
+    public var statusInterval: UInt16
+
+    public init(groupRoundTrip: UInt32, statusInterval: UInt16) {
+        self.groupRoundTrip = groupRoundTrip
+        self.statusInterval = statusInterval
+    }
+}
+
 /// A signed word of the sender, now and then, of where its session stands. HEARTBEATs say so too, and anybody can forge them: between two statements such a claim is believed as far as the last one allows, and no longer than to the next one.
 ///
 /// Repair nodes repeat it as it was signed. It does for positions what PGM's SPM does for windows (RFC 3208, 6.1).
@@ -17,12 +30,13 @@ public struct Statement: Hashable, Sendable {
     public var pageCount: UInt32
     /// No packet of this chunk, or of one behind it, is sent for the first time before the next statement.
     public var horizon: UInt32
+    public var pace: StatedPace
 
     private static let endFlag: UInt8 = 1
 
     public init(
         serial: UInt32, transmitter: UInt32, sequence: UInt32, phase: SessionPhase, hasEnd: Bool, position: StreamPosition, pageCount: UInt32,
-        horizon: UInt32
+        horizon: UInt32, pace: StatedPace
     ) {
         self.serial = serial
         self.transmitter = transmitter
@@ -32,6 +46,7 @@ public struct Statement: Hashable, Sendable {
         self.position = position
         self.pageCount = pageCount
         self.horizon = horizon
+        self.pace = pace
     }
 
     func writeBody(to writer: inout ByteWriter) {
@@ -44,7 +59,9 @@ public struct Statement: Hashable, Sendable {
         writer.writeUInt16(position.packet)
         writer.writeUInt32(pageCount)
         writer.writeUInt32(horizon)
-        writer.writeUInt32(0)
+        writer.writeUInt32(pace.groupRoundTrip)
+        writer.writeUInt16(pace.statusInterval)
+        writer.writeUInt16(0)
     }
 
     func write(signature: Signature, to writer: inout ByteWriter) {
@@ -62,7 +79,8 @@ public struct Statement: Hashable, Sendable {
         position = StreamPosition(chunk: try reader.readUInt32(), packet: try reader.readUInt16())
         pageCount = try reader.readUInt32()
         horizon = try reader.readUInt32()
-        _ = try reader.readUInt32()
+        pace = StatedPace(groupRoundTrip: try reader.readUInt32(), statusInterval: try reader.readUInt16())
+        _ = try reader.readUInt16()
         guard position.chunk <= Limits.maximumChunks, pageCount <= Limits.maximumChunks, horizon <= Limits.maximumChunks else {
             throw .invalidField("position")
         }

@@ -88,7 +88,7 @@ extension Scenario {
     }
 
     /// The sender's HEARTBEAT with something else in it.
-    private static func claims(_ world: World, every interval: Interval = .milliseconds(20), _ change: @escaping @Sendable (inout Heartbeat) -> Void) {
+    static func claims(_ world: World, every interval: Interval = .milliseconds(20), _ change: @escaping @Sendable (inout Heartbeat) -> Void) {
         every(interval, world) { world, _ in forge(world, change) }
     }
 

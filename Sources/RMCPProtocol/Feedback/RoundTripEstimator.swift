@@ -1,3 +1,5 @@
+import RealModule
+
 /// The group round-trip time at a parent (RFC 5401, 3.2.3; the estimator of RFC 5740, 5.1.2): each period it rises to what most
 /// children take by half the difference, and comes down by a quarter of it.
 ///
@@ -13,7 +15,7 @@ public struct RoundTripEstimator: Sendable {
 
         var roundTrip: Interval { .microseconds(Int64(latest)) }
 
-        fileprivate mutating func note(_ sample: Interval) { latest = UInt32(clamping: sample.nanoseconds / 1_000) }
+        fileprivate mutating func note(_ sample: Interval) { latest = sample.wireMicroseconds }
     }
 
     public private(set) var estimate: Interval
@@ -27,11 +29,14 @@ public struct RoundTripEstimator: Sendable {
     private var counts = Array(repeating: UInt64(0), count: buckets)
     private var peaks = Array(repeating: Interval.zero, count: buckets)
 
+    /// A few round trips of a wide-area path (RFC 5740 has a round of its own for this).
     private static let periodLength = Interval.milliseconds(200)
     /// Quantile of the children that the timers fit (0...1), as for the rate.
     private static let quantile = 0.9
-    /// Quarters of octaves of a microsecond, up to an hour.
-    private static let buckets = 128
+    /// Steps of a fifth tell round trips apart well enough for timers of several of them.
+    private static let stepsInAnOctave = 4
+    /// All octaves of a number of 32 bits, in microseconds: up to an hour.
+    private static let buckets = 32 * stepsInAnOctave
 
     public init(configuration: Configuration) {
         bounds = configuration.feedback.minimumGroupRoundTrip...configuration.feedback.maximumGroupRoundTrip
@@ -77,10 +82,6 @@ public struct RoundTripEstimator: Sendable {
     }
 
     private static func bucket(of sample: Interval) -> UInt8 {
-        let microseconds = UInt64(max(0, sample.nanoseconds / 1_000))
-        guard microseconds >= 4 else { return UInt8(microseconds) }
-        let octave = UInt64.bitWidth - 1 - microseconds.leadingZeroBitCount
-        let quarter = Int(microseconds >> UInt64(octave - 2)) & 3
-        return UInt8(min(buckets - 1, (octave - 1) * 4 + quarter))
+        UInt8(min(buckets - 1, Int(Double.log2(Double(max(1, sample.wireMicroseconds))) * Double(stepsInAnOctave))))
     }
 }

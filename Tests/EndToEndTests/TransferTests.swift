@@ -124,4 +124,21 @@ import Testing
         let sent = try lab.transfer(source, receivers: 2)
         #expect(sent.errors.contains("using 1200 bytes"), "\(sent.errors)")
     }
+
+    @Test("A latecomer behind such a hole says so, and the sender ends without it")
+    func lateBehindPathMTU() throws {
+        let lab = try Laboratory(receivers: 2)
+        #expect(try lab.run("b", ["ip", "link", "set", "r2", "mtu", "1280"]).wait().status == 0)
+        let source = try lab.scratch.random("image", megabytes: 8)
+        let first = try lab.receive("r1", ["--once", "--json"])
+        let sender = try lab.send(["--json", "--wait-for", "1", "--min-wait", "0s", "--rate", "20M", source])
+        #expect(first.wait { first.done > 1 << 20 })
+        let late = try lab.receive("r2")
+        let sent = sender.wait()
+        // As a partial transfer ends, with the reason.
+        #expect(sent.status == 3 && sent.text.contains("\"failedPath\":1"), "\(sent.errors)\(sent.text.suffix(900))")
+        #expect(first.wait().status == 0 && lab.has("r1", source))
+        let failed = late.wait()
+        #expect(failed.status == 3 && failed.errors.contains("MTU is too small"), "\(failed.status) \(failed.errors)")
+    }
 }

@@ -110,18 +110,15 @@ import Testing
         #expect(table.summary.count(.complete) == 1 && table.childCount == 2)
     }
 
-    @Test func theShortestPathDecidesTheDatagramsLength() {
+    @Test func whoLacksALengthIsCounted() {
         var table = table()
-        #expect(table.shortestLongestDatagram == nil)
+        #expect(table.active(without: 1_400) == (0, 0))
         table.update(id: 1, report: report(one(.joined), longest: 1_400), at: .zero)
         table.update(id: 2, report: report(one(.joined), longest: 1_200), at: .milliseconds(1_000))
-        #expect(table.shortestLongestDatagram == 1_200)
-        table.expire(silentFor: .seconds(1), at: .milliseconds(1_500))
-        table.update(id: 2, report: report(one(.joined), longest: 1_300), at: .milliseconds(1_600))
-        #expect(table.shortestLongestDatagram == 1_300)
+        #expect(table.active(without: 1_400) == (2, 1) && table.active(without: 1_200) == (2, 0))
         // Who is lost does not hold the others back.
         table.update(id: 3, report: report(one(.joined), longest: 500), at: .milliseconds(1_600))
-        table.expire(silentFor: .seconds(1), at: .milliseconds(2_600))
-        #expect(table.shortestLongestDatagram == nil)
+        table.expire(silentFor: .seconds(1), at: .milliseconds(2_100))
+        #expect(table.active(without: 1_200) == (1, 1))
     }
 }

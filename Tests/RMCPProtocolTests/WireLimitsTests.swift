@@ -270,12 +270,12 @@ import Testing
         func status(_ hex: String) -> [UInt8] {
             body(.status) { $0.writeArray(bytes(hex: "0000000000000000 00000000 0000 00 0000000000000000" + hex + "00000000 00000000 0000000000000000")) }
         }
-        takes(status("01 0D 00000001 01 0A 00000001 01 0F 00000001 01 07 00000001 01 9F 00000001 01 0D 00000001"))
-        refuses("histogram bucket", status("01 0E 00000001 00 00 00 00 00"))
+        takes(status("01 0E 00000001 01 0A 00000001 01 0F 00000001 01 07 00000001 01 9F 00000001 01 0E 00000001"))
+        refuses("histogram bucket", status("01 0F 00000001 00 00 00 00 00"))
         refuses("histogram bucket", status("00 01 0B 00000001 00 00 00 00"))
         refuses("histogram bucket", status("00 00 01 10 00000001 00 00 00"))
         refuses("histogram bucket", status("00 00 00 01 08 00000001 00 00"))
         refuses("histogram bucket", status("00 00 00 00 01 A0 00000001 00"))
-        refuses("histogram bucket", status("00 00 00 00 00 01 0E 00000001"))
+        refuses("histogram bucket", status("00 00 00 00 00 01 0F 00000001"))
     }
 }

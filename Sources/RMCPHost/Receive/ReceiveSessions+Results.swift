@@ -177,6 +177,10 @@ extension ReceiveSessions {
         switch state {
         case .failedSender:
             return "\(name): the sender went away before everything was here; what came is kept and the next session goes on from it"
+        case .failedPath:
+            let length = Int(session.announce.payloadLength) + DataHeader.length
+            return "\(name): nothing came of the sender's datagrams of \(length) bytes, and shorter ones did: the path's MTU is too small; "
+                + "a receiver that is there when a session begins has them made shorter"
         case .failedVerification: return "\(name): the signed table and the data do not agree; nothing was written under that name"
         default: return "\(name): \(state.reason)"
         }

@@ -18,6 +18,8 @@ public enum ReceiverState: UInt8, Sendable, Hashable, CaseIterable {
     case interrupted = 12
     /// Never sent: a parent counts a child here that went silent before it was done.
     case lost = 13
+    /// Nothing that the sender sends in full length comes here: the path's MTU is too small for it.
+    case failedPath = 14
 
     public var isFailure: Bool { rawValue >= ReceiverState.failedDiskFull.rawValue }
     public var isFinal: Bool { self == .complete || isFailure }
@@ -41,6 +43,7 @@ public enum ReceiverState: UInt8, Sendable, Hashable, CaseIterable {
         case .outdated: "a newer version is here"
         case .interrupted: "interrupted"
         case .lost: "lost"
+        case .failedPath: "path MTU too small"
         }
     }
 }

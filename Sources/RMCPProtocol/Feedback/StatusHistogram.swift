@@ -20,7 +20,7 @@ public struct TreeCounts: Hashable, Sendable {
 /// Counts of receivers by state, progress, loss, pressure and arrival rate. A leaf sends a histogram of one; a parent adds those of
 /// its children and sends the sum, so that nobody up the tree knows more than numbers.
 public struct StatusHistogram: Hashable, Sendable {
-    public static let stateCount = 14
+    public static let stateCount = 15
     /// Deciles 0...9 of progress, and 10 for all of it.
     public static let progressCount = 11
     /// No STATUS says more of anything than this, nor of all receivers together: sixteen million. A hundred thousand children that

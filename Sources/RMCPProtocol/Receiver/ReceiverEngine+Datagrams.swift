@@ -64,6 +64,7 @@ extension ReceiverEngine {
             return false
         }
         counters.datagrams += 1
+        if length >= DataHeader.length + Int(announce.payloadLength) { stream.path.noteFullLength() }
         if link.takeMoved() { events.append(.parentMoved(link.address)) }
         if !header.isUnicast || role.wantsStream {
             lastHeardGroup = now
@@ -80,6 +81,7 @@ extension ReceiverEngine {
         if heartbeat.phase == .leaving || heartbeat.phase == .aborted { return }
         if sender == link.transmitter { follow(heartbeat, arrivedAt: arrivedAt, at: now) }
         stream.note(heartbeat, from: sender, arrivedAt: arrivedAt)
+        if !announce.isSigned { judgePath(heartbeat.position, phase: heartbeat.phase, at: now) }
         if limits.believesClaims(at: now) {
             ledger.noteSent(pages: min(heartbeat.pageCount, limits.pages), hasEnd: heartbeat.hasEnd)
             if heartbeat.position > .start { noteFront(heartbeat.position, at: now) }

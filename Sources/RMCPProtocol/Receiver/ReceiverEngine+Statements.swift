@@ -15,9 +15,19 @@ extension ReceiverEngine {
         if role.isRepairNode { events.append(.statement(statement, signature, isDirect: isDirect)) }
         if isDirect { takeDirect(statement, header, at: now) }
         guard case .receiving = phase else { return }
+        judgePath(statement.position, phase: statement.phase, at: now)
+        guard case .receiving = phase else { return }
         dropChunks(from: limits.chunks)
         retreatFront(to: limits.position, at: now)
         armNAKIfNeeded(at: now)
+    }
+
+    /// Gives up where nothing comes of what the sender sends.
+    mutating func judgePath(_ position: StreamPosition, phase sender: SessionPhase, at now: Instant) {
+        // What is not new is asked for, as long as something lacks.
+        let isAsking = sender == .draining || sender == .lingering
+        guard stream.path.judge(position, isAsking: isAsking, chunksDone: ledger.doneCount, at: now), case .receiving = phase else { return }
+        finish(as: .failedPath, at: now)
     }
 
     /// The sender itself says so, between what it has sent and what it sends next: whoever claimed more has lied.

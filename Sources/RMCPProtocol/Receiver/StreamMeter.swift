@@ -4,6 +4,8 @@ struct StreamMeter: Sendable {
     private(set) var transmitter: UInt32
     /// Length in bytes of the longest datagram that has come whole, which shows what the path carries.
     private(set) var longestDatagram = 0
+    /// Whether what is sent in full length comes in.
+    var path = PathWatch()
     private(set) var arrivals = ArrivalTracker()
     private var queueing = QueueingDelayEstimator()
     /// Bits per second, as the transmitter's last HEARTBEAT says; 0 before.

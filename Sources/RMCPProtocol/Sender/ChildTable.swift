@@ -290,11 +290,16 @@ struct ChildTable: Sendable {
         noteNode(child.name, isNode: false)
     }
 
-    /// The shortest among the longest datagrams of all active children, bytes; nil without one.
-    var shortestLongestDatagram: Int? {
-        [
-            children.values.lazy.filter { $0.report.isActive }.map { Int($0.longestDatagram) }.min(),
-            namesakes.values.lazy.filter { $0.report.isActive }.map { Int($0.longestDatagram) }.min(),
-        ].compactMap { $0 }.min()
+    /// Active children, and those of them that have got no datagram of `length` bytes.
+    func active(without length: Int) -> (all: Int, lacking: Int) {
+        var (all, lacking) = (0, 0)
+        func count(_ child: Child) {
+            guard child.report.isActive else { return }
+            all += 1
+            if Int(child.longestDatagram) < length { lacking += 1 }
+        }
+        children.values.forEach(count)
+        namesakes.values.forEach(count)
+        return (all, lacking)
     }
 }

@@ -3,6 +3,8 @@ import DequeModule
 /// Whether joined receivers get datagrams as long as DATA will be. Each ANNOUNCE is followed by one of full length; who gets only the
 /// short one sits behind a hole in the path MTU, and the datagram's length goes down the ladder before the first chunk is cut.
 ///
+/// A few who lack it, or say so, bring it down to a length that costs the others next to nothing, and no further.
+///
 /// ```
 ///   settled ──a receiver lacks full datagrams──▶ probing(since) ──patience over──▶ next length, probing anew
 ///      ▲───────────all receivers get them────────────┘
@@ -26,6 +28,8 @@ struct LengthProbe: Sendable {
     /// Destinations that an ANNOUNCE of full length is still to be sent to.
     private var destinations: Deque<Destination> = []
     private let ladder: [Int]
+    private let leastForFew: Int
+    private let quantile: Double
     private let announceInterval: Interval
 
     /// Padded ANNOUNCEs, and the statuses that may tell of them, that a length is judged by: one of each may be lost, and the first
@@ -35,6 +39,8 @@ struct LengthProbe: Sendable {
 
     init(configuration: Configuration) {
         ladder = configuration.packets.datagramLengthLadder
+        leastForFew = configuration.packets.leastLengthForFew
+        quantile = configuration.rate.rateQuantile
         announceInterval = configuration.joining.announceIntervalWaiting
     }
 
@@ -44,10 +50,10 @@ struct LengthProbe: Sendable {
     mutating func next() -> Destination? { destinations.popFirst() }
 
     /// - Parameters:
-    ///   - longest: bytes of the longest datagram that every joined receiver has got; nil without receivers.
+    ///   - receivers: all that have joined, and those of them that have got no datagram of that length.
     ///   - length: bytes of the datagrams that are sent.
-    mutating func judge(longest: Int?, length: Int, statusInterval: Interval, at now: Instant) -> Verdict {
-        guard let longest, longest < length else {
+    mutating func judge(_ receivers: (all: Int, lacking: Int), length: Int, statusInterval: Interval, at now: Instant) -> Verdict {
+        guard receivers.lacking > 0 else {
             state = .settled
             return .settled
         }
@@ -56,8 +62,13 @@ struct LengthProbe: Sendable {
             return .probing
         }
         guard now - since >= announceInterval * Self.announces + statusInterval * Self.statuses else { return .probing }
-        guard let next = ladder.first(where: { $0 < length }) else { return .settled }
+        guard let next = ladder.first(where: { $0 < length }), next >= leastForFew || areMany(receivers) else { return .settled }
         state = .probing(since: now)
         return .lower(to: next)
+    }
+
+    /// Whether the receiver at the quantile that the rate follows lacks it, by the lower nearest rank.
+    private func areMany(_ receivers: (all: Int, lacking: Int)) -> Bool {
+        receivers.all - receivers.lacking <= Int(quantile * Double(receivers.all - 1))
     }
 }

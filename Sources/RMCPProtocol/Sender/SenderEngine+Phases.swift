@@ -75,7 +75,7 @@ extension SenderEngine {
 
     /// Lowers the datagram's length while joined receivers do not get it. False while that is being tried out.
     private mutating func isDatagramLengthSettled(at now: Instant) -> Bool {
-        switch lengthProbe.judge(longest: children.shortestLongestDatagram, length: datagramLength, statusInterval: statusInterval, at: now) {
+        switch lengthProbe.judge(children.active(without: datagramLength), length: datagramLength, statusInterval: statusInterval, at: now) {
         case .settled: return true
         case .probing: return false
         case .lower(let length):

@@ -23,6 +23,13 @@ extension Scenario {
         } check: {
             Expect.finish($0, receivers: Array(0..<8), within: 26)
         },
+        Scenario("phantom-lengths", "phantoms get nothing but the shortest of datagrams: the others' become a little shorter, and no more") { world in
+            Setting.plain(world, receivers: 8, megabytes: 8) { $0.rate.fixedRate = 50_000_000 }
+            phantom(world, until: 10, longestDatagram: 0) { LeafStatus.Network(loss: 0, pressure: 0, arrival: $0) }
+        } check: {
+            Expect.finish($0, receivers: Array(0..<8), within: 5)
+                + Expect.that($0.senders[0].engine.datagramLength == 1_200, "datagrams of \($0.senders[0].engine.datagramLength) bytes")
+        },
         Scenario("claim-pace", "a stranger says in the sender's name that round trips take seconds, and that STATUSes are wanted all the time") { world in
             Setting.plain(world, receivers: 8, megabytes: 16, downlink: Setting.lossy(.random(0.01))) { $0.rate.fixedRate = 80_000_000 }
             claims(world, every: .milliseconds(5)) {

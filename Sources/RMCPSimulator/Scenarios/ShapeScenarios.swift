@@ -35,6 +35,20 @@ extension Scenario {
             Expect.allComplete(world)
                 + Expect.that(world.datagramLength(ofSender: 0) == 1_200, "datagrams are \(world.datagramLength(ofSender: 0)) bytes long, expected 1200")
         },
+        Scenario("mtu-hole-late", "a latecomer sits behind a tunnel that swallows all packets: it says so, and the sender ends") { world in
+            var configuration = Setting.configuration
+            configuration.rate.fixedRate = 20_000_000
+            for _ in 0..<3 { world.addReceiver(configuration: configuration, downlink: Setting.lossy(.random(0.01))) }
+            world.addSender(content: Setting.content(world), configuration: configuration, egress: Setting.gigabit)
+            world.after(.milliseconds(600)) { world in
+                var hole = Setting.gigabit
+                hole.longestDatagram = 1_250
+                world.addReceiver(configuration: Setting.configuration, downlink: hole)
+            }
+        } check: { world in
+            Expect.failed(world, receiver: 3, as: .failedPath)
+                + Expect.that(world.now.nanoseconds < 20_000_000_000, "it took \(world.now)")
+        },
         Scenario("many-receivers", "200 receivers, 1 % loss each: NAKs stay few") { world in
             Setting.plain(world, receivers: 200, megabytes: 4, downlink: Setting.lossy(.random(0.01)))
         } check: { world in

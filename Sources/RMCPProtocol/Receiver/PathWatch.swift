@@ -1,0 +1,48 @@
+/// Whether what goes out in full length comes in at all. A path whose MTU is too small lets heartbeats and statements through, and no
+/// packet of a chunk: the receiver would ask for ever, and its parent answer in vain.
+///
+/// What was sent is told by the sender's signed statements, so that nobody else can make a receiver give up; in an unsigned session by
+/// HEARTBEATs.
+struct PathWatch: Sendable {
+    /// When the first statement came since something of full length came, or a chunk was done; nil before it.
+    private var since: Instant?
+    /// Statements since then that told of something that has not come.
+    private var statements = 0
+    /// As far as the stream had come at the last of them.
+    private var position = StreamPosition.start
+    private var chunksDone: UInt32 = 0
+    /// Whether the path has ever carried one.
+    private var hasCarried = false
+
+    /// The time after which a receiver gives up on a path that has carried nothing long yet; and on one that has, since its sender's
+    /// disk may not answer for a while.
+    private static let patience = Interval.seconds(10)
+    private static let patienceOnceCarried = Interval.seconds(60)
+    /// One a second is the least that there are of them.
+    private static let leastStatements = 5
+
+    /// A datagram of full length has come.
+    mutating func noteFullLength() {
+        since = nil
+        hasCarried = true
+    }
+
+    /// The sender says where it stands.
+    /// - Parameters:
+    ///   - position: everything before it has been sent once.
+    ///   - isAsking: it sends nothing new any more, and chunks are asked for.
+    ///   - chunksDone: chunks that are here.
+    /// - Returns: whether the path does not carry what is sent.
+    mutating func judge(_ position: StreamPosition, isAsking: Bool, chunksDone: UInt32, at now: Instant) -> Bool {
+        let isSending = position > self.position || isAsking
+        self.position = max(self.position, position)
+        guard let since, chunksDone == self.chunksDone else {
+            self.chunksDone = chunksDone
+            self.since = now
+            statements = 0
+            return false
+        }
+        if isSending { statements += 1 }
+        return statements >= Self.leastStatements && now - since >= (hasCarried ? Self.patienceOnceCarried : Self.patience)
+    }
+}

@@ -239,7 +239,7 @@ public final class RepairLoop {
         // This node is alone where it is.
         guard source != reception.ownAddress, let tag = PacketHeader.sessionTag(of: datagram) else { return }
         if let session = sessions[tag] { return session.engine.handle(child: datagram, from: source, at: now) }
-        if case .announce(let tag) = endpoint.handle(below: datagram) { sessions[tag]?.engine.announce(to: source) }
+        if case .announce(let tag) = endpoint.handle(below: datagram) { sessions[tag]?.engine.answerSolicitation(from: source, at: now) }
     }
 
     // MARK: Time

@@ -257,6 +257,9 @@ public struct RepairEngine: Sendable {
     }
 
     /// Answers a SOLICITATION.
+    public mutating func answerSolicitation(from source: SocketAddress, at now: Instant) { downstream.answerSolicitation(from: source, at: now) }
+
+    /// Says to one address what there is to have.
     public mutating func announce(to address: SocketAddress) { downstream.announce(to: address) }
 
     /// Leaves the children to others: the node is stopped, or the session gives way.

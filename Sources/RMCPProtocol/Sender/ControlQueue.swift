@@ -1,7 +1,7 @@
 import DequeModule
 
 /// Control packets that wait to be sent. What single peers are told waits apart, so that no flood of questions pushes out what the
-/// group must hear. At the limit the oldest is dropped: control repeats.
+/// group must hear. At the limit the oldest is dropped, an answer before a HEARTBEAT or an NCF: control repeats.
 struct ControlQueue: Sendable {
     private var group: Deque<Packet> = []
     private var peers: Deque<(Packet, SocketAddress)> = []
@@ -19,8 +19,16 @@ struct ControlQueue: Sendable {
             if group.count >= limit { group.removeFirst() }
             group.append(packet)
         case .peer(let address):
-            if peers.count >= limit { peers.removeFirst() }
+            if peers.count >= limit { peers.remove(at: peers.firstIndex { Self.isAnswer($0.0) } ?? 0) }
             peers.append((packet, address))
+        }
+    }
+
+    /// Whether it tells somebody what was asked, who will ask again; strangers ask as often as they like.
+    private static func isAnswer(_ packet: Packet) -> Bool {
+        switch packet {
+        case .announce, .attached, .acknowledgement, .report: true
+        default: false
         }
     }
 

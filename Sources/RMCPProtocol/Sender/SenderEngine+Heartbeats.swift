@@ -16,7 +16,12 @@ extension SenderEngine {
         for child in unicastChildren { enqueue(announcement.packet, to: .peer(child.address)) }
     }
 
-    /// Answers a SOLICITATION: what there is to have, to one address.
+    /// Answers a SOLICITATION, unless too many have been asked of late.
+    mutating func answerSolicitation(from source: SocketAddress, at now: Instant) {
+        if announcement.mayAnswer(at: now) { announce(to: source) }
+    }
+
+    /// Says to one address what there is to have.
     public mutating func announce(to address: SocketAddress) {
         switch phase {
         case .leaving, .finished: return

@@ -55,7 +55,7 @@ public struct SenderEngine: Sendable {
     var echoes: Echoes
     var progress: SessionProgress
     var lengthProbe: LengthProbe
-    var reports: ReportBudget
+    var reports: AnswerBudget
 
     var timers = TimerTable<SenderTimer, 6>()
     var lastTick: Instant
@@ -107,7 +107,7 @@ public struct SenderEngine: Sendable {
         echoes = Echoes(configuration: configuration, at: now)
         progress = SessionProgress(configuration: configuration, at: now)
         lengthProbe = LengthProbe(configuration: configuration)
-        reports = ReportBudget(configuration: configuration)
+        reports = AnswerBudget(perSecond: configuration.feedback.maximumReportsPerSecond)
         control = ControlQueue(configuration: configuration)
         pacer = Pacer(configuration: configuration, datagramLength: configuration.packets.datagramLength, at: now)
         lastTick = now
@@ -190,7 +190,7 @@ public struct SenderEngine: Sendable {
 
     /// The same for a packet that was read already.
     mutating func handle(_ packet: Packet, _ header: PacketHeader, from source: SocketAddress, at now: Instant) {
-        if case .solicitation = packet { return announce(to: source) }
+        if case .solicitation = packet { return answerSolicitation(from: source, at: now) }
         guard header.sessionTag == session.tag, header.transmitter != transmitter else {
             counters.foreign += 1
             return

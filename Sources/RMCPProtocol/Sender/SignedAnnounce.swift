@@ -4,6 +4,10 @@ struct SignedAnnounce: Sendable {
     private(set) var signature: Signature
     /// Nil at a repair node.
     private let signer: (any MessageSigner)?
+    private var answers = AnswerBudget(perSecond: answersPerSecond)
+
+    /// A hundred relays ask twice a second each, and strangers get no more than 150 KB.
+    private static let answersPerSecond = 200
 
     init(_ announce: Announce, signer: any MessageSigner) {
         self.announce = announce
@@ -19,6 +23,9 @@ struct SignedAnnounce: Sendable {
     }
 
     var packet: Packet { .announce(announce, signature) }
+
+    /// Whether somebody who asks what there is may have an answer.
+    mutating func mayAnswer(at now: Instant) -> Bool { answers.take(at: now) }
 
     /// Takes a newer one from above.
     mutating func adopt(_ newer: Announce, signature: Signature) {

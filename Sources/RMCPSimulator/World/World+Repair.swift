@@ -82,7 +82,7 @@ extension World {
         }
         let bytes = datagram.bytes
         if case .announce(let tag) = unsafe node.endpoint.handle(below: bytes.span.bytes) {
-            node.session(tag)?.engine.announce(to: source)
+            node.session(tag)?.engine.answerSolicitation(from: source, at: now)
         }
     }
 

@@ -56,7 +56,7 @@ struct Node {
         if let session = engine?.session, unsafe PacketHeader.sessionTag(of: datagram.span.bytes) == session.tag {
             unsafe engine?.handle(child: datagram.span.bytes, from: source, at: now)
         } else if case .announce = unsafe endpoint.handle(below: datagram.span.bytes) {
-            engine?.announce(to: source)
+            engine?.answerSolicitation(from: source, at: now)
         }
     }
 

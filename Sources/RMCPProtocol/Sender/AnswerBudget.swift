@@ -1,12 +1,12 @@
 import DequeModule
 
-/// How many watchers are answered in a second, all together: whoever asks, and however often, takes next to nothing from the children.
-struct ReportBudget: Sendable {
+/// How many answers strangers get in a second, all together: whoever asks, and however often, takes next to nothing from the children.
+struct AnswerBudget: Sendable {
     /// When the answers of the last second were given.
     private var times: Deque<Instant> = []
     private let limit: Int
 
-    init(configuration: Configuration) { limit = configuration.feedback.maximumReportsPerSecond }
+    init(perSecond limit: Int) { self.limit = limit }
 
     var count: Int { times.count }
 

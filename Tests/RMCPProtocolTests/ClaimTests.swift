@@ -78,7 +78,7 @@ import Testing
         #expect(isDone && session.isWhole && session.outcome?.kind == .complete)
     }
 
-    /// Forged statements cost ten verifications at once, and a hundred a second.
+    /// Forged statements cost eleven verifications at once, and fifty a second.
     @Test func verificationsAreBounded() {
         var receiver = LoneReceiver()
         receiver.now = receiver.now + .seconds(10)

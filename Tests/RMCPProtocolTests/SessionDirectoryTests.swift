@@ -6,6 +6,7 @@ import Testing
 @Suite struct SessionDirectoryTests {
     private let trusted = LaneSigner(key: 1)
     private let stranger = LaneSigner(key: 2)
+    private let source = SocketAddress.ipv4(10, 0, 0, 1, port: 4_000)
 
     private enum Answer: Equatable {
         case accept(SessionID)
@@ -30,7 +31,7 @@ import Testing
     }
 
     private func judge(_ datagram: [UInt8], by directory: inout SessionDirectory) -> Answer {
-        switch directory.judge(datagram.span.bytes, at: Instant(nanoseconds: 0), lastHeard: { _ in Instant(nanoseconds: 0) }) {
+        switch directory.judge(datagram.span.bytes, from: source, at: Instant(nanoseconds: 0), lastHeard: { _ in Instant(nanoseconds: 0) }) {
         case .accept(let announce, _): .accept(announce.session)
         case .refuse(let announce, let refusal): .refuse(announce.session, refusal)
         case .ignore: .ignore
@@ -229,7 +230,7 @@ import Testing
     private func rival(at now: Instant, heard: Instant, in directory: inout SessionDirectory) -> SessionDirectory.Verdict {
         let second = Announce.sample("n1.0", session: session(2), contentLength: 5, key: trusted.publicKey)
         let bytes = datagram(.announce(second, trusted.signature(for: second.signedMessage)), tag: second.session.tag)
-        return directory.judge(bytes.span.bytes, at: now, lastHeard: { _ in heard })
+        return directory.judge(bytes.span.bytes, from: source, at: now, lastHeard: { _ in heard })
     }
 
     @Test func aRestartedSenderTakesOverOnceTheOldOneIsSilent() {

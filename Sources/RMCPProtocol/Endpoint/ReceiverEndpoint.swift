@@ -60,7 +60,7 @@ public struct ReceiverEndpoint: Sendable {
         canMakeRoom: () -> Bool = { false }
     ) -> Answer {
         if let header = try? PacketHeader(of: datagram), let answer = answer(to: datagram, header, at: now) { return answer }
-        switch directory.judge(datagram, at: now, lastHeard: lastHeard, canMakeRoom: canMakeRoom) {
+        switch directory.judge(datagram, from: source, at: now, lastHeard: lastHeard, canMakeRoom: canMakeRoom) {
         case .ignore: return .ignore
         case .refuse(let announce, let reason): return .refuse(announce, reason)
         case .accept(let announce, let superseded):

@@ -63,7 +63,6 @@ public struct RepairEndpoint: Sendable {
 
     public let place: RepairPlace
     private var receiver: ReceiverEndpoint
-    private let verifier: any MessageVerifier
     private let sessionLimit: Int
     /// Ephemeral id, for datagrams of no session.
     private let identity: UInt32
@@ -83,7 +82,6 @@ public struct RepairEndpoint: Sendable {
         place: RepairPlace, policy: TrustPolicy, verifier: any MessageVerifier, sessionLimit: Int, silence: Interval, identity: UInt32, at now: Instant
     ) {
         self.place = place
-        self.verifier = verifier
         self.sessionLimit = sessionLimit
         self.identity = identity
         nextAdvertisement = now
@@ -116,7 +114,7 @@ public struct RepairEndpoint: Sendable {
         case .join(let region): return .join(region)
         case .refuse(let announce, let reason): return .refuse(announce, reason)
         case .session(let tag):
-            guard let transmitter = parent(in: datagram, ofTag: tag, activity) else { return .session(tag) }
+            guard let transmitter = parent(in: datagram, from: source, ofTag: tag, at: now, activity) else { return .session(tag) }
             return .parent(tag, transmitter: transmitter)
         case .begin(let offer, let superseded):
             guard !isStopping else {
@@ -132,12 +130,15 @@ public struct RepairEndpoint: Sendable {
     }
 
     /// Transmitter that announces a relay's session that has nobody above; nil when it is not that, or not authentic.
-    private func parent(in datagram: RawSpan, ofTag tag: UInt32, _ activity: (SessionID) -> SessionActivity) -> UInt32? {
+    private mutating func parent(
+        in datagram: RawSpan, from source: SocketAddress, ofTag tag: UInt32, at now: Instant, _ activity: (SessionID) -> SessionActivity
+    ) -> UInt32? {
         guard place.mode == .relay, let known = directory.announce(ofTag: tag), activity(known.session).lastHeard == nil,
             let (header, packet) = try? Packet.parse(datagram), case .announce(let announce, let signature) = packet, announce.key == known.key
         else { return nil }
         // A sender that has settled on shorter datagrams since then has signed another ANNOUNCE.
-        let isAuthentic = announce == known || announce.isSigned && verifier.isValid(signature, for: announce.signedMessage, by: announce.key)
+        let origin = VerificationBudget.Origin(source: source, transmitter: header.transmitter)
+        let isAuthentic = announce == known || announce.isSigned && directory.isAuthentic(announce, signature, origin, at: now)
         return isAuthentic ? header.transmitter : nil
     }
 
@@ -171,15 +172,22 @@ public struct RepairEndpoint: Sendable {
 
     /// Sessions of a cache that are served from the start: of the first half as many as there is room for,
     /// those that are still believed and of which there is no newer version. Nobody should be offered an older one.
-    /// - Parameter kept: the last used first.
-    public mutating func takeUp(_ kept: [(announce: Announce, signature: Signature)]) -> [(announce: Announce, signature: Signature)] {
+    /// - Parameters:
+    ///   - kept: the last used first.
+    ///   - latest: milliseconds since 1970; what a sender made whose clock is further ahead outdates nothing.
+    public mutating func takeUp(
+        _ kept: [(announce: Announce, signature: Signature)], notAfter latest: UInt64 = .max
+    ) -> [(announce: Announce, signature: Signature)] {
         let served = kept.prefix(sessionLimit / 2).filter { entry in
             directory.believes(entry.announce, entry.signature)
-                && !kept.contains { BundleIdentity($0.announce) == BundleIdentity(entry.announce) && $0.announce.creationTime > entry.announce.creationTime }
+                && !kept.contains {
+                    BundleIdentity($0.announce) == BundleIdentity(entry.announce) && $0.announce.creationTime > entry.announce.creationTime
+                        && $0.announce.creationTime <= latest
+                }
         }
         for entry in served {
             directory.adopt(entry.announce)
-            directory.noteVersion(of: entry.announce)
+            directory.noteVersion(of: entry.announce, notAfter: latest)
         }
         return served
     }

@@ -17,6 +17,9 @@ public enum SessionRefusal: Sendable, Hashable {
     /// A kind of bundle that this version does not know how to store.
     case unsupported(BundleKind)
 
+    /// Whether the key was all that was looked at.
+    var isOfUntrusted: Bool { if case .untrusted = self { true } else { false } }
+
     /// Whether the session may be taken later, as it is.
     public var isForNow: Bool { self == .tooManySessions || self == .outputInUse || self == .tagInUse }
 }
@@ -35,6 +38,8 @@ public struct SessionDirectory: Sendable {
 
     private var policy: TrustPolicy
     private let verifier: any MessageVerifier
+    /// Signatures that may be looked at.
+    private var budget = VerificationBudget()
     private let sessionLimit: Int
     /// Everything that is received goes to one place.
     private let hasOneOutput: Bool
@@ -94,17 +99,21 @@ public struct SessionDirectory: Sendable {
 
     /// Judges a datagram whose session tag belongs to no engine.
     /// - Parameters:
+    ///   - source: where it came from.
     ///   - lastHeard: when the sender of an accepted session was last heard.
     ///   - canMakeRoom: whether one of `sessionLimit` sessions would give way. Where one is accepted beside as many, the
     ///     caller ends another.
     public mutating func judge(
-        _ datagram: RawSpan, at now: Instant, lastHeard: (SessionID) -> Instant?, canMakeRoom: () -> Bool = { false }
+        _ datagram: RawSpan, from source: SocketAddress, at now: Instant, lastHeard: (SessionID) -> Instant?, canMakeRoom: () -> Bool = { false }
     ) -> Verdict {
         let announce: Announce
         let signature: Signature
+        let origin: VerificationBudget.Origin
         do throws(WireError) {
             // Most of what comes here is DATA of sessions that are over: it is not decoded any further.
-            guard try PacketHeader(of: datagram).kind == .announce else { return .ignore }
+            let header = try PacketHeader(of: datagram)
+            guard header.kind == .announce else { return .ignore }
+            origin = VerificationBudget.Origin(source: source, transmitter: header.transmitter)
             guard case .announce(let parsed, let parsedSignature) = try Packet.parse(datagram).1 else { return .ignore }
             (announce, signature) = (parsed, parsedSignature)
         } catch {
@@ -113,7 +122,11 @@ public struct SessionDirectory: Sendable {
         }
         if closed.contains(Known(session: announce.session, key: announce.key)) { return .ignore }
         if active.contains(where: { $0.session == announce.session }) { return .ignore }
-        if let refusal = refusal(of: announce, signature: signature, at: now, lastHeard: lastHeard, canMakeRoom: canMakeRoom) {
+        if let refusal = refusal(of: announce, signature, origin, at: now)
+            ?? refusal(of: announce, at: now, lastHeard: lastHeard, canMakeRoom: canMakeRoom)
+        {
+            // Replays cost as much as forgeries.
+            if announce.isSigned, refusal != .badSignature, !refusal.isOfUntrusted { budget.noteVain(origin, at: now) }
             // A bad signature may be somebody else's forgery of a session that is good.
             if refusal == .badSignature {
                 malformed += 1
@@ -123,7 +136,9 @@ public struct SessionDirectory: Sendable {
             // told once.
             return told.insert(Known(session: announce.session, key: announce.key)) ? .refuse(announce, refusal) : .ignore
         }
-        return admit(announce, at: now, lastHeard: lastHeard)
+        let verdict = admit(announce, at: now, lastHeard: lastHeard)
+        if announce.isSigned { if case .accept = verdict { budget.noteGood(origin) } else { budget.noteVain(origin, at: now) } }
+        return verdict
     }
 
     /// The session under way whose datagrams have this tag.
@@ -170,15 +185,26 @@ public struct SessionDirectory: Sendable {
         return active.first { BundleIdentity($0) == identity }
     }
 
-    private func refusal(
-        of announce: Announce, signature: Signature, at now: Instant, lastHeard: (SessionID) -> Instant?, canMakeRoom: () -> Bool
+    /// Refuses what nobody who is believed has said. The key first: an untrusted one costs no verification.
+    private mutating func refusal(
+        of announce: Announce, _ signature: Signature, _ origin: VerificationBudget.Origin, at now: Instant
     ) -> SessionRefusal? {
-        if announce.isSigned {
-            guard policy.trustedKeys.contains(announce.key) || policy.allowsUnsigned else { return .untrusted(announce.key) }
-            guard verifier.isValid(signature, for: announce.signedMessage, by: announce.key) else { return .badSignature }
-        } else if !policy.allowsUnsigned {
-            return .unsigned
-        }
+        guard announce.isSigned else { return policy.allowsUnsigned ? nil : .unsigned }
+        guard policy.trustedKeys.contains(announce.key) || policy.allowsUnsigned else { return .untrusted(announce.key) }
+        return isAuthentic(announce, signature, origin, at: now) ? nil : .badSignature
+    }
+
+    /// Whether the signature is good, and there was time to look.
+    mutating func isAuthentic(_ announce: Announce, _ signature: Signature, _ origin: VerificationBudget.Origin, at now: Instant) -> Bool {
+        guard budget.allows(origin, at: now) else { return false }
+        let isGood = verifier.isValid(signature, for: announce.signedMessage, by: announce.key)
+        if !isGood { budget.noteVain(origin, at: now) }
+        return isGood
+    }
+
+    private func refusal(
+        of announce: Announce, at now: Instant, lastHeard: (SessionID) -> Instant?, canMakeRoom: () -> Bool
+    ) -> SessionRefusal? {
         if completed.contains(Known(session: announce.session, key: announce.key)) { return .completedBefore }
         if let newest = policy.newestVersion(of: announce), announce.creationTime < newest { return .rollback(newest: newest) }
         guard announce.kind != .tree else { return .unsupported(announce.kind) }
@@ -197,8 +223,9 @@ public struct SessionDirectory: Sendable {
     }
 
     /// The bundle has been received whole: older versions of it are refused from now on.
-    public mutating func noteVersion(of announce: Announce) {
-        guard announce.isSigned else { return }
+    /// - Parameter latest: milliseconds since 1970; of a sender whose clock is further ahead than this nothing is noted.
+    public mutating func noteVersion(of announce: Announce, notAfter latest: UInt64 = .max) {
+        guard announce.isSigned, announce.creationTime <= latest else { return }
         let identity = BundleIdentity(announce)
         policy.newest[identity] = max(policy.newest[identity] ?? 0, announce.creationTime)
         while policy.newest.count > Self.versionLimit, let oldest = policy.newest.min(by: { ($0.value, $0.key.name) < ($1.value, $1.key.name) }) {

@@ -7,13 +7,10 @@ struct ClaimLimits: Sendable {
     private(set) var chunks = Limits.maximumChunks
     /// No page from this on has been sent yet.
     private(set) var pages = Limits.maximumChunks
-    private var nextVerification = Instant.zero
+    /// Signatures that may be looked at.
+    private(set) var budget = VerificationBudget()
     /// A claim was shown to be a lie: none is believed before this.
     private var waryUntil = Instant.longAgo
-
-    /// A statement takes a verification, and forged ones must not take a processor: so far apart on average, and so many at once.
-    private static let verificationInterval = Interval.milliseconds(10)
-    private static let verificationBurst = 10.0
 
     /// Fifty statements: what a liar costs is one round of NAKs in so long.
     private static let waryTime = Interval.seconds(10)
@@ -52,11 +49,12 @@ struct ClaimLimits: Sendable {
 
     var position: StreamPosition { StreamPosition(chunk: chunks, packet: 0) }
 
-    /// Whether a statement says more than the last one, and there is time to verify it.
-    mutating func isWorthVerifying(_ statement: Statement, at now: Instant) -> Bool {
-        guard statement.serial > self.statement?.serial ?? 0, now >= nextVerification else { return false }
-        nextVerification = max(nextVerification, now - Self.verificationInterval * Self.verificationBurst) + Self.verificationInterval
-        return true
+    /// Whether a statement says more than the last one.
+    func isNew(_ statement: Statement) -> Bool { statement.serial > self.statement?.serial ?? 0 }
+
+    /// A signature from there was looked at.
+    mutating func noteVerified(_ origin: VerificationBudget.Origin, isGood: Bool, at now: Instant) {
+        if isGood { budget.noteGood(origin) } else { budget.noteVain(origin, at: now) }
     }
 
     /// Takes a statement whose signature is good.

@@ -6,6 +6,8 @@ public struct ReceiverCounters: Sendable, Hashable {
     public var malformed: UInt64 = 0
     public var foreign: UInt64 = 0
     public var forged: UInt64 = 0
+    /// Signed packets that were not looked at amid forgeries.
+    public var unverified: UInt64 = 0
     /// Packets that came when no slot was free.
     public var windowDrops: UInt64 = 0
     public var overflowed: UInt64 = 0
@@ -27,6 +29,7 @@ public struct ReceiverCounters: Sendable, Hashable {
         sum.malformed &+= other.malformed
         sum.foreign &+= other.foreign
         sum.forged &+= other.forged
+        sum.unverified &+= other.unverified
         sum.windowDrops &+= other.windowDrops
         sum.overflowed &+= other.overflowed
         sum.naksSent &+= other.naksSent

@@ -9,6 +9,10 @@ extension ReceiverEngine {
             let header = try PacketHeader(reading: &reader)
             // What comes a hundred thousand times a second is not wrapped up with all that comes now and then.
             guard header.kind == .data else {
+                if header.kind == .page {
+                    try takePage(from: &reader, header, length: datagram.byteCount, arrival: arrival, at: now)
+                    return nil
+                }
                 let packet = try Packet.body(of: header.kind, from: &reader)
                 handle(packet, header, length: datagram.byteCount, arrival: arrival, at: now)
                 return nil
@@ -40,16 +44,17 @@ extension ReceiverEngine {
     /// - Parameter length: bytes of the datagram.
     public mutating func handle(_ packet: Packet, _ header: PacketHeader, length: Int, arrival: Arrival, at now: Instant) {
         guard accept(header, length: length, isData: false, arrival, at: now) else { return }
+        let origin = VerificationBudget.Origin(source: arrival.source, transmitter: header.transmitter)
         switch packet {
         case .heartbeat(let heartbeat):
             note(heartbeat, from: header.transmitter, timeToLive: header.isUnicast ? nil : arrival.timeToLive, at: now)
             take(heartbeat, from: header.transmitter, arrivedAt: arrival.at, at: now)
             judgeParents(at: now)
-        case .page(let page, let body, let signature): take(page, body: body, signature: signature, at: now)
-        case .end(let end, let signature): take(end, signature: signature, at: now)
-        case .statement(let statement, let signature): take(statement, signature: signature, header, at: now)
+        case .page(let page, let body, let signature): take(page, body: body, signature: signature, from: origin, at: now)
+        case .end(let end, let signature): take(end, signature: signature, from: origin, at: now)
+        case .statement(let statement, let signature): take(statement, signature: signature, header, from: arrival.source, at: now)
         case .ncf(let request): postpone(for: request, at: now)
-        case .announce(let announce, let signature): update(announce, signature: signature, at: now)
+        case .announce(let announce, let signature): update(announce, signature: signature, from: origin, at: now)
         case .acknowledgement(let sequence):
             if !takeDetached(sequence, from: header.transmitter, at: now) { handleAcknowledgement(of: sequence, from: header.transmitter, at: now) }
         case .attached(let answer): take(answer, from: header.transmitter, at: now)
@@ -58,7 +63,7 @@ extension ReceiverEngine {
     }
 
     /// Whether a datagram is of this session and of a parent that is known; notes that it came.
-    private mutating func accept(_ header: PacketHeader, length: Int, isData: Bool, _ arrival: Arrival, at now: Instant) -> Bool {
+    mutating func accept(_ header: PacketHeader, length: Int, isData: Bool, _ arrival: Arrival, at now: Instant) -> Bool {
         guard header.sessionTag == session.tag, link.noteHeard(header, from: arrival.source, at: now) else {
             counters.foreign += 1
             return false

@@ -1,13 +1,14 @@
 /// The sender's signed word, and what it does to claims that were made since the last one.
 extension ReceiverEngine {
-    mutating func take(_ statement: Statement, signature: Signature, _ header: PacketHeader, at now: Instant) {
+    mutating func take(_ statement: Statement, signature: Signature, _ header: PacketHeader, from source: SocketAddress, at now: Instant) {
         // Anybody could say it in a session that is not signed.
         guard announce.isSigned else { return counters.foreign += 1 }
-        guard limits.isWorthVerifying(statement, at: now) else {
+        guard limits.isNew(statement) else {
             counters.duplicates += 1
             return
         }
-        guard isAuthentic(signature, statement.signedMessage(session: session)) else { return }
+        let origin = VerificationBudget.Origin(source: source, transmitter: header.transmitter)
+        guard isAuthentic(signature, from: origin, at: now, { statement.signedMessage(session: $0) }) else { return }
         limits.take(statement)
         limits.follow(ledger, total: chunkTotal)
         // A statement that a repair node repeats was true when the sender said it, which may be a second ago.

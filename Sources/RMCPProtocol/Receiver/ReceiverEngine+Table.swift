@@ -1,13 +1,38 @@
 /// Signed words of the sender: the table's pages, END, and an ANNOUNCE that changes the datagrams' length.
 extension ReceiverEngine {
-    mutating func take(_ page: TablePage, body: [UInt8], signature: Signature, at now: Instant) {
+    /// Takes a page whose records are read when its signature is found good: a hundred bytes of anybody's make 4,096 of them.
+    mutating func takePage(
+        from reader: inout ByteReader, _ header: PacketHeader, length: Int, arrival: Arrival, at now: Instant
+    ) throws(WireError) {
+        let start = reader.offset
+        let index = try TablePage.skip(in: &reader)
+        let bodyRange = start..<reader.offset
+        let signature = try reader.readSignature()
+        guard accept(header, length: length, isData: false, arrival, at: now), wantsPage(index) else { return }
+        let body = reader.array(in: bodyRange)
+        let origin = VerificationBudget.Origin(source: arrival.source, transmitter: header.transmitter)
+        guard isAuthentic(signature, from: origin, at: now, { TablePage.signedMessage(session: $0, body: body) }) else { return }
+        var bodyReader = unsafe ByteReader(body.span.bytes)
+        insert(try TablePage(reading: &bodyReader), body: body, signature: signature, at: now)
+    }
+
+    mutating func take(_ page: TablePage, body: [UInt8], signature: Signature, from origin: VerificationBudget.Origin?, at now: Instant) {
+        guard wantsPage(page.index),
+            isAuthentic(signature, from: origin, at: now, { TablePage.signedMessage(session: $0, body: body) })
+        else { return }
+        insert(page, body: body, signature: signature, at: now)
+    }
+
+    /// Counts one that is not.
+    private mutating func wantsPage(_ index: UInt32) -> Bool {
         // When the session is over for this receiver, nothing is started for it any more.
-        guard case .receiving = phase else { return }
-        guard !ledger.hasPage(page.index) else {
-            counters.duplicates += 1
-            return
-        }
-        guard isAuthentic(signature, TablePage.signedMessage(session: session, body: body)) else { return }
+        guard case .receiving = phase else { return false }
+        guard ledger.hasPage(index) else { return true }
+        counters.duplicates += 1
+        return false
+    }
+
+    private mutating func insert(_ page: TablePage, body: [UInt8], signature: Signature, at now: Instant) {
         guard ledger.insert(page, digest: digest.digest(of: body), chunkLength: announce.chunkLength) else {
             return finish(as: .failedVerification, at: now)
         }
@@ -52,9 +77,9 @@ extension ReceiverEngine {
         if let consulted { events.append(.consult(consulted)) }
     }
 
-    mutating func take(_ end: EndOfTable, signature: Signature, at now: Instant) {
+    mutating func take(_ end: EndOfTable, signature: Signature, from origin: VerificationBudget.Origin?, at now: Instant) {
         guard case .receiving = phase, ledger.end == nil else { return }
-        guard isAuthentic(signature, end.signedMessage(session: session)) else { return }
+        guard isAuthentic(signature, from: origin, at: now, { end.signedMessage(session: $0) }) else { return }
         ledger.end = end
         guard !ledger.contradicts(end) else { return finish(as: .failedVerification, at: now) }
         if role.isRepairNode { events.append(.end(end, signature)) }
@@ -77,20 +102,29 @@ extension ReceiverEngine {
         }
     }
 
-    mutating func isAuthentic(_ signature: Signature, _ message: [UInt8]) -> Bool {
+    /// Whether the session's key made the signature. Amid a flood of forgeries some are not looked at.
+    /// - Parameter origin: nil for what does not come from the network.
+    mutating func isAuthentic(
+        _ signature: Signature, from origin: VerificationBudget.Origin?, at now: Instant, _ message: (SessionID) -> [UInt8]
+    ) -> Bool {
         guard announce.isSigned else { return true }
-        if verifier.isValid(signature, for: message, by: announce.key) { return true }
-        counters.forged += 1
-        return false
+        guard origin.map({ limits.budget.allows($0, at: now) }) ?? true else {
+            counters.unverified += 1
+            return false
+        }
+        let isGood = verifier.isValid(signature, for: message(session), by: announce.key)
+        if let origin { limits.noteVerified(origin, isGood: isGood, at: now) }
+        if !isGood { counters.forged += 1 }
+        return isGood
     }
 
     /// While nothing has been sent the sender may lower its datagrams' length to fit the path.
-    mutating func update(_ newer: Announce, signature: Signature, at now: Instant) {
+    mutating func update(_ newer: Announce, signature: Signature, from origin: VerificationBudget.Origin, at now: Instant) {
         // The length first: all others repeat what is known, and are held against all of it otherwise.
         guard newer.payloadLength < announce.payloadLength, newer.session == session, newer.key == announce.key else { return }
         var expected = newer
         expected.payloadLength = announce.payloadLength
-        guard expected == announce, isAuthentic(signature, newer.signedMessage) else { return }
+        guard expected == announce, isAuthentic(signature, from: origin, at: now, { _ in newer.signedMessage }) else { return }
         announce = newer
         if role.isRepairNode { events.append(.announced(newer, signature)) }
         // Who missed this until data came has put it into the wrong places.
@@ -106,8 +140,8 @@ extension ReceiverEngine {
     mutating func restore(_ datagram: [UInt8], at now: Instant) {
         guard let (_, packet) = unsafe try? Packet.parse(datagram.span.bytes) else { return }
         switch packet {
-        case .page(let page, let body, let signature): take(page, body: body, signature: signature, at: now)
-        case .end(let end, let signature): take(end, signature: signature, at: now)
+        case .page(let page, let body, let signature): take(page, body: body, signature: signature, from: nil, at: now)
+        case .end(let end, let signature): take(end, signature: signature, from: nil, at: now)
         default: break
         }
         events.removeAll {

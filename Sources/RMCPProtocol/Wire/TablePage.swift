@@ -64,11 +64,7 @@ public struct TablePage: Hashable, Sendable {
 
     /// Bytes that one more record takes behind `previous`; 0 when it joins a run of holes.
     static func encodedLength(of record: ChunkRecord, after previous: ChunkRecord?) -> Int {
-        switch record.kind {
-        case .zero: record == previous ? 0 : 9
-        case .stored: 37
-        case .compressed: 73
-        }
+        record.kind == .zero && record == previous ? 0 : entryLength(of: record.kind)
     }
 
     init(reading reader: inout ByteReader, chunkLengthLimit: UInt32 = Limits.maximumChunkLength) throws(WireError) {
@@ -85,6 +81,27 @@ public struct TablePage: Hashable, Sendable {
         guard index < Limits.maximumChunks, !records.isEmpty, records.count <= Self.maximumRecords,
             UInt64(firstChunk) + UInt64(records.count) <= UInt64(Limits.maximumChunks)
         else { throw .invalidField("page extent") }
+    }
+
+    /// Goes over a page without making its records, and tells its index.
+    static func skip(in reader: inout ByteReader) throws(WireError) -> UInt32 {
+        let index = try reader.readUInt32()
+        guard index < Limits.maximumChunks else { throw .invalidField("page extent") }
+        _ = try reader.readUInt32()
+        for _ in 0..<(try reader.readUInt16()) {
+            guard let kind = ChunkKind(rawValue: try reader.readUInt8()) else { throw .invalidField("chunk kind") }
+            try reader.skip(entryLength(of: kind) - 1)
+        }
+        return index
+    }
+
+    /// Bytes of an entry, its kind included.
+    private static func entryLength(of kind: ChunkKind) -> Int {
+        switch kind {
+        case .zero: 9
+        case .stored: 37
+        case .compressed: 73
+        }
     }
 
     private mutating func readEntry(kind: ChunkKind, contentLength: UInt32, from reader: inout ByteReader) throws(WireError) {

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/timex.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -32,6 +33,11 @@ int rmcp_signal_descriptor(const int *numbers, unsigned count) {
 int rmcp_take_signal(int descriptor) {
     struct signalfd_siginfo info;
     return read(descriptor, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
+}
+
+int rmcp_clock_is_synchronised(void) {
+    struct timex time = {0};
+    return adjtimex(&time) >= 0 && !(time.status & STA_UNSYNC);
 }
 
 void rmcp_name_thread(const char *name) {

@@ -90,6 +90,8 @@ int rmcp_signal_descriptor(const int *numbers, unsigned count);
 int rmcp_take_signal(int descriptor);
 // Becomes readable when the process ends, closed on exec; -1 and errno (ENOSYS before Linux 5.3).
 int rmcp_process_descriptor(int process);
+// 1 where the kernel was told that somebody keeps its clock right (adjtimex).
+int rmcp_clock_is_synchronised(void);
 // Names the calling thread; the kernel keeps 15 bytes.
 void rmcp_name_thread(const char *name);
 

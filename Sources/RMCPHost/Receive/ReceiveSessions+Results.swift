@@ -129,7 +129,7 @@ extension ReceiveSessions {
         session.stage = .committed
         once.noteProgress(at: now)
         let announce = session.announce
-        if request.versions != nil { endpoint.directory.noteVersion(of: announce) }
+        if let versions = request.versions { endpoint.directory.noteVersion(of: announce, notAfter: versions.latest) }
         for text in notes { observer(.warning(text)) }
         guard let hook = request.hook, !isStopping else { return session.engine.handle(.committed, at: now) }
         let facts = [

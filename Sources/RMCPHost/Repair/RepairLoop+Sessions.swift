@@ -11,7 +11,7 @@ extension RepairLoop {
             guard case .announce(let announce, let signature)? = unsafe try? Packet.parse(entry.datagram.span.bytes).1 else { return nil }
             return (announce, signature)
         }
-        for (announce, signature) in endpoint.takeUp(offered) { admit(announce, signature, by: nil, at: now) }
+        for (announce, signature) in endpoint.takeUp(offered, notAfter: HostClock.now().latestCredible) { admit(announce, signature, by: nil, at: now) }
     }
 
     /// State of a session that is under way.
@@ -97,7 +97,11 @@ extension RepairLoop {
         submitJobs(of: session)
         if session.engine.isComplete, !session.isToldComplete, session.restoring == 0 {
             session.isToldComplete = true
-            endpoint.directory.noteVersion(of: session.announce)
+            let latest = HostClock.now().latestCredible
+            endpoint.directory.noteVersion(of: session.announce, notAfter: latest)
+            if session.announce.isSigned, session.announce.creationTime > latest {
+                warn("\(BundleName.printable(session.announce.name)): its sender's clock is ahead; it outdates nothing")
+            }
             observer(.complete(session.snapshot()))
         }
         checkForDamage(session, at: now)

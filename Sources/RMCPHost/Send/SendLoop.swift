@@ -27,6 +27,8 @@ public final class SendLoop {
     private var isInHurry = false
     private var failure: HostError?
     private var warnings = Warnings()
+    /// Lines about the session's stamp.
+    private var clockWarnings: [String] = []
     private var observer: (SendUpdate) -> Void = { _ in }
     private var outcome: SenderOutcome?
 
@@ -53,6 +55,12 @@ public final class SendLoop {
         // After everything that the user may have got wrong: asking for a signer may make a key.
         let signer = try makeSigner()
         announce.key = signer.publicKey
+        // Nobody remembers sessions that are not signed.
+        if announce.isSigned {
+            let stamp = SenderStamps.ofUser.next(for: announce.key)
+            announce.creationTime = stamp.time
+            clockWarnings = stamp.warnings
+        }
         // From here on signals are blocked: after whatever may wait for a file system, so that they end such a wait, and before
         // threads are started, which inherit it.
         loop = try HostLoop()
@@ -116,7 +124,7 @@ public final class SendLoop {
         // The observer may hold this, which would keep both.
         defer { self.observer = { _ in } }
         observer(.ready(interface: follower.interface.name, group: group, announce: announce))
-        for text in source.warnings { observer(.warning(text)) }
+        for text in source.warnings + clockWarnings { observer(.warning(text)) }
         defer { shutDown() }
         loop.run { now, isStopped in
             followInterface(at: now)

@@ -21,12 +21,12 @@ struct RecvCommand: CodedCommand {
 
     /// A former version of it is signed by a trusted key. Where no key is trusted, a file that cannot be read
     /// keeps nobody from receiving.
-    private func versions(_ policy: TrustPolicy) throws(HostError) -> VersionRecords? {
+    private func versions(_ policy: TrustPolicy, takesOlder: Bool) throws(HostError) -> VersionRecords? {
         if VersionRecords.defaultPath == nil {
             Console.error("there is no home to remember in what was received (HOME, XDG_STATE_HOME); after a restart it may be taken again")
         }
-        do throws(HostError) { return try VersionRecords() } catch {
-            guard policy.trustedKeys.isEmpty else { throw error }
+        do throws(HostError) { return try VersionRecords(takesOlder: takesOlder) } catch {
+            guard policy.trustedKeys.isEmpty || takesOlder else { throw error }
             return nil
         }
     }
@@ -42,7 +42,7 @@ struct RecvCommand: CodedCommand {
             ReceiveRequest(
                 group: try group.address(settings), interfaceName: try group.interfaceName(settings),
                 directory: try settings.value(ReceiveOptions.directory, options.directory) ?? ".", output: target, once: try options.isOnce(settings),
-                trust: policy, versions: takesOlder ? nil : try versions(policy), takesAgain: try settings.flag(ReceiveOptions.again, options.again),
+                trust: policy, versions: try versions(policy, takesOlder: takesOlder), takesAgain: try settings.flag(ReceiveOptions.again, options.again),
                 replacesFirst: try settings.flag(ReceiveOptions.replaceFirst, options.replaceFirst),
                 hook: try settings.value(ReceiveOptions.exec, options.exec),
                 hookTimeout: try settings.value(ReceiveOptions.execTimeout, options.execTimeout) ?? .seconds(600), timeout: timeout,

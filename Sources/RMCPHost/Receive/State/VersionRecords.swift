@@ -1,5 +1,6 @@
 import RMCPContent
 public import RMCPProtocol
+import RMCPReport
 
 /// The newest creation time that has been received whole of each bundle, by name and key: what keeps an old, still
 /// validly signed bundle from being passed off as the current one. One line each in a text file that all receivers of a
@@ -8,6 +9,8 @@ public final class VersionRecords: Sendable {
     /// Nil where there is no place for it: what is known is forgotten with the process.
     private let file: SharedFile?
     private let known: LockedValue<[BundleIdentity: UInt64]>
+    private let takesOlder: Bool
+    private let clock: @Sendable () -> HostClock
     /// Bundles that are remembered; beyond, those of the oldest creation time are forgotten.
     static let limit = 10_000
 
@@ -17,17 +20,26 @@ public final class VersionRecords: Sendable {
 
     /// A file that is not there yet is empty. One that cannot be read is an error: going on without it would let
     /// anything old in.
-    public convenience init(path: String? = VersionRecords.defaultPath) throws(HostError) { try self.init(file: path.map { SharedFile(path: $0) }) }
+    /// - Parameter takesOlder: nothing is refused, and what is taken becomes the newest version that was noted.
+    public convenience init(path: String? = VersionRecords.defaultPath, takesOlder: Bool = false) throws(HostError) {
+        try self.init(file: path.map { SharedFile(path: $0) }, takesOlder: takesOlder)
+    }
 
-    init(file: SharedFile?) throws(HostError) {
+    init(file: SharedFile?, takesOlder: Bool = false, clock: @escaping @Sendable () -> HostClock = HostClock.now) throws(HostError) {
         self.file = file
+        self.takesOlder = takesOlder
+        self.clock = clock
         do throws(HostError) { known = LockedValue(Self.parse(try file?.read() ?? [])) } catch {
             throw HostError("\(error.description); it says which bundles are outdated, and --allow-rollback does without", kind: error.kind)
         }
     }
 
     /// Versions that this process knows: those that were in the file when it was last looked at.
-    public var newest: [BundleIdentity: UInt64] { known.withLock { $0 } }
+    /// None where older ones are taken.
+    public var newest: [BundleIdentity: UInt64] { takesOlder ? [:] : known.withLock { $0 } }
+
+    /// Milliseconds since 1970: what was made later is not noted. A clock that was once ahead would keep out all that comes after it.
+    var latest: UInt64 { takesOlder ? 0 : clock().latestCredible }
 
     private static func parse(_ bytes: [UInt8]) -> [BundleIdentity: UInt64] {
         var result: [BundleIdentity: UInt64] = [:]
@@ -58,6 +70,12 @@ public final class VersionRecords: Sendable {
         guard announce.isSigned, !announce.name.contains("\n") else {
             try publish()
             return nil
+        }
+        if takesOlder { return try bringDown(announce, trusting: keys, publish) }
+        guard announce.creationTime <= latest else {
+            try Self.check(announce, against: newest, trusting: keys)
+            try publish()
+            return aheadOf(clock(), announce)
         }
         guard let file else {
             try Self.check(announce, against: newest, trusting: keys)
@@ -91,6 +109,30 @@ public final class VersionRecords: Sendable {
             return "\(BundleName.printable(announce.name)): \(error); older versions of it will not be refused after a restart"
         }
         if let refusal { throw refusal }
+        return nil
+    }
+
+    private func aheadOf(_ clock: HostClock, _ announce: Announce) -> String {
+        let name = BundleName.printable(announce.name)
+        return "\(name): its sender's clock said \(Units.date(milliseconds: announce.creationTime)), and it is "
+            + "\(Units.date(milliseconds: clock.milliseconds)); its version is not noted, so that later ones can be taken"
+    }
+
+    /// Makes a bundle the newest of its name that was noted, if any was.
+    private func bringDown(
+        _ announce: Announce, trusting keys: Set<PublicKey>, _ publish: () throws(HostError) -> Void
+    ) throws(HostError) -> String? {
+        try publish()
+        do {
+            try file?.update { bytes in
+                var versions = Self.parse(bytes)
+                for key in keys.union([announce.key]) {
+                    let identity = BundleIdentity(name: announce.name, key: key)
+                    if let noted = versions[identity] { versions[identity] = min(noted, announce.creationTime) }
+                }
+                return Self.text(versions)
+            }
+        } catch { return "\(BundleName.printable(announce.name)): \(error); it will be refused without --allow-rollback" }
         return nil
     }
 

@@ -72,7 +72,7 @@ import Testing
     func repairNode(_ mode: String) throws {
         let lab = try Laboratory(receivers: 2)
         let source = try lab.scratch.random("image", megabytes: 4)
-        let region = "239.255.76.29:17629"
+        let region = "239.255.76.29:17627"
         let node = try lab.repair("r1", ["--region", region] + (mode == "relay" ? ["--upstream", "10.77.0.1"] : []))
         let sender = try lab.send(["--unsigned", "--json", "--until", "repair", "--min-wait", "2s", source])
         #expect(sender.wait().status == 0)

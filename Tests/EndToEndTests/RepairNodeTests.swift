@@ -153,7 +153,8 @@ import Testing
         let scratch = try Scratch()
         for (arguments, word) in [
             (["--upstream", "239.1.1.1"], "multicast"), (["--upstream", "no.such.host.invalid"], "no.such.host"),
-            (["--region", "10.0.0.1"], "multicast"), (["--region", "239.255.76.27"], "--upstream"), (["--cache-size", "1k"], "64M"),
+            (["--region", "10.0.0.1"], "multicast"), (["--region", "239.255.76.27"], "--upstream"),
+            (["--region", "239.255.76.29:17629"], "port"), (["--region", "239.1.1.1"], "no further"), (["--cache-size", "1k"], "64M"),
             (["--region-ttl", "300"], "255"),
         ] {
             let result = try Running(

@@ -9,7 +9,7 @@ import Testing
     private let group = SocketAddress.ipv4(239, 255, 76, 110, port: 17_710)
     private let start = Poller.now()
 
-    private func region(_ number: UInt8, port: UInt16 = 17_711) -> SocketAddress { .ipv4(239, 255, 77, number, port: port) }
+    private func region(_ number: UInt8, port: UInt16 = 17_710) -> SocketAddress { .ipv4(239, 255, 77, number, port: port) }
 
     private func reception() throws -> Reception { try Reception(group: group, interface: try NetworkInterface.forGroup(group, named: "lo")) }
 
@@ -39,6 +39,9 @@ import Testing
             table = RegionTable(group: group)
         }
 
+        /// Leaves those that nobody advertises.
+        func leaveSilent(at now: Instant) { for region in table.takeSilent(at: now) { reception.leave(region) } }
+
         /// Advertised regions that are new.
         func hear(_ advertised: [SocketAddress], at now: Instant) -> [SocketAddress] {
             let joining = advertised.filter { table.noteAdvertised($0, at: now) }
@@ -50,54 +53,53 @@ import Testing
 
     private func regions(_ numbers: ClosedRange<UInt8>) -> [SocketAddress] { numbers.map { region($0) } }
 
-    /// A port that nobody else can have, as of a program that does not share it.
+    /// A region that nobody else can listen to, as of a program that does not share its port.
     private final class Occupied {
-        let port: UInt16
         private let raw: Int32
 
-        init() throws(HostError) {
+        init(_ region: SocketAddress) throws(HostError) {
             let raw = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
             self.raw = raw
             var address = sockaddr_in()
             address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = region.port.bigEndian
+            address.sin_addr.s_addr = UInt32(truncatingIfNeeded: region.low).bigEndian
             let bound = unsafe withUnsafePointer(to: &address) {
                 unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(raw, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
             }
             guard bound == 0 else { throw HostError.system("bind", "a socket") }
-            guard let local = DatagramSocket.localAddress(of: raw) else { throw HostError("no address") }
-            port = local.port
         }
 
         func free() { close(raw) }
     }
 
-    @Test("A region that cannot be opened takes nobody's place, and the sockets stay while they are gone through")
+    @Test("A region that cannot be opened has no place, and the sockets stay while they are gone through")
     func unopenable() throws {
         let listener = try listener()
         let reception = listener.reception
-        #expect(listener.hear(regions(1...4), at: start) == regions(1...4))
+        #expect(listener.hear(regions(1...3), at: start) == regions(1...3))
         let descriptors = reception.descriptors
-        let occupied = try Occupied()
+        let occupied = try Occupied(region(9))
         defer { occupied.free() }
         let sender = try DatagramSocket.sending(to: group, through: reception.interface, timeToLive: 0)
         // To the group and to the last region: advertised while the former is read, with the latter still to come.
-        for address in [group, region(4)] { #expect(sender.send([7], to: address) == .sent) }
-        let later = start + RegionTable.memory + .seconds(1)
+        for address in [group, region(3)] { #expect(sender.send([7], to: address) == .sent) }
+        let later = start + .seconds(1)
         var joining: [SocketAddress] = []
         let taken = take(reception) {
-            let advertised = region(9, port: occupied.port)
+            let advertised = region(9)
             if listener.table.noteAdvertised(advertised, at: later) { joining.append(advertised) }
         }
         #expect(taken == [[7], [7]] && joining.count == 1)
         #expect(!reception.join(joining[0], in: &listener.table, at: later) && reception.descriptors == descriptors)
-        #expect(listener.table.joined == regions(1...4))
+        #expect(listener.table.joined == regions(1...3))
     }
 
     @Test("A region that was not opened is tried again only after a while")
     func retried() throws {
         let listener = try listener()
-        let occupied = try Occupied()
-        let region = region(9, port: occupied.port)
+        let region = region(9)
+        let occupied = try Occupied(region)
         func isJoined(after seconds: Double) -> Bool { listener.hear([region], at: start + .seconds(seconds)) == [region] }
         #expect(!isJoined(after: 0))
         occupied.free()
@@ -106,16 +108,19 @@ import Testing
         #expect(!isJoined(after: 11), "it is there already")
     }
 
-    @Test("One that nobody advertises any more gives way to another, and whoever waits for the sockets waits for the new one")
-    func replaced() throws {
+    @Test("One that nobody advertises any more is left, and whoever waits for the sockets waits for the next one")
+    func left() throws {
         let listener = try listener()
         let reception = listener.reception
         let poller = Poller()
         reception.watch(by: poller)
         #expect(listener.hear(regions(1...4), at: start) == regions(1...4))
         let descriptors = reception.descriptors
-        let later = start + RegionTable.memory + .seconds(1)
-        #expect(listener.hear([region(1), region(2), region(4)], at: later).isEmpty)
+        let later = start + RegionTable.memory
+        #expect(listener.hear([region(1), region(2), region(4), region(5)], at: later).isEmpty, "all places are taken")
+        #expect(listener.table.nextSilence == later)
+        listener.leaveSilent(at: later)
+        #expect(listener.table.joined == [region(1), region(2), region(4)] && reception.descriptors.count == descriptors.count - 1)
         #expect(listener.hear([region(5)], at: later) == [region(5)])
         #expect(reception.descriptors.count == descriptors.count && reception.descriptors != descriptors)
         let sender = try DatagramSocket.sending(to: group, through: reception.interface, timeToLive: 0)
@@ -134,8 +139,9 @@ import Testing
         let many = Array(repeating: regions(1...200), count: 3).flatMap { $0 }
         #expect(listener.hear(many, at: start) == regions(1...4))
         #expect(listener.reception.descriptors.count == 5)
-        let later = start + RegionTable.memory
+        let later = start + .seconds(9)
         #expect(listener.hear(regions(1...200).reversed(), at: later).isEmpty)
+        listener.leaveSilent(at: later + .seconds(1))
         #expect(listener.hear([region(9)], at: later + .seconds(1)).isEmpty, "all four were advertised a second ago")
         #expect(listener.reception.descriptors.count == 5)
     }

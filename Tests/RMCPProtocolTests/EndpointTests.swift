@@ -68,11 +68,11 @@ import Testing
         var endpoint = receiver()
         #expect(handle(advertisement(region), &endpoint) == "join \(region)")
         #expect(handle(advertisement(region), &endpoint) == "ignore")
-        #expect(endpoint.regions.noteJoined(region) == nil)
+        endpoint.regions.noteJoined(region)
         #expect(endpoint.regions.hearsRepairNodes(at: start))
         #expect(handle(advertisement(group), &endpoint) == "ignore")
         // Only what is of no session advertises.
-        let other = SocketAddress.ipv4(239, 0, 0, 3, port: 1)
+        let other = SocketAddress.ipv4(239, 0, 0, 3, port: 17_627)
         #expect(handle(datagram(.advertisement(Advertisement(region: other)), tag: 9), &endpoint) == "ignore")
         #expect(endpoint.regions.joined == [region])
     }

@@ -191,12 +191,16 @@ final class Reception {
             table.noteFailed(region, at: now)
             return false
         }
-        if let old = table.noteJoined(region), let index = sockets.firstIndex(where: { $0.address == old }) {
-            sockets.remove(at: index).token.map { watch?.poller.forget($0) }
-        }
+        table.noteJoined(region)
         sockets.append(
             GroupSocket(
                 address: region, socket: socket, slab: DatagramSlab(buffers: HostLimits.regionSlabBuffers), token: watch?.poller.watch(socket.raw)))
         return true
+    }
+
+    /// Listens no more to a region that nobody advertises.
+    func leave(_ region: SocketAddress) {
+        guard region != group, let index = sockets.firstIndex(where: { $0.address == region }) else { return }
+        sockets.remove(at: index).token.map { watch?.poller.forget($0) }
     }
 }

@@ -82,7 +82,9 @@ public final class ReceiveLoop {
     }
 
     private func deadline(at now: Instant) -> Instant? {
-        min(reception.idleRejoin ?? .distantFuture, reception.nextLook, sessions.deadline(at: now) ?? .distantFuture)
+        min(
+            reception.idleRejoin ?? .distantFuture, reception.nextLook, sessions.endpoint.regions.nextSilence ?? .distantFuture,
+            sessions.deadline(at: now) ?? .distantFuture)
     }
 
     // MARK: Arrivals
@@ -96,7 +98,7 @@ public final class ReceiveLoop {
             // What was assembled goes to the storage threads at once, so that they work while more is read.
             for tag in sessions.order { sessions.sessions[tag].map { sessions.handleEvents($0, at: now) } }
         }
-        sessions.joinRegions(at: now)
+        sessions.followRegions(at: now)
         let dropped = reception.takeOverflow()
         if dropped > 0 { for tag in sessions.order { sessions.sessions[tag]?.engine.handle(.overflow(datagrams: dropped), at: now) } }
         // Whoever has read everything need not ask.

@@ -13,6 +13,8 @@ protocol SessionNetwork: AnyObject {
     func rejoin()
     /// Listens to a region and tells `table` of it, or tells it that it cannot; whether it is listened to.
     func join(_ region: SocketAddress, in table: inout RegionTable, at now: Instant) -> Bool
+    /// Listens no more to a region.
+    func leave(_ region: SocketAddress)
 }
 
 /// Runs storage jobs somewhere else than on the network thread. Each job has exactly one result.
@@ -153,10 +155,11 @@ final class ReceiveSessions {
         sessions[session.tag]?.engine.lastHeardFromSender ?? pending[session.tag]?.since
     }
 
-    /// Listens to the regions that were advertised in what was read; not while that is under way.
-    func joinRegions(at now: Instant) {
+    /// Listens to the regions that were advertised in what was read, and no more to those that are not; not while that is under way.
+    func followRegions(at now: Instant) {
         for region in joining where network.join(region, in: &endpoint.regions, at: now) { observer(.region(region)) }
         joining.removeAll(keepingCapacity: true)
+        for region in endpoint.regions.takeSilent(at: now) { network.leave(region) }
     }
 
     private func refuse(_ announce: Announce, _ reason: SessionRefusal, at now: Instant) {

@@ -44,6 +44,10 @@ public final class RepairLoop {
         if request.upstream == nil, region == request.group {
             throw HostError("the region is the upstream group itself; give another with --region, or --upstream HOST to relay", kind: .usage)
         }
+        if request.upstream == nil, !region.mayBeRegion(of: request.group) {
+            throw HostError(
+                "receivers of \(request.group.text) do not join \(region.text): a region has the group's port, and reaches no further", kind: .usage)
+        }
         loop = try HostLoop()
         let above = request.upstream ?? request.group
         let interface = try NetworkInterface.forGroup(above, named: request.interfaceName, isHost: request.upstream != nil)
@@ -190,6 +194,8 @@ public final class RepairLoop {
         }
         for region in joining { reception.join(region, in: &endpoint.regions, at: now) }
         joining.removeAll(keepingCapacity: true)
+        // Its own advertisement wakes a repair node often enough.
+        for region in endpoint.regions.takeSilent(at: now) { reception.leave(region) }
         let dropped = reception.takeOverflow()
         if dropped > 0 { for tag in order { sessions[tag]?.engine.handle(.overflow(datagrams: dropped), at: now) } }
         // Whoever has read everything need not ask.

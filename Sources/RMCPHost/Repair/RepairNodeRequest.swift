@@ -44,7 +44,7 @@ public struct RepairNodeRequest: Sendable {
     static func derivedRegion(of group: SocketAddress) -> SocketAddress {
         var region = group
         region.low &+= 1
-        if !region.isMulticast || region.low == 0 { region.low = group.low &- 1 }
+        if !region.mayBeRegion(of: group) || region.low == 0 { region.low = group.low &- 1 }
         return region
     }
 }

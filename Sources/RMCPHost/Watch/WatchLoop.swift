@@ -91,6 +91,7 @@ public final class WatchLoop {
         }
         for region in joining { reception.join(region, in: &regions, at: now) }
         joining.removeAll(keepingCapacity: true)
+        for region in regions.takeSilent(at: now) { reception.leave(region) }
         return isBusy
     }
 

@@ -1,16 +1,20 @@
 /// The regions of repair nodes that a node listens to. It opens nothing itself: `noteAdvertised` says what is to be
-/// joined, and whoever has the sockets answers with `noteJoined` or `noteFailed`.
+/// joined, and whoever has the sockets answers with `noteJoined` or `noteFailed`; `takeSilent` says what is to be left.
 ///
 /// ```
-///   unknown ──noteAdvertised──▶ joining ──noteJoined──▶ joined ──another one takes its place──▶ unknown
-///      ▲                           │            (not advertised for 30 s, and all places are taken)
+///   unknown ──noteAdvertised──▶ joining ──noteJoined──▶ joined ──10 s without an advertisement──▶ unknown
+///      ▲                           │
 ///      └──────after 10 s─── failed ◀──noteFailed
 /// ```
+///
+/// A region that nobody advertises is left even while a parent is heard there. That a parent is heard is known from packets
+/// that anybody can send. A node of which twenty advertisements in a row are lost would be found by no newcomer either, and its
+/// children go elsewhere as when it dies.
 public struct RegionTable: Sendable {
     /// Regions at one time. Each is a socket with buffers of its own, and a host hears few repair nodes near it.
     public static let limit = 4
-    /// How long a region that nobody advertises keeps its place while others want it: 60 advertisements.
-    public static let memory = Interval.seconds(30)
+    /// How long a region that nobody advertises is listened to: 20 advertisements.
+    public static let memory = Interval.seconds(10)
     /// A repair node is there as long as one of four advertisements comes (`RepairEndpoint.advertisementInterval`).
     public static let validity = Interval.seconds(2)
     /// How long a region that could not be joined is left alone: the reason, such as a port that is taken, lasts.
@@ -22,12 +26,10 @@ public struct RegionTable: Sendable {
         var region: SocketAddress
         var advertisedAt: Instant
         var isJoined = false
-        /// Gives way once this one is joined.
-        var predecessor: SocketAddress?
     }
 
     private let group: SocketAddress?
-    /// In the order in which they were advertised first; at most `limit`, besides those that are to replace another.
+    /// In the order in which they were advertised first; at most `limit`.
     private var entries: [Entry] = []
     /// Oldest first, each with the time until which it is left alone.
     private var failed: [(region: SocketAddress, until: Instant)] = []
@@ -49,37 +51,34 @@ public struct RegionTable: Sendable {
             entries[index].advertisedAt = now
             return false
         }
-        guard let group, region != group, region.family == group.family else { return false }
+        guard let group, region.mayBeRegion(of: group), entries.count < Self.limit else { return false }
         guard !failed.contains(where: { $0.region == region && now < $0.until }) else { return false }
-        var entry = Entry(region: region, advertisedAt: now)
-        if entries.count - entries.count(where: { $0.predecessor != nil }) >= Self.limit {
-            guard let old = entries.first(where: { mayGiveWay($0, at: now) }) else { return false }
-            entry.predecessor = old.region
-        }
-        entries.append(entry)
+        entries.append(Entry(region: region, advertisedAt: now))
         return true
     }
 
-    private func mayGiveWay(_ entry: Entry, at now: Instant) -> Bool {
-        entry.isJoined && now - entry.advertisedAt > Self.memory && !entries.contains { $0.predecessor == entry.region }
-    }
-
     /// The region is listened to.
-    /// - Returns: the one that gave its place to it and is to be left.
-    public mutating func noteJoined(_ region: SocketAddress) -> SocketAddress? {
-        guard let index = entries.firstIndex(where: { $0.region == region && !$0.isJoined }) else { return nil }
+    public mutating func noteJoined(_ region: SocketAddress) {
+        guard let index = entries.firstIndex(where: { $0.region == region }) else { return }
         entries[index].isJoined = true
-        guard let predecessor = entries[index].predecessor else { return nil }
-        entries[index].predecessor = nil
-        entries.removeAll { $0.region == predecessor }
-        return predecessor
     }
 
-    /// The region cannot be listened to: it takes nobody's place, and is left alone for a while.
+    /// The region cannot be listened to: it has no place, and is left alone for a while.
     public mutating func noteFailed(_ region: SocketAddress, at now: Instant) {
         entries.removeAll { $0.region == region && !$0.isJoined }
         failed.removeAll { $0.region == region || now >= $0.until }
         if failed.count >= Self.failedLimit { failed.removeFirst() }
         failed.append((region, now + Self.retryInterval))
+    }
+
+    /// When `takeSilent` may have something to say; nil while no region is joined.
+    public var nextSilence: Instant? { entries.lazy.filter(\.isJoined).map { $0.advertisedAt + Self.memory }.min() }
+
+    /// Regions that nobody advertises any more. They are to be left, and their places are free.
+    public mutating func takeSilent(at now: Instant) -> [SocketAddress] {
+        guard let nextSilence, now >= nextSilence else { return [] }
+        let silent = entries.filter { $0.isJoined && now - $0.advertisedAt >= Self.memory }.map(\.region)
+        entries.removeAll { silent.contains($0.region) }
+        return silent
     }
 }

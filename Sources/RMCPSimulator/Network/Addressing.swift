@@ -27,7 +27,8 @@ enum Addressing {
         .ipv4(firstNetwork + moves, 0, UInt8(index >> 8 & 255), UInt8(index & 255), port: port)
     }
 
-    private static let regionPort: UInt16 = 17_628
+    /// A region has the port of the group.
+    private static let regionPort: UInt16 = 17_627
 
     // MARK: Groups
 

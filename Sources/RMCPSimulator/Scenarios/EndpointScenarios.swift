@@ -39,6 +39,23 @@ extension Scenario {
         } check: { world in
             Expect.allComplete(world) + Expect.everybodyListens(world, toOneOf: 4...4)
         },
+        Scenario("region-flood", "a stranger advertises hundreds of groups: none of another port or scope is joined, and the node's is") { world in
+            Tree.build(world, subnets: 1, receivers: 6) { $0.rate.fixedRate = 8_000_000 }
+            for step in 0..<200 {
+                world.after(.milliseconds(Int64(10 * step))) { world in
+                    var elsewhere = Addressing.region(ofRepairNode: 0)
+                    elsewhere.port = UInt16(20_000 + step)
+                    for region in [elsewhere, .ipv4(239, 1, 0, 0, port: Addressing.group.port), .ipv4(239, 254, 1, UInt8(step), port: Addressing.group.port)] {
+                        world.inject(Packet.advertisement(Advertisement(region: region)).datagram(sessionTag: 0, transmitter: 1))
+                    }
+                }
+            }
+        } check: { world in
+            Expect.allComplete(world) + Expect.everybodyBelowARepairNode(world)
+                + world.receivers.filter { $0.endpoint.regions.joined != [Addressing.region(ofRepairNode: 0)] }.map {
+                    "receiver \($0.index) listens to \($0.endpoint.regions.joined.map(\.text))"
+                }
+        },
         Scenario("relay-of-many", "a relay asks a repair node that serves three sessions, and is told of one with each question") { world in
             Tree.build(world, subnets: 1, receivers: 2, megabytes: 2) { $0.rate.fixedRate = 4_000_000 }
             for name in ["second", "third"] { addSender(world, name) { $0.rate.fixedRate = 4_000_000 } }

@@ -65,12 +65,20 @@ extension World {
     func join(_ region: SocketAddress, _ node: ReceiverNode) {
         let index = Addressing.repairNode(ofRegion: region)
         guard index < repairNodes.count else { return node.endpoint.regions.noteFailed(region, at: now + node.clockOffset) }
-        if let left = node.endpoint.regions.noteJoined(region) { leave(left, node) }
+        node.endpoint.regions.noteJoined(region)
         delivery.repairSites[index].join(receiver: node.index, inSubnet: node.subnet)
     }
 
     private func leave(_ region: SocketAddress, _ node: ReceiverNode) {
         delivery.repairSites[Addressing.repairNode(ofRegion: region)].leave(receiver: node.index, inSubnet: node.subnet)
+    }
+
+    func leaveSilentRegions(_ node: ReceiverNode) { for region in node.endpoint.regions.takeSilent(at: now + node.clockOffset) { leave(region, node) } }
+
+    func leaveSilentRegions(_ node: RepairNode) {
+        for region in node.endpoint.regions.takeSilent(at: now) {
+            delivery.repairSites[Addressing.repairNode(ofRegion: region)].leave(repairNode: node.index)
+        }
     }
 
     /// Its process is gone, and its sockets with it.
@@ -79,9 +87,7 @@ extension World {
     func join(_ region: SocketAddress, _ node: RepairNode) {
         let parent = Addressing.repairNode(ofRegion: region)
         guard parent < repairNodes.count else { return node.endpoint.regions.noteFailed(region, at: now) }
-        if let left = node.endpoint.regions.noteJoined(region) {
-            delivery.repairSites[Addressing.repairNode(ofRegion: left)].leave(repairNode: node.index)
-        }
+        node.endpoint.regions.noteJoined(region)
         delivery.repairSites[parent].join(repairNode: node.index)
     }
 

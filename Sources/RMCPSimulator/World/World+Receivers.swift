@@ -90,6 +90,7 @@ extension World {
             if let placement = session.engine.handle(datagram: datagram, arrival: arrival, at: clock) { session.place(fingerprint, placement) }
             return
         }
+        leaveSilentRegions(node)
         let answer = node.endpoint.handle(datagram, from: arrival.source, at: clock) { id in node.session(id.tag)?.inPlace { $0.lastHeardFromSender } }
         switch answer {
         case .ignore, .session: break

@@ -60,6 +60,7 @@ extension World {
         }
         if let tag = datagram.packet?.header.sessionTag, let session = node.session(tag), !session.engine.awaitsParent() { return give(tag) }
         let bytes = datagram.bytes
+        leaveSilentRegions(node)
         let answer = unsafe node.endpoint.handle(above: bytes.span.bytes, from: arrival.source, at: now) { node.activity(of: $0) }
         switch answer {
         case .session(let tag): give(tag)

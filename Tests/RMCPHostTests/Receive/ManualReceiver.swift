@@ -44,9 +44,11 @@ final class ManualNetwork: SessionNetwork {
             table.noteFailed(region, at: now)
             return false
         }
-        if let old = table.noteJoined(region) { left.append(old) }
+        table.noteJoined(region)
         return true
     }
+
+    func leave(_ region: SocketAddress) { left.append(region) }
 }
 
 /// One receiver's sessions with senders on a perfect network, storage jobs that wait to be run, and a clock that jumps.
@@ -137,7 +139,7 @@ final class ManualReceiver {
         datagram.withUnsafeBytes { bytes in
             sessions.handle(DatagramTrain(bytes: bytes, segment: 0, arrival: Arrival(source: source, timeToLive: 1, at: now)), at: now)
         }
-        sessions.joinRegions(at: now)
+        sessions.followRegions(at: now)
     }
 }
 

@@ -15,14 +15,15 @@ private final class Network: SessionNetwork {
     }
     func rejoin() {}
     func join(_ region: SocketAddress, in table: inout RegionTable, at now: Instant) -> Bool {
-        guard region.port & 1 == 0 else {
+        guard region.low & 1 == 0 else {
             table.noteFailed(region, at: now)
             return false
         }
-        _ = table.noteJoined(region)
+        table.noteJoined(region)
         require(table.joined.count <= RegionTable.limit && table.joined.contains(region), "\(table.joined)")
         return true
     }
+    func leave(_ region: SocketAddress) {}
 }
 
 /// What a receiver does with sessions, with a disk in memory whose jobs end when the input says so. Whatever comes:
@@ -77,7 +78,7 @@ final class World {
             checkRouting(train, length: bytes.count, segment: segment)
             sessions.handle(train, at: now)
         }
-        sessions.joinRegions(at: now)
+        sessions.followRegions(at: now)
         drive()
     }
 

@@ -146,6 +146,48 @@ import Testing
 
     // MARK: DETACH
 
+    @Test func whoLeavesAndIsInNoSumIsUnaccounted() {
+        var sender = ChildTable(configuration: Configuration())
+        var region = ChildTable(configuration: Configuration())
+        for id: UInt32 in [child, 8] { sender.update(id: id, report: report(one(.receiving)), at: .zero) }
+        // It is counted by both, and then by the node alone: first its debt says so, then it need not.
+        region.update(id: child, report: report(one(.receiving, debt: one(.receiving).debtWhenLost)), at: .milliseconds(1))
+        sender.update(id: node, report: report(sum(region)), at: .milliseconds(2))
+        #expect(sender.unaccounted == 0 && sender.population == 2)
+        sender.remove(child, at: .milliseconds(3))
+        region.update(id: child, report: report(one(.receiving)), at: .milliseconds(4))
+        sender.update(id: node, report: report(sum(region)), at: .milliseconds(5))
+        #expect(sender.unaccounted == 0 && sender.population == 2)
+        // The other one goes below somebody who says nothing.
+        sender.remove(8, at: .milliseconds(6))
+        #expect(sender.unaccounted == 1 && sender.population == 1)
+        // A node that dies has said what there was below it.
+        sender.expire(silentFor: .seconds(5), at: .milliseconds(6_000))
+        #expect(sender.unaccounted == 1 && sender.receivers.count(.lost) == 1)
+        sender.update(id: child, report: report(one(.receiving, debt: one(.receiving).debtWhenLost)), at: .milliseconds(7_000))
+        #expect(sender.unaccounted == 1 && sender.receivers.count(.lost) == 0)
+        sender.update(id: 8, report: report(one(.complete)), at: .milliseconds(8_000))
+        #expect(sender.unaccounted == 0 && sender.population == 2)
+    }
+
+    /// The receivers below it are in the other one's sum, or nobody knows of them.
+    @Test func aNodeThatGoesBelowAnotherTakesItsReceiversAlong() {
+        var sender = ChildTable(configuration: Configuration())
+        var region = ChildTable(configuration: Configuration())
+        for id: UInt32 in 1...3 { sender.update(id: id, report: report(one(.receiving)), at: .zero) }
+        for id: UInt32 in 1...3 {
+            sender.remove(id, at: .milliseconds(1))
+            region.update(id: id, report: report(one(.receiving)), at: .milliseconds(1))
+        }
+        #expect(sender.unaccounted == 3)
+        sender.update(id: node, report: report(sum(region)), at: .milliseconds(2))
+        #expect(sender.unaccounted == 0)
+        sender.remove(node, at: .milliseconds(3))
+        #expect(sender.unaccounted == 3, "none of them twice")
+        sender.update(id: otherNode, report: report(sum(region)), at: .milliseconds(4))
+        #expect(sender.unaccounted == 0 && sender.population == 3)
+    }
+
     @Test func aStatusThatItsDetachOvertookBringsNobodyBack() {
         var table = ChildTable(configuration: Configuration())
         table.update(id: child, report: report(one(.receiving)), at: .zero)

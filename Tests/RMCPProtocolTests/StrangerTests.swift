@@ -151,6 +151,23 @@ import Testing
         #expect(group.outcome?.kind == .nobodyCame)
     }
 
+    /// Whoever takes receivers away and says nothing of them does not make a session of which they never were.
+    @Test(arguments: [true, false]) func whoGoesBelowSomebodyThatNeverReportsIsNotForgotten(hasStarted: Bool) {
+        var group = Group(seed: 5)
+        group.leaves = (1...2).map { Group.Leaf(id: $0, address: .ipv4(10, 0, 1, UInt8($0), port: 1), state: .receiving, isStill: true) }
+        group.step()
+        if hasStarted { while group.sender.sessionPhase == .waiting { group.step() } }
+        let left = group.leaves
+        group.leaves = []
+        for leaf in left { group.tell(.detach(cookie: group.sender.cookie(for: leaf.address)), as: leaf.id, from: leaf.address) }
+        #expect(group.sender.childCount == 0)
+        let since = group.now
+        for _ in 0..<20_000 where group.outcome == nil { group.step() }
+        #expect(group.outcome?.kind == .partial && group.outcome?.unaccounted == 2)
+        // They have the time to find out that nothing comes of it.
+        #expect(group.now - since >= .seconds(20) && group.now - since < .seconds(25), "\(group.now - since)")
+    }
+
     /// One that only asks holds nobody up for ever.
     @Test(arguments: [true, false]) func askingIsNotProgress(isProven: Bool) {
         var group = Group(seed: 3)

@@ -74,7 +74,7 @@ import Testing
             .ready(interface: "eth0", group: Self.group, announce: Self.announce()),
             .ready(interface: "eth0", group: Self.group, announce: Self.announce(length: nil, isSigned: false)), .warning("careful"), .started(receivers: 3),
             .progress(Self.sendSnapshot), .sentOnce(Self.sendSnapshot),
-            .finished(SenderOutcome(kind: .partial, receivers: Self.receivers()), Self.sendSnapshot),
+            .finished(SenderOutcome(kind: .partial, receivers: Self.receivers(), unaccounted: 2), Self.sendSnapshot),
         ]
         expect("send.jsonl", updates.flatMap(\.lines))
     }

@@ -24,5 +24,9 @@ public struct JoiningSettings: Sendable {
     /// nothing is concluded from its absence.
     public var concludeAfterDetach = Interval.seconds(1)
 
+    /// A child that went below a repair node that does not report gets nothing there, finds that out within 9 s
+    /// (`TreeSettings.uselessAfter`) and comes back. So long, and as long again, nothing is concluded from its absence.
+    public var concludeUnaccounted = Interval.seconds(20)
+
     public init() {}
 }

@@ -64,14 +64,23 @@ struct ChildTable: Sendable {
     private(set) var movements: UInt64 = 0
     /// How often a child has said that it has more than before, or came anew. Asking for something is no such thing.
     private(set) var advances: UInt64 = 0
+    private var departed: DepartedChildren
     private var eachOnce: (population: Int, active: Int) = (0, 0)
     /// All receivers that ever joined, the lost among them, each counted once.
     var receivers: StatusHistogram { summary.withoutRehomed(among: nodeStates) }
 
-    init(configuration: Configuration) { limit = configuration.memory.maximumChildren }
+    init(configuration: Configuration) {
+        limit = configuration.memory.maximumChildren
+        departed = DepartedChildren(limit: limit)
+    }
 
     /// Receivers that joined, whatever became of them.
     var population: Int { eachOnce.population }
+    /// Receivers that have left for another parent, and are in no repair node's sum.
+    var unaccounted: Int {
+        let direct = Int(clamping: summary.population) - Int(clamping: nodeStates.total)
+        return departed.missing(among: eachOnce.population - direct)
+    }
     /// Repair nodes below, at any depth: their number is told, and not their names.
     var repairNodes: Int { Int(clamping: summary.tree.repairNodes) }
     /// Repair nodes that lack something.
@@ -137,6 +146,7 @@ struct ChildTable: Sendable {
         add(child)
         eachOnce = summary.eachOnce(among: nodeStates)
         noteNode(name, isNode: said.isRepairNode)
+        if old == nil { departed.noteBack(id) }
         return old == nil
     }
 
@@ -145,6 +155,7 @@ struct ChildTable: Sendable {
         guard let child = take(name) else { return }
         if detached.count >= Self.detachedLimit { detached.removeFirst() }
         detached.append((name, now))
+        departed.note(name.transmitter, child.report)
         drop(child)
     }
 

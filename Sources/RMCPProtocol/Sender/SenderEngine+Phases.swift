@@ -48,7 +48,8 @@ extension SenderEngine {
         let joined = children.active + (configuration.joining.until == .repairNodes ? children.repairNodes : 0)
         let elapsed = now - begun
         if elapsed >= configuration.joining.maximumWait {
-            guard joined > 0 else { return leave(children.population == gone ? .nobodyCame : .partial, at: now) }
+            // Who went below a repair node has come, and may come back.
+            guard joined + children.unaccounted > 0 else { return leave(children.population == gone ? .nobodyCame : .partial, at: now) }
         } else {
             // A receiver that cannot take part (a full disk) has come, too: nobody waits for it to come again.
             let wanted = max(1, configuration.joining.waitForReceivers ?? 1)
@@ -64,7 +65,7 @@ extension SenderEngine {
         progress.noteAdvance(at: now)
         timers.arm(.heartbeat, at: now)
         hastenStatement(at: now)
-        events.append(.started(receivers: joined))
+        events.append(.started(receivers: joined + children.unaccounted))
     }
 
     /// Receivers that came, and went again or fell silent while the session waited.
@@ -88,7 +89,7 @@ extension SenderEngine {
 
     /// Whether receivers that have left for a repair node, or are counted twice, have had the time to be counted right.
     private func mayConclude(at now: Instant) -> Bool {
-        progress.mayConclude(statusInterval: statusInterval, hasDebts: children.hasDebts, at: now)
+        progress.mayConclude(statusInterval: statusInterval, hasDebts: children.hasDebts, hasUnaccounted: children.unaccounted > 0, at: now)
     }
 
     /// Ends the session for the reasons that the receivers' states give.
@@ -96,7 +97,10 @@ extension SenderEngine {
         let summary = children.receivers
         let isUnderWay = children.saidToBeActive > 0
         let kind: SenderOutcome.Kind
-        if configuration.joining.until == .repairNodes, children.repairNodes > 0, children.incompleteRepairNodes == 0, summary.failed == 0 {
+        if children.unaccounted > 0 {
+            // Nobody knows whether they are complete, and it must not be said that they never came.
+            kind = .partial
+        } else if configuration.joining.until == .repairNodes, children.repairNodes > 0, children.incompleteRepairNodes == 0, summary.failed == 0 {
             kind = .complete
         } else if summary.population == 0, !isUnderWay {
             kind = .nobodyCame
@@ -111,7 +115,7 @@ extension SenderEngine {
     }
 
     mutating func leave(_ kind: SenderOutcome.Kind, at now: Instant) {
-        let outcome = SenderOutcome(kind: kind, receivers: children.receivers)
+        let outcome = SenderOutcome(kind: kind, receivers: children.receivers, unaccounted: children.unaccounted)
         phase = .leaving(outcome, repeatsLeft: configuration.presence.leavingRepeats)
         timers.arm(.leaving, at: now)
     }

@@ -33,7 +33,7 @@ public struct SenderOutcome: Sendable, Hashable {
     public enum Kind: Sendable, Hashable {
         /// Every receiver that joined is complete.
         case complete
-        /// Some receivers failed, were lost, or came no further.
+        /// Some receivers failed, were lost, came no further, or went below a repair node that never reported them.
         case partial
         /// Nobody joined in time.
         case nobodyCame
@@ -44,9 +44,12 @@ public struct SenderOutcome: Sendable, Hashable {
     }
     public var kind: Kind
     public var receivers: StatusHistogram
+    /// Receivers that left for a repair node and are not among `receivers`: no repair node has reported them.
+    public var unaccounted: Int
 
-    public init(kind: Kind, receivers: StatusHistogram) {
+    public init(kind: Kind, receivers: StatusHistogram, unaccounted: Int = 0) {
         self.kind = kind
         self.receivers = receivers
+        self.unaccounted = unaccounted
     }
 }

@@ -14,6 +14,7 @@ struct SessionProgress: Sendable {
     private let stalledTimeout: Interval
     private let idleTimeout: Interval
     private let concludeAfterDetach: Interval
+    private let concludeUnaccounted: Interval
 
     /// Timeouts of a child after which a stream that nobody is left for ends: after one the silent are lost, and they have as long again
     /// to come back.
@@ -25,6 +26,7 @@ struct SessionProgress: Sendable {
         stalledTimeout = configuration.presence.stalledTimeout
         idleTimeout = configuration.presence.childTimeout * Self.idleTimeouts
         concludeAfterDetach = configuration.joining.concludeAfterDetach
+        concludeUnaccounted = configuration.joining.concludeUnaccounted
         lastAdvance = now
     }
 
@@ -46,8 +48,11 @@ struct SessionProgress: Sendable {
 
     /// Receivers that have left for a repair node are counted again when its next STATUS comes: nothing is concluded from their absence
     /// before that, nor while somebody who is known asks for what was sent.
-    /// - Parameter hasDebts: some are counted twice, or have just been.
-    func mayConclude(statusInterval: Interval, hasDebts: Bool, at now: Instant) -> Bool {
+    /// - Parameters:
+    ///   - hasDebts: some are counted twice, or have just been.
+    ///   - hasUnaccounted: some of those who left are nowhere.
+    func mayConclude(statusInterval: Interval, hasDebts: Bool, hasUnaccounted: Bool, at now: Instant) -> Bool {
+        if hasUnaccounted, let lastDetach, now - lastDetach < concludeUnaccounted { return false }
         let patience = max(concludeAfterDetach, statusInterval * Self.statuses)
         func isPast(_ time: Instant?) -> Bool { time.map { now - $0 >= patience } ?? true }
         return isPast(lastDetach) && isPast(lastRequest) && (!hasDebts || isPast(lastMovement))

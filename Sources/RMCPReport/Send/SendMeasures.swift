@@ -65,8 +65,8 @@ extension SendUpdate {
         case .progress(let snapshot): return [JSONLine(event: "progress", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot))]
         case .sentOnce(let snapshot): return [JSONLine(event: "sent-once", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot))]
         case .finished(let outcome, let snapshot):
-            let outcome: JSONLine.Value = .string("\(outcome.kind)")
-            return [JSONLine(event: "finished", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot).merging(["outcome": outcome]) { $1 })]
+            let end: [String: JSONLine.Value] = ["outcome": .string("\(outcome.kind)"), "unaccounted": .integer(Int64(outcome.unaccounted))]
+            return [JSONLine(event: "finished", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot).merging(end) { $1 })]
         }
     }
 }

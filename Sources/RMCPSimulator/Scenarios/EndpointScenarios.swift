@@ -56,6 +56,18 @@ extension Scenario {
                     "receiver \($0.index) listens to \($0.endpoint.regions.joined.map(\.text))"
                 }
         },
+        Scenario("phantom-node", "receivers go below a node that tells nobody of them: it is not said that nobody came", limit: .seconds(120)) { world in
+            phantomNode(world, downlink: Setting.gigabit)
+        } check: { world in
+            let outcome = world.outcome(ofSender: 0)
+            return Expect.complete(world, receivers: Array(0..<6)) + Expect.outcome(world, .partial)
+                + Expect.that(outcome?.unaccounted == 6, "\(outcome?.unaccounted ?? 0) unaccounted")
+        },
+        Scenario("phantom-node-loss", "who loses packets below such a node comes back for them, and is counted", limit: .seconds(120)) { world in
+            phantomNode(world, downlink: Setting.lossy(.random(0.02)))
+        } check: { world in
+            Expect.allComplete(world) + Expect.that(world.outcome(ofSender: 0)?.unaccounted == 0, "unaccounted")
+        },
         Scenario("relay-of-many", "a relay asks a repair node that serves three sessions, and is told of one with each question") { world in
             Tree.build(world, subnets: 1, receivers: 2, megabytes: 2) { $0.rate.fixedRate = 4_000_000 }
             for name in ["second", "third"] { addSender(world, name) { $0.rate.fixedRate = 4_000_000 } }
@@ -97,6 +109,14 @@ extension Scenario {
                 + Expect.that(node.sessions.contains { $0.announce.name == "bundle 4" }, "it does not serve the last one")
         },
     ]
+
+    /// It comes when the session has begun.
+    private static func phantomNode(_ world: World, downlink: LinkModel) {
+        Tree.build(world, subnets: 1, receivers: 6, downlink: downlink) { $0.rate.fixedRate = 8_000_000 }
+        world.changeRepairNode(0, to: RepairNodeModel(character: .phantom, subnet: 1), configuration: Tree.configuration)
+        world.killRepairNode(0)
+        world.after(.seconds(2)) { $0.restartRepairNode(0) }
+    }
 
     private static func addSender(_ world: World, _ name: String, megabytes: Int = 2, change: (inout Configuration) -> Void = { _ in }) {
         var configuration = world.repairNodes.isEmpty ? Setting.configuration : Tree.configuration

@@ -55,6 +55,7 @@ extension World {
     }
 
     func send(_ bytes: [UInt8], to parent: SocketAddress, from node: RepairNode) {
+        if node.model.character == .phantom, unsafe PacketHeader.kind(of: bytes.span.bytes) == .status { return }
         guard let time = node.uplink.send(bytes, at: now, using: &random) else { return }
         delivery.unicast(bytes, up: parent, Arrival(source: delivery.childAddress(ofRepairNode: node.index), at: time))
         scheduleArrivals()

@@ -268,7 +268,7 @@ extension World {
         case .datagram(let bytes, let to):
             (payload, destination) = (.bytes(bytes), to)
         case .data(let batch):
-            guard character != .blackHole else { return }
+            guard character != .blackHole, character != .phantom else { return }
             guard session.resident.contains(batch.chunk), let record = session.inPlace({ $0.record(of: batch.chunk) }) else {
                 return safety.reportUnheld(chunk: batch.chunk, by: "repair node \(node.index)")
             }

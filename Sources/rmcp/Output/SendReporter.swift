@@ -55,21 +55,25 @@ final class SendReporter {
         case .noProgress: Console.error("no receiver is complete: all of them were lost")
         case .complete, .partial: break
         }
-        if !style.isQuiet { result(histogram, snapshot) }
-        if let wanted = snapshot.wanted, wanted > histogram.population {
-            Console.error("\(histogram.population) of \(wanted) that were waited for came")
+        let came = histogram.population + UInt64(outcome.unaccounted)
+        if !style.isQuiet { result(histogram, came: came, snapshot) }
+        if let wanted = snapshot.wanted, wanted > came {
+            Console.error("\(came) of \(wanted) that were waited for came")
         }
         for state in ReceiverState.allCases where state.isFailure && histogram.count(state) > 0 {
             Console.error("\(Units.count(histogram.count(state), "receiver")) failed: \(state.reason)")
+        }
+        if outcome.unaccounted > 0 {
+            Console.error("\(Units.count(UInt64(outcome.unaccounted), "receiver")) went below a repair node that never reported")
         }
         if histogram.active > 0 { Console.error("\(Units.count(histogram.active, "receiver")) not complete") }
         if style.isVerbose { Console.line(SendText.counters(snapshot)) }
     }
 
-    private func result(_ histogram: StatusHistogram, _ snapshot: SendSnapshot) {
+    private func result(_ histogram: StatusHistogram, came: UInt64, _ snapshot: SendSnapshot) {
         let content = Units.size(snapshot.contentLength ?? snapshot.contentSent)
         let time = Units.time(snapshot.streaming ?? snapshot.elapsed)
-        Console.line("\(histogram.count(.complete)) of \(histogram.population) receivers complete, \(content) each, in \(time)")
+        Console.line("\(histogram.count(.complete)) of \(came) receivers complete, \(content) each, in \(time)")
         let nodes = histogram.tree
         if nodes.repairNodes > 0 { Console.line("\(nodes.completeRepairNodes) of \(nodes.repairNodes) repair nodes hold everything") }
         let ratio = snapshot.encodedLength > 0 ? Double(snapshot.counters.bytesSent) / Double(snapshot.encodedLength) : 0

@@ -8,7 +8,8 @@ import Testing
 
     @Test func receivers() {
         let names: [WritableKeyPath<ReceiverCounters, UInt64>] = [
-            \.datagrams, \.payloadBytes, \.duplicates, \.malformed, \.foreign, \.forged, \.unverified, \.windowDrops, \.overflowed, \.naksSent, \.naksSuppressed,
+            \.datagrams, \.payloadBytes, \.duplicates, \.malformed, \.foreign, \.forged, \.unverified, \.windowDrops, \.overflowed, \.naksSent,
+            \.naksSuppressed,
             \.statusesSent, \.chunksKept, \.chunksRejected, \.strayResults, \.parentChanges,
         ]
         var sum = ReceiverCounters()

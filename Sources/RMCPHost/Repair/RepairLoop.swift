@@ -44,10 +44,6 @@ public final class RepairLoop {
         if request.upstream == nil, region == request.group {
             throw HostError("the region is the upstream group itself; give another with --region, or --upstream HOST to relay", kind: .usage)
         }
-        if request.upstream == nil, !region.mayBeRegion(of: request.group) {
-            throw HostError(
-                "receivers of \(request.group.text) do not join \(region.text): a region has the group's port, and reaches no further", kind: .usage)
-        }
         loop = try HostLoop()
         let above = request.upstream ?? request.group
         let interface = try NetworkInterface.forGroup(above, named: request.interfaceName, isHost: request.upstream != nil)
@@ -89,6 +85,10 @@ public final class RepairLoop {
                 interface: reception.interface.name, group: request.group, upstream: request.upstream, region: region,
                 regionInterface: regionFollower.interface.name))
         if let warning = reception.bufferWarning { observer(.warning(warning)) }
+        if request.upstream == nil, !region.mayBeRegion(of: request.group) {
+            observer(
+                .warning("receivers of \(request.group.text) do not join \(region.text): a region has the group's port, and reaches no further"))
+        }
         restore(kept, at: Poller.now())
         reception.watch(by: loop.poller)
         regionToken = loop.poller.watch(outlet.socket.raw)

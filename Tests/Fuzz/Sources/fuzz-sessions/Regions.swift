@@ -18,7 +18,7 @@ func checkRegions(_ input: inout Input) {
         var joining: [SocketAddress] = []
         for _ in 0..<Int(input.byte() % 12) {
             let shape = input.byte()
-            let port = [UInt16(17_721), 0, 1, 17_720, .max, 53][Int(shape & 7) % 6]
+            let port = [UInt16(17_720), 17_720, 1, 17_720, .max, 17_720][Int(shape & 7) % 6]
             let byte = UInt64(input.byte())
             let region: SocketAddress =
                 switch shape >> 5 {
@@ -29,6 +29,7 @@ func checkRegions(_ input: inout Input) {
                 }
             if table.noteAdvertised(region, at: now) { joining.append(region) }
         }
+        for region in table.takeSilent(at: now) { reception.leave(region) }
         let before = reception.descriptors
         let joined = joining.filter { reception.join($0, in: &table, at: now) }
         let after = reception.descriptors

@@ -93,7 +93,7 @@ private func judge(_ datagram: [UInt8]) {
         policy: policy, verifier: GenuineVerifier(messages: []), sessionLimit: 1, silence: .seconds(1))
     for round in 0..<2 {
         let now = Instant.zero + .seconds(Double(round))
-        if case .accept(let announce, _) = unsafe directory.judge(datagram.span.bytes, at: now, lastHeard: { _ in now }) {
+        if case .accept(let announce, _) = unsafe directory.judge(datagram.span.bytes, from: .ipv4(10, 0, 0, 1, port: 1), at: now, lastHeard: { _ in now }) {
             require(policy.allowsUnsigned && !announce.isSigned && round == 0, "took a session that nobody signed: \(announce)")
         }
     }

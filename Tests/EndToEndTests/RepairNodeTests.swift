@@ -153,8 +153,7 @@ import Testing
         let scratch = try Scratch()
         for (arguments, word) in [
             (["--upstream", "239.1.1.1"], "multicast"), (["--upstream", "no.such.host.invalid"], "no.such.host"),
-            (["--region", "10.0.0.1"], "multicast"), (["--region", "239.255.76.27"], "--upstream"),
-            (["--region", "239.255.76.29:17629"], "port"), (["--region", "239.1.1.1"], "no further"), (["--cache-size", "1k"], "64M"),
+            (["--region", "10.0.0.1"], "multicast"), (["--region", "239.255.76.27"], "--upstream"), (["--cache-size", "1k"], "64M"),
             (["--region-ttl", "300"], "255"),
         ] {
             let result = try Running(
@@ -162,5 +161,15 @@ import Testing
             ).wait()
             #expect(result.status == 2 && result.errorLines.count == 1 && result.errors.contains(word), "\(arguments): \(result.status) \(result.errors)")
         }
+    }
+
+    @Test("A region that nobody joins is warned of", arguments: ["239.255.76.29:17629", "239.1.1.1"])
+    func region(_ region: String) throws {
+        let scratch = try Scratch()
+        let node = try Running(
+            [Program.path, "repair", "-i", "lo", "--cache", scratch.path("cache"), "--allow-unsigned", "--region", region], in: scratch.url, seconds: 10)
+        #expect(node.wait { node.errorsSoFar.contains("do not join \(region)") }, "\(node.errorsSoFar)")
+        node.signal(SIGTERM)
+        _ = node.wait()
     }
 }

@@ -45,7 +45,7 @@ import Testing
         #expect(said.count > 100, "\(said.count) were forged")
         #expect(sent.status == 0 && Running.last("complete", in: sent.text) == 2, "\(sent.errors)\(sent.text.suffix(900))")
         for (node, receiver) in zip(["r1", "r2"], receivers) { #expect(receiver.wait().status == 0 && lab.has(node, source)) }
-        // Nothing was lost. Who believed it asked 39 times a second.
+        // A receiver that believed it asked 39 times a second, and nothing was lost.
         let naks = Running.last("naks", in: sent.text)
         #expect(naks < 40, "\(naks) NAKs")
     }
@@ -71,8 +71,25 @@ import Testing
             return heard.last?.phase == .draining
         }
         #expect(cookie != 0)
-        // It goes as it came, so that nobody waits for it.
+        // A child that has gone is not waited for.
         say(.detach(cookie: cookie))
+    }
+
+    /// A session of two receivers and the intruder, which reports what `report` says and leaves when the stream is over: the receivers are
+    /// whole.
+    /// - Returns: how the sender ended.
+    private func session(
+        megabytes: Int, _ options: [String], _ report: (_ cookie: UInt64, _ heard: [Heartbeat]) -> StatusReport
+    ) throws -> Running.Result {
+        let lab = try Laboratory(receivers: 3, options: ["--split"])
+        let source = try lab.scratch.random("image", megabytes: megabytes)
+        let receivers = try ["r1", "r2"].map { try lab.receive($0) }
+        let intruder = try Intruder(lab, "r3", address: here)
+        let sending = try lab.send(["--json", "--wait-for", "3"] + options + [source])
+        try beChild(intruder, of: sending, report)
+        let sent = sending.wait()
+        #expect(receivers.allSatisfy { $0.wait().status == 0 } && lab.has("r1", source) && lab.has("r2", source), "\(sent.errors)")
+        return sent
     }
 
     private func leaf(pressure: UInt8) -> StatusHistogram {
@@ -81,31 +98,19 @@ import Testing
 
     @Test("One who is overrun all the time, or says so, holds the others up for a moment")
     func pressure() throws {
-        let lab = try Laboratory(receivers: 3, options: ["--split"])
-        let source = try lab.scratch.random("image", megabytes: 48)
-        let receivers = try ["r1", "r2"].map { try lab.receive($0) }
-        let intruder = try Intruder(lab, "r3", address: here)
-        let sending = try lab.send(["--json", "--wait-for", "3", "--min-wait", "0s", "--max-rate", "100M", source])
-        try beChild(intruder, of: sending) { cookie, _ in
+        let sent = try session(megabytes: 48, ["--min-wait", "0s", "--max-rate", "100M"]) { cookie, _ in
             StatusReport(echo: .none, longestDatagram: 1_400, isDeaf: false, wantsStream: false, cookie: cookie, histogram: leaf(pressure: 7))
         }
-        let sent = sending.wait()
-        #expect(receivers.allSatisfy { $0.wait().status == 0 } && lab.has("r1", source) && lab.has("r2", source), "\(sent.errors)")
         let rates = sent.text.split(separator: "\n").filter { $0.contains("\"event\":\"progress\"") && $0.contains("\"phase\":\"streaming\"") }
             .map { Running.last("rate", in: String($0)) }.sorted()
-        // Two fifths to the end, before.
+        // The median was two fifths before.
         #expect(!rates.isEmpty && rates[rates.count / 2] > 60_000_000, "\(rates)")
     }
 
     @Test("One that echoes everything two seconds late sets its own timers, and not the group's")
     func roundTrip() throws {
-        let lab = try Laboratory(receivers: 3, options: ["--split"])
-        let source = try lab.scratch.random("image", megabytes: 24)
-        let receivers = try ["r1", "r2"].map { try lab.receive($0) }
-        let intruder = try Intruder(lab, "r3", address: here)
-        let sending = try lab.send(["--json", "--wait-for", "3", "--min-wait", "3s", "--rate", "50M", source])
         var longest: UInt32 = 0
-        try beChild(intruder, of: sending) { cookie, heard in
+        _ = try session(megabytes: 24, ["--min-wait", "3s", "--rate", "50M"]) { cookie, heard in
             let last = heard.last?.timestamp ?? 0
             let old = heard.last { $0.timestamp + 2_000_000 <= last }
             longest = max(longest, heard.last?.groupRoundTrip ?? 0)
@@ -113,8 +118,6 @@ import Testing
                 echo: TimestampEcho(timestamp: old?.timestamp ?? 0, delay: 0), longestDatagram: 1_400, isDeaf: false, wantsStream: false, cookie: cookie,
                 histogram: leaf(pressure: 0))
         }
-        let sent = sending.wait()
-        #expect(receivers.allSatisfy { $0.wait().status == 0 } && lab.has("r1", source) && lab.has("r2", source), "\(sent.errors)")
         #expect(longest > 0 && longest < 500_000, "the group's round trip was \(longest) us")
     }
 }

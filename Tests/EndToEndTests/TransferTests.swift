@@ -135,7 +135,7 @@ import Testing
         #expect(first.wait { first.done > 1 << 20 })
         let late = try lab.receive("r2")
         let sent = sender.wait()
-        // As a partial transfer ends, with the reason.
+        // A partial transfer's status, and the reason.
         #expect(sent.status == 3 && sent.text.contains("\"failedPath\":1"), "\(sent.errors)\(sent.text.suffix(900))")
         #expect(first.wait().status == 0 && lab.has("r1", source))
         let failed = late.wait()

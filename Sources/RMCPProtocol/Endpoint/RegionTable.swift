@@ -13,7 +13,7 @@
 public struct RegionTable: Sendable {
     /// Regions at one time. Each is a socket with buffers of its own, and a host hears few repair nodes near it.
     public static let limit = 4
-    /// How long a region that nobody advertises is listened to: 20 advertisements.
+    /// Time for which a region that nobody advertises is listened to: 20 advertisements.
     public static let memory = Interval.seconds(10)
     /// A repair node is there as long as one of four advertisements comes (`RepairEndpoint.advertisementInterval`).
     public static let validity = Interval.seconds(2)

@@ -6,7 +6,7 @@ import RealModule
 /// RFC 5740 takes the longest sample of all. One slow uplink, or one liar, would then set everybody's timers. Here each child has one sample
 /// in a period, its longest, and the timers fit all but the slowest tenth of the children: the rest is looked after child by child.
 public struct RoundTripEstimator: Sendable {
-    /// What one child has told in a period.
+    /// A child's sample of a period, and its last one.
     struct Sample: Sendable {
         fileprivate var period: UInt32 = 0
         fileprivate var bucket: UInt8 = 0

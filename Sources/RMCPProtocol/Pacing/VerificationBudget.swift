@@ -4,7 +4,7 @@
 /// Hosts that have brought nothing good share a few allowances by their addresses, which take more than a made-up port or id to
 /// change. Who has brought something good has an allowance of its own, until others have done so later.
 struct VerificationBudget: Sendable {
-    /// Where a datagram seems to come from; either may be a lie.
+    /// The apparent origin of a datagram; either part may be a lie.
     struct Origin: Hashable, Sendable {
         var source: SocketAddress
         var transmitter: UInt32

@@ -1,14 +1,14 @@
 /// Whether what goes out in full length comes in at all. A path whose MTU is too small lets heartbeats and statements through, and no
 /// packet of a chunk: the receiver would ask for ever, and its parent answer in vain.
 ///
-/// What was sent is told by the sender's signed statements, so that nobody else can make a receiver give up; in an unsigned session by
-/// HEARTBEATs.
+/// The sender's signed statements tell what was sent, so that nobody else can make a receiver give up; in an unsigned session HEARTBEATs
+/// do.
 struct PathWatch: Sendable {
     /// When the first statement came since something of full length came, or a chunk was done; nil before it.
     private var since: Instant?
     /// Statements since then that told of something that has not come.
     private var statements = 0
-    /// As far as the stream had come at the last of them.
+    /// Position of the stream at the last of them.
     private var position = StreamPosition.start
     private var chunksDone: UInt32 = 0
     /// Whether the path has ever carried one.
@@ -18,7 +18,7 @@ struct PathWatch: Sendable {
     /// disk may not answer for a while.
     private static let patience = Interval.seconds(10)
     private static let patienceOnceCarried = Interval.seconds(60)
-    /// One a second is the least that there are of them.
+    /// Statements come once a second at the least.
     private static let leastStatements = 5
 
     /// A datagram of full length has come.

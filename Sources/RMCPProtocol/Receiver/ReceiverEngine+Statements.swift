@@ -25,7 +25,7 @@ extension ReceiverEngine {
 
     /// Gives up where nothing comes of what the sender sends.
     mutating func judgePath(_ position: StreamPosition, phase sender: SessionPhase, at now: Instant) {
-        // What is not new is asked for, as long as something lacks.
+        // A sender that sends nothing new is asked for what lacks.
         let isAsking = sender == .draining || sender == .lingering
         guard stream.path.judge(position, isAsking: isAsking, chunksDone: ledger.doneCount, at: now), case .receiving = phase else { return }
         finish(as: .failedPath, at: now)

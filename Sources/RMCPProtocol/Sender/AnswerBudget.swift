@@ -1,6 +1,6 @@
 import DequeModule
 
-/// How many answers strangers get in a second, all together: whoever asks, and however often, takes next to nothing from the children.
+/// Answers that strangers get in a second, all together: whoever asks, and however often, takes next to nothing from the children.
 struct AnswerBudget: Sendable {
     /// When the answers of the last second were given.
     private var times: Deque<Instant> = []

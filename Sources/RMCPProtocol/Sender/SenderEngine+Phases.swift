@@ -48,7 +48,7 @@ extension SenderEngine {
         let joined = children.active + (configuration.joining.until == .repairNodes ? children.repairNodes : 0)
         let elapsed = now - begun
         if elapsed >= configuration.joining.maximumWait {
-            // Who went below a repair node has come, and may come back.
+            // A receiver that went below a repair node has come, and may come back.
             guard joined + children.unaccounted > 0 else { return leave(children.population == gone ? .nobodyCame : .partial, at: now) }
         } else {
             // A receiver that cannot take part (a full disk) has come, too: nobody waits for it to come again.
@@ -98,7 +98,7 @@ extension SenderEngine {
         let isUnderWay = children.saidToBeActive > 0
         let kind: SenderOutcome.Kind
         if children.unaccounted > 0 {
-            // Nobody knows whether they are complete, and it must not be said that they never came.
+            // Their fate is not known, and it must not be said that they never came.
             kind = .partial
         } else if configuration.joining.until == .repairNodes, children.repairNodes > 0, children.incompleteRepairNodes == 0, summary.failed == 0 {
             kind = .complete

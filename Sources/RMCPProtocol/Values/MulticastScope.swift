@@ -1,4 +1,4 @@
-/// How far a multicast address reaches, by its number alone.
+/// The reach of a multicast address, by its number alone.
 enum MulticastScope: Hashable, Sendable {
     /// 224.0.0.0/24, which no router passes on.
     case link

@@ -1,4 +1,4 @@
-/// How often the sender's children say something: what a HEARTBEAT in its name says of these is believed near to it.
+/// The pace at which the sender's children say something: what a HEARTBEAT in its name says of these is believed near to it.
 public struct StatedPace: Hashable, Sendable {
     /// The sender's group round trip, microseconds.
     public var groupRoundTrip: UInt32

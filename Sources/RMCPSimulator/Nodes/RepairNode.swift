@@ -158,7 +158,7 @@ public struct RepairNodeModel: Sendable {
         case liar
         /// NAKs and statuses are taken, but it says that it has everything, and sends nothing but heartbeats.
         case blackHole
-        /// It is a black hole that tells nobody above of those below it.
+        /// A black hole that tells nobody above of those below it.
         case phantom
     }
 

@@ -110,7 +110,7 @@ extension Scenario {
         },
     ]
 
-    /// It comes when the session has begun.
+    /// A phantom that comes when the session has begun.
     private static func phantomNode(_ world: World, downlink: LinkModel) {
         Tree.build(world, subnets: 1, receivers: 6, downlink: downlink) { $0.rate.fixedRate = 8_000_000 }
         world.changeRepairNode(0, to: RepairNodeModel(character: .phantom, subnet: 1), configuration: Tree.configuration)

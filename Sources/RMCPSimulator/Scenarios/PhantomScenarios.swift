@@ -1,7 +1,7 @@
 import RMCPProtocol
 
 extension Scenario {
-    /// One of many sets neither the timers of all nor their rate, be it a phantom that has proven an address or a host on a bad link.
+    /// Phantoms that have proven an address, and hosts on bad links: one of many sets neither the timers of all nor their rate.
     static let phantomScenarios: [Scenario] = [
         Scenario("slow-uplink", "one of ten answers a second late: repairs of the others are as fast as without it") { world in
             var configuration = Setting.configuration

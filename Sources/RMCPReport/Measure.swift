@@ -10,6 +10,8 @@ public struct Measure<Source>: Sendable {
         case flag(Bool)
         /// Counts of all states, or of those that somebody is in.
         case states(StatusHistogram, all: Bool)
+        /// Counts of all reasons.
+        case refusals(RefusalCounts)
         /// JSON says -1.
         case unknown
         /// Nothing is said.
@@ -84,6 +86,9 @@ extension Measure {
             case .text(let value): result[measure.name] = .string(value)
             case .flag(let value): result[measure.name] = .boolean(value)
             case .states(let histogram, let all): result[measure.name] = .object(Self.states(histogram, all: all))
+            case .refusals(let counts):
+                let fields = RefusalReason.allCases.map { ("\($0)", JSONLine.Value.unsigned(counts[$0])) }
+                result[measure.name] = .object(Dictionary(uniqueKeysWithValues: fields))
             case .unknown: result[measure.name] = .integer(-1)
             case .absent: break
             }
@@ -108,7 +113,7 @@ extension Measure {
         case .number(let value): words(value)
         case .text(let value): value
         case .flag(let value): value ? "yes" : "no"
-        case .states, .unknown, .absent: ""
+        case .states, .refusals, .unknown, .absent: ""
         }
     }
 

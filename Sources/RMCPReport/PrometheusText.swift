@@ -15,9 +15,12 @@ public struct PrometheusText {
             let name = prefix + metric.name
             text += "# HELP \(name) \(measure.help)\n# TYPE \(name) gauge\n"
             let values = sources.map(measure.value)
-            if case .states(let histogram, _)? = values.first {
+            switch values.first {
+            case .states(let histogram, _)?:
                 for state in ReceiverState.allCases { text += "\(name){state=\"\(state)\"} \(histogram.count(state))\n" }
-            } else {
+            case .refusals(let counts)?:
+                for reason in RefusalReason.allCases { text += "\(name){reason=\"\(reason)\"} \(counts[reason])\n" }
+            default:
                 let numbers = values.map(Self.number)
                 text += "\(name) \(metric.total == .sum ? numbers.reduce(0, +) : numbers.max() ?? 0)\n"
             }
@@ -29,7 +32,7 @@ public struct PrometheusText {
         case .count(let value): Double(value)
         case .number(let value): value
         case .flag(let value): value ? 1 : 0
-        case .text, .states, .unknown, .absent: 0
+        case .text, .states, .refusals, .unknown, .absent: 0
         }
     }
 }

@@ -31,7 +31,7 @@ import Testing
         }
 
         /// Nobody says these in a group without repair nodes: they are made up.
-        static let treeKinds: Set<PacketKind> = [.solicitation, .attach, .attached, .detach, .advertisement, .query, .report]
+        static let treeKinds: Set<PacketKind> = [.solicitation, .attach, .attached, .detach, .advertisement, .query, .report, .refusal]
 
         private final class Losses {
             var random = RandomSource(seed: 9)

@@ -33,7 +33,7 @@ import Testing
     private func judge(_ datagram: [UInt8], by directory: inout SessionDirectory) -> Answer {
         switch directory.judge(datagram.span.bytes, from: source, at: Instant(nanoseconds: 0), lastHeard: { _ in Instant(nanoseconds: 0) }) {
         case .accept(let announce, _): .accept(announce.session)
-        case .refuse(let announce, let refusal): .refuse(announce.session, refusal)
+        case .refuse(let announce, let refusal, let isNew): isNew ? .refuse(announce.session, refusal) : .ignore
         case .ignore: .ignore
         }
     }

@@ -166,7 +166,7 @@ import Testing
             histogram.write(to: &writer)
             let lists = [histogram.states, histogram.progress, histogram.loss, histogram.pressure, histogram.arrival, histogram.rehomed.map(\.magnitude)]
             let occupied = lists.joined().count { $0 > 0 }
-            #expect(writer.count == 6 + 5 * occupied + 16)
+            #expect(writer.count == 6 + 5 * (occupied + histogram.tree.refusals.entryCount) + 16)
             var reader = ByteReader(writer.bytes.span.bytes)
             #expect(try StatusHistogram(reading: &reader) == histogram)
             #expect(reader.remaining == 0)

@@ -123,6 +123,7 @@ extension RandomSource {
         if chance(0.5) {
             histogram.tree.repairNodes = count(&self)
             histogram.tree.completeRepairNodes = UInt64(int(0...Int(histogram.tree.repairNodes)))
+            for reason in RefusalReason.allCases where chance(0.2) { histogram.tree.refusals[reason] = count(&self) }
         }
         histogram.chunksDone = next() % (StatusHistogram.maximumChunksDone + 1)
         return histogram
@@ -209,6 +210,7 @@ extension RandomSource {
         case .query: return .query(WatchQuery(nonce: next(), firstNode: word()))
         case .report: return .report(report())
         case .statement: return .statement(statement(), signature())
+        case .refusal: return .refusal(RefusalNotice(cookie: next(), reason: RefusalReason.allCases[int(0...3)]))
         }
     }
 }

@@ -20,7 +20,7 @@ import Testing
                     hasEnd: false, rate: 1, liveLossLimit: 1, livePressureLimit: 1, place: place)))
     }
 
-    private static let kinds: [PacketKind] = [.heartbeat, .status, .attach, .attached, .detach, .advertisement, .query, .report]
+    private static let kinds: [PacketKind] = [.heartbeat, .status, .attach, .attached, .detach, .advertisement, .query, .report, .refusal]
 
     /// What comes behind a packet's end is for those who come later, and is left alone.
     @Test(arguments: kinds) func bytesBehindTheEndAreIgnored(kind: PacketKind) throws {

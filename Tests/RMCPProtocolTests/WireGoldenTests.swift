@@ -219,6 +219,33 @@ import Testing
                 + "02 04 FFFFFFFE 0D 00000001 00020304 00010708 00000123456789AB")
     }
 
+    /// Receivers below it that take no part: an entry for each reason that somebody has, their number in the highest bits.
+    @Test func statusOfARepairNodeCountsRefusals() throws {
+        var sum = StatusHistogram()
+        sum.tree.repairNodes = 3
+        sum.tree.completeRepairNodes = 1
+        sum.tree.refusals[.outdated] = 0x0102_0304 >> 4
+        sum.tree.refusals[.busy] = 2
+        try expect(
+            .status(StatusReport(echo: .none, longestDatagram: 1_400, cookie: 1, histogram: sum)), isUnicast: true, kindByte: "88",
+            body: "0000000000000000 00000000 0578 00 0000000000000001 00 00 00 00 00 00 20000003 00000001 01 00102030 02 00000002 0000000000000000")
+        // Nobody but a repair node sums them, and each reason is said once, with somebody who has it.
+        for wrong in [
+            "10000000 00000000 01 00000001", "20000001 00000000 01 00000001 01 00000001", "10000001 00000000 01 00000000", "10000001 00000000 04 00000001",
+        ] {
+            let body = "0000000000000000 00000000 0578 00 0000000000000001 00 00 00 00 00 00" + wrong + "0000000000000000"
+            #expect(throws: WireError.self) { try parse(bytes(hex: Self.header + "88" + Self.ids + body)) }
+        }
+    }
+
+    @Test func refusal() throws {
+        for (reason, byte) in zip(RefusalReason.allCases, ["00", "01", "02", "03"]) {
+            try expect(
+                .refusal(RefusalNotice(cookie: 0x0102_0304_0506_0708, reason: reason)), isUnicast: true, kindByte: "94", body: "0102030405060708" + byte)
+        }
+        #expect(throws: WireError.invalidField("refusal")) { try parse(bytes(hex: Self.header + "94" + Self.ids + "0102030405060708 04")) }
+    }
+
     @Test func acknowledgement() throws {
         try expect(.acknowledgement(sequence: 0xCAFE_F00D), isUnicast: true, kindByte: "89", body: "CAFEF00D")
     }

@@ -33,6 +33,8 @@ import Testing
         }
         result.tree.repairNodes = 3
         result.tree.completeRepairNodes = 1
+        result.tree.refusals[.outdated] = 7
+        result.tree.refusals[.untrusted] = 8
         return result
     }
 

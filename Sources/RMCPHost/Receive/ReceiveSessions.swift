@@ -105,9 +105,9 @@ final class ReceiveSessions {
         let directory = SessionDirectory(
             policy: trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.sessions, hasOneOutput: request.output != .directory,
             silence: request.configuration.presence.rejoinAfterSilence)
-        endpoint = ReceiverEndpoint(directory: directory, group: request.group)
-        nextProgress = now
         random = RandomSource(seed: seed)
+        endpoint = ReceiverEndpoint(directory: directory, group: request.group, refusals: RefusalReporter(seed: random.next(), at: now))
+        nextProgress = now
         once = OnceRule(request, at: now)
         refusals = LineBudget(at: now)
         if !request.takesAgain { for entry in known { endpoint.directory.noteCompleted(entry.session, key: entry.key) } }
@@ -134,7 +134,7 @@ final class ReceiveSessions {
 
     private func handle(_ datagram: RawSpan, from source: SocketAddress, at now: Instant) {
         guard !isStopping else { return }
-        switch endpoint.handle(datagram, from: source, at: now, lastHeard: { lastHeard($0) }) {
+        switch endpoint.handle(datagram, from: source, at: now, lastHeard: { lastHeard($0) }, identity: { [identity] in identity?.id(in: $0) }) {
         // Data that comes while a session waits for its storage is not kept: it is asked for later.
         case .ignore, .session: break
         case .join(let region): joining.append(region)
@@ -143,8 +143,10 @@ final class ReceiveSessions {
             if let superseded { supersede(superseded, at: now) }
             lastGeneration += 1
             let session = offer.announce.session
+            let refusing = endpoint.refusals?.withdraw(session)
             let drawn: UInt32 =
-                ending.first { $0.announce.session == session }?.identity ?? identity?.id(in: session) ?? .random(in: 1...(.max), using: &random)
+                ending.first { $0.announce.session == session }?.identity ?? identity?.id(in: session) ?? refusing
+                ?? .random(in: 1...(.max), using: &random)
             pending[session.tag] = Pending(offer: offer, generation: SessionGeneration(number: lastGeneration), drawn: drawn, since: now)
             once.noteAccepted(at: now)
             openWhatCan(at: now)
@@ -283,6 +285,8 @@ final class ReceiveSessions {
     /// Does what the engines ask for, and tells them the time.
     func drive(at now: Instant) {
         for tag in order { sessions[tag].map { drive($0, at: now) } }
+        // What does not leave is said again.
+        while let (bytes, parent) = endpoint.refusals?.pollTransmit(at: now) { _ = network.send(bytes, to: parent) }
         openWhatCan(at: now)
         if let over = once.outcome(isIdle: isEmpty, isFinishing: order.contains { sessions[$0]?.isFinishing ?? false }, at: now) { outcome = outcome ?? over }
         report(at: now)
@@ -311,6 +315,7 @@ final class ReceiveSessions {
         func consider(_ instant: Instant) { deadline = min(deadline ?? .distantFuture, instant) }
         if !sessions.isEmpty { consider(nextProgress) }
         once.deadline(isIdle: isEmpty).map(consider)
+        endpoint.refusals?.nextDue(at: now).map(consider)
         for entry in pending.values {
             if !entry.hasBegun { consider(entry.since + HostLimits.openingPatience) }
             // Where there is one output, nothing but its predecessor's end helps.

@@ -44,10 +44,13 @@ public struct ReceiverEndpoint: Sendable {
     public var directory: SessionDirectory
     /// Groups that are listened to beside the one that the user named.
     public var regions: RegionTable
+    /// What senders are told of sessions that are refused; nil at repair nodes. A driver sends what it says.
+    public var refusals: RefusalReporter?
 
     /// - Parameter group: the one that is listened to; nil where nothing is expected by multicast.
-    public init(directory: SessionDirectory, group: SocketAddress?) {
+    public init(directory: SessionDirectory, group: SocketAddress?, refusals: RefusalReporter? = nil) {
         self.directory = directory
+        self.refusals = refusals
         regions = RegionTable(group: group)
     }
 
@@ -55,14 +58,17 @@ public struct ReceiverEndpoint: Sendable {
     /// - Parameters:
     ///   - lastHeard: when the sender of a session that is under way was last heard; nil when never.
     ///   - canMakeRoom: as `SessionDirectory.judge`.
+    ///   - identity: the id that this receiver would have in a session; nil draws one.
     public mutating func handle(
         _ datagram: RawSpan, from source: SocketAddress, at now: Instant, lastHeard: (SessionID) -> Instant?,
-        canMakeRoom: () -> Bool = { false }
+        canMakeRoom: () -> Bool = { false }, identity: (SessionID) -> UInt32? = { _ in nil }
     ) -> Answer {
         if let header = try? PacketHeader(of: datagram), let answer = answer(to: datagram, header, at: now) { return answer }
         switch directory.judge(datagram, from: source, at: now, lastHeard: lastHeard, canMakeRoom: canMakeRoom) {
         case .ignore: return .ignore
-        case .refuse(let announce, let reason): return .refuse(announce, reason)
+        case .refuse(let announce, let refusal, let isNew):
+            if let reason = refusal.reason { refusals?.note(announce.session, reason, from: source, identity: identity(announce.session), at: now) }
+            return isNew ? .refuse(announce, refusal) : .ignore
         case .accept(let announce, let superseded):
             guard let (header, packet) = try? Packet.parse(datagram), case .announce(_, let signature) = packet else { return .ignore }
             let offer = SessionOffer(announce: announce, signature: signature, source: source, transmitter: header.transmitter)
@@ -81,7 +87,9 @@ public struct ReceiverEndpoint: Sendable {
                 announce.session == known.session
             else { return nil }
             return .session(header.sessionTag)
-        default: return directory.isUnderWay(header.sessionTag) ? .session(header.sessionTag) : nil
+        default:
+            if directory.isUnderWay(header.sessionTag) { return .session(header.sessionTag) }
+            return refusals?.handle(datagram, header, at: now) == true ? .ignore : nil
         }
     }
 }

@@ -20,6 +20,17 @@ public enum SessionRefusal: Sendable, Hashable {
     /// Whether the key was all that was looked at.
     var isOfUntrusted: Bool { if case .untrusted = self { true } else { false } }
 
+    /// What the sender is told; nil where it is not: the bundle is here, or nobody knows who has said that.
+    var reason: RefusalReason? {
+        switch self {
+        case .unsigned, .untrusted: .untrusted
+        case .rollback: .outdated
+        case .tagInUse, .tooManySessions, .outputInUse: .busy
+        case .unsupported: .unsupported
+        case .badSignature, .completedBefore: nil
+        }
+    }
+
     /// Whether the session may be taken later, as it is.
     public var isForNow: Bool { self == .tooManySessions || self == .outputInUse || self == .tagInUse }
 }
@@ -30,9 +41,9 @@ public struct SessionDirectory: Sendable {
         /// A session that has not been seen: make an engine for it. `superseding` is one that gives way to it: the same
         /// bundle by a sender that has fallen silent, so that what came of it goes on in the new one.
         case accept(Announce, superseding: SessionID?)
-        /// Said once for each session.
-        case refuse(Announce, SessionRefusal)
-        /// Known, over, or refused before.
+        /// - `isNew`: true once for each session.
+        case refuse(Announce, SessionRefusal, isNew: Bool)
+        /// Known, or over.
         case ignore
     }
 
@@ -134,7 +145,7 @@ public struct SessionDirectory: Sendable {
             }
             // Whoever is refused is judged anew each time, so that nobody can fill a memory by being refused: but its user is
             // told once.
-            return told.insert(Known(session: announce.session, key: announce.key)) ? .refuse(announce, refusal) : .ignore
+            return .refuse(announce, refusal, isNew: told.insert(Known(session: announce.session, key: announce.key)))
         }
         let verdict = admit(announce, at: now, lastHeard: lastHeard)
         if announce.isSigned { if case .accept = verdict { budget.noteGood(origin) } else { budget.noteVain(origin, at: now) } }

@@ -3,17 +3,44 @@ public struct TreeCounts: Hashable, Sendable {
     public var repairNodes: UInt64 = 0
     /// Repair nodes that hold the whole bundle.
     public var completeRepairNodes: UInt64 = 0
+    /// Receivers that take no part. They are in none of the lists.
+    public var refusals = RefusalCounts()
 
     public init() {}
 
     mutating func add(_ other: TreeCounts) {
         repairNodes.increase(by: other.repairNodes)
         completeRepairNodes.increase(by: other.completeRepairNodes)
+        refusals.add(other.refusals)
     }
 
     mutating func subtract(_ other: TreeCounts) {
         repairNodes.decrease(by: other.repairNodes)
         completeRepairNodes.decrease(by: other.completeRepairNodes)
+        refusals.subtract(other.refusals)
+    }
+}
+
+extension TreeCounts {
+    /// Bits of the first word behind the number of repair nodes: how many entries of refusals follow.
+    private static let entriesShift: UInt32 = 28
+
+    func write(to writer: inout ByteWriter) {
+        // Receivers that a leaf has heard of are told to its parent by themselves.
+        let entries = repairNodes > 0 ? UInt32(refusals.entryCount) : 0
+        writer.writeUInt32(UInt32(min(repairNodes, StatusHistogram.maximumCount)) | entries << Self.entriesShift)
+        writer.writeUInt32(UInt32(min(completeRepairNodes, StatusHistogram.maximumCount)))
+        if entries > 0 { refusals.writeEntries(to: &writer) }
+    }
+
+    init(reading reader: inout ByteReader) throws(WireError) {
+        let word = try reader.readUInt32()
+        repairNodes = UInt64(word & (1 << Self.entriesShift - 1))
+        completeRepairNodes = UInt64(try reader.readUInt32())
+        guard repairNodes <= StatusHistogram.maximumCount, completeRepairNodes <= repairNodes else { throw .invalidField("repair nodes") }
+        let entries = Int(word >> Self.entriesShift)
+        guard entries == 0 || repairNodes > 0 else { throw .invalidField("refusals") }
+        refusals = try RefusalCounts(readingEntries: entries, from: &reader)
     }
 }
 
@@ -269,7 +296,7 @@ public struct StatusHistogram: Hashable, Sendable {
     // Sparse: a leaf's histogram of one is 5 entries of 6 bytes.
     func write(to writer: inout ByteWriter) {
         if let single { single.write(to: &writer) } else { lists.write(to: &writer) }
-        for count in [tree.repairNodes, tree.completeRepairNodes] { writer.writeUInt32(UInt32(min(count, Self.maximumCount))) }
+        tree.write(to: &writer)
         writer.writeUInt64(min(chunksDone, Self.maximumChunksDone))
     }
 
@@ -283,9 +310,7 @@ public struct StatusHistogram: Hashable, Sendable {
             self.init()
             try lists.read(from: &reader)
         }
-        tree.repairNodes = UInt64(try reader.readUInt32())
-        tree.completeRepairNodes = UInt64(try reader.readUInt32())
-        guard tree.repairNodes <= Self.maximumCount, tree.completeRepairNodes <= tree.repairNodes else { throw .invalidField("repair nodes") }
+        tree = try TreeCounts(reading: &reader)
         let done = try reader.readUInt64()
         guard done <= Self.maximumChunksDone else { throw .invalidField("chunks done") }
         if let leaf, tree.repairNodes == 0 {

@@ -58,7 +58,7 @@ extension ReceiverEngine {
         case .acknowledgement(let sequence):
             if !takeDetached(sequence, from: header.transmitter, at: now) { handleAcknowledgement(of: sequence, from: header.transmitter, at: now) }
         case .attached(let answer): take(answer, from: header.transmitter, at: now)
-        case .data, .nak, .status, .solicitation, .attach, .detach, .advertisement, .query, .report: counters.foreign += 1
+        case .data, .nak, .status, .solicitation, .attach, .detach, .advertisement, .query, .report, .refusal: counters.foreign += 1
         }
     }
 

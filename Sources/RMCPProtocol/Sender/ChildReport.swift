@@ -55,6 +55,7 @@ enum ChildReport: Sendable {
             }
             lost.progress = histogram.progress
             lost.chunksDone = histogram.chunksDone
+            lost.tree.refusals = histogram.tree.refusals
             return .sum(lost)
         }
     }

@@ -65,6 +65,7 @@ struct ChildTable: Sendable {
     /// How often a child has said that it has more than before, or came anew. Asking for something is no such thing.
     private(set) var advances: UInt64 = 0
     private var departed: DepartedChildren
+    private var refusals: RefusalTable
     private var eachOnce: (population: Int, active: Int) = (0, 0)
     /// All receivers that ever joined, the lost among them, each counted once.
     var receivers: StatusHistogram { summary.withoutRehomed(among: nodeStates) }
@@ -72,6 +73,7 @@ struct ChildTable: Sendable {
     init(configuration: Configuration) {
         limit = configuration.memory.maximumChildren
         departed = DepartedChildren(limit: limit)
+        refusals = RefusalTable(limit: limit)
     }
 
     /// Receivers that joined, whatever became of them.
@@ -146,7 +148,10 @@ struct ChildTable: Sendable {
         add(child)
         eachOnce = summary.eachOnce(among: nodeStates)
         noteNode(name, isNode: said.isRepairNode)
-        if old == nil { departed.noteBack(id) }
+        if old == nil {
+            departed.noteBack(id)
+            if let reason = refusals.remove(name) { summary.tree.refusals[reason].decrease(by: 1) }
+        }
         return old == nil
     }
 
@@ -157,6 +162,15 @@ struct ChildTable: Sendable {
         detached.append((name, now))
         departed.note(name.transmitter, child.report)
         drop(child)
+    }
+
+    /// A receiver takes no part in the session, or no longer.
+    mutating func noteRefusal(_ name: ChildName, _ reason: RefusalReason) {
+        if let child = take(name) { drop(child) }
+        let noted = refusals.note(name, reason)
+        guard noted.isCounted else { return }
+        if let former = noted.former { summary.tree.refusals[former].decrease(by: 1) }
+        summary.tree.refusals[reason].increase(by: 1)
     }
 
     private mutating func drop(_ child: Child) {

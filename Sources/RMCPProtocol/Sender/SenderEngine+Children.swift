@@ -89,5 +89,17 @@ extension SenderEngine {
         enqueue(.acknowledgement(sequence: header.sequence), to: .peer(source))
     }
 
+    /// A receiver that takes no part is counted, and nothing waits for it or ends by it: it proves its address, as a child does.
+    mutating func handle(_ notice: RefusalNotice, _ header: PacketHeader, from source: SocketAddress) {
+        guard notice.cookie == cookie(for: source) else {
+            counters.unproven += 1
+            return
+        }
+        let name = ChildName(header.transmitter, at: source)
+        children.noteRefusal(name, notice.reason)
+        unicastChildren.remove(name)
+        enqueue(.acknowledgement(sequence: header.sequence), to: .peer(source))
+    }
+
     func cookie(for address: SocketAddress) -> UInt64 { cookies.cookie(for: address) }
 }

@@ -49,7 +49,7 @@ extension SenderEngine {
         let elapsed = now - begun
         if elapsed >= configuration.joining.maximumWait {
             // A receiver that went below a repair node has come, and may come back.
-            guard joined + children.unaccounted > 0 else { return leave(children.population == gone ? .nobodyCame : .partial, at: now) }
+            guard joined + children.unaccounted > 0 else { return leave(children.population == gone ? nobody : .partial, at: now) }
         } else {
             // A receiver that cannot take part (a full disk) has come, too: nobody waits for it to come again.
             let wanted = max(1, configuration.joining.waitForReceivers ?? 1)
@@ -103,7 +103,7 @@ extension SenderEngine {
         } else if configuration.joining.until == .repairNodes, children.repairNodes > 0, children.incompleteRepairNodes == 0, summary.failed == 0 {
             kind = .complete
         } else if summary.population == 0, !isUnderWay {
-            kind = .nobodyCame
+            kind = nobody
         } else if !isUnderWay, summary.failed == 0 {
             kind = .complete
         } else if !isUnderWay, summary.count(.complete) == 0, summary.failed == summary.count(.lost) {
@@ -111,8 +111,13 @@ extension SenderEngine {
         } else {
             kind = .partial
         }
-        leave(kind, at: now)
+        // Who believes the sender and takes no part lacks the bundle.
+        leave(kind == .complete && refusals.ofTrusting > 0 ? .partial : kind, at: now)
     }
+
+    private var refusals: RefusalCounts { children.receivers.tree.refusals }
+    /// Meaning of an end without receivers.
+    private var nobody: SenderOutcome.Kind { refusals.total > 0 ? .refused : .nobodyCame }
 
     mutating func leave(_ kind: SenderOutcome.Kind, at now: Instant) {
         let outcome = SenderOutcome(kind: kind, receivers: children.receivers, unaccounted: children.unaccounted)

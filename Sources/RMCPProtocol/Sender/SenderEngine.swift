@@ -202,6 +202,7 @@ public struct SenderEngine: Sendable {
         case .attach(let request): handle(request, from: header.transmitter, at: source)
         case .detach(let cookie): handleDetach(cookie: cookie, header: header, from: source, at: now)
         case .query(let query): answer(query, to: source, at: now)
+        case .refusal(let notice): handle(notice, header, from: source)
         default: counters.foreign += 1
         }
         advancePhase(at: now)

@@ -33,10 +33,13 @@ public struct SenderOutcome: Sendable, Hashable {
     public enum Kind: Sendable, Hashable {
         /// Every receiver that joined is complete.
         case complete
-        /// Some receivers failed, were lost, came no further, or went below a repair node that never reported them.
+        /// Some receivers failed, were lost, came no further, went below a repair node that never reported them, or take no part though they
+        /// believe the sender.
         case partial
         /// Nobody joined in time.
         case nobodyCame
+        /// Nobody joined in time, and some said why not.
+        case refused
         /// All who joined were lost before any was complete.
         case noProgress
         /// The host stopped the session.

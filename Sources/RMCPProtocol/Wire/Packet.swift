@@ -86,6 +86,7 @@ public enum Packet: Hashable, Sendable {
     case report(WatchReport)
     /// The signature covers `Statement.signedMessage`.
     case statement(Statement, Signature)
+    case refusal(RefusalNotice)
 
     /// Bytes of a SOLICITATION, header included: as many as the longest ANNOUNCE without padding.
     static let solicitationLength = PacketHeader.length + Announce.fixedLength + Announce.maximumNameLength + 32 + 64
@@ -141,6 +142,7 @@ public enum Packet: Hashable, Sendable {
         case .query: return .query(try WatchQuery(reading: &reader))
         case .report: return .report(try WatchReport(reading: &reader))
         case .statement: return .statement(try Statement(reading: &reader), try reader.readSignature())
+        case .refusal: return .refusal(try RefusalNotice(reading: &reader))
         }
     }
 }
@@ -174,6 +176,7 @@ extension ByteWriter {
         case .query(let query): query.write(to: &self)
         case .report(let report): report.write(to: &self)
         case .statement(let statement, let signature): statement.write(signature: signature, to: &self)
+        case .refusal(let notice): notice.write(to: &self)
         }
     }
 }
@@ -199,6 +202,7 @@ extension PacketKind {
         case .query: self = .query
         case .report: self = .report
         case .statement: self = .statement
+        case .refusal: self = .refusal
         }
     }
 }

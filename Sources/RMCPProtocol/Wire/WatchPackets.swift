@@ -141,6 +141,7 @@ public struct WatchReport: Hashable, Sendable {
         var result = histogram
         for index in result.arrival.indices { result.arrival[index] = 0 }
         for index in result.rehomed.indices { result.rehomed[index] = 0 }
+        result.tree.refusals = RefusalCounts()
         return result
     }
 

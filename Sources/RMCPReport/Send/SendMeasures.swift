@@ -28,6 +28,7 @@ extension Measure where Source == SendSnapshot {
         Measure("unanswerable", .plain, "Datagrams from where nobody can be answered.", label: "unanswerable") { .count($0.unanswerable) },
         Measure("unsent", .plain, "Datagrams that could not be sent to peers.", label: "not sent to peers") { .count($0.unsent) },
         Measure("receivers", .plain, "Receivers by state.", metric: Metric("receivers")) { .states($0.receivers, all: true) },
+        Measure("refused", .plain, "Receivers that take no part, by reason.", metric: Metric("refused")) { .refusals($0.receivers.tree.refusals) },
         Measure("wanted", .plain, "Receivers that were waited for, where a number was given.") { $0.wanted.map { .count(UInt64($0)) } ?? .absent },
         Measure("repair_nodes", .plain, "Repair nodes.") { .count($0.receivers.tree.repairNodes) },
         Measure("complete_repair_nodes", .plain, "Repair nodes that hold everything.") { .count($0.receivers.tree.completeRepairNodes) },

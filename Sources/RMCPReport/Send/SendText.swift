@@ -26,9 +26,22 @@ public enum SendText {
             parts.append("\(histogram.count(state)) \(state.reason)")
         }
         if histogram.failed > 0 { parts.append("\(histogram.failed) failed") }
+        if histogram.tree.refusals.total > 0 { parts.append("\(histogram.tree.refusals.total) refuse") }
         let nodes = histogram.tree.repairNodes
         if nodes > 0 { parts.append("\(nodes) repair \(nodes == 1 ? "node" : "nodes")") }
         return parts.isEmpty ? "no receivers yet" : parts.joined(separator: ", ")
+    }
+
+    /// Receivers that take no part: a line for each reason, with what helps.
+    public static func refusals(_ counts: RefusalCounts) -> [String] {
+        RefusalReason.allCases.filter { counts[$0] > 0 }.map { reason in
+            let help =
+                switch reason {
+                case .untrusted: "; rmcp recv there needs --trust and this sender's public line"
+                case .outdated, .busy, .unsupported: ""
+                }
+            return "\(Units.count(counts[reason], "receiver")) refused: \(reason.text)\(help)"
+        }
     }
 
     /// A number of receivers, and how many were waited for if those are more.

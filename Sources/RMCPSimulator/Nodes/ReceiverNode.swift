@@ -128,7 +128,7 @@ final class ReceiverNode {
     var record = Record()
 
     init(
-        index: Int, subnet: Int, uplink: Link, host: ReceiverHostModel, configuration: SharedConfiguration, trustedKeys: Set<PublicKey>
+        index: Int, subnet: Int, uplink: Link, host: ReceiverHostModel, configuration: SharedConfiguration, trustedKeys: Set<PublicKey>, seed: UInt64
     ) {
         self.index = index
         self.subnet = subnet
@@ -139,7 +139,7 @@ final class ReceiverNode {
         datagramRate = host.datagramRate
         self.configuration = configuration
         disk = SimulatedDisk(model: host.disk)
-        endpoint = Self.makeEndpoint(host: host, configuration: configuration.value, trustedKeys: trustedKeys)
+        endpoint = Self.makeEndpoint(host: host, configuration: configuration.value, trustedKeys: trustedKeys, seed: seed)
     }
 
     func session(_ tag: UInt32) -> Session? {
@@ -154,12 +154,12 @@ final class ReceiverNode {
         if first == nil { first = session } else { others.append(session) }
     }
 
-    private static func makeEndpoint(host: ReceiverHostModel, configuration: Configuration, trustedKeys: Set<PublicKey>) -> ReceiverEndpoint {
+    private static func makeEndpoint(host: ReceiverHostModel, configuration: Configuration, trustedKeys: Set<PublicKey>, seed: UInt64) -> ReceiverEndpoint {
         let keys = host.trusts == .sender ? trustedKeys : []
         let directory = SessionDirectory(
             policy: TrustPolicy(trustedKeys: keys, allowsUnsigned: host.trusts == .anybody),
             verifier: SimulatedVerifier(), sessionLimit: 8, silence: configuration.presence.rejoinAfterSilence)
-        return ReceiverEndpoint(directory: directory, group: Addressing.group)
+        return ReceiverEndpoint(directory: directory, group: Addressing.group, refusals: RefusalReporter(seed: seed, at: .zero))
     }
 
     /// Kills the process: only the disk is left.
@@ -171,10 +171,10 @@ final class ReceiverNode {
         disk.tear(using: &random)
     }
 
-    func restart(trustedKeys: Set<PublicKey>) {
+    func restart(trustedKeys: Set<PublicKey>, seed: UInt64) {
         isRunning = true
         life += 1
-        endpoint = Self.makeEndpoint(host: host, configuration: configuration.value, trustedKeys: trustedKeys)
+        endpoint = Self.makeEndpoint(host: host, configuration: configuration.value, trustedKeys: trustedKeys, seed: seed)
     }
 
     /// Takes a session off the books and adds up what it counted.

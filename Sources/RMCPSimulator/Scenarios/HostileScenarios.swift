@@ -25,7 +25,7 @@ extension Scenario {
             world.addReceiver(configuration: Setting.configuration)
             world.addSender(content: Setting.content(world), configuration: Setting.configuration, isSigned: false)
         } check: {
-            Expect.refused($0, receiver: 0, as: [.unsigned]) + Expect.outcome($0, .nobodyCame)
+            Expect.refused($0, receiver: 0, as: [.unsigned]) + Expect.outcome($0, .refused)
         },
         Scenario("unsigned-allowed", "an unsigned session is taken by who allows it") { world in
             for _ in 0..<4 {
@@ -38,7 +38,7 @@ extension Scenario {
             world.addReceiver(configuration: Setting.configuration, host: ReceiverHostModel(trusts: .nobody))
             world.addSender(content: Setting.content(world), configuration: Setting.configuration)
         } check: {
-            Expect.refused($0, receiver: 0, as: [.untrusted(SimulatedSigner(secret: World.secret).publicKey)]) + Expect.outcome($0, .nobodyCame)
+            Expect.refused($0, receiver: 0, as: [.untrusted(SimulatedSigner(secret: World.secret).publicKey)]) + Expect.outcome($0, .refused)
         },
         Scenario("garbage", "random bytes on the group and at the sender") { world in
             Setting.plain(world)

@@ -14,7 +14,7 @@ extension World {
 
     public func restartReceiver(_ index: Int) {
         log("receiver \(index): restarted")
-        receivers[index].restart(trustedKeys: trustedKeys)
+        receivers[index].restart(trustedKeys: trustedKeys, seed: refusalSeed(of: index, life: receivers[index].life))
         delivery.isMember[index] = true
     }
 

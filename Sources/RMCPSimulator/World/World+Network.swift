@@ -49,6 +49,7 @@ extension World {
     // MARK: Up the tree
 
     func send(_ bytes: [UInt8], to parent: SocketAddress, from node: ReceiverNode) {
+        saidTo?[parent, default: 0] += 1
         guard let time = node.uplink.send(bytes, at: now, using: &random) else { return }
         delivery.unicast(bytes, up: parent, Arrival(source: address(ofReceiver: node.index), at: time))
         scheduleArrivals()

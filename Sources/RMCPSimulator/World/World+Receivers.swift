@@ -106,7 +106,8 @@ extension World {
     private func begin(_ offer: SessionOffer, at node: ReceiverNode, clock: Instant) {
         let announce = offer.announce
         let name = ReceiverNode.diskName(announce)
-        let identity = node.disk.identity(name, in: announce.session, drawn: UInt32.random(in: 1...(.max), using: &random))
+        let drawn = node.endpoint.refusals?.withdraw(announce.session) ?? UInt32.random(in: 1...(.max), using: &random)
+        let identity = node.disk.identity(name, in: announce.session, drawn: drawn)
         let engine = ReceiverEngine(
             identity: identity, sharing: node.configuration, announce: announce, source: offer.source, transmitter: offer.transmitter,
             isResumable: node.disk.hasPartial(name), expectsRepairNodes: node.endpoint.regions.hearsRepairNodes(at: clock), verifier: SimulatedVerifier(),
@@ -127,9 +128,10 @@ extension World {
         if node.pausedUntil > now { return wake(node, at: node.pausedUntil) }
         let offset = node.clockOffset
         let clock = now + offset
-        var next = Instant.distantFuture
+        while let (bytes, parent) = node.endpoint.refusals?.pollTransmit(at: clock) { say(bytes, to: parent, from: node) }
+        var next = node.endpoint.refusals?.nextDue(at: clock) ?? .distantFuture
         if node.others.isEmpty {
-            if let session = node.first { next = drive(session, at: node, clock: clock) }
+            if let session = node.first { next = min(next, drive(session, at: node, clock: clock)) }
         } else {
             for session in node.sessions { next = min(next, drive(session, at: node, clock: clock)) }
         }
@@ -166,6 +168,7 @@ extension World {
             case .nak(let nak): log("receiver \(node.index): NAK \(nak.request.summary)")
             case .attach: log("receiver \(node.index): ATTACH to \(parent)")
             case .detach: log("receiver \(node.index): DETACH from \(parent)")
+            case .refusal(let notice): log("receiver \(node.index): REFUSAL, \(notice.reason), to \(parent)")
             case .status(let report): log("receiver \(node.index): STATUS \(report.histogram.leaf.map { "\($0.state)" } ?? "with debts") to \(parent)")
             default: break
             }

@@ -66,6 +66,8 @@ public final class World: Population {
     var safety = Safety()
     /// Cookies that parents have answered an ATTACH with, by who asked: strangers hear what is sent to their own addresses.
     var givenCookies: [SocketAddress: UInt64] = [:]
+    /// Datagrams that receivers have sent to each address, where somebody wants to know.
+    var saidTo: [SocketAddress: Int]?
     /// Called with a line for each event of interest, when somebody watches.
     public var trace: ((String) -> Void)?
     private var spins = 0
@@ -159,11 +161,14 @@ public final class World: Population {
         receivers.append(
             ReceiverNode(
                 index: receivers.count, subnet: subnet, uplink: Link(sharing: sharedModel(uplink)), host: host, configuration: configuration,
-                trustedKeys: trustedKeys))
+                trustedKeys: trustedKeys, seed: refusalSeed(of: receivers.count, life: 0)))
         delivery.addReceiver(downlink: Link(sharing: sharedModel(downlink)), subnet: subnet)
         core.value.places.append(nil)
         return receivers.count - 1
     }
+
+    /// Drawn from nobody else's numbers: what refusing takes changes nothing of what others draw.
+    func refusalSeed(of receiver: Int, life: Int) -> UInt64 { seed ^ (UInt64(receiver) << 32 | UInt64(life)) }
 
     /// One object for all links that are alike.
     private func sharedModel(_ model: LinkModel) -> SharedLinkModel {

@@ -9,8 +9,8 @@ struct SendCommand: CodedCommand {
         commandName: "send", abstract: "Push a file to every receiver of a group.",
         discussion: """
             Waits for receivers, sends once to all of them, repairs what each of them lost, and reports how many are complete. \
-            Exit codes: 0 every known receiver is complete, 1 failed, 2 usage, 3 some receivers failed or were lost, \
-            4 nobody came or nobody made progress, 130 interrupted.
+            Exit codes: 0 every known receiver is complete, 1 failed, 2 usage, 3 some receivers failed, were lost or refused, \
+            4 nobody came or nobody made progress, 5 nobody came and receivers refused, 130 interrupted.
             """)
 
     @Argument(help: ArgumentHelp("The file or block device to send, or '-' for standard input.", valueName: "path"), completion: .file())
@@ -42,6 +42,7 @@ struct SendCommand: CodedCommand {
         case .complete: return .done
         case .partial: return .partial
         case .nobodyCame, .noProgress: return .nobody
+        case .refused: return .refused
         case .stopped: return .interrupted
         }
     }

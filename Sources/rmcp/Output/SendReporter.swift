@@ -50,7 +50,11 @@ final class SendReporter {
         let histogram = outcome.receivers
         switch outcome.kind {
         case .nobodyCame:
-            return Console.error("nobody came in \(Units.time(snapshot.elapsed)); is rmcp recv running on the same group, and does multicast reach it?")
+            Console.error("nobody came in \(Units.time(snapshot.elapsed)); is rmcp recv running on the same group, and does multicast reach it?")
+            return
+        case .refused:
+            Console.error("nobody took it in \(Units.time(snapshot.elapsed))")
+            return SendText.refusals(histogram.tree.refusals).forEach(Console.error)
         case .stopped: Console.error("stopped; receivers keep what they have for the next session")
         case .noProgress: Console.error("no receiver is complete: all of them were lost")
         case .complete, .partial: break
@@ -63,6 +67,7 @@ final class SendReporter {
         for state in ReceiverState.allCases where state.isFailure && histogram.count(state) > 0 {
             Console.error("\(Units.count(histogram.count(state), "receiver")) failed: \(state.reason)")
         }
+        SendText.refusals(histogram.tree.refusals).forEach(Console.error)
         if outcome.unaccounted > 0 {
             Console.error("\(Units.count(UInt64(outcome.unaccounted), "receiver")) went below a repair node that never reported")
         }

@@ -83,7 +83,7 @@ private func checkParts(of packet: Packet) {
     case .report(let report):
         require(report.nodes.count <= WatchReport.maximumNodes && report.path.count <= TreePlace.maximumDepth, "\(report)")
         require(report.nodes.allSatisfy { !$0.address.isMulticast && $0.address.port > 0 }, "nodes at \(report.nodes)")
-    case .data, .end, .acknowledgement, .solicitation, .attach, .attached, .detach, .query, .statement: break
+    case .data, .end, .acknowledgement, .solicitation, .attach, .attached, .detach, .query, .statement, .refusal: break
     }
 }
 

@@ -1,0 +1,95 @@
+import Foundation
+import RMCPProtocol
+import Testing
+
+/// Receivers that refuse: their sender says how many, and why.
+@Suite(.serialized, .enabled(if: Laboratory.isPossible, Laboratory.reason)) struct RefusalTests {
+    private let lab: Laboratory
+    private let source: String
+    private let key: String
+
+    init() throws {
+        lab = try Laboratory(receivers: 4, options: ["--split"])
+        source = try lab.scratch.random("image", megabytes: 1)
+        key = try Self.makeKey(lab, "signer")
+    }
+
+    private static func makeKey(_ lab: Laboratory, _ name: String) throws -> String {
+        let path = lab.scratch.path(name)
+        try lab.scratch.run([Program.path, "keygen", "-o", path], into: path + ".pub")
+        return path
+    }
+
+    private func receive(_ node: String, trusting key: String, _ arguments: [String] = []) throws -> Running {
+        let receiver = try lab.receive(node, ["--json", "--trust", key + ".pub"] + arguments)
+        #expect(receiver.wait { receiver.says("listening") }, "\(receiver.errorsSoFar)")
+        return receiver
+    }
+
+    @Test("Two receivers do not trust the sender and one does: it has the file, and two are said to refuse")
+    func untrusted() throws {
+        let other = try Self.makeKey(lab, "other")
+        let receivers = try [receive("r1", trusting: key), receive("r2", trusting: other), receive("r3", trusting: other)]
+        let sent = try lab.send(["--key", key, "--wait-for", "2", "--max-wait", "3s", source]).wait()
+        #expect(sent.status == 0 && sent.errors.contains("2 receivers refused: the sender is not trusted there"), "\(sent.errors)")
+        #expect(sent.errors.contains("1 of 2 that were waited for came"), "\(sent.errors)")
+        #expect(lab.has("r1", source) && !FileManager.default.fileExists(atPath: lab.scratch.path("r2/image")))
+        lab.stop(receivers[0], receivers[1], receivers[2])
+    }
+
+    @Test("Nobody takes it: exit 5, and the reasons in JSON")
+    func nobody() throws {
+        let other = try Self.makeKey(lab, "other")
+        let receivers = try ["r1", "r2", "r3"].map { try receive($0, trusting: other) }
+        let sent = try lab.send(["--json", "--key", key, "--max-wait", "2s", source]).wait()
+        #expect(sent.status == 5 && sent.text.contains("\"outcome\":\"refused\""), "\(sent.errors)\(sent.text.suffix(900))")
+        #expect(Running.last("untrusted", in: sent.text) == 3, "\(sent.text.suffix(900))")
+        lab.stop(receivers[0], receivers[1], receivers[2])
+    }
+
+    @Test("Refusals below a repair node and a relay are in the sender's sum")
+    func belowRepairNodes() throws {
+        let other = try Self.makeKey(lab, "other")
+        let relay = try lab.repair("r2", ["--upstream", "10.77.0.1", "--region", "239.255.76.40"])
+        let refusing = try lab.receive("r1", ["--json", "--trust", other + ".pub", "-g", "239.255.76.40"])
+        #expect(refusing.wait { refusing.says("listening") })
+        let sent = try lab.send(["--json", "--key", key, "--until", "repair", "--min-wait", "3s", source]).wait()
+        #expect(sent.status == 0 && Running.last("untrusted", in: sent.text) == 1, "\(sent.errors)\(sent.text.suffix(900))")
+        lab.stop(relay, refusing)
+    }
+
+    @Test("One output, and another session has it: busy while that lasts")
+    func busy() throws {
+        let receiver = try receive("r1", trusting: key, ["-o", lab.scratch.path("output")])
+        let long = try lab.scratch.random("long", megabytes: 8)
+        let first = try lab.send(["--json", "--key", key, "--min-wait", "0s", "--wait-for", "1", "--rate", "20M", long])
+        #expect(first.wait { first.last("bytes_sent_once") > 1 << 20 }, "\(first.errorsSoFar)")
+        let second = try lab.send(["--key", key, "--max-wait", "1s", source]).wait()
+        #expect(second.status == 5 && second.errors.contains("1 receiver refused: no room for another session there"), "\(second.errors)")
+        #expect(first.wait().status == 0)
+        lab.stop(receiver)
+    }
+
+    @Test("ANNOUNCEs that nobody trusts: who sends them gets less than it sent, and the reason only when it answers")
+    func nothingIsAmplified() throws {
+        let receivers = try ["r1", "r2", "r3"].map { try receive($0, trusting: key) }
+        let intruder = try Intruder(lab, "r4", address: .ipv4(10, 77, 0, 5, port: 0))
+        let sending = try lab.send(["--key", key, "--wait-for", "9", "--max-wait", "4s", source])
+        var number: UInt64 = 0
+        _ = sending.wait {
+            number += 1
+            let session = SessionID(high: number << 32, low: 5)
+            let announce = Announce(
+                session: session, kind: .file, chunkLength: 65_536, payloadLength: 1_376, creationTime: 9, contentLength: 1, allocatedLength: 1,
+                mode: nil, modificationTime: nil, name: "made up", key: PublicKey(Bytes32(number, 2, 3, 4)))
+            intruder.say(Packet.announce(announce, .none).datagram(sessionTag: session.tag, transmitter: 5, isUnicast: false), to: Intruder.group)
+            intruder.take()
+            return false
+        }
+        let sent = sending.wait()
+        #expect(sent.status == 0 && Set(intruder.taken.keys) == [.attach], "\(sent.errors) \(intruder.taken)")
+        #expect(intruder.bytesTaken * 10 < intruder.bytesSent, "\(intruder.bytesSent) bytes brought \(intruder.bytesTaken)")
+        for name in ["r1", "r2", "r3"] { #expect(lab.has(name, source)) }
+        lab.stop(receivers[0], receivers[1], receivers[2])
+    }
+}

@@ -129,7 +129,8 @@ import Testing
             if group.outcome?.kind == .complete { #expect(group.leaves.allSatisfy { $0.state == .complete }) }
         }
         // When they fall silent they are lost, and the session ends with whatever they said.
-        for _ in 0..<4_000 where group.outcome == nil { group.step() }
+        // 48 s: until they are lost, and as long again, and 20 s after somebody who said that he went below a node.
+        for _ in 0..<6_000 where group.outcome == nil { group.step() }
         #expect(group.outcome != nil)
         #expect(group.outcome.map { $0.receivers.count(.complete) >= UInt64(group.leaves.count { $0.state == .complete }) } ?? false)
     }

@@ -129,7 +129,7 @@ import Testing
             bent[2] = version
             #expect(throws: WireError.foreignVersion) { try parse(bent) }
         }
-        for kind in UInt8.min...UInt8.max where !(1...17).contains(kind & 0x7F) {
+        for kind in UInt8.min...UInt8.max where PacketKind(rawValue: kind & 0x7F) == nil {
             var bent = good
             bent[3] = kind
             #expect(throws: WireError.unknownKind) { try parse(bent) }

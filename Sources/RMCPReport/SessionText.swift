@@ -31,6 +31,7 @@ public enum SessionText {
 
     private static func newer(_ reason: SessionRefusal) -> String {
         guard case .rollback(let newest) = reason else { return "" }
-        return "a newer version, of \(Units.date(milliseconds: newest)), is here already"
+        let epoch = newest.epoch > 0 ? " (epoch \(newest.epoch))" : ""
+        return "a newer version, of \(Units.date(milliseconds: newest.time))\(epoch), is here already"
     }
 }

@@ -270,6 +270,8 @@ import Testing
         // The newer "a" is beyond those that are taken up at once; the older one is not offered for all that.
         #expect(endpoint.takeUp(all).map(\.announce.session.tag) == [2])
         #expect(endpoint.directory.active.map(\.session.tag) == [2])
-        #expect(handle(above: offer(announce(session(8), name: "b", created: 1)), &endpoint) == "refuse 8: rollback(newest: 2)")
+        #expect(
+            handle(above: offer(announce(session(8), name: "b", created: 1)), &endpoint)
+                == "refuse 8: \(SessionRefusal.rollback(newest: BundleVersion(time: 2)))")
     }
 }

@@ -164,31 +164,57 @@ import Testing
         expect(announce(session(2), by: trusted), .ignore, by: &directory)
     }
 
-    private func version(_ number: UInt64, created: UInt64, name: String = "image", by signer: LaneSigner, kind: BundleKind = .file) -> [UInt8] {
-        let announce = Announce.sample(
+    private func version(_ number: UInt64, created: UInt64, epoch: UInt32 = 0, name: String = "image", by signer: LaneSigner, kind: BundleKind = .file)
+        -> [UInt8]
+    {
+        var announce = Announce.sample(
             name, session: session(UInt32(number)), kind: kind, creationTime: created, contentLength: 5, key: signer.publicKey)
+        announce.epoch = epoch
         return datagram(.announce(announce, signer.signature(for: announce.signedMessage)), tag: announce.session.tag)
     }
 
     /// What the former key has signed does not become current again when a new key is trusted beside it.
     @Test func aVersionIsJudgedByAllTrustedKeys() {
         let successor = LaneSigner(key: 3)
-        let newest = [BundleIdentity(name: "image", key: successor.publicKey): UInt64(2_000), BundleIdentity(name: "image", key: stranger.publicKey): 9_000]
+        let newest = [
+            BundleIdentity(name: "image", key: successor.publicKey): BundleVersion(time: 2_000),
+            BundleIdentity(name: "image", key: stranger.publicKey): BundleVersion(time: 9_000),
+        ]
         var directory = SessionDirectory(
             policy: TrustPolicy(trustedKeys: [trusted.publicKey, successor.publicKey], allowsUnsigned: false, newest: newest), verifier: LaneVerifier(),
             sessionLimit: 10, silence: .seconds(1))
-        expect(version(1, created: 1_000, by: trusted), .refuse(session(1), .rollback(newest: 2_000)), by: &directory)
+        expect(version(1, created: 1_000, by: trusted), .refuse(session(1), .rollback(newest: BundleVersion(time: 2_000))), by: &directory)
         expect(version(2, created: 2_000, by: trusted), .accept(session(2)), by: &directory)
+    }
+
+    /// A later epoch wins over any time of an earlier one, and what is of the earlier one never comes back.
+    @Test func anEpochWinsOverTime() {
+        let newest = [BundleIdentity(name: "image", key: trusted.publicKey): BundleVersion(time: 9_000)]
+        var directory = SessionDirectory(
+            policy: TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: false, newest: newest), verifier: LaneVerifier(), sessionLimit: 10,
+            silence: .seconds(1))
+        expect(version(1, created: 1_000, by: trusted), .refuse(session(1), .rollback(newest: BundleVersion(time: 9_000))), by: &directory)
+        expect(version(2, created: 1_000, epoch: 1, by: trusted), .accept(session(2)), by: &directory)
+        // Neither beside it nor after it.
+        expect(version(3, created: 9_500, by: trusted), .ignore, by: &directory)
+        guard let announce = directory.active.first else { return }
+        directory.noteVersion(of: announce)
+        directory.end(session(2), mayReturn: false)
+        for (number, created, epoch) in [(UInt64(4), UInt64(9_500), UInt32(0)), (5, 999, 1)] {
+            let refusal = SessionRefusal.rollback(newest: BundleVersion(epoch: 1, time: 1_000))
+            expect(version(number, created: created, epoch: epoch, by: trusted), .refuse(session(UInt32(number)), refusal), by: &directory)
+        }
+        expect(version(6, created: 500, epoch: 2, by: trusted), .accept(session(6)), by: &directory)
     }
 
     /// Two spellings of one accent are two files.
     @Test func namesAreBytes() {
-        let newest = [BundleIdentity(name: "caf\u{E9}", key: trusted.publicKey): UInt64(2_000)]
+        let newest = [BundleIdentity(name: "caf\u{E9}", key: trusted.publicKey): BundleVersion(time: 2_000)]
         var directory = SessionDirectory(
             policy: TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: false, newest: newest), verifier: LaneVerifier(),
             sessionLimit: 10, silence: .seconds(1))
         expect(version(1, created: 1_000, name: "cafe\u{301}", by: trusted), .accept(session(1)), by: &directory)
-        expect(version(2, created: 1_000, name: "caf\u{E9}", by: trusted), .refuse(session(2), .rollback(newest: 2_000)), by: &directory)
+        expect(version(2, created: 1_000, name: "caf\u{E9}", by: trusted), .refuse(session(2), .rollback(newest: BundleVersion(time: 2_000))), by: &directory)
     }
 
     @Test func oneOutputIsForOneSession() {

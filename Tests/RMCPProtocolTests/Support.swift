@@ -105,7 +105,8 @@ extension RandomSource {
             session: SessionID(high: next(), low: next()), kind: BundleKind(rawValue: UInt8(int(0...2))) ?? .file,
             chunkLength: chunkLength, payloadLength: UInt16(int(400...8_948)), creationTime: next(),
             contentLength: contentLength, allocatedLength: contentLength.map { $0 / 3 } ?? next(),
-            mode: chance(0.2) ? nil : UInt16(int(0...0o777)), modificationTime: chance(0.2) ? nil : fileTime(), name: name, key: PublicKey(bytes32()))
+            mode: chance(0.2) ? nil : UInt16(int(0...0o777)), modificationTime: chance(0.2) ? nil : fileTime(), epoch: chance(0.5) ? 0 : word(), name: name,
+            key: PublicKey(bytes32()))
     }
 
     /// What may be said on the wire, and no more.
@@ -154,6 +155,7 @@ extension RandomSource {
         var histogram = histogram()
         histogram.arrival = StatusHistogram().arrival
         histogram.rehomed = StatusHistogram().rehomed
+        histogram.tree.refusals = RefusalCounts()
         let first = UInt32(int(0...1_000))
         let nodes = (0..<int(0...WatchReport.maximumNodes)).map { _ in
             ChildNode(transmitter: word(), address: .ipv4(10, UInt8(int(0...255)), UInt8(int(0...255)), UInt8(int(1...255)), port: UInt16(int(1...65_535))))

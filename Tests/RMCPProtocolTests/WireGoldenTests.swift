@@ -45,12 +45,13 @@ import Testing
             session: SessionID(high: 0x1111_2222_3333_4444, low: 0x5555_6666_7777_8888), kind: .file,
             chunkLength: 1 << 20, payloadLength: 1_376, creationTime: 0x0000_0199_0000_0001,
             contentLength: 0x0000_0001_0000_0000, allocatedLength: 0x0000_0000_8000_0000, mode: 0o644,
-            modificationTime: FileTime(seconds: 0x1700_0000_0000_0002, nanoseconds: 999_999_999), name: "dé.img", key: PublicKey(Self.digestB.value))
+            modificationTime: FileTime(seconds: 0x1700_0000_0000_0002, nanoseconds: 999_999_999), epoch: 0x0102_0304, name: "dé.img",
+            key: PublicKey(Self.digestB.value))
         #expect(announce.session.tag == 0x1111_2222)
         try expect(
             .announce(announce, Self.signature), kindByte: "01",
             body: "1111222233334444 5555666677778888 00 03 0560 00100000 0000019900000001 0000000100000000"
-                + "0000000080000000 1700000000000002 3B9AC9FF 01A4 0007 64C3A92E696D67" + Self.hexB + Self.hexSignature)
+                + "0000000080000000 1700000000000002 3B9AC9FF 01A4 01020304 0007 64C3A92E696D67" + Self.hexB + Self.hexSignature)
     }
 
     @Test func announceOfAStreamHasNoLength() throws {
@@ -61,7 +62,7 @@ import Testing
         try expect(
             .announce(announce, .none), kindByte: "01",
             body: "0000000000000001 0000000000000002 02 00 0190 00800000 0000000000000003 FFFFFFFFFFFFFFFF"
-                + "0000000000000000 0000000000000000 00000000 0000 0001 2D" + String(repeating: "00", count: 96))
+                + "0000000000000000 0000000000000000 00000000 0000 00000000 0001 2D" + String(repeating: "00", count: 96))
     }
 
     /// A mode of 0 and the first moment of 1970 are values like others.
@@ -70,10 +71,11 @@ import Testing
             session: SessionID(high: 1, low: 2), kind: .file, chunkLength: 8 << 20, payloadLength: 400, creationTime: 3,
             contentLength: 0, allocatedLength: 0, mode: 0, modificationTime: FileTime(seconds: 0, nanoseconds: 0), name: "-", key: .none)
         let head = "0000000000000001 0000000000000002 00 03 0190 00800000 0000000000000003 0000000000000000 0000000000000000"
-        try expect(.announce(announce, .none), kindByte: "01", body: head + "0000000000000000 00000000 0000 0001 2D" + String(repeating: "00", count: 96))
+        try expect(
+            .announce(announce, .none), kindByte: "01", body: head + "0000000000000000 00000000 0000 00000000 0001 2D" + String(repeating: "00", count: 96))
         var old = announce
         old.modificationTime = FileTime(seconds: -2, nanoseconds: 500_000_000)
-        try expect(.announce(old, .none), kindByte: "01", body: head + "FFFFFFFFFFFFFFFE 1DCD6500 0000 0001 2D" + String(repeating: "00", count: 96))
+        try expect(.announce(old, .none), kindByte: "01", body: head + "FFFFFFFFFFFFFFFE 1DCD6500 0000 00000000 0001 2D" + String(repeating: "00", count: 96))
     }
 
     @Test func pageRunsEqualHolesTogether() throws {
@@ -253,8 +255,8 @@ import Testing
     // MARK: The tree
 
     @Test func solicitationIsPaddedWithZeros() throws {
-        // 16 of header, 60 of ANNOUNCE before its name, 255 of name, 32 of key, 64 of signature.
-        try expect(.solicitation, isUnicast: true, kindByte: "8A", body: String(repeating: "00", count: 431 - 16))
+        // 16 of header, 68 of ANNOUNCE before its name, 255 of name, 32 of key, 64 of signature.
+        try expect(.solicitation, isUnicast: true, kindByte: "8A", body: String(repeating: "00", count: 435 - 16))
     }
 
     @Test func attachIsAsLongAsItsAnswer() throws {

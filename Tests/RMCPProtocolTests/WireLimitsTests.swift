@@ -59,9 +59,9 @@ import Testing
         refuses("name length", announce { $0.name = "" })
         // The writer cuts a longer name; a sender that does not is refused.
         var long = announce { $0.name = longest }
-        (long[16 + 62], long[16 + 63]) = (0x01, 0x00)
+        (long[16 + 66], long[16 + 67]) = (0x01, 0x00)
         refuses("name length", long)
-        (long[16 + 62], long[16 + 63]) = (0xFF, 0xFF)
+        (long[16 + 66], long[16 + 67]) = (0xFF, 0xFF)
         refuses("name length", long)
     }
 
@@ -83,7 +83,7 @@ import Testing
         for bad in ["80", "C0AF", "EDA080", "F8888080", "C3"] {
             let bad = bytes(hex: bad)
             var sent = announce { $0.name = String(repeating: "n", count: bad.count) }
-            sent.replaceSubrange(16 + 64..<16 + 64 + bad.count, with: bad)
+            sent.replaceSubrange(16 + 68..<16 + 68 + bad.count, with: bad)
             refuses("name", sent)
         }
     }

@@ -100,7 +100,8 @@ import Testing
 
     @Test func receiveLines() {
         let refusals: [SessionRefusal] = [
-            .unsigned, .untrusted(PublicKey(Bytes32(1, 2, 3, 4))), .rollback(newest: 1_764_000_123_456), .badSignature, .tagInUse, .tooManySessions,
+            .unsigned, .untrusted(PublicKey(Bytes32(1, 2, 3, 4))), .rollback(newest: BundleVersion(time: 1_764_000_123_456)), .badSignature, .tagInUse,
+            .tooManySessions,
             .outputInUse, .completedBefore, .unsupported(.tree),
         ]
         let updates: [ReceiveUpdate] =
@@ -133,7 +134,7 @@ import Testing
             .listening(interface: "eth0", group: Self.group, upstream: nil, region: Self.region, regionInterface: "eth1"),
             .listening(
                 interface: "eth0", group: Self.group, upstream: .ipv4(10, 0, 0, 1, port: 17_627), region: Self.region, regionInterface: "eth1"),
-            .warning("careful"), .refused(Self.announce(), .rollback(newest: 1_764_000_123_456)), .refused(Self.announce(), .unsigned),
+            .warning("careful"), .refused(Self.announce(), .rollback(newest: BundleVersion(time: 1_764_000_123_456))), .refused(Self.announce(), .unsigned),
             .began(Self.repairSnapshot(), kept: 4), .progress([Self.repairSnapshot(), Self.repairSnapshot(isAlone: true)]),
             .complete(Self.repairSnapshot()), .parentChanged(Self.announce(), depth: 1), .upstreamOver(Self.repairSnapshot(), .failedSender),
             .retired(Self.announce(), reason: "room is needed"), .stopped,

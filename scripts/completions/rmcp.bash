@@ -186,7 +186,7 @@ _rmcp() {
 
 _rmcp_send() {
     repeating_flags=()
-    non_repeating_flags=(--unsigned --no-unsigned --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
+    non_repeating_flags=(--unsigned --no-unsigned --supersede --no-supersede --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=()
     non_repeating_options=(-g --group -i --interface --ttl --rate --min-rate --max-rate --level --wait-for --min-wait --max-wait --linger --until --key --name --max-unicast-children --config --metrics)
     __rmcp_offer_flags_options -1

@@ -23,7 +23,7 @@ function __rmcp_parse_tokens -S
         __rmcp_parse_subcommand 0 'version' 'h/help'
         switch $unparsed_tokens[1]
         case 'send'
-            __rmcp_parse_subcommand -r 1 'g/group=' 'i/interface=' 'ttl=' 'rate=' 'min-rate=' 'max-rate=' 'level=' 'wait-for=' 'min-wait=' 'max-wait=' 'linger=' 'until=' 'key=' 'unsigned' 'no-unsigned' 'name=' 'max-unicast-children=' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
+            __rmcp_parse_subcommand -r 1 'g/group=' 'i/interface=' 'ttl=' 'rate=' 'min-rate=' 'max-rate=' 'level=' 'wait-for=' 'min-wait=' 'max-wait=' 'linger=' 'until=' 'key=' 'unsigned' 'no-unsigned' 'supersede' 'no-supersede' 'name=' 'max-unicast-children=' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
         case 'recv'
             __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'd/directory=' 'o/output=' 'replace-first' 'no-replace-first' 'once' 'no-once' 'allow-rollback' 'no-allow-rollback' 'exec=' 'exec-timeout=' 'again' 'no-again' 'timeout=' 'trust=+' 'allow-unsigned' 'no-allow-unsigned' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
         case 'repair'
@@ -111,6 +111,8 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmc
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" key' -l 'key' -d 'The signing key (default: ~/.config/rmcp/id_ed25519, made on first use).' -rF
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" unsigned' -l 'unsigned' -d 'Do not sign: only receivers with --allow-unsigned take the bundle.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" no-unsigned' -l 'no-unsigned' -d 'Switch --unsigned off.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" supersede' -l 'supersede' -d 'Take effect where receivers know a later version, such as after a clock was ahead: begins a new epoch of the key.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" no-supersede' -l 'no-supersede' -d 'Switch --supersede off.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" name' -l 'name' -d 'The bundle\'s name at the receivers (default: the path\'s last component).' -rfka ''
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" max-unicast-children' -l 'max-unicast-children' -d 'The most relays, and receivers without multicast, that are served by unicast (default: 8).' -rfka ''
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" config' -l 'config' -d 'A TOML file with options: the same names, for all commands at the top, for one under [send], [recv], [repair] or [watch].' -rfa '(for p in (string match -e -- \'*/\' (commandline -t);or printf \n)*.\'toml\';printf %s\n $p;end;__fish_complete_directories (commandline -t) \'\')'

@@ -55,10 +55,14 @@ public final class SendLoop {
         // After everything that the user may have got wrong: asking for a signer may make a key.
         let signer = try makeSigner()
         announce.key = signer.publicKey
+        if request.supersedes, !announce.isSigned {
+            throw HostError("receivers keep no versions of unsigned bundles, so that there is nothing to --supersede", kind: .usage)
+        }
         // Nobody remembers sessions that are not signed.
         if announce.isSigned {
-            let stamp = SenderStamps.ofUser.next(for: announce.key)
-            announce.creationTime = stamp.time
+            let stamp = SenderStamps.ofUser.next(for: announce.key, supersedes: request.supersedes)
+            announce.creationTime = stamp.version.time
+            announce.epoch = stamp.version.epoch
             clockWarnings = stamp.warnings
         }
         // From here on signals are blocked: after whatever may wait for a file system, so that they end such a wait, and before

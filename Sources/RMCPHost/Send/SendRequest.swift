@@ -17,12 +17,14 @@ public struct SendRequest: Sendable {
     public var name: String?
     /// zstd level, 0...19, where 0 stores; nil adapts it.
     public var compressionLevel: Int?
+    /// It is to take effect where a later stamp is known: a new epoch of the key begins.
+    public var supersedes: Bool
     /// Rates, waits and linger are in here.
     public var configuration: Configuration
 
     public init(
         source: Source, group: SocketAddress, interfaceName: String?, timeToLive: Int, name: String?,
-        compressionLevel: Int?, configuration: Configuration
+        compressionLevel: Int?, supersedes: Bool = false, configuration: Configuration
     ) {
         self.source = source
         self.group = group
@@ -30,6 +32,7 @@ public struct SendRequest: Sendable {
         self.timeToLive = timeToLive
         self.name = name
         self.compressionLevel = compressionLevel
+        self.supersedes = supersedes
         self.configuration = configuration
     }
 }

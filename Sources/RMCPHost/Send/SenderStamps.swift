@@ -2,8 +2,8 @@ import RMCPContent
 import RMCPProtocol
 import RMCPReport
 
-/// The last time that this user's sessions of each key were stamped with, so that none is older than the one before, however the clock is set
-/// meanwhile: receivers refuse what is older. One line each in a text file: public key, milliseconds since 1970.
+/// The last version that this user's sessions of each key were stamped with, so that none is older than the one before, however the clock is
+/// set meanwhile: receivers refuse what is older. One line each in a text file: public key, version (`VersionText`).
 struct SenderStamps: Sendable {
     private let file: SharedFile?
     /// Keys that are remembered; beyond, those of the oldest stamp are forgotten.
@@ -15,45 +15,58 @@ struct SenderStamps: Sendable {
     init(file: SharedFile?) { self.file = file }
 
     /// A stamp for a session of this key, that nobody else gets: the clock's time, or the last stamp's and a millisecond.
-    /// - Returns: milliseconds since 1970, and lines for the user.
-    func next(for key: PublicKey, at clock: HostClock = .now()) -> (time: UInt64, warnings: [String]) {
+    /// - Parameter supersedes: it is the first of an epoch that is above all that this user has used, with any key.
+    /// - Returns: the stamp, and lines for the user.
+    func next(for key: PublicKey, supersedes: Bool = false, at clock: HostClock = .now()) -> (version: BundleVersion, warnings: [String]) {
         var warnings: [String] = []
-        var time = clock.milliseconds
-        var last: UInt64?
+        var next = BundleVersion(epoch: supersedes ? 1 : 0, time: clock.milliseconds)
+        var last: BundleVersion?
         do {
             try file?.update { bytes in
                 var stamps = Self.parse(bytes)
                 last = stamps[key]
-                if let last, last >= time { time = last == .max ? last : last + 1 }
-                stamps[key] = time
+                if supersedes {
+                    // What one key has outdated, the one that takes its place must outdate, too.
+                    next.epoch = Self.increased(stamps.values.map(\.epoch).max() ?? 0)
+                } else if let last {
+                    next.epoch = last.epoch
+                    if last >= next { next.time = last.time == .max ? last.time : last.time + 1 }
+                }
+                stamps[key] = next
                 while stamps.count > Self.limit, let oldest = stamps.min(by: { $0.value < $1.value }) { stamps[oldest.key] = nil }
                 return Self.text(stamps)
             }
         } catch {
-            warnings.append("\(error); the next session may be taken for an older one if the clock is set back")
+            let consequence = supersedes ? "later sessions need --supersede, too" : "the next session may be taken for an older one if the clock is set back"
+            warnings.append("\(error); \(consequence)")
         }
+        if supersedes, file == nil { warnings.append("this user has no home to note the epoch in; later sessions need --supersede, too") }
         let state = clock.isSynchronised ? "" : ", and nothing keeps it right"
-        if let last, last > clock.milliseconds {
-            let seconds = Interval.seconds(Double(last - clock.milliseconds) / 1_000)
+        if let last, !supersedes, last.time > clock.milliseconds {
+            let seconds = Interval.seconds(Double(last.time - clock.milliseconds) / 1_000)
             warnings.append("this host's clock is \(Units.time(seconds)) behind the last session's stamp\(state); the session is stamped behind that one")
         } else if clock.isImplausible {
             warnings.append(
                 "this host's clock says \(Units.date(milliseconds: clock.milliseconds))\(state); receivers that have a newer version will refuse the session")
         }
-        return (time, warnings)
+        return (next, warnings)
     }
 
-    private static func parse(_ bytes: [UInt8]) -> [PublicKey: UInt64] {
-        var result: [PublicKey: UInt64] = [:]
+    private static func increased(_ epoch: UInt32) -> UInt32 { epoch == .max ? epoch : epoch + 1 }
+
+    private static func parse(_ bytes: [UInt8]) -> [PublicKey: BundleVersion] {
+        var result: [PublicKey: BundleVersion] = [:]
         for line in bytes.split(separator: UInt8(ascii: "\n")) {
             let fields = String(decoding: line, as: UTF8.self).split(separator: " ")
-            guard fields.count == 3, let key = PublicKeyText.parse(line: "\(fields[0]) \(fields[1])"), let time = UInt64(fields[2]) else { continue }
-            result[key] = max(result[key] ?? 0, time)
+            guard fields.count == 3, let key = PublicKeyText.parse(line: "\(fields[0]) \(fields[1])"), let version = VersionText.parse(fields[2]) else {
+                continue
+            }
+            result[key] = max(result[key] ?? version, version)
         }
         return result
     }
 
-    private static func text(_ stamps: [PublicKey: UInt64]) -> [UInt8] {
-        Array((stamps.map { "\(PublicKeyText.line(for: $0.key)) \($0.value)" }.sorted().joined(separator: "\n") + "\n").utf8)
+    private static func text(_ stamps: [PublicKey: BundleVersion]) -> [UInt8] {
+        Array((stamps.map { "\(PublicKeyText.line(for: $0.key)) \(VersionText.text($0.value))" }.sorted().joined(separator: "\n") + "\n").utf8)
     }
 }

@@ -181,7 +181,7 @@ public struct RepairEndpoint: Sendable {
         let served = kept.prefix(sessionLimit / 2).filter { entry in
             directory.believes(entry.announce, entry.signature)
                 && !kept.contains {
-                    BundleIdentity($0.announce) == BundleIdentity(entry.announce) && $0.announce.creationTime > entry.announce.creationTime
+                    BundleIdentity($0.announce) == BundleIdentity(entry.announce) && $0.announce.version > entry.announce.version
                         && $0.announce.creationTime <= latest
                 }
         }

@@ -4,8 +4,8 @@ import DequeModule
 public enum SessionRefusal: Sendable, Hashable {
     case unsigned
     case untrusted(PublicKey)
-    /// A newer version of the bundle has been received: created then, milliseconds since 1970.
-    case rollback(newest: UInt64)
+    /// A newer version of the bundle has been received: this one.
+    case rollback(newest: BundleVersion)
     case badSignature
     /// Another session with the same tag is under way.
     case tagInUse
@@ -169,7 +169,7 @@ public struct SessionDirectory: Sendable {
         var superseded: SessionID?
         if let rival = rival(of: announce) {
             // An older one that is offered while a newer is here is somebody's replay, or of no use to anybody.
-            if announce.creationTime < rival.creationTime { return .ignore }
+            if announce.version < rival.version { return .ignore }
             if now - (lastHeard(rival.session) ?? .zero) >= silence {
                 superseded = rival.session
                 end(rival.session, mayReturn: false)
@@ -217,12 +217,12 @@ public struct SessionDirectory: Sendable {
         of announce: Announce, at now: Instant, lastHeard: (SessionID) -> Instant?, canMakeRoom: () -> Bool
     ) -> SessionRefusal? {
         if completed.contains(Known(session: announce.session, key: announce.key)) { return .completedBefore }
-        if let newest = policy.newestVersion(of: announce), announce.creationTime < newest { return .rollback(newest: newest) }
+        if let newest = policy.newestVersion(of: announce), announce.version < newest { return .rollback(newest: newest) }
         guard announce.kind != .tree else { return .unsupported(announce.kind) }
         if active.contains(where: { $0.session.tag == announce.session.tag }) { return .tagInUse }
         let rival = rival(of: announce)
         // A sender that was started again takes over what its dead predecessor has, the output among it.
-        let succeeds = rival.map { announce.creationTime >= $0.creationTime && now - (lastHeard($0.session) ?? .zero) >= silence } ?? false
+        let succeeds = rival.map { announce.version >= $0.version && now - (lastHeard($0.session) ?? .zero) >= silence } ?? false
         if hasOneOutput, !active.isEmpty, !succeeds { return .outputInUse }
         return active.count >= sessionLimit && !succeeds && !canMakeRoom() ? .tooManySessions : nil
     }
@@ -238,7 +238,7 @@ public struct SessionDirectory: Sendable {
     public mutating func noteVersion(of announce: Announce, notAfter latest: UInt64 = .max) {
         guard announce.isSigned, announce.creationTime <= latest else { return }
         let identity = BundleIdentity(announce)
-        policy.newest[identity] = max(policy.newest[identity] ?? 0, announce.creationTime)
+        policy.newest[identity] = max(policy.newest[identity] ?? announce.version, announce.version)
         while policy.newest.count > Self.versionLimit, let oldest = policy.newest.min(by: { ($0.value, $0.key.name) < ($1.value, $1.key.name) }) {
             policy.newest[oldest.key] = nil
         }

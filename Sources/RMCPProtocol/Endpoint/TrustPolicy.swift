@@ -2,19 +2,19 @@
 public struct TrustPolicy: Sendable {
     public var trustedKeys: Set<PublicKey>
     public var allowsUnsigned: Bool
-    /// When the newest known version of each bundle was created, milliseconds since 1970: what is older is refused.
-    public var newest: [BundleIdentity: UInt64]
+    /// The newest known version of each bundle: what is older is refused.
+    public var newest: [BundleIdentity: BundleVersion]
 
-    public init(trustedKeys: Set<PublicKey>, allowsUnsigned: Bool, newest: [BundleIdentity: UInt64] = [:]) {
+    public init(trustedKeys: Set<PublicKey>, allowsUnsigned: Bool, newest: [BundleIdentity: BundleVersion] = [:]) {
         self.trustedKeys = trustedKeys
         self.allowsUnsigned = allowsUnsigned
         self.newest = newest
     }
 
-    /// When the newest known version of this bundle was created; nil when none is known. A bundle by a trusted key is a
+    /// The newest known version of this bundle; nil when none is known. A bundle by a trusted key is a
     /// version of all of its name by trusted keys: when the signer's key was changed, what the former key has signed does
     /// not become current again.
-    public func newestVersion(of announce: Announce) -> UInt64? {
+    public func newestVersion(of announce: Announce) -> BundleVersion? {
         guard announce.isSigned else { return nil }
         guard trustedKeys.contains(announce.key) else { return newest[BundleIdentity(announce)] }
         return trustedKeys.lazy.compactMap { newest[BundleIdentity(name: announce.name, key: $0)] }.max()

@@ -28,7 +28,7 @@ public struct FileTime: Hashable, Sendable {
 public struct Announce: Hashable, Sendable {
     public static let maximumNameLength = 255
     /// Bytes of its fields but for the name, the key, the signature and the padding.
-    static let fixedLength = 64
+    static let fixedLength = 68
 
     /// Says which fields are said: no value of theirs stands for none, since each occurs.
     private static let saysModificationTime: UInt8 = 1
@@ -52,13 +52,15 @@ public struct Announce: Hashable, Sendable {
     public var mode: UInt16?
     /// Nil where the source has none.
     public var modificationTime: FileTime?
+    /// The sender's epoch, in which the time stands.
+    public var epoch: UInt32
     /// The bundle's name: UTF-8, 1...255 bytes. Whether it may be a file name is the receiver's to judge.
     public var name: String
     public var key: PublicKey
 
     public init(
         session: SessionID, kind: BundleKind, chunkLength: UInt32, payloadLength: UInt16, creationTime: UInt64,
-        contentLength: UInt64?, allocatedLength: UInt64, mode: UInt16?, modificationTime: FileTime?, name: String,
+        contentLength: UInt64?, allocatedLength: UInt64, mode: UInt16?, modificationTime: FileTime?, epoch: UInt32 = 0, name: String,
         key: PublicKey
     ) {
         self.session = session
@@ -70,11 +72,13 @@ public struct Announce: Hashable, Sendable {
         self.allocatedLength = allocatedLength
         self.mode = mode
         self.modificationTime = modificationTime
+        self.epoch = epoch
         self.name = name
         self.key = key
     }
 
     public var isSigned: Bool { key != .none }
+    public var version: BundleVersion { BundleVersion(epoch: epoch, time: creationTime) }
 
     /// The fields in wire order, without the signature.
     private func writeBody(to writer: inout ByteWriter) {
@@ -89,6 +93,7 @@ public struct Announce: Hashable, Sendable {
         writer.writeUInt64(UInt64(bitPattern: modificationTime?.seconds ?? 0))
         writer.writeUInt32(modificationTime?.nanoseconds ?? 0)
         writer.writeUInt16(mode ?? 0)
+        writer.writeUInt32(epoch)
         // Cut between characters, or no receiver could read it.
         var name = name
         while name.utf8.count > Self.maximumNameLength { name.removeLast() }
@@ -129,6 +134,7 @@ public struct Announce: Hashable, Sendable {
         let mode = try reader.readUInt16()
         guard mode <= (flags & Self.saysMode != 0 ? 0o777 : 0) else { throw .invalidField("mode") }
         self.mode = flags & Self.saysMode != 0 ? mode : nil
+        epoch = try reader.readUInt32()
         let nameLength = Int(try reader.readUInt16())
         guard (1...Self.maximumNameLength).contains(nameLength) else { throw .invalidField("name length") }
         let nameBytes = try reader.readArray(count: nameLength)

@@ -38,7 +38,8 @@ public enum SendText {
             let help =
                 switch reason {
                 case .untrusted: "; rmcp recv there needs --trust and this sender's public line"
-                case .outdated, .busy, .unsupported: ""
+                case .outdated: "; if this is the one to have, --supersede makes it so"
+                case .busy, .unsupported: ""
                 }
             return "\(Units.count(counts[reason], "receiver")) refused: \(reason.text)\(help)"
         }

@@ -33,7 +33,8 @@ struct SendCommand: CodedCommand {
             SendRequest(
                 source: try source(), group: try group.address(settings), interfaceName: try group.interfaceName(settings),
                 timeToLive: try options.timeToLive(settings), name: try settings.value(SendOptions.name, options.name),
-                compressionLevel: try options.compressionLevel(settings), configuration: engine)
+                compressionLevel: try options.compressionLevel(settings), supersedes: try settings.flag(SendOptions.supersede, options.supersede),
+                configuration: engine)
         ) { () throws(HostError) in try signer(settings, isJSON: style.isJSON) }
         let reporter = SendReporter(style: style, metricsPath: try metrics.path(settings))
         defer { reporter.finish() }

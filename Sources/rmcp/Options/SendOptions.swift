@@ -22,11 +22,13 @@ struct SendOptions: OptionGroupDeclaration {
         "Stay until all known receivers are complete ('receivers', default), or until the repair nodes hold everything and serve on ('repair').")
     static let key = Setting("key", .text, "file", completion: .file(), "The signing key (default: ~/.config/rmcp/id_ed25519, made on first use).")
     static let unsigned = Setting.flag("unsigned", "Do not sign: only receivers with --allow-unsigned take the bundle.")
+    static let supersede = Setting.flag(
+        "supersede", "Take effect where receivers know a later version, such as after a clock was ahead: begins a new epoch of the key.")
     static let name = Setting("name", .text, "name", "The bundle's name at the receivers (default: the path's last component).")
 
     static let declared = [
         ttl.entry, rate.entry, minimumRate.entry, maximumRate.entry, level.entry, waitFor.entry, minimumWait.entry, maximumWait.entry, linger.entry,
-        until.entry, key.entry, unsigned.entry, name.entry,
+        until.entry, key.entry, unsigned.entry, supersede.entry, name.entry,
     ]
 
     @Option(Self.ttl) var ttl: String?
@@ -41,6 +43,7 @@ struct SendOptions: OptionGroupDeclaration {
     @Option(Self.until) var until: String?
     @Option(Self.key) var key: String?
     @Flag(Self.unsigned) var unsigned: Bool?
+    @Flag(Self.supersede) var supersede: Bool?
     @Option(Self.name) var name: String?
 
     func timeToLive(_ settings: Settings) throws(HostError) -> Int { try settings.value(Self.ttl, ttl) ?? 1 }

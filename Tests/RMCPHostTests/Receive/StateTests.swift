@@ -35,7 +35,7 @@ import Testing
         #expect(try publish(announce("a", created: 2_000), in: first))
         #expect(try publish(announce("b", created: 2_000), in: second))
         let known = try VersionRecords(path: path).newest
-        #expect(known.count == 2 && known.values.allSatisfy { $0 == 2_000 })
+        #expect(known.count == 2 && known.values.allSatisfy { $0 == BundleVersion(time: 2_000) })
         // What another has learned binds this one at once.
         #expect(try !publish(announce("b", created: 1_000), in: first))
         #expect(try publish(announce("b", created: 2_000), in: first))

@@ -6,14 +6,14 @@ import RMCPProtocol
 /// gets to the end last must not replace a newer one by an older one.
 final class CommitGate: Sendable {
     private struct Published {
-        var creationTime: UInt64
+        var version: BundleVersion
         var session: SessionID
         /// Number of bundles that had been published by then.
         var turn: UInt64
 
-        /// Whether it is the newer: of two that were created in the same millisecond, one has to be.
+        /// Whether it is the newer: of two that have the same version, one has to be.
         func isNewer(than announce: Announce) -> Bool {
-            (creationTime, session.high, session.low) > (announce.creationTime, announce.session.high, announce.session.low)
+            (version, session.high, session.low) > (announce.version, announce.session.high, announce.session.low)
         }
     }
 
@@ -61,7 +61,7 @@ final class CommitGate: Sendable {
             if state.published.count >= Self.pathLimit, let oldest = state.published.min(by: { $0.value.turn < $1.value.turn }) {
                 state.published[oldest.key] = nil
             }
-            state.published[path] = Published(creationTime: announce.creationTime, session: announce.session, turn: state.turns)
+            state.published[path] = Published(version: announce.version, session: announce.session, turn: state.turns)
             return warning
         }
     }

@@ -2,16 +2,16 @@ import RMCPContent
 public import RMCPProtocol
 import RMCPReport
 
-/// The newest creation time that has been received whole of each bundle, by name and key: what keeps an old, still
+/// The newest version that has been received whole of each bundle, by name and key: what keeps an old, still
 /// validly signed bundle from being passed off as the current one. One line each in a text file that all receivers of a
-/// user share: public key, creation time in milliseconds since 1970, name.
+/// user share: public key, version (`VersionText`), name.
 public final class VersionRecords: Sendable {
     /// Nil where there is no place for it: what is known is forgotten with the process.
     private let file: SharedFile?
-    private let known: LockedValue<[BundleIdentity: UInt64]>
+    private let known: LockedValue<[BundleIdentity: BundleVersion]>
     private let takesOlder: Bool
     private let clock: @Sendable () -> HostClock
-    /// Bundles that are remembered; beyond, those of the oldest creation time are forgotten.
+    /// Bundles that are remembered; beyond, those of the oldest version are forgotten.
     static let limit = 10_000
 
     /// `$XDG_STATE_HOME/rmcp/versions`, or `~/.local/state/rmcp/versions`.
@@ -36,28 +36,28 @@ public final class VersionRecords: Sendable {
 
     /// Versions that this process knows: those that were in the file when it was last looked at.
     /// None where older ones are taken.
-    public var newest: [BundleIdentity: UInt64] { takesOlder ? [:] : known.withLock { $0 } }
+    public var newest: [BundleIdentity: BundleVersion] { takesOlder ? [:] : known.withLock { $0 } }
 
     /// Milliseconds since 1970: what was made later is not noted. A clock that was once ahead would keep out all that comes after it.
     var latest: UInt64 { takesOlder ? 0 : clock().latestCredible }
 
-    private static func parse(_ bytes: [UInt8]) -> [BundleIdentity: UInt64] {
-        var result: [BundleIdentity: UInt64] = [:]
+    private static func parse(_ bytes: [UInt8]) -> [BundleIdentity: BundleVersion] {
+        var result: [BundleIdentity: BundleVersion] = [:]
         for line in bytes.split(separator: UInt8(ascii: "\n")) {
             // A line that is damaged is skipped: it can only have been a newer version's.
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 3)
             guard fields.count == 4, let text = String(validating: fields[0] + [UInt8(ascii: " ")] + fields[1], as: UTF8.self),
-                let key = PublicKeyText.parse(line: text), let time = UInt64(String(decoding: fields[2], as: UTF8.self)),
+                let key = PublicKeyText.parse(line: text), let version = VersionText.parse(String(decoding: fields[2], as: UTF8.self)),
                 let name = String(validating: fields[3], as: UTF8.self)
             else { continue }
             let identity = BundleIdentity(name: name, key: key)
-            result[identity] = max(result[identity] ?? 0, time)
+            result[identity] = max(result[identity] ?? version, version)
         }
         return result
     }
 
-    private static func text(_ versions: [BundleIdentity: UInt64]) -> [UInt8] {
-        let lines = versions.map { "\(PublicKeyText.line(for: $0.key.key)) \($0.value) \($0.key.name)" }.sorted()
+    private static func text(_ versions: [BundleIdentity: BundleVersion]) -> [UInt8] {
+        let lines = versions.map { "\(PublicKeyText.line(for: $0.key.key)) \(VersionText.text($0.value)) \($0.key.name)" }.sorted()
         return Array((lines.joined(separator: "\n") + "\n").utf8)
     }
 
@@ -128,7 +128,7 @@ public final class VersionRecords: Sendable {
                 var versions = Self.parse(bytes)
                 for key in keys.union([announce.key]) {
                     let identity = BundleIdentity(name: announce.name, key: key)
-                    if let noted = versions[identity] { versions[identity] = min(noted, announce.creationTime) }
+                    if let noted = versions[identity] { versions[identity] = min(noted, announce.version) }
                 }
                 return Self.text(versions)
             }
@@ -136,13 +136,13 @@ public final class VersionRecords: Sendable {
         return nil
     }
 
-    private static func check(_ announce: Announce, against versions: [BundleIdentity: UInt64], trusting keys: Set<PublicKey>) throws(HostError) {
+    private static func check(_ announce: Announce, against versions: [BundleIdentity: BundleVersion], trusting keys: Set<PublicKey>) throws(HostError) {
         let policy = TrustPolicy(trustedKeys: keys, allowsUnsigned: false, newest: versions)
-        guard let newest = policy.newestVersion(of: announce), newest > announce.creationTime else { return }
+        guard let newest = policy.newestVersion(of: announce), newest > announce.version else { return }
         throw .outdated(announce)
     }
 
-    private func merge(_ read: [BundleIdentity: UInt64]) -> [BundleIdentity: UInt64] {
+    private func merge(_ read: [BundleIdentity: BundleVersion]) -> [BundleIdentity: BundleVersion] {
         known.withLock { known in
             known.merge(read) { max($0, $1) }
             return known
@@ -152,7 +152,7 @@ public final class VersionRecords: Sendable {
     private func note(_ announce: Announce) -> [UInt8] {
         known.withLock { known in
             let identity = BundleIdentity(announce)
-            known[identity] = max(known[identity] ?? 0, announce.creationTime)
+            known[identity] = max(known[identity] ?? announce.version, announce.version)
             while known.count > Self.limit, let oldest = known.min(by: { $0.value < $1.value }) { known[oldest.key] = nil }
             return Self.text(known)
         }

@@ -1,0 +1,16 @@
+/// What tells a newer version of a bundle from an older one: the sender's epoch, and within it the time.
+///
+/// An epoch is how a sender's user says that what is known is wrong, such as after a clock was ahead: it only grows, so that a recorded
+/// session of an earlier one never becomes current again.
+public struct BundleVersion: Hashable, Comparable, Sendable {
+    public var epoch: UInt32
+    /// Milliseconds since 1970, by the sender's clock.
+    public var time: UInt64
+
+    public init(epoch: UInt32 = 0, time: UInt64) {
+        self.epoch = epoch
+        self.time = time
+    }
+
+    public static func < (left: BundleVersion, right: BundleVersion) -> Bool { (left.epoch, left.time) < (right.epoch, right.time) }
+}

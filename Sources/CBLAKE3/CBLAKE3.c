@@ -179,3 +179,11 @@ void rmcp_blake3_with_lanes(const void *data, size_t length, uint8_t output[32],
 void rmcp_blake3(const void *data, size_t length, uint8_t output[32]) {
     rmcp_blake3_with_lanes(data, length, output, rmcp_blake3_lanes());
 }
+
+void rmcp_blake3_subtree(const void *data, size_t length, uint64_t leaf, uint8_t output[32]) {
+    hash_tree(data, length, leaf, output, rmcp_blake3_lanes());
+}
+
+void rmcp_blake3_parent(const uint8_t children[64], _Bool is_root, uint8_t output[32]) {
+    hash_parent(children, is_root ? ROOT : 0, output);
+}

@@ -10,8 +10,27 @@ public struct BLAKE3Digest: MessageDigest {
     public static func digest(of bytes: RawSpan) -> RMCPProtocol.Digest { unsafe bytes.withUnsafeBytes { unsafe digest(of: $0) } }
 
     public static func digest(of bytes: UnsafeRawBufferPointer) -> RMCPProtocol.Digest {
-        return unsafe withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { output in
-            unsafe rmcp_blake3(bytes.baseAddress, bytes.count, output.baseAddress.unsafelyUnwrapped)
+        unsafe output { unsafe rmcp_blake3(bytes.baseAddress, bytes.count, $0) }
+    }
+
+    public func isTrue(
+        part: Int, values: [RMCPProtocol.Digest], siblings: [RMCPProtocol.Digest], _ shape: OutlineShape, root: RMCPProtocol.Digest
+    ) -> Bool {
+        ChunkOutline.root(ofPart: part, values, siblings, shape) == root
+    }
+
+    /// The value of two subtrees' parent, which as the root is the digest of all.
+    static func parent(of left: RMCPProtocol.Digest, _ right: RMCPProtocol.Digest, isRoot: Bool) -> RMCPProtocol.Digest {
+        let children = left.value.bytes + right.value.bytes
+        return unsafe children.withUnsafeBufferPointer { children in
+            unsafe output { unsafe rmcp_blake3_parent(children.baseAddress.unsafelyUnwrapped, isRoot, $0) }
+        }
+    }
+
+    /// What `body` writes: 32 bytes.
+    static func output(_ body: (UnsafeMutablePointer<UInt8>) -> Void) -> RMCPProtocol.Digest {
+        unsafe withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { output in
+            unsafe body(output.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self))
             return unsafe RMCPProtocol.Digest(
                 Bytes32(
                     UInt64(bigEndian: output.load(as: UInt64.self)), UInt64(bigEndian: output.load(fromByteOffset: 8, as: UInt64.self)),

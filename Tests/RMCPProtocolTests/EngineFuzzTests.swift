@@ -31,7 +31,9 @@ import Testing
         }
 
         /// Nobody says these in a group without repair nodes: they are made up.
-        static let treeKinds: Set<PacketKind> = [.solicitation, .attach, .attached, .detach, .advertisement, .query, .report, .refusal]
+        static let treeKinds: Set<PacketKind> = [
+            .solicitation, .attach, .attached, .detach, .advertisement, .query, .report, .refusal, .outline,
+        ]
 
         private final class Losses {
             var random = RandomSource(seed: 9)
@@ -146,6 +148,8 @@ import Testing
                 case 1: engine.handle(.unavailable(slot: slot), at: now)
                 default: engine.handle(.stored(slot: slot, chunk: chunk), at: now)
                 }
+            case .examine(let slot, let chunk, let shape, _):
+                engine.handle(.examined(slot: slot, chunk: chunk, wrong: random.chance(0.3) ? IndexRangeSet() : .all(of: shape)), at: now)
             case .zeros(let chunks): engine.handle(.storedZeros(chunks), at: now)
             case .commit: engine.handle(random.chance(0.5) ? .committed : .failed(.failedDiskFull), at: now)
             case .rejoin, .deaf, .finished, .parentChanged, .parentMoved, .refused, .page, .end, .announced, .statement: break

@@ -164,6 +164,11 @@ struct RepairHarness: EngineHost {
             let isGood = LaneDigest().digest(of: bytes) == record.encodedDigest
             if isGood { cache[chunk] = bytes }
             engine.handle(isGood ? .stored(slot: slot, chunk: chunk) : .rejected(slot: slot, chunk: chunk), at: now)
+        case .upstream(.examine(let slot, let chunk, let shape, _)):
+            engine.handle(.examined(slot: slot, chunk: chunk, wrong: .all(of: shape)), at: now)
+        case .downstream(.outline(let chunk, let shape)):
+            guard let record = engine.record(of: chunk) else { break }
+            engine.handle(.outlined(chunk: chunk, LaneDigest.outline(of: record, chunk: chunk, shape)), at: now)
         case .upstream(.consult(let chunks)):
             for chunk in chunks { engine.handle(cache[chunk] == nil ? .absent(chunk: chunk) : .kept(chunk: chunk), at: now) }
         case .downstream(.fetch(let chunk)):

@@ -51,6 +51,7 @@ struct HarnessReceiver: EngineHost {
             } else {
                 engine.handle(.rejected(slot: slot, chunk: chunk), at: now)
             }
+        case .examine(let slot, let chunk, let shape, _): engine.handle(.examined(slot: slot, chunk: chunk, wrong: .all(of: shape)), at: now)
         case .zeros(let chunks): engine.handle(.storedZeros(chunks), at: now)
         case .rejoin, .deaf, .parentChanged, .parentMoved, .refused, .page, .end, .announced, .statement: break
         case .commit where flushesLong: break
@@ -175,6 +176,9 @@ extension SessionHarness: EngineHost {
     mutating func answer(_ event: SenderEvent) {
         switch event {
         case .fetch(let chunk): sender.handle(.fetched(chunk: chunk), at: now)
+        case .outline(let chunk, let shape):
+            guard let record = sender.record(of: chunk) else { break }
+            sender.handle(.outlined(chunk: chunk, LaneDigest.outline(of: record, chunk: chunk, shape)), at: now)
         case .finished(let outcome): self.outcome = outcome
         case .started, .release, .sentOnce, .unicastFallback, .rateChanged: break
         }

@@ -76,6 +76,10 @@ extension RandomSource {
         for _ in 0..<int(0...4) {
             request.packets.append(RepairRequest.ChunkPackets(chunk: UInt32(int(0...1_048_575)), packets: packetSet()))
         }
+        for _ in 0..<int(0...2) {
+            let parts = PacketSet(int(0...30)..<int(31...RepairRequest.outlineParts))
+            request.outlines.append(RepairRequest.ChunkPackets(chunk: UInt32(int(0...1_048_575)), packets: parts))
+        }
         return request
     }
 
@@ -212,6 +216,9 @@ extension RandomSource {
         case .query: return .query(WatchQuery(nonce: next(), firstNode: word()))
         case .report: return .report(report())
         case .statement: return .statement(statement(), signature())
+        case .outline:
+            let values = (0..<int(1...32)).map { _ in Digest(bytes32()) }
+            return .outline(OutlinePart(chunk: UInt32(int(0...40)), part: UInt8(int(0...8)), values: values, siblings: values.suffix(int(0...3))))
         case .refusal: return .refusal(RefusalNotice(cookie: next(), reason: RefusalReason.allCases[int(0...3)]))
         }
     }

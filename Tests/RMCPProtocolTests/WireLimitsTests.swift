@@ -224,7 +224,26 @@ import Testing
             refuses("range", request(kind + "00000000 FFFFFFFF"))
             refuses("range", request(kind + "FFFFFFFF FFFFFFFF"))
         }
-        for kind in ["00", "06", "FF"] { refuses("entry kind", request(kind)) }
+        for kind in ["00", "07", "FF"] { refuses("entry kind", request(kind)) }
+    }
+
+    @Test func outlines() {
+        takes(request("06 000FFFFF 8000000000000001"))
+        takes(request("06 00000000 0000000000000000"))
+        refuses("chunk index", request("06 00100000 8000000000000001"))
+    }
+
+    @Test func outlineParts() {
+        func part(_ hex: String, values: Int) -> [UInt8] {
+            body(.outline) {
+                $0.writeArray(bytes(hex: hex))
+                $0.writeArray(Array(repeating: 7, count: values * 32))
+            }
+        }
+        takes(part("000FFFFF FF 02 01 00", values: 3))
+        takes(part("00000000 00 01 00 00", values: 1))
+        refuses("chunk index", part("00100000 00 01 00 00", values: 1))
+        refuses("values", part("00000000 00 00 03 00", values: 3))
     }
 
     @Test func packetRanges() throws {

@@ -76,7 +76,7 @@ import Testing
             case .ncf(let confirmed): request = confirmed
             default: continue
             }
-            let entries = request.pages.count + request.chunks.count + request.packets.count + (request.needsEnd ? 1 : 0)
+            let entries = request.pages.count + request.chunks.count + request.packets.count + request.outlines.count + (request.needsEnd ? 1 : 0)
             #expect(shorter == entries)
         }
     }

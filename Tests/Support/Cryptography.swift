@@ -6,6 +6,23 @@ public struct LaneDigest: MessageDigest {
 
     public func digest(of message: [UInt8]) -> Digest { Digest(Self.lanes(of: message, seed: 0)) }
 
+    public func isTrue(part: Int, values: [Digest], siblings: [Digest], _ shape: OutlineShape, root: Digest) -> Bool {
+        zip(shape.subtrees(ofPart: part), values).allSatisfy { Self.value($0, of: root) == $1 } && siblings.allSatisfy { $0 == root }
+    }
+
+    private static func value(_ subtree: Int, of root: Digest) -> Digest {
+        LaneDigest().digest(of: root.value.bytes + [UInt8(truncatingIfNeeded: subtree)])
+    }
+
+    /// An outline in which each value follows from the record, as no tree does: nobody who has not the record can make it.
+    public static func outline(of record: ChunkRecord, chunk: UInt32, _ shape: OutlineShape) -> [OutlinePart] {
+        (0..<shape.partCount).map { part in
+            OutlinePart(
+                chunk: chunk, part: UInt8(part), values: shape.subtrees(ofPart: part).map { value($0, of: record.encodedDigest) },
+                siblings: Array(repeating: record.encodedDigest, count: shape.siblingCount(ofPart: part)))
+        }
+    }
+
     static func lanes(of message: [UInt8], seed: UInt64) -> Bytes32 {
         func lane(_ number: UInt64) -> UInt64 {
             message.reduce(0xCBF2_9CE4_8422_2325 ^ (seed &+ number)) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }

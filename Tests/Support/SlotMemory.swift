@@ -16,6 +16,8 @@ public struct SlotMemory: Sendable {
         precondition(buffers.indices.contains(placement.slot) && !lent.contains(placement.slot), "\(placement) goes where the host is reading")
         precondition(placement.payloadOffset == DataHeader.length && placement.length > 0, "\(placement)")
         precondition(placement.payloadOffset + placement.length == datagram.count, "\(placement) of \(datagram.count) bytes")
+        // It keeps nothing aside.
+        if placement.isDuplicate { return }
         let target = placement.offset..<placement.offset + placement.length
         precondition(target.lowerBound >= 0 && target.upperBound <= buffers[placement.slot].count, "\(placement)")
         buffers[placement.slot].replaceSubrange(target, with: datagram[placement.payloadOffset...])

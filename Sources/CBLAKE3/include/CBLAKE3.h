@@ -18,6 +18,15 @@ unsigned rmcp_blake3_lanes(void);
 /// each other.
 void rmcp_blake3_with_lanes(const void *_Nullable data, size_t length, uint8_t output[_Nonnull 32], unsigned lanes);
 
+/// The chaining value of one subtree of a longer message: `length` bytes, 1 or more, that begin with the message's leaf number `leaf` (leaves
+/// of 1,024 bytes). Only what is a subtree there has a meaning: a power of two of leaves at a multiple of it, or what is left at
+/// the message's end.
+void rmcp_blake3_subtree(const void *data, size_t length, uint64_t leaf, uint8_t output[_Nonnull 32]);
+
+/// The chaining value of the parent of two subtrees, whose values are in `children`, the left one's first; with `is_root` the digest
+/// of the message that they make up.
+void rmcp_blake3_parent(const uint8_t children[_Nonnull 64], _Bool is_root, uint8_t output[_Nonnull 32]);
+
 #pragma clang assume_nonnull end
 
 #endif

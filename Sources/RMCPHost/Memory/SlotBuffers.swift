@@ -1,4 +1,5 @@
 import Glibc
+import RMCPContent
 import RMCPProtocol
 
 /// The buffers of a session's assembly slots, taken from a pool as slots are filled.
@@ -9,6 +10,12 @@ import RMCPProtocol
     private let starts: UnsafeMutableBufferPointer<UnsafeMutableRawPointer?>
     private let pool: BufferPool
     private let bufferLength: Int
+    /// Payloads that differ from those that came before them, by slot.
+    private var alternates: [Int: [ChunkOutline.Alternate]] = [:]
+    private var alternateBytes = 0
+
+    /// Bytes that are kept aside in all: as much as a chunk of the usual length, so that flooding them costs no more memory than one.
+    private static let alternateLimit = 1 << 20
 
     init(slots: Int, pool: BufferPool) {
         buffers = Array(repeating: nil, count: slots)
@@ -22,17 +29,48 @@ import RMCPProtocol
 
     /// Copies a datagram's payload to where the engine wants it; false when the pool has no buffer for the slot.
     mutating func place(_ bytes: UnsafeRawBufferPointer, _ placement: Placement) -> Bool {
-        guard let start = unsafe starts[placement.slot] ?? begin(placement.slot) else { return false }
+        guard let start = unsafe starts[placement.slot] ?? (placement.isDuplicate ? nil : begin(placement.slot)) else { return placement.isDuplicate }
         // The engine places nothing beyond a chunk or a datagram; memory is no place to take that on trust.
         guard placement.offset >= 0, placement.length >= 0, placement.offset + placement.length <= bufferLength,
             placement.payloadOffset >= 0, placement.payloadOffset + placement.length <= bytes.count, let source = bytes.baseAddress
         else { return false }
-        unsafe memcpy(start + placement.offset, source + placement.payloadOffset, placement.length)
+        let payload = unsafe source + placement.payloadOffset
+        if placement.isDuplicate {
+            if unsafe memcmp(start + placement.offset, payload, placement.length) != 0 {
+                unsafe keepAside(UnsafeRawBufferPointer(start: payload, count: placement.length), placement)
+            }
+        } else {
+            unsafe memcpy(start + placement.offset, payload, placement.length)
+        }
         return true
+    }
+
+    /// One of two payloads for a place is forged: which, the chunk's outline will tell.
+    private mutating func keepAside(_ payload: UnsafeRawBufferPointer, _ placement: Placement) {
+        guard alternateBytes + payload.count <= Self.alternateLimit else { return }
+        let known = alternates[placement.slot]?.contains { unsafe $0.offset == placement.offset && $0.bytes.elementsEqual(payload) }
+        if known ?? false { return }
+        alternateBytes += payload.count
+        unsafe alternates[placement.slot, default: []].append(ChunkOutline.Alternate(offset: placement.offset, bytes: Array(payload)))
+    }
+
+    /// What was kept aside of a slot's chunk.
+    mutating func takeAlternates(of slot: Int) -> [ChunkOutline.Alternate] {
+        guard !alternates.isEmpty, let taken = alternates.removeValue(forKey: slot) else { return [] }
+        alternateBytes -= taken.reduce(0) { $0 + $1.bytes.count }
+        return taken
     }
 
     private mutating func begin(_ slot: Int) -> UnsafeMutableRawPointer? {
         guard let buffer = pool.take() else { return nil }
+        _ = takeAlternates(of: slot)
+        return unsafe fill(slot, with: buffer)
+    }
+
+    /// The slot's own buffer is back from a worker thread: its chunk is wrong somewhere.
+    mutating func put(_ buffer: ChunkBuffer, at slot: Int) { _ = unsafe fill(slot, with: buffer) }
+
+    private mutating func fill(_ slot: Int, with buffer: ChunkBuffer) -> UnsafeMutableRawPointer? {
         buffers[slot] = buffer
         unsafe starts[slot] = buffer.bytes.baseAddress
         return unsafe starts[slot]

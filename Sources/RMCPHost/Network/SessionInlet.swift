@@ -1,3 +1,4 @@
+import RMCPContent
 import RMCPProtocol
 
 /// An engine that says where payloads go.
@@ -41,6 +42,11 @@ struct SessionInlet: ~Copyable {
 
     /// The buffer of a slot that is complete, for a worker.
     mutating func takeBuffer(of slot: Int) -> ChunkBuffer? { buffers.take(slot) }
+
+    /// The buffer comes back to its slot: the chunk is wrong somewhere.
+    mutating func put(_ buffer: ChunkBuffer, at slot: Int) { buffers.put(buffer, at: slot) }
+
+    mutating func takeAlternates(of slot: Int) -> [ChunkOutline.Alternate] { buffers.takeAlternates(of: slot) }
 
     mutating func giveBackAll() { buffers.giveBackAll() }
 }

@@ -70,6 +70,8 @@ final class ReceiveSession {
     }
 
     func takeBuffer(of slot: Int) -> ChunkBuffer? { inlet.takeBuffer(of: slot) }
+    func putBuffer(_ buffer: ChunkBuffer, at slot: Int) { inlet.put(buffer, at: slot) }
+    func takeAlternates(of slot: Int) -> [ChunkOutline.Alternate] { inlet.takeAlternates(of: slot) }
 
     func noteStored(_ length: UInt64, kept: Bool) {
         contentDone += length

@@ -11,7 +11,7 @@ extension ReceiveSessions {
 
     func handleEvent(_ event: ReceiverEvent, of session: ReceiveSession, at now: Instant) {
         switch event {
-        case .assembled, .consult, .zeros, .commit:
+        case .assembled, .examine, .consult, .zeros, .commit:
             guard let handle = session.handle else { return session.deferUntilOpen(event) }
             store(event, of: session, in: handle, at: now)
         case .rejoin: network.rejoin()
@@ -34,6 +34,10 @@ extension ReceiveSessions {
         case .assembled(let slot, let chunk, let record):
             guard let buffer = session.takeBuffer(of: slot) else { return }
             submit(.store(handle, slot: slot, chunk: chunk, record: record, buffer), of: session.generation)
+        case .examine(let slot, let chunk, let shape, let values):
+            guard let buffer = session.takeBuffer(of: slot) else { return }
+            let check = OutlineCheck(shape: shape, values: values, alternates: session.takeAlternates(of: slot))
+            submit(.examine(handle, slot: slot, chunk: chunk, check, buffer), of: session.generation)
         case .consult(let chunks): consult(session, handle, chunks, at: now)
         case .zeros(let chunks):
             let length = chunks.reduce(UInt64(0)) { $0 + UInt64(session.engine.record(of: $1)?.contentLength ?? 0) }
@@ -65,13 +69,14 @@ extension ReceiveSessions {
             let generation = output.generation
             let left = (outstanding[generation] ?? 1) - 1
             outstanding[generation] = left > 0 ? left : nil
-            giveBackBuffer(of: output)
+            let session = session(of: generation)
+            giveBackBuffer(of: output, to: session)
             if case .opened(_, let result) = output {
                 opened(generation, result, at: now)
             } else if case .closed = output {
                 ending.removeAll { $0.generation == generation }
                 openWhatCan(at: now)
-            } else if let session = session(of: generation) {
+            } else if let session {
                 take(output, of: session, at: now)
             } else if case .hookStarted(_, let process) = output {
                 process.signal(SIGTERM)
@@ -80,9 +85,12 @@ extension ReceiveSessions {
         }
     }
 
-    private func giveBackBuffer(of output: StorageOutput) {
+    /// A chunk that is wrong stays where it is, if its session does.
+    private func giveBackBuffer(of output: StorageOutput, to session: ReceiveSession?) {
         switch output {
-        case .stored(_, _, _, _, let buffer), .rejected(_, _, _, let buffer): pools[buffer.length]?.giveBack(buffer)
+        case .rejected(_, let slot, _, let buffer), .examined(_, let slot, _, _, let buffer):
+            if let session { session.putBuffer(buffer, at: slot) } else { pools[buffer.length]?.giveBack(buffer) }
+        case .stored(_, _, _, _, let buffer): pools[buffer.length]?.giveBack(buffer)
         case .failed(_, _, let buffer?), .cancelled(_, let buffer?): pools[buffer.length]?.giveBack(buffer)
         default: break
         }
@@ -100,6 +108,7 @@ extension ReceiveSessions {
             once.noteProgress(at: now)
             session.engine.handle(.stored(slot: slot, chunk: chunk), at: now)
         case .rejected(_, let slot, let chunk, _): session.engine.handle(.rejected(slot: slot, chunk: chunk), at: now)
+        case .examined(_, let slot, let chunk, let wrong, _): session.engine.handle(.examined(slot: slot, chunk: chunk, wrong: wrong), at: now)
         case .checked(_, let chunk, let length, let isKept):
             once.noteProgress(at: now)
             let before = session.engine.counters.chunksKept

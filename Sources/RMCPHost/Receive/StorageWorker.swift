@@ -9,6 +9,8 @@ enum StorageJob: Sendable {
     case prepare(StorageHandle)
     /// Verify, decode and write what is in the buffer.
     case store(StorageHandle, slot: Int, chunk: UInt32, record: ChunkRecord, ChunkBuffer)
+    /// Find out what is wrong with the chunk in the buffer, and mend what alternates can mend.
+    case examine(StorageHandle, slot: Int, chunk: UInt32, OutlineCheck, ChunkBuffer)
     /// Look whether one of these seeds has the chunk, and see to it that it is in its place.
     case check(StorageHandle, chunk: UInt32, record: ChunkRecord, [SeedMatch])
     case zero(StorageHandle, Range<UInt32>, contentLength: UInt64)
@@ -29,7 +31,7 @@ enum StorageJob: Sendable {
 
     var kind: Kind {
         switch self {
-        case .store: .stream
+        case .store, .examine: .stream
         case .check: .check
         case .open, .prepare, .zero, .commit, .hook, .close: .long
         }
@@ -43,6 +45,7 @@ enum StorageOutput: Sendable {
     case prepared(SessionGeneration, notes: [String])
     case stored(SessionGeneration, slot: Int, chunk: UInt32, contentLength: UInt32, ChunkBuffer)
     case rejected(SessionGeneration, slot: Int, chunk: UInt32, ChunkBuffer)
+    case examined(SessionGeneration, slot: Int, chunk: UInt32, wrong: IndexRangeSet, ChunkBuffer)
     case checked(SessionGeneration, chunk: UInt32, contentLength: UInt32, isKept: Bool)
     case zeroed(SessionGeneration, Range<UInt32>, contentLength: UInt64)
     case committed(SessionGeneration, notes: [String])
@@ -55,7 +58,8 @@ enum StorageOutput: Sendable {
     var generation: SessionGeneration {
         switch self {
         case .opened(let generation, _), .prepared(let generation, _), .stored(let generation, _, _, _, _), .rejected(let generation, _, _, _),
-            .checked(let generation, _, _, _), .zeroed(let generation, _, _), .committed(let generation, _), .hookStarted(let generation, _),
+            .examined(let generation, _, _, _, _), .checked(let generation, _, _, _), .zeroed(let generation, _, _), .committed(let generation, _),
+            .hookStarted(let generation, _),
             .failed(let generation, _, _), .cancelled(let generation, _), .closed(let generation):
             generation
         }
@@ -80,6 +84,9 @@ final class StorageWorker {
             }
         case .store(let handle, let slot, let chunk, let record, let buffer):
             return store(handle, slot: slot, chunk: chunk, record: record, buffer: buffer)
+        case .examine(let handle, let slot, let chunk, let check, let buffer):
+            guard !handle.isCancelled else { return .cancelled(handle.generation, buffer) }
+            return .examined(handle.generation, slot: slot, chunk: chunk, wrong: check.mend(buffer), buffer)
         case .check(let handle, let chunk, let record, let matches):
             return attempt(handle) { () throws(HostError) in
                 // The chunk has come over the network meanwhile.

@@ -28,6 +28,10 @@ struct CacheJob: Sendable {
         case keep(CachedBundle, [[UInt8]])
         /// Verify and write what is in the buffer.
         case store(CachedBundle, slot: Int, chunk: UInt32, record: ChunkRecord, ChunkBuffer)
+        /// As `StorageJob.examine`.
+        case examine(slot: Int, chunk: UInt32, OutlineCheck, ChunkBuffer)
+        /// Outline a chunk in memory, which stays there meanwhile.
+        case outline(chunk: UInt32, OutlineShape, ChunkBuffer)
         /// Look whether the chunk is there from before, as it should be.
         case check(CachedBundle, chunk: UInt32, record: ChunkRecord, purpose: CheckPurpose)
         /// Read the chunk back, and verify it once more: disks forget, too.
@@ -62,6 +66,8 @@ struct CacheOutput: Sendable {
         case kept
         case stored(slot: Int, chunk: UInt32, ChunkBuffer, isKept: Bool)
         case rejected(slot: Int, chunk: UInt32, ChunkBuffer)
+        case examined(slot: Int, chunk: UInt32, wrong: IndexRangeSet, ChunkBuffer)
+        case outlined(chunk: UInt32, [OutlinePart])
         case checked(chunk: UInt32, isKept: Bool, purpose: CheckPurpose)
         case fetched(chunk: UInt32, ChunkBuffer)
         case damaged(chunk: UInt32, ChunkBuffer)
@@ -76,11 +82,11 @@ struct CacheOutput: Sendable {
     /// Buffer that is the pool's again once nobody wants the result.
     var buffer: ChunkBuffer? {
         switch result {
-        case .stored(_, _, let buffer, _), .rejected(_, _, let buffer), .fetched(_, let buffer), .damaged(_, let buffer),
+        case .stored(_, _, let buffer, _), .examined(_, _, _, let buffer), .rejected(_, _, let buffer), .fetched(_, let buffer), .damaged(_, let buffer),
             .failed(_, _, let buffer, _):
             buffer
         case .dropped(let buffer): buffer
-        case .started, .opened, .notOpened, .closed, .kept, .checked: nil
+        case .started, .opened, .notOpened, .closed, .kept, .outlined, .checked: nil
         }
     }
 }
@@ -105,6 +111,11 @@ final class CacheWorker {
         case .store(let bundle, let slot, let chunk, let record, let buffer):
             if job.ticket.isOver { return .dropped(buffer) }
             return Self.store(bundle, slot, chunk, record, buffer)
+        case .examine(let slot, let chunk, let check, let buffer):
+            if job.ticket.isOver { return .dropped(buffer) }
+            return .examined(slot: slot, chunk: chunk, wrong: check.mend(buffer), buffer)
+        case .outline(let chunk, let shape, let buffer):
+            return .outlined(chunk: chunk, ChunkOutline.parts(of: buffer.span(shape.encodedLength), chunk: chunk, shape))
         case .check(let bundle, let chunk, let record, let purpose):
             if job.ticket.isOver { return .dropped(nil) }
             if scratch.length < Int(record.encodedLength) { scratch = ChunkScratch(length: Int(record.encodedLength)) }

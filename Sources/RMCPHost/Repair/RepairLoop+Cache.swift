@@ -73,8 +73,12 @@ extension RepairLoop {
             session.keep(buffer, of: chunk)
             session.engine.handle(isKept ? .stored(slot: slot, chunk: chunk) : .passed(slot: slot, chunk: chunk), at: now)
         case .rejected(let slot, let chunk, let buffer):
-            session.giveBack(buffer)
+            session.putBuffer(buffer, at: slot)
             session.engine.handle(.rejected(slot: slot, chunk: chunk), at: now)
+        case .examined(let slot, let chunk, let wrong, let buffer):
+            session.putBuffer(buffer, at: slot)
+            session.engine.handle(.examined(slot: slot, chunk: chunk, wrong: wrong), at: now)
+        case .outlined(let chunk, let parts): session.engine.handle(.outlined(chunk: chunk, parts), at: now)
         case .checked(let chunk, let isKept, let purpose): checked(session, chunk, isKept, purpose, at: now)
         case .fetched(let chunk, let buffer):
             session.keep(buffer, of: chunk)

@@ -126,6 +126,8 @@ extension RepairLoop {
             case .keep(let datagram): session.keep(datagram)
             case .upstream(let event): handle(event, of: session, at: now)
             case .downstream(.fetch(let chunk)): session.fetch(chunk)
+            case .downstream(.outline(let chunk, let shape)):
+                if let buffer = session.buffer(of: chunk) { cache.submit(.outline(chunk: chunk, shape, buffer), for: session.ticket) }
             case .downstream(.release(let chunk)): session.release(chunk)
             case .downstream(.unicastFallback(let children)):
                 warn("multicast does not reach \(children) \(children == 1 ? "child" : "children") in the region; serving by unicast")
@@ -139,6 +141,10 @@ extension RepairLoop {
         case .assembled(let slot, let chunk, let record):
             guard let buffer = session.takeBuffer(of: slot) else { return }
             cache.submit(.store(session.bundle, slot: slot, chunk: chunk, record: record, buffer), for: session.ticket)
+        case .examine(let slot, let chunk, let shape, let values):
+            guard let buffer = session.takeBuffer(of: slot) else { return }
+            let check = OutlineCheck(shape: shape, values: values, alternates: session.takeAlternates(of: slot))
+            cache.submit(.examine(slot: slot, chunk: chunk, check, buffer), for: session.ticket)
         case .consult(let chunks):
             for chunk in chunks {
                 if let record = session.engine.upstream?.record(of: chunk), session.bundle.mayHave(chunk: chunk, record: record) {

@@ -57,6 +57,8 @@ final class RepairSession {
     var activity: SessionActivity { use.activity(of: &engine) }
 
     func takeBuffer(of slot: Int) -> ChunkBuffer? { inlet.takeBuffer(of: slot) }
+    func putBuffer(_ buffer: ChunkBuffer, at slot: Int) { inlet.put(buffer, at: slot) }
+    func takeAlternates(of slot: Int) -> [ChunkOutline.Alternate] { inlet.takeAlternates(of: slot) }
 
     // MARK: Chunks in memory
 

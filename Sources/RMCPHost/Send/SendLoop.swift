@@ -241,6 +241,7 @@ public final class SendLoop {
                 observer(.started(receivers: receivers, wanted: wanted))
             case .fetch(let chunk):
                 if let record = engine.record(of: chunk) { feeder.fetch(chunk, record: record) }
+            case .outline(let chunk, let shape): feeder.outline(chunk, shape)
             case .release(let chunk):
                 if let buffer = feeder.surrender(chunk) { outlet.release(buffer, to: feeder.pool) }
             case .unicastFallback(let children):

@@ -16,6 +16,8 @@ final class ChunkFeeder {
         case encode(chunk: UInt32, ContentExtent, ChunkBuffer, level: Int)
         /// Bring back what was encoded before; it must be the same.
         case fetch(chunk: UInt32, ContentExtent, ChunkRecord, ChunkBuffer, level: Int)
+        /// Outline what is in the buffer, which stays there meanwhile.
+        case outline(chunk: UInt32, OutlineShape, ChunkBuffer)
         /// Find out what the source needs to know before it can go on.
         case lookAhead(@Sendable () -> Void)
         /// See whether the source is still what it was.
@@ -25,6 +27,7 @@ final class ChunkFeeder {
     enum Output: Sendable {
         case encoded(chunk: UInt32, record: ChunkRecord, buffer: ChunkBuffer, effort: EncodeEffort)
         case fetched(chunk: UInt32, buffer: ChunkBuffer)
+        case outlined(chunk: UInt32, [OutlinePart])
         case lookedAhead
         case checked
         case failed(HostError)
@@ -156,6 +159,7 @@ final class ChunkFeeder {
             case .failed(let error): throw error
             case .lookedAhead: break
             case .checked: check = .passed
+            case .outlined(let chunk, let parts): engine.handle(.outlined(chunk: chunk, parts), at: now)
             case .encoded(let chunk, let record, let buffer, let effort):
                 inFlight -= 1
                 ready[chunk] = .chunk(record, buffer, effort)
@@ -183,6 +187,11 @@ final class ChunkFeeder {
     func fetch(_ chunk: UInt32, record: ChunkRecord) {
         resident.want(chunk, record)
         startFetches()
+    }
+
+    /// Outlines a chunk that is resident and stays so.
+    func outline(_ chunk: UInt32, _ shape: OutlineShape) {
+        if let buffer = resident[chunk] { workers.submit(.outline(chunk: chunk, shape, buffer)) }
     }
 
     /// The engine does not ask twice: what finds no buffer is tried again whenever one may have come back.

@@ -27,6 +27,8 @@ final class EncodeWorker {
             case .check:
                 try source.checkUnchanged()
                 return .checked
+            case .outline(let chunk, let shape, let buffer):
+                return .outlined(chunk: chunk, ChunkOutline.parts(of: buffer.span(shape.encodedLength), chunk: chunk, shape))
             case .encode(let chunk, let extent, let buffer, let level):
                 try source.load(extent, into: buffer)
                 let (record, effort) = try measured { () throws(HostError) in try encode(buffer, length: extent.length, level: level) }

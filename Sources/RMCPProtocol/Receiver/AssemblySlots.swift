@@ -7,8 +7,11 @@ struct AssemblySlot: Sendable {
     var isCatchUp = false
     /// Hold that keeps its packets from being asked for.
     var hold = PacketHold()
-    /// A repair node that some of it came from.
-    var supplier: UInt32?
+    /// A repair node that some of it came from, and which packets.
+    private(set) var supplier: UInt32?
+    private(set) var supplied = PacketSet()
+    /// Set once the chunk was rejected.
+    var inquiry: ChunkInquiry?
     /// The host was asked whether it has the chunk from before, and has not answered yet.
     var isConsulted = false
     /// All packets are in and the host has it: verified, decompressed and written from the slot's buffer.
@@ -16,6 +19,27 @@ struct AssemblySlot: Sendable {
 
     /// Packets may still come.
     var isAssembling: Bool { isInUse && !isWithHost }
+    /// All packets came, and it is not known yet which of them are wrong.
+    var lacksOutline: Bool { inquiry.map { !$0.isComplete } ?? false }
+
+    /// A packet came from a repair node. Of two nodes the last is remembered.
+    mutating func note(_ packet: Int, from node: UInt32) {
+        if supplier != node { supplied.removeAll() }
+        supplier = node
+        supplied.insert(packet)
+    }
+
+    func hasSupplied(anyOf packets: PacketSet) -> Bool {
+        guard supplier != nil else { return false }
+        var others = supplied
+        others.subtract(packets)
+        return others.count < supplied.count
+    }
+
+    mutating func forgetSupplier() {
+        supplier = nil
+        supplied.removeAll()
+    }
 }
 
 /// The bounded window in which chunks are assembled. A slot is an index that the host pairs with a buffer. Slots come into
@@ -69,7 +93,7 @@ struct AssemblySlots: Sendable {
         slots[slot].chunk = chunk
         slots[slot].received.removeAll()
         slots[slot].isCatchUp = isCatchUp
-        slots[slot].supplier = nil
+        slots[slot].forgetSupplier()
         slots[slot].hold.restart(at: now)
         index[chunk] = slot
         return slot
@@ -94,6 +118,7 @@ struct AssemblySlots: Sendable {
         setWithHost(slot, false)
         let chunk = slots[slot].chunk
         slots[slot].isInUse = false
+        slots[slot].inquiry = nil
         index[chunk] = nil
         free.append(slot)
         if lastChunk == chunk { lastChunk = .max }

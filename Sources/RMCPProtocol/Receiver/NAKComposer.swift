@@ -55,6 +55,13 @@ struct NAKComposer {
         return true
     }
 
+    @discardableResult
+    mutating func add(outlineOf chunk: UInt32, parts: PacketSet) -> Bool {
+        guard reserve(RepairRequest.outlineEntryLength) else { return false }
+        current.outlines.append(RepairRequest.ChunkPackets(chunk: chunk, packets: parts))
+        return true
+    }
+
     /// A set that does not fit a datagram at all is cut: the rest is asked for after the hold-off.
     @discardableResult
     mutating func add(chunk: UInt32, packets: PacketSet) -> Bool {

@@ -93,6 +93,12 @@ struct NAKSchedule: Sendable {
             guard let slot = slots.slot(ofChunk: entry.chunk) else { continue }
             slots[slot].hold.postpone(entry.packets, until: until, limit: limit, at: now)
         }
+        for entry in request.outlines {
+            guard let slot = slots.slot(ofChunk: entry.chunk), slots[slot].isAssembling, let inquiry = slots[slot].inquiry,
+                entry.packets.isSuperset(of: inquiry.missingParts)
+            else { continue }
+            slots[slot].inquiry?.hold.postpone(until: until, limit: limit, at: now)
+        }
         if let absent = ledger.firstRequestable(below: situation.catchUpBound(ledger)), request.chunks.contains(where: { $0.contains(absent) }) {
             catchUp.postpone(until: now + shared.value.feedback.catchUpHoldOff, limit: limit, at: now)
         }
@@ -126,6 +132,7 @@ struct NAKSchedule: Sendable {
         if ledger.lacksPages || ledger.lacksEnd { return true }
         if situation.asksForLiveData {
             for slot in slots.indices where slots[slot].isAssembling {
+                if slots[slot].lacksOutline { return true }
                 if slots[slot].chunk < situation.front.chunk || Self.lacksAny(inSlot: slot, ledger, &slots, situation) { return true }
             }
         }
@@ -140,6 +147,10 @@ struct NAKSchedule: Sendable {
         if ledger.lacksEnd { consider(end.until) }
         if situation.asksForLiveData {
             for slot in slots.indices where slots[slot].isAssembling {
+                if let inquiry = slots[slot].inquiry, !inquiry.isComplete {
+                    consider(inquiry.hold.until)
+                    continue
+                }
                 guard slots[slot].chunk < situation.front.chunk || Self.lacksAny(inSlot: slot, ledger, &slots, situation) else { continue }
                 consider(slots[slot].hold.nextRequest(at: situation.now))
             }
@@ -207,6 +218,12 @@ struct NAKSchedule: Sendable {
     ) {
         let now = situation.now
         for slot in slots.indices where slots[slot].isAssembling {
+            if let inquiry = slots[slot].inquiry, !inquiry.isComplete {
+                guard inquiry.hold.isOver(at: now) else { continue }
+                guard composer.add(outlineOf: slots[slot].chunk, parts: inquiry.missingParts) else { return }
+                slots[slot].inquiry?.ask(for: holdOff(situation), at: now)
+                continue
+            }
             guard now >= slots[slot].hold.until else { continue }
             guard !composer.isFull(datagrams: shared.value.feedback.maximumNAKDatagrams) else { return }
             if slots[slot].isCatchUp, slots[slot].received.isEmpty {

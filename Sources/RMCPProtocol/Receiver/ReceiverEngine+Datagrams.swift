@@ -36,7 +36,7 @@ extension ReceiverEngine {
             return nil
         }
         let placement = place(data, payloadOffset: DataHeader.length, length: length, at: now)
-        if let placement, !isDirect { slots[placement.slot].supplier = header.transmitter }
+        if let placement, !isDirect, !placement.isDuplicate { slots[placement.slot].note(Int(data.packet), from: header.transmitter) }
         return placement
     }
 
@@ -54,6 +54,7 @@ extension ReceiverEngine {
         case .end(let end, let signature): take(end, signature: signature, from: origin, at: now)
         case .statement(let statement, let signature): take(statement, signature: signature, header, from: arrival.source, at: now)
         case .ncf(let request): postpone(for: request, at: now)
+        case .outline(let part): take(part, at: now)
         case .announce(let announce, let signature): update(announce, signature: signature, from: origin, at: now)
         case .acknowledgement(let sequence):
             if !takeDetached(sequence, from: header.transmitter, at: now) { handleAcknowledgement(of: sequence, from: header.transmitter, at: now) }
@@ -112,7 +113,11 @@ extension ReceiverEngine {
             return nil
         }
         if !data.isRepair { advanceFront(pastPacket: data, at: now) }
-        guard let slot = slot(for: data, at: now), fill(slot: slot, with: data, at: now) else { return nil }
+        guard let slot = slot(for: data, at: now) else { return nil }
+        guard fill(slot: slot, with: data, at: now) else {
+            guard slots[slot].isAssembling else { return nil }
+            return Placement(slot: slot, chunk: data.chunk, payloadOffset: payloadOffset, offset: offset, length: length, isDuplicate: true)
+        }
         counters.payloadBytes += UInt64(length)
         if let encodedLength { handOverIfWhole(slot: slot, encodedLength: encodedLength) }
         return Placement(slot: slot, chunk: data.chunk, payloadOffset: payloadOffset, offset: offset, length: length)

@@ -32,6 +32,7 @@ extension ReceiverEngine {
             outbox.add(.nak(NegativeAcknowledgement(echo: link.echo(at: now), cookie: link.cookie, request: request)), to: link.address)
             link.noteAsked(at: now)
         }
+        blameSilentSuppliers(at: now)
         if let next = naks.nextTime(&ledger, &slots, situation, using: &random) { timers.arm(.nak, at: next) }
     }
 }

@@ -41,7 +41,7 @@ extension ReceiverEngine {
 
     mutating func blameSupplier(of slot: Int, at now: Instant) {
         guard let supplier = slots[slot].supplier else { return }
-        slots[slot].supplier = nil
+        slots[slot].forgetSupplier()
         if link.blame(supplier) { judgeParents(at: now) }
     }
 
@@ -70,7 +70,10 @@ extension ReceiverEngine {
         counters.parentChanges += 1
         events.append(.parentChanged(depth: link.depth))
         // What was asked of the former parent is asked again here, at random so that not all ask together.
-        for slot in slots.indices { slots[slot].hold.cutShort(at: now) }
+        for slot in slots.indices {
+            slots[slot].hold.cutShort(at: now)
+            slots[slot].inquiry?.hold = RequestHold()
+        }
         naks.forgetRequests()
         armNAK(at: now)
         if case .final(let state, _, _) = phase { phase = .final(state, attempts: 0, sequences: []) }

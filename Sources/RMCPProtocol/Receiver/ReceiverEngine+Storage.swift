@@ -36,7 +36,10 @@ extension ReceiverEngine {
         case .storedZeros(let range): return storeZeros(range)
         case .rejected(let slot, let chunk):
             guard slots.isWithHost(slot, of: chunk) else { return false }
-            refill(slot: slot, chunk: chunk, at: now)
+            inquire(into: slot, chunk: chunk, at: now)
+        case .examined(let slot, let chunk, let wrong):
+            guard slots.isWithHost(slot, of: chunk), slots[slot].inquiry?.isComplete ?? false else { return false }
+            fetchAgain(wrong, of: slot, chunk: chunk, at: now)
         case .unavailable(let slot):
             guard slots.isInUse(slot) else { return false }
             abandon(slot: slot)
@@ -91,17 +94,6 @@ extension ReceiverEngine {
         ledger[chunk] = .absent
         armNAK(at: now)
         return true
-    }
-
-    private mutating func refill(slot: Int, chunk: UInt32, at now: Instant) {
-        counters.chunksRejected += 1
-        ledger[chunk] = .assembling
-        slots[slot].received.removeAll()
-        slots.setWithHost(slot, false)
-        slots[slot].isCatchUp = true
-        slots[slot].hold.cutShort(at: now)
-        blameSupplier(of: slot, at: now)
-        armNAK(at: now)
     }
 
     private mutating func abandon(slot: Int) {

@@ -17,6 +17,7 @@ import DequeModule
 /// |---|---|
 /// | a `Placement` | nothing, or `.unavailable` (no buffer for the slot) |
 /// | `.assembled(slot:chunk:record:)` | `.stored`, or `.rejected` (wrong bytes) |
+/// | `.examine(slot:chunk:values:)` | `.examined` |
 /// | `.consult(chunks)` | for each chunk `.kept` or `.absent` |
 /// | `.zeros(chunks)` | `.storedZeros` |
 /// | `.commit(end)` | `.committed` |

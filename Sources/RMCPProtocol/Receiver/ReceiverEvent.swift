@@ -1,11 +1,13 @@
 /// Where the host puts a DATA packet's payload: `length` bytes from `payloadOffset` of the datagram go to `offset` of
-/// the slot's buffer.
+/// the slot's buffer. Of a packet that has come before, the payload replaces nothing: it is kept aside where it differs from the first
+/// one, since only one of the two is true.
 public struct Placement: Sendable, Hashable {
     public var slot: Int
     public var chunk: UInt32
     public var payloadOffset: Int
     public var offset: Int
     public var length: Int
+    public var isDuplicate = false
 }
 
 /// Requests of the receiver engine to its host, and news for it.
@@ -15,6 +17,8 @@ public enum ReceiverEvent: Sendable, Hashable {
     case consult(Range<UInt32>)
     /// The slot's buffer holds all encoded bytes of the chunk: verify, decode, write, then say `.stored` or `.rejected`.
     case assembled(slot: Int, chunk: UInt32, record: ChunkRecord)
+    /// The slot's buffer holds a chunk that was rejected: replace what is wrong by what was kept aside, and say `.examined`.
+    case examine(slot: Int, chunk: UInt32, OutlineShape, values: [Digest])
     /// These chunks are zero: make holes of them, then say `.storedZeros`.
     case zeros(Range<UInt32>)
     /// Nothing has come for a while: join the group anew.
@@ -48,8 +52,10 @@ public enum StorageEvent: Sendable, Hashable {
     /// Verified and written; the slot's buffer is free.
     case stored(slot: Int, chunk: UInt32)
     case storedZeros(Range<UInt32>)
-    /// The bytes are not what the signed record says; the slot's buffer may be filled again.
+    /// The bytes are not what the signed record says. They stay in the slot's buffer, which may be filled again.
     case rejected(slot: Int, chunk: UInt32)
+    /// Subtrees of the chunk in the slot's buffer that are not as its outline says.
+    case examined(slot: Int, chunk: UInt32, wrong: IndexRangeSet)
     /// The host has no buffer for this slot: what was placed is lost.
     case unavailable(slot: Int)
     /// The stored chunk can't be read back: it is fetched again.

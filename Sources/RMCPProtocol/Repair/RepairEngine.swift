@@ -16,8 +16,12 @@ public enum CacheEvent: Sendable, Hashable {
     case stored(slot: Int, chunk: UInt32)
     /// Verified, but there was no room to keep it: it is passed on while it is in memory.
     case passed(slot: Int, chunk: UInt32)
-    /// Not what the signed record says; the slot's buffer may be filled again.
+    /// As `StorageEvent.rejected`.
     case rejected(slot: Int, chunk: UInt32)
+    /// As `StorageEvent.examined`.
+    case examined(slot: Int, chunk: UInt32, wrong: IndexRangeSet)
+    /// As `SourceEvent.outlined`.
+    case outlined(chunk: UInt32, [OutlinePart])
     case kept(chunk: UInt32)
     case absent(chunk: UInt32)
     case fetched(chunk: UInt32)
@@ -222,6 +226,8 @@ public struct RepairEngine: Sendable {
         case .stored(let slot, let chunk): hold(chunk, of: slot, isKept: true, at: now)
         case .passed(let slot, let chunk): hold(chunk, of: slot, isKept: false, at: now)
         case .rejected(let slot, let chunk): upstream?.handle(.rejected(slot: slot, chunk: chunk), at: now)
+        case .examined(let slot, let chunk, let wrong): upstream?.handle(.examined(slot: slot, chunk: chunk, wrong: wrong), at: now)
+        case .outlined(let chunk, let parts): downstream.handle(.outlined(chunk: chunk, parts), at: now)
         case .kept(let chunk):
             // Without anybody above, what was asked before it went is still true.
             if upstream?.take(.kept(chunk: chunk), at: now) ?? true { downstream.hold(chunk, isResident: false, at: now) }

@@ -2,21 +2,41 @@
 /// child that is served at its own address.
 struct PendingNAKs: Sendable {
     var repairs: RepairQueue
+    /// Parts of outlines, in place of packets.
+    var outlines: RepairQueue
     var catchUp: CatchUpQueue
     private(set) var pages = IndexRangeSet()
     private var needsEnd = false
 
     init(configuration: Configuration) {
         repairs = RepairQueue(configuration: configuration)
+        outlines = RepairQueue(configuration: configuration)
         catchUp = CatchUpQueue(configuration: configuration)
     }
 
-    var isEmpty: Bool { repairs.isEmpty && catchUp.isEmpty && !needsTable }
+    var isEmpty: Bool { repairs.isEmpty && outlines.isEmpty && catchUp.isEmpty && !needsTable }
     /// A page or END is wanted.
     var needsTable: Bool { !pages.isEmpty || needsEnd }
 
     /// Whether the chunk's bytes must stay where they are.
-    func needs(_ chunk: UInt32) -> Bool { repairs.needs(chunk) || catchUp.current?.chunk == chunk }
+    func needs(_ chunk: UInt32) -> Bool { repairs.needs(chunk) || outlines.needs(chunk) || catchUp.current?.chunk == chunk }
+
+    /// When the first repair or outline is due.
+    var nextDue: Instant? {
+        guard let repair = repairs.nextDue else { return outlines.nextDue }
+        return outlines.nextDue.map { min(repair, $0) } ?? repair
+    }
+
+    /// The chunk's bytes are here.
+    mutating func unpark(_ chunk: UInt32, at now: Instant) {
+        repairs.unpark(chunk, at: now)
+        outlines.unpark(chunk, at: now)
+    }
+
+    mutating func prune(holdOff: Interval, at now: Instant) {
+        repairs.prune(holdOff: holdOff, at: now)
+        outlines.prune(holdOff: holdOff, at: now)
+    }
 
     /// Queues what has been sent before and is asked for; the rest will come anyway.
     /// - Parameters:
@@ -42,6 +62,13 @@ struct PendingNAKs: Sendable {
                 if child != nil, repairs.loneAsker(of: entry.chunk) == child { continue }
             }
             confirmed.packets.append(wanted)
+        }
+        for entry in request.outlines {
+            var wanted = window.existing(of: entry, payloadLength: payloadLength)
+            guard !wanted.packets.isEmpty, !outlines.isFull || outlines.needs(entry.chunk) else { continue }
+            wanted.packets = outlines.request(chunk: entry.chunk, packets: wanted.packets, by: child, holdOff: holdOff, at: now)
+            if wanted.packets.isEmpty || (child != nil && outlines.loneAsker(of: entry.chunk) == child) { continue }
+            confirmed.outlines.append(wanted)
         }
         for range in request.chunks {
             for sent in window.available(in: range) where catchUp.request(sent, holdOff: holdOff, at: now) { confirmed.chunks.append(sent) }

@@ -67,8 +67,7 @@ extension SenderEngine {
         window.hold(chunk)
         if isResident { takeIn(chunk, at: now) }
         if isHeardElsewhere { shares.noteStream(Double(window[chunk]?.encodedLength ?? 0)) }
-        pending.repairs.unpark(chunk, at: now)
-        for index in unicastChildren.indices { unicastChildren[index].pending.repairs.unpark(chunk, at: now) }
+        unpark(chunk, at: now)
         progress.noteAdvance(at: now)
     }
 

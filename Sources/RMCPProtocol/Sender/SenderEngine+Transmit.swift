@@ -9,14 +9,14 @@ extension SenderEngine {
 
     /// A function with a closure, and not a subscript: its accessors would allocate a frame for each call.
     @inline(__always)
-    private mutating func withPending<Result>(of audience: Audience, _ body: (inout PendingNAKs) -> Result) -> Result {
+    mutating func withPending<Result>(of audience: Audience, _ body: (inout PendingNAKs) -> Result) -> Result {
         switch audience {
         case .group: body(&pending)
         case .child(let index): body(&unicastChildren[index].pending)
         }
     }
 
-    private func destination(of audience: Audience) -> Destination {
+    func destination(of audience: Audience) -> Destination {
         switch audience {
         case .group: .group
         case .child(let index): .peer(unicastChildren[index].address)
@@ -35,18 +35,18 @@ extension SenderEngine {
         case .streaming, .draining, .lingering: break
         }
         guard pacer.mayTransmit(at: now) else {
-            if !pacer.wasLimited, hasPacedWork || pending.repairs.nextDue.map({ $0 <= now }) ?? false { pacer.noteLimited() }
+            if !pacer.wasLimited, hasPacedWork || pending.nextDue.map({ $0 <= now }) ?? false { pacer.noteLimited() }
             return nil
         }
         if let copy = nextCopy() { return copy }
         if let page = pending.nextOfTable(in: &window) { return paced(page) }
         guard case .streaming = phase else {
-            if let batch = nextRepair(to: .group, at: now) { return .data(batch) }
+            if let repair = nextRepair(to: .group, at: now) { return repair }
             if let transmit = nextUnicast(at: now) { return transmit }
             return nextCatchUp(to: .group, at: now).map { .data($0) }
         }
         if shares.isFirstOwed, let transmit = nextFirstTransmission(at: now) { return transmit }
-        if let batch = nextRepair(to: .group, at: now) { return .data(batch) }
+        if let repair = nextRepair(to: .group, at: now) { return repair }
         if shares.mayServeUnicast, let transmit = nextUnicast(at: now) { return transmit }
         if shares.mayCatchUp, let batch = nextCatchUp(to: .group, at: now) { return .data(batch) }
         return nextFirstTransmission(at: now)
@@ -57,7 +57,7 @@ extension SenderEngine {
         let paced = pacer.nextTransmission(at: now)
         // Nothing goes before the rate lets it.
         if unicastChildren.hasCopies || hasPacedWork { return paced }
-        var next = pending.repairs.nextDue.map { max($0, paced) }
+        var next = pending.nextDue.map { max($0, paced) }
         if unicastChildren.hasPending {
             let due = max(now + configuration.repairs.repairAggregationDelay, paced)
             next = min(next ?? due, due)
@@ -169,7 +169,7 @@ extension SenderEngine {
     // MARK: Answers to NAKs
 
     /// Chunks whose repairs are looked at in one go: those without their bytes go to the back, and the next poll finds them there.
-    private static let examinedRepairs = 8
+    static let examinedRepairs = 8
 
     /// The next thing that an audience has asked for.
     mutating func nextAnswer(to audience: Audience, at now: Instant) -> Transmit? {
@@ -179,11 +179,16 @@ extension SenderEngine {
             case .child(let index): unicastChildren[index].pending.nextOfTable(in: &window)
             }
         if let page { return paced(page, to: destination(of: audience)) }
-        if let batch = nextRepair(to: audience, at: now) { return .data(batch) }
+        if let repair = nextRepair(to: audience, at: now) { return repair }
         return nextCatchUp(to: audience, at: now).map { .data($0) }
     }
 
-    private mutating func nextRepair(to audience: Audience, at now: Instant) -> DataBatch? {
+    /// The next part of an outline, or packets: who has the outline asks for few of them.
+    private mutating func nextRepair(to audience: Audience, at now: Instant) -> Transmit? {
+        nextOutline(to: audience, at: now) ?? nextPackets(to: audience, at: now).map { .data($0) }
+    }
+
+    private mutating func nextPackets(to audience: Audience, at now: Instant) -> DataBatch? {
         var examined = 0
         while examined < Self.examinedRepairs, let chunk = withPending(of: audience, { $0.repairs.dueChunk(at: now) }), let record = window[chunk] {
             guard window.resident.contains(chunk) else {
@@ -245,7 +250,7 @@ extension SenderEngine {
         return batch
     }
 
-    private mutating func fetch(_ chunk: UInt32) {
+    mutating func fetch(_ chunk: UInt32) {
         guard window.resident.mayFetch, !window.resident.isFetching(chunk) else { return }
         window.resident.beginFetch(chunk)
         events.append(.fetch(chunk: chunk))

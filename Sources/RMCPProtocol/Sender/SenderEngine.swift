@@ -18,6 +18,7 @@ import DequeModule
 /// | the engine says | the host answers |
 /// |---|---|
 /// | `encodeCredit` above 0 | `.encoded` or `.hole`, in order; `.ended` after the last |
+/// | `.outline(chunk:)` | `.outlined` |
 /// | `.fetch(chunk:)` | `.fetched(chunk:)`, or at a repair node `lose(_:)` |
 /// | `.release(chunk:)` | nothing; the buffer is free |
 /// | `.finished` | nothing; nothing more will be sent |
@@ -221,6 +222,7 @@ public struct SenderEngine: Sendable {
         case .fetched(let chunk):
             guard window.resident.isFetching(chunk) else { return refuse(chunk) }
             takeIn(chunk, at: now)
+        case .outlined(let chunk, let parts): if window.outlines.finish(chunk, parts) { unpark(chunk, at: now) }
         case .ended: window.end()
         }
     }
@@ -270,7 +272,7 @@ public struct SenderEngine: Sendable {
             .tick, at: now + max(interval, isFindingRate ? configuration.feedback.startupStatusInterval : configuration.presence.minimumHeartbeatInterval))
         children.expire(silentFor: max(configuration.presence.childTimeout, interval * Self.statusesUntilLost), at: now)
         unicastChildren.removeAll { [children] in children.isLost($0) }
-        pending.repairs.prune(holdOff: echoes.longestRoundTrip, at: now)
+        pending.prune(holdOff: echoes.longestRoundTrip, at: now)
         // A chunk that was needed when room was wanted may not be needed any more, and the host may wait for its buffer.
         makeRoom()
         updateRate(at: now)
@@ -307,7 +309,10 @@ public struct SenderEngine: Sendable {
 
     mutating func makeRoom() {
         while let chunk = window.resident.evict(
-            before: window.position.chunk, unless: { [pending, unicastChildren] in pending.needs($0) || unicastChildren.needs($0) })
+            before: window.position.chunk,
+            unless: { [pending, unicastChildren, outlines = window.outlines] in
+                pending.needs($0) || unicastChildren.needs($0) || outlines.isMaking($0)
+            })
         {
             events.append(.release(chunk: chunk))
         }

@@ -4,6 +4,8 @@ public enum SenderEvent: Sendable, Hashable {
     case started(receivers: Int)
     /// Read and encode this chunk again, then say `SourceEvent.fetched`.
     case fetch(chunk: UInt32)
+    /// Outline this chunk, whose bytes are at hand and stay so, and say `SourceEvent.outlined`.
+    case outline(chunk: UInt32, OutlineShape)
     /// The chunk's bytes are not needed any more (they may be fetched later).
     case release(chunk: UInt32)
     /// Multicast does not reach so many children: they are served by unicast.
@@ -24,6 +26,8 @@ public enum SourceEvent: Sendable {
     case hole(chunks: Int, contentLength: UInt32)
     /// Bytes of a chunk that was released are at hand again.
     case fetched(chunk: UInt32)
+    /// All parts of a chunk's outline, in order.
+    case outlined(chunk: UInt32, [OutlinePart])
     /// The last chunk has been told of.
     case ended
 }

@@ -10,6 +10,7 @@ struct TransmitWindow: Sendable {
     private(set) var isEndSent = false
     /// Chunks whose bytes the host has in memory.
     var resident: ResidentChunks
+    var outlines = MadeOutlines()
     /// At a repair node, chunks that were verified and kept; nil where every chunk can be had again from the source.
     private(set) var held: IndexRangeSet?
 
@@ -82,10 +83,24 @@ struct TransmitWindow: Sendable {
         return result
     }
 
+    /// The parts of an outline that there are, of a chunk that has been sent.
+    func existing(of entry: RepairRequest.ChunkPackets, payloadLength: UInt16) -> RepairRequest.ChunkPackets {
+        var result = entry
+        let shape = entry.chunk <= position.chunk ? outlineShape(of: entry.chunk, payloadLength: payloadLength) : nil
+        let count = shape?.partCount ?? 0
+        if let last = entry.packets.last, last >= count { result.packets.subtract(PacketSet(count..<last + 1)) }
+        return result
+    }
+
+    /// Nil for a chunk that has no outline.
+    func outlineShape(of chunk: UInt32, payloadLength: UInt16) -> OutlineShape? {
+        table[chunk].flatMap { OutlineShape(encodedLength: $0.encodedLength, payloadLength: payloadLength) }
+    }
+
     /// Whether anything of a request has been sent.
     func hasSentAny(of request: RepairRequest) -> Bool {
         if request.needsEnd, isEndSent { return true }
-        return request.packets.contains { $0.chunk <= position.chunk } || request.chunks.contains { $0.lowerBound < position.chunk }
+        return (request.packets + request.outlines).contains { $0.chunk <= position.chunk } || request.chunks.contains { $0.lowerBound < position.chunk }
             || request.pages.contains { $0.lowerBound < pagesSent }
     }
 

@@ -14,4 +14,6 @@ public protocol MessageVerifier: Sendable {
 /// BLAKE3 in production. The table's digest is a chain over its pages (docs/protocol.md, "END").
 public protocol MessageDigest: Sendable {
     func digest(of message: [UInt8]) -> Digest
+    /// Whether a part of an outline is true: its values and siblings, as many as the shape says, give `root` when they are folded up.
+    func isTrue(part: Int, values: [Digest], siblings: [Digest], _ shape: OutlineShape, root: Digest) -> Bool
 }

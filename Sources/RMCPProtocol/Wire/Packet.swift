@@ -86,6 +86,7 @@ public enum Packet: Hashable, Sendable {
     case report(WatchReport)
     /// The signature covers `Statement.signedMessage`.
     case statement(Statement, Signature)
+    case outline(OutlinePart)
     case refusal(RefusalNotice)
 
     /// Bytes of a SOLICITATION, header included: as many as the longest ANNOUNCE without padding.
@@ -142,6 +143,7 @@ public enum Packet: Hashable, Sendable {
         case .query: return .query(try WatchQuery(reading: &reader))
         case .report: return .report(try WatchReport(reading: &reader))
         case .statement: return .statement(try Statement(reading: &reader), try reader.readSignature())
+        case .outline: return .outline(try OutlinePart(reading: &reader))
         case .refusal: return .refusal(try RefusalNotice(reading: &reader))
         }
     }
@@ -176,6 +178,7 @@ extension ByteWriter {
         case .query(let query): query.write(to: &self)
         case .report(let report): report.write(to: &self)
         case .statement(let statement, let signature): statement.write(signature: signature, to: &self)
+        case .outline(let part): part.write(to: &self)
         case .refusal(let notice): notice.write(to: &self)
         }
     }
@@ -202,6 +205,7 @@ extension PacketKind {
         case .query: self = .query
         case .report: self = .report
         case .statement: self = .statement
+        case .outline: self = .outline
         case .refusal: self = .refusal
         }
     }

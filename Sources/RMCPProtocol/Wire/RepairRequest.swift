@@ -1,4 +1,4 @@
-/// What a NAK asks for, and what an NCF confirms: packets of chunks, whole chunks, pages, END.
+/// What a NAK asks for, and what an NCF confirms: packets of chunks, whole chunks, outlines of chunks, pages, END.
 public struct RepairRequest: Hashable, Sendable {
     public struct ChunkPackets: Hashable, Sendable {
         public var chunk: UInt32
@@ -13,17 +13,21 @@ public struct RepairRequest: Hashable, Sendable {
     public var packets: [ChunkPackets] = []
     /// Whole chunks, for latecomers and those far behind (RMTP's immediate-transmission request).
     public var chunks: [Range<UInt32>] = []
+    /// Parts of outlines, by their indices, for chunks that are not as they should be.
+    public var outlines: [ChunkPackets] = []
     public var pages: [Range<UInt32>] = []
     public var needsEnd = false
 
     public init() {}
 
-    public var isEmpty: Bool { packets.isEmpty && chunks.isEmpty && pages.isEmpty && !needsEnd }
+    public var isEmpty: Bool { packets.isEmpty && chunks.isEmpty && outlines.isEmpty && pages.isEmpty && !needsEnd }
 
     /// What is asked for, in a few words, for traces.
     public var summary: String {
         let live = packets.map { entry in "\(entry.chunk):\(entry.packets.count)@\(entry.packets.first() ?? 0)" }
-        let ranges = chunks.map { "chunks \($0.lowerBound)-\($0.upperBound - 1)" } + pages.map { "pages \($0.lowerBound)-\($0.upperBound - 1)" }
+        let ranges =
+            chunks.map { "chunks \($0.lowerBound)-\($0.upperBound - 1)" } + pages.map { "pages \($0.lowerBound)-\($0.upperBound - 1)" }
+            + outlines.map { "outline \($0.chunk)" }
         return (live + ranges + (needsEnd ? ["END"] : [])).joined(separator: " ")
     }
 
@@ -33,9 +37,13 @@ public struct RepairRequest: Hashable, Sendable {
         case chunks = 3
         case pages = 4
         case end = 5
+        case outline = 6
     }
 
     static let rangeEntryLength = 9
+    static let outlineEntryLength = 13
+    /// Parts that an outline has at most.
+    static let outlineParts = 64
     /// Room that a set of packets is read into: a chunk of 1 MiB has 763, so that the set need not grow run by run.
     private static let usualPackets = 768
 
@@ -64,6 +72,11 @@ public struct RepairRequest: Hashable, Sendable {
             }
         }
         for entry in packets where !entry.packets.isEmpty { Self.write(entry, to: &writer) }
+        for entry in outlines where !entry.packets.isEmpty {
+            writer.writeUInt8(Entry.outline.rawValue)
+            writer.writeUInt32(entry.chunk)
+            for byte in 0..<Self.outlineParts / 8 { writer.writeUInt8(entry.packets.bitmapByte(from: byte * 8)) }
+        }
     }
 
     private static func write(_ entry: ChunkPackets, to writer: inout ByteWriter) {
@@ -98,6 +111,11 @@ public struct RepairRequest: Hashable, Sendable {
             case .packetBitmap:
                 let chunk = try Self.readChunk(from: &reader)
                 packets.append(ChunkPackets(chunk: chunk, packets: try Self.readBitmap(from: &reader)))
+            case .outline:
+                let chunk = try Self.readChunk(from: &reader)
+                var parts = PacketSet(capacity: Self.outlineParts)
+                for byte in 0..<Self.outlineParts / 8 { parts.insert(bitmapByte: try reader.readUInt8(), from: byte * 8) }
+                outlines.append(ChunkPackets(chunk: chunk, packets: parts))
             }
         }
     }

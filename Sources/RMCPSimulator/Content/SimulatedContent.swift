@@ -44,4 +44,15 @@ public struct SimulatedContent: Sendable, Hashable {
     static func fingerprint(of record: ChunkRecord, packet: Int) -> UInt64 {
         Hash.mix(record.encodedDigest.value.a, UInt64(packet), 7)
     }
+
+    /// The value of a subtree of a chunk's outline.
+    static func value(ofSubtree subtree: Int, of encoded: Digest) -> Digest { Digest(Hash.wide(encoded.value.a ^ 0x0071, UInt64(subtree))) }
+
+    static func outline(of record: ChunkRecord, chunk: UInt32, _ shape: OutlineShape) -> [OutlinePart] {
+        (0..<shape.partCount).map { part in
+            OutlinePart(
+                chunk: chunk, part: UInt8(part), values: shape.subtrees(ofPart: part).map { value(ofSubtree: $0, of: record.encodedDigest) },
+                siblings: Array(repeating: .zero, count: shape.siblingCount(ofPart: part)))
+        }
+    }
 }

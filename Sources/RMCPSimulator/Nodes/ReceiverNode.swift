@@ -76,7 +76,12 @@ final class ReceiverNode {
         }
 
         func place(_ fingerprint: UInt64, _ placement: Placement) {
-            buffers.place(fingerprint, slot: placement.slot, packet: placement.offset / Int(inPlace { $0.announce.payloadLength }))
+            let packet = placement.offset / Int(inPlace { $0.announce.payloadLength })
+            if placement.isDuplicate {
+                buffers.keepAside(fingerprint, slot: placement.slot, packet: packet)
+            } else {
+                buffers.place(fingerprint, slot: placement.slot, packet: packet)
+            }
         }
     }
 

@@ -30,7 +30,12 @@ final class RepairNode {
         func inPlace<Answer>(_ body: (inout RepairEngine) -> Answer) -> Answer { body(&engine) }
 
         func place(_ fingerprint: UInt64, _ placement: Placement) {
-            buffers.place(fingerprint, slot: placement.slot, packet: placement.offset / Int(inPlace { $0.payloadLength }))
+            let packet = placement.offset / Int(inPlace { $0.payloadLength })
+            if placement.isDuplicate {
+                buffers.keepAside(fingerprint, slot: placement.slot, packet: packet)
+            } else {
+                buffers.place(fingerprint, slot: placement.slot, packet: packet)
+            }
         }
     }
 

@@ -44,6 +44,7 @@ final class SenderNode {
     enum Work {
         case encoded(UInt32)
         case fetched(UInt32)
+        case outlined(UInt32, OutlineShape)
     }
 
     /// Starts what the engine has credit for; what it starts is scheduled through `schedule`.
@@ -78,6 +79,8 @@ final class SenderNode {
                 engine.handle(.encoded(record), at: now)
                 told += 1
             }
+        case .outlined(let chunk, let shape):
+            engine.handle(.outlined(chunk: chunk, SimulatedContent.outline(of: content.record(of: chunk), chunk: chunk, shape)), at: now)
         case .fetched(let chunk):
             // A source that changed does not encode to the same bytes again: the host notices and stops.
             guard !sourceChanged else { return engine.stop(at: now) }
@@ -95,6 +98,7 @@ final class SenderNode {
         switch event {
         case .started: startedAt = now
         case .fetch(let chunk): schedule(.fetched(chunk), encoderDone(chunk: chunk, at: now))
+        case .outline(let chunk, let shape): schedule(.outlined(chunk, shape), encoderDone(chunk: chunk, at: now))
         case .release(let chunk): resident.remove(chunk)
         case .unicastFallback, .rateChanged: break
         case .sentOnce: sentOnceAt = now

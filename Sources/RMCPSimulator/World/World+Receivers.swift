@@ -184,6 +184,10 @@ extension World {
                 store(
                     isGood ? .stored(slot: Int32(slot), chunk: chunk) : .rejected(slot: Int32(slot), chunk: chunk),
                     bytes: Int(record.contentLength), session: session, at: node)
+            case .examine(let slot, let chunk, let shape, _):
+                guard let record = session.inPlace({ $0.record(of: chunk) }) else { break }
+                let wrong = session.buffers.mend(record, slot: slot, shape, payloadLength: session.inPlace { $0.announce.payloadLength })
+                store(.examined(slot: Int32(slot), chunk: chunk, wrong: wrong), bytes: Int(record.contentLength), session: session, at: node)
             case .consult(let range): consult(range, session: session, at: node, clock: clock)
             case .zeros(let range): store(.zeroed(range), bytes: 4_096, session: session, at: node)
             case .rejoin: delivery.isMember[node.index] = node.mayJoin
@@ -224,6 +228,7 @@ extension World {
             session.buffers.release(Int(slot))
             session.engine.handle(isWritten ? .stored(slot: Int(slot), chunk: chunk) : .failed(.failedStorage), at: clock)
         case .rejected(let slot, let chunk): session.engine.handle(.rejected(slot: Int(slot), chunk: chunk), at: clock)
+        case .examined(let slot, let chunk, let wrong): session.engine.handle(.examined(slot: Int(slot), chunk: chunk, wrong: wrong), at: clock)
         case .checked(let chunk):
             guard let record = session.inPlace({ $0.record(of: chunk) }) else { break }
             // Read back and compared: a journal's entry alone proves nothing.

@@ -5,6 +5,8 @@ extension World {
     enum RepairWork {
         case stored(slot: Int32, chunk: UInt32)
         case rejected(slot: Int32, chunk: UInt32)
+        case examined(slot: Int32, chunk: UInt32, wrong: IndexRangeSet)
+        case outlined(chunk: UInt32, OutlineShape)
         case checked(chunk: UInt32)
         case restored(chunk: UInt32)
         case fetched(chunk: UInt32)
@@ -183,6 +185,8 @@ extension World {
             case .upstream(let event): handle(event, of: session, at: node)
             case .downstream(.fetch(let chunk)):
                 schedule(.fetched(chunk: chunk), bytes: Int(session.announce.chunkLength), session: session, at: node)
+            case .downstream(.outline(let chunk, let shape)):
+                schedule(.outlined(chunk: chunk, shape), bytes: Int(session.announce.chunkLength), session: session, at: node)
             case .downstream(.release(let chunk)): session.resident.remove(chunk)
             case .downstream(let event): log("repair node \(node.index): \(event)")
             }
@@ -197,6 +201,10 @@ extension World {
             schedule(
                 isGood ? .stored(slot: Int32(slot), chunk: chunk) : .rejected(slot: Int32(slot), chunk: chunk),
                 bytes: Int(record.encodedLength), session: session, at: node)
+        case .examine(let slot, let chunk, let shape, _):
+            guard let record = session.inPlace({ $0.upstream?.record(of: chunk) }) else { break }
+            let wrong = session.buffers.mend(record, slot: slot, shape, payloadLength: session.inPlace { $0.payloadLength })
+            schedule(.examined(slot: Int32(slot), chunk: chunk, wrong: wrong), bytes: Int(record.encodedLength), session: session, at: node)
         case .consult(let range):
             for chunk in range {
                 guard let record = session.inPlace({ $0.upstream?.record(of: chunk) }) else { continue }
@@ -238,6 +246,12 @@ extension World {
             session.buffers.release(Int(slot))
             session.engine.handle(.stored(slot: Int(slot), chunk: chunk), at: now)
         case .rejected(let slot, let chunk): session.engine.handle(.rejected(slot: Int(slot), chunk: chunk), at: now)
+        case .examined(let slot, let chunk, let wrong): session.engine.handle(.examined(slot: Int(slot), chunk: chunk, wrong: wrong), at: now)
+        case .outlined(let chunk, let shape):
+            // A liar outlines what it sends.
+            guard var shown = record(chunk) else { break }
+            if node.model.character == .liar { shown = Self.forged(shown, chunk) }
+            session.engine.handle(.outlined(chunk: chunk, SimulatedContent.outline(of: shown, chunk: chunk, shape)), at: now)
         case .checked(let chunk): session.engine.handle(isThere(chunk) ? .kept(chunk: chunk) : .absent(chunk: chunk), at: now)
         case .restored(let chunk):
             if isThere(chunk) { session.engine.restore(chunk: chunk, at: now) }
@@ -260,6 +274,13 @@ extension World {
         send(bytes, to: parent, from: node)
     }
 
+    /// The record of what a liar has in place of a chunk.
+    private static func forged(_ record: ChunkRecord, _ chunk: UInt32) -> ChunkRecord {
+        var record = record
+        record.encodedDigest = Digest(Hash.wide(0x11A2, UInt64(chunk)))
+        return record
+    }
+
     private func send(_ transmit: Transmit, of session: RepairNode.Session, from node: RepairNode) {
         let character = node.model.character
         let payload: Payload
@@ -273,8 +294,7 @@ extension World {
                 return safety.reportUnheld(chunk: batch.chunk, by: "repair node \(node.index)")
             }
             node.record.repairBytes += UInt64(batch.byteCount)
-            var shown = record
-            if character == .liar { shown.encodedDigest = Digest(Hash.wide(0x11A2, UInt64(batch.chunk))) }
+            let shown = character == .liar ? Self.forged(record, batch.chunk) : record
             (payload, destination) = (.batch(batch, record: shown), batch.destination)
         }
         send(payload, from: node, to: destination)

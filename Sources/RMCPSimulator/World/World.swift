@@ -32,6 +32,7 @@ public final class World: Population {
     enum StorageResult {
         case stored(slot: Int32, chunk: UInt32)
         case rejected(slot: Int32, chunk: UInt32)
+        case examined(slot: Int32, chunk: UInt32, wrong: IndexRangeSet)
         case checked(chunk: UInt32)
         case zeroed(Range<UInt32>)
         case committed(chunkCount: UInt32)

@@ -93,6 +93,10 @@ final class ScheduleSender {
         }
         while let event = engine.pollEvent() {
             switch event {
+            case .outline(let chunk, let shape):
+                let bytes = encoded[Int(chunk)]
+                let parts = ChunkOutline.parts(of: bytes.span.bytes, chunk: chunk, shape)
+                engine.handle(.outlined(chunk: chunk, parts), at: now)
             case .fetch(let chunk): engine.handle(.fetched(chunk: chunk), at: now)
             case .finished(let outcome): self.outcome = outcome
             case .started, .release, .sentOnce, .unicastFallback, .rateChanged: break

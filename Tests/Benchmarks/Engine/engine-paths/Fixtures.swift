@@ -9,6 +9,7 @@ struct StubVerifier: MessageVerifier {
 
 struct StubDigest: MessageDigest {
     func digest(of message: [UInt8]) -> Digest { Digest(Bytes32(UInt64(message.count), 2, 3, 4)) }
+    func isTrue(part: Int, values: [Digest], siblings: [Digest], _ shape: OutlineShape, root: Digest) -> Bool { false }
 }
 
 /// A session in its usual measures: chunks of 1 MiB in packets of 1,376 bytes, stored as they are, at 10 Gb/s.

@@ -45,9 +45,11 @@ private func normal(_ packet: Packet) -> Packet {
     switch packet {
     case .nak(var nak):
         nak.request.packets.removeAll { $0.packets.isEmpty }
+        nak.request.outlines.removeAll { $0.packets.isEmpty }
         return .nak(nak)
     case .ncf(var request):
         request.packets.removeAll { $0.packets.isEmpty }
+        request.outlines.removeAll { $0.packets.isEmpty }
         return .ncf(request)
     default: return packet
     }

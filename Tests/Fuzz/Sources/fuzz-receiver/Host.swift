@@ -75,6 +75,7 @@ struct Host: EngineHost {
             require(!isSigned || isGenuine(chunk, record), "chunk \(chunk) with a record that was not signed: \(record)")
             require(record.encodedLength > 0, "chunk \(chunk) is a hole")
             work.append(.assembled(slot: slot, chunk: chunk, record: record))
+        case .examine(let slot, let chunk, let shape, _): engine.handle(.examined(slot: slot, chunk: chunk, wrong: .all(of: shape)), at: now)
         case .zeros(let chunks):
             require(!isSigned || chunks.allSatisfy { isGenuine($0) && Bundle.records[Int($0)].kind == .zero }, "holes \(chunks)")
             work.append(.zeros(chunks))

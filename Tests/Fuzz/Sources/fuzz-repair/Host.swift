@@ -134,6 +134,11 @@ struct Host: EngineHost {
         case .upstream(.assembled(let slot, let chunk, let record)):
             memory.lend(slot)
             work.append((slot, chunk, record))
+        case .upstream(.examine(let slot, let chunk, let shape, _)):
+            engine.handle(.examined(slot: slot, chunk: chunk, wrong: .all(of: shape)), at: now)
+        case .downstream(.outline(let chunk, let shape)):
+            require(held.contains(chunk), "outlines chunk \(chunk), which is not held")
+            if let record = engine.record(of: chunk) { engine.handle(.outlined(chunk: chunk, LaneDigest.outline(of: record, chunk: chunk, shape)), at: now) }
         case .upstream(.page), .upstream(.end), .upstream(.announced), .upstream(.statement), .upstream(.zeros), .upstream(.commit):
             fatalError("\(event) is the engine's own")
         case .upstream: break

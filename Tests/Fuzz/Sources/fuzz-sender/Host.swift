@@ -93,6 +93,9 @@ struct Host: EngineHost {
             require(Int(chunk) < Bundle.chunkCount && Bundle.records[Int(chunk)].kind != .zero, "fetches chunk \(chunk)")
             require(!fetches.contains(chunk), "fetches chunk \(chunk) twice")
             fetches.append(chunk)
+        case .outline(let chunk, let shape):
+            require(held.contains(chunk), "outlines chunk \(chunk), which is not held")
+            engine.handle(.outlined(chunk: chunk, LaneDigest.outline(of: Bundle.records[Int(chunk)], chunk: chunk, shape)), at: now)
         case .release(let chunk): require(held.remove(chunk) != nil, "releases chunk \(chunk), which is not held")
         case .finished: isOver = true
         case .started, .sentOnce, .unicastFallback, .rateChanged: break
@@ -123,7 +126,7 @@ struct Host: EngineHost {
             if attached.verdict == .accepted, let address = Self.lastByte(of: destination), address < Self.firstVictim {
                 cookies[Int(address)] = attached.cookie
             }
-        case .page, .end:
+        case .page, .end, .outline:
             checkStream(to: destination)
             paced += length + DatagramOverhead.bytes
         case .heartbeat(let heartbeat):

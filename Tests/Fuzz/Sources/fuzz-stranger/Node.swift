@@ -91,6 +91,11 @@ struct Node {
                 held.insert(chunk)
             }
             engine?.handle(isRight ? .stored(slot: slot, chunk: chunk) : .rejected(slot: slot, chunk: chunk), at: now)
+        case .upstream(.examine(let slot, let chunk, let shape, _)):
+            engine?.handle(.examined(slot: slot, chunk: chunk, wrong: .all(of: shape)), at: now)
+        case .downstream(.outline(let chunk, let shape)):
+            require(held.contains(chunk), "outlines chunk \(chunk), which is not held")
+            if let record = engine?.record(of: chunk) { engine?.handle(.outlined(chunk: chunk, LaneDigest.outline(of: record, chunk: chunk, shape)), at: now) }
         case .upstream(.finished):
             // As the daemon does: what is not whole is nothing to serve.
             if engine?.isComplete == false { engine?.retire(at: now) }

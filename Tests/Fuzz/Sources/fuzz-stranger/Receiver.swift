@@ -118,6 +118,7 @@ struct Receiver {
             memory.lend(slot)
             require(Int(chunk) < Bundle.chunkCount && record == Bundle.records[Int(chunk)], "chunk \(chunk) with a record that was not signed")
             work.append((now + delay, .assembled(slot: slot, chunk: chunk, record: record)))
+        case .examine(let slot, let chunk, let shape, _): engine?.handle(.examined(slot: slot, chunk: chunk, wrong: .all(of: shape)), at: now)
         case .zeros(let chunks):
             for chunk in chunks { require(Int(chunk) < Bundle.chunkCount && Bundle.records[Int(chunk)].kind == .zero, "holes \(chunks)") }
             work.append((now + delay, .zeros(chunks)))

@@ -245,6 +245,9 @@ struct World {
     private mutating func answerSender() {
         while let event = sender.pollEvent() {
             switch event {
+            case .outline(let chunk, let shape):
+                guard let record = sender.record(of: chunk) else { break }
+                sender.handle(.outlined(chunk: chunk, LaneDigest.outline(of: record, chunk: chunk, shape)), at: now)
             case .fetch(let chunk): sender.handle(.fetched(chunk: chunk), at: now)
             case .finished(let outcome): self.outcome = outcome
             case .started, .release, .sentOnce, .unicastFallback, .rateChanged: break

@@ -5,8 +5,14 @@ struct PendingNAKs: Sendable {
     /// Parts of outlines, in place of packets.
     var outlines: RepairQueue
     var catchUp: CatchUpQueue
+    /// NAKs of those who have not proven their address.
+    var strangers = AnswerBudget(perSecond: Self.strangersPerSecond)
     private(set) var pages = IndexRangeSet()
     private var needsEnd = false
+
+    /// A child that loses something before it has a cookie asks again with one; many such lose the same. Without a bound whoever forges addresses
+    /// has forty times the bytes repaired that it sends.
+    private static let strangersPerSecond = 20
 
     init(configuration: Configuration) {
         repairs = RepairQueue(configuration: configuration)
@@ -43,14 +49,16 @@ struct PendingNAKs: Sendable {
     ///   - child: who asks, where an answer may go to it alone.
     ///   - window: what has been sent, and can be again.
     ///   - payloadLength: bytes of a packet that is not its chunk's last.
+    ///   - since: what was sent later is on its way, and nobody lacks it.
     ///   - holdOff: what was repaired that lately is not repaired again.
     /// - Returns: what is news to the group. Packets are told of once: when a hundred children lose the same, one NCF is enough.
     mutating func accept(
-        _ request: RepairRequest, from child: ChildName?, of window: TransmitWindow, payloadLength: UInt16, holdOff: Interval, at now: Instant
+        _ request: RepairRequest, from child: ChildName?, of window: TransmitWindow, payloadLength: UInt16, since: Instant, holdOff: Interval,
+        at now: Instant
     ) -> RepairRequest {
         var confirmed = RepairRequest()
         for entry in request.packets {
-            var wanted = window.sent(of: entry, payloadLength: payloadLength)
+            var wanted = window.sent(of: entry, before: since, payloadLength: payloadLength)
             guard !wanted.packets.isEmpty else { continue }
             if repairs.isFull, !repairs.needs(entry.chunk) {
                 // A repair node gets itself what it lacks.

@@ -3,8 +3,12 @@ extension SenderEngine {
     mutating func handle(_ nak: NegativeAcknowledgement, from child: UInt32, at source: SocketAddress, now: Instant) {
         counters.naksReceived += 1
         let name = ChildName(child, at: source)
-        // A child that has not proven its address is helped as one of the group, and nothing else is believed of it.
+        // A child that has not proven its address is helped as one of the group, now and then, and nothing else is believed of it.
         let isKnown = children.hasShown(nak.cookie, from: source, child)
+        guard isKnown || isProven(nak.cookie, of: child, at: source) || pending.strangers.take(at: now) else {
+            counters.unproven += 1
+            return
+        }
         if isKnown {
             children.take(nak.echo, of: name, into: &echoes, at: now)
             children.heard(name, at: now)
@@ -15,16 +19,18 @@ extension SenderEngine {
         }
         // A child that is further away than most asks again before it has been answered.
         let holdOff = isKnown ? max(repairHoldOff, min(children.roundTrip(of: name), echoes.longestRoundTrip)) : repairHoldOff
+        // A NAK names what its child has waited for, after a round trip; half of one is left for round trips that are shorter than the last.
+        let since = now - (configuration.feedback.reorderDelay + (isKnown ? children.roundTrip(of: name) * 0.5 : .zero))
         if isKnown, let index = unicastChildren.index(of: name) {
             _ = unicastChildren[index].pending.accept(
-                nak.request, from: nil, of: window, payloadLength: announce.payloadLength, holdOff: holdOff, at: now)
+                nak.request, from: nil, of: window, payloadLength: announce.payloadLength, since: since, holdOff: holdOff, at: now)
             return
         }
         // A region's children lose alone what the stream's do not, and a child repair node speaks for its region. What one leaf of
         // the sender lacks many do: an NCF at once keeps them from asking.
         let isAnswerable = configuration.repairs.multicastRepairAskers > 1 && isKnown && (repeater != nil || children.isRepairNode(name))
         let confirmed = pending.accept(
-            nak.request, from: isAnswerable ? name : nil, of: window, payloadLength: announce.payloadLength, holdOff: holdOff, at: now)
+            nak.request, from: isAnswerable ? name : nil, of: window, payloadLength: announce.payloadLength, since: since, holdOff: holdOff, at: now)
         // A lone child has nobody to be kept from asking.
         if !confirmed.isEmpty, children.childCount > 1 { enqueue(.ncf(confirmed), to: .group) }
     }

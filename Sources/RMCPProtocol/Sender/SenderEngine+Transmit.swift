@@ -157,6 +157,7 @@ extension SenderEngine {
         var batch = makeBatch(chunk: chunk, record: record, isRepair: false, to: .group)
         let end = min(total, start + pacer.batchLimit)
         for packet in start..<end { batch.append(packet) }
+        window.noteSend(at: now)
         window.advance(to: end == total ? StreamPosition(chunk: chunk + 1, packet: 0) : StreamPosition(chunk: chunk, packet: UInt16(end)))
         let bytes = account(batch)
         counters.firstBytes += UInt64(bytes)

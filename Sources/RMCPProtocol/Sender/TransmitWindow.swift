@@ -6,6 +6,7 @@ struct TransmitWindow: Sendable {
     private(set) var isWhole = false
     /// First transmissions: everything before this has been sent once.
     private(set) var position = StreamPosition.start
+    private(set) var recent = RecentSends()
     private(set) var pagesSent: UInt32 = 0
     private(set) var isEndSent = false
     /// Chunks whose bytes the host has in memory.
@@ -47,6 +48,9 @@ struct TransmitWindow: Sendable {
     /// A relay may have END and not all pages yet: more chunks come than it knows of.
     var isEverythingSentOnce: Bool { isWhole && position.chunk >= max(chunkCount, table.end?.chunkCount ?? 0) }
 
+    /// The stream goes on from where it is.
+    mutating func noteSend(at now: Instant) { recent.note(position, at: now) }
+
     /// - Returns: whether that is news.
     @discardableResult
     mutating func advance(to front: StreamPosition) -> Bool {
@@ -70,9 +74,10 @@ struct TransmitWindow: Sendable {
     mutating func notePagesSent() { pagesSent = table.pageCount }
     mutating func noteEndSent() { isEndSent = true }
 
-    /// The part of a request that has been sent once.
-    func sent(of entry: RepairRequest.ChunkPackets, payloadLength: UInt16) -> RepairRequest.ChunkPackets {
+    /// The part of a request that was sent once before `time`.
+    func sent(of entry: RepairRequest.ChunkPackets, before time: Instant, payloadLength: UInt16) -> RepairRequest.ChunkPackets {
         var result = entry
+        let position = recent.front(before: time, now: position)
         guard let record = table[entry.chunk], entry.chunk <= position.chunk else {
             result.packets = PacketSet()
             return result

@@ -35,8 +35,8 @@ public struct Scenario: Sendable {
     public static func named(_ name: String) -> Scenario? { all.first { $0.name == name } }
 
     public static let all: [Scenario] =
-        lossScenarios + lifeScenarios + shapeScenarios + hostileScenarios + strangerScenarios + claimScenarios + phantomScenarios + refusalScenarios
-        + hostScenarios + rateScenarios + treeScenarios + treeFaultScenarios + moveScenarios + endpointScenarios + stormScenarios
+        lossScenarios + lifeScenarios + shapeScenarios + hostileScenarios + strangerScenarios + claimScenarios + phantomScenarios + poisonScenarios
+        + refusalScenarios + hostScenarios + rateScenarios + treeScenarios + treeFaultScenarios + moveScenarios + endpointScenarios + stormScenarios
 }
 
 public struct ScenarioResult: Sendable {

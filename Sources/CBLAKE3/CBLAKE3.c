@@ -9,9 +9,15 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words are loaded as they lie in memory");
 
 enum { LEAF = 1024, BLOCK = 64, CHAIN = 32, MOST_LANES = 16 };
-enum { LEAF_START = 1, LEAF_END = 2, PARENT = 4, ROOT = 8 };
+enum { LEAF_START = 1, LEAF_END = 2, PARENT = 4, ROOT = 8, KEYED = 16 };
 /// Leaves that are reduced level by level; above, the tree is walked.
 enum { SUBTREE_LEAVES = 1024 };
+
+/// What every chaining value of one message begins with: the key, or the initial value, and the flag that says which.
+typedef struct {
+    uint32_t words[8];
+    uint32_t flags;
+} Mode;
 
 static const uint32_t initial[8] = {0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A,
                                     0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19};
@@ -53,8 +59,9 @@ unsigned rmcp_blake3_lanes(void) {
 }
 
 // Compresses `count` inputs of `blocks` blocks each, `stride` bytes apart, whatever the number of lanes.
-static void compress_many(const uint8_t *data, size_t stride, size_t count, size_t blocks, uint64_t counter,
+static void compress_many(const Mode *mode, const uint8_t *data, size_t stride, size_t count, size_t blocks, uint64_t counter,
                           unsigned counts, uint32_t flags, uint32_t first, uint32_t last, uint8_t *output, unsigned lanes) {
+    flags |= mode->flags;
     while (count > 0) {
         const uint8_t *inputs[MOST_LANES];
         unsigned used = count < lanes ? (unsigned)count : lanes;
@@ -62,12 +69,12 @@ static void compress_many(const uint8_t *data, size_t stride, size_t count, size
         for (unsigned i = 0; i < lanes; i++) inputs[i] = data + stride * (i < used ? i : used - 1);
 #if defined(__x86_64__)
         if (lanes == 16) {
-            compress_16(inputs, used, blocks, counter, counts, flags, first, last, output);
+            compress_16(mode->words, inputs, used, blocks, counter, counts, flags, first, last, output);
         } else if (lanes == 8) {
-            compress_8(inputs, used, blocks, counter, counts, flags, first, last, output);
+            compress_8(mode->words, inputs, used, blocks, counter, counts, flags, first, last, output);
         } else
 #endif
-            compress_4(inputs, used, blocks, counter, counts, flags, first, last, output);
+            compress_4(mode->words, inputs, used, blocks, counter, counts, flags, first, last, output);
         data += stride * used;
         output += (size_t)CHAIN * used;
         counter += used * counts;
@@ -108,26 +115,26 @@ static void compress_one(uint32_t chain[8], const uint8_t block[BLOCK], uint64_t
 }
 
 // One leaf of 0 to 1,024 bytes; `root` is ROOT when it is the whole message.
-static void hash_leaf(const uint8_t *data, size_t length, uint64_t counter, uint32_t root, uint8_t output[CHAIN]) {
+static void hash_leaf(const Mode *mode, const uint8_t *data, size_t length, uint64_t counter, uint32_t root, uint8_t output[CHAIN]) {
     uint32_t chain[8];
-    memcpy(chain, initial, sizeof chain);
+    memcpy(chain, mode->words, sizeof chain);
     uint32_t flags = LEAF_START;
     while (length > BLOCK) {
-        compress_one(chain, data, counter, BLOCK, flags);
+        compress_one(chain, data, counter, BLOCK, mode->flags | flags);
         flags = 0;
         data += BLOCK;
         length -= BLOCK;
     }
     uint8_t block[BLOCK] = {0};
     if (length > 0) memcpy(block, data, length);
-    compress_one(chain, block, counter, (uint32_t)length, flags | LEAF_END | root);
+    compress_one(chain, block, counter, (uint32_t)length, mode->flags | flags | LEAF_END | root);
     memcpy(output, chain, CHAIN);
 }
 
-static void hash_parent(const uint8_t children[2 * CHAIN], uint32_t root, uint8_t output[CHAIN]) {
+static void hash_parent(const Mode *mode, const uint8_t children[2 * CHAIN], uint32_t root, uint8_t output[CHAIN]) {
     uint32_t chain[8];
-    memcpy(chain, initial, sizeof chain);
-    compress_one(chain, children, 0, BLOCK, PARENT | root);
+    memcpy(chain, mode->words, sizeof chain);
+    compress_one(chain, children, 0, BLOCK, mode->flags | PARENT | root);
     memcpy(output, chain, CHAIN);
 }
 
@@ -139,41 +146,55 @@ static size_t left_length(size_t length) {
 
 // The chaining value of a subtree of 1 to SUBTREE_LEAVES leaves. Pairing neighbours level by level, with an odd one
 // moving up as it is, gives the same tree as splitting it from above.
-static void hash_subtree(const uint8_t *data, size_t length, uint64_t counter, uint8_t output[CHAIN], unsigned lanes) {
+static void hash_subtree(const Mode *mode, const uint8_t *data, size_t length, uint64_t counter, uint8_t output[CHAIN], unsigned lanes) {
     uint8_t chains[SUBTREE_LEAVES * CHAIN];
     size_t count = length / LEAF;
-    compress_many(data, LEAF, count, LEAF / BLOCK, counter, 1, 0, LEAF_START, LEAF_END, chains, lanes);
+    compress_many(mode, data, LEAF, count, LEAF / BLOCK, counter, 1, 0, LEAF_START, LEAF_END, chains, lanes);
     if (count * LEAF < length || count == 0) {
-        hash_leaf(data + count * LEAF, length - count * LEAF, counter + count, 0, chains + count * CHAIN);
+        hash_leaf(mode, data + count * LEAF, length - count * LEAF, counter + count, 0, chains + count * CHAIN);
         count++;
     }
     while (count > 1) {
         // In place: what is written lies before what is still to be read.
-        compress_many(chains, 2 * CHAIN, count / 2, 1, 0, 0, PARENT, 0, 0, chains, lanes);
+        compress_many(mode, chains, 2 * CHAIN, count / 2, 1, 0, 0, PARENT, 0, 0, chains, lanes);
         if (count % 2 == 1) memmove(chains + count / 2 * CHAIN, chains + (count - 1) * CHAIN, CHAIN);
         count = (count + 1) / 2;
     }
     memcpy(output, chains, CHAIN);
 }
 
-static void hash_tree(const uint8_t *data, size_t length, uint64_t counter, uint8_t output[CHAIN], unsigned lanes) {
-    if (length <= (size_t)SUBTREE_LEAVES * LEAF) return hash_subtree(data, length, counter, output, lanes);
+static void hash_tree(const Mode *mode, const uint8_t *data, size_t length, uint64_t counter, uint8_t output[CHAIN], unsigned lanes) {
+    if (length <= (size_t)SUBTREE_LEAVES * LEAF) return hash_subtree(mode, data, length, counter, output, lanes);
     uint8_t children[2 * CHAIN];
     size_t left = left_length(length);
-    hash_tree(data, left, counter, children, lanes);
-    hash_tree(data + left, length - left, counter + left / LEAF, children + CHAIN, lanes);
-    hash_parent(children, 0, output);
+    hash_tree(mode, data, left, counter, children, lanes);
+    hash_tree(mode, data + left, length - left, counter + left / LEAF, children + CHAIN, lanes);
+    hash_parent(mode, children, 0, output);
+}
+
+static void hash_message(const Mode *mode, const void *data, size_t length, uint8_t output[CHAIN], unsigned lanes) {
+    if (length <= LEAF) return hash_leaf(mode, data, length, 0, ROOT, output);
+    uint8_t children[2 * CHAIN];
+    size_t left = left_length(length);
+    hash_tree(mode, data, left, 0, children, lanes);
+    hash_tree(mode, (const uint8_t *)data + left, length - left, left / LEAF, children + CHAIN, lanes);
+    hash_parent(mode, children, ROOT, output);
+}
+
+static Mode plain_mode(void) {
+    Mode mode = {.flags = 0};
+    memcpy(mode.words, initial, sizeof mode.words);
+    return mode;
+}
+
+static unsigned usable_lanes(unsigned lanes) {
+    unsigned available = rmcp_blake3_lanes();
+    return lanes > available || (lanes != 4 && lanes != 8 && lanes != 16) ? available : lanes;
 }
 
 void rmcp_blake3_with_lanes(const void *data, size_t length, uint8_t output[32], unsigned lanes) {
-    unsigned available = rmcp_blake3_lanes();
-    if (lanes > available || (lanes != 4 && lanes != 8 && lanes != 16)) lanes = available;
-    if (length <= LEAF) return hash_leaf(data, length, 0, ROOT, output);
-    uint8_t children[2 * CHAIN];
-    size_t left = left_length(length);
-    hash_tree(data, left, 0, children, lanes);
-    hash_tree((const uint8_t *)data + left, length - left, left / LEAF, children + CHAIN, lanes);
-    hash_parent(children, ROOT, output);
+    Mode mode = plain_mode();
+    hash_message(&mode, data, length, output, usable_lanes(lanes));
 }
 
 void rmcp_blake3(const void *data, size_t length, uint8_t output[32]) {
@@ -181,9 +202,22 @@ void rmcp_blake3(const void *data, size_t length, uint8_t output[32]) {
 }
 
 void rmcp_blake3_subtree(const void *data, size_t length, uint64_t leaf, uint8_t output[32]) {
-    hash_tree(data, length, leaf, output, rmcp_blake3_lanes());
+    Mode mode = plain_mode();
+    hash_tree(&mode, data, length, leaf, output, rmcp_blake3_lanes());
 }
 
 void rmcp_blake3_parent(const uint8_t children[64], _Bool is_root, uint8_t output[32]) {
-    hash_parent(children, is_root ? ROOT : 0, output);
+    Mode mode = plain_mode();
+    hash_parent(&mode, children, is_root ? ROOT : 0, output);
+}
+
+void rmcp_blake3_keyed_with_lanes(const uint8_t key[32], const void *data, size_t length, uint8_t output[32],
+                                  unsigned lanes) {
+    Mode mode = {.flags = KEYED};
+    memcpy(mode.words, key, sizeof mode.words);
+    hash_message(&mode, data, length, output, usable_lanes(lanes));
+}
+
+void rmcp_blake3_keyed(const uint8_t key[32], const void *data, size_t length, uint8_t output[32]) {
+    rmcp_blake3_keyed_with_lanes(key, data, length, output, rmcp_blake3_lanes());
 }

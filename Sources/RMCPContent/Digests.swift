@@ -13,6 +13,20 @@ public struct BLAKE3Digest: MessageDigest {
         unsafe output { unsafe rmcp_blake3(bytes.baseAddress, bytes.count, $0) }
     }
 
+    /// The keyed mode: a pseudorandom function of the bytes, which nobody without the key can compute or tell from chance.
+    public static func keyed(_ key: Bytes32, _ bytes: UnsafeRawBufferPointer) -> Bytes32 {
+        unsafe withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 4) { words in
+            unsafe words[0] = key.a.bigEndian
+            unsafe words[1] = key.b.bigEndian
+            unsafe words[2] = key.c.bigEndian
+            unsafe words[3] = key.d.bigEndian
+            let raw = unsafe UnsafeRawBufferPointer(words).assumingMemoryBound(to: UInt8.self)
+            return unsafe output { unsafe rmcp_blake3_keyed(raw.baseAddress.unsafelyUnwrapped, bytes.baseAddress, bytes.count, $0) }.value
+        }
+    }
+
+    static func keyed(_ key: Bytes32, _ bytes: [UInt8]) -> Bytes32 { unsafe bytes.withUnsafeBytes { unsafe keyed(key, $0) } }
+
     public func isTrue(
         part: Int, values: [RMCPProtocol.Digest], siblings: [RMCPProtocol.Digest], _ shape: OutlineShape, root: RMCPProtocol.Digest
     ) -> Bool {

@@ -34,6 +34,37 @@ import Testing
         #expect(BLAKE3Digest().digest(of: Self.input(length)).value.bytes == bytes(hex: expected))
     }
 
+    /// Of the same inputs under the key that the authors publish with them.
+    static let keyedVectors: [(Int, String)] = [
+        (0, "92b2b75604ed3c761f9d6f62392c8a9227ad0ea3f09573e783f1498a4ed60d26"),
+        (1, "6d7878dfff2f485635d39013278ae14f1454b8c0a3a2d34bc1ab38228a80c95b"),
+        (64, "ba8ced36f327700d213f120b1a207a3b8c04330528586f414d09f2f7d9ccb7e6"),
+        (65, "c0a4edefa2d2accb9277c371ac12fcdbb52988a86edc54f0716e1591b4326e72"),
+        (1023, "c951ecdf03288d0fcc96ee3413563d8a6d3589547f2c2fb36d9786470f1b9d6e"),
+        (1024, "75c46f6f3d9eb4f55ecaaee480db732e6c2105546f1e675003687c31719c7ba4"),
+        (1025, "357dc55de0c7e382c900fd6e320acc04146be01db6a8ce7210b7189bd664ea69"),
+        (2048, "879cf1fa2ea0e79126cb1063617a05b6ad9d0b696d0d757cf053439f60a99dd1"),
+        (2049, "9f29700902f7c86e514ddc4df1e3049f258b2472b6dd5267f61bf13983b78dd5"),
+        (3073, "68dede9bef00ba89e43f31a6825f4cf433389fedae75c04ee9f0cf16a427c95a"),
+        (8193, "954a2a75420c8d6547e3ba5b98d963e6fa6491addc8c023189cc519821b4a1f5"),
+        (31744, "efa53b389ab67c593dba624d898d0f7353ab99e4ac9d42302ee64cbf9939a419"),
+        (102_400, "1c35d1a5811083fd7119f5d5d1ba027b4d01c0c6c49fb6ff2cf75393ea5db4a7"),
+        (1_048_577, "a0c8e093827da3e07e22fa684eb60fc1600cf44c5036c80fb0b587d0f39ef421"),
+    ]
+
+    @Test("Published vectors of the keyed mode, at every width", arguments: keyedVectors)
+    func keyedVector(length: Int, expected: String) {
+        let key = Array("whats the Elvish word for friend".utf8)
+        let input = Self.input(length)
+        for lanes in [4, 8, 16] as [UInt32] {
+            var output = [UInt8](repeating: 0, count: 32)
+            input.withUnsafeBytes { rmcp_blake3_keyed_with_lanes(key, $0.baseAddress, $0.count, &output, lanes) }
+            #expect(output == bytes(hex: expected), "\(lanes) lanes")
+        }
+        let keyed = input.withUnsafeBytes { BLAKE3Digest.keyed(Bytes32(bytes: key)!, $0) }
+        #expect(keyed.bytes == bytes(hex: expected))
+    }
+
     private static func digest(_ message: ArraySlice<UInt8>, lanes: UInt32) -> [UInt8] {
         var output = [UInt8](repeating: 0, count: 32)
         message.withUnsafeBytes { rmcp_blake3_with_lanes($0.baseAddress, $0.count, &output, lanes) }

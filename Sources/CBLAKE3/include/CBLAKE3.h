@@ -27,6 +27,14 @@ void rmcp_blake3_subtree(const void *data, size_t length, uint64_t leaf, uint8_t
 /// of the message that they make up.
 void rmcp_blake3_parent(const uint8_t children[_Nonnull 64], _Bool is_root, uint8_t output[_Nonnull 32]);
 
+/// BLAKE3 in its keyed mode: a pseudorandom function of the message under `key`, and so a message authentication code.
+void rmcp_blake3_keyed(const uint8_t key[_Nonnull 32], const void *_Nullable data, size_t length,
+                       uint8_t output[_Nonnull 32]);
+
+/// The same with no more than so many lanes, for tests.
+void rmcp_blake3_keyed_with_lanes(const uint8_t key[_Nonnull 32], const void *_Nullable data, size_t length,
+                                  uint8_t output[_Nonnull 32], unsigned lanes);
+
 #pragma clang assume_nonnull end
 
 #endif

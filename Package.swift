@@ -103,7 +103,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "RMCPProtocolTests", dependencies: ["RMCPProtocol", "TestSupport"], swiftSettings: strictTests),
         .testTarget(
-            name: "RMCPContentTests", dependencies: ["CBLAKE3", "RMCPContent", "RMCPProtocol"], swiftSettings: strictTests),
+            name: "RMCPContentTests",
+            dependencies: ["CBLAKE3", "RMCPContent", "RMCPProtocol", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: strictTests),
         .testTarget(
             name: "RMCPHostTests",
             dependencies: ["RMCPHost", "RMCPContent", "RMCPReport", "RMCPProtocol", "TestSupport", "CLinux"],

@@ -11,18 +11,22 @@ public import RMCPProtocol
 
     private let context: OpaquePointer
     private let probeContext: OpaquePointer
+    private let sealer: ChunkSealer?
     /// zstd's level for what is encoded next, -7...19; 0 stores.
     public var level: Int
     private var probeOutput: [UInt8]
 
-    /// - Parameter level: zstd's, -7...19, where negative ones are faster and compress less; 0 stores.
-    public init(level: Int) throws(ContentError) {
+    /// - Parameters:
+    ///   - level: zstd's, -7...19, where negative ones are faster and compress less; 0 stores.
+    ///   - sealer: seals what is encoded; nil leaves it in the clear.
+    public init(level: Int, sealer: ChunkSealer? = nil) throws(ContentError) {
         guard let context = unsafe ZSTD_createCCtx(), let probeContext = unsafe ZSTD_createCCtx() else {
             throw .compression("out of memory")
         }
         unsafe self.context = context
         unsafe self.probeContext = probeContext
         self.level = level
+        self.sealer = sealer
         probeOutput = Array(repeating: 0, count: ZSTD_compressBound(Self.probeLength))
     }
 
@@ -31,14 +35,53 @@ public import RMCPProtocol
         unsafe ZSTD_freeCCtx(probeContext)
     }
 
-    /// Encodes one chunk. For a compressed one the frame is in the front of `destination`; a stored one travels as
-    /// `content` itself. The same content at the same level always gives the same bytes.
+    /// Encodes one chunk. What travels is in the front of `destination`, but for a stored one that is not sealed: it
+    /// travels as `content` itself. The same content at the same level always gives the same bytes.
+    /// - Parameter chunk: its number, which a sealed chunk is bound to.
     public func encode(
-        content: UnsafeRawBufferPointer, into destination: UnsafeMutableRawBufferPointer
+        content: UnsafeRawBufferPointer, chunk: UInt32 = 0, into destination: UnsafeMutableRawBufferPointer
     ) throws(ContentError) -> ChunkRecord {
+        let record = unsafe try compress(content, into: destination)
+        return unsafe try finish(record, content, destination, chunk: chunk, into: destination)
+    }
+
+    /// Encodes the chunk in `buffer`; what travels is in its front afterwards.
+    /// - Parameter scratch: as long as the chunk.
+    public func encode(
+        inPlace buffer: UnsafeMutableRawBufferPointer, chunk: UInt32, scratch: UnsafeMutableRawBufferPointer
+    ) throws(ContentError) -> ChunkRecord {
+        let content = UnsafeRawBufferPointer(buffer)
+        let record = unsafe try compress(content, into: scratch)
+        let finished = unsafe try finish(record, content, scratch, chunk: chunk, into: buffer)
+        if finished.kind == .compressed, !finished.isSealed {
+            unsafe buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: scratch.prefix(Int(finished.encodedLength))))
+        }
+        return finished
+    }
+
+    /// Seals what is to be sealed, and digests what travels.
+    private func finish(
+        _ record: ChunkRecord, _ content: UnsafeRawBufferPointer, _ compressed: UnsafeMutableRawBufferPointer, chunk: UInt32,
+        into destination: UnsafeMutableRawBufferPointer
+    ) throws(ContentError) -> ChunkRecord {
+        if record.kind == .zero { return record }
+        let length = Int(record.encodedLength)
+        let encoded = unsafe record.kind == .stored ? content : UnsafeRawBufferPointer(rebasing: compressed.prefix(length))
+        if let sealer {
+            guard destination.count >= length else { throw .bufferTooSmall }
+            return unsafe try sealer.seal(encoded, of: chunk, record, into: destination)
+        }
+        guard record.kind == .compressed else { return record }
+        var result = record
+        result.encodedDigest = unsafe BLAKE3Digest.digest(of: encoded)
+        return result
+    }
+
+    /// Compresses what is worth it. A compressed chunk's record lacks its encoded digest.
+    private func compress(_ content: UnsafeRawBufferPointer, into destination: UnsafeMutableRawBufferPointer) throws(ContentError) -> ChunkRecord {
         let length = UInt32(content.count)
         if unsafe Self.isZero(content) { return .zero(contentLength: length) }
-        let contentDigest = unsafe BLAKE3Digest.digest(of: content)
+        let contentDigest = unsafe try (sealer?.digester ?? .plain).digest(of: content)
         let stored = ChunkRecord(
             kind: .stored, contentLength: length, encodedLength: length, encodedDigest: contentDigest,
             contentDigest: contentDigest)
@@ -52,10 +95,8 @@ public import RMCPProtocol
             if ZSTD_getErrorCode(result) == ZSTD_error_dstSize_tooSmall { return stored }
             throw unsafe .compression(String(cString: ZSTD_getErrorName(result)))
         }
-        let encoded = unsafe UnsafeRawBufferPointer(rebasing: destination.prefix(result))
         return ChunkRecord(
-            kind: .compressed, contentLength: length, encodedLength: UInt32(result),
-            encodedDigest: unsafe BLAKE3Digest.digest(of: encoded), contentDigest: contentDigest)
+            kind: .compressed, contentLength: length, encodedLength: UInt32(result), encodedDigest: .zero, contentDigest: contentDigest)
     }
 
     /// Compresses a few small pieces at zstd's fastest: where none of them shrinks, neither will the chunk.
@@ -106,25 +147,14 @@ public import RMCPProtocol
     /// Decodes a compressed chunk whose encoded bytes have been verified. Never writes more than the record's content
     /// length, whatever the frame claims.
     public func decode(
-        _ encoded: UnsafeRawBufferPointer, record: ChunkRecord, into content: UnsafeMutableRawBufferPointer
+        _ encoded: UnsafeRawBufferPointer, record: ChunkRecord, digester: ContentDigester = .plain, into content: UnsafeMutableRawBufferPointer
     ) throws(ContentError) {
         let length = Int(record.contentLength)
         guard content.count >= length else { throw .bufferTooSmall }
         let result = unsafe ZSTD_decompressDCtx(context, content.baseAddress, length, encoded.baseAddress, encoded.count)
         if ZSTD_isError(result) != 0 { throw unsafe .compression(String(cString: ZSTD_getErrorName(result))) }
-        guard result == length, unsafe Self.isContent(UnsafeRawBufferPointer(rebasing: content.prefix(length)), of: record) else {
+        guard result == length, unsafe digester.matches(UnsafeRawBufferPointer(rebasing: content.prefix(length)), record) else {
             throw .contentMismatch
         }
-    }
-
-    /// True when `content` is what the record says: for chunks that are here from before.
-    public static func isContent(_ content: RawSpan, of record: ChunkRecord) -> Bool {
-        unsafe content.withUnsafeBytes { unsafe isContent($0, of: record) }
-    }
-
-    public static func isContent(_ content: UnsafeRawBufferPointer, of record: ChunkRecord) -> Bool {
-        guard content.count == Int(record.contentLength) else { return false }
-        if record.kind == .zero { return unsafe ChunkEncoder.isZero(content) }
-        return unsafe BLAKE3Digest.digest(of: content) == record.contentDigest
     }
 }

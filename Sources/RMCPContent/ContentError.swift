@@ -8,6 +8,8 @@ public enum ContentError: Error, Sendable, Hashable, CustomStringConvertible {
     case contentMismatch
     /// A buffer is shorter than what must go into it.
     case bufferTooSmall
+    /// A chunk does not open: it was sealed with another key, as another chunk, or not at all.
+    case sealMismatch
     case invalidKey(String)
 
     public var description: String {
@@ -16,6 +18,7 @@ public enum ContentError: Error, Sendable, Hashable, CustomStringConvertible {
         case .encodedDigestMismatch: "encoded bytes do not match the signed table"
         case .contentMismatch: "content does not match the signed table"
         case .bufferTooSmall: "buffer too small for the chunk"
+        case .sealMismatch: "the chunk is not what was sealed for this group"
         case .invalidKey(let reason): reason
         }
     }

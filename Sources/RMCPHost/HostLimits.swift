@@ -36,6 +36,8 @@ enum HostLimits {
     static let readerPatience = Interval.seconds(1)
     /// Warnings that are not said twice.
     static let rememberedWarnings = 256
+    /// Streams of serials of a group whose last ones are remembered, of all nodes that this one hears: two for each.
+    static let replayWindows = 1 << 18
     /// Peers that could not be sent to and are left alone for a while.
     static let unreachablePeers = 256
     /// Peers that are sent something when this host's interface was made anew. Over IPv4 one is enough for a whole network: who is asked for

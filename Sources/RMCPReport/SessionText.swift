@@ -5,7 +5,9 @@ public enum SessionText {
     /// A session that a line is about: its bundle, who signed it, and which one it is.
     public static func describe(_ announce: Announce) -> String {
         let key = announce.isSigned ? "key \(announce.key.shortText)…" : "not signed"
-        return "\"\(BundleName.printable(announce.name))\" (\(key), session \(announce.session.text.prefix(8)))"
+        // The name says so where it is not known.
+        let secrecy = announce.isSealed && announce.isOpen ? ", sealed" : ""
+        return "\"\(BundleName.printable(announce.name))\" (\(key)\(secrecy), session \(announce.session.text.prefix(8)))"
     }
 
     /// Why a session is not taken, and which option of `recv` would take it.
@@ -19,6 +21,9 @@ public enum SessionText {
         case .tooManySessions: "too many sessions at once; it is taken when another ends"
         case .outputInUse: "not taken, the output is in use; it is taken when the session that has it ends"
         case .completedBefore: "this receiver has completed it before; --again would take it once more"
+        case .sealed: "it is sealed for a group whose key is not here (--group-key)"
+        case .sealedForOthers: "it is sealed with another group key than this one"
+        case .notSealed: "it is not sealed, and --group-key takes sealed bundles only"
         case .unsupported: "it is a directory, which needs a newer rmcp"
         }
     }

@@ -24,7 +24,7 @@ import Testing
             try decoder.verify(encoded, record)
             #expect(try decoder.decode(encoded, record) == content, sourceLocation: sourceLocation)
         }
-        #expect(content.withUnsafeBytes { ChunkDecoder.isContent($0, of: record) }, sourceLocation: sourceLocation)
+        #expect(content.withUnsafeBytes { ContentDigester.plain.matches($0, record) }, sourceLocation: sourceLocation)
         return record
     }
 

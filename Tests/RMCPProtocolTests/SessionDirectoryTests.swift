@@ -53,6 +53,72 @@ import Testing
         expect(announce, .ignore, by: &directory)
     }
 
+    // MARK: Sealed sessions
+
+    /// Opens what has its salt, and finds there the details of an announce.
+    private struct Opener: DetailsOpener {
+        let salt: Bytes32
+        let plain: [UInt8]
+
+        func unseal(_ details: SealedDetails, of session: SessionID) -> [UInt8]? { details.salt == salt ? plain : nil }
+    }
+
+    private let ours = Bytes32(1, 1, 1, 1)
+
+    private func sealed(_ number: UInt32, name: String, salt: Bytes32, time: UInt64 = 5, by signer: LaneSigner? = nil) -> (datagram: [UInt8], opener: Opener) {
+        let signer = signer ?? trusted
+        var announce = Announce.sample(name, session: session(number), contentLength: 5, key: signer.publicKey)
+        announce.creationTime = time
+        announce.secrecy = .opened(SealedDetails(salt: salt, bytes: [UInt8](repeating: 9, count: SealedDetails.sealedLength)))
+        return (datagram(.announce(announce, signer.signature(for: announce.signedMessage)), tag: number), Opener(salt: salt, plain: announce.plainDetails))
+    }
+
+    private func directory(_ sealing: SealingPolicy) -> SessionDirectory {
+        var policy = TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: true)
+        policy.sealing = sealing
+        return SessionDirectory(policy: policy, verifier: LaneVerifier(), sessionLimit: 10, silence: .seconds(1))
+    }
+
+    @Test func whatIsSealedNeedsItsKeyAndNothingElseIsTakenWithOne() {
+        let (ofOurs, opener) = sealed(1, name: "a", salt: ours)
+        var without = directory(.none)
+        expect(ofOurs, .refuse(session(1), .sealed), by: &without)
+        expect(ofOurs, .ignore, by: &without)
+        var with = directory(.opening(opener))
+        expect(announce(session(2), by: trusted), .refuse(session(2), .notSealed), by: &with)
+        expect(announce(session(3), by: nil), .refuse(session(3), .notSealed), by: &with)
+        expect(sealed(4, name: "b", salt: Bytes32(2, 2, 2, 2)).datagram, .refuse(session(4), .sealedForOthers), by: &with)
+        expect(ofOurs, .accept(session(1)), by: &with)
+        #expect(with.active.first?.name == "a" && with.active.first?.isOpen == true)
+        var node = directory(.carrying)
+        expect(announce(session(2), by: trusted), .refuse(session(2), .notSealed), by: &node)
+        expect(ofOurs, .accept(session(1)), by: &node)
+        #expect(node.active.first?.isOpen == false)
+    }
+
+    @Test func theSignatureIsAskedForAllTheSame() {
+        var policy = TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: false)
+        let (byStranger, opener) = sealed(1, name: "a", salt: ours, by: stranger)
+        policy.sealing = .opening(opener)
+        var directory = SessionDirectory(policy: policy, verifier: LaneVerifier(), sessionLimit: 10, silence: .seconds(1))
+        expect(byStranger, .refuse(session(1), .untrusted(stranger.publicKey)), by: &directory)
+    }
+
+    @Test("Versions are told by the name that was opened; a node that cannot open them takes each session for itself")
+    func versionsOfWhatIsSealed() throws {
+        let (newer, opener) = sealed(1, name: "a", salt: ours, time: 9)
+        let (older, _) = sealed(2, name: "a", salt: ours, time: 5)
+        var receiver = directory(.opening(opener))
+        expect(newer, .accept(session(1)), by: &receiver)
+        receiver.noteVersion(of: try #require(receiver.active.first))
+        receiver.end(session(1), mayReturn: false)
+        expect(older, .refuse(session(2), .rollback(newest: BundleVersion(epoch: 0, time: 9))), by: &receiver)
+        var node = directory(.carrying)
+        expect(newer, .accept(session(1)), by: &node)
+        node.noteVersion(of: try #require(node.active.first))
+        expect(older, .accept(session(2)), by: &node)
+    }
+
     @Test func unsignedSessionsAreRefusedOnce() {
         var directory = directory()
         expect(announce(session(1), by: nil), .refuse(session(1), .unsigned), by: &directory)

@@ -85,17 +85,21 @@ extension RandomSource {
 
     mutating func record() -> ChunkRecord {
         let length = UInt32(int(2...Int(Limits.maximumChunkLength)))
+        let isSealed = chance(0.3)
+        let plain: ChunkRecord
         switch int(0...2) {
         case 0: return .zero(contentLength: length)
         case 1:
             let digest = Digest(bytes32())
-            return ChunkRecord(
+            plain = ChunkRecord(
                 kind: .stored, contentLength: length, encodedLength: length, encodedDigest: digest, contentDigest: digest)
         default:
-            return ChunkRecord(
+            plain = ChunkRecord(
                 kind: .compressed, contentLength: length, encodedLength: UInt32(int(1...Int(length) - 1)),
                 encodedDigest: Digest(bytes32()), contentDigest: Digest(bytes32()))
         }
+        guard isSealed else { return plain }
+        return plain.sealed(tag: SealTag(high: next(), low: next()), encodedDigest: Digest(bytes32()), maskedDigest: Digest(bytes32()))
     }
 
     mutating func fileTime() -> FileTime { FileTime(seconds: Int64(bitPattern: next()), nanoseconds: UInt32(int(0...999_999_999))) }
@@ -104,13 +108,20 @@ extension RandomSource {
         let chunkLength = UInt32(int(1...Int(Limits.maximumChunkLength)))
         let contentLength: UInt64? = chance(0.2) ? nil : UInt64(int(0...1_000_000)) * UInt64(chunkLength)
         let letters = ["a", "é", "名", "🗄", "/", ".", "\0"]
+        let isSealed = chance(0.3)
         let name = (0..<int(1...63)).map { _ in letters[int(0...letters.count - 1)] }.joined()
-        return Announce(
+        var announce = Announce(
             session: SessionID(high: next(), low: next()), kind: BundleKind(rawValue: UInt8(int(0...2))) ?? .file,
             chunkLength: chunkLength, payloadLength: UInt16(int(400...8_948)), creationTime: next(),
             contentLength: contentLength, allocatedLength: contentLength.map { $0 / 3 } ?? next(),
             mode: chance(0.2) ? nil : UInt16(int(0...0o777)), modificationTime: chance(0.2) ? nil : fileTime(), epoch: chance(0.5) ? 0 : word(), name: name,
             key: PublicKey(bytes32()))
+        if isSealed { announce.secrecy = .sealed(sealedDetails()) }
+        return announce.asSent
+    }
+
+    mutating func sealedDetails() -> SealedDetails {
+        SealedDetails(salt: bytes32(), bytes: (0..<SealedDetails.sealedLength).map { _ in UInt8(int(0...255)) })
     }
 
     /// What may be said on the wire, and no more.

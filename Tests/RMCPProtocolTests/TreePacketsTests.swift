@@ -68,10 +68,12 @@ import Testing
 
     /// Whoever is made to answer one must not be made to send more than came.
     @Test func aSolicitationIsAsLongAsTheLongestAnswer() throws {
-        let announce = Announce.sample(String(repeating: "n", count: 255), contentLength: 10)
+        var announce = Announce.sample(String(repeating: "n", count: 255), contentLength: 10)
+        let plain = datagram(.announce(announce, .none))
+        announce.secrecy = .opened(SealedDetails(salt: .zero, bytes: [UInt8](repeating: 0, count: SealedDetails.sealedLength)))
         let answer = datagram(.announce(announce, .none))
         let solicitation = datagram(.solicitation, isUnicast: true)
-        #expect(solicitation.count == answer.count)
+        #expect(solicitation.count == answer.count && answer.count > plain.count)
         #expect(throws: WireError.truncated) { try parse(Array(solicitation.dropLast())) }
         #expect(throws: WireError.truncated) { try parse(Array(solicitation.prefix(PacketHeader.length))) }
         #expect(try parse(solicitation + [0]).1 == .solicitation)

@@ -78,6 +78,38 @@ import Testing
         try expect(.announce(old, .none), kindByte: "01", body: head + "FFFFFFFFFFFFFFFE 1DCD6500 0000 00000000 0001 2D" + String(repeating: "00", count: 96))
     }
 
+    @Test func announceOfWhatIsSealed() throws {
+        let details = SealedDetails(salt: Self.digestA.value, bytes: (0..<SealedDetails.sealedLength).map { UInt8(truncatingIfNeeded: $0) })
+        var announce = Announce(
+            session: SessionID(high: 1, low: 2), kind: .file, chunkLength: 1 << 20, payloadLength: 1_376, creationTime: 3,
+            contentLength: 5, allocatedLength: 4, mode: 0o644, modificationTime: FileTime(seconds: 6, nanoseconds: 7), name: "secret", key: .none)
+        announce.secrecy = .opened(details)
+        let sealed = details.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        try expect(
+            .announce(announce.asSent, .none), kindByte: "01",
+            body: "0000000000000001 0000000000000002 00 04 0560 00100000 0000000000000003 FFFFFFFFFFFFFFFF"
+                + "0000000000000000 0000000000000000 00000000 0000 00000000 014F" + Self.hexA + sealed + String(repeating: "00", count: 96))
+        #expect(announce.signedMessage == announce.asSent.signedMessage)
+        #expect(!announce.asSent.isOpen && announce.isOpen && announce.asSent.name == Announce.sealedName && announce.asSent.mode == nil)
+        let plain = announce.plainDetails
+        #expect(
+            Array(plain.prefix(38)) == bytes(hex: "03 06 01A4 0000000000000005 0000000000000004 0000000000000006 00000007 736563726574")
+                && plain.count == 287 && plain.dropFirst(38).allSatisfy { $0 == 0 })
+    }
+
+    @Test func pageOfWhatIsSealed() throws {
+        let tag = SealTag(high: 0x0102_0304_0506_0708, low: 0x090A_0B0C_0D0E_0F10)
+        let stored = ChunkRecord(kind: .stored, contentLength: 0x10_0000, encodedLength: 0x10_0000, encodedDigest: .zero, contentDigest: .zero)
+        let compressed = ChunkRecord(kind: .compressed, contentLength: 0x10_0000, encodedLength: 0x1234, encodedDigest: .zero, contentDigest: .zero)
+        let page = TablePage(
+            index: 0, firstChunk: 0,
+            records: [stored, compressed].map { $0.sealed(tag: tag, encodedDigest: Self.digestA, maskedDigest: Self.digestB) })
+        let hexTag = "0102030405060708 090A0B0C0D0E0F10"
+        let body =
+            "00000000 00000000 0002 04 00100000" + Self.hexA + Self.hexB + hexTag + "03 00100000 00001234" + Self.hexA + Self.hexB + hexTag
+        try expect(.page(page, body: bytes(hex: body), Self.signature), kindByte: "02", body: body + Self.hexSignature)
+    }
+
     @Test func pageRunsEqualHolesTogether() throws {
         let page = TablePage(
             index: 2, firstChunk: 7,
@@ -255,8 +287,8 @@ import Testing
     // MARK: The tree
 
     @Test func solicitationIsPaddedWithZeros() throws {
-        // 16 of header, 68 of ANNOUNCE before its name, 255 of name, 32 of key, 64 of signature.
-        try expect(.solicitation, isUnicast: true, kindByte: "8A", body: String(repeating: "00", count: 435 - 16))
+        // 16 of header, 68 of ANNOUNCE before its name, 335 of sealed details, 32 of key, 64 of signature.
+        try expect(.solicitation, isUnicast: true, kindByte: "8A", body: String(repeating: "00", count: 515 - 16))
     }
 
     @Test func attachIsAsLongAsItsAnswer() throws {

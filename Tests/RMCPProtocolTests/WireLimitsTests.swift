@@ -107,7 +107,7 @@ import Testing
         // From 0x3B9AC9FF to more than there are in a second.
         refuses("modification time", said, at: 16 + 56, becomes: 0x3C)
         for offset in [48, 55, 56, 59] { refuses("modification time", announce { $0.modificationTime = nil }, at: 16 + offset, becomes: 1) }
-        for flags: UInt8 in [4, 0x80, 0xFF] { refuses("flags", announce { _ in }, at: 16 + 17, becomes: flags) }
+        for flags: UInt8 in [5, 8, 0x80, 0xFF] { refuses("flags", announce { _ in }, at: 16 + 17, becomes: flags) }
     }
 
     @Test func contentLength() {
@@ -181,7 +181,7 @@ import Testing
         // A frame that is no shorter than its content would have been stored.
         for length: UInt32 in [0, 100, 101, .max] { refuses("encoded length", page([(.compressed, 100, length)])) }
         var sent = page([(.stored, 1, 0)])
-        sent[16 + 10] = 3
+        sent[16 + 10] = 5
         refuses("chunk kind", sent)
     }
 

@@ -94,7 +94,9 @@ int rmcp_process_descriptor(int process);
 int rmcp_clock_is_synchronised(void);
 // Names the calling thread; the kernel keeps 15 bytes.
 void rmcp_name_thread(const char *name);
-
+// Has the allocator keep what is freed, up to so many bytes for each of its arenas, instead of giving it back to the
+// kernel, which would clear it page by page for whoever needs it next.
+void rmcp_keep_freed_memory(int bytes);
 int rmcp_set_timer_slack(unsigned long nanoseconds);
 int rmcp_ppoll(struct pollfd *descriptors, unsigned long count, const struct timespec *timeout);
 // MTU of an interface; -1 and errno.

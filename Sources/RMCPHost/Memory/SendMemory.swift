@@ -13,10 +13,11 @@ enum SendMemory {
     }
 
     /// Limits with as many chunks as `MemoryLimit.sendBuffers` have room for, in the proportions that they had.
-    static func bounded(_ configuration: Configuration, chunkLength: UInt32) -> Configuration {
+    /// - Parameter isSealed: the cipher has memory of its own.
+    static func bounded(_ configuration: Configuration, chunkLength: UInt32, isSealed: Bool = false) -> Configuration {
         let wanted = chunks(of: configuration)
-        // Each encoding thread has a buffer of its own.
-        let room = MemoryLimit.sendBuffers / Int(chunkLength) - HostLimits.workerThreads - 2 * HostLimits.readAhead
+        // Each encoding thread has a buffer of its own, and the cipher two more.
+        let room = MemoryLimit.sendBuffers / Int(chunkLength) - HostLimits.workerThreads * (isSealed ? 3 : 1) - 2 * HostLimits.readAhead
         guard wanted > room else { return configuration }
         var result = configuration
         // Two at least: one is encoded while the other is sent.

@@ -94,6 +94,8 @@ private struct ArrivalClock {
     /// Length of the longest train of datagrams that the kernel coalesces.
     private static let stride = 65_536
     private let buffers: Int
+    /// Lets in what is of this node's group; nil lets in everything.
+    private let guarding: ControlGuard?
     private let memory: UnsafeMutableRawBufferPointer
     private let received: UnsafeMutableBufferPointer<rmcp_received>
     private var lastOverflow: UInt32 = 0
@@ -104,7 +106,8 @@ private struct ArrivalClock {
     /// Datagrams that the socket dropped, since this was last taken.
     private var overflow: UInt64 = 0
 
-    init(buffers: Int) {
+    init(buffers: Int, guarding: ControlGuard? = nil) {
+        self.guarding = guarding
         self.buffers = min(buffers, 64)
         unsafe memory = .allocate(byteCount: self.buffers * Self.stride, alignment: 4_096)
         unsafe received = .allocate(capacity: self.buffers)
@@ -152,7 +155,11 @@ private struct ArrivalClock {
             }
             let arrival = Arrival(source: source, timeToLive: UInt8(exactly: entry.ttl), at: clock.arrival(of: entry))
             let filled = unsafe UnsafeRawBufferPointer(rebasing: memory[index * Self.stride..<index * Self.stride + Int(entry.length)])
-            body(unsafe DatagramTrain(bytes: filled, segment: Int(entry.segment), arrival: arrival))
+            if let guarding {
+                unsafe guarding.admit(filled, segment: Int(entry.segment), arrival, body)
+            } else {
+                body(unsafe DatagramTrain(bytes: filled, segment: Int(entry.segment), arrival: arrival))
+            }
         }
         return count
     }

@@ -24,6 +24,8 @@ final class Outlet {
 
     private var group: SocketAddress
     private var interfaceName: String
+    /// Authenticates what is no DATA; nil where nothing is.
+    private let guarding: ControlGuard?
     private let transmitter: DataTransmitter
     private var peers = UnreachablePeers()
     private var blockedUntil: Instant?
@@ -52,8 +54,9 @@ final class Outlet {
     private static let peerPatience = Interval.milliseconds(20)
 
     /// - Parameter interface: the one that the socket sends through.
-    init(socket: DatagramSocket, group: SocketAddress, interface: NetworkInterface) {
+    init(socket: DatagramSocket, group: SocketAddress, interface: NetworkInterface, guarding: ControlGuard? = nil) {
         self.socket = socket
+        self.guarding = guarding
         self.group = group.scoped(to: interface.index)
         interfaceName = interface.name
         transmitter = DataTransmitter(socket: socket, group: self.group)
@@ -119,7 +122,7 @@ final class Outlet {
     func send(_ bytes: [UInt8], to destination: Destination, at now: Instant) -> Bool {
         switch destination {
         case .group:
-            let result = socket.send(bytes, to: group)
+            let result = socket.send(guarding?.protect(bytes) ?? bytes, to: group)
             if result != .sent { noteUnsent(1, length: bytes.count) }
             return result == .wouldBlock || takeGroup(result, length: bytes.count, at: now)
         case .peer(let peer):
@@ -127,7 +130,7 @@ final class Outlet {
                 drop(1, length: bytes.count)
                 return true
             }
-            takePeer(socket.send(bytes, to: peer), peer, datagrams: 1, length: bytes.count, at: now)
+            takePeer(socket.send(guarding?.protect(bytes) ?? bytes, to: peer), peer, datagrams: 1, length: bytes.count, at: now)
             return true
         }
     }

@@ -12,7 +12,9 @@ final class Reception {
     private var silence: SilenceWatch
     private let group: SocketAddress
     private var sockets: [GroupSocket] = []
-    private let replySlab = DatagramSlab(buffers: HostLimits.slabBuffers)
+    private let replySlab: DatagramSlab
+    /// Authenticates what is no DATA; nil where nothing is.
+    private let guarding: ControlGuard?
     /// Own address as a parent: what comes from there has looped back.
     var ownAddress: SocketAddress?
     /// Poller that waits for the sockets, and its token for unicast; nil while nobody waits.
@@ -35,15 +37,18 @@ final class Reception {
     }
 
     /// - Parameter listens: false where nothing is expected by multicast.
-    init(group: SocketAddress, follower: InterfaceFollower, listens: Bool = true) throws(HostError) {
+    init(group: SocketAddress, follower: InterfaceFollower, listens: Bool = true, guarding: ControlGuard? = nil) throws(HostError) {
         self.group = group
+        self.guarding = guarding
+        replySlab = DatagramSlab(buffers: HostLimits.slabBuffers, guarding: guarding)
         self.follower = follower
         let interface = follower.interface
         silence = SilenceWatch(interface: interface.name, group: group, at: Poller.now())
         if listens {
             sockets = [
                 GroupSocket(
-                    address: group, socket: try DatagramSocket.receiving(from: group, through: interface), slab: DatagramSlab(buffers: HostLimits.slabBuffers))
+                    address: group, socket: try DatagramSocket.receiving(from: group, through: interface),
+                    slab: DatagramSlab(buffers: HostLimits.slabBuffers, guarding: guarding))
             ]
         }
         replySocket = try DatagramSocket.sending(to: group, through: interface, timeToLive: 1, takesStream: true)
@@ -124,7 +129,7 @@ final class Reception {
     /// False where it has not left. What the socket does not take is repeated by engines' timers.
     @discardableResult
     func answer(_ bytes: [UInt8], to destination: SocketAddress) -> Bool {
-        let result = replySocket.send(bytes, to: destination)
+        let result = replySocket.send(guarding?.protect(bytes) ?? bytes, to: destination)
         unsentAnswers.note(result, to: destination, through: interface.name, at: Poller.now)
         return result == .sent
     }
@@ -139,6 +144,7 @@ final class Reception {
     /// - Returns: lines for the user.
     func lookAround(at now: Instant, isEnd: Bool = false) -> [String] {
         var lines = unsentAnswers.takeWarnings()
+        if let line = guarding?.takeWarning(at: now) { lines.append(line) }
         switch follower.look(at: now) {
         case nil: break
         case .unusable(let diagnosis): lines.append("cannot receive: \(diagnosis.text)")
@@ -194,7 +200,8 @@ final class Reception {
         table.noteJoined(region)
         sockets.append(
             GroupSocket(
-                address: region, socket: socket, slab: DatagramSlab(buffers: HostLimits.regionSlabBuffers), token: watch?.poller.watch(socket.raw)))
+                address: region, socket: socket, slab: DatagramSlab(buffers: HostLimits.regionSlabBuffers, guarding: guarding),
+                token: watch?.poller.watch(socket.raw)))
         return true
     }
 

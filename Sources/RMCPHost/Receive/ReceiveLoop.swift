@@ -13,6 +13,8 @@ public final class ReceiveLoop {
     private let completed: CompletedSessions
     private let known: [CompletedSessions.Known]
     private let identity: ReceiverIdentity?
+    /// Nil where nothing is sealed.
+    private let guarding: ControlGuard?
     private var warnings: [String] = []
     private var observer: (ReceiveUpdate) -> Void = { _ in }
     private lazy var sessions = ReceiveSessions(
@@ -40,8 +42,10 @@ public final class ReceiveLoop {
         }
         // Before threads are started: they inherit the blocked signals.
         loop = try HostLoop()
+        guarding = request.groupKey.map { ControlGuard(key: $0.control) }
+        if guarding != nil { MemoryLimit.keepMemoryOfCipher() }
         reception = try Reception(
-            group: request.group, follower: InterfaceFollower(interface, for: request.group, named: request.interfaceName))
+            group: request.group, follower: InterfaceFollower(interface, for: request.group, named: request.interfaceName), guarding: guarding)
         threads = try StorageThreads(wakeUp: loop.wakeUp)
         reception.watch(by: loop.poller)
     }
@@ -65,6 +69,7 @@ public final class ReceiveLoop {
         loop.run { now, isStopped in
             for line in reception.lookAround(at: now) { observer(.warning(line)) }
             let isBusy = receive(at: now)
+            if let guarding, guarding.foreignAnnounces > 0 { sessions.noteForeignGroup(at: now) }
             sessions.collect(at: now)
             sessions.drive(at: Poller.now())
             if isStopped { sessions.outcome = .interrupted }
@@ -77,7 +82,11 @@ public final class ReceiveLoop {
         for line in reception.lookAround(at: Poller.now(), isEnd: true) { observer(.warning(line)) }
         stop()
         let directory = sessions.endpoint.directory
-        observer(.stopped(StrayCounters(malformed: directory.malformed + reception.truncated, foreign: directory.foreign)))
+        observer(
+            .stopped(
+                StrayCounters(
+                    malformed: directory.malformed + reception.truncated,
+                    foreign: directory.foreign + (guarding?.forged ?? 0) + (guarding?.replayed ?? 0))))
         return outcome
     }
 

@@ -1,3 +1,4 @@
+public import RMCPContent
 public import RMCPProtocol
 
 /// One `rmcp recv`, as the command line asks for it.
@@ -32,14 +33,17 @@ public struct ReceiveRequest: Sendable {
     public var hookTimeout: Interval
     /// With `once`: give up after this long without progress.
     public var timeout: Interval?
+    /// Takes what is sealed for this group, and nothing else; nil takes what is not sealed.
+    public var groupKey: GroupKey?
     public var configuration: Configuration
 
     public init(
         group: SocketAddress, interfaceName: String?, directory: String, output: Output, once: Bool,
         trust: TrustPolicy, versions: VersionRecords? = nil, takesAgain: Bool = false, replacesFirst: Bool = false, hook: String?,
         hookTimeout: Interval = .seconds(600),
-        timeout: Interval?, configuration: Configuration
+        timeout: Interval?, groupKey: GroupKey? = nil, configuration: Configuration
     ) {
+        self.groupKey = groupKey
         self.group = group
         self.interfaceName = interfaceName
         self.directory = directory

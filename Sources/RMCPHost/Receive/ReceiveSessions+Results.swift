@@ -51,7 +51,7 @@ extension ReceiveSessions {
 
     private func consult(_ session: ReceiveSession, _ handle: StorageHandle, _ chunks: Range<UInt32>, at now: Instant) {
         for chunk in chunks {
-            let record = session.engine.record(of: chunk)
+            let record = session.engine.record(of: chunk).map { handle.readable($0, of: chunk) }
             if let record, case let matches = handle.seeds.matches(of: chunk, record), !matches.isEmpty {
                 submit(.check(handle, chunk: chunk, record: record, matches), of: session.generation)
             } else {

@@ -102,6 +102,7 @@ final class ReceiveSessions {
         gate = CommitGate(versions: request.versions, trustedKeys: request.trust.trustedKeys)
         var trust = request.trust
         trust.newest = request.versions?.newest ?? [:]
+        trust.sealing = request.groupKey.map { .opening(GroupDetailsOpener(key: $0)) } ?? .none
         let directory = SessionDirectory(
             policy: trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.sessions, hasOneOutput: request.output != .directory,
             silence: request.configuration.presence.rejoinAfterSilence)
@@ -172,6 +173,9 @@ final class ReceiveSessions {
         if once.noteRefused(reason, at: now) { outcome = .refused }
     }
 
+    /// Something is announced that is not this group's.
+    func noteForeignGroup(at now: Instant) { if once.noteRefused(.sealedForOthers, at: now) { outcome = .refused } }
+
     /// The sender of a session was restarted: what was received goes on in the new one.
     private func supersede(_ id: SessionID, at now: Instant) {
         guard let old = sessions[id.tag], old.announce.session == id else { return giveUpOpening(id.tag) }
@@ -210,7 +214,8 @@ final class ReceiveSessions {
                 .open(
                     StorageOpening(
                         generation: entry.generation, announce: entry.announce, output: request.output, directory: request.directory,
-                        drawn: entry.drawn, turn: gate.turn, replacesFirst: request.replacesFirst, files: files)), of: entry.generation)
+                        drawn: entry.drawn, turn: gate.turn, groupKey: request.groupKey, replacesFirst: request.replacesFirst, files: files)),
+                of: entry.generation)
         }
     }
 

@@ -1,3 +1,4 @@
+import RMCPContent
 import RMCPProtocol
 import Synchronization
 
@@ -24,6 +25,8 @@ final class StorageHandle: Sendable {
     /// Where chunks may be found that need not be received, best first.
     let seeds: [any Seed]
     let identity: UInt32
+    /// Opens what is sealed; nil where nothing is.
+    let sealer: ChunkSealer?
     /// The gate's turn when this session began.
     let turn: UInt64
     private let cancellation = Atomic<Cancellation>(.none)
@@ -32,8 +35,10 @@ final class StorageHandle: Sendable {
 
     /// - Parameter seeds: nil takes those of the storage.
     init(
-        generation: SessionGeneration, announce: Announce, storage: any BundleStorage, seeds: [any Seed]? = nil, identity: UInt32, turn: UInt64
+        generation: SessionGeneration, announce: Announce, storage: any BundleStorage, seeds: [any Seed]? = nil, identity: UInt32, sealer: ChunkSealer? = nil,
+        turn: UInt64
     ) {
+        self.sealer = sealer
         self.seeds = seeds ?? storage.seeds
         self.generation = generation
         self.announce = announce
@@ -41,6 +46,12 @@ final class StorageHandle: Sendable {
         self.identity = identity
         self.turn = turn
     }
+
+    /// How the session digests content.
+    var digester: ContentDigester { sealer?.digester ?? .plain }
+
+    /// A record as seeds and storage know it: of the digest of the content, not masked.
+    func readable(_ record: ChunkRecord, of chunk: UInt32) -> ChunkRecord { sealer?.readable(record, of: chunk) ?? record }
 
     var isCancelled: Bool { cancellation.load(ordering: .relaxed) != .none }
     var isDiscarded: Bool { cancellation.load(ordering: .relaxed) == .discarding }
@@ -66,19 +77,23 @@ struct StorageOpening: Sendable {
     /// The ephemeral id that this receiver has in the session unless it had another before.
     var drawn: UInt32
     var turn: UInt64
+    /// Opens what is sealed; nil where nothing is taken that is.
+    var groupKey: GroupKey?
     /// The file that a bundle replaces may be removed where there is no room for two.
     var replacesFirst = false
     var files = FileSystem.host
 
     func open() throws(HostError) -> StorageHandle {
-        let storage = try makeStorage()
+        let sealer = groupKey.flatMap { ChunkSealer(announce, key: $0) }
+        let storage = try makeStorage(sealer?.digester ?? .plain)
         return StorageHandle(
-            generation: generation, announce: announce, storage: storage, identity: storage.identity(in: announce.session, drawn: drawn), turn: turn)
+            generation: generation, announce: announce, storage: storage, identity: storage.identity(in: announce.session, drawn: drawn),
+            sealer: sealer, turn: turn)
     }
 
-    private func makeStorage() throws(HostError) -> any BundleStorage {
+    private func makeStorage(_ digester: ContentDigester) throws(HostError) -> any BundleStorage {
         switch output {
-        case .standardOutput: return try StreamStorage(announce: announce)
+        case .standardOutput: return try StreamStorage(announce: announce, digester: digester)
         case .device(let path): return try DeviceStorage(path: path, announce: announce, files: files)
         case .path(let path):
             switch try OutputPath(path) {

@@ -91,7 +91,7 @@ final class StorageWorker {
             return attempt(handle) { () throws(HostError) in
                 // The chunk has come over the network meanwhile.
                 if handle.has(chunk) { return .checked(handle.generation, chunk: chunk, contentLength: record.contentLength, isKept: false) }
-                let isKept = try find(chunk, record, in: matches, for: handle.storage)
+                let isKept = try find(chunk, record, in: matches, for: handle)
                 if isKept { handle.note(chunk..<chunk + 1) }
                 return .checked(handle.generation, chunk: chunk, contentLength: record.contentLength, isKept: isKept)
             }
@@ -122,8 +122,10 @@ final class StorageWorker {
     private func store(_ handle: StorageHandle, slot: Int, chunk: UInt32, record: ChunkRecord, buffer: ChunkBuffer) -> StorageOutput {
         guard !handle.isCancelled else { return .cancelled(handle.generation, buffer) }
         let isStored: Bool
+        let signed = record
+        let record = handle.readable(record, of: chunk)
         do throws(ContentError) {
-            isStored = try decode(buffer, record)
+            isStored = try decode(buffer, chunk, signed, handle)
         } catch {
             return .rejected(handle.generation, slot: slot, chunk: chunk, buffer)
         }
@@ -142,15 +144,20 @@ final class StorageWorker {
         return .stored(handle.generation, slot: slot, chunk: chunk, contentLength: record.contentLength, buffer)
     }
 
-    /// Verifies the encoded bytes, and decodes them into `scratch`; true when they are the content as they are.
-    private func decode(_ buffer: ChunkBuffer, _ record: ChunkRecord) throws(ContentError) -> Bool {
+    /// Verifies the encoded bytes, opens them where they are sealed, and decodes them into `scratch`; true when they are the
+    /// content as they are.
+    private func decode(_ buffer: ChunkBuffer, _ chunk: UInt32, _ record: ChunkRecord, _ handle: StorageHandle) throws(ContentError) -> Bool {
         if decoder == nil { decoder = try ChunkDecoder() }
         guard let decoder else { throw .compression("no decoder") }
-        let encoded = unsafe UnsafeRawBufferPointer(rebasing: buffer.bytes.prefix(Int(record.encodedLength)))
-        unsafe try decoder.verify(encoded, against: record)
+        let encoded = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer.bytes.prefix(Int(record.encodedLength)))
+        unsafe try decoder.verify(UnsafeRawBufferPointer(encoded), against: record)
+        // What is in the clear in a sealed session, or sealed in another, nobody can have meant.
+        guard record.isSealed == (handle.sealer != nil) else { throw .sealMismatch }
+        unsafe try handle.sealer?.open(encoded, of: chunk, record)
         guard record.kind == .compressed else { return true }
         reserve(Int(record.contentLength))
-        unsafe try decoder.decode(encoded, record: record, into: scratch.bytes)
+        unsafe try decoder.decode(
+            UnsafeRawBufferPointer(encoded), record: handle.readable(record, of: chunk), digester: handle.digester, into: scratch.bytes)
         return false
     }
 
@@ -159,14 +166,14 @@ final class StorageWorker {
     }
 
     /// Tries the seeds in turn. What cannot be read back is as good as not there: it is fetched again.
-    private func find(_ chunk: UInt32, _ record: ChunkRecord, in matches: [SeedMatch], for storage: any BundleStorage) throws(HostError) -> Bool {
+    private func find(_ chunk: UInt32, _ record: ChunkRecord, in matches: [SeedMatch], for handle: StorageHandle) throws(HostError) -> Bool {
         let length = Int(record.contentLength)
         reserve(length)
         let scratch = scratch
         for match in matches {
             var bytes = scratch.mutableSpan(length)
-            guard (try? match.seed.read(match.extent, into: &bytes)) == true, ChunkDecoder.isContent(scratch.span(length), of: record) else { continue }
-            if !match.seed.isInPlace { try storage.write(chunk: chunk, record: record, content: scratch.span(length)) }
+            guard (try? match.seed.read(match.extent, into: &bytes)) == true, handle.digester.matches(scratch.span(length), record) else { continue }
+            if !match.seed.isInPlace { try handle.storage.write(chunk: chunk, record: record, content: scratch.span(length)) }
             return true
         }
         return false

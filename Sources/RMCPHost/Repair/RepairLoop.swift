@@ -8,7 +8,9 @@ public final class RepairLoop {
     let request: RepairNodeRequest
     let reception: Reception
     /// Into the region, and what children send comes to its socket.
-    let regionSlab = DatagramSlab(buffers: 4)
+    let regionSlab: DatagramSlab
+    /// Nil where nothing is sealed.
+    private let guarding: ControlGuard?
     private let regionFollower: InterfaceFollower
     let outlet: Outlet
     let cache: RepairCache
@@ -54,20 +56,24 @@ public final class RepairLoop {
         // A repair node's region is where it listens, wherever that is.
         let isNamed = request.regionInterfaceName ?? sameInterface
         regionFollower = InterfaceFollower(regionInterface, for: region, named: request.upstream == nil && isNamed == nil ? nil : regionName)
+        guarding = request.controlKey.map { ControlGuard(key: $0) }
+        regionSlab = DatagramSlab(buffers: 4, guarding: guarding)
         reception = try Reception(
             group: request.group,
             follower: InterfaceFollower(interface, for: above, named: request.interfaceName, isHost: request.upstream != nil),
-            listens: request.upstream == nil)
+            listens: request.upstream == nil, guarding: guarding)
         let regionSocket = try DatagramSocket.sending(
             to: region, through: regionInterface, timeToLive: request.regionTimeToLive, prefersGroupPort: true)
         reception.ownAddress = regionSocket.localAddress
-        outlet = Outlet(socket: regionSocket, group: region, interface: regionInterface)
+        outlet = Outlet(socket: regionSocket, group: region, interface: regionInterface, guarding: guarding)
         // Datagrams have the length that their sender has chosen.
         outlet.mayFragment = true
         cache = try RepairCache(wakeUp: loop.wakeUp)
         let now = Poller.now()
+        var trust = request.trust
+        if request.controlKey != nil { trust.sealing = .carrying }
         endpoint = RepairEndpoint(
-            place: RepairPlace(group: request.group, region: region, upstream: request.upstream), policy: request.trust,
+            place: RepairPlace(group: request.group, region: region, upstream: request.upstream), policy: trust,
             verifier: Ed25519Verifier(), sessionLimit: HostLimits.repairSessions, silence: request.configuration.presence.rejoinAfterSilence,
             identity: identity, at: now)
         nextProgress = now
@@ -265,7 +271,8 @@ public final class RepairLoop {
         endpoint.handleTimeout(at: now)
         while let outgoing = endpoint.pollTransmit() {
             switch outgoing {
-            case .advertisement(let bytes, let group): _ = outlet.socket.send(bytes, to: group.scoped(to: regionFollower.interface.index))
+            case .advertisement(let bytes, let group):
+                _ = outlet.socket.send(guarding?.protect(bytes) ?? bytes, to: group.scoped(to: regionFollower.interface.index))
             case .solicitation(let bytes, let parent): reception.answer(bytes, to: parent)
             }
         }

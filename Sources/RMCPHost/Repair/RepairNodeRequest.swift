@@ -1,3 +1,4 @@
+public import RMCPContent
 public import RMCPProtocol
 
 /// One `rmcp repair`, as the command line asks for it.
@@ -18,13 +19,16 @@ public struct RepairNodeRequest: Sendable {
     /// Bytes on disk.
     public var cacheSize: UInt64
     public var trust: TrustPolicy
+    /// Takes part in what is sealed for this group, which stays so, and in nothing else; nil takes what is not sealed.
+    public var controlKey: ControlKey?
     public var configuration: Configuration
 
     public init(
         group: SocketAddress, interfaceName: String?, region: SocketAddress?, regionInterfaceName: String?,
         regionTimeToLive: Int, upstream: SocketAddress?, cachePath: String, cacheSize: UInt64, trust: TrustPolicy,
-        configuration: Configuration
+        controlKey: ControlKey? = nil, configuration: Configuration
     ) {
+        self.controlKey = controlKey
         self.group = group
         self.interfaceName = interfaceName
         self.region = region

@@ -9,7 +9,9 @@ public final class SendLoop {
     private let follower: InterfaceFollower
     private let source: any BundleSource
     private let outlet: Outlet
-    private let slab = DatagramSlab(buffers: 4)
+    private let slab: DatagramSlab
+    /// Nil where the session is not sealed.
+    private let guarding: ControlGuard?
     private let feeder: ChunkFeeder
     private let loop: HostLoop
     private var socketToken: Poller.Token
@@ -44,14 +46,16 @@ public final class SendLoop {
         filter = ReversePathFilter(interface: interface.name, group: request.group)
         follower = InterfaceFollower(interface, for: request.group, named: request.interfaceName)
         let socket = try DatagramSocket.sending(to: request.group, through: interface, timeToLive: request.timeToLive, prefersGroupPort: true)
-        outlet = Outlet(socket: socket, group: request.group, interface: interface)
+        guarding = request.groupKey.map { ControlGuard(key: $0.control) }
+        slab = DatagramSlab(buffers: 4, guarding: guarding)
+        outlet = Outlet(socket: socket, group: request.group, interface: interface, guarding: guarding)
         var configuration = request.configuration
         configuration.joining.timeToLive = UInt8(clamping: request.timeToLive)
         configuration.packets.overhead = DatagramOverhead.bytes(over: group.family)
         configuration.packets.datagramLength = Self.datagramLength(
-            limit: configuration.packets.datagramLength, mtu: interface.mtu, family: group.family)
+            limit: configuration.packets.datagramLength, mtu: interface.mtu - (guarding == nil ? 0 : ControlGuard.trailerLength), family: group.family)
         var announce = try Self.makeAnnounce(request, source: source, configuration: configuration)
-        configuration = SendMemory.bounded(configuration, chunkLength: announce.chunkLength)
+        configuration = SendMemory.bounded(configuration, chunkLength: announce.chunkLength, isSealed: guarding != nil)
         // After everything that the user may have got wrong: asking for a signer may make a key.
         let signer = try makeSigner()
         announce.key = signer.publicKey
@@ -65,13 +69,18 @@ public final class SendLoop {
             announce.epoch = stamp.version.epoch
             clockWarnings = stamp.warnings
         }
+        var sealer: ChunkSealer?
+        if let key = request.groupKey {
+            (announce, sealer) = try Self.seal(announce, for: key)
+            MemoryLimit.keepMemoryOfCipher()
+        }
         // From here on signals are blocked: after whatever may wait for a file system, so that they end such a wait, and before
         // threads are started, which inherit it.
         loop = try HostLoop()
         socketToken = loop.poller.watch(socket.raw)
         follower.watch(by: loop.poller)
         feeder = try ChunkFeeder(
-            source: source, announce: announce, level: request.compressionLevel, configuration: configuration,
+            source: source, announce: announce, level: request.compressionLevel, sealer: sealer, configuration: configuration,
             wakeUp: loop.wakeUp)
         wanted = configuration.joining.waitForReceivers
         created = Poller.now()
@@ -83,6 +92,7 @@ public final class SendLoop {
     }
 
     /// Longest datagram that fits the interface without fragments.
+    /// - Parameter mtu: of the interface, less what is put behind control packets.
     private static func datagramLength(limit: Int, mtu: Int, family: SocketAddress.Family) -> Int {
         let room = mtu - DatagramOverhead.bytes(over: family)
         return max(DataHeader.length + Limits.minimumPayloadLength, min(limit, room))
@@ -115,6 +125,12 @@ public final class SendLoop {
             modificationTime: source.modificationTime, name: name, key: .none)
     }
 
+    /// What it says of the bundle is for the holders of the key alone from now on.
+    private static func seal(_ announce: Announce, for key: GroupKey) throws(HostError) -> (Announce, ChunkSealer) {
+        let sealer = ChunkSealer(new: announce.session, key: key)
+        do throws(ContentError) { return (try sealer.seal(announce), sealer) } catch { throw HostError("cannot seal the bundle's name: \(error)") }
+    }
+
     private static func lastComponent(of path: String) -> String {
         path.split(separator: "/").last.map(String.init) ?? path
     }
@@ -142,6 +158,7 @@ public final class SendLoop {
             outlet.socket.limitPacing(to: engine.rate)
             let isBusy = transmit()
             for text in outlet.takeWarnings() { warn(text) }
+            if let text = guarding?.takeWarning(at: now) { observer(.warning(text)) }
             handleEvents()
             report(at: now)
             guard outcome == nil else { return .over }

@@ -1,3 +1,4 @@
+public import RMCPContent
 public import RMCPProtocol
 
 /// One `rmcp send`, as the command line asks for it.
@@ -19,13 +20,16 @@ public struct SendRequest: Sendable {
     public var compressionLevel: Int?
     /// It is to take effect where a later stamp is known: a new epoch of the key begins.
     public var supersedes: Bool
+    /// Seals the bundle for the holders of this key; nil sends it in the clear.
+    public var groupKey: GroupKey?
     /// Rates, waits and linger are in here.
     public var configuration: Configuration
 
     public init(
         source: Source, group: SocketAddress, interfaceName: String?, timeToLive: Int, name: String?,
-        compressionLevel: Int?, supersedes: Bool = false, configuration: Configuration
+        compressionLevel: Int?, supersedes: Bool = false, groupKey: GroupKey? = nil, configuration: Configuration
     ) {
+        self.groupKey = groupKey
         self.source = source
         self.group = group
         self.interfaceName = interfaceName

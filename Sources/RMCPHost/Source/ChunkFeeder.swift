@@ -63,7 +63,7 @@ final class ChunkFeeder {
     private var compression: CompressionLevels
 
     init(
-        source: any BundleSource, announce: Announce, level: Int?, configuration: Configuration, wakeUp: WakeUp,
+        source: any BundleSource, announce: Announce, level: Int?, sealer: ChunkSealer? = nil, configuration: Configuration, wakeUp: WakeUp,
         chunkLimit: UInt32 = Limits.maximumChunks
     ) throws(HostError) {
         self.source = source
@@ -73,7 +73,7 @@ final class ChunkFeeder {
         compression = CompressionLevels(fixed: level, configuration: configuration, threads: HostLimits.workerThreads)
         let chunkLength = announce.chunkLength
         workers = try WorkerPool(name: "rmcp-encode", threads: HostLimits.workerThreads, wakeUp: wakeUp) {
-            let worker = EncodeWorker(source: source, chunkLength: chunkLength)
+            let worker = EncodeWorker(source: source, chunkLength: chunkLength, sealer: sealer)
             return { worker.run($0) }
         }
         try source.start(map, pool: pool, wakeUp: wakeUp)

@@ -10,11 +10,14 @@ struct EncodeEffort: Sendable {
 /// State of one encoding thread.
 final class EncodeWorker {
     private let source: any BundleSource
+    private let sealer: ChunkSealer?
     private var encoder: ChunkEncoder?
     private let scratch: ChunkScratch
 
-    init(source: any BundleSource, chunkLength: UInt32) {
+    /// - Parameter sealer: nil where nothing is sealed.
+    init(source: any BundleSource, chunkLength: UInt32, sealer: ChunkSealer? = nil) {
         self.source = source
+        self.sealer = sealer
         scratch = ChunkScratch(length: Int(chunkLength))
     }
 
@@ -31,12 +34,12 @@ final class EncodeWorker {
                 return .outlined(chunk: chunk, ChunkOutline.parts(of: buffer.span(shape.encodedLength), chunk: chunk, shape))
             case .encode(let chunk, let extent, let buffer, let level):
                 try source.load(extent, into: buffer)
-                let (record, effort) = try measured { () throws(HostError) in try encode(buffer, length: extent.length, level: level) }
+                let (record, effort) = try measured { () throws(HostError) in try encode(buffer, chunk: chunk, length: extent.length, level: level) }
                 if record.kind != .zero { try source.keep(buffer.span(Int(record.encodedLength)), of: extent) }
                 return .encoded(chunk: chunk, record: record, buffer: buffer, effort: effort)
             case .fetch(let chunk, let extent, let record, let buffer, let level):
                 if case .content = try source.reread(extent, record, into: buffer) {
-                    guard try encode(buffer, length: extent.length, level: level) == record else { throw source.changed }
+                    guard try encode(buffer, chunk: chunk, length: extent.length, level: level) == record else { throw source.changed }
                 }
                 return .fetched(chunk: chunk, buffer: buffer)
             }
@@ -52,17 +55,13 @@ final class EncodeWorker {
     }
 
     /// Encodes what is in the buffer; the encoded bytes end up in its front.
-    private func encode(_ buffer: ChunkBuffer, length: UInt64, level: Int) throws(HostError) -> ChunkRecord {
+    private func encode(_ buffer: ChunkBuffer, chunk: UInt32, length: UInt64, level: Int) throws(HostError) -> ChunkRecord {
         do throws(ContentError) {
-            if encoder == nil { encoder = try ChunkEncoder(level: level) }
+            if encoder == nil { encoder = try ChunkEncoder(level: level, sealer: sealer) }
             guard let encoder else { throw .compression("no encoder") }
             encoder.level = level
-            let content = unsafe UnsafeRawBufferPointer(rebasing: buffer.bytes.prefix(Int(length)))
-            let record = unsafe try encoder.encode(content: content, into: scratch.bytes)
-            if record.kind == .compressed {
-                unsafe buffer.bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: scratch.bytes.prefix(Int(record.encodedLength))))
-            }
-            return record
+            let content = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer.bytes.prefix(Int(length)))
+            return unsafe try encoder.encode(inPlace: content, chunk: chunk, scratch: scratch.bytes)
         } catch {
             throw HostError("cannot encode \(source.path): \(error)")
         }

@@ -10,6 +10,7 @@ final class StreamStorage: BundleStorage {
     private let spool: SpoolFile
     private let output: Int32
     private let map: ChunkMap
+    private let digester: ContentDigester
     private let state = LockedValue(State())
 
     private struct State: ~Copyable {
@@ -19,8 +20,12 @@ final class StreamStorage: BundleStorage {
         var buffer: [UInt8] = []
     }
 
-    init(announce: Announce, output: Int32 = STDOUT_FILENO, files: FileSystem = .host) throws(HostError) {
+    /// - Parameter digester: how the session's records digest content.
+    init(
+        announce: Announce, digester: ContentDigester = .plain, output: Int32 = STDOUT_FILENO, files: FileSystem = .host
+    ) throws(HostError) {
         self.output = output
+        self.digester = digester
         map = ChunkMap(announce)
         spool = try SpoolFile(files: files)
     }
@@ -67,7 +72,7 @@ final class StreamStorage: BundleStorage {
         if buffer.count != length { buffer = Array(repeating: 0, count: length) }
         try spool.read(into: &buffer, at: extent.offset)
         let content = unsafe buffer.span.bytes
-        guard ChunkDecoder.isContent(content, of: record) else { throw SpoolFile.lost }
+        guard digester.matches(content, record) else { throw SpoolFile.lost }
         try FileTransfer.writeSequentially(output, content, path: path)
         spool.drop(at: extent.offset, count: length)
     }

@@ -1,4 +1,4 @@
-import RMCPContent
+public import RMCPContent
 public import RMCPProtocol
 public import RMCPReport
 
@@ -10,8 +10,13 @@ public struct WatchRequest: Sendable {
     /// One picture after this long, and then the end; nil for a picture at each `refresh` until a signal comes.
     public var once: Interval?
     public var refresh: Interval
+    /// Watches what is sealed for this group; nil what is not sealed.
+    public var groupKey: GroupKeyFile?
 
-    public init(group: SocketAddress, interfaceName: String?, trustedKeys: Set<PublicKey>, once: Interval?, refresh: Interval) {
+    public init(
+        group: SocketAddress, interfaceName: String?, trustedKeys: Set<PublicKey>, once: Interval?, refresh: Interval, groupKey: GroupKeyFile? = nil
+    ) {
+        self.groupKey = groupKey
         self.group = group
         self.interfaceName = interfaceName
         self.trustedKeys = trustedKeys
@@ -46,9 +51,12 @@ public final class WatchLoop {
         loop = try HostLoop()
         let interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
         reception = try Reception(
-            group: request.group, follower: InterfaceFollower(interface, for: request.group, named: request.interfaceName))
+            group: request.group, follower: InterfaceFollower(interface, for: request.group, named: request.interfaceName),
+            guarding: request.groupKey.map { ControlGuard(key: $0.control) })
         regions = RegionTable(group: request.group)
-        model = WatchModel(verifier: Ed25519Verifier(), trustedKeys: request.trustedKeys, seed: .random(in: 0...(.max)))
+        model = WatchModel(
+            verifier: Ed25519Verifier(), trustedKeys: request.trustedKeys, opener: request.groupKey?.group.map { GroupDetailsOpener(key: $0) },
+            seed: .random(in: 0...(.max)))
         began = Poller.now()
         nextPicture = began + (request.once ?? request.refresh)
         reception.watch(by: loop.poller)

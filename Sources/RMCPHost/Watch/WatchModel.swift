@@ -25,6 +25,7 @@ struct WatchModel {
 
     private let verifier: any MessageVerifier
     private let trustedKeys: Set<PublicKey>
+    private let opener: (any DetailsOpener)?
     private let identity: UInt32
     private var random: RandomSource
     private var sessions: [UInt32: Session] = [:]
@@ -35,7 +36,9 @@ struct WatchModel {
     /// In the current refresh.
     private var omitted: Set<UInt64> = []
 
-    init(verifier: any MessageVerifier, trustedKeys: Set<PublicKey>, seed: UInt64) {
+    /// - Parameter opener: nil where sealed names stay sealed.
+    init(verifier: any MessageVerifier, trustedKeys: Set<PublicKey>, opener: (any DetailsOpener)? = nil, seed: UInt64) {
+        self.opener = opener
         self.verifier = verifier
         self.trustedKeys = trustedKeys
         random = RandomSource(seed: seed)
@@ -207,7 +210,8 @@ struct WatchModel {
         result.omitted = omitted.count
         for tag in order {
             guard let session = sessions[tag] else { continue }
-            var shown = WatchedSession(announce: session.announce, signature: session.signature)
+            let opened = opener.flatMap { session.announce.opened(by: $0) }
+            var shown = WatchedSession(announce: opened ?? session.announce, signature: session.signature)
             // By address, which people know them by; ids are drawn anew for each session.
             let nodes = session.nodes.map { watched($0.key, $0.value, at: now) }.sorted {
                 ($0.path.count, $0.address.high, $0.address.low, $0.transmitter) < ($1.path.count, $1.address.high, $1.address.low, $1.transmitter)

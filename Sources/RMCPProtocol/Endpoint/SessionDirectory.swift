@@ -14,11 +14,22 @@ public enum SessionRefusal: Sendable, Hashable {
     case outputInUse
     /// This receiver has completed that session before.
     case completedBefore
+    /// Sealed for a group, and there is no group's key here.
+    case sealed
+    /// Sealed for another group than this node's.
+    case sealedForOthers
+    /// Not sealed, and this node takes what is sealed for its group alone.
+    case notSealed
     /// A kind of bundle that this version does not know how to store.
     case unsupported(BundleKind)
 
-    /// Whether the key was all that was looked at.
-    var isOfUntrusted: Bool { if case .untrusted = self { true } else { false } }
+    /// Whether no signature was looked at.
+    var isUnverified: Bool {
+        switch self {
+        case .untrusted, .sealed, .notSealed: true
+        default: false
+        }
+    }
 
     /// What the sender is told; nil where it is not: the bundle is here, or nobody knows who has said that.
     var reason: RefusalReason? {
@@ -117,7 +128,7 @@ public struct SessionDirectory: Sendable {
     public mutating func judge(
         _ datagram: RawSpan, from source: SocketAddress, at now: Instant, lastHeard: (SessionID) -> Instant?, canMakeRoom: () -> Bool = { false }
     ) -> Verdict {
-        let announce: Announce
+        var announce: Announce
         let signature: Signature
         let origin: VerificationBudget.Origin
         do throws(WireError) {
@@ -133,11 +144,11 @@ public struct SessionDirectory: Sendable {
         }
         if closed.contains(Known(session: announce.session, key: announce.key)) { return .ignore }
         if active.contains(where: { $0.session == announce.session }) { return .ignore }
-        if let refusal = refusal(of: announce, signature, origin, at: now)
+        if let refusal = refusal(of: announce, signature, origin, at: now) ?? unseal(&announce)
             ?? refusal(of: announce, at: now, lastHeard: lastHeard, canMakeRoom: canMakeRoom)
         {
             // Replays cost as much as forgeries.
-            if announce.isSigned, refusal != .badSignature, !refusal.isOfUntrusted { budget.noteVain(origin, at: now) }
+            if announce.isSigned, refusal != .badSignature, !refusal.isUnverified { budget.noteVain(origin, at: now) }
             // A bad signature may be somebody else's forgery of a session that is good.
             if refusal == .badSignature {
                 malformed += 1
@@ -160,6 +171,7 @@ public struct SessionDirectory: Sendable {
 
     /// Whether an ANNOUNCE that was kept from before is authentic, and by somebody who is still trusted.
     func believes(_ announce: Announce, _ signature: Signature) -> Bool {
+        guard announce.isSealed == policy.sealing.wantsSealed else { return false }
         guard announce.isSigned else { return policy.allowsUnsigned }
         return (policy.trustedKeys.contains(announce.key) || policy.allowsUnsigned)
             && verifier.isValid(signature, for: announce.signedMessage, by: announce.key)
@@ -200,9 +212,18 @@ public struct SessionDirectory: Sendable {
     private mutating func refusal(
         of announce: Announce, _ signature: Signature, _ origin: VerificationBudget.Origin, at now: Instant
     ) -> SessionRefusal? {
+        guard announce.isSealed == policy.sealing.wantsSealed else { return announce.isSealed ? .sealed : .notSealed }
         guard announce.isSigned else { return policy.allowsUnsigned ? nil : .unsigned }
         guard policy.trustedKeys.contains(announce.key) || policy.allowsUnsigned else { return .untrusted(announce.key) }
         return isAuthentic(announce, signature, origin, at: now) ? nil : .badSignature
+    }
+
+    /// Makes the details of an authentic ANNOUNCE known, where they are for this node.
+    private func unseal(_ announce: inout Announce) -> SessionRefusal? {
+        guard case .opening(let opener) = policy.sealing else { return nil }
+        guard let opened = announce.opened(by: opener) else { return .sealedForOthers }
+        announce = opened
+        return nil
     }
 
     /// Whether the signature is good, and there was time to look.

@@ -1,7 +1,20 @@
+/// Sessions that a node takes: sealed ones or others.
+public enum SealingPolicy: Sendable {
+    /// Those that are not sealed: there is no group's key here.
+    case none
+    /// Those that are sealed for the group whose details this opens, and no others.
+    case opening(any DetailsOpener)
+    /// Those that are sealed, and they stay so: a repair node's. Whose they are the authentication of packets decides.
+    case carrying
+
+    var wantsSealed: Bool { if case .none = self { false } else { true } }
+}
+
 /// Whom a receiver believes.
 public struct TrustPolicy: Sendable {
     public var trustedKeys: Set<PublicKey>
     public var allowsUnsigned: Bool
+    public var sealing = SealingPolicy.none
     /// The newest known version of each bundle: what is older is refused.
     public var newest: [BundleIdentity: BundleVersion]
 
@@ -41,5 +54,8 @@ public struct BundleIdentity: Hashable, Sendable {
         self.key = key
     }
 
-    public init(_ announce: Announce) { self.init(name: announce.name, key: announce.key) }
+    /// What is sealed and was not opened has a name that nobody here knows: each session of it is a bundle of its own.
+    public init(_ announce: Announce) {
+        self.init(name: announce.isOpen ? announce.name : "sealed/" + announce.session.text, key: announce.key)
+    }
 }

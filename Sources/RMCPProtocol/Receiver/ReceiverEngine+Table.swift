@@ -124,8 +124,8 @@ extension ReceiverEngine {
         guard newer.payloadLength < announce.payloadLength, newer.session == session, newer.key == announce.key else { return }
         var expected = newer
         expected.payloadLength = announce.payloadLength
-        guard expected == announce, isAuthentic(signature, from: origin, at: now, { _ in newer.signedMessage }) else { return }
-        announce = newer
+        guard expected == announce.asSent, isAuthentic(signature, from: origin, at: now, { _ in newer.signedMessage }) else { return }
+        announce.payloadLength = newer.payloadLength
         if role.isRepairNode { events.append(.announced(newer, signature)) }
         // Who missed this until data came has put it into the wrong places.
         for slot in slots.indices where slots[slot].isAssembling {

@@ -8,18 +8,35 @@ public enum ChunkKind: UInt8, Sendable, Hashable {
     case zero = 2
 }
 
+/// Authentication tag of a sealed chunk (AES-GCM, NIST SP 800-38D): 16 bytes.
+public struct SealTag: Hashable, Sendable {
+    public var high: UInt64
+    public var low: UInt64
+    public static let none = SealTag(high: 0, low: 0)
+
+    public init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+}
+
 /// One chunk's line in the signed table.
 public struct ChunkRecord: Hashable, Sendable {
     public var kind: ChunkKind
+    /// Whether the encoded bytes are sealed for a group, and `contentDigest` is masked. Never of a zero chunk.
+    public private(set) var isSealed = false
     /// Bytes of content, 1...`Limits.maximumChunkLength`.
     public var contentLength: UInt32
     /// Bytes on the wire: 0 for a zero chunk, `contentLength` for a stored one, less than that for a compressed one.
     public var encodedLength: UInt32
-    /// BLAKE3 of the encoded bytes, which a repair node verifies without decompressing. Zero for a zero chunk.
+    /// BLAKE3 of the encoded bytes as they travel, sealed or not, which a repair node verifies without decompressing. Zero for a zero chunk.
     public var encodedDigest: Digest
-    /// BLAKE3 of the content, by which kept chunks are recognised. Equal to `encodedDigest` for a stored chunk, zero
-    /// for a zero chunk.
+    /// BLAKE3 of the content, by which kept chunks are recognised. Equal to `encodedDigest` for a stored chunk that is not
+    /// sealed, zero for a zero chunk.
     public var contentDigest: Digest
+    /// Tag of a sealed chunk, `.none` of any other. It is here and not behind the encoded bytes, so that a sealed chunk is
+    /// as long as it would be otherwise.
+    public private(set) var tag = SealTag.none
 
     public init(kind: ChunkKind, contentLength: UInt32, encodedLength: UInt32, encodedDigest: Digest, contentDigest: Digest) {
         self.kind = kind
@@ -27,6 +44,18 @@ public struct ChunkRecord: Hashable, Sendable {
         self.encodedLength = encodedLength
         self.encodedDigest = encodedDigest
         self.contentDigest = contentDigest
+    }
+
+    /// The record of a chunk that is not zero, once it is sealed.
+    /// - Parameters:
+    ///   - encodedDigest: of the sealed bytes.
+    ///   - maskedDigest: in place of the digest of the content.
+    public func sealed(tag: SealTag, encodedDigest: Digest, maskedDigest: Digest) -> ChunkRecord {
+        var record = ChunkRecord(
+            kind: kind, contentLength: contentLength, encodedLength: encodedLength, encodedDigest: encodedDigest, contentDigest: maskedDigest)
+        record.isSealed = true
+        record.tag = tag
+        return record
     }
 
     public static func zero(contentLength: UInt32) -> ChunkRecord {

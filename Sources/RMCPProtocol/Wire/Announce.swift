@@ -33,6 +33,8 @@ public struct Announce: Hashable, Sendable {
     /// Says which fields are said: no value of theirs stands for none, since each occurs.
     private static let saysModificationTime: UInt8 = 1
     private static let saysMode: UInt8 = 2
+    /// Says that what the other fields leave out is sealed, in place of the name.
+    private static let isSealedFlag: UInt8 = 4
 
     public var session: SessionID
     public var kind: BundleKind
@@ -57,6 +59,12 @@ public struct Announce: Hashable, Sendable {
     /// The bundle's name: UTF-8, 1...255 bytes. Whether it may be a file name is the receiver's to judge.
     public var name: String
     public var key: PublicKey
+    /// Whether name, lengths, mode and time are sealed for a group. Where they are and have not been opened, `name` is
+    /// `sealedName`, and the others are nil or 0.
+    public var secrecy = Secrecy.none
+
+    /// Stands for a name that is sealed.
+    public static let sealedName = "(sealed)"
 
     public init(
         session: SessionID, kind: BundleKind, chunkLength: UInt32, payloadLength: UInt16, creationTime: UInt64,
@@ -80,11 +88,21 @@ public struct Announce: Hashable, Sendable {
     public var isSigned: Bool { key != .none }
     public var version: BundleVersion { BundleVersion(epoch: epoch, time: creationTime) }
 
+    public var isSealed: Bool { secrecy != .none }
+    /// Whether its details are known here.
+    public var isOpen: Bool { if case .sealed = secrecy { false } else { true } }
+
     /// The fields in wire order, without the signature.
     private func writeBody(to writer: inout ByteWriter) {
+        guard let details = secrecy.details else { return writeFields(to: &writer) }
+        asSent.writeFields(details, to: &writer)
+    }
+
+    private func writeFields(_ details: SealedDetails? = nil, to writer: inout ByteWriter) {
         writer.writeSessionID(session)
         writer.writeUInt8(kind.rawValue)
-        writer.writeUInt8((modificationTime == nil ? 0 : Self.saysModificationTime) | (mode == nil ? 0 : Self.saysMode))
+        let said = (modificationTime == nil ? 0 : Self.saysModificationTime) | (mode == nil ? 0 : Self.saysMode)
+        writer.writeUInt8(details == nil ? said : Self.isSealedFlag)
         writer.writeUInt16(payloadLength)
         writer.writeUInt32(chunkLength)
         writer.writeUInt64(creationTime)
@@ -94,13 +112,22 @@ public struct Announce: Hashable, Sendable {
         writer.writeUInt32(modificationTime?.nanoseconds ?? 0)
         writer.writeUInt16(mode ?? 0)
         writer.writeUInt32(epoch)
-        // Cut between characters, or no receiver could read it.
+        if let details {
+            writer.writeUInt16(UInt16(SealedDetails.length))
+            details.write(to: &writer)
+        } else {
+            let nameBytes = nameBytes
+            writer.writeUInt16(UInt16(nameBytes.count))
+            writer.writeArray(nameBytes)
+        }
+        writer.writeBytes32(key.value)
+    }
+
+    /// The name as it is written: cut between characters where it is too long, or no receiver could read it.
+    var nameBytes: [UInt8] {
         var name = name
         while name.utf8.count > Self.maximumNameLength { name.removeLast() }
-        let nameBytes = Array(name.utf8)
-        writer.writeUInt16(UInt16(nameBytes.count))
-        writer.writeArray(nameBytes)
-        writer.writeBytes32(key.value)
+        return Array(name.utf8)
     }
 
     /// What the signature covers.
@@ -123,7 +150,8 @@ public struct Announce: Hashable, Sendable {
         guard let kind = BundleKind(rawValue: try reader.readUInt8()) else { throw .invalidField("bundle kind") }
         self.kind = kind
         let flags = try reader.readUInt8()
-        guard flags & ~(Self.saysModificationTime | Self.saysMode) == 0 else { throw .invalidField("flags") }
+        let isSealed = flags == Self.isSealedFlag
+        guard isSealed || flags & ~(Self.saysModificationTime | Self.saysMode) == 0 else { throw .invalidField("flags") }
         payloadLength = try reader.readUInt16()
         chunkLength = try reader.readUInt32()
         creationTime = try reader.readUInt64()
@@ -136,15 +164,22 @@ public struct Announce: Hashable, Sendable {
         self.mode = flags & Self.saysMode != 0 ? mode : nil
         epoch = try reader.readUInt32()
         let nameLength = Int(try reader.readUInt16())
-        guard (1...Self.maximumNameLength).contains(nameLength) else { throw .invalidField("name length") }
-        let nameBytes = try reader.readArray(count: nameLength)
-        guard let name = String(validating: nameBytes, as: UTF8.self) else { throw .invalidField("name") }
-        self.name = name
+        if isSealed {
+            guard nameLength == SealedDetails.length else { throw .invalidField("name length") }
+            guard contentLength == nil, allocatedLength == 0 else { throw .invalidField("content length") }
+            secrecy = .sealed(try SealedDetails(reading: &reader))
+            name = Self.sealedName
+        } else {
+            guard (1...Self.maximumNameLength).contains(nameLength) else { throw .invalidField("name length") }
+            let nameBytes = try reader.readArray(count: nameLength)
+            guard let name = String(validating: nameBytes, as: UTF8.self) else { throw .invalidField("name") }
+            self.name = name
+        }
         key = PublicKey(try reader.readBytes32())
         try validate()
     }
 
-    private static func readTime(_ reader: inout ByteReader, isSaid: Bool) throws(WireError) -> FileTime? {
+    static func readTime(_ reader: inout ByteReader, isSaid: Bool) throws(WireError) -> FileTime? {
         let seconds = Int64(bitPattern: try reader.readUInt64())
         let nanoseconds = try reader.readUInt32()
         guard isSaid else {
@@ -155,7 +190,7 @@ public struct Announce: Hashable, Sendable {
         return FileTime(seconds: seconds, nanoseconds: nanoseconds)
     }
 
-    private func validate() throws(WireError) {
+    func validate() throws(WireError) {
         guard (Limits.minimumPayloadLength...Limits.maximumPayloadLength).contains(Int(payloadLength)) else {
             throw .invalidField("payload length")
         }

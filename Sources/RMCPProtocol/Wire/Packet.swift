@@ -90,7 +90,7 @@ public enum Packet: Hashable, Sendable {
     case refusal(RefusalNotice)
 
     /// Bytes of a SOLICITATION, header included: as many as the longest ANNOUNCE without padding.
-    static let solicitationLength = PacketHeader.length + Announce.fixedLength + Announce.maximumNameLength + 32 + 64
+    static let solicitationLength = PacketHeader.length + Announce.fixedLength + SealedDetails.length + 32 + 64
 
     /// A datagram of no session, or one that stands for itself on a disk.
     public func datagram(sessionTag: UInt32, transmitter: UInt32, sequence: UInt32 = 0, isUnicast: Bool = true) -> [UInt8] {

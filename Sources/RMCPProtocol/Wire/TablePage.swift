@@ -43,6 +43,34 @@ public struct TablePage: Hashable, Sendable {
         SignedDomain.message(SignedDomain.page, session) { $0.writeArray(body) }
     }
 
+    /// Kinds of an entry, as written.
+    private enum EntryKind: UInt8 {
+        case compressed = 0
+        case stored = 1
+        case zero = 2
+        case sealedCompressed = 3
+        case sealedStored = 4
+
+        init(of record: ChunkRecord) {
+            switch record.kind {
+            case .compressed: self = record.isSealed ? .sealedCompressed : .compressed
+            case .stored: self = record.isSealed ? .sealedStored : .stored
+            case .zero: self = .zero
+            }
+        }
+
+        /// Bytes of an entry, its kind included.
+        var length: Int {
+            switch self {
+            case .zero: 9
+            case .stored: 37
+            case .compressed: 73
+            case .sealedStored: 85
+            case .sealedCompressed: 89
+            }
+        }
+    }
+
     /// How many records at the front of `records` go into one entry: equal zero chunks run together.
     private static func entryLength(_ records: ArraySlice<ChunkRecord>) -> Int {
         guard let first = records.first, first.kind == .zero else { return 1 }
@@ -50,21 +78,28 @@ public struct TablePage: Hashable, Sendable {
     }
 
     private static func write(_ record: ChunkRecord, run: Int, to writer: inout ByteWriter) {
-        writer.writeUInt8(record.kind.rawValue)
+        let kind = EntryKind(of: record)
+        writer.writeUInt8(kind.rawValue)
         writer.writeUInt32(record.contentLength)
-        switch record.kind {
+        switch kind {
         case .zero: writer.writeUInt32(UInt32(run))
         case .stored: writer.writeDigest(record.contentDigest)
-        case .compressed:
+        case .compressed, .sealedCompressed:
             writer.writeUInt32(record.encodedLength)
             writer.writeDigest(record.encodedDigest)
             writer.writeDigest(record.contentDigest)
+        case .sealedStored:
+            writer.writeDigest(record.encodedDigest)
+            writer.writeDigest(record.contentDigest)
         }
+        guard record.isSealed else { return }
+        writer.writeUInt64(record.tag.high)
+        writer.writeUInt64(record.tag.low)
     }
 
     /// Bytes that one more record takes behind `previous`; 0 when it joins a run of holes.
     static func encodedLength(of record: ChunkRecord, after previous: ChunkRecord?) -> Int {
-        record.kind == .zero && record == previous ? 0 : entryLength(of: record.kind)
+        record.kind == .zero && record == previous ? 0 : EntryKind(of: record).length
     }
 
     init(reading reader: inout ByteReader, chunkLengthLimit: UInt32 = Limits.maximumChunkLength) throws(WireError) {
@@ -73,7 +108,7 @@ public struct TablePage: Hashable, Sendable {
         records = []
         let entries = try reader.readUInt16()
         for _ in 0..<entries {
-            guard let kind = ChunkKind(rawValue: try reader.readUInt8()) else { throw .invalidField("chunk kind") }
+            guard let kind = EntryKind(rawValue: try reader.readUInt8()) else { throw .invalidField("chunk kind") }
             let contentLength = try reader.readUInt32()
             guard contentLength > 0, contentLength <= chunkLengthLimit else { throw .invalidField("content length") }
             try readEntry(kind: kind, contentLength: contentLength, from: &reader)
@@ -89,41 +124,37 @@ public struct TablePage: Hashable, Sendable {
         guard index < Limits.maximumChunks else { throw .invalidField("page extent") }
         _ = try reader.readUInt32()
         for _ in 0..<(try reader.readUInt16()) {
-            guard let kind = ChunkKind(rawValue: try reader.readUInt8()) else { throw .invalidField("chunk kind") }
-            try reader.skip(entryLength(of: kind) - 1)
+            guard let kind = EntryKind(rawValue: try reader.readUInt8()) else { throw .invalidField("chunk kind") }
+            try reader.skip(kind.length - 1)
         }
         return index
     }
 
-    /// Bytes of an entry, its kind included.
-    private static func entryLength(of kind: ChunkKind) -> Int {
-        switch kind {
-        case .zero: 9
-        case .stored: 37
-        case .compressed: 73
-        }
-    }
-
-    private mutating func readEntry(kind: ChunkKind, contentLength: UInt32, from reader: inout ByteReader) throws(WireError) {
+    private mutating func readEntry(kind: EntryKind, contentLength: UInt32, from reader: inout ByteReader) throws(WireError) {
         switch kind {
         case .zero:
             let run = Int(try reader.readUInt32())
             guard run > 0, records.count + run <= Self.maximumRecords else { throw .invalidField("run of holes") }
             records.append(contentsOf: repeatElement(.zero(contentLength: contentLength), count: run))
-        case .stored:
-            let digest = try reader.readDigest()
-            records.append(
-                ChunkRecord(
-                    kind: .stored, contentLength: contentLength, encodedLength: contentLength, encodedDigest: digest,
-                    contentDigest: digest))
-        case .compressed:
+        case .stored, .sealedStored:
+            let encodedDigest = try reader.readDigest()
+            let contentDigest = kind == .stored ? encodedDigest : try reader.readDigest()
+            let record = ChunkRecord(
+                kind: .stored, contentLength: contentLength, encodedLength: contentLength, encodedDigest: encodedDigest, contentDigest: contentDigest)
+            records.append(kind == .stored ? record : try Self.readTag(of: record, from: &reader))
+        case .compressed, .sealedCompressed:
             let encodedLength = try reader.readUInt32()
             guard encodedLength > 0, encodedLength < contentLength else { throw .invalidField("encoded length") }
-            records.append(
-                ChunkRecord(
-                    kind: .compressed, contentLength: contentLength, encodedLength: encodedLength,
-                    encodedDigest: try reader.readDigest(), contentDigest: try reader.readDigest()))
+            let record = ChunkRecord(
+                kind: .compressed, contentLength: contentLength, encodedLength: encodedLength, encodedDigest: try reader.readDigest(),
+                contentDigest: try reader.readDigest())
+            records.append(kind == .compressed ? record : try Self.readTag(of: record, from: &reader))
         }
+    }
+
+    private static func readTag(of record: ChunkRecord, from reader: inout ByteReader) throws(WireError) -> ChunkRecord {
+        let tag = SealTag(high: try reader.readUInt64(), low: try reader.readUInt64())
+        return record.sealed(tag: tag, encodedDigest: record.encodedDigest, maskedDigest: record.contentDigest)
     }
 }
 

@@ -86,7 +86,7 @@ private func checkChunk(_ bytes: [UInt8]) {
             require(!isEncoded || encoded.count == Int(record.encodedLength), "verified bytes of another length")
             // Called for verified bytes only; what a trusted sender signed may be no frame all the same.
             guard (unsafe try? decoder.decode(encoded, record: record, into: content)) != nil else { return }
-            require(unsafe ChunkDecoder.isContent(UnsafeRawBufferPointer(content), of: record), "decoded to something else")
+            require(unsafe ContentDigester.plain.matches(UnsafeRawBufferPointer(content), record), "decoded to something else")
         }
     }
 }
@@ -101,7 +101,7 @@ private func checkContent(_ bytes: [UInt8]) {
         unsafe frame.withUnsafeMutableBytes { frame in
             guard let record = unsafe try? encoder.encode(content: content, into: frame) else { fatalError("does not encode") }
             require(Int(record.contentLength) == content.count && record.encodedLength <= record.contentLength, "\(record)")
-            require(unsafe ChunkDecoder.isContent(content, of: record), "\(record) is of something else")
+            require(unsafe ContentDigester.plain.matches(content, record), "\(record) is of something else")
             guard record.kind == .compressed else { return }
             let encoded = unsafe UnsafeRawBufferPointer(rebasing: frame.prefix(Int(record.encodedLength)))
             unsafe decoded.withUnsafeMutableBytes { decoded in

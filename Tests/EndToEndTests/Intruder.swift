@@ -34,7 +34,7 @@ final class Intruder {
     }
 
     /// Sockets belong to the network that their thread was in when it made them; no other thread moves with it.
-    private static func inside<Result: Sendable>(_ path: String, _ body: @escaping @Sendable () throws -> Result) throws -> Result {
+    static func inside<Result: Sendable>(_ path: String, _ body: @escaping @Sendable () throws -> Result) throws -> Result {
         typealias SetNamespace = @convention(c) (Int32, Int32) -> Int32
         // Glibc's overlay hides setns.
         let symbol = try #require(dlsym(UnsafeMutableRawPointer(bitPattern: 0), "setns"))

@@ -188,7 +188,7 @@ _rmcp_send() {
     repeating_flags=()
     non_repeating_flags=(--unsigned --no-unsigned --supersede --no-supersede --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=()
-    non_repeating_options=(-g --group -i --interface --ttl --rate --min-rate --max-rate --level --wait-for --min-wait --max-wait --linger --until --key --name --max-unicast-children --config --metrics)
+    non_repeating_options=(-g --group -i --interface --ttl --rate --min-rate --max-rate --level --wait-for --min-wait --max-wait --linger --until --key --name --group-key --max-unicast-children --config --metrics)
     __rmcp_offer_flags_options -1
 
     # Offer option value completions
@@ -239,6 +239,10 @@ _rmcp_send() {
     '--name')
         return
         ;;
+    '--group-key')
+        __rmcp_add_completions -f
+        return
+        ;;
     '--max-unicast-children')
         return
         ;;
@@ -265,7 +269,7 @@ _rmcp_recv() {
     repeating_flags=()
     non_repeating_flags=(--replace-first --no-replace-first --once --no-once --allow-rollback --no-allow-rollback --again --no-again --allow-unsigned --no-allow-unsigned --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--trust)
-    non_repeating_options=(-g --group -i --interface -d --directory -o --output --exec --exec-timeout --timeout --config --metrics)
+    non_repeating_options=(-g --group -i --interface -d --directory -o --output --exec --exec-timeout --timeout --group-key --config --metrics)
     __rmcp_offer_flags_options 0
 
     # Offer option value completions
@@ -298,6 +302,10 @@ _rmcp_recv() {
         __rmcp_add_completions -f
         return
         ;;
+    '--group-key')
+        __rmcp_add_completions -f
+        return
+        ;;
     '--config')
         __rmcp_add_completions -o plusdirs -fX '!*.@(toml)'
         return
@@ -313,7 +321,7 @@ _rmcp_repair() {
     repeating_flags=()
     non_repeating_flags=(--allow-unsigned --no-allow-unsigned --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--trust)
-    non_repeating_options=(-g --group -i --interface --cache --cache-size --region --region-interface --region-ttl --upstream --max-unicast-children --config --metrics)
+    non_repeating_options=(-g --group -i --interface --cache --cache-size --region --region-interface --region-ttl --upstream --max-unicast-children --group-key --config --metrics)
     __rmcp_offer_flags_options 0
 
     # Offer option value completions
@@ -352,6 +360,10 @@ _rmcp_repair() {
         __rmcp_add_completions -f
         return
         ;;
+    '--group-key')
+        __rmcp_add_completions -f
+        return
+        ;;
     '--config')
         __rmcp_add_completions -o plusdirs -fX '!*.@(toml)'
         return
@@ -367,7 +379,7 @@ _rmcp_watch() {
     repeating_flags=()
     non_repeating_flags=(--once --no-once --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--trust)
-    non_repeating_options=(-g --group -i --interface --config)
+    non_repeating_options=(-g --group -i --interface --group-key --config)
     __rmcp_offer_flags_options 0
 
     # Offer option value completions
@@ -383,6 +395,10 @@ _rmcp_watch() {
         __rmcp_add_completions -f
         return
         ;;
+    '--group-key')
+        __rmcp_add_completions -f
+        return
+        ;;
     '--config')
         __rmcp_add_completions -o plusdirs -fX '!*.@(toml)'
         return
@@ -392,14 +408,22 @@ _rmcp_watch() {
 
 _rmcp_keygen() {
     repeating_flags=()
-    non_repeating_flags=(--version -h --help)
+    non_repeating_flags=(--group --no-group --version -h --help)
     repeating_options=()
     non_repeating_options=(-o --output)
-    __rmcp_offer_flags_options 0
+    __rmcp_offer_flags_options 1
 
     # Offer option value completions
     case "${prev}" in
     '-o'|'--output')
+        __rmcp_add_completions -f
+        return
+        ;;
+    esac
+
+    # Offer positional completions
+    case "${positional_number}" in
+    1)
         __rmcp_add_completions -f
         return
         ;;

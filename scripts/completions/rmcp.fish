@@ -23,15 +23,15 @@ function __rmcp_parse_tokens -S
         __rmcp_parse_subcommand 0 'version' 'h/help'
         switch $unparsed_tokens[1]
         case 'send'
-            __rmcp_parse_subcommand -r 1 'g/group=' 'i/interface=' 'ttl=' 'rate=' 'min-rate=' 'max-rate=' 'level=' 'wait-for=' 'min-wait=' 'max-wait=' 'linger=' 'until=' 'key=' 'unsigned' 'no-unsigned' 'supersede' 'no-supersede' 'name=' 'max-unicast-children=' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
+            __rmcp_parse_subcommand -r 1 'g/group=' 'i/interface=' 'ttl=' 'rate=' 'min-rate=' 'max-rate=' 'level=' 'wait-for=' 'min-wait=' 'max-wait=' 'linger=' 'until=' 'key=' 'unsigned' 'no-unsigned' 'supersede' 'no-supersede' 'name=' 'group-key=' 'max-unicast-children=' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
         case 'recv'
-            __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'd/directory=' 'o/output=' 'replace-first' 'no-replace-first' 'once' 'no-once' 'allow-rollback' 'no-allow-rollback' 'exec=' 'exec-timeout=' 'again' 'no-again' 'timeout=' 'trust=+' 'allow-unsigned' 'no-allow-unsigned' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
+            __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'd/directory=' 'o/output=' 'replace-first' 'no-replace-first' 'once' 'no-once' 'allow-rollback' 'no-allow-rollback' 'exec=' 'exec-timeout=' 'again' 'no-again' 'timeout=' 'trust=+' 'allow-unsigned' 'no-allow-unsigned' 'group-key=' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
         case 'repair'
-            __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'cache=' 'cache-size=' 'region=' 'region-interface=' 'region-ttl=' 'upstream=' 'max-unicast-children=' 'trust=+' 'allow-unsigned' 'no-allow-unsigned' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
+            __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'cache=' 'cache-size=' 'region=' 'region-interface=' 'region-ttl=' 'upstream=' 'max-unicast-children=' 'trust=+' 'allow-unsigned' 'no-allow-unsigned' 'group-key=' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
         case 'watch'
-            __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'once' 'no-once' 'trust=+' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'version' 'h/help'
+            __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'once' 'no-once' 'trust=+' 'group-key=' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'version' 'h/help'
         case 'keygen'
-            __rmcp_parse_subcommand 0 'o/output=' 'version' 'h/help'
+            __rmcp_parse_subcommand 1 'o/output=' 'group' 'no-group' 'version' 'h/help'
         case 'help'
             __rmcp_parse_subcommand -r 1 'version'
         end
@@ -93,7 +93,7 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp" -eq
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp" -eq 1' -fa 'recv' -d 'Receive bundles: a daemon, or once.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp" -eq 1' -fa 'repair' -d 'Answer losses near the receivers, from a cache.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp" -eq 1' -fa 'watch' -d 'Show the sessions of a group, their trees and how far everybody is.'
-complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp" -eq 1' -fa 'keygen' -d 'Make a signing key and print its public line.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp" -eq 1' -fa 'keygen' -d 'Make a signing key and print its public line, or a group\'s key.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp" -eq 1' -fa 'help' -d 'Show subcommand help information.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp send" -ge 1' -F
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" g group' -s 'g' -l 'group' -d 'The multicast group and port: ADDR, ADDR:PORT or [V6]:PORT (default: 239.255.76.27:17627).' -rfka ''
@@ -114,6 +114,7 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmc
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" supersede' -l 'supersede' -d 'Take effect where receivers know a later version, such as after a clock was ahead: begins a new epoch of the key.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" no-supersede' -l 'no-supersede' -d 'Switch --supersede off.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" name' -l 'name' -d 'The bundle\'s name at the receivers (default: the path\'s last component).' -rfka ''
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" group-key' -l 'group-key' -d 'The group\'s key: bundles are sealed for its holders, and nothing else is taken (made by rmcp keygen --group).' -rF
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" max-unicast-children' -l 'max-unicast-children' -d 'The most relays, and receivers without multicast, that are served by unicast (default: 8).' -rfka ''
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" config' -l 'config' -d 'A TOML file with options: the same names, for all commands at the top, for one under [send], [recv], [repair] or [watch].' -rfa '(for p in (string match -e -- \'*/\' (commandline -t);or printf \n)*.\'toml\';printf %s\n $p;end;__fish_complete_directories (commandline -t) \'\')'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" json' -l 'json' -d 'Write one JSON object a line to standard output, for programs.'
@@ -143,6 +144,7 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmc
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv"' -l 'trust' -d 'A public key whose bundles are taken, or a file with one key a line (repeatable; default: ~/.config/rmcp/trusted_keys).' -rF
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" allow-unsigned' -l 'allow-unsigned' -d 'Take any bundle on the group, signed or not: refused by default.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" no-allow-unsigned' -l 'no-allow-unsigned' -d 'Switch --allow-unsigned off.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" group-key' -l 'group-key' -d 'The group\'s key: bundles are sealed for its holders, and nothing else is taken (made by rmcp keygen --group).' -rF
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" config' -l 'config' -d 'A TOML file with options: the same names, for all commands at the top, for one under [send], [recv], [repair] or [watch].' -rfa '(for p in (string match -e -- \'*/\' (commandline -t);or printf \n)*.\'toml\';printf %s\n $p;end;__fish_complete_directories (commandline -t) \'\')'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" json' -l 'json' -d 'Write one JSON object a line to standard output, for programs.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" no-json' -l 'no-json' -d 'Switch --json off.'
@@ -165,6 +167,7 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmc
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp repair"' -l 'trust' -d 'A public key whose bundles are taken, or a file with one key a line (repeatable; default: ~/.config/rmcp/trusted_keys).' -rF
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp repair" allow-unsigned' -l 'allow-unsigned' -d 'Take any bundle on the group, signed or not: refused by default.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp repair" no-allow-unsigned' -l 'no-allow-unsigned' -d 'Switch --allow-unsigned off.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp repair" group-key' -l 'group-key' -d 'The group\'s key: bundles are sealed for its holders, and nothing else is taken (made by rmcp keygen --group).' -rF
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp repair" config' -l 'config' -d 'A TOML file with options: the same names, for all commands at the top, for one under [send], [recv], [repair] or [watch].' -rfa '(for p in (string match -e -- \'*/\' (commandline -t);or printf \n)*.\'toml\';printf %s\n $p;end;__fish_complete_directories (commandline -t) \'\')'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp repair" json' -l 'json' -d 'Write one JSON object a line to standard output, for programs.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp repair" no-json' -l 'no-json' -d 'Switch --json off.'
@@ -180,6 +183,7 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmc
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp watch" once' -l 'once' -d 'Listen for two seconds, show what there is, and exit: with code 4 when nothing was heard.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp watch" no-once' -l 'no-once' -d 'Switch --once off.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp watch"' -l 'trust' -d 'A public key whose sessions are told from others, or a file with one key a line (repeatable; default: ~/.config/rmcp/trusted_keys).' -rF
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp watch" group-key' -l 'group-key' -d 'The group\'s key: bundles are sealed for its holders, and nothing else is taken (made by rmcp keygen --group).' -rF
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp watch" config' -l 'config' -d 'A TOML file with options: the same names, for all commands at the top, for one under [send], [recv], [repair] or [watch].' -rfa '(for p in (string match -e -- \'*/\' (commandline -t);or printf \n)*.\'toml\';printf %s\n $p;end;__fish_complete_directories (commandline -t) \'\')'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp watch" json' -l 'json' -d 'Write one JSON object a line to standard output, for programs.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp watch" no-json' -l 'no-json' -d 'Switch --json off.'
@@ -189,7 +193,10 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmc
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp watch" no-verbose' -l 'no-verbose' -d 'Switch --verbose off.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp watch" version' -l 'version' -d 'Show the version.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp watch" h help' -s 'h' -l 'help' -d 'Show help information.'
-complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp keygen" o output' -s 'o' -l 'output' -d 'Where the private key goes (default: ~/.config/rmcp/id_ed25519).' -rF
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp keygen" -eq 1' -F
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp keygen" o output' -s 'o' -l 'output' -d 'Where the key goes (default: ~/.config/rmcp/id_ed25519; with --group: ~/.config/rmcp/group_key).' -rF
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp keygen" group' -l 'group' -d 'Make a group\'s key instead, for --group-key, and beside it FILE.control for repair nodes.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp keygen" no-group' -l 'no-group' -d 'Switch --group off.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp keygen" version' -l 'version' -d 'Show the version.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp keygen" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp help" version' -l 'version' -d 'Show the version.'

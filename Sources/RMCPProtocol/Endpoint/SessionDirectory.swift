@@ -31,14 +31,15 @@ public enum SessionRefusal: Sendable, Hashable {
         }
     }
 
-    /// What the sender is told; nil where it is not: the bundle is here, or nobody knows who has said that.
+    /// What the sender is told; nil where it is not: the bundle is here, or nobody knows who has said that, or the group does
+    /// not hear who is not of it.
     var reason: RefusalReason? {
         switch self {
         case .unsigned, .untrusted: .untrusted
         case .rollback: .outdated
         case .tagInUse, .tooManySessions, .outputInUse: .busy
         case .unsupported: .unsupported
-        case .badSignature, .completedBefore: nil
+        case .badSignature, .completedBefore, .sealed, .sealedForOthers, .notSealed: nil
         }
     }
 

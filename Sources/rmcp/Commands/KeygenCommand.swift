@@ -6,18 +6,36 @@ import RMCPProtocol
 
 struct KeygenCommand: CodedCommand {
     static let configuration = CommandConfiguration(
-        commandName: "keygen", abstract: "Make a signing key and print its public line.",
-        discussion: "Give the public line to receivers: rmcp recv --trust 'rmcp-ed25519 BASE64', or in a file with one key a line.")
+        commandName: "keygen", abstract: "Make a signing key and print its public line, or a group's key.",
+        discussion: """
+            Give the public line to receivers: rmcp recv --trust 'rmcp-ed25519 BASE64', or in a file with one key a line. With \
+            --group two files are made: FILE, for senders and receivers, who read with it what is sealed for the group, and \
+            FILE.control, for repair nodes, who keep what is sealed and cannot read it.
+            """)
+
+    @Argument(help: ArgumentHelp("Where the key goes, as with --output.", valueName: "file"), completion: .file())
+    var file: String?
 
     @OptionGroup var options: KeygenOptions
 
     mutating func execute() throws -> ExitStatus {
+        guard file == nil || options.output == nil else { throw HostError("two files are named; one key is made at a time", kind: .usage) }
+        let output = options.output ?? file
+        if options.group == true { return try makeGroupKey(output) }
         // A key without its public line is of no use to anybody, so nothing is made.
         try ProcessStart.requireOpen(STDOUT_FILENO, "standard output", for: "the public line goes there")
-        let path = try KeyFiles.defaultKey(unless: options.output, option: "-o")
+        let path = try KeyFiles.defaultKey(unless: output, option: "-o")
         let key = try KeyFiles.generate(at: path)
         Console.line("private key written to \(path)")
         try Console.result(key.publicKey.text)
+        return .done
+    }
+
+    private func makeGroupKey(_ output: String?) throws(HostError) -> ExitStatus {
+        let path = try KeyFiles.defaultGroupKey(unless: output, option: "-o")
+        let control = try KeyFiles.generateGroup(at: path)
+        Console.line("group key written to \(path), for senders and receivers")
+        Console.line("control key written to \(control), for repair nodes")
         return .done
     }
 }

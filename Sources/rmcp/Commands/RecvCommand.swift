@@ -15,6 +15,7 @@ struct RecvCommand: CodedCommand {
     @OptionGroup var group: GroupOptions
     @OptionGroup var options: ReceiveOptions
     @OptionGroup var trust: TrustOptions
+    @OptionGroup var groupKey: GroupKeyOptions
     @OptionGroup var configuration: ConfigurationOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var metrics: MetricsOptions
@@ -46,7 +47,7 @@ struct RecvCommand: CodedCommand {
                 replacesFirst: try settings.flag(ReceiveOptions.replaceFirst, options.replaceFirst),
                 hook: try settings.value(ReceiveOptions.exec, options.exec),
                 hookTimeout: try settings.value(ReceiveOptions.execTimeout, options.execTimeout) ?? .seconds(600), timeout: timeout,
-                configuration: Configuration()))
+                groupKey: try groupKey.key(settings), configuration: Configuration()))
         TrustOptions.warn(policy)
         if options.directory != nil, target != .directory { Console.error("--directory has no effect beside --output") }
         let reporter = RecvReporter(style: style, metricsPath: try metrics.path(settings))

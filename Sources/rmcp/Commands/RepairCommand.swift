@@ -1,4 +1,5 @@
 import ArgumentParser
+import RMCPContent
 import RMCPHost
 import RMCPProtocol
 
@@ -16,6 +17,7 @@ struct RepairCommand: CodedCommand {
     @OptionGroup var options: RepairOptions
     @OptionGroup var unicast: UnicastOptions
     @OptionGroup var trust: TrustOptions
+    @OptionGroup var groupKey: GroupKeyOptions
     @OptionGroup var configuration: ConfigurationOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var metrics: MetricsOptions
@@ -27,9 +29,10 @@ struct RepairCommand: CodedCommand {
         TrustOptions.warn(policy)
         var engine = Configuration()
         try unicast.apply(settings, to: &engine)
-        let daemon = try RepairLoop(
-            try options.request(
-                settings, group: try group.address(settings), interfaceName: try group.interfaceName(settings), trust: policy, configuration: engine))
+        var request = try options.request(
+            settings, group: try group.address(settings), interfaceName: try group.interfaceName(settings), trust: policy, configuration: engine)
+        request.controlKey = try groupKey.file(settings)?.control
+        let daemon = try RepairLoop(request)
         let reporter = RepairReporter(style: style, metricsPath: try metrics.path(settings))
         defer { reporter.finish() }
         try daemon.run { reporter.handle($0) }

@@ -18,6 +18,7 @@ struct SendCommand: CodedCommand {
 
     @OptionGroup var group: GroupOptions
     @OptionGroup var options: SendOptions
+    @OptionGroup var groupKey: GroupKeyOptions
     @OptionGroup var unicast: UnicastOptions
     @OptionGroup var configuration: ConfigurationOptions
     @OptionGroup var output: OutputOptions
@@ -34,7 +35,7 @@ struct SendCommand: CodedCommand {
                 source: try source(), group: try group.address(settings), interfaceName: try group.interfaceName(settings),
                 timeToLive: try options.timeToLive(settings), name: try settings.value(SendOptions.name, options.name),
                 compressionLevel: try options.compressionLevel(settings), supersedes: try settings.flag(SendOptions.supersede, options.supersede),
-                configuration: engine)
+                groupKey: try groupKey.key(settings), configuration: engine)
         ) { () throws(HostError) in try signer(settings, isJSON: style.isJSON) }
         let reporter = SendReporter(style: style, metricsPath: try metrics.path(settings))
         defer { reporter.finish() }

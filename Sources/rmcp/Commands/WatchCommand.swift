@@ -15,6 +15,7 @@ struct WatchCommand: CodedCommand {
 
     @OptionGroup var group: GroupOptions
     @OptionGroup var options: WatchOptions
+    @OptionGroup var groupKey: GroupKeyOptions
     @OptionGroup var configuration: ConfigurationOptions
     @OptionGroup var output: OutputOptions
 
@@ -30,7 +31,8 @@ struct WatchCommand: CodedCommand {
         let session = try WatchLoop(
             WatchRequest(
                 group: address, interfaceName: try group.interfaceName(settings), trustedKeys: try options.trustedKeys(settings),
-                once: once ? Self.onceDuration : nil, refresh: isLive ? .milliseconds(500) : .seconds(1)))
+                once: once ? Self.onceDuration : nil, refresh: isLive ? .milliseconds(500) : .seconds(1),
+                groupKey: try groupKey.file(settings)))
         let reporter = WatchReporter(style: style, isLive: isLive)
         let outcome = session.run { reporter.handle($0) }
         reporter.close()

@@ -31,45 +31,85 @@ enum KeyFiles {
     static func signingKey(path: String?) throws(HostError) -> (key: SigningKey, isNew: Bool) {
         let file = try defaultKey(unless: path, option: "--key")
         if path == nil, try !isThere(file), let made = try generateUnlessPresent(at: file) { return (made, true) }
-        var status = stat()
-        guard unsafe stat(SystemText.cString(file), &status) == 0 else {
-            throw .system("read key", file, advice: "make one with: rmcp keygen -o \(file)")
-        }
-        guard status.st_mode & 0o077 == 0 else {
-            throw HostError("key \(file) can be read by others; receivers would trust whoever did. Protect it with: chmod 600 \(file)")
-        }
-        let text = try TextFile.read(file)
+        let text = try readSecret(file, danger: "receivers would trust whoever did", advice: "make one with: rmcp keygen -o \(file)")
         do throws(ContentError) { return (try SigningKey(parsing: text), false) } catch {
             throw HostError("\(file): \(error)")
         }
     }
 
+    /// The text of a file that nobody but its owner can read.
+    private static func readSecret(_ file: String, danger: String, advice: String) throws(HostError) -> String {
+        var status = stat()
+        guard unsafe stat(SystemText.cString(file), &status) == 0 else { throw .system("read key", file, advice: advice) }
+        guard status.st_mode & 0o077 == 0 else {
+            throw HostError("key \(file) can be read by others; \(danger). Protect it with: chmod 600 \(file)")
+        }
+        return try TextFile.read(file)
+    }
+
+    // MARK: Groups
+
+    static func defaultGroupKey(unless given: String?, option: String) throws(HostError) -> String {
+        if let given { return given }
+        guard let directory else { throw HostError("there is no home for the key (HOME, XDG_CONFIG_HOME); name a file with \(option)") }
+        return directory + "/group_key"
+    }
+
+    /// The file of `--group-key`.
+    static func groupKey(path: String) throws(HostError) -> GroupKeyFile {
+        let text = try readSecret(
+            path, danger: "whoever did could read what is sealed with it", advice: "make one with: rmcp keygen --group -o \(path)")
+        do throws(ContentError) { return try GroupKeyFile(parsing: text) } catch { throw HostError("\(path): \(error)") }
+    }
+
+    /// Makes a group's key and beside it the control key; never writes over either.
+    /// - Returns: where the control key is.
+    static func generateGroup(at path: String) throws(HostError) -> String {
+        let controlPath = path + ".control"
+        let key = GroupKey()
+        guard try !isThere(controlPath) else { throw alreadyThere(controlPath) }
+        guard try writeUnlessPresent(key.fileText, at: path) else { throw alreadyThere(path) }
+        guard try writeUnlessPresent(key.control.fileText, at: controlPath) else { throw alreadyThere(controlPath) }
+        return controlPath
+    }
+
+    private static func alreadyThere(_ path: String) -> HostError {
+        HostError("there is a key already, \(path); it is not overwritten: remove it first if you mean to")
+    }
+
+    // MARK: Making
+
     /// Makes a key file that only its owner can read; never writes over one.
     static func generate(at path: String) throws(HostError) -> SigningKey {
         guard let key = try generateUnlessPresent(at: path) else {
-            throw HostError("there is a key already, \(path); it is not overwritten: remove it first if you mean to")
+            throw alreadyThere(path)
         }
         return key
     }
 
-    /// Nil when a key is there already. Written under another name and linked, so that nobody ever reads half a key.
+    /// Nil when a key is there already.
     private static func generateUnlessPresent(at path: String) throws(HostError) -> SigningKey? {
-        try Directories.makeParents(of: path)
         let key = SigningKey()
+        return try writeUnlessPresent(key.fileText, at: path) ? key : nil
+    }
+
+    /// False when something is there already. Written under another name and linked, so that nobody ever reads half a key.
+    private static func writeUnlessPresent(_ text: String, at path: String) throws(HostError) -> Bool {
+        try Directories.makeParents(of: path)
         var template = SystemText.cString(path + ".XXXXXX")
         let raw = unsafe template.withUnsafeMutableBufferPointer { unsafe mkstemp($0.baseAddress.unsafelyUnwrapped) }
         guard raw >= 0 else { throw .system("create key", path) }
         let descriptor = OwnedDescriptor(raw)
         let temporary = SystemText.text(of: template.dropLast().map { UInt8(bitPattern: $0) })
         defer { _ = unsafe unlink(SystemText.cString(temporary)) }
-        var text = key.fileText
+        var text = text
         let written = text.withUTF8 { unsafe Glibc.write(descriptor.raw, $0.baseAddress, $0.count) }
         guard written == text.utf8.count, fsync(raw) == 0 else { throw .system("write key", path) }
         guard unsafe link(SystemText.cString(temporary), SystemText.cString(path)) == 0 else {
             guard errno == EEXIST else { throw .system("create key", path) }
-            return nil
+            return false
         }
-        return key
+        return true
     }
 
     /// `--trust KEY|FILE`, any number of them; without any, the default file if it is there.

@@ -4,9 +4,12 @@ import ArgumentParser
 struct KeygenOptions: OptionGroupDeclaration {
     static let output = Setting(
         "output", short: "o", .text, "file", completion: .file(), isConfigurable: false,
-        "Where the private key goes (default: ~/.config/rmcp/id_ed25519).")
+        "Where the key goes (default: ~/.config/rmcp/id_ed25519; with --group: ~/.config/rmcp/group_key).")
+    static let group = Setting.flag(
+        "group", isConfigurable: false, "Make a group's key instead, for --group-key, and beside it FILE.control for repair nodes.")
 
-    static let declared = [output.entry]
+    static let declared = [output.entry, group.entry]
 
     @Option(Self.output) var output: String?
+    @Flag(Self.group) var group: Bool?
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import RMCPContent
 import RMCPHost
 import RMCPProtocol
 
@@ -88,6 +89,31 @@ struct TrustOptions: OptionGroupDeclaration {
     static func warn(_ policy: TrustPolicy) {
         guard policy.trustedKeys.isEmpty, !policy.allowsUnsigned else { return }
         Console.error("no key is trusted, so everything will be refused; use --trust KEY, or --allow-unsigned")
+    }
+}
+
+/// The group that a node is of.
+struct GroupKeyOptions: OptionGroupDeclaration {
+    static let groupKey = Setting(
+        "group-key", .text, "file", completion: .file(),
+        "The group's key: bundles are sealed for its holders, and nothing else is taken (made by rmcp keygen --group).")
+    static let declared = [groupKey.entry]
+
+    @Option(Self.groupKey) var groupKey: String?
+
+    /// Nil where none is given.
+    func file(_ settings: Settings) throws(HostError) -> GroupKeyFile? {
+        guard let path = try settings.value(Self.groupKey, groupKey) else { return nil }
+        return try KeyFiles.groupKey(path: path)
+    }
+
+    /// The key of whoever reads bundles or makes them.
+    func key(_ settings: Settings) throws(HostError) -> GroupKey? {
+        guard let path = try settings.value(Self.groupKey, groupKey) else { return nil }
+        guard let key = try KeyFiles.groupKey(path: path).group else {
+            throw HostError("\(path) is a control key, which is for rmcp repair and cannot open bundles; use the group key itself", kind: .usage)
+        }
+        return key
     }
 }
 

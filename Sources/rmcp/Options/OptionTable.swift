@@ -13,18 +13,21 @@ enum OptionTable {
     static let commands = [
         Command(
             name: "send",
-            options: GroupOptions.declared + SendOptions.declared + UnicastOptions.declared + ConfigurationOptions.declared + OutputOptions.declared
+            options: GroupOptions.declared + SendOptions.declared + GroupKeyOptions.declared + UnicastOptions.declared + ConfigurationOptions.declared
+                + OutputOptions.declared
                 + MetricsOptions.declared),
         Command(
             name: "recv",
-            options: GroupOptions.declared + ReceiveOptions.declared + TrustOptions.declared + ConfigurationOptions.declared + OutputOptions.declared
+            options: GroupOptions.declared + ReceiveOptions.declared + TrustOptions.declared + GroupKeyOptions.declared + ConfigurationOptions.declared
+                + OutputOptions.declared
                 + MetricsOptions.declared),
         Command(
             name: "repair",
-            options: GroupOptions.declared + RepairOptions.declared + UnicastOptions.declared + TrustOptions.declared + ConfigurationOptions.declared
-                + OutputOptions.declared + MetricsOptions.declared),
+            options: GroupOptions.declared + RepairOptions.declared + UnicastOptions.declared + TrustOptions.declared + GroupKeyOptions.declared
+                + ConfigurationOptions.declared + OutputOptions.declared + MetricsOptions.declared),
         Command(
-            name: "watch", options: GroupOptions.declared + WatchOptions.declared + ConfigurationOptions.declared + OutputOptions.declared),
+            name: "watch",
+            options: GroupOptions.declared + WatchOptions.declared + GroupKeyOptions.declared + ConfigurationOptions.declared + OutputOptions.declared),
         Command(name: "keygen", options: KeygenOptions.declared),
     ]
 

@@ -26,10 +26,10 @@ struct Setting<Value: Sendable>: Sendable {
 
 extension Setting where Value == Bool {
     /// A flag is off unless it is given. `--no-NAME` switches it off where the environment or a file has it on.
-    static func flag(_ name: String, short: Character? = nil, _ help: String) -> Setting {
+    static func flag(_ name: String, short: Character? = nil, isConfigurable: Bool = true, _ help: String) -> Setting {
         Setting(.flag) {
             OptionEntry(
-                name: name, short: short, form: .flag, valueName: nil, help: help, completion: .default, isConfigurable: true, expected: $0.expected,
+                name: name, short: short, form: .flag, valueName: nil, help: help, completion: .default, isConfigurable: isConfigurable, expected: $0.expected,
                 isNumeric: false, accepts: $1)
         }
     }

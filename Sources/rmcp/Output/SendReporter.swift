@@ -25,7 +25,7 @@ final class SendReporter {
         case .ready(let interface, let group, let announce):
             let size = announce.contentLength.map { " (\(Units.size($0)))" } ?? ""
             let trust = announce.isSigned ? "signed by \(announce.key.shortText)…" : "NOT signed"
-            say("sending \(announce.name)\(size) to \(group.text) on \(interface), \(trust); waiting for receivers")
+            say("sending \(announce.name)\(size) to \(group.text) on \(interface), \(trust)\(announce.isSealed ? ", sealed" : ""); waiting for receivers")
         case .warning(let text): live.print("rmcp: \(text)")
         case .started(let receivers, let wanted): say("started with \(SendText.of(UInt64(receivers), wanted: wanted))")
         case .rateChanged(let decision):

@@ -54,6 +54,10 @@ CASES = [
     Case("link-1G", 512, rate=1_000_000_000, tools=ON_LINK),
     Case("link-100M", 64, rate=100_000_000, tools=ON_LINK),
     Case("disk", 512, disk=True),
+    Case("sealed", 512, tools=("rmcp", "rmcp-sealed"), wire="split", rounds=5),
+    Case("sealed-1", 512, receivers=1, tools=("rmcp", "rmcp-sealed"), rounds=5),
+    Case("sealed-image", 1024, content="image", tools=("rmcp", "rmcp-sealed")),
+    Case("sealed-link-1G", 512, rate=1_000_000_000, tools=("rmcp", "rmcp-sealed")),
     Case("repair", 256, tools=("rmcp", "rmcp-repair"), wire="split"),
     Case("repair-loss-1", 256, loss=1, tools=("rmcp", "rmcp-repair"), wire="split"),
 ]

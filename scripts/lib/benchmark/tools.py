@@ -1,6 +1,7 @@
 """The programs that are compared: how each is started at both ends, and by what one can tell how far it is."""
 import json
 import os
+import subprocess
 
 from benchmark.events import Events
 from benchmark.namespaces import has_joined, wait_until
@@ -120,6 +121,24 @@ class RmcpWithRepair(Rmcp):
         return [setup.binary, "repair", "--json", "-i", "eth0", "--cache", directory, "--allow-unsigned"]
 
 
+class RmcpSealed(Rmcp):
+    """The same, sealed for a group."""
+
+    name = "rmcp-sealed"
+
+    def group_key(self, setup):
+        path = f"{setup.work}/group"
+        if not os.path.exists(path):
+            subprocess.run([setup.binary, "keygen", "--group", "-o", path], check=True, stderr=subprocess.DEVNULL)
+        return ["--group-key", path]
+
+    def receiver(self, setup, case, directory):
+        return super().receiver(setup, case, directory) + self.group_key(setup)
+
+    def sender(self, setup, case, source):
+        return [*super().sender(setup, case, source)[:-1], *self.group_key(setup), source]
+
+
 class Uftp(Tool):
     """At its fastest: no rate but a limited link's, blocks that fill a packet, and a list of receivers instead of a wait."""
 
@@ -196,4 +215,4 @@ class BlastWrite(BlastStore):
     hash = "none"
 
 
-TOOLS = {tool.name: tool for tool in (Rmcp, RmcpAtRate, RmcpWithRepair, Uftp, Udpcast, Blast, BlastStore, BlastWrite)}
+TOOLS = {tool.name: tool for tool in (Rmcp, RmcpAtRate, RmcpWithRepair, RmcpSealed, Uftp, Udpcast, Blast, BlastStore, BlastWrite)}

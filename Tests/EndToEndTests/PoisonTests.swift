@@ -42,8 +42,8 @@ import Testing
         }
         #expect(rejected > 20, "\(rejected) chunks were wrong, which is no attack")
         // All of each chunk again would be twice as much and more.
-        let (first, wire) = (Running.last("first_bytes", in: sent.text), Running.last("wire_bytes", in: sent.text))
-        #expect(Double(wire) < Double(first) * 1.15, "\(wire) bytes, \(first) for the first time")
+        let (content, wire) = (Running.last("bytes_sent_once", in: sent.text), Running.last("wire_bytes", in: sent.text))
+        #expect(content == 32 << 20 && Double(wire) < Double(content) * 1.1, "\(wire) bytes for \(content)")
         if let node { lab.stop(node) }
     }
 }

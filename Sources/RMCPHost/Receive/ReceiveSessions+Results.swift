@@ -105,6 +105,8 @@ extension ReceiveSessions {
         switch output {
         case .stored(_, let slot, let chunk, let length, _):
             session.noteStored(UInt64(length), kept: false)
+            // What was kept aside of it was forged.
+            _ = session.takeAlternates(of: slot)
             once.noteProgress(at: now)
             session.engine.handle(.stored(slot: slot, chunk: chunk), at: now)
         case .rejected(_, let slot, let chunk, _): session.engine.handle(.rejected(slot: slot, chunk: chunk), at: now)

@@ -298,4 +298,21 @@ import Testing
         node.run(.milliseconds(20))
         #expect(node.repairs.count == 1)
     }
+
+    /// A page may come before an earlier one, and its chunks may be stored before that: they are held all the same.
+    @Test func chunksWhosePageCameEarlyAreHeld() {
+        var node = RepairHarness()
+        node.beat()
+        node.hearPage(1)
+        for chunk: UInt32 in 2...3 { node.hearChunk(chunk) }
+        node.hearPage(0)
+        for chunk: UInt32 in 0...1 { node.hearChunk(chunk) }
+        node.hear(RepairHarness.end)
+        node.beat(.draining, front: RepairHarness.chunkCount, pages: 2, hasEnd: true)
+        #expect(node.engine.isComplete && node.engine.downstream.heldCount == RepairHarness.chunkCount)
+        node.join(1)
+        node.ask(1, chunk: 3, packets: 0..<1)
+        node.run(.milliseconds(500))
+        #expect(node.fetched == [3] && node.repairs.contains { $0.chunk == 3 && $0.packets == [0] }, "\(node.repairs)")
+    }
 }

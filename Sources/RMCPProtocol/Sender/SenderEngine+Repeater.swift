@@ -59,8 +59,10 @@ extension SenderEngine {
     /// A chunk was verified and kept.
     /// - Parameter isResident: its bytes are in the host's memory; the engine says `.release` when they need not be.
     public mutating func hold(_ chunk: UInt32, isResident: Bool, at now: Instant) {
-        // Nothing can have been verified that has no record.
         guard window[chunk] != nil else {
+            // Nothing can have been verified that has no record. One whose page came before an earlier page has one, and is fetched when it
+            // is asked for.
+            if window.table.isEarly(chunk) { window.hold(chunk) }
             if isResident { refuse(chunk) }
             return
         }

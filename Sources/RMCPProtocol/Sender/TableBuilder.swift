@@ -61,6 +61,9 @@ struct TableBuilder: Sendable {
         return before..<chunkCount
     }
 
+    /// Whether the chunk's record is in a page that waits for one before it.
+    func isEarly(_ chunk: UInt32) -> Bool { early.values.contains { $0.0.chunkRange.contains(chunk) } }
+
     mutating func adopt(_ end: EndOfTable, signature: Signature) { finished = (end, signature) }
 
     /// END, once it is known or made.

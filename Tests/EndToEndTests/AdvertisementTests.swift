@@ -29,7 +29,7 @@ import Testing
         defer { for blocker in blockers { close(blocker) } }
         let regions = (1...4).map { SocketAddress.ipv4(239, 255, 80, $0, port: 17_800) }
         func advertise(_ region: SocketAddress) {
-            let bytes = Packet.advertisement(Advertisement(region: region)).datagram(sessionTag: 0, transmitter: 9, isUnicast: false)
+            let bytes = Packet.advertisement(Advertisement(region: region), .none).datagram(sessionTag: 0, transmitter: 9, isUnicast: false)
             intruder.say(bytes, to: Intruder.group)
         }
         for _ in 0..<3 { for region in regions { advertise(region) } }

@@ -22,7 +22,7 @@ import Testing
         datagram(.announce(announce, signer.signature(for: announce.signedMessage)), tag: announce.session.tag, transmitter: 77)
     }
 
-    private func advertisement(_ region: SocketAddress) -> [UInt8] { datagram(.advertisement(Advertisement(region: region)), tag: 0) }
+    private func advertisement(_ region: SocketAddress) -> [UInt8] { datagram(.advertisement(Advertisement(region: region), .none), tag: 0) }
 
     // MARK: Receivers
 
@@ -73,8 +73,27 @@ import Testing
         #expect(handle(advertisement(group), &endpoint) == "ignore")
         // Only what is of no session advertises.
         let other = SocketAddress.ipv4(239, 0, 0, 3, port: 17_627)
-        #expect(handle(datagram(.advertisement(Advertisement(region: other)), tag: 9), &endpoint) == "ignore")
+        #expect(handle(datagram(.advertisement(Advertisement(region: other), .none), tag: 9), &endpoint) == "ignore")
         #expect(endpoint.regions.joined == [region])
+    }
+
+    /// A region of a trusted node is joined by its signed word, and what it has said before is not taken again.
+    @Test func onlyTrustedNodesRegionsAreJoined() {
+        let (node, stranger) = (LaneSigner(key: 40), LaneSigner(key: 41))
+        var policy = policy
+        policy.trustedNodes = [node.publicKey]
+        var endpoint = ReceiverEndpoint(
+            directory: SessionDirectory(policy: policy, verifier: LaneVerifier(), sessionLimit: 4, silence: .seconds(1)), group: group)
+        func say(_ time: UInt64, key: LaneSigner, signer: LaneSigner) -> String {
+            let advertisement = Advertisement(region: region, time: time, key: key.publicKey)
+            return handle(datagram(.advertisement(advertisement, signer.signature(for: advertisement.signedMessage)), tag: 0), &endpoint)
+        }
+        #expect(handle(advertisement(region), &endpoint) == "ignore")
+        #expect(say(5, key: stranger, signer: stranger) == "ignore" && say(5, key: node, signer: stranger) == "ignore")
+        #expect(say(5, key: node, signer: node) == "join \(region)")
+        endpoint.regions.noteFailed(region, at: start - .seconds(20))
+        #expect(say(5, key: node, signer: node) == "ignore" && say(4, key: node, signer: node) == "ignore")
+        #expect(say(6, key: node, signer: node) == "join \(region)")
     }
 
     @Test func whatIsNoDatagramIsCounted() {
@@ -221,7 +240,7 @@ import Testing
         while let outgoing = endpoint.pollTransmit() {
             switch outgoing {
             case .advertisement(let bytes, let to):
-                guard case .advertisement(let what)? = try? parse(bytes).1 else { continue }
+                guard case .advertisement(let what, _)? = try? parse(bytes).1 else { continue }
                 said.append("\(what.region) to \(to)")
             case .solicitation(let bytes, let to):
                 guard case .solicitation? = try? parse(bytes).1 else { continue }

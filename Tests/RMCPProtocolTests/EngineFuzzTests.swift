@@ -32,7 +32,7 @@ import Testing
 
         /// Nobody says these in a group without repair nodes: they are made up.
         static let treeKinds: Set<PacketKind> = [
-            .solicitation, .attach, .attached, .detach, .advertisement, .query, .report, .refusal, .outline,
+            .solicitation, .attach, .attached, .detach, .advertisement, .query, .report, .refusal, .outline, .place,
         ]
 
         private final class Losses {
@@ -152,7 +152,7 @@ import Testing
                 engine.handle(.examined(slot: slot, chunk: chunk, wrong: random.chance(0.3) ? IndexRangeSet() : .all(of: shape)), at: now)
             case .zeros(let chunks): engine.handle(.storedZeros(chunks), at: now)
             case .commit: engine.handle(random.chance(0.5) ? .committed : .failed(.failedDiskFull), at: now)
-            case .rejoin, .deaf, .finished, .parentChanged, .parentMoved, .refused, .page, .end, .announced, .statement: break
+            case .rejoin, .deaf, .finished, .parentChanged, .parentMoved, .refused, .untrusted, .page, .end, .announced, .statement: break
             }
         }
     }

@@ -45,10 +45,10 @@ struct RepairHarness: EngineHost {
         repairs.filter { $0.chunk == chunk && $0.to == destination }.flatMap(\.packets)
     }
 
-    init(mode: RepairEngine.Mode = .repair, seed: UInt64 = 3) {
+    init(mode: RepairEngine.Mode = .repair, signer: LaneSigner? = nil, seed: UInt64 = 3) {
         engine = RepairEngine(
             identity: 500, announce: Self.announce, signature: Self.signer.signature(for: Self.announce.signedMessage), mode: mode,
-            configuration: Configuration(), verifier: LaneVerifier(), digest: LaneDigest(), seed: seed, at: now)
+            configuration: Configuration(), signer: signer, verifier: LaneVerifier(), digest: LaneDigest(), seed: seed, at: now)
         memory = SlotMemory(slots: Configuration().memory.assemblySlots, chunkLength: Self.chunkLength)
     }
 

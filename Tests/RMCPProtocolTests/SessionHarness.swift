@@ -53,7 +53,7 @@ struct HarnessReceiver: EngineHost {
             }
         case .examine(let slot, let chunk, let shape, _): engine.handle(.examined(slot: slot, chunk: chunk, wrong: .all(of: shape)), at: now)
         case .zeros(let chunks): engine.handle(.storedZeros(chunks), at: now)
-        case .rejoin, .deaf, .parentChanged, .parentMoved, .refused, .page, .end, .announced, .statement: break
+        case .rejoin, .deaf, .parentChanged, .parentMoved, .refused, .untrusted, .page, .end, .announced, .statement: break
         case .commit where flushesLong: break
         case .commit: engine.handle(.committed, at: now)
         case .finished(let state): outcome = state

@@ -164,6 +164,14 @@ extension RandomSource {
             horizon: UInt32(int(0...1_048_576)), pace: StatedPace(groupRoundTrip: word(), statusInterval: UInt16(int(0...65_535))))
     }
 
+    mutating func nodePlace() -> NodePlace {
+        var place = place()
+        if place.path.isEmpty { place.path = [word()] }
+        return NodePlace(
+            key: PublicKey(bytes32()), serial: word(), statement: word(), child: word(), transmitter: word(), phase: SessionPhase.allCases[int(0...5)],
+            pace: StatedPace(groupRoundTrip: word(), statusInterval: UInt16(int(0...65_535))), place: place)
+    }
+
     mutating func report() -> WatchReport {
         var counts = WatchReport.Counts()
         (counts.firstBytes, counts.repairBytes, counts.catchUpBytes, counts.naks) = (next(), next(), next(), next())
@@ -223,7 +231,7 @@ extension RandomSource {
         case .attached:
             return .attached(AttachAnswer(nonce: next(), verdict: AttachAnswer.Verdict.allCases[int(0...2)], cookie: next()))
         case .detach: return .detach(cookie: next())
-        case .advertisement: return .advertisement(Advertisement(region: region()))
+        case .advertisement: return .advertisement(Advertisement(region: region(), time: next(), key: PublicKey(bytes32())), signature())
         case .query: return .query(WatchQuery(nonce: next(), firstNode: word()))
         case .report: return .report(report())
         case .statement: return .statement(statement(), signature())
@@ -231,6 +239,7 @@ extension RandomSource {
             let values = (0..<int(1...32)).map { _ in Digest(bytes32()) }
             return .outline(OutlinePart(chunk: UInt32(int(0...40)), part: UInt8(int(0...8)), values: values, siblings: values.suffix(int(0...3))))
         case .refusal: return .refusal(RefusalNotice(cookie: next(), reason: RefusalReason.allCases[int(0...3)]))
+        case .place: return .place(nodePlace(), signature())
         }
     }
 }

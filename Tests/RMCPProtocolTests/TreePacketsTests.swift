@@ -94,7 +94,7 @@ import Testing
             let sent = AttachAnswer(nonce: 1, verdict: verdict, cookie: 2)
             #expect(try parse(datagram(.attached(sent))).1 == .attached(sent))
         }
-        for verdict in ["04", "80", "FF"] {
+        for verdict in ["05", "80", "FF"] {
             #expect(throws: WireError.invalidField("verdict")) {
                 try parse(self.body(.attached, "0000000000000001" + verdict + "0000000000000002"))
             }
@@ -117,7 +117,7 @@ import Testing
 
     /// A region is a group, or one could be made to listen to any address.
     @Test func aRegionIsAMulticastAddress() throws {
-        func advertisement(_ hex: String) -> [UInt8] { body(.advertisement, hex) }
+        func advertisement(_ hex: String) -> [UInt8] { body(.advertisement, hex + String(repeating: "00", count: 8 + 32 + 64)) }
         let good = [
             "04 00 0001 0000000000000000 00000000E0000000", "04 FF FFFF 0000000000000000 00000000EFFFFFFF",
             "06 00 0001 FF00000000000000 0000000000000000", "06 00 0001 FFFFFFFFFFFFFFFF FFFFFFFFFFFFFFFF",

@@ -300,7 +300,7 @@ import Testing
     }
 
     @Test func attached() throws {
-        for (verdict, byte) in [(AttachAnswer.Verdict.accepted, "00"), (.full, "01"), (.noUnicast, "02"), (.moved, "03")] {
+        for (verdict, byte) in [(AttachAnswer.Verdict.accepted, "00"), (.full, "01"), (.noUnicast, "02"), (.moved, "03"), (.untrusted, "04")] {
             try expect(
                 .attached(AttachAnswer(nonce: 0x0102_0304_0506_0708, verdict: verdict, cookie: 0x1112_1314_1516_1718)), isUnicast: true,
                 kindByte: "8C", body: "0102030405060708" + byte + "1112131415161718")
@@ -313,10 +313,29 @@ import Testing
 
     @Test func advertisement() throws {
         try expect(
-            .advertisement(Advertisement(region: .ipv4(239, 255, 76, 28, port: 17_627))), kindByte: "0E",
-            body: "04 00 44DB 0000000000000000 00000000EFFF4C1C")
+            .advertisement(Advertisement(region: .ipv4(239, 255, 76, 28, port: 17_627)), .none), kindByte: "0E",
+            body: "04 00 44DB 0000000000000000 00000000EFFF4C1C" + String(repeating: "00", count: 8 + 32 + 64))
         let region = SocketAddress(family: .ipv6, high: 0xFF15_0000_0000_0000, low: 0x7627, port: 9)
-        try expect(.advertisement(Advertisement(region: region)), kindByte: "0E", body: "06 00 0009 FF15000000000000 0000000000007627")
+        let signed = Advertisement(region: region, time: 0x0102_0304_0506_0708, key: PublicKey(Self.digestA.value))
+        let body = "06 00 0009 FF15000000000000 0000000000007627 0102030405060708" + Self.hexA
+        try expect(.advertisement(signed, Self.signature), kindByte: "0E", body: body + Self.hexSignature)
+        #expect(signed.signedMessage == Array("rmcp advertisement v2\n".utf8) + bytes(hex: body))
+    }
+
+    @Test func place() throws {
+        let place = NodePlace(
+            key: PublicKey(Self.digestA.value), serial: 0x0102_0304, statement: 0x0506_0708, child: 0x090A_0B0C, transmitter: 0x0D0E_0F10,
+            phase: .draining, pace: StatedPace(groupRoundTrip: 0x1112_1314, statusInterval: 0x1516),
+            place: TreePlace(path: [0x2122_2324, 0x2526_2728], timeToLive: 8, distance: 3, load: 7, watermark: 9))
+        let body = Self.hexA + "01020304 05060708 090A0B0C 0D0E0F10 02 00 1516 11121314 08 02 03 00 00000007 00000009 21222324 25262728"
+        try expect(.place(place, Self.signature), kindByte: "12", body: body + Self.hexSignature)
+        let session = SessionID(high: 1, low: 2)
+        #expect(
+            place.signedMessage(session: session, cookie: 0x3132_3334_3536_3738)
+                == Array("rmcp place v2\n".utf8) + bytes(hex: "0000000000000001 0000000000000002" + body + "3132333435363738"))
+        // Nobody but the sender is at the top.
+        let atTop = body.replacing("08 02 03 00", with: "08 00 03 00").dropLast(18)
+        #expect(throws: WireError.invalidField("depth")) { try parse(bytes(hex: Self.header + "12" + Self.ids + atTop + Self.hexSignature)) }
     }
 
     @Test func statement() throws {

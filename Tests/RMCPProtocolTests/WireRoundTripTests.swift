@@ -28,6 +28,7 @@ import Testing
     /// Of these kinds every byte is needed: no prefix is a packet.
     @Test(arguments: [
         PacketKind.announce, .page, .end, .heartbeat, .status, .acknowledgement, .attach, .attached, .detach, .advertisement, .query, .report, .statement,
+        .place,
     ])
     func everyPrefixIsTruncated(kind: PacketKind) {
         var random = RandomSource(seed: 2_000 + UInt64(kind.rawValue))
@@ -109,7 +110,7 @@ import Testing
     @Test func noiseBehindAGoodHeaderNeverCrashes() {
         var random = RandomSource(seed: 6)
         for _ in 0..<20_000 {
-            let kind = UInt8(random.int(1...17))
+            let kind = UInt8(random.int(1...18))
             var sent = bytes(hex: "524D 02 00 00000001 00000002 00000003")
             sent[3] = kind
             for _ in 0..<random.int(0...120) { sent.append(random.chance(0.5) ? 0 : UInt8(random.int(0...255))) }

@@ -23,6 +23,8 @@ extension ReceiveSessions {
         case .parentMoved(let address):
             observer(.warning("\(BundleName.printable(session.announce.name)): the parent's address is \(address.host) now; going on with it"))
         case .refused: break
+        case .untrusted(let key):
+            observer(.warning("\(BundleName.printable(session.announce.name)): a repair node is not trusted, and not used; its key is \(key.text)"))
         // What only a repair node's engine says.
         case .page, .end, .announced, .statement: break
         }

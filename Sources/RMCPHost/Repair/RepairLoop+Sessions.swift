@@ -45,7 +45,7 @@ extension RepairLoop {
         let configuration = configuration(for: announce)
         let engine = RepairEngine(
             identity: UInt32.random(in: 1...(.max)), announce: announce, signature: arrival.signature, mode: endpoint.place.mode,
-            configuration: configuration, expectsOthers: endpoint.regions.hearsRepairNodes(at: now), verifier: Ed25519Verifier(),
+            configuration: configuration, expectsOthers: endpoint.regions.hearsRepairNodes(at: now), signer: request.signer, verifier: Ed25519Verifier(),
             digest: BLAKE3Digest(), seed: .random(in: 0...(.max)), at: now)
         let session = RepairSession(
             arrival, engine: engine, bundle: bundle, slots: configuration.memory.assemblySlots, pool: cache.pool(for: announce.chunkLength),
@@ -160,8 +160,15 @@ extension RepairLoop {
         case .parentChanged(let depth): observer(.parentChanged(session.announce, depth: depth))
         case .parentMoved(let address): warn("\(BundleName.printable(session.announce.name)): the parent's address is \(address.host) now; going on with it")
         case .refused(let verdict):
-            let reason = verdict == .noUnicast ? "it serves as many by unicast as it may (--max-unicast-children there)" : "it has as many children as it takes"
+            let reason =
+                switch verdict {
+                case .noUnicast: "it serves as many by unicast as it may (--max-unicast-children there)"
+                case .untrusted: "this node's key is not trusted there (--trust-repair), and its receivers are not counted"
+                default: "it has as many children as it takes"
+                }
             warn("\(BundleName.printable(session.announce.name)): the parent refuses this node: \(reason); asking again")
+        case .untrusted(let key):
+            warn("\(BundleName.printable(session.announce.name)): another repair node is not trusted, and not used; its key is \(key.text)")
         case .finished(let state):
             observer(.upstreamOver(session.snapshot(), state))
             if !session.engine.isComplete {

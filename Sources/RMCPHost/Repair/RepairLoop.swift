@@ -73,7 +73,7 @@ public final class RepairLoop {
         var trust = request.trust
         if request.controlKey != nil { trust.sealing = .carrying }
         endpoint = RepairEndpoint(
-            place: RepairPlace(group: request.group, region: region, upstream: request.upstream), policy: trust,
+            place: RepairPlace(group: request.group, region: region, upstream: request.upstream), policy: trust, signer: request.signer,
             verifier: Ed25519Verifier(), sessionLimit: HostLimits.repairSessions, silence: request.configuration.presence.rejoinAfterSilence,
             identity: identity, at: now)
         nextProgress = now
@@ -269,7 +269,7 @@ public final class RepairLoop {
     /// Sends what the endpoint has to say: in the upstream group where repairs are, to a named parent what it is asked.
     private func speak(at now: Instant) {
         endpoint.handleTimeout(at: now)
-        while let outgoing = endpoint.pollTransmit() {
+        while let outgoing = endpoint.pollTransmit(time: HostClock.now().milliseconds) {
             switch outgoing {
             case .advertisement(let bytes, let group):
                 _ = outlet.socket.send(guarding?.protect(bytes) ?? bytes, to: group.scoped(to: regionFollower.interface.index))

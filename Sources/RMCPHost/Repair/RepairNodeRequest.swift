@@ -21,12 +21,14 @@ public struct RepairNodeRequest: Sendable {
     public var trust: TrustPolicy
     /// Takes part in what is sealed for this group, which stays so, and in nothing else; nil takes what is not sealed.
     public var controlKey: ControlKey?
+    /// The node's own key; nil where it does not prove itself.
+    public var signer: (any MessageSigner)?
     public var configuration: Configuration
 
     public init(
         group: SocketAddress, interfaceName: String?, region: SocketAddress?, regionInterfaceName: String?,
         regionTimeToLive: Int, upstream: SocketAddress?, cachePath: String, cacheSize: UInt64, trust: TrustPolicy,
-        controlKey: ControlKey? = nil, configuration: Configuration
+        controlKey: ControlKey? = nil, signer: (any MessageSigner)? = nil, configuration: Configuration
     ) {
         self.controlKey = controlKey
         self.group = group
@@ -38,6 +40,7 @@ public struct RepairNodeRequest: Sendable {
         self.cachePath = cachePath
         self.cacheSize = cacheSize
         self.trust = trust
+        self.signer = signer
         self.configuration = configuration
     }
 

@@ -86,7 +86,7 @@ public final class SendLoop {
         created = Poller.now()
         nextProgress = created
         engine = SenderEngine(
-            configuration: configuration, announce: announce, signer: signer, digest: BLAKE3Digest(),
+            configuration: configuration, announce: announce, signer: signer, digest: BLAKE3Digest(), verifier: Ed25519Verifier(),
             seed: .random(in: 0...(.max)), at: created)
         self.announce = announce
     }

@@ -105,7 +105,7 @@ public final class WatchLoop {
 
     private func take(_ datagram: RawSpan, from source: SocketAddress, at now: Instant) {
         guard PacketHeader.kind(of: datagram) == .advertisement else { return model.handle(datagram, from: source, at: now) }
-        guard case .advertisement(let advertisement)? = try? Packet.parse(datagram).1, regions.noteAdvertised(advertisement.region, at: now) else { return }
+        guard case .advertisement(let advertisement, _)? = try? Packet.parse(datagram).1, regions.noteAdvertised(advertisement.region, at: now) else { return }
         joining.append(advertisement.region)
     }
 }

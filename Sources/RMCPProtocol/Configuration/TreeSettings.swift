@@ -18,6 +18,14 @@ public struct TreeSettings: Sendable {
     public var uselessAfter = Interval.seconds(3)
     /// A parent that was of no use or refused is not asked again for this long.
     public var parentAvoidance = Interval.seconds(30)
+    /// Repair nodes that a child goes below before they have given it anything: one that restarts now and then is among them, and a
+    /// stranger who plays ever new ones costs so many times `uselessAfter`. A child that needs nothing loses nothing by staying
+    /// with the sender.
+    public var maximumTrials = 4
+    /// Keys of the repair nodes that are taken as parents, and whose sums are counted; nil where anybody's are.
+    public var trustedNodes: Set<PublicKey>?
+    /// A trusted repair node signs where it stands once a second, and is taken at its word for so long: two of three may be lost.
+    public var placeValidity = Interval.seconds(3.5)
     /// Chunks that a repair node may have a part in spoiling before what it sends is not taken any more.
     public var tolerableSpoiltChunks = 3
     /// An ATTACH is repeated after this long, and then after twice as long each time.

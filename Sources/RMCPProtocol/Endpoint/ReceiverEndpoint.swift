@@ -63,7 +63,7 @@ public struct ReceiverEndpoint: Sendable {
         _ datagram: RawSpan, from source: SocketAddress, at now: Instant, lastHeard: (SessionID) -> Instant?,
         canMakeRoom: () -> Bool = { false }, identity: (SessionID) -> UInt32? = { _ in nil }
     ) -> Answer {
-        if let header = try? PacketHeader(of: datagram), let answer = answer(to: datagram, header, at: now) { return answer }
+        if let header = try? PacketHeader(of: datagram), let answer = answer(to: datagram, header, from: source, at: now) { return answer }
         switch directory.judge(datagram, from: source, at: now, lastHeard: lastHeard, canMakeRoom: canMakeRoom) {
         case .ignore: return .ignore
         case .refuse(let announce, let refusal, let isNew):
@@ -77,10 +77,13 @@ public struct ReceiverEndpoint: Sendable {
     }
 
     /// Nil when the directory has to judge.
-    private mutating func answer(to datagram: RawSpan, _ header: PacketHeader, at now: Instant) -> Answer? {
+    private mutating func answer(to datagram: RawSpan, _ header: PacketHeader, from source: SocketAddress, at now: Instant) -> Answer? {
         switch header.kind {
         case .advertisement:
-            guard header.sessionTag == 0, case .advertisement(let advertisement)? = try? Packet.parse(datagram).1 else { return nil }
+            guard header.sessionTag == 0, case .advertisement(let advertisement, let signature)? = try? Packet.parse(datagram).1
+            else { return nil }
+            let origin = VerificationBudget.Origin(source: source, transmitter: header.transmitter)
+            guard directory.believes(advertisement, signature, origin, at: now) else { return .ignore }
             return regions.noteAdvertised(advertisement.region, at: now) ? .join(advertisement.region) : .ignore
         case .announce:
             guard let known = directory.announce(ofTag: header.sessionTag), case .announce(let announce, _)? = try? Packet.parse(datagram).1,

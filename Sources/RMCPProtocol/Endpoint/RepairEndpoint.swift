@@ -62,6 +62,10 @@ public struct RepairEndpoint: Sendable {
     }
 
     public let place: RepairPlace
+    /// Nil at a node without a key.
+    private let signer: (any MessageSigner)?
+    /// Milliseconds since 1970: the time in the last advertisement.
+    private var advertisedTime: UInt64 = 0
     private var receiver: ReceiverEndpoint
     private let sessionLimit: Int
     /// Ephemeral id, for datagrams of no session.
@@ -75,13 +79,16 @@ public struct RepairEndpoint: Sendable {
 
     /// - Parameters:
     ///   - policy: whom the node believes.
+    ///   - signer: the node's own key; nil where it does not sign its advertisements.
     ///   - sessionLimit: sessions at one time, at least 2.
     ///   - silence: a sender that has not been heard for this long is taken for dead when another one offers the same.
     ///   - identity: ephemeral, not 0.
     public init(
-        place: RepairPlace, policy: TrustPolicy, verifier: any MessageVerifier, sessionLimit: Int, silence: Interval, identity: UInt32, at now: Instant
+        place: RepairPlace, policy: TrustPolicy, signer: (any MessageSigner)? = nil, verifier: any MessageVerifier, sessionLimit: Int, silence: Interval,
+        identity: UInt32, at now: Instant
     ) {
         self.place = place
+        self.signer = signer
         self.sessionLimit = sessionLimit
         self.identity = identity
         nextAdvertisement = now
@@ -207,10 +214,14 @@ public struct RepairEndpoint: Sendable {
         owesSolicitation = place.upstream != nil
     }
 
-    public mutating func pollTransmit() -> Outgoing? {
+    /// - Parameter time: milliseconds since 1970, by the host's clock.
+    public mutating func pollTransmit(time: @autoclosure () -> UInt64 = 0) -> Outgoing? {
         if owesAdvertisement {
             owesAdvertisement = false
-            let packet = Packet.advertisement(Advertisement(region: place.region))
+            // Where the clock goes back the time goes on.
+            advertisedTime = max(time(), advertisedTime + 1)
+            let advertisement = Advertisement(region: place.region, time: advertisedTime, key: signer?.publicKey ?? .none)
+            let packet = Packet.advertisement(advertisement, signer?.signature(for: advertisement.signedMessage) ?? .none)
             return .advertisement(packet.datagram(sessionTag: 0, transmitter: identity, isUnicast: false), to: place.group)
         }
         guard owesSolicitation, let upstream = place.upstream else { return nil }

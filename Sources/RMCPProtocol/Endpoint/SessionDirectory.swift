@@ -63,6 +63,8 @@ public struct SessionDirectory: Sendable {
     private let verifier: any MessageVerifier
     /// Signatures that may be looked at.
     private var budget = VerificationBudget()
+    /// Time of the last advertisement of each trusted repair node.
+    private var advertised: [PublicKey: UInt64] = [:]
     private let sessionLimit: Int
     /// Everything that is received goes to one place.
     private let hasOneOutput: Bool
@@ -233,6 +235,20 @@ public struct SessionDirectory: Sendable {
         let isGood = verifier.isValid(signature, for: announce.signedMessage, by: announce.key)
         if !isGood { budget.noteVain(origin, at: now) }
         return isGood
+    }
+
+    /// Whether a repair node's advertisement is to be followed: anybody's, or a new one by a trusted key.
+    mutating func believes(_ advertisement: Advertisement, _ signature: Signature, _ origin: VerificationBudget.Origin, at now: Instant) -> Bool {
+        guard let keys = policy.trustedNodes else { return true }
+        let key = advertisement.key
+        guard keys.contains(key), advertisement.time > advertised[key] ?? 0, budget.allows(origin, at: now) else { return false }
+        guard verifier.isValid(signature, for: advertisement.signedMessage, by: key) else {
+            budget.noteVain(origin, at: now)
+            return false
+        }
+        budget.noteGood(origin)
+        advertised[key] = advertisement.time
+        return true
     }
 
     private func refusal(

@@ -15,12 +15,17 @@ public struct TrustPolicy: Sendable {
     public var trustedKeys: Set<PublicKey>
     public var allowsUnsigned: Bool
     public var sealing = SealingPolicy.none
+    /// Keys of the repair nodes whose regions are joined; nil where anybody's are.
+    public var trustedNodes: Set<PublicKey>?
     /// The newest known version of each bundle: what is older is refused.
     public var newest: [BundleIdentity: BundleVersion]
 
-    public init(trustedKeys: Set<PublicKey>, allowsUnsigned: Bool, newest: [BundleIdentity: BundleVersion] = [:]) {
+    public init(
+        trustedKeys: Set<PublicKey>, allowsUnsigned: Bool, trustedNodes: Set<PublicKey>? = nil, newest: [BundleIdentity: BundleVersion] = [:]
+    ) {
         self.trustedKeys = trustedKeys
         self.allowsUnsigned = allowsUnsigned
+        self.trustedNodes = trustedNodes
         self.newest = newest
     }
 

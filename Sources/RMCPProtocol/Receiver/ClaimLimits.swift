@@ -32,14 +32,15 @@ struct ClaimLimits: Sendable {
         if isAhead || tableClaimed { waryUntil = now + Self.waryTime }
     }
 
-    /// The same HEARTBEAT with a pace near to what the sender has signed. A repair node has a pace of its own.
-    func bounding(_ heartbeat: Heartbeat, from transmitter: UInt32) -> Heartbeat {
-        guard let statement, statement.transmitter == transmitter else { return heartbeat }
+    /// The same HEARTBEAT with a pace near to what its transmitter has signed.
+    /// - Parameter pace: what a repair node has, where it proves itself.
+    func bounding(_ heartbeat: Heartbeat, from transmitter: UInt32, stated pace: StatedPace?) -> Heartbeat {
+        guard let pace = statement.flatMap({ $0.transmitter == transmitter ? $0.pace : nil }) ?? pace else { return heartbeat }
         var bounded = heartbeat
-        let roundTrip = statement.pace.groupRoundTrip
+        let roundTrip = pace.groupRoundTrip
         let longest = roundTrip.multipliedReportingOverflow(by: Self.paceFactor)
         bounded.groupRoundTrip = min(max(heartbeat.groupRoundTrip, roundTrip / Self.paceFactor), longest.overflow ? .max : longest.partialValue)
-        bounded.statusInterval = max(heartbeat.statusInterval, UInt32(statement.pace.statusInterval) / Self.paceFactor)
+        bounded.statusInterval = max(heartbeat.statusInterval, UInt32(pace.statusInterval) / Self.paceFactor)
         return bounded
     }
 

@@ -38,10 +38,12 @@ struct ParentLink: Sendable {
     // What every datagram touches comes first.
     /// Ephemeral id of the parent.
     private(set) var transmitter: UInt32
-    private(set) var candidates: ParentTable
+    var candidates: ParentTable
     private(set) var lastHeard: Instant
     private var lastCheck: Instant
     private(set) var attachment: Attachment
+    var experience = NodeExperience()
+    var trust: TreeTrust
     let child: UInt32
     let role: ReceiverRole
     private let shared: SharedConfiguration
@@ -52,7 +54,7 @@ struct ParentLink: Sendable {
     private var echo: (timestamp: UInt64, at: Instant)?
     private let firstAddress: SocketAddress
 
-    init(child: UInt32, role: ReceiverRole, of parent: UInt32, at source: SocketAddress, sharing shared: SharedConfiguration, now: Instant) {
+    init(child: UInt32, role: ReceiverRole, of parent: UInt32, at source: SocketAddress, isSigned: Bool, sharing shared: SharedConfiguration, now: Instant) {
         let configuration = shared.value
         self.child = child
         self.role = role
@@ -66,6 +68,7 @@ struct ParentLink: Sendable {
         lastHeard = now
         lastCheck = now
         pace = GroupPace(groupRoundTrip: configuration.feedback.initialGroupRoundTrip)
+        trust = TreeTrust(keys: configuration.tree.trustedNodes, isSigned: isSigned, at: now)
     }
 
     // MARK: The parent
@@ -122,7 +125,8 @@ struct ParentLink: Sendable {
     }
 
     private mutating func isNewParent(_ header: PacketHeader, at source: SocketAddress, now: Instant) -> Bool {
-        guard header.kind == .heartbeat, header.transmitter != child, header.transmitter != role.downstreamTransmitter, !role.wantsStream
+        guard header.kind == .heartbeat, header.transmitter != child, header.transmitter != role.downstreamTransmitter, !role.wantsStream,
+            trust.admitsUnproven(header.transmitter)
         else { return false }
         return candidates.add(header.transmitter, at: source, keeping: transmitter, now: now)
     }
@@ -138,12 +142,28 @@ struct ParentLink: Sendable {
     /// Notes what a HEARTBEAT says of its parent's place.
     /// - Parameter timeToLive: what was left of it; nil for a HEARTBEAT by unicast, which measures nothing.
     mutating func note(_ heartbeat: Heartbeat, from sender: UInt32, timeToLive: UInt8?, at now: Instant) {
+        let root = trust.sender
         candidates.noteLeaving(sender, heartbeat.phase == .leaving || heartbeat.phase == .aborted, at: now)
         candidates.update(sender) {
             if $0.leavingSince == nil { $0.phase = heartbeat.phase }
+            // A node that signs where it is says no other thing.
+            if $0.serial > 0 { return }
+            // Only the sender is the sender.
+            if heartbeat.place.depth == 0, let root, root != sender { return }
             $0.place = heartbeat.place
             if let timeToLive, heartbeat.place.timeToLive >= timeToLive { $0.hops = Int(heartbeat.place.timeToLive - timeToLive) }
         }
+    }
+
+    /// The sender has signed where it stands, and which id is its own.
+    mutating func note(_ statement: Statement, at now: Instant) {
+        if trust.noteStatement(statement, at: now) { candidates.disprove(but: statement.transmitter) }
+    }
+
+    /// The sender has proven that it is the sender, and was not known here.
+    mutating func admitSender(_ statement: Statement, at source: SocketAddress, now: Instant) {
+        if trust.noteStatement(statement, at: now) { candidates.disprove(but: statement.transmitter) }
+        if !role.wantsStream { _ = candidates.add(statement.transmitter, at: source, keeping: transmitter, now: now) }
     }
 
     /// The sender has signed that it leaves: nobody need wait whether that is true.
@@ -163,7 +183,7 @@ struct ParentLink: Sendable {
     /// Whether the parent must be asked for a cookie: who joined by a repair node's ANNOUNCE has not been asked whether it may; and a
     /// repair node's address must be proven to whoever it is below, or its parent does not name it to those who watch.
     func mustProve(to sender: UInt32, _ heartbeat: Heartbeat) -> Bool {
-        sender == transmitter && (heartbeat.place.depth > 0 || role.isRepairNode) && cookie == 0 && attachment.attempt == nil
+        sender == transmitter && isParentAdmitted(at: lastHeard) && (heartbeat.place.depth > 0 || role.isRepairNode) && cookie == 0 && attachment.attempt == nil
     }
 
     /// Whether the parent has been found at another address; said once.
@@ -176,10 +196,10 @@ struct ParentLink: Sendable {
         let now = moment.now
         guard !role.wantsStream, !moment.isFinished, !isMoving, candidates.candidates.count > 1, !hasNoReason(at: now), let current
         else { return nil }
-        let isFailing = isFailing(current, moment)
-        if isFailing, candidates.isAlive(current, at: now), now >= current.avoidedUntil {
-            candidates.avoid(current.transmitter, until: now + configuration.tree.parentAvoidance)
-        }
+        // It has not proven itself by now, or has not done so again: no reason to leave it alone afterwards.
+        let isUnproven = !isAdmitted(current, at: now) && (trust.sender != nil || current.provenUntil > .longAgo)
+        let isFailing = isUnproven || isFailing(current, moment)
+        if isFailing, !isUnproven, candidates.isAlive(current, at: now), now >= current.avoidedUntil { leaveAlone(current, moment) }
         // Within the hysteresis there is no point in searching.
         let mayChoose = current.place != nil && now - attachment.changedAt >= configuration.tree.parentHysteresis
         guard isFailing || mayChoose, let best = nextBest(after: current, at: now),
@@ -278,6 +298,7 @@ struct ParentLink: Sendable {
     private static let patientAttach = 5.0
 
     mutating func take(_ answer: AttachAnswer, from sender: UInt32, _ moment: Moment, using random: inout RandomSource) -> Answer {
+        if answer.verdict == .untrusted { return sender == transmitter && answer.nonce != 0 && answer.nonce == cookie ? .refused : .none }
         if answer.verdict == .moved { return proveAnew(answer, to: sender, moment, using: &random) }
         guard let attempt = attachment.attempt, attempt.transmitter == sender, attempt.nonce == answer.nonce else { return .none }
         attachment.attempt = nil
@@ -302,6 +323,7 @@ struct ParentLink: Sendable {
     /// Whether the parent knows this child's address and counts it. Else it is asked for a cookie, at the time when the first STATUS
     /// would be due, so that not all who hear it ask together.
     mutating func isProven(_ moment: Moment, using random: inout RandomSource) -> (Bool, Request?) {
+        guard isParentAdmitted(at: moment.now) else { return (false, nil) }
         if cookie != 0 { return (true, nil) }
         guard let index = candidates.index(of: transmitter), let attempt = attachment.attempt else {
             return (false, attach(to: transmitter, moment, using: &random))
@@ -326,8 +348,10 @@ struct ParentLink: Sendable {
                 Attachment.Former(
                     transmitter: old.transmitter, address: old.address, cookie: old.cookie, next: now + delay, contribution: contribution))
         }
+        noteLeft(at: now)
         attachment.settle(with: parent)
         transmitter = parent
+        noteTrial()
         attachment.changedAt = now
         attachment.askingSince = nil
         echo = nil

@@ -43,6 +43,7 @@ extension ReceiverEngine {
     /// Takes any other packet that was read already, such as one that is multicast to many engines of one host.
     /// - Parameter length: bytes of the datagram.
     public mutating func handle(_ packet: Packet, _ header: PacketHeader, length: Int, arrival: Arrival, at now: Instant) {
+        admit(packet, header, arrival, at: now)
         guard accept(header, length: length, isData: false, arrival, at: now) else { return }
         let origin = VerificationBudget.Origin(source: arrival.source, transmitter: header.transmitter)
         switch packet {
@@ -59,6 +60,7 @@ extension ReceiverEngine {
         case .acknowledgement(let sequence):
             if !takeDetached(sequence, from: header.transmitter, at: now) { handleAcknowledgement(of: sequence, from: header.transmitter, at: now) }
         case .attached(let answer): take(answer, from: header.transmitter, at: now)
+        case .place: break
         case .data, .nak, .status, .solicitation, .attach, .detach, .advertisement, .query, .report, .refusal: counters.foreign += 1
         }
     }

@@ -26,6 +26,7 @@ extension ReceiverEngine {
     mutating func fireNAK(at now: Instant) {
         front.settle(at: now)
         timers.cancel(.nak)
+        guard link.isParentAdmitted(at: now) else { return timers.arm(.nak, at: now + configuration.tree.attachTimeout) }
         let situation = situation(at: now)
         for request in naks.requests(&ledger, &slots, situation, counting: &counters) {
             counters.naksSent += 1

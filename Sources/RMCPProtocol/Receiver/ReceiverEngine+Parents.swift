@@ -21,12 +21,12 @@ extension ReceiverEngine {
         let hasSettled = status.settlesAt.map { now >= $0 } ?? true
         if hasSettled, !isFinished, link.mustProve(to: sender, heartbeat) { attach(to: sender, at: now) }
         // Loss is measured by who streams: the sender where it is heard, else a relay.
-        if heartbeat.place.depth == 0, stream.transmitter != sender, !link.candidates.isRoot(stream.transmitter) { stream.follow(sender) }
+        if link.candidates.isRoot(sender), stream.transmitter != sender, !link.candidates.isRoot(stream.transmitter) { stream.follow(sender) }
     }
 
     /// Follows what the parent says of its group.
     mutating func follow(_ claimed: Heartbeat, arrivedAt: Instant, at now: Instant) {
-        let heartbeat = limits.bounding(claimed, from: link.transmitter)
+        let heartbeat = limits.bounding(claimed, from: link.transmitter, stated: link.statedPace)
         link.follow(heartbeat, arrivedAt: arrivedAt)
         profile.follow(heartbeat)
         adoptStatusInterval(.milliseconds(Int64(heartbeat.statusInterval)), at: now)
@@ -44,6 +44,9 @@ extension ReceiverEngine {
         slots[slot].forgetSupplier()
         if link.blame(supplier) { judgeParents(at: now) }
     }
+
+    /// A chunk was what its record says.
+    mutating func creditSupplier(of slot: Int) { if let supplier = slots[slot].supplier { link.noteUseful(supplier) } }
 
     // MARK: Attaching and leaving
 
@@ -130,14 +133,22 @@ struct UpstreamView {
     var rate: Double
     /// Whether the parent has taken this child: it counts nobody before.
     var isTaken: Bool
+    /// Whether the parent is who may be one.
+    var isAdmitted: Bool
 }
 
 /// The upper half of a repair node.
 extension ReceiverEngine {
     /// Mutating, as `pollTimeout` is.
-    mutating func view() -> UpstreamView {
+    mutating func view(at now: Instant) -> UpstreamView {
         UpstreamView(
-            phase: link.phase, front: front.position, path: link.path, distance: link.distance, rate: stream.rate, isTaken: link.cookie != 0)
+            phase: link.phase, front: front.position, path: link.path, distance: link.distance, rate: stream.rate, isTaken: link.cookie != 0,
+            isAdmitted: link.isParentAdmitted(at: now))
+    }
+
+    /// The parent's address and the cookie that it knows this child by, when there is something to tell it.
+    func parentToTell() -> (address: SocketAddress, cookie: UInt64)? {
+        outbox.isEmpty || link.cookie == 0 ? nil : (link.address, link.cookie)
     }
 
     /// A repair node's children, as it sums them up.

@@ -10,6 +10,7 @@ extension ReceiverEngine {
         let origin = VerificationBudget.Origin(source: source, transmitter: header.transmitter)
         guard isAuthentic(signature, from: origin, at: now, { statement.signedMessage(session: $0) }) else { return }
         limits.take(statement)
+        link.note(statement, at: now)
         limits.follow(ledger, total: chunkTotal)
         // A statement that a repair node repeats was true when the sender said it, which may be a second ago.
         let isDirect = header.transmitter == statement.transmitter

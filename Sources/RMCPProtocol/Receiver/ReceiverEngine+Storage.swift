@@ -32,6 +32,7 @@ extension ReceiverEngine {
         case .stored(let slot, let chunk):
             guard slots.isWithHost(slot, of: chunk) else { return false }
             ledger[chunk] = .done
+            creditSupplier(of: slot)
             slots.release(slot)
         case .storedZeros(let range): return storeZeros(range)
         case .rejected(let slot, let chunk):

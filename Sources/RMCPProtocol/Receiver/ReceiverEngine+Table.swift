@@ -107,12 +107,18 @@ extension ReceiverEngine {
     mutating func isAuthentic(
         _ signature: Signature, from origin: VerificationBudget.Origin?, at now: Instant, _ message: (SessionID) -> [UInt8]
     ) -> Bool {
-        guard announce.isSigned else { return true }
+        !announce.isSigned || isMade(signature, by: announce.key, from: origin, at: now, message)
+    }
+
+    /// The same of any key.
+    mutating func isMade(
+        _ signature: Signature, by key: PublicKey, from origin: VerificationBudget.Origin?, at now: Instant, _ message: (SessionID) -> [UInt8]
+    ) -> Bool {
         guard origin.map({ limits.budget.allows($0, at: now) }) ?? true else {
             counters.unverified += 1
             return false
         }
-        let isGood = verifier.isValid(signature, for: message(session), by: announce.key)
+        let isGood = verifier.isValid(signature, for: message(session), by: key)
         if let origin { limits.noteVerified(origin, isGood: isGood, at: now) }
         if !isGood { counters.forged += 1 }
         return isGood

@@ -129,7 +129,7 @@ public struct ReceiverEngine: Sendable {
         transmitter = identity
         let chunkLength = UInt64(announce.chunkLength)
         announcedChunkTotal = announce.contentLength.map { UInt32(clamping: $0 / chunkLength + ($0 % chunkLength == 0 ? 0 : 1)) }
-        link = ParentLink(child: identity, role: role, of: parent, at: source, sharing: shared, now: now)
+        link = ParentLink(child: identity, role: role, of: parent, at: source, isSigned: announce.isSigned, sharing: shared, now: now)
         stream = StreamMeter(of: parent)
         lastHeardGroup = now
         slots = AssemblySlots(

@@ -36,6 +36,8 @@ public enum ReceiverEvent: Sendable, Hashable {
     case parentMoved(SocketAddress)
     /// The parent does not take this child. It is asked again later.
     case refused(AttachAnswer.Verdict)
+    /// A repair node says that it has this key, which is not trusted; told of few.
+    case untrusted(PublicKey)
     // Of a repair node alone: what its children need from it.
     /// An authentic page, as it was signed.
     case page(TablePage, body: [UInt8], Signature)

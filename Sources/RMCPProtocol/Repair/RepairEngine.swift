@@ -77,10 +77,11 @@ public struct RepairEngine: Sendable {
     ///     none of its children, and what it says must not take the place of what its predecessor said of them.
     ///   - announce: verified and accepted.
     ///   - expectsOthers: whether the host has heard of other repair nodes, which may be nearer than the sender.
+    ///   - signer: the node's own; nil where it does not prove itself.
     ///   - seed: where ids and jitter come from; must not repeat in production.
     public init(
         identity: UInt32, announce: Announce, signature: Signature, mode: Mode, configuration: Configuration, expectsOthers: Bool = false,
-        verifier: any MessageVerifier, digest: any MessageDigest, seed: UInt64, at now: Instant
+        signer: (any MessageSigner)? = nil, verifier: any MessageVerifier, digest: any MessageDigest, seed: UInt64, at now: Instant
     ) {
         self.identity = identity
         self.expectsOthers = expectsOthers
@@ -90,8 +91,8 @@ public struct RepairEngine: Sendable {
         self.digest = digest
         random = RandomSource(seed: seed)
         downstream = SenderEngine(
-            repeating: announce, signature: signature, isRelay: mode == .relay, configuration: configuration, digest: digest,
-            seed: random.next(), at: now)
+            repeating: announce, signature: signature, isRelay: mode == .relay, configuration: configuration, signer: signer, child: identity,
+            digest: digest, verifier: verifier, seed: random.next(), at: now)
     }
 
     public var session: SessionID { downstream.session }
@@ -305,7 +306,7 @@ public struct RepairEngine: Sendable {
             default: events.append(.upstream(event))
             }
         }
-        guard let above = upstream?.view() else { return }
+        guard let above = upstream?.view(at: now), above.isAdmitted else { return }
         // A relay that is one too many is not taken, and its parent would not know of its children: it offers nothing.
         guard mode == .repair || downstream.hasServed || above.isTaken else { return }
         downstream.follow(
@@ -327,7 +328,14 @@ public struct RepairEngine: Sendable {
 
     /// The next datagram for a parent or a watcher, and its address.
     public mutating func pollUpstream(at now: Instant) -> (bytes: [UInt8], destination: SocketAddress)? {
-        answers.popFirst() ?? upstream?.pollTransmit(at: now)
+        answers.popFirst() ?? proof(at: now) ?? upstream?.pollTransmit(at: now)
+    }
+
+    /// Before anything else is said to a parent it is shown, once a second, who says so.
+    private mutating func proof(at now: Instant) -> (bytes: [UInt8], destination: SocketAddress)? {
+        guard hasUpstream, let parent = upstream?.inPlace({ $0.parentToTell() }) ?? nil, let place = downstream.place(showing: parent.cookie, at: now)
+        else { return nil }
+        return (place.datagram(sessionTag: session.tag, transmitter: identity), parent.address)
     }
 
     public mutating func pollDownstream(at now: Instant) -> Transmit? { downstream.pollTransmit(at: now) }

@@ -27,7 +27,13 @@ struct Repeater: Sendable {
     /// Routers between the sender and here, as last heard.
     private(set) var distance: UInt8 = 0
 
-    init(isRelay: Bool) { self.isRelay = isRelay }
+    /// Nil at a node without a key.
+    var places: PlaceSigner?
+
+    init(isRelay: Bool, places: PlaceSigner?) {
+        self.isRelay = isRelay
+        self.places = places
+    }
 
     // MARK: What is above
 

@@ -9,6 +9,7 @@ extension SenderEngine {
         }
         guard isProven(report.cookie, of: header.transmitter, at: source) else { return refuse(report, header, at: source) }
         let name = ChildName(header.transmitter, at: source)
+        guard histogram.tree.repairNodes == 0 || proofs.mayReportSum(name, at: now) else { return counters.unproven += 1 }
         counters.statusesReceived += 1
         let before = (movements: children.movements, advances: children.advances)
         children.update(id: header.transmitter, report: report, from: source, at: now)
@@ -101,5 +102,17 @@ extension SenderEngine {
         enqueue(.acknowledgement(sequence: header.sequence), to: .peer(source))
     }
 
-    func cookie(for address: SocketAddress) -> UInt64 { cookies.cookie(for: address) }
+    func cookie(for address: SocketAddress) -> UInt64 { proofs.cookie(for: address) }
+
+    // MARK: Repair nodes that prove themselves
+
+    /// A repair node shows that it has the key that it says, that it is where it shows its cookie from, and that it means this parent.
+    /// Who has another key is told; the answer is shorter.
+    mutating func take(_ place: NodePlace, _ signature: Signature, _ header: PacketHeader, from source: SocketAddress, at now: Instant) {
+        guard place.child == header.transmitter, place.place.path.last == transmitter else { return counters.unproven += 1 }
+        guard proofs.trusts(place.key) else {
+            return enqueue(.attached(AttachAnswer(nonce: cookie(for: source), verdict: .untrusted, cookie: 0)), to: .peer(source))
+        }
+        guard proofs.take(place, signature, from: source, in: session, for: childTimeout, at: now) else { return counters.unproven += 1 }
+    }
 }

@@ -12,8 +12,8 @@ extension SenderEngine {
         guard repeater?.hasServed ?? true else {
             return lengthProbe.schedule([])
         }
-        enqueue(announcement.packet, to: .group)
-        for child in unicastChildren { enqueue(announcement.packet, to: .peer(child.address)) }
+        tellAll(announcement.packet)
+        if let place = repeater?.places?.last { tellAll(place) }
     }
 
     /// Answers a SOLICITATION, unless too many have been asked of late.

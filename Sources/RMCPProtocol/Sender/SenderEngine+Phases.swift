@@ -136,5 +136,6 @@ extension SenderEngine {
         sayHeartbeat(to: .group, at: now)
         for child in unicastChildren { sayHeartbeat(to: .peer(child.address), at: now) }
         sayStatement()
+        sayPlace()
     }
 }

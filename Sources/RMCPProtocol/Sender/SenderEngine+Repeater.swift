@@ -9,15 +9,18 @@ extension SenderEngine {
     /// - Parameters:
     ///   - announce: verified, as the sender signed it.
     ///   - isRelay: whether the stream goes on from here.
+    ///   - signer: the node's own, and `child` its ephemeral id as a child; nil where it has no key.
+    ///   - verifier: of what other nodes sign.
     public init(
-        repeating announce: Announce, signature: Signature, isRelay: Bool, configuration: Configuration,
-        digest: any MessageDigest, seed: UInt64, at now: Instant
+        repeating announce: Announce, signature: Signature, isRelay: Bool, configuration: Configuration, signer: (any MessageSigner)? = nil,
+        child: UInt32 = 0, digest: any MessageDigest, verifier: (any MessageVerifier)? = nil, seed: UInt64, at now: Instant
     ) {
         var configuration = configuration
         configuration.packets.datagramLength = Int(announce.payloadLength) + DataHeader.length
+        let places = signer.map { PlaceSigner(signer: $0, session: announce.session, child: child) }
         self.init(
-            SignedAnnounce(announce, signature: signature), repeater: Repeater(isRelay: isRelay), configuration: configuration,
-            signer: RepeatingSigner(publicKey: announce.key), digest: digest, seed: seed, at: now)
+            SignedAnnounce(announce, signature: signature), repeater: Repeater(isRelay: isRelay, places: places), configuration: configuration,
+            signer: RepeatingSigner(publicKey: announce.key), digest: digest, verifier: verifier, seed: seed, at: now)
     }
 
     var endOfTable: EndOfTable? { window.table.end }
@@ -88,7 +91,9 @@ extension SenderEngine {
     public mutating func follow(
         phase: SessionPhase, front: StreamPosition?, path: [UInt32], distance: UInt8, rate: Double, at now: Instant
     ) {
-        guard repeater != nil else { return }
+        guard let hadServed = repeater?.hasServed else { return }
+        // Who takes no others waits for its first signed word.
+        if !hadServed, repeater?.places != nil { timers.arm(.statement, at: now) }
         repeater?.follow(phase: phase, rate: rate, path: path, distance: distance)
         if isHeardElsewhere, let front, window.advance(to: front), phase == .streaming { progress.noteAdvance(at: now) }
         advancePhase(at: now)
@@ -133,6 +138,29 @@ extension SenderEngine {
             if children.saidToBeActive > 0 { beginDraining(at: now) }
         case .leaving, .finished: break
         }
+    }
+
+    // MARK: Proving who it is
+
+    /// Says to all children where this node stands, if it is one with a key.
+    mutating func sayPlace() {
+        guard hasServed, let place = signPlace(timeToLive: configuration.joining.timeToLive) else { return }
+        tellAll(place)
+    }
+
+    /// The same for the node's own parent, when it is due.
+    mutating func place(showing cookie: UInt64, at now: Instant) -> Packet? {
+        let interval = configuration.presence.idleStatementInterval
+        guard repeater?.places?.isDue(showing: cookie, every: interval, at: now) ?? false else { return nil }
+        return signPlace(timeToLive: 0, showing: cookie)
+    }
+
+    private mutating func signPlace(timeToLive: UInt8, showing cookie: UInt64 = 0) -> Packet? {
+        guard repeater?.path.isEmpty == false else { return nil }
+        let (id, place, phase, pace, statement) = (
+            transmitter, place(timeToLive: timeToLive), sessionPhase, statedPace, statements.last?.statement.serial ?? 0
+        )
+        return repeater?.places?.sign(as: id, at: place, phase: phase, pace: pace, after: statement, showing: cookie)
     }
 
     /// This parent's place in the tree.

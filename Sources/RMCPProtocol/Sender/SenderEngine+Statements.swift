@@ -2,7 +2,10 @@
 extension SenderEngine {
     mutating func scheduleStatement(at now: Instant) {
         timers.arm(.statement, at: now + statementInterval)
-        guard statements.isSigning else { return repeatStatement() }
+        guard statements.isSigning else {
+            sayPlace()
+            return repeatStatement()
+        }
         guard let statement = signStatement(isDue: true) else { return }
         tellAll(statement)
     }
@@ -18,12 +21,15 @@ extension SenderEngine {
         statements.covers(chunk) ? nil : signStatement(isDue: false)
     }
 
+    /// Pace of this group, as it is signed.
+    var statedPace: StatedPace {
+        StatedPace(groupRoundTrip: echoes.roundTrip.wireMicroseconds, statusInterval: UInt16(clamping: max(1, statusInterval.wholeMilliseconds)))
+    }
+
     private mutating func signStatement(isDue: Bool) -> Packet? {
-        let pace = StatedPace(
-            groupRoundTrip: echoes.roundTrip.wireMicroseconds, statusInterval: UInt16(clamping: max(1, statusInterval.wholeMilliseconds)))
-        return statements.sign(
+        statements.sign(
             window.position, pages: window.pagesSent, hasEnd: window.isEndSent, phase: sessionPhase, transmitter: transmitter,
-            sequence: nextSequence, pace: pace, isDue: isDue)
+            sequence: nextSequence, pace: statedPace, isDue: isDue)
     }
 
     /// Bits of a STATEMENT on the wire, about: 144 bytes.
@@ -54,8 +60,9 @@ extension SenderEngine {
         tellAll(.statement(statement, signature))
     }
 
-    private mutating func tellAll(_ statement: Packet) {
-        enqueue(statement, to: .group)
-        for child in unicastChildren { enqueue(statement, to: .peer(child.address)) }
+    /// To the group, and to those that it does not reach.
+    mutating func tellAll(_ packet: Packet) {
+        enqueue(packet, to: .group)
+        for child in unicastChildren { enqueue(packet, to: .peer(child.address)) }
     }
 }

@@ -51,7 +51,7 @@ public struct SenderEngine: Sendable {
 
     // Children, and what is known by them.
     var children: ChildTable
-    var cookies: AddressCookies
+    var proofs: ChildProofs
     var acknowledgements: HeldAcknowledgements
     var echoes: Echoes
     var progress: SessionProgress
@@ -71,21 +71,23 @@ public struct SenderEngine: Sendable {
 
     /// - Parameters:
     ///   - announce: its key must be the signer's, its payload length is set here from the datagram's.
+    ///   - verifier: of what repair nodes sign, where `TreeSettings.trustedNodes` are set.
     ///   - seed: where ids and jitter come from; must not repeat in production.
     public init(
         configuration: Configuration, announce: Announce, signer: any MessageSigner, digest: any MessageDigest,
-        seed: UInt64, at now: Instant
+        verifier: (any MessageVerifier)? = nil, seed: UInt64, at now: Instant
     ) {
         var announce = announce
         announce.payloadLength = UInt16(configuration.packets.datagramLength - DataHeader.length)
         announce.key = signer.publicKey
         self.init(
-            SignedAnnounce(announce, signer: signer), repeater: nil, configuration: configuration, signer: signer, digest: digest, seed: seed, at: now)
+            SignedAnnounce(announce, signer: signer), repeater: nil, configuration: configuration, signer: signer, digest: digest, verifier: verifier,
+            seed: seed, at: now)
     }
 
     init(
         _ announcement: SignedAnnounce, repeater: Repeater?, configuration: Configuration, signer: any MessageSigner,
-        digest: any MessageDigest, seed: UInt64, at now: Instant
+        digest: any MessageDigest, verifier: (any MessageVerifier)?, seed: UInt64, at now: Instant
     ) {
         self.configuration = configuration
         self.announcement = announcement
@@ -94,7 +96,7 @@ public struct SenderEngine: Sendable {
         transmitter = UInt32.random(in: 1...(.max), using: &random)
         let drawn = UInt32.random(in: 0...(.max), using: &random)
         nextSequence = configuration.packets.firstSequence ?? drawn
-        cookies = AddressCookies(secret: random.next(), digest: digest)
+        proofs = ChildProofs(secret: random.next(), digest: digest, trustedNodes: configuration.tree.trustedNodes, verifier: verifier)
         phase = .waiting(since: now)
         window = TransmitWindow(
             table: TableBuilder(session: announcement.announce.session, signer: signer, digest: digest), isRepairNode: repeater != nil,
@@ -204,6 +206,7 @@ public struct SenderEngine: Sendable {
         case .detach(let cookie): handleDetach(cookie: cookie, header: header, from: source, at: now)
         case .query(let query): answer(query, to: source, at: now)
         case .refusal(let notice): handle(notice, header, from: source)
+        case .place(let place, let signature): take(place, signature, header, from: source, at: now)
         default: counters.foreign += 1
         }
         advancePhase(at: now)
@@ -270,7 +273,7 @@ public struct SenderEngine: Sendable {
         lastTick = now
         timers.arm(
             .tick, at: now + max(interval, isFindingRate ? configuration.feedback.startupStatusInterval : configuration.presence.minimumHeartbeatInterval))
-        children.expire(silentFor: max(configuration.presence.childTimeout, interval * Self.statusesUntilLost), at: now)
+        children.expire(silentFor: childTimeout, at: now)
         unicastChildren.removeAll { [children] in children.isLost($0) }
         pending.prune(holdOff: echoes.longestRoundTrip, at: now)
         // A chunk that was needed when room was wanted may not be needed any more, and the host may wait for its buffer.
@@ -286,6 +289,9 @@ public struct SenderEngine: Sendable {
         let shortest = isFindingRate ? configuration.feedback.startupStatusInterval : configuration.feedback.minimumStatusInterval
         return min(max(fair, shortest), configuration.feedback.maximumStatusInterval)
     }
+
+    /// How long a child may be silent.
+    var childTimeout: Interval { max(configuration.presence.childTimeout, statusInterval * Self.statusesUntilLost) }
 
     /// While streaming has begun and nobody knows yet what the path carries, each round that is saved counts.
     var isFindingRate: Bool {

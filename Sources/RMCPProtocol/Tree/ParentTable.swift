@@ -20,8 +20,20 @@ struct ParentCandidate: Sendable {
     var firstHeard: Instant
     /// It refused, did not answer, or was of no use: not asked before this.
     var avoidedUntil = Instant.zero
+    /// The child has gone below it, and nothing had come of it by then.
+    var wasTried = false
+    /// A chunk that came from it in part was what its record says.
+    var hasHelped = false
     /// Chunks that came from it in part and were not what their records say.
     var spoiltChunks = 0
+    /// Number of the last place that it has signed; 0 where it has proven nothing.
+    fileprivate(set) var serial: UInt32 = 0
+    /// Number of the last one that came by multicast: who repeats that to the group comes later, and is elsewhere.
+    fileprivate(set) var groupSerial: UInt32 = 0
+    /// It has a trusted key, and is taken at its signed word until then.
+    fileprivate(set) var provenUntil = Instant.longAgo
+    /// Pace of its group as it has signed it.
+    fileprivate(set) var pace: StatedPace?
     /// What it answered an ATTACH with; 0 for none.
     var cookie: UInt64 = 0
 
@@ -91,6 +103,8 @@ struct ParentTable: Sendable {
     ///
     /// The cookie stays: the parent knows it wherever it is, and by it a child that has moved as well.
     private mutating func noteStranger(at index: Int, _ source: SocketAddress, now: Instant) {
+        // One that signs where it is, is where the first copy of its last word came from: whoever repeats that comes later.
+        if candidates[index].serial > 0 { return }
         let isBack = candidates[index].formerAddress == source
         guard isBack || now - candidates[index].addressHeard >= movingSilence else { return }
         candidates[index].formerAddress = isBack ? nil : candidates[index].address
@@ -148,6 +162,30 @@ struct ParentTable: Sendable {
     mutating func update(_ transmitter: UInt32, _ body: (inout ParentCandidate) -> Void) {
         guard let index = index(of: transmitter) else { return }
         body(&candidates[index])
+    }
+
+    /// Takes a place that the candidate has signed, newer than the last that came the same way.
+    /// - Parameter toGroup: it came by multicast, and its first copy tells where the candidate is. Somebody else's copy by unicast may
+    ///   overtake it, as where an access point keeps multicast back: it tells that where nothing else does.
+    mutating func prove(_ place: NodePlace, at source: SocketAddress, toGroup: Bool, until instant: Instant, now: Instant) {
+        guard let index = index(of: place.transmitter) else { return }
+        if toGroup || candidates[index].groupSerial == 0 || now - candidates[index].addressHeard >= movingSilence {
+            if candidates[index].address != source { moved = place.transmitter }
+            candidates[index].address = source
+            candidates[index].addressHeard = now
+            candidates[index].formerAddress = nil
+        }
+        candidates[index].lastHeard = now
+        candidates[index].serial = max(place.serial, candidates[index].serial)
+        if toGroup { candidates[index].groupSerial = place.serial }
+        candidates[index].provenUntil = instant
+        candidates[index].pace = place.pace
+        candidates[index].place = place.place
+    }
+
+    /// Takes back what others than this one have said of being the sender.
+    mutating func disprove(but sender: UInt32) {
+        for index in candidates.indices where candidates[index].isRoot && candidates[index].transmitter != sender { candidates[index].place = nil }
     }
 
     mutating func avoid(_ transmitter: UInt32, until instant: Instant) { update(transmitter) { $0.avoidedUntil = instant } }

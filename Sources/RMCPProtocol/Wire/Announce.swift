@@ -216,10 +216,12 @@ enum SignedDomain {
     }
 
     /// Bytes of a message that is no page's, at most.
-    private static let messageCapacity = 128
+    private static let messageCapacity = 256
 
     static let announce = Array("rmcp announce v2\n".utf8)
     static let page = Array("rmcp page v2\n".utf8)
     static let end = Array("rmcp end v2\n".utf8)
     static let statement = Array("rmcp statement v2\n".utf8)
+    static let place = Array("rmcp place v2\n".utf8)
+    static let advertisement = Array("rmcp advertisement v2\n".utf8)
 }

@@ -79,8 +79,8 @@ public enum Packet: Hashable, Sendable {
     case attached(AttachAnswer)
     /// The child has found another parent; `cookie` as in its STATUS.
     case detach(cookie: UInt64)
-    /// Of no session.
-    case advertisement(Advertisement)
+    /// Of no session. The signature covers `Advertisement.signedMessage`.
+    case advertisement(Advertisement, Signature)
     /// A watcher's question to a parent.
     case query(WatchQuery)
     case report(WatchReport)
@@ -88,6 +88,8 @@ public enum Packet: Hashable, Sendable {
     case statement(Statement, Signature)
     case outline(OutlinePart)
     case refusal(RefusalNotice)
+    /// The signature covers `NodePlace.signedMessage`.
+    case place(NodePlace, Signature)
 
     /// Bytes of a SOLICITATION, header included: as many as the longest ANNOUNCE without padding.
     static let solicitationLength = PacketHeader.length + Announce.fixedLength + SealedDetails.length + 32 + 64
@@ -139,12 +141,13 @@ public enum Packet: Hashable, Sendable {
             return .attach(try AttachRequest(reading: &reader))
         case .attached: return .attached(try AttachAnswer(reading: &reader))
         case .detach: return .detach(cookie: try reader.readUInt64())
-        case .advertisement: return .advertisement(try Advertisement(reading: &reader))
+        case .advertisement: return .advertisement(try Advertisement(reading: &reader), try reader.readSignature())
         case .query: return .query(try WatchQuery(reading: &reader))
         case .report: return .report(try WatchReport(reading: &reader))
         case .statement: return .statement(try Statement(reading: &reader), try reader.readSignature())
         case .outline: return .outline(try OutlinePart(reading: &reader))
         case .refusal: return .refusal(try RefusalNotice(reading: &reader))
+        case .place: return .place(try NodePlace(reading: &reader), try reader.readSignature())
         }
     }
 }
@@ -174,12 +177,13 @@ extension ByteWriter {
         case .attach(let request): request.write(to: &self)
         case .attached(let answer): answer.write(to: &self)
         case .detach(let cookie): writeUInt64(cookie)
-        case .advertisement(let advertisement): advertisement.write(to: &self)
+        case .advertisement(let advertisement, let signature): advertisement.write(signature: signature, to: &self)
         case .query(let query): query.write(to: &self)
         case .report(let report): report.write(to: &self)
         case .statement(let statement, let signature): statement.write(signature: signature, to: &self)
         case .outline(let part): part.write(to: &self)
         case .refusal(let notice): notice.write(to: &self)
+        case .place(let place, let signature): place.write(signature: signature, to: &self)
         }
     }
 }
@@ -207,6 +211,7 @@ extension PacketKind {
         case .statement: self = .statement
         case .outline: self = .outline
         case .refusal: self = .refusal
+        case .place: self = .place
         }
     }
 }

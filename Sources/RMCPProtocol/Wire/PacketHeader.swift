@@ -17,6 +17,7 @@ public enum PacketKind: UInt8, Sendable, CaseIterable {
     case query = 15
     case report = 16
     case statement = 17
+    case place = 18
     case outline = 19
     case refusal = 20
 }

@@ -90,6 +90,9 @@ public struct AttachAnswer: Hashable, Sendable {
         /// Not an answer to ATTACH but to a STATUS whose cookie, repeated as the nonce, is another address's: the child's address
         /// has changed, and it must ask for a cookie anew.
         case moved = 3
+        /// Not an answer to ATTACH but to a STATUS of a repair node, whose cookie the nonce repeats: the parent counts the sums of trusted
+        /// nodes alone, and this one has not proven to be one.
+        case untrusted = 4
     }
 
     static let length = 17
@@ -122,15 +125,30 @@ public struct AttachAnswer: Hashable, Sendable {
 /// A repair node says in the group that it repairs in another one: who hears it joins that, too.
 public struct Advertisement: Hashable, Sendable {
     public var region: SocketAddress
+    /// Milliseconds since 1970 by the node's clock, and more in each than in the one before: what makes a recorded one old.
+    public var time: UInt64
+    /// The node's own; `.none` where it is not signed.
+    public var key: PublicKey
 
-    public init(region: SocketAddress) { self.region = region }
+    public init(region: SocketAddress, time: UInt64 = 0, key: PublicKey = .none) {
+        self.region = region
+        self.time = time
+        self.key = key
+    }
 
-    func write(to writer: inout ByteWriter) {
+    private func writeBody(to writer: inout ByteWriter) {
         writer.writeUInt8(region.family.rawValue)
         writer.writeUInt8(0)
         writer.writeUInt16(region.port)
         writer.writeUInt64(region.high)
         writer.writeUInt64(region.low)
+        writer.writeUInt64(time)
+        writer.writeBytes32(key.value)
+    }
+
+    func write(signature: Signature, to writer: inout ByteWriter) {
+        writeBody(to: &writer)
+        writer.writeSignature(signature)
     }
 
     init(reading reader: inout ByteReader) throws(WireError) {
@@ -140,6 +158,16 @@ public struct Advertisement: Hashable, Sendable {
         let high = try reader.readUInt64()
         let low = try reader.readUInt64()
         region = SocketAddress(family: family, high: high, low: low, port: port)
+        time = try reader.readUInt64()
+        key = PublicKey(try reader.readBytes32())
         guard region.isMulticast, family == .ipv6 || (high == 0 && low >> 32 == 0), port > 0 else { throw .invalidField("region") }
+    }
+
+    /// Bytes that the signature covers: domain and body. The reserved byte is zero in it.
+    public var signedMessage: [UInt8] {
+        var writer = ByteWriter()
+        writer.writeArray(SignedDomain.advertisement)
+        writeBody(to: &writer)
+        return writer.bytes
     }
 }

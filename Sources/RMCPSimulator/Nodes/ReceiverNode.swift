@@ -162,7 +162,7 @@ final class ReceiverNode {
     private static func makeEndpoint(host: ReceiverHostModel, configuration: Configuration, trustedKeys: Set<PublicKey>, seed: UInt64) -> ReceiverEndpoint {
         let keys = host.trusts == .sender ? trustedKeys : []
         let directory = SessionDirectory(
-            policy: TrustPolicy(trustedKeys: keys, allowsUnsigned: host.trusts == .anybody),
+            policy: TrustPolicy(trustedKeys: keys, allowsUnsigned: host.trusts == .anybody, trustedNodes: configuration.tree.trustedNodes),
             verifier: SimulatedVerifier(), sessionLimit: 8, silence: configuration.presence.rejoinAfterSilence)
         return ReceiverEndpoint(directory: directory, group: Addressing.group, refusals: RefusalReporter(seed: seed, at: .zero))
     }

@@ -86,7 +86,7 @@ final class RepairNode {
         self.uplink = uplink
         self.egress = egress
         place = Self.place(of: model, index)
-        endpoint = Self.makeEndpoint(model, place, configuration, trustedKeys, identity, at: now)
+        endpoint = Self.makeEndpoint(model, place, configuration, trustedKeys, Self.signer(ofNode: index), identity, at: now)
     }
 
     /// The node before the run: it is the same one with another model in the same subnet.
@@ -94,7 +94,7 @@ final class RepairNode {
         self.model = model
         self.configuration = configuration
         place = Self.place(of: model, index)
-        endpoint = Self.makeEndpoint(model, place, configuration, trustedKeys, identity, at: now)
+        endpoint = Self.makeEndpoint(model, place, configuration, trustedKeys, Self.signer(ofNode: index), identity, at: now)
     }
 
     /// A relay has its site's receivers in the group itself.
@@ -104,12 +104,17 @@ final class RepairNode {
     }
 
     private static func makeEndpoint(
-        _ model: RepairNodeModel, _ place: RepairPlace, _ configuration: Configuration, _ keys: Set<PublicKey>, _ identity: UInt32, at now: Instant
+        _ model: RepairNodeModel, _ place: RepairPlace, _ configuration: Configuration, _ keys: Set<PublicKey>, _ signer: SimulatedSigner,
+        _ identity: UInt32, at now: Instant
     ) -> RepairEndpoint {
         RepairEndpoint(
-            place: place, policy: TrustPolicy(trustedKeys: keys, allowsUnsigned: false), verifier: SimulatedVerifier(), sessionLimit: model.sessionLimit,
-            silence: configuration.presence.rejoinAfterSilence, identity: identity, at: now)
+            place: place, policy: TrustPolicy(trustedKeys: keys, allowsUnsigned: false, trustedNodes: configuration.tree.trustedNodes), signer: signer,
+            verifier: SimulatedVerifier(), sessionLimit: model.sessionLimit, silence: configuration.presence.rejoinAfterSilence, identity: identity, at: now)
     }
+
+    /// Each node has a key of its own.
+    static func signer(ofNode index: Int) -> SimulatedSigner { SimulatedSigner(secret: 0x40DE + UInt64(index)) }
+    var signer: SimulatedSigner { Self.signer(ofNode: index) }
 
     func schedule(bytes: Int, at now: Instant) -> Instant {
         diskFreeAt = max(diskFreeAt, now) + .seconds(Double(bytes) / model.diskRate)
@@ -136,7 +141,7 @@ final class RepairNode {
     func restart(identity: UInt32, at now: Instant) {
         isRunning = true
         life += 1
-        endpoint = Self.makeEndpoint(model, place, configuration, trustedKeys, identity, at: now)
+        endpoint = Self.makeEndpoint(model, place, configuration, trustedKeys, Self.signer(ofNode: index), identity, at: now)
     }
 
     func begin(_ session: Session) { sessions.append(session) }

@@ -46,7 +46,7 @@ extension Scenario {
                     var elsewhere = Addressing.region(ofRepairNode: 0)
                     elsewhere.port = UInt16(20_000 + step)
                     for region in [elsewhere, .ipv4(239, 1, 0, 0, port: Addressing.group.port), .ipv4(239, 254, 1, UInt8(step), port: Addressing.group.port)] {
-                        world.inject(Packet.advertisement(Advertisement(region: region)).datagram(sessionTag: 0, transmitter: 1))
+                        world.inject(Packet.advertisement(Advertisement(region: region), .none).datagram(sessionTag: 0, transmitter: 1))
                     }
                 }
             }

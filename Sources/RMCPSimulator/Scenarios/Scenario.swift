@@ -36,7 +36,8 @@ public struct Scenario: Sendable {
 
     public static let all: [Scenario] =
         lossScenarios + lifeScenarios + shapeScenarios + hostileScenarios + strangerScenarios + claimScenarios + phantomScenarios + poisonScenarios
-        + refusalScenarios + hostScenarios + rateScenarios + treeScenarios + treeFaultScenarios + moveScenarios + endpointScenarios + stormScenarios
+        + refusalScenarios + impostorScenarios + hostScenarios + rateScenarios + treeScenarios + treeFaultScenarios + moveScenarios
+        + endpointScenarios + stormScenarios
 }
 
 public struct ScenarioResult: Sendable {

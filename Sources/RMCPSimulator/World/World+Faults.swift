@@ -96,10 +96,20 @@ extension World {
     public func changeSource(ofSender index: Int) { senders[index].sourceChanged = true }
 
     /// Somebody else's datagram reaches every receiver by the group's address.
-    public func inject(_ bytes: [UInt8], fingerprint: UInt64 = 0xBAD, from source: SocketAddress = .ipv4(10, 9, 9, 9, port: 9)) {
+    /// - Parameter timeToLive: what is left of it; nil where the host does not know.
+    public func inject(
+        _ bytes: [UInt8], fingerprint: UInt64 = 0xBAD, from source: SocketAddress = .ipv4(10, 9, 9, 9, port: 9), timeToLive: UInt8? = nil,
+        after delay: Interval = .microseconds(10)
+    ) {
+        let arrival = Arrival(source: source, timeToLive: timeToLive, at: now + delay)
         for index in receivers.indices where delivery.isMember[index] {
-            schedule(.atReceiver(index, .packet(bytes, fingerprint: fingerprint), Arrival(source: source, at: now + .microseconds(10))))
+            schedule(.atReceiver(index, .packet(bytes, fingerprint: fingerprint), arrival))
         }
+    }
+
+    /// Somebody else's datagram reaches one receiver.
+    func inject(_ bytes: [UInt8], toReceiver index: Int, from source: SocketAddress) {
+        schedule(.atReceiver(index, .packet(bytes, fingerprint: 0xBAD), Arrival(source: source, at: now + .microseconds(10))))
     }
 
     /// Somebody else's datagram reaches the sender.

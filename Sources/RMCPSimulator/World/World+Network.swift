@@ -25,6 +25,7 @@ extension World {
     /// Into its region, or to one child.
     func send(_ payload: Payload, from node: RepairNode, to destination: Destination) {
         guard let (left, time) = node.egress.send(payload, at: now, using: &random) else { return }
+        if let eavesdropper, destination == .group, case .control(let datagram) = payload { eavesdropper(datagram.bytes) }
         switch destination {
         case .group: delivery.multicast(left, toRegionOf: node.index, at: time, using: &random)
         case .peer(let address): unicast(left, to: address, Arrival(source: delivery.address(ofRepairNode: node.index), at: time))
@@ -51,6 +52,7 @@ extension World {
     func send(_ bytes: [UInt8], to parent: SocketAddress, from node: ReceiverNode) {
         saidTo?[parent, default: 0] += 1
         guard let time = node.uplink.send(bytes, at: now, using: &random) else { return }
+        if let answer = impostor?(bytes, parent) { inject(answer, toReceiver: node.index, from: parent) }
         delivery.unicast(bytes, up: parent, Arrival(source: address(ofReceiver: node.index), at: time))
         scheduleArrivals()
     }

@@ -196,6 +196,7 @@ extension World {
             case .finished(let state): return finished(state, session: session, at: node)
             case .parentChanged(let depth): log("receiver \(node.index): below depth \(depth - 1) now")
             case .parentMoved: log("receiver \(node.index): its parent has another address")
+            case .untrusted: log("receiver \(node.index): a repair node that is not trusted")
             case .refused, .page, .end, .announced, .statement: break
             }
         }

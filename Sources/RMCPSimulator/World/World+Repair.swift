@@ -96,7 +96,7 @@ extension World {
         let engine = RepairEngine(
             identity: UInt32.random(in: 1...(.max), using: &random), announce: announce, signature: signature, mode: node.place.mode,
             configuration: node.configuration, expectsOthers: node.endpoint.regions.hearsRepairNodes(at: now),
-            verifier: SimulatedVerifier(), digest: SimulatedDigest(), seed: random.next(), at: now)
+            signer: node.signer, verifier: SimulatedVerifier(), digest: SimulatedDigest(), seed: random.next(), at: now)
         let session = RepairNode.Session(engine: engine, announce: announce, at: now)
         node.begin(session)
         guard let cached = node.cache[announce.session] else {
@@ -168,7 +168,7 @@ extension World {
     /// - Returns: when it does so again.
     private func advertise(_ node: RepairNode) -> Instant {
         node.endpoint.handleTimeout(at: now)
-        while let outgoing = node.endpoint.pollTransmit() {
+        while let outgoing = node.endpoint.pollTransmit(time: UInt64(now.nanoseconds / 1_000_000)) {
             switch outgoing {
             case .advertisement(let bytes, _): advertise(bytes, from: node)
             case .solicitation(let bytes, let parent): say(bytes, to: parent, from: node)

@@ -69,6 +69,10 @@ public final class World: Population {
     var givenCookies: [SocketAddress: UInt64] = [:]
     /// Datagrams that receivers have sent to each address, where somebody wants to know.
     var saidTo: [SocketAddress: Int]?
+    /// Somebody who is no part of any session, and answers what receivers say to addresses that nobody has: told of it and of the address.
+    var impostor: (([UInt8], SocketAddress) -> [UInt8]?)?
+    /// Told of each control packet that a repair node says to its region.
+    var eavesdropper: (([UInt8]) -> Void)?
     /// Called with a line for each event of interest, when somebody watches.
     public var trace: ((String) -> Void)?
     private var spins = 0
@@ -135,7 +139,7 @@ public final class World: Population {
             contentLength: content.length, allocatedLength: content.length, mode: 0o644, modificationTime: nil, name: name,
             key: signer.publicKey)
         let engine = SenderEngine(
-            configuration: configuration, announce: announce, signer: signer, digest: SimulatedDigest(),
+            configuration: configuration, announce: announce, signer: signer, digest: SimulatedDigest(), verifier: SimulatedVerifier(),
             seed: random.next(), at: now)
         let node = SenderNode(index: senders.count, content: content, engine: engine, host: host, egress: Link(model: egress), start: Self.start)
         senders.append(node)

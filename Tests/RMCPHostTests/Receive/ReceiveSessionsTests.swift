@@ -153,7 +153,7 @@ import Testing
     private func advertise(_ number: UInt8, to receiver: ManualReceiver) {
         let region = SocketAddress.ipv4(239, 1, 1, 10 + number, port: 1)
         receiver.take(
-            Packet.advertisement(Advertisement(region: region)).datagram(sessionTag: 0, transmitter: 1), from: .ipv4(10, 0, 9, number, port: 4_000))
+            Packet.advertisement(Advertisement(region: region), .none).datagram(sessionTag: 0, transmitter: 1), from: .ipv4(10, 0, 9, number, port: 4_000))
     }
 
     @Test func advertisedRegionsAreListenedToAndToldOfOnce() throws {

@@ -17,7 +17,7 @@ private let samples: [(name: String, packet: Packet)] = [
     ("attach", .attach(AttachRequest(nonce: 4, wantsStream: false))),
     ("attached", .attached(AttachAnswer(nonce: 4, verdict: .accepted, cookie: 5))),
     ("detach", .detach(cookie: 5)),
-    ("advertisement", .advertisement(Advertisement(region: .ipv4(239, 1, 1, 1, port: 7_700)))),
+    ("advertisement", .advertisement(Advertisement(region: .ipv4(239, 1, 1, 1, port: 7_700)), .none)),
     ("query", .query(WatchQuery(nonce: 6))),
 ]
 

@@ -81,10 +81,11 @@ private func checkParts(of packet: Packet) {
         require(sum == histogram, "sums of \(histogram)")
     case .announce(let announce, _): require(!announce.signedMessage.isEmpty, "nothing to sign")
     case .heartbeat(let heartbeat): require(heartbeat.place.depth <= TreePlace.maximumDepth, "a path of \(heartbeat.place.depth)")
-    case .advertisement(let advertisement): require(advertisement.region.isMulticast, "a region at \(advertisement.region)")
+    case .advertisement(let advertisement, _): require(advertisement.region.isMulticast, "a region at \(advertisement.region)")
     case .report(let report):
         require(report.nodes.count <= WatchReport.maximumNodes && report.path.count <= TreePlace.maximumDepth, "\(report)")
         require(report.nodes.allSatisfy { !$0.address.isMulticast && $0.address.port > 0 }, "nodes at \(report.nodes)")
+    case .place(let place, _): require((1...TreePlace.maximumDepth).contains(place.place.depth), "a path of \(place.place.depth)")
     case .data, .end, .acknowledgement, .solicitation, .attach, .attached, .detach, .query, .statement, .refusal: break
     }
 }

@@ -84,7 +84,7 @@ struct Host: EngineHost {
             for chunk in 0..<end.chunkCount { require(present.contains(chunk), "commits without chunk \(chunk)") }
             if isSigned { require(present.count == Bundle.chunkCount, "commits with \(present.count) chunks") }
             work.append(.commit(end))
-        case .rejoin, .deaf, .parentChanged, .parentMoved, .refused: break
+        case .rejoin, .deaf, .parentChanged, .parentMoved, .refused, .untrusted: break
         case .page, .end, .announced, .statement: fatalError("a leaf has no use for \(event)")
         case .finished(let state):
             require(!isSigned || state != .failedVerification || hasGivenUp, "a signed table was taken for wrong")

@@ -127,7 +127,7 @@ struct Receiver {
             checkContent()
             work.append((now + delay, .commit))
         case .finished(let state): finished(state, at: now)
-        case .rejoin, .deaf, .parentChanged, .parentMoved, .refused: break
+        case .rejoin, .deaf, .parentChanged, .parentMoved, .refused, .untrusted: break
         case .page, .end, .announced, .statement: fatalError("a leaf has no use for \(event)")
         }
     }

@@ -53,7 +53,7 @@ struct Stranger {
         case 11: return .detach(cookie: cookie(input.byte(), at: source))
         case 12: return .acknowledgement(sequence: UInt32(truncatingIfNeeded: input.word(bytes: 2)))
         case 13: return input.byte() & 1 == 0 ? .solicitation : .query(WatchQuery(nonce: 1, firstNode: UInt32(input.byte())))
-        case 14: return .advertisement(Advertisement(region: .ipv4(239, 255, input.byte(), 1, port: 9)))
+        case 14: return .advertisement(Advertisement(region: .ipv4(239, 255, input.byte(), 1, port: 9)), .none)
         default: return signed(&input)
         }
     }

@@ -64,7 +64,7 @@ public struct SigningKey: Sendable {
 
     /// The text of the private key file.
     public var fileText: String {
-        "# Private key of rmcp send. Keep it secret; receivers trust its public line.\n"
+        "# Private key of rmcp. Keep it secret; others trust its public line.\n"
             + "\(Self.label) \(key.rawRepresentation.base64EncodedString())\n"
     }
 }

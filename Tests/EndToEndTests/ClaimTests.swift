@@ -62,7 +62,7 @@ import Testing
             heard += heartbeats(heardBy: intruder, except: []).map(\.heartbeat)
             if cookie == 0 {
                 say(.attach(AttachRequest(nonce: 7, wantsStream: false)))
-                for datagram in intruder.take() {
+                for (datagram, _) in intruder.take() {
                     if case .attached(let answer)? = try? Packet.parse(datagram.span.bytes).1, answer.verdict == .accepted { cookie = answer.cookie }
                 }
             } else {

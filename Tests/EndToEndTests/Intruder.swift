@@ -89,25 +89,31 @@ final class Intruder {
 
     /// What has come to this address since the last time.
     @discardableResult
-    func take() -> [[UInt8]] {
+    func take() -> [(bytes: [UInt8], source: SocketAddress)] {
         let datagrams = Self.read(own)
-        for datagram in datagrams {
-            bytesTaken += datagram.count
-            if let header = try? PacketHeader(of: datagram.span.bytes) { taken[header.kind, default: 0] += 1 }
+        for (bytes, _) in datagrams {
+            bytesTaken += bytes.count
+            if let header = try? PacketHeader(of: bytes.span.bytes) { taken[header.kind, default: 0] += 1 }
         }
         return datagrams
     }
 
     /// What has come to the group since the last time.
-    func listen() -> [[UInt8]] { Self.read(heard) }
+    func listen() -> [[UInt8]] { Self.read(heard).map(\.bytes) }
 
-    private static func read(_ raw: Int32) -> [[UInt8]] {
-        var result: [[UInt8]] = []
+    private static func read(_ raw: Int32) -> [(bytes: [UInt8], source: SocketAddress)] {
+        var result: [(bytes: [UInt8], source: SocketAddress)] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while true {
-            let count = recv(raw, &buffer, buffer.count, 0)
+            var system = sockaddr_in()
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let count = withUnsafeMutablePointer(to: &system) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { recvfrom(raw, &buffer, buffer.count, 0, $0, &length) }
+            }
             guard count >= 0 else { return result }
-            result.append(Array(buffer.prefix(count)))
+            let address = UInt64(UInt32(bigEndian: system.sin_addr.s_addr))
+            let source = SocketAddress(family: .ipv4, high: 0, low: address, port: UInt16(bigEndian: system.sin_port))
+            result.append((Array(buffer.prefix(count)), source))
         }
     }
 

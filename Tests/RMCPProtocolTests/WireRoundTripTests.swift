@@ -110,7 +110,7 @@ import Testing
     @Test func noiseBehindAGoodHeaderNeverCrashes() {
         var random = RandomSource(seed: 6)
         for _ in 0..<20_000 {
-            let kind = UInt8(random.int(1...18))
+            let kind = PacketKind.allCases[random.int(0...PacketKind.allCases.count - 1)].rawValue
             var sent = bytes(hex: "524D 02 00 00000001 00000002 00000003")
             sent[3] = kind
             for _ in 0..<random.int(0...120) { sent.append(random.chance(0.5) ? 0 : UInt8(random.int(0...255))) }

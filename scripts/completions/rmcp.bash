@@ -187,7 +187,7 @@ _rmcp() {
 _rmcp_send() {
     repeating_flags=()
     non_repeating_flags=(--unsigned --no-unsigned --supersede --no-supersede --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
-    repeating_options=()
+    repeating_options=(--trust-repair)
     non_repeating_options=(-g --group -i --interface --ttl --rate --min-rate --max-rate --level --wait-for --min-wait --max-wait --linger --until --key --name --group-key --max-unicast-children --config --metrics)
     __rmcp_offer_flags_options -1
 
@@ -246,6 +246,10 @@ _rmcp_send() {
     '--max-unicast-children')
         return
         ;;
+    '--trust-repair')
+        __rmcp_add_completions -f
+        return
+        ;;
     '--config')
         __rmcp_add_completions -o plusdirs -fX '!*.@(toml)'
         return
@@ -268,7 +272,7 @@ _rmcp_send() {
 _rmcp_recv() {
     repeating_flags=()
     non_repeating_flags=(--replace-first --no-replace-first --once --no-once --allow-rollback --no-allow-rollback --again --no-again --allow-unsigned --no-allow-unsigned --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
-    repeating_options=(--trust)
+    repeating_options=(--trust --trust-repair)
     non_repeating_options=(-g --group -i --interface -d --directory -o --output --exec --exec-timeout --timeout --group-key --config --metrics)
     __rmcp_offer_flags_options 0
 
@@ -306,6 +310,10 @@ _rmcp_recv() {
         __rmcp_add_completions -f
         return
         ;;
+    '--trust-repair')
+        __rmcp_add_completions -f
+        return
+        ;;
     '--config')
         __rmcp_add_completions -o plusdirs -fX '!*.@(toml)'
         return
@@ -320,8 +328,8 @@ _rmcp_recv() {
 _rmcp_repair() {
     repeating_flags=()
     non_repeating_flags=(--allow-unsigned --no-allow-unsigned --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
-    repeating_options=(--trust)
-    non_repeating_options=(-g --group -i --interface --cache --cache-size --region --region-interface --region-ttl --upstream --max-unicast-children --group-key --config --metrics)
+    repeating_options=(--trust --trust-repair)
+    non_repeating_options=(-g --group -i --interface --cache --cache-size --region --region-interface --region-ttl --upstream --key --max-unicast-children --group-key --config --metrics)
     __rmcp_offer_flags_options 0
 
     # Offer option value completions
@@ -353,6 +361,10 @@ _rmcp_repair() {
     '--upstream')
         return
         ;;
+    '--key')
+        __rmcp_add_completions -f
+        return
+        ;;
     '--max-unicast-children')
         return
         ;;
@@ -361,6 +373,10 @@ _rmcp_repair() {
         return
         ;;
     '--group-key')
+        __rmcp_add_completions -f
+        return
+        ;;
+    '--trust-repair')
         __rmcp_add_completions -f
         return
         ;;

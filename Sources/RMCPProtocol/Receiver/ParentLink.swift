@@ -197,7 +197,7 @@ struct ParentLink: Sendable {
         guard !role.wantsStream, !moment.isFinished, !isMoving, candidates.candidates.count > 1, !hasNoReason(at: now), let current
         else { return nil }
         // It has not proven itself by now, or has not done so again: no reason to leave it alone afterwards.
-        let isUnproven = !isAdmitted(current, at: now) && (trust.sender != nil || current.provenUntil > .longAgo)
+        let isUnproven = !isAdmitted(current, at: now) && (trust.knowsSender || current.provenUntil > .longAgo)
         let isFailing = isUnproven || isFailing(current, moment)
         if isFailing, !isUnproven, candidates.isAlive(current, at: now), now >= current.avoidedUntil { leaveAlone(current, moment) }
         // Within the hysteresis there is no point in searching.

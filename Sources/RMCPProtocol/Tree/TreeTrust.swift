@@ -26,6 +26,9 @@ struct TreeTrust: Sendable {
         lookedAt = now
     }
 
+    /// Whether the sender can be told from others by now.
+    var knowsSender: Bool { sender != nil || !isSigned }
+
     /// Whether repair nodes have to prove themselves.
     var isLimited: Bool { keys != nil }
 

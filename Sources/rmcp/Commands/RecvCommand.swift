@@ -16,6 +16,7 @@ struct RecvCommand: CodedCommand {
     @OptionGroup var options: ReceiveOptions
     @OptionGroup var trust: TrustOptions
     @OptionGroup var groupKey: GroupKeyOptions
+    @OptionGroup var nodes: NodeTrustOptions
     @OptionGroup var configuration: ConfigurationOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var metrics: MetricsOptions
@@ -35,7 +36,9 @@ struct RecvCommand: CodedCommand {
     mutating func execute() throws -> ExitStatus {
         let settings = try Settings(command: "recv", configurationPath: configuration.config)
         let style = try output.style(settings)
-        let policy = try trust.policy(settings)
+        let policy = try trust.policy(settings, trustedNodes: try nodes.keys(settings))
+        var engine = Configuration()
+        engine.tree.trustedNodes = policy.trustedNodes
         let timeout = try options.timeLimit(settings)
         let target = try options.target(settings, isJSON: style.isJSON)
         let takesOlder = try settings.flag(ReceiveOptions.allowRollback, options.allowRollback)
@@ -47,7 +50,7 @@ struct RecvCommand: CodedCommand {
                 replacesFirst: try settings.flag(ReceiveOptions.replaceFirst, options.replaceFirst),
                 hook: try settings.value(ReceiveOptions.exec, options.exec),
                 hookTimeout: try settings.value(ReceiveOptions.execTimeout, options.execTimeout) ?? .seconds(600), timeout: timeout,
-                groupKey: try groupKey.key(settings), configuration: Configuration()))
+                groupKey: try groupKey.key(settings), configuration: engine))
         TrustOptions.warn(policy)
         if options.directory != nil, target != .directory { Console.error("--directory has no effect beside --output") }
         let reporter = RecvReporter(style: style, metricsPath: try metrics.path(settings))

@@ -18,6 +18,7 @@ struct RepairCommand: CodedCommand {
     @OptionGroup var unicast: UnicastOptions
     @OptionGroup var trust: TrustOptions
     @OptionGroup var groupKey: GroupKeyOptions
+    @OptionGroup var nodes: NodeTrustOptions
     @OptionGroup var configuration: ConfigurationOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var metrics: MetricsOptions
@@ -25,14 +26,18 @@ struct RepairCommand: CodedCommand {
     mutating func execute() throws -> ExitStatus {
         let settings = try Settings(command: "repair", configurationPath: configuration.config)
         let style = try output.style(settings)
-        let policy = try trust.policy(settings)
+        let policy = try trust.policy(settings, trustedNodes: try nodes.keys(settings))
         TrustOptions.warn(policy)
         var engine = Configuration()
+        engine.tree.trustedNodes = policy.trustedNodes
         try unicast.apply(settings, to: &engine)
+        let key = try KeyFiles.nodeKey(path: try settings.value(RepairOptions.key, options.key))
         var request = try options.request(
-            settings, group: try group.address(settings), interfaceName: try group.interfaceName(settings), trust: policy, configuration: engine)
+            settings, group: try group.address(settings), interfaceName: try group.interfaceName(settings), trust: policy,
+            signer: key.map { Ed25519Signer($0) }, configuration: engine)
         request.controlKey = try groupKey.file(settings)?.control
         let daemon = try RepairLoop(request)
+        if let key, !style.isQuiet { Console.line("this node is \(key.publicKey.text); --trust-repair takes this line") }
         let reporter = RepairReporter(style: style, metricsPath: try metrics.path(settings))
         defer { reporter.finish() }
         try daemon.run { reporter.handle($0) }

@@ -20,6 +20,7 @@ struct SendCommand: CodedCommand {
     @OptionGroup var options: SendOptions
     @OptionGroup var groupKey: GroupKeyOptions
     @OptionGroup var unicast: UnicastOptions
+    @OptionGroup var nodes: NodeTrustOptions
     @OptionGroup var configuration: ConfigurationOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var metrics: MetricsOptions
@@ -30,6 +31,7 @@ struct SendCommand: CodedCommand {
         var engine = Configuration()
         try options.apply(settings, to: &engine)
         try unicast.apply(settings, to: &engine)
+        engine.tree.trustedNodes = try nodes.keys(settings)
         let session = try SendLoop(
             SendRequest(
                 source: try source(), group: try group.address(settings), interfaceName: try group.interfaceName(settings),

@@ -30,8 +30,28 @@ enum KeyFiles {
     /// the others take that.
     static func signingKey(path: String?) throws(HostError) -> (key: SigningKey, isNew: Bool) {
         let file = try defaultKey(unless: path, option: "--key")
-        if path == nil, try !isThere(file), let made = try generateUnlessPresent(at: file) { return (made, true) }
-        let text = try readSecret(file, danger: "receivers would trust whoever did", advice: "make one with: rmcp keygen -o \(file)")
+        return try key(in: file, makes: path == nil, danger: "receivers would trust whoever did")
+    }
+
+    /// The key of a repair node, which is made at its first start; nil where no file is named and there is no place for one.
+    static func nodeKey(path: String?) throws(HostError) -> SigningKey? {
+        let danger = "whoever did could play this node"
+        if let path { return try key(in: path, makes: true, danger: danger).key }
+        guard let directory else {
+            Console.error(
+                "there is no home for this node's key (HOME, XDG_CONFIG_HOME), and who uses trusted nodes alone does not use it; name a file with --key")
+            return nil
+        }
+        do throws(HostError) { return try key(in: directory + "/repair_ed25519", makes: true, danger: danger).key } catch {
+            Console.error("this node has no key, and who uses trusted nodes alone does not use it: \(error); name a file with --key")
+            return nil
+        }
+    }
+
+    /// - Parameter makes: whether a file that is not there is made.
+    private static func key(in file: String, makes: Bool, danger: String) throws(HostError) -> (key: SigningKey, isNew: Bool) {
+        if makes, try !isThere(file), let made = try generateUnlessPresent(at: file) { return (made, true) }
+        let text = try readSecret(file, danger: danger, advice: "make one with: rmcp keygen -o \(file)")
         do throws(ContentError) { return (try SigningKey(parsing: text), false) } catch {
             throw HostError("\(file): \(error)")
         }
@@ -114,9 +134,17 @@ enum KeyFiles {
 
     /// `--trust KEY|FILE`, any number of them; without any, the default file if it is there.
     static func trustedKeys(_ arguments: [String]) throws(HostError) -> Set<PublicKey> {
+        if arguments.isEmpty, let file = defaultTrust, try isThere(file) { return try keys(in: [file], option: "--trust") }
+        return try keys(in: arguments, option: "--trust")
+    }
+
+    /// `--trust-repair KEY|FILE`, any number of them; nil without any.
+    static func trustedNodes(_ arguments: [String]) throws(HostError) -> Set<PublicKey>? {
+        arguments.isEmpty ? nil : try keys(in: arguments, option: "--trust-repair")
+    }
+
+    private static func keys(in sources: [String], option: String) throws(HostError) -> Set<PublicKey> {
         var keys: Set<PublicKey> = []
-        var sources = arguments
-        if sources.isEmpty, let file = defaultTrust, try isThere(file) { sources = [file] }
         for source in sources {
             if let key = PublicKeyText.parse(line: source) {
                 keys.insert(key)
@@ -124,7 +152,7 @@ enum KeyFiles {
             }
             guard try isThere(source) else {
                 throw HostError(
-                    "--trust \(source): neither a public key nor a file; rmcp keygen prints keys of the form: rmcp-ed25519 BASE64",
+                    "\(option) \(source): neither a public key nor a file; rmcp keygen prints keys of the form: rmcp-ed25519 BASE64",
                     kind: .usage)
             }
             let text = try TextFile.read(source)

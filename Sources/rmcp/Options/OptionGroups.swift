@@ -80,9 +80,10 @@ struct TrustOptions: OptionGroupDeclaration {
     @Option(Self.trust) var trust: [String]
     @Flag(Self.allowUnsigned) var allowUnsigned: Bool?
 
-    func policy(_ settings: Settings) throws(HostError) -> TrustPolicy {
+    func policy(_ settings: Settings, trustedNodes: Set<PublicKey>?) throws(HostError) -> TrustPolicy {
         TrustPolicy(
-            trustedKeys: try KeyFiles.trustedKeys(settings.list(Self.trust, trust)), allowsUnsigned: try settings.flag(Self.allowUnsigned, allowUnsigned))
+            trustedKeys: try KeyFiles.trustedKeys(settings.list(Self.trust, trust)), allowsUnsigned: try settings.flag(Self.allowUnsigned, allowUnsigned),
+            trustedNodes: trustedNodes)
     }
 
     /// Nobody should wait for bundles that will all be refused.
@@ -114,6 +115,20 @@ struct GroupKeyOptions: OptionGroupDeclaration {
             throw HostError("\(path) is a control key, which is for rmcp repair and cannot open bundles; use the group key itself", kind: .usage)
         }
         return key
+    }
+}
+
+/// Which repair nodes are used.
+struct NodeTrustOptions: OptionGroupDeclaration {
+    static let trustRepair = Setting.list(
+        "trust-repair", "key|file", completion: .file(),
+        "A public key of a repair node, or a file with one key a line (repeatable): no others are used (default: all are).")
+    static let declared = [trustRepair.entry]
+
+    @Option(Self.trustRepair) var trustRepair: [String]
+
+    func keys(_ settings: Settings) throws(HostError) -> Set<PublicKey>? {
+        try KeyFiles.trustedNodes(settings.list(Self.trustRepair, trustRepair))
     }
 }
 

@@ -13,17 +13,16 @@ enum OptionTable {
     static let commands = [
         Command(
             name: "send",
-            options: GroupOptions.declared + SendOptions.declared + GroupKeyOptions.declared + UnicastOptions.declared + ConfigurationOptions.declared
-                + OutputOptions.declared
-                + MetricsOptions.declared),
+            options: GroupOptions.declared + SendOptions.declared + GroupKeyOptions.declared + UnicastOptions.declared + NodeTrustOptions.declared
+                + ConfigurationOptions.declared + OutputOptions.declared + MetricsOptions.declared),
         Command(
             name: "recv",
-            options: GroupOptions.declared + ReceiveOptions.declared + TrustOptions.declared + GroupKeyOptions.declared + ConfigurationOptions.declared
-                + OutputOptions.declared
-                + MetricsOptions.declared),
+            options: GroupOptions.declared + ReceiveOptions.declared + TrustOptions.declared + GroupKeyOptions.declared + NodeTrustOptions.declared
+                + ConfigurationOptions.declared + OutputOptions.declared + MetricsOptions.declared),
         Command(
             name: "repair",
             options: GroupOptions.declared + RepairOptions.declared + UnicastOptions.declared + TrustOptions.declared + GroupKeyOptions.declared
+                + NodeTrustOptions.declared
                 + ConfigurationOptions.declared + OutputOptions.declared + MetricsOptions.declared),
         Command(
             name: "watch",

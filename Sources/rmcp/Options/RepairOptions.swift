@@ -23,7 +23,10 @@ struct RepairOptions: OptionGroupDeclaration {
     static let upstream = Setting(
         "upstream", .text, "host[:port]", "A sender or repair node to fetch everything from by unicast, and to relay into the region.")
 
-    static let declared = [cache.entry, cacheSize.entry, region.entry, regionInterface.entry, regionTTL.entry, upstream.entry]
+    static let key = Setting(
+        "key", .text, "file", completion: .file(), "This node's own key (default: ~/.config/rmcp/repair_ed25519; made at the first start).")
+
+    static let declared = [cache.entry, cacheSize.entry, region.entry, regionInterface.entry, regionTTL.entry, upstream.entry, key.entry]
 
     @Option(Self.cache) var cache: String?
     @Option(Self.cacheSize) var cacheSize: String?
@@ -31,9 +34,11 @@ struct RepairOptions: OptionGroupDeclaration {
     @Option(Self.regionInterface) var regionInterface: String?
     @Option(Self.regionTTL) var regionTTL: String?
     @Option(Self.upstream) var upstream: String?
+    @Option(Self.key) var key: String?
 
     func request(
-        _ settings: Settings, group: SocketAddress, interfaceName: String?, trust: TrustPolicy, configuration: Configuration
+        _ settings: Settings, group: SocketAddress, interfaceName: String?, trust: TrustPolicy, signer: (any MessageSigner)?,
+        configuration: Configuration
     ) throws(HostError) -> RepairNodeRequest {
         var upstreamAddress: SocketAddress?
         if let text = try settings.value(Self.upstream, upstream) {
@@ -45,7 +50,7 @@ struct RepairOptions: OptionGroupDeclaration {
             regionInterfaceName: try settings.value(Self.regionInterface, regionInterface),
             regionTimeToLive: try settings.value(Self.regionTTL, regionTTL) ?? 1, upstream: upstreamAddress,
             cachePath: try cachePath(settings), cacheSize: try settings.value(Self.cacheSize, cacheSize) ?? 20 << 30,
-            trust: trust, configuration: configuration)
+            trust: trust, signer: signer, configuration: configuration)
     }
 
     private func cachePath(_ settings: Settings) throws(HostError) -> String {

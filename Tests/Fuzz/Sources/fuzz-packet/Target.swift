@@ -86,7 +86,7 @@ private func checkParts(of packet: Packet) {
         require(report.nodes.count <= WatchReport.maximumNodes && report.path.count <= TreePlace.maximumDepth, "\(report)")
         require(report.nodes.allSatisfy { !$0.address.isMulticast && $0.address.port > 0 }, "nodes at \(report.nodes)")
     case .place(let place, _): require((1...TreePlace.maximumDepth).contains(place.place.depth), "a path of \(place.place.depth)")
-    case .data, .end, .acknowledgement, .solicitation, .attach, .attached, .detach, .query, .statement, .refusal: break
+    case .data, .end, .acknowledgement, .solicitation, .attach, .attached, .detach, .query, .statement, .refusal, .outline: break
     }
 }
 

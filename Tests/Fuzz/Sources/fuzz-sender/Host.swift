@@ -142,7 +142,7 @@ struct Host: EngineHost {
             } else {
                 beats += 1
             }
-        case .data, .nak, .status, .solicitation, .attach, .detach, .advertisement, .query, .place: fatalError("a sender does not say \(packet)")
+        case .data, .nak, .status, .solicitation, .attach, .detach, .advertisement, .query, .place, .refusal: fatalError("a sender does not say \(packet)")
         }
     }
 

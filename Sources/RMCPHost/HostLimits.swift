@@ -7,6 +7,10 @@ enum HostLimits {
     static var workerThreads: Int { max(1, min(4, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
     /// Sessions that one receiver takes part in at one time.
     static let sessions = 8
+    /// Sessions beside those that nothing has come of yet but ANNOUNCEs and the like, which anybody can repeat.
+    static let candidates = 64
+    /// A session that nothing came of for so long gives its place to one of which something does.
+    static let placePatience = Interval.seconds(10)
     /// Sessions that one repair node serves at one time; others wait in its cache.
     static let repairSessions = 16
     /// Sessions whose part of the cache is being opened. More would only wait for a disk that does not answer.

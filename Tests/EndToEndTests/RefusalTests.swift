@@ -93,3 +93,79 @@ import Testing
         lab.stop(receivers[0], receivers[1], receivers[2])
     }
 }
+
+/// Sessions that somebody has recorded and repeats. Receivers trust their key, and have never had them.
+@Suite(.serialized, .enabled(if: Laboratory.isPossible, Laboratory.reason)) struct ReplayTests {
+    private let lab: Laboratory
+    private let source: String
+    private let key: String
+
+    init() throws {
+        lab = try Laboratory(receivers: 4, options: ["--split"])
+        source = try lab.scratch.random("image", megabytes: 16)
+        key = lab.scratch.path("signer")
+        try lab.scratch.run([Program.path, "keygen", "-o", key], into: key + ".pub")
+    }
+
+    /// ANNOUNCEs of as many sessions, as they were sent when nobody listened.
+    private func record(_ count: Int, by intruder: Intruder) throws -> [[UInt8]] {
+        let sends = try (1...count).map {
+            try lab.run(
+                "s", [Program.path, "send", "--key", key, "--name", "recorded \($0)", "--max-wait", "1s", "--min-wait", "0s", source])
+        }
+        var recorded: [SessionID: [UInt8]] = [:]
+        for send in sends {
+            _ = send.wait {
+                for datagram in intruder.listen() {
+                    guard case .announce(let announce, _)? = try? Packet.parse(datagram.span.bytes).1 else { continue }
+                    recorded[announce.session] = datagram
+                }
+                return false
+            }
+        }
+        #expect(recorded.count == count)
+        return Array(recorded.values)
+    }
+
+    @Test("Replayed ANNOUNCEs beside an honest session: it begins at once, and they leave nothing on the disk", arguments: [8, 100])
+    func announces(count: Int) throws {
+        let intruder = try Intruder(lab, "r4", address: .ipv4(10, 77, 0, 5, port: 0))
+        let recorded = try record(count, by: intruder)
+        let daemons = try ["r1", "r2"].map { try lab.receive($0, ["--json", "--trust", key + ".pub"]) }
+        for daemon in daemons { #expect(daemon.wait { daemon.says("listening") }) }
+        for _ in 0..<2 { for datagram in recorded { intruder.say(datagram, to: Intruder.group) } }
+        #expect(daemons[0].wait { daemons[0].count("began") >= min(count, 64) }, "\(daemons[0].errorsSoFar)")
+        let begun = Date()
+        let sending = try lab.send(["--json", "--key", key, "--wait-for", "2", "--min-wait", "0s", "--rate", "200M", source])
+        _ = sending.wait {
+            for datagram in recorded { intruder.say(datagram, to: Intruder.group) }
+            usleep(100_000)
+            return false
+        }
+        let sent = sending.wait()
+        #expect(sent.status == 0 && Running.last("complete", in: sent.text) == 2, "\(sent.errors)\(sent.text.suffix(900))")
+        // 0.7 s at that rate.
+        #expect(Date().timeIntervalSince(begun) < 8, "\(Date().timeIntervalSince(begun)) s")
+        for node in ["r1", "r2"] {
+            #expect(lab.has(node, source))
+            #expect(try FileManager.default.contentsOfDirectory(atPath: lab.scratch.path(node)) == ["image"])
+        }
+        intruder.take()
+        #expect(intruder.bytesTaken < intruder.bytesSent, "\(intruder.bytesSent) bytes brought \(intruder.bytesTaken): \(intruder.taken)")
+        lab.stop(daemons[0], daemons[1])
+    }
+
+    @Test("A replayed ANNOUNCE does not keep the one output from the session that comes")
+    func oneOutput() throws {
+        let intruder = try Intruder(lab, "r4", address: .ipv4(10, 77, 0, 5, port: 0))
+        let recorded = try record(1, by: intruder)
+        let output = lab.scratch.path("output")
+        let receiver = try lab.receive("r1", ["--once", "--json", "--trust", key + ".pub", "-o", output])
+        #expect(receiver.wait { receiver.says("listening") })
+        for datagram in recorded { intruder.say(datagram, to: Intruder.group) }
+        #expect(receiver.wait { receiver.says("began") }, "\(receiver.errorsSoFar)")
+        let sent = try lab.send(["--key", key, "--wait-for", "1", "--min-wait", "0s", "--max-wait", "5s", source]).wait()
+        #expect(sent.status == 0 && receiver.wait().status == 0, "\(sent.errors)")
+        #expect(lab.scratch.same(source, output))
+    }
+}

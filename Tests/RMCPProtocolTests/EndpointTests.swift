@@ -173,6 +173,18 @@ import Testing
         #expect(endpoint.directory.active.count == 4)
     }
 
+    /// Whoever repeats ANNOUNCEs has no node give up what it holds.
+    @Test func whatIsOnlyAnnouncedGivesWayFirst() {
+        var endpoint = node()
+        begin(1...4, &endpoint)
+        let activity: (SessionID) -> SessionActivity = { [start] in
+            SessionActivity(idleSince: start - .seconds($0.tag < 4 ? 100 : 1), isAnnouncedOnly: $0.tag >= 4)
+        }
+        #expect(handle(above: offer(announce(session(5))), &endpoint, activity: activity) == "begin 5, superseding 0, evicting 4")
+        #expect(handle(above: offer(announce(session(6))), &endpoint, activity: activity) == "begin 6, superseding 0, evicting 5")
+        #expect(endpoint.directory.active.map(\.session.tag) == [1, 2, 3, 6])
+    }
+
     @Test func aSupersededSessionIsNotEvictedBesides() {
         var endpoint = node(sessions: 2)
         #expect(handle(above: offer(announce(session(1), name: "image")), &endpoint).hasPrefix("begin 1"))

@@ -273,6 +273,42 @@ import Testing
         expect(version(6, created: 500, epoch: 2, by: trusted), .accept(session(6)), by: &directory)
     }
 
+    /// What anybody can repeat takes no place, and of too many candidates those give way that nobody speaks for.
+    @Test func aSessionHasAPlaceWhenSomethingHasComeOfIt() {
+        var directory = SessionDirectory(
+            policy: TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: false), verifier: LaneVerifier(), sessionLimit: 2, candidateLimit: 4,
+            silence: .seconds(1))
+        func offer(_ number: UInt64) -> [UInt8] { version(number, created: number, name: "n\(number)", by: trusted) }
+        for number: UInt64 in 1...5 {
+            expect(offer(number), .accept(session(UInt32(number))), by: &directory)
+            #expect(!directory.hasPlace(session(UInt32(number))) && directory.candidateCount == Int(number))
+        }
+        // The first is spoken for; the last has just come.
+        #expect(directory.superfluous { $0 == session(1) } == session(2))
+        #expect(directory.superfluous { _ in true } == session(1))
+        directory.end(session(2), mayReturn: true)
+        #expect(directory.superfluous { _ in false } == nil)
+        let (first, third, fourth) = (directory.promote(session(1)), directory.promote(session(3)), directory.promote(session(4)))
+        #expect(first && third && !fourth && directory.hasPlace(session(1)) && !directory.hasPlace(session(4)))
+        // Others are refused now, unless somebody gives way.
+        expect(offer(6), .refuse(session(6), .tooManySessions), by: &directory)
+        directory.demote(session(3))
+        let again = directory.promote(session(4))
+        #expect(again && !directory.hasPlace(session(3)))
+        directory.end(session(1), mayReturn: true)
+        expect(offer(7), .accept(session(7)), by: &directory)
+    }
+
+    /// A recorded session of the same name keeps nobody waiting, whichever of the two is newer.
+    @Test func aCandidateIsNobodysRival() {
+        var directory = SessionDirectory(
+            policy: TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: false), verifier: LaneVerifier(), sessionLimit: 2, candidateLimit: 4,
+            silence: .seconds(1))
+        expect(version(1, created: 2_000, by: trusted), .accept(session(1)), by: &directory)
+        expect(version(2, created: 1_000, by: trusted), .accept(session(2)), by: &directory)
+        expect(version(3, created: 3_000, by: trusted), .accept(session(3)), by: &directory)
+    }
+
     /// Two spellings of one accent are two files.
     @Test func namesAreBytes() {
         let newest = [BundleIdentity(name: "caf\u{E9}", key: trusted.publicKey): BundleVersion(time: 2_000)]

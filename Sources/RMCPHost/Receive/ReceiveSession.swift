@@ -28,6 +28,10 @@ final class ReceiveSession {
     private(set) var contentKept: UInt64 = 0
     /// Share of what the engine counts as sent that has not left.
     private var unsent = ReceiverCounters()
+    /// Time at which a chunk of it was last stored; nil while none was.
+    var lastProgress: Instant?
+    /// Time since which the one output is kept for it, or was for a while.
+    var heldSince: Instant?
     /// Why it failed, for the user.
     var failure: String?
 

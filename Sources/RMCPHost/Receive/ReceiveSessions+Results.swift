@@ -12,6 +12,8 @@ extension ReceiveSessions {
     func handleEvent(_ event: ReceiverEvent, of session: ReceiveSession, at now: Instant) {
         switch event {
         case .assembled, .examine, .consult, .zeros, .commit:
+            if case .assembled = event, !takePlace(session, at: now) { return }
+            if case .commit = event, !takePlace(session, at: now) { return }
             guard let handle = session.handle else { return session.deferUntilOpen(event) }
             store(event, of: session, in: handle, at: now)
         case .rejoin: network.rejoin()
@@ -109,9 +111,12 @@ extension ReceiveSessions {
             session.noteStored(UInt64(length), kept: false)
             // What was kept aside of it was forged.
             _ = session.takeAlternates(of: slot)
+            session.lastProgress = now
             once.noteProgress(at: now)
             session.engine.handle(.stored(slot: slot, chunk: chunk), at: now)
-        case .rejected(_, let slot, let chunk, _): session.engine.handle(.rejected(slot: slot, chunk: chunk), at: now)
+        case .rejected(_, let slot, let chunk, _):
+            if session.lastProgress == nil { endpoint.directory.demote(session.announce.session) }
+            session.engine.handle(.rejected(slot: slot, chunk: chunk), at: now)
         case .examined(_, let slot, let chunk, let wrong, _): session.engine.handle(.examined(slot: slot, chunk: chunk, wrong: wrong), at: now)
         case .checked(_, let chunk, let length, let isKept):
             once.noteProgress(at: now)

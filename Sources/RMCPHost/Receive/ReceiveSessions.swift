@@ -104,7 +104,8 @@ final class ReceiveSessions {
         trust.newest = request.versions?.newest ?? [:]
         trust.sealing = request.groupKey.map { .opening(GroupDetailsOpener(key: $0)) } ?? .none
         let directory = SessionDirectory(
-            policy: trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.sessions, hasOneOutput: request.output != .directory,
+            policy: trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.sessions, candidateLimit: HostLimits.candidates,
+            hasOneOutput: request.output != .directory,
             silence: request.configuration.presence.rejoinAfterSilence)
         random = RandomSource(seed: seed)
         endpoint = ReceiverEndpoint(directory: directory, group: request.group, refusals: RefusalReporter(seed: random.next(), at: now))
@@ -135,13 +136,17 @@ final class ReceiveSessions {
 
     private func handle(_ datagram: RawSpan, from source: SocketAddress, at now: Instant) {
         guard !isStopping else { return }
-        switch endpoint.handle(datagram, from: source, at: now, lastHeard: { lastHeard($0) }, identity: { [identity] in identity?.id(in: $0) }) {
+        let answer = endpoint.handle(
+            datagram, from: source, at: now, lastHeard: { lastHeard($0) }, canMakeRoom: { idlePlace(at: now) != nil },
+            identity: { [identity] in identity?.id(in: $0) })
+        switch answer {
         // Data that comes while a session waits for its storage is not kept: it is asked for later.
         case .ignore, .session: break
         case .join(let region): joining.append(region)
         case .refuse(let announce, let reason): refuse(announce, reason, at: now)
         case .begin(let offer, let superseded):
             if let superseded { supersede(superseded, at: now) }
+            thinOutCandidates(at: now)
             lastGeneration += 1
             let session = offer.announce.session
             let refusing = endpoint.refusals?.withdraw(session)
@@ -163,6 +168,13 @@ final class ReceiveSessions {
         for region in joining where network.join(region, in: &endpoint.regions, at: now) { observer(.region(region)) }
         joining.removeAll(keepingCapacity: true)
         for region in endpoint.regions.takeSilent(at: now) { network.leave(region) }
+    }
+
+    /// Strangers can cause as many of these lines as they like: few are told.
+    func tell(_ warning: String, at now: Instant) {
+        guard let held = refusals.take(at: now) else { return }
+        if held > 0 { observer(.warning(LineBudget.text(refused: held))) }
+        observer(.warning(warning))
     }
 
     private func refuse(_ announce: Announce, _ reason: SessionRefusal, at now: Instant) {
@@ -254,7 +266,7 @@ final class ReceiveSessions {
         var configuration = request.configuration
         // Most of the memory goes to whoever comes first; sessions beside it get by with what is left.
         let slotBytes =
-            sessions.isEmpty
+            !sessions.values.contains { endpoint.directory.hasPlace($0.announce.session) }
             ? MemoryLimit.receiveBuffers / 4 * 3 : MemoryLimit.receiveBuffers / 4 / (HostLimits.sessions - 1)
         configuration.memory.assemblySlots = max(4, min(configuration.memory.assemblySlots, slotBytes / Int(announce.chunkLength)))
         let engine = ReceiverEngine(
@@ -299,6 +311,7 @@ final class ReceiveSessions {
 
     private func drive(_ session: ReceiveSession, at now: Instant) {
         if let due = session.engine.pollTimeout(), due <= now { session.engine.handleTimeout(at: now) }
+        keepOutput(for: session, at: now)
         watchHook(of: session, at: now)
         handleEvents(session, at: now)
         transmit(session, at: now)

@@ -93,19 +93,19 @@ struct StorageOpening: Sendable {
 
     private func makeStorage(_ digester: ContentDigester) throws(HostError) -> any BundleStorage {
         switch output {
-        case .standardOutput: return try StreamStorage(announce: announce, digester: digester)
-        case .device(let path): return try DeviceStorage(path: path, announce: announce, files: files)
+        case .standardOutput: return StreamStorage.whenNeeded(announce: announce, digester: digester)
+        case .device(let path): return try DeviceStorage.whenNeeded(path: path, announce: announce, files: files)
         case .path(let path):
             switch try OutputPath(path) {
-            case .device: return try DeviceStorage(path: path, announce: announce, files: files)
+            case .device: return try DeviceStorage.whenNeeded(path: path, announce: announce, files: files)
             case .file(let name, let directory):
-                return try PartialFile(announce: announce, name: name, directoryPath: directory, replacesFirst: replacesFirst, files: files)
+                return try PartialFile.whenNeeded(announce: announce, name: name, directoryPath: directory, replacesFirst: replacesFirst, files: files)
             }
         case .directory:
             if let objection = BundleName.objection(to: announce.name) {
                 throw HostError("the name \"\(BundleName.printable(announce.name))\" is refused: \(objection)")
             }
-            return try PartialFile(
+            return try PartialFile.whenNeeded(
                 announce: announce, name: SystemText.text(of: Array(announce.name.utf8)), directoryPath: directory, replacesFirst: replacesFirst, files: files)
         }
     }

@@ -76,3 +76,15 @@ final class DeviceStorage: BundleStorage {
         }
     }
 }
+
+extension DeviceStorage {
+    /// The same once something has to be stored. That it can be opened, and holds so much, is known before; nobody else is kept out by that.
+    static func whenNeeded(path: String, announce: Announce, files: FileSystem) throws(HostError) -> any BundleStorage {
+        _ = try DeviceStorage(path: path, announce: announce, files: files)
+        return DeferredStorage(path: path, announce: announce) { () throws(HostError) in
+            nil
+        } make: { () throws(HostError) in
+            try DeviceStorage(path: path, announce: announce, files: files)
+        }
+    }
+}

@@ -257,3 +257,46 @@ final class PartialFile: BundleStorage {
         }
     }
 }
+
+extension PartialFile {
+    /// The same once something has to be stored; at once where part of the bundle is here from before, which has to be looked at, and where
+    /// the file system has no nameless files to try its room with.
+    static func whenNeeded(
+        announce: Announce, name: String, directoryPath: String, replacesFirst: Bool, files: FileSystem
+    ) throws(HostError) -> any BundleStorage {
+        let make: @Sendable () throws(HostError) -> any BundleStorage = { () throws(HostError) in
+            try PartialFile(announce: announce, name: name, directoryPath: directoryPath, replacesFirst: replacesFirst, files: files)
+        }
+        let directory = try files.openDirectory(directoryPath)
+        let path = join(directoryPath, name)
+        try FinalName.check(name, in: directory, path: path, files: files)
+        if hasFreePart(of: name, in: directory, files: files) { return try make() }
+        let raw = files.open(".", in: directory.raw, rmcp_o_tmpfile() | O_RDWR, mode: 0o600)
+        guard raw >= 0 else { return try make() }
+        let nameless = OwnedDescriptor(raw)
+        // A journal and a partial file take two, one of which is taken by now. Where they are not counted there are none in all.
+        if let space = files.space(of: raw), space.f_files > 0, (geteuid() == 0 ? space.f_ffree : space.f_favail) == 0 { return try make() }
+        let probe = FileRoom(descriptor: nameless, directory: directory, path: path, files: files)
+        return DeferredStorage(path: path, announce: announce) { () throws(HostError) in
+            guard let contentLength = announce.contentLength, contentLength > 0 else { return nil }
+            try probe.checkLength(contentLength)
+            do throws(HostError) { return try probe.check(contentLength: contentLength, expected: announce.allocatedLength) } catch {
+                let mayMakeRoom = replacesFirst && files.status(of: name, in: directory.raw)?.kind == S_IFREG
+                guard mayMakeRoom else { throw probe.hinting(at: name, error, replacesFirst: replacesFirst) }
+                return nil
+            }
+        } make: { () throws(HostError) in
+            try make()
+        }
+    }
+
+    /// Whether there is a journal of this name that no session has open.
+    private static func hasFreePart(of name: String, in directory: OwnedDescriptor, files: FileSystem) -> Bool {
+        let raw = files.open(stem(for: name) + ChunkJournal.suffix, in: directory.raw, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        guard raw >= 0 else { return errno != ENOENT }
+        let journal = OwnedDescriptor(raw)
+        guard files.lock(journal.raw, LOCK_EX | LOCK_NB) == 0 else { return errno != EWOULDBLOCK }
+        _ = files.lock(journal.raw, LOCK_UN)
+        return true
+    }
+}

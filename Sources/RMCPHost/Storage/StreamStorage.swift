@@ -87,3 +87,14 @@ final class StreamStorage: BundleStorage {
         }
     }
 }
+
+extension StreamStorage {
+    /// The same once something has to be stored.
+    static func whenNeeded(announce: Announce, digester: ContentDigester) -> any BundleStorage {
+        DeferredStorage(path: "standard output", announce: announce) { () throws(HostError) in
+            nil
+        } make: { () throws(HostError) in
+            try StreamStorage(announce: announce, digester: digester)
+        }
+    }
+}

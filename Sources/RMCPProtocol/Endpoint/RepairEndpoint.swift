@@ -130,7 +130,11 @@ public struct RepairEndpoint: Sendable {
             }
             // One place stays free for whoever comes next, where one can: a session is refused where all are of use.
             let isCrowded = directory.active.count >= sessionLimit
-            let evicted = isCrowded ? Self.longestIdle(of: others.filter { $0.session != superseded }, activity) : nil
+            let staying = others.filter { $0.session != superseded }
+            // What is only announced gives way first: else whoever repeats ANNOUNCEs would have the node give up what it holds.
+            let evicted =
+                isCrowded
+                ? Self.longestIdle(of: staying.filter { activity($0.session).isAnnouncedOnly }, activity) ?? Self.longestIdle(of: staying, activity) : nil
             if let evicted { directory.end(evicted, mayReturn: true) }
             return .begin(offer, superseding: superseded, evicting: evicted)
         }

@@ -4,10 +4,13 @@ public struct SessionActivity: Sendable {
     public var lastHeard: Instant?
     /// Time since which it is of no use to anybody: it has nobody above, and no child that is not done. Nil while it is of use.
     public var idleSince: Instant?
+    /// Whether nothing is known of it but what its ANNOUNCE says, which anybody can repeat.
+    public var isAnnouncedOnly: Bool
 
-    public init(lastHeard: Instant? = nil, idleSince: Instant? = nil) {
+    public init(lastHeard: Instant? = nil, idleSince: Instant? = nil, isAnnouncedOnly: Bool = false) {
         self.lastHeard = lastHeard
         self.idleSince = idleSince
+        self.isAnnouncedOnly = isAnnouncedOnly
     }
 }
 
@@ -22,6 +25,8 @@ public struct SessionUse: Sendable {
 
     /// One that is leaving already cannot give way once more.
     public func activity(of engine: inout RepairEngine) -> SessionActivity {
-        SessionActivity(lastHeard: engine.lastHeardFromSender(), idleSince: engine.isOfUse() || engine.isRetired() ? nil : last)
+        SessionActivity(
+            lastHeard: engine.lastHeardFromSender(), idleSince: engine.isOfUse() || engine.isRetired() ? nil : last,
+            isAnnouncedOnly: engine.downstream.chunkCount == 0)
     }
 }

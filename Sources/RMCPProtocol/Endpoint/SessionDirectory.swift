@@ -66,10 +66,16 @@ public struct SessionDirectory: Sendable {
     /// Time of the last advertisement of each trusted repair node.
     private var advertised: [PublicKey: UInt64] = [:]
     private let sessionLimit: Int
+    /// Sessions beside those that have a place.
+    public let candidateLimit: Int
     /// Everything that is received goes to one place.
     private let hasOneOutput: Bool
-    /// Sessions that are under way, in order of arrival; at most `sessionLimit`, unless the caller makes room.
+    /// Sessions that are under way, in order of arrival; at most `sessionLimit` with a place, unless the caller makes room.
     public private(set) var active: [Announce] = []
+    /// Those of them that nothing has come of yet but what anybody can repeat: they have no place, and keep nobody out.
+    private var candidates: Set<SessionID> = []
+    /// The candidate that the one output is kept for.
+    private var holder: SessionID?
     /// Sessions of a bundle that is being received already, and since when they are put off: until it is clear whether
     /// the other sender is dead.
     private var postponed: Deque<(session: SessionID, since: Instant)> = []
@@ -112,14 +118,16 @@ public struct SessionDirectory: Sendable {
 
     /// - Parameters:
     ///   - sessionLimit: sessions at one time.
+    ///   - candidateLimit: how many may wait for a place beside those until a chunk of theirs has come; with 0 each has a place at once.
     ///   - hasOneOutput: one session at a time, since all write to the same place.
     ///   - silence: a sender that has not been heard for this long is taken for dead when another one offers the same.
-    public init(policy: TrustPolicy, verifier: any MessageVerifier, sessionLimit: Int, hasOneOutput: Bool = false, silence: Interval) {
+    public init(policy: TrustPolicy, verifier: any MessageVerifier, sessionLimit: Int, candidateLimit: Int = 0, hasOneOutput: Bool = false, silence: Interval) {
         self.silence = silence
         self.hasOneOutput = hasOneOutput
         self.policy = policy
         self.verifier = verifier
         self.sessionLimit = sessionLimit
+        self.candidateLimit = candidateLimit
     }
 
     /// Judges a datagram whose session tag belongs to no engine.
@@ -183,17 +191,19 @@ public struct SessionDirectory: Sendable {
     private mutating func admit(_ announce: Announce, at now: Instant, lastHeard: (SessionID) -> Instant?) -> Verdict {
         var superseded: SessionID?
         if let rival = rival(of: announce) {
+            let isCandidate = candidates.contains(rival.session)
             // An older one that is offered while a newer is here is somebody's replay, or of no use to anybody.
-            if announce.version < rival.version { return .ignore }
-            if now - (lastHeard(rival.session) ?? .zero) >= silence {
+            if announce.version < rival.version, !isCandidate { return .ignore }
+            if announce.version >= rival.version, now - (lastHeard(rival.session) ?? .zero) >= silence {
                 superseded = rival.session
                 end(rival.session, mayReturn: false)
-            } else if !hasWaited(announce.session, at: now) {
+            } else if !isCandidate, !hasWaited(announce.session, at: now) {
                 return .ignore
             }
         }
         postponed.removeAll { $0.session == announce.session }
         active.append(announce)
+        if candidateLimit > 0 { candidates.insert(announce.session) }
         return .accept(announce, superseding: superseded)
     }
 
@@ -261,8 +271,47 @@ public struct SessionDirectory: Sendable {
         let rival = rival(of: announce)
         // A sender that was started again takes over what its dead predecessor has, the output among it.
         let succeeds = rival.map { announce.version >= $0.version && now - (lastHeard($0.session) ?? .zero) >= silence } ?? false
-        if hasOneOutput, !active.isEmpty, !succeeds { return .outputInUse }
-        return active.count >= sessionLimit && !succeeds && !canMakeRoom() ? .tooManySessions : nil
+        if hasOneOutput, placedCount > 0 || holder != nil, !succeeds { return .outputInUse }
+        return placedCount >= sessionLimit && !succeeds && !canMakeRoom() ? .tooManySessions : nil
+    }
+
+    // MARK: Places
+
+    private var placedCount: Int { active.count - candidates.count }
+    public var candidateCount: Int { candidates.count }
+    public func hasPlace(_ session: SessionID) -> Bool { !candidates.contains(session) }
+
+    /// Something has come of a session that has to be stored.
+    /// - Returns: whether it has a place now.
+    public mutating func promote(_ session: SessionID) -> Bool {
+        guard candidates.contains(session) else { return true }
+        guard placedCount < (hasOneOutput ? 1 : sessionLimit) else { return false }
+        guard holder == nil || holder == session else { return false }
+        candidates.remove(session)
+        return true
+    }
+
+    /// Keeps the one output for a candidate that somebody speaks for, unless it is kept already.
+    public mutating func hold(_ session: SessionID) -> Bool {
+        guard hasOneOutput, placedCount == 0, holder == nil, candidates.contains(session) else { return false }
+        holder = session
+        return true
+    }
+
+    public mutating func release(_ session: SessionID) { if holder == session { holder = nil } }
+
+    /// What had come of it was not what its sender has signed.
+    public mutating func demote(_ session: SessionID) {
+        if candidateLimit > 0, active.contains(where: { $0.session == session }) { candidates.insert(session) }
+    }
+
+    /// The candidate that gives way where there are too many: the first of those that no parent has answered, or else the first.
+    /// - Parameter isAnswered: whether a parent has answered what this receiver drew, so that somebody speaks for the session now.
+    public func superfluous(isAnswered: (SessionID) -> Bool) -> SessionID? {
+        guard candidates.count > candidateLimit else { return nil }
+        // The last one has just come.
+        let waiting = active.dropLast().filter { candidates.contains($0.session) }
+        return (waiting.first { !isAnswered($0.session) } ?? waiting.first)?.session
     }
 
     /// A session that is here from before: it is not accepted once more, and gives way to a newer one.
@@ -286,6 +335,8 @@ public struct SessionDirectory: Sendable {
     public mutating func end(_ session: SessionID, mayReturn: Bool) {
         guard let index = active.firstIndex(where: { $0.session == session }) else { return }
         let announce = active.remove(at: index)
+        candidates.remove(session)
+        release(session)
         if !mayReturn { closed.insert(Known(session: session, key: announce.key)) }
     }
 

@@ -160,6 +160,8 @@ public struct ReceiverEngine: Sendable {
     /// Smoothed loss (0...1).
     public var loss: Double { stream.arrivals.loss }
     public var lastHeardFromSender: Instant { link.lastHeard }
+    /// Whether a parent has answered what this child drew: somebody speaks for the session now, and does not only repeat it.
+    public var isAnswered: Bool { link.cookie != 0 }
     public var isFinished: Bool { if case .finished = phase { true } else { false } }
     public var chunksDone: UInt32 { ledger.doneCount }
     /// Total number of chunks: from END, or from the announced length; nil while neither is known.

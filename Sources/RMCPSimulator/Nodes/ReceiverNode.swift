@@ -163,7 +163,7 @@ final class ReceiverNode {
         let keys = host.trusts == .sender ? trustedKeys : []
         let directory = SessionDirectory(
             policy: TrustPolicy(trustedKeys: keys, allowsUnsigned: host.trusts == .anybody, trustedNodes: configuration.tree.trustedNodes),
-            verifier: SimulatedVerifier(), sessionLimit: 8, silence: configuration.presence.rejoinAfterSilence)
+            verifier: SimulatedVerifier(), sessionLimit: 8, candidateLimit: 64, silence: configuration.presence.rejoinAfterSilence)
         return ReceiverEndpoint(directory: directory, group: Addressing.group, refusals: RefusalReporter(seed: seed, at: .zero))
     }
 

@@ -86,12 +86,12 @@ extension Scenario {
             Expect.allComplete(world)
                 + world.receivers.filter { $0.record.keptChunks < 10 }.map { "receiver \($0.index) kept \($0.record.keptChunks) chunks" }
         },
-        Scenario("more-sessions-than-places", "ten senders at once, and receivers that take part in eight sessions: two wait for their turn") { world in
+        Scenario("more-sessions-than-places", "ten senders at once, and receivers that store eight sessions: two come back when there is room") { world in
             Setting.plain(world, receivers: 3, megabytes: 1)
             for number in 2...10 { addSender(world, "bundle \(number)", megabytes: 1) }
         } check: { world in
             Expect.allComplete(world)
-                + world.receivers.indices.filter { Set(world.refusals(ofReceiver: $0)) != [.tooManySessions] }.map {
+                + world.receivers.indices.filter { !Set(world.refusals(ofReceiver: $0)).isSubset(of: [.tooManySessions]) }.map {
                     "receiver \($0) refused \(world.refusals(ofReceiver: $0))"
                 }
         },

@@ -36,7 +36,7 @@ public struct Scenario: Sendable {
 
     public static let all: [Scenario] =
         lossScenarios + lifeScenarios + shapeScenarios + hostileScenarios + strangerScenarios + claimScenarios + phantomScenarios + poisonScenarios
-        + refusalScenarios + impostorScenarios + hostScenarios + rateScenarios + treeScenarios + treeFaultScenarios + moveScenarios
+        + refusalScenarios + replayScenarios + impostorScenarios + hostScenarios + rateScenarios + treeScenarios + treeFaultScenarios + moveScenarios
         + endpointScenarios + stormScenarios
 }
 

@@ -98,6 +98,7 @@ extension World {
         case .join(let region): join(region, node)
         case .begin(let offer, let superseded):
             if let superseded, let session = node.session(superseded.tag) { retire(session, of: node) }
+            thinOutCandidates(of: node)
             begin(offer, at: node, clock: clock)
             _ = node.session(offer.announce.session.tag)?.engine.handle(datagram: datagram, arrival: arrival, at: clock)
         }
@@ -180,6 +181,7 @@ extension World {
         while let event = session.engine.pollEvent() {
             switch event {
             case .assembled(let slot, let chunk, let record):
+                guard takePlace(session, at: node) else { return }
                 let isGood = session.buffers.holds(record, slot: slot, payloadLength: session.inPlace { $0.announce.payloadLength })
                 store(
                     isGood ? .stored(slot: Int32(slot), chunk: chunk) : .rejected(slot: Int32(slot), chunk: chunk),
@@ -192,7 +194,9 @@ extension World {
             case .zeros(let range): store(.zeroed(range), bytes: 4_096, session: session, at: node)
             case .rejoin: delivery.isMember[node.index] = node.mayJoin
             case .deaf: log("receiver \(node.index): deaf")
-            case .commit(let end): store(.committed(chunkCount: end.chunkCount), bytes: 1 << 16, session: session, at: node)
+            case .commit(let end):
+                guard takePlace(session, at: node) else { return }
+                store(.committed(chunkCount: end.chunkCount), bytes: 1 << 16, session: session, at: node)
             case .finished(let state): return finished(state, session: session, at: node)
             case .parentChanged(let depth): log("receiver \(node.index): below depth \(depth - 1) now")
             case .parentMoved: log("receiver \(node.index): its parent has another address")
@@ -228,7 +232,9 @@ extension World {
             let isWritten = node.disk.write(session.diskName, chunk: chunk, digest: record.contentDigest, length: record.contentLength)
             session.buffers.release(Int(slot))
             session.engine.handle(isWritten ? .stored(slot: Int(slot), chunk: chunk) : .failed(.failedStorage), at: clock)
-        case .rejected(let slot, let chunk): session.engine.handle(.rejected(slot: Int(slot), chunk: chunk), at: clock)
+        case .rejected(let slot, let chunk):
+            if session.inPlace({ $0.chunksDone }) == 0 { node.endpoint.directory.demote(session.id) }
+            session.engine.handle(.rejected(slot: Int(slot), chunk: chunk), at: clock)
         case .examined(let slot, let chunk, let wrong): session.engine.handle(.examined(slot: Int(slot), chunk: chunk, wrong: wrong), at: clock)
         case .checked(let chunk):
             guard let record = session.inPlace({ $0.record(of: chunk) }) else { break }
@@ -266,6 +272,26 @@ extension World {
         retire(session, of: node)
         node.endpoint.directory.end(session.id, mayReturn: state == .failedSender)
         if node.host.exitsWhenDone { exit(node) }
+    }
+
+    // MARK: Places
+
+    /// A session has a place from its first chunk on, or none.
+    private func takePlace(_ session: ReceiverNode.Session, at node: ReceiverNode) -> Bool {
+        if node.endpoint.directory.promote(session.id) { return true }
+        giveUp(session, of: node)
+        return false
+    }
+
+    private func thinOutCandidates(of node: ReceiverNode) {
+        let id = node.endpoint.directory.superfluous { id in node.session(id.tag)?.inPlace { $0.isAnswered } ?? false }
+        if let id, let session = node.session(id.tag) { giveUp(session, of: node) }
+    }
+
+    private func giveUp(_ session: ReceiverNode.Session, of node: ReceiverNode) {
+        log("receiver \(node.index): a session gives way to others")
+        retire(session, of: node)
+        node.endpoint.directory.end(session.id, mayReturn: true)
     }
 
     private func retire(_ session: ReceiverNode.Session, of node: ReceiverNode) {

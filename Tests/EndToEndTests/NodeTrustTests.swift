@@ -75,7 +75,8 @@ import Testing
         for name in ["r1", "r2"] { try lab.loss(name, percent: 2) }
         let (file, line) = try makeKey(lab, "node")
         let source = try lab.scratch.random("image", megabytes: 32)
-        let node = try lab.repair("r4", ["--key", file])
+        // The node is a child as well.
+        let node = try lab.repair("r4", ["--key", file, "--trust-repair", line])
         #expect(node.errorsSoFar.contains("this node is \(line)"), "\(node.errorsSoFar)")
         let receivers = try ["r1", "r2"].map { try lab.receive($0, ["--once", "--json", "--trust-repair", line]) }
         let intruder = try Intruder(lab, "r3", address: here)

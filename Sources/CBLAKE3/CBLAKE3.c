@@ -13,7 +13,7 @@ enum { LEAF_START = 1, LEAF_END = 2, PARENT = 4, ROOT = 8, KEYED = 16 };
 /// Leaves that are reduced level by level; above, the tree is walked.
 enum { SUBTREE_LEAVES = 1024 };
 
-/// What every chaining value of one message begins with: the key, or the initial value, and the flag that says which.
+/// Start of every chaining value of one message: the key, or the initial value, and the flag that says which.
 typedef struct {
     uint32_t words[8];
     uint32_t flags;

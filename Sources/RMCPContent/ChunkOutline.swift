@@ -5,7 +5,7 @@ public import RMCPProtocol
 public enum ChunkOutline {
     /// Another payload that came for a place in a chunk: one of the two is true.
     public struct Alternate: Sendable {
-        /// Where it would lie in the encoded chunk.
+        /// Place in the encoded chunk where it would lie.
         public var offset: Int
         public var bytes: [UInt8]
 
@@ -30,7 +30,7 @@ public enum ChunkOutline {
         }
     }
 
-    /// What a part's values and siblings give when they are folded up.
+    /// Root that a part's values and siblings give when they are folded up.
     static func root(ofPart part: Int, _ values: [Digest], _ siblings: [Digest], _ shape: OutlineShape) -> Digest {
         let run = shape.subtrees(ofPart: part)
         var siblings = siblings[...]

@@ -134,7 +134,7 @@ public struct ChunkSealer: Sendable {
 
     private func associatedData(of chunk: UInt32, _ record: ChunkRecord) -> [UInt8] { sessionBytes + form(of: chunk, record) }
 
-    /// Which chunk it is, and how it is encoded.
+    /// Number of the chunk, and its form of encoding.
     private func form(of chunk: UInt32, _ record: ChunkRecord) -> [UInt8] {
         var bytes: [UInt8] = []
         Self.append(UInt64(chunk) << 32 | UInt64(record.kind.rawValue), to: &bytes)

@@ -1,7 +1,7 @@
 import Crypto
 public import RMCPProtocol
 
-/// How content is digested: plainly, or under a group's keys, so that nobody else can tell whether it is what he knows.
+/// Way in which content is digested: plainly, or under a group's keys, so that nobody else can tell whether it is what he knows.
 ///
 /// The keyed digest is a universal hash of the content, with a pseudorandom function of that: the tag of GCM (NIST SP
 /// 800-38D) for content as associated data, and BLAKE3 in its keyed mode. It costs a third of BLAKE3 over the content. No

@@ -41,7 +41,7 @@ public struct BLAKE3Digest: MessageDigest {
         }
     }
 
-    /// What `body` writes: 32 bytes.
+    /// The 32 bytes that `body` writes.
     static func output(_ body: (UnsafeMutablePointer<UInt8>) -> Void) -> RMCPProtocol.Digest {
         unsafe withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { output in
             unsafe body(output.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self))

@@ -78,7 +78,7 @@ public struct ControlKey: Sendable {
     }
 }
 
-/// What the file of `--group-key` holds.
+/// Key in the file of `--group-key`.
 public enum GroupKeyFile: Sendable {
     case group(GroupKey)
     case control(ControlKey)

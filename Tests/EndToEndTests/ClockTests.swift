@@ -72,7 +72,7 @@ struct ClockTests {
         let superseding = try begin(from: "other", ["--supersede"])
         let recorded = try intruder.hear(.announce, while: superseding).bytes
         #expect(superseding.wait().status == 0)
-        // What follows is in the epoch, and so is what the same key sends under other names.
+        // Everything that follows is in the epoch, and so is what the same key sends under other names.
         for options in [[], ["--supersede"], []] as [[String]] {
             let sent = try send(from: "other", options)
             #expect(sent.status == 0, "\(options) \(sent.errors)")

@@ -2,7 +2,7 @@ import Foundation
 import RMCPProtocol
 import Testing
 
-/// Who plays a repair node, and repair nodes that prove themselves.
+/// Strangers that play repair nodes, and repair nodes that prove themselves.
 @Suite(.serialized, .enabled(if: Laboratory.isPossible, Laboratory.reason)) struct NodeTrustTests {
     private let sender = SocketAddress.ipv4(10, 77, 0, 1, port: 17_627)
     /// Where the intruder is, at `r3`.

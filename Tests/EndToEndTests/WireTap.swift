@@ -22,7 +22,7 @@ final class WireTap: @unchecked Sendable {
         Thread.detachNewThread { [self] in
             var buffer = [UInt8](repeating: 0, count: 1 << 17)
             var entry = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
-            // What is there when it is stopped still counts.
+            // Datagrams that are there when it is stopped still count.
             while poll(&entry, 1, 20) > 0 || !lock.withLock({ isOver }) {
                 let count = recv(raw, &buffer, buffer.count, Int32(MSG_DONTWAIT))
                 if count > 0 { bytes.append(contentsOf: buffer.prefix(count)) }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import RMCPContent
 
-/// What is sealed for a group: its holders get it back, and nobody else learns or changes anything of it.
+/// Bundles that are sealed for a group: its holders get it back, and nobody else learns or changes anything of it.
 @Suite struct SealTests {
     static let key = GroupKey(bytes: Bytes32(1, 2, 3, 4))
     static let session = SessionID(high: 0x0102_0304_0506_0708, low: 9)

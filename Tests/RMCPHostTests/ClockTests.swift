@@ -78,7 +78,7 @@ import Testing
         #expect(try records().newest.values.first == BundleVersion(time: Self.today + Self.tenYears))
     }
 
-    /// What a note from the future keeps out, an epoch lets in: for good, and nothing of an earlier epoch after it.
+    /// An epoch lets in what a note from the future keeps out: for good, and nothing of an earlier epoch after it.
     @Test func anEpochSupersedesWhatIsNoted() throws {
         #expect(publish(Self.today + Self.tenYears, in: try records(synchronised: false)).isPublished)
         #expect(!publish(Self.today, in: try records()).isPublished)
@@ -98,7 +98,7 @@ import Testing
         #expect(stamps.next(for: key.publicKey, at: Self.clock(Int64(Self.tenYears))).version == BundleVersion(time: Self.today + Self.tenYears))
         let superseding = stamps.next(for: key.publicKey, supersedes: true, at: Self.clock())
         #expect(superseding == (BundleVersion(epoch: 1, time: Self.today), []))
-        // What follows stays in the epoch.
+        // Everything that follows stays in the epoch.
         #expect(stamps.next(for: key.publicKey, at: Self.clock()).version == BundleVersion(epoch: 1, time: Self.today + 1))
         // A key that takes the place of another begins above it, when it is told to.
         #expect(stamps.next(for: other, at: Self.clock()).version == BundleVersion(time: Self.today))

@@ -4,7 +4,7 @@ import Testing
 
 @testable import RMCPHost
 
-/// What is let in at the border of a group: its own datagrams, each once.
+/// Datagrams that are let in at the border of a group: its own datagrams, each once.
 @Suite struct ControlGuardTests {
     private let key = GroupKey().control
     private let source = SocketAddress.ipv4(10, 0, 0, 1, port: 4_000)
@@ -105,7 +105,7 @@ import Testing
         func accepts(_ serial: UInt64, of transmitter: UInt32) -> Bool { windows.accept(serial, of: transmitter) }
         for transmitter in 1...40 as ClosedRange<UInt32> { #expect(accepts(1 << 32 | 9, of: transmitter)) }
         for transmitter in 1...40 as ClosedRange<UInt32> { #expect(!accepts(1 << 32 | 9, of: transmitter)) }
-        // Whoever is heard of is not forgotten for others.
+        // A stream that is heard is not forgotten for others.
         for transmitter in 1_000...2_000 as ClosedRange<UInt32> {
             #expect(accepts(1, of: transmitter))
             #expect(accepts(1 << 32 | UInt64(transmitter), of: 1))

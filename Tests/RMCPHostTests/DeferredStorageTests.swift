@@ -50,7 +50,7 @@ import Testing
             ends(storage)
             storage.close()
             #expect(names.isEmpty)
-            // What is late changes nothing.
+            // A late answer changes nothing.
             #expect(throws: HostError.self) { try storage.write(chunk: 0, record: record, content: Self.chunk.span.bytes) }
             #expect(names.isEmpty)
         }

@@ -46,7 +46,7 @@ import Testing
             for packet in 0..<1_000 { #expect(Self.place(byte, Self.placement(packet, isDuplicate: true), in: &buffers)) }
         }
         #expect(buffers.takeAlternates(of: 0).reduce(0) { $0 + $1.bytes.count } == (1 << 20) / Self.payload * Self.payload)
-        // What was taken makes room again.
+        // Payloads that were taken make room again.
         #expect(Self.place(4, Self.placement(0, isDuplicate: true), in: &buffers))
         if let buffer = buffers.take(0) { pool.giveBack(buffer) }
         #expect(Self.place(5, Self.placement(0), in: &buffers))

@@ -173,7 +173,7 @@ import Testing
         #expect(endpoint.directory.active.count == 4)
     }
 
-    /// Whoever repeats ANNOUNCEs has no node give up what it holds.
+    /// Repeated ANNOUNCEs have no node give up what it holds.
     @Test func whatIsOnlyAnnouncedGivesWayFirst() {
         var endpoint = node()
         begin(1...4, &endpoint)

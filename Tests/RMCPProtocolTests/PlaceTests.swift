@@ -96,7 +96,7 @@ import Testing
         // The node itself may move.
         say(place(3), to: &receiver, from: Self.elsewhere)
         #expect(candidate(receiver)?.address == Self.elsewhere)
-        // What it has said before is not taken again.
+        // A word that it has said before is not taken again.
         say(place(2), to: &receiver)
         #expect(candidate(receiver)?.address == Self.elsewhere)
     }
@@ -112,7 +112,7 @@ import Testing
         #expect(candidate(receiver) == nil)
         say(place(1, statement: 7), to: &receiver)
         #expect(candidate(receiver) != nil)
-        // When the sender has gone nothing is newer.
+        // Nothing is newer when the sender has gone.
         var late = self.receiver()
         state(8, to: &late)
         late.now = late.now + .seconds(20)
@@ -128,7 +128,7 @@ import Testing
         #expect(receiver.engine.link.candidates.hasLeft(Self.nodeID, at: receiver.now))
     }
 
-    /// Who announces a session need not be its sender: it is asked and told nothing before that is clear.
+    /// The source of an ANNOUNCE need not be its sender: it is asked and told nothing before that is clear.
     @Test func nobodyIsToldBeforeTheSenderIsKnown() {
         var receiver = receiver()
         receiver.takeHeartbeat(chunk: 0, pages: 0)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import RMCPProtocol
 
-/// How far the stream had come a while ago: by it a NAK is told what it cannot rightly name.
+/// Front of the stream a while ago: by it a NAK is told what it cannot rightly name.
 @Suite struct RecentSendsTests {
     private static func at(_ packet: UInt16) -> StreamPosition { StreamPosition(chunk: 0, packet: packet) }
 

@@ -181,7 +181,7 @@ import Testing
         }
         #expect(said.count == 2 && said.last?.packet == .refusal(RefusalNotice(cookie: 77, reason: .outdated)) && said.allSatisfy { $0.to == sender })
         #expect(said.allSatisfy { $0.at <= .milliseconds(520) })
-        // What changes is told again.
+        // A change is told again.
         reporter.note(session, .busy, from: sender, identity: 5, at: start + .seconds(20))
         #expect(reporter.nextDue(at: start + .seconds(20)) != nil)
         let identity = reporter.withdraw(session)
@@ -249,7 +249,7 @@ import Testing
             return endpoint.refusals?.pollTransmit(at: start + .seconds(1)) != nil
         }
         #expect(asked(announce(1, by: LaneSigner(key: 2))))
-        // Who forges a trusted key's name is not told anything; nor is who is believed.
+        // A forger of a trusted key's name is not told anything; nor is who is believed.
         #expect(!asked(announce(2, by: signer, forged: true)) && !asked(announce(3, by: signer)))
     }
 }

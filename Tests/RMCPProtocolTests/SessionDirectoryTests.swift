@@ -273,7 +273,7 @@ import Testing
         expect(version(6, created: 500, epoch: 2, by: trusted), .accept(session(6)), by: &directory)
     }
 
-    /// What anybody can repeat takes no place, and of too many candidates those give way that nobody speaks for.
+    /// A session that anybody can repeat takes no place, and of too many candidates those give way that nobody speaks for.
     @Test func aSessionHasAPlaceWhenSomethingHasComeOfIt() {
         var directory = SessionDirectory(
             policy: TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: false), verifier: LaneVerifier(), sessionLimit: 2, candidateLimit: 4,

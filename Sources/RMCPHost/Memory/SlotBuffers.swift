@@ -54,7 +54,7 @@ import RMCPProtocol
         unsafe alternates[placement.slot, default: []].append(ChunkOutline.Alternate(offset: placement.offset, bytes: Array(payload)))
     }
 
-    /// What was kept aside of a slot's chunk.
+    /// Payloads that were kept aside of a slot's chunk.
     mutating func takeAlternates(of slot: Int) -> [ChunkOutline.Alternate] {
         guard !alternates.isEmpty, let taken = alternates.removeValue(forKey: slot) else { return [] }
         alternateBytes -= taken.reduce(0) { $0 + $1.bytes.count }

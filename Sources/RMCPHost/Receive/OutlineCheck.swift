@@ -1,7 +1,7 @@
 import RMCPContent
 import RMCPProtocol
 
-/// All that tells which bytes of a rejected chunk are wrong, and what may be right in their place.
+/// Outline of a rejected chunk, which tells its wrong bytes, and payloads that may be right in their place.
 struct OutlineCheck: Sendable {
     var shape: OutlineShape
     /// Of all subtrees, in order.

@@ -27,7 +27,7 @@ extension ReceiveSessions {
         return idle.min { ($0.lastProgress ?? .zero) < ($1.lastProgress ?? .zero) }
     }
 
-    /// Who came first has the one output, if somebody speaks for it: for a while, since who speaks for it may be anybody.
+    /// The first candidate has the one output, if somebody speaks for it: for a while, since that may be anybody.
     func keepOutput(for session: ReceiveSession, at now: Instant) {
         let id = session.announce.session
         guard request.output != .directory, !endpoint.directory.hasPlace(id) else { return }

@@ -109,7 +109,7 @@ extension ReceiveSessions {
         switch output {
         case .stored(_, let slot, let chunk, let length, _):
             session.noteStored(UInt64(length), kept: false)
-            // What was kept aside of it was forged.
+            // Payloads that were kept aside of it were forged.
             _ = session.takeAlternates(of: slot)
             session.lastProgress = now
             once.noteProgress(at: now)

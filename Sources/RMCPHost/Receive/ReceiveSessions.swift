@@ -302,7 +302,7 @@ final class ReceiveSessions {
     /// Does what the engines ask for, and tells them the time.
     func drive(at now: Instant) {
         for tag in order { sessions[tag].map { drive($0, at: now) } }
-        // What does not leave is said again.
+        // A word that does not leave is said again.
         while let (bytes, parent) = endpoint.refusals?.pollTransmit(at: now) { _ = network.send(bytes, to: parent) }
         openWhatCan(at: now)
         if let over = once.outcome(isIdle: isEmpty, isFinishing: order.contains { sessions[$0]?.isFinishing ?? false }, at: now) { outcome = outcome ?? over }

@@ -47,7 +47,7 @@ final class StorageHandle: Sendable {
         self.turn = turn
     }
 
-    /// How the session digests content.
+    /// Digester of the session's content.
     var digester: ContentDigester { sealer?.digester ?? .plain }
 
     /// A record as seeds and storage know it: of the digest of the content, not masked.

@@ -71,7 +71,7 @@ extension RepairLoop {
             }
             if !isKept { warn("the cache is full; what does not fit is passed on and not kept: give it more with --cache-size") }
             session.keep(buffer, of: chunk)
-            // What was kept aside of it was forged.
+            // Payloads that were kept aside of it were forged.
             _ = session.takeAlternates(of: slot)
             session.engine.handle(isKept ? .stored(slot: slot, chunk: chunk) : .passed(slot: slot, chunk: chunk), at: now)
         case .rejected(let slot, let chunk, let buffer):

@@ -125,7 +125,7 @@ public final class SendLoop {
             modificationTime: source.modificationTime, name: name, key: .none)
     }
 
-    /// What it says of the bundle is for the holders of the key alone from now on.
+    /// Details of the bundle are for the holders of the key alone from now on.
     private static func seal(_ announce: Announce, for key: GroupKey) throws(HostError) -> (Announce, ChunkSealer) {
         let sealer = ChunkSealer(new: announce.session, key: key)
         do throws(ContentError) { return (try sealer.seal(announce), sealer) } catch { throw HostError("cannot seal the bundle's name: \(error)") }

@@ -44,7 +44,7 @@ public struct ReceiverEndpoint: Sendable {
     public var directory: SessionDirectory
     /// Groups that are listened to beside the one that the user named.
     public var regions: RegionTable
-    /// What senders are told of sessions that are refused; nil at repair nodes. A driver sends what it says.
+    /// Reporter to senders of sessions that are refused; nil at repair nodes. A driver sends what it says.
     public var refusals: RefusalReporter?
 
     /// - Parameter group: the one that is listened to; nil where nothing is expected by multicast.

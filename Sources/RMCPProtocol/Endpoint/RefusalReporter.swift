@@ -22,9 +22,9 @@ public struct RefusalReporter: Sendable {
         /// Ephemeral id, the same that this receiver would have in the session.
         let identity: UInt32
         var reason: RefusalReason
-        /// Who is asked or told.
+        /// Address that is asked or told.
         var source: SocketAddress
-        /// Who has announced it last.
+        /// Address that has announced it last.
         var latest: SocketAddress
         var stage: Stage
         var attempts = 0
@@ -81,7 +81,7 @@ public struct RefusalReporter: Sendable {
     private mutating func add(_ session: SessionID, _ reason: RefusalReason, from source: SocketAddress, identity: UInt32?, at now: Instant) {
         entries.removeAll { now - $0.heardAt >= Self.memory }
         if entries.count >= Self.limit {
-            // What nobody has verified may be made up.
+            // A number that nobody has verified may be made up.
             guard reason.isOfTrusting, let made = entries.firstIndex(where: { !$0.isVerified }) else { return }
             entries.remove(at: made)
         }
@@ -125,7 +125,7 @@ public struct RefusalReporter: Sendable {
 
     // MARK: What is said
 
-    /// When `pollTransmit` may have something to say; nil while there is nothing.
+    /// Time at which `pollTransmit` may have something to say; nil while there is nothing.
     public func nextDue(at now: Instant) -> Instant? {
         var next: Instant?
         for entry in entries {

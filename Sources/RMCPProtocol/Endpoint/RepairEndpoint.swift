@@ -131,7 +131,7 @@ public struct RepairEndpoint: Sendable {
             // One place stays free for whoever comes next, where one can: a session is refused where all are of use.
             let isCrowded = directory.active.count >= sessionLimit
             let staying = others.filter { $0.session != superseded }
-            // What is only announced gives way first: else whoever repeats ANNOUNCEs would have the node give up what it holds.
+            // Sessions that are only announced give way first: else whoever repeats ANNOUNCEs would have the node give up what it holds.
             let evicted =
                 isCrowded
                 ? Self.longestIdle(of: staying.filter { activity($0.session).isAnnouncedOnly }, activity) ?? Self.longestIdle(of: staying, activity) : nil
@@ -222,7 +222,7 @@ public struct RepairEndpoint: Sendable {
     public mutating func pollTransmit(time: @autoclosure () -> UInt64 = 0) -> Outgoing? {
         if owesAdvertisement {
             owesAdvertisement = false
-            // Where the clock goes back the time goes on.
+            // The time goes on where the clock goes back.
             advertisedTime = max(time(), advertisedTime + 1)
             let advertisement = Advertisement(region: place.region, time: advertisedTime, key: signer?.publicKey ?? .none)
             let packet = Packet.advertisement(advertisement, signer?.signature(for: advertisement.signedMessage) ?? .none)

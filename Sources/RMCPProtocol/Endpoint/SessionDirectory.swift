@@ -31,7 +31,7 @@ public enum SessionRefusal: Sendable, Hashable {
         }
     }
 
-    /// What the sender is told; nil where it is not: the bundle is here, or nobody knows who has said that, or the group does
+    /// Reason that the sender is told; nil where it is not told: the bundle is here, or nobody knows who has said that, or the group does
     /// not hear who is not of it.
     var reason: RefusalReason? {
         switch self {
@@ -300,7 +300,7 @@ public struct SessionDirectory: Sendable {
 
     public mutating func release(_ session: SessionID) { if holder == session { holder = nil } }
 
-    /// What had come of it was not what its sender has signed.
+    /// The chunks that had come were not what its sender has signed.
     public mutating func demote(_ session: SessionID) {
         if candidateLimit > 0, active.contains(where: { $0.session == session }) { candidates.insert(session) }
     }

@@ -59,7 +59,7 @@ public struct BundleIdentity: Hashable, Sendable {
         self.key = key
     }
 
-    /// What is sealed and was not opened has a name that nobody here knows: each session of it is a bundle of its own.
+    /// A bundle that is sealed and was not opened has a name that nobody here knows: each session of it is a bundle of its own.
     public init(_ announce: Announce) {
         self.init(name: announce.isOpen ? announce.name : "sealed/" + announce.session.text, key: announce.key)
     }

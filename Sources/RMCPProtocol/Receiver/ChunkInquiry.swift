@@ -1,4 +1,4 @@
-/// What is found out about a chunk that came whole and is not what its record says: its outline is asked for, and then the host says
+/// Findings about a chunk that came whole and is not what its record says: its outline is asked for, and then the host says
 /// which subtrees are wrong. Only their packets are fetched again.
 struct ChunkInquiry: Sendable {
     let shape: OutlineShape

@@ -1,4 +1,4 @@
-/// What the child has made of repair nodes so far.
+/// Experience of the child with repair nodes so far.
 extension ParentLink {
     /// The parent is not asked again for a while; one that was of no use is not, whatever id it says.
     mutating func leaveAlone(_ current: ParentCandidate, _ moment: Moment) {

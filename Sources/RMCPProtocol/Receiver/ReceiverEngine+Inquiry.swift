@@ -71,7 +71,7 @@ extension ReceiverEngine {
         armNAK(at: now)
     }
 
-    /// Whoever supplied a chunk that is wrong, and does not say where, is taken to have nothing better.
+    /// A supplier of a chunk that is wrong, who does not say where, is taken to have nothing better.
     mutating func blameSilentSuppliers(at now: Instant) {
         for slot in slots.indices where slots[slot].isAssembling && slots[slot].supplier != nil {
             guard let inquiry = slots[slot].inquiry, !inquiry.isComplete, inquiry.vainRequests > ChunkInquiry.patience else { continue }

@@ -1,4 +1,4 @@
-/// What children have proven to their parent: that an address is their own, and, where its user takes no other sums, that they are trusted
+/// Proofs of children to their parent: that an address is their own, and, where its user takes no other sums, that they are trusted
 /// repair nodes.
 struct ChildProofs: Sendable {
     private let cookies: AddressCookies

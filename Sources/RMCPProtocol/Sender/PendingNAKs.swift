@@ -27,7 +27,7 @@ struct PendingNAKs: Sendable {
     /// Whether the chunk's bytes must stay where they are.
     func needs(_ chunk: UInt32) -> Bool { repairs.needs(chunk) || outlines.needs(chunk) || catchUp.current?.chunk == chunk }
 
-    /// When the first repair or outline is due.
+    /// Time at which the first repair or outline is due.
     var nextDue: Instant? {
         guard let repair = repairs.nextDue else { return outlines.nextDue }
         return outlines.nextDue.map { min(repair, $0) } ?? repair

@@ -1,9 +1,9 @@
 import DequeModule
 
-/// How far the stream had come a few milliseconds ago. Nobody can have lost what was sent since: it is on its way, and who asks for it has
+/// Front of the stream a few milliseconds ago. Nobody can have lost what was sent since: it is on its way, and who asks for it has
 /// been led astray by a forged packet from further ahead.
 struct RecentSends: Sendable {
-    /// Where the stream was just before it went on, now and then.
+    /// Positions of the stream just before it went on, now and then.
     private var marks: Deque<(time: Instant, front: StreamPosition)> = []
 
     /// Marks closer together tell little more: a fraction of the delay within which packets are taken for reordered.

@@ -107,7 +107,7 @@ extension SenderEngine {
     // MARK: Repair nodes that prove themselves
 
     /// A repair node shows that it has the key that it says, that it is where it shows its cookie from, and that it means this parent.
-    /// Who has another key is told; the answer is shorter.
+    /// A node with another key is told; the answer is shorter.
     mutating func take(_ place: NodePlace, _ signature: Signature, _ header: PacketHeader, from source: SocketAddress, at now: Instant) {
         guard place.child == header.transmitter, place.place.path.last == transmitter else { return counters.unproven += 1 }
         guard proofs.trusts(place.key) else {

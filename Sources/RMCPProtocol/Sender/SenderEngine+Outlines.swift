@@ -1,6 +1,6 @@
 /// Outlines of chunks that somebody spoilt on the way: asked for, made by the host, sent as repairs are.
 extension SenderEngine {
-    /// What waited for a chunk goes on.
+    /// Requests that waited for a chunk go on.
     mutating func unpark(_ chunk: UInt32, at now: Instant) {
         pending.unpark(chunk, at: now)
         for index in unicastChildren.indices { unicastChildren[index].pending.unpark(chunk, at: now) }

@@ -111,7 +111,7 @@ extension SenderEngine {
         } else {
             kind = .partial
         }
-        // Who believes the sender and takes no part lacks the bundle.
+        // A receiver that believes the sender and takes no part lacks the bundle.
         leave(kind == .complete && refusals.ofTrusting > 0 ? .partial : kind, at: now)
     }
 

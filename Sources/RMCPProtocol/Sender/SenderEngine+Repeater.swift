@@ -92,7 +92,7 @@ extension SenderEngine {
         phase: SessionPhase, front: StreamPosition?, path: [UInt32], distance: UInt8, rate: Double, at now: Instant
     ) {
         guard let hadServed = repeater?.hasServed else { return }
-        // Who takes no others waits for its first signed word.
+        // A child that takes no others waits for its first signed word.
         if !hadServed, repeater?.places != nil { timers.arm(.statement, at: now) }
         repeater?.follow(phase: phase, rate: rate, path: path, distance: distance)
         if isHeardElsewhere, let front, window.advance(to: front), phase == .streaming { progress.noteAdvance(at: now) }

@@ -290,7 +290,7 @@ public struct SenderEngine: Sendable {
         return min(max(fair, shortest), configuration.feedback.maximumStatusInterval)
     }
 
-    /// How long a child may be silent.
+    /// Time for which a child may be silent.
     var childTimeout: Interval { max(configuration.presence.childTimeout, statusInterval * Self.statusesUntilLost) }
 
     /// While streaming has begun and nobody knows yet what the path carries, each round that is saved counts.

@@ -1,4 +1,4 @@
-/// Who may be a child's parent: the sender, by the id that it has signed, and repair nodes with a key that the child's user trusts.
+/// Nodes that may be a child's parent: the sender, by the id that it has signed, and repair nodes with a key that the child's user trusts.
 struct TreeTrust: Sendable {
     /// Keys of the repair nodes that are taken; nil where anybody is.
     let keys: Set<PublicKey>?

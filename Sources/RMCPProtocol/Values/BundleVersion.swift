@@ -1,4 +1,4 @@
-/// What tells a newer version of a bundle from an older one: the sender's epoch, and within it the time.
+/// Order of a bundle's versions: the sender's epoch, and within it the time.
 ///
 /// An epoch is how a sender's user says that what is known is wrong, such as after a clock was ahead: it only grows, so that a recorded
 /// session of an earlier one never becomes current again.

@@ -1,4 +1,4 @@
-/// How an encoded chunk is outlined: its digest is the root of a tree (BLAKE3's), and the values of the subtrees of so many bytes tell which
+/// Shape of an encoded chunk's outline: the chunk's digest is the root of a tree (BLAKE3's), and the values of the subtrees of so many bytes tell which
 /// of them are as they should be. The shape follows from what both ends know, and is not on the wire.
 ///
 /// A datagram carries the values of a run of subtrees, and those of the siblings on the way from the run up to the root: so each is
@@ -62,7 +62,7 @@ public struct OutlineShape: Hashable, Sendable {
         return count
     }
 
-    /// Where the right half of a node begins, of two or more subtrees: the left one has the largest power of two that leaves something
+    /// First subtree of a node's right half, of two or more subtrees: the left one has the largest power of two that leaves something
     /// (BLAKE3, 2.1).
     public static func split(_ node: Range<Int>) -> Int {
         node.lowerBound + (1 << (Int.bitWidth - 1 - (node.count - 1).leadingZeroBitCount))

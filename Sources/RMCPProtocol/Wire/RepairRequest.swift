@@ -1,4 +1,4 @@
-/// What a NAK asks for, and what an NCF confirms: packets of chunks, whole chunks, outlines of chunks, pages, END.
+/// Needs that a NAK states and an NCF confirms: packets of chunks, whole chunks, outlines of chunks, pages, END.
 public struct RepairRequest: Hashable, Sendable {
     public struct ChunkPackets: Hashable, Sendable {
         public var chunk: UInt32

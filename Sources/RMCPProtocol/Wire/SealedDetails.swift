@@ -1,4 +1,4 @@
-/// What an ANNOUNCE says to a group alone, as it travels: a salt from which, with the group's key, the session's keys are
+/// Part of an ANNOUNCE for a group alone, as it travels: a salt from which, with the group's key, the session's keys are
 /// derived, and the bundle's details, sealed. Of one length whatever the name is.
 public struct SealedDetails: Hashable, Sendable {
     /// Bytes of the details before they are sealed.
@@ -36,7 +36,7 @@ public protocol DetailsOpener: Sendable {
 }
 
 extension Announce {
-    /// Who can read what an ANNOUNCE says of its bundle.
+    /// Readers of the details of an ANNOUNCE.
     public enum Secrecy: Hashable, Sendable {
         /// Everybody.
         case none

@@ -4,7 +4,7 @@ import RMCPProtocol
 /// chunk is stored, so that a hundred thousand receivers cost what they are assembling, and not what they might.
 struct SlotBuffers {
     private var buffers: [[UInt64]] = []
-    /// What came for places that were taken.
+    /// Payloads that came for places that were taken.
     private var alternates: [Int: [(packet: Int, fingerprint: UInt64)]] = [:]
     /// Packets of a chunk at the shortest datagrams that the sender may fall back to.
     private let capacity: Int

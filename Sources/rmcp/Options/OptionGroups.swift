@@ -118,7 +118,7 @@ struct GroupKeyOptions: OptionGroupDeclaration {
     }
 }
 
-/// Which repair nodes are used.
+/// Repair nodes that are used.
 struct NodeTrustOptions: OptionGroupDeclaration {
     static let trustRepair = Setting.list(
         "trust-repair", "key|file", completion: .file(),

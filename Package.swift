@@ -104,7 +104,8 @@ let package = Package(
         .testTarget(name: "RMCPProtocolTests", dependencies: ["RMCPProtocol", "TestSupport"], swiftSettings: strictTests),
         .testTarget(
             name: "RMCPContentTests",
-            dependencies: ["CBLAKE3", "RMCPContent", "RMCPProtocol", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: strictTests),
+            dependencies: ["CBLAKE3", "RMCPContent", "RMCPProtocol", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strictTests),
         .testTarget(
             name: "RMCPHostTests",
             dependencies: ["RMCPHost", "RMCPContent", "RMCPReport", "RMCPProtocol", "TestSupport", "CLinux"],

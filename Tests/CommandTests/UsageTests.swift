@@ -56,6 +56,8 @@ import Testing
         Case(arguments: ["send", "/etc/hosts", "-i", "lo", "-g", "239.1.1.1:99999"], status: 2, words: ["239.1.1.1:99999"]),
         Case(arguments: ["watch", "--once"] + loopback, status: 4, words: ["nothing heard", "239.255.76.99:17999"]),
         Case(arguments: ["watch", "--once", "-i", "lo", "-g", "192.168.1.1"], status: 2, words: ["192.168.1.1", "multicast"]),
+        Case(arguments: ["recv", "--accept", ""] + loopback, status: 2, words: ["empty pattern"]),
+        Case(arguments: ["send", "/etc/hosts", "--require", "0"] + loopback, status: 2, words: ["--require 0", "1 or more"]),
         Case(arguments: ["send", "/etc/hosts", "--rate", "0"] + loopback, status: 2, words: ["rate", "0"]),
         Case(arguments: ["send", "/etc/hosts", "--rate", "quick"] + loopback, status: 2, words: ["rate", "quick"]),
         Case(arguments: ["send", "/etc/hosts", "--level", "77"] + loopback, status: 2, words: ["level", "77"]),

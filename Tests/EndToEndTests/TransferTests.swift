@@ -3,6 +3,25 @@ import Testing
 
 /// Real transfers between network namespaces, compared byte for byte.
 @Suite(.serialized, .enabled(if: Laboratory.isPossible, Laboratory.reason)) struct TransferTests {
+    @Test("Two receivers of one host and group each take what they --accept, and -o is written by no other bundle")
+    func accepted() throws {
+        let lab = try Laboratory(receivers: 1)
+        let (kernel, image) = (try lab.scratch.random("kernel-6", megabytes: 1), try lab.scratch.random("image", megabytes: 1))
+        let output = lab.scratch.path("output")
+        let kernels = try lab.receive("r1", ["--json", "--accept", "kernel-*"], directory: "kernels")
+        let images = try lab.run("r1", [Program.path, "recv", "--json", "-o", output, "--accept", "image", "--once", "--allow-unsigned"])
+        for daemon in [kernels, images] { #expect(daemon.wait { daemon.says("listening") }) }
+        let quick = ["--unsigned", "--wait-for", "1", "--min-wait", "0s"]
+        #expect(try lab.send(quick + [kernel]).wait().status == 0)
+        #expect(!FileManager.default.fileExists(atPath: output))
+        let sent = try lab.send(quick + ["--require", "2", image]).wait()
+        #expect(sent.status == 3 && sent.errors.contains("1 of 2 that have to be complete (--require) are"), "\(sent.errors)")
+        let taken = images.wait()
+        #expect(taken.status == 0 && lab.scratch.same(image, output) && !taken.text.contains("kernel"), "\(taken.text)\(taken.errors)")
+        lab.stop(kernels)
+        #expect(lab.has("kernels", kernel) && !lab.has("kernels", image) && !kernels.says("refused"), "\(kernels.errorsSoFar)")
+    }
+
     @Test("Any number of receivers", arguments: [1, 4, 16])
     func receivers(count: Int) throws {
         let lab = try Laboratory(receivers: count)

@@ -19,9 +19,10 @@ import Testing
         var now = Instant.milliseconds(5)
         private(set) var outcome: SenderOutcome?
 
-        init() {
+        init(required: Int? = nil) {
             var configuration = Configuration()
             configuration.joining.waitForReceivers = 2
+            configuration.joining.requiredReceivers = required
             configuration.joining.maximumWait = .seconds(3)
             engine = SenderEngine(
                 configuration: configuration, announce: .sample("image", contentLength: 0), signer: LaneSigner(key: 5), digest: LaneDigest(), seed: 7, at: now)
@@ -74,6 +75,18 @@ import Testing
         #expect(parent.refusals[.busy] == 0 && parent.refusals[.outdated] == 1 && parent.refusals[.untrusted] == 1)
         // It is no child, and nobody has come.
         #expect(parent.engine.childCount == 0 && parent.engine.receivers.population == 0)
+    }
+
+    @Test(
+        "Fewer complete than are required is a partial success, whoever came",
+        arguments: [(nil, .complete), (1, .complete), (2, .partial)] as [(Int?, SenderOutcome.Kind)])
+    func required(number: Int?, kind: SenderOutcome.Kind) {
+        var parent = Parent(required: number)
+        _ = parent.report(.joined, from: home)
+        parent.run(.seconds(4))
+        _ = parent.report(.complete, from: home)
+        parent.run(.seconds(60))
+        #expect(parent.outcome?.kind == kind && parent.outcome?.receivers.count(.complete) == 1)
     }
 
     @Test func whoTakesPartAfterAllRefusesNoMore() {

@@ -96,6 +96,37 @@ import Testing
         #expect(node.active.first?.isOpen == false)
     }
 
+    @Test("A bundle that is not wanted is passed over without a word, whoever offers it")
+    func otherNames() {
+        var policy = TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: false)
+        policy.wants = { $0.hasPrefix("n2") }
+        var directory = SessionDirectory(policy: policy, verifier: LaneVerifier(), sessionLimit: 1, hasOneOutput: true, silence: .seconds(1))
+        for signer in [trusted, stranger, nil] { expect(announce(session(1), by: signer), .ignore, by: &directory) }
+        expect(announce(session(2), by: stranger), .refuse(session(2), .untrusted(stranger.publicKey)), by: &directory)
+        expect(announce(session(2), by: trusted), .accept(session(2)), by: &directory)
+        expect(announce(session(1), by: trusted), .ignore, by: &directory)
+        #expect(directory.active.map(\.session) == [session(2)] && directory.malformed == 0)
+    }
+
+    @Test("A name that is sealed is looked at when it is known")
+    func otherNamesThatAreSealed() {
+        let (wanted, opener) = sealed(1, name: "kernel", salt: ours)
+        let (other, opensOther) = sealed(2, name: "image", salt: ours)
+        for (datagram, opener, answer) in [(wanted, opener, Answer.accept(session(1))), (other, opensOther, .ignore)] {
+            var policy = TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: false)
+            policy.sealing = .opening(opener)
+            policy.wants = { $0 == "kernel" }
+            var directory = SessionDirectory(policy: policy, verifier: LaneVerifier(), sessionLimit: 10, silence: .seconds(1))
+            expect(datagram, answer, by: &directory)
+        }
+        // Nobody knows the name here, and everything is carried.
+        var policy = TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: false)
+        policy.sealing = .carrying
+        policy.wants = { _ in false }
+        var node = SessionDirectory(policy: policy, verifier: LaneVerifier(), sessionLimit: 10, silence: .seconds(1))
+        expect(wanted, .accept(session(1)), by: &node)
+    }
+
     @Test func theSignatureIsAskedForAllTheSame() {
         var policy = TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: false)
         let (byStranger, opener) = sealed(1, name: "a", salt: ours, by: stranger)

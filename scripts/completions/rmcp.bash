@@ -188,7 +188,7 @@ _rmcp_send() {
     repeating_flags=()
     non_repeating_flags=(--unsigned --no-unsigned --supersede --no-supersede --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--trust-repair)
-    non_repeating_options=(-g --group -i --interface --ttl --rate --min-rate --max-rate --level --wait-for --min-wait --max-wait --linger --until --key --name --group-key --max-unicast-children --config --metrics)
+    non_repeating_options=(-g --group -i --interface --ttl --rate --min-rate --max-rate --level --wait-for --require --min-wait --max-wait --linger --until --key --name --group-key --max-unicast-children --config --metrics)
     __rmcp_offer_flags_options -1
 
     # Offer option value completions
@@ -217,6 +217,9 @@ _rmcp_send() {
         return
         ;;
     '--wait-for')
+        return
+        ;;
+    '--require')
         return
         ;;
     '--min-wait')
@@ -272,7 +275,7 @@ _rmcp_send() {
 _rmcp_recv() {
     repeating_flags=()
     non_repeating_flags=(--replace-first --no-replace-first --once --no-once --allow-rollback --no-allow-rollback --again --no-again --allow-unsigned --no-allow-unsigned --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
-    repeating_options=(--trust --trust-repair)
+    repeating_options=(--accept --trust --trust-repair)
     non_repeating_options=(-g --group -i --interface -d --directory -o --output --exec --exec-timeout --timeout --group-key --config --metrics)
     __rmcp_offer_flags_options 0
 
@@ -291,6 +294,9 @@ _rmcp_recv() {
         ;;
     '-o'|'--output')
         __rmcp_add_completions -f
+        return
+        ;;
+    '--accept')
         return
         ;;
     '--exec')

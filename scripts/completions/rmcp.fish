@@ -23,9 +23,9 @@ function __rmcp_parse_tokens -S
         __rmcp_parse_subcommand 0 'version' 'h/help'
         switch $unparsed_tokens[1]
         case 'send'
-            __rmcp_parse_subcommand -r 1 'g/group=' 'i/interface=' 'ttl=' 'rate=' 'min-rate=' 'max-rate=' 'level=' 'wait-for=' 'min-wait=' 'max-wait=' 'linger=' 'until=' 'key=' 'unsigned' 'no-unsigned' 'supersede' 'no-supersede' 'name=' 'group-key=' 'max-unicast-children=' 'trust-repair=+' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
+            __rmcp_parse_subcommand -r 1 'g/group=' 'i/interface=' 'ttl=' 'rate=' 'min-rate=' 'max-rate=' 'level=' 'wait-for=' 'require=' 'min-wait=' 'max-wait=' 'linger=' 'until=' 'key=' 'unsigned' 'no-unsigned' 'supersede' 'no-supersede' 'name=' 'group-key=' 'max-unicast-children=' 'trust-repair=+' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
         case 'recv'
-            __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'd/directory=' 'o/output=' 'replace-first' 'no-replace-first' 'once' 'no-once' 'allow-rollback' 'no-allow-rollback' 'exec=' 'exec-timeout=' 'again' 'no-again' 'timeout=' 'trust=+' 'allow-unsigned' 'no-allow-unsigned' 'group-key=' 'trust-repair=+' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
+            __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'd/directory=' 'o/output=' 'accept=+' 'replace-first' 'no-replace-first' 'once' 'no-once' 'allow-rollback' 'no-allow-rollback' 'exec=' 'exec-timeout=' 'again' 'no-again' 'timeout=' 'trust=+' 'allow-unsigned' 'no-allow-unsigned' 'group-key=' 'trust-repair=+' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
         case 'repair'
             __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'cache=' 'cache-size=' 'region=' 'region-interface=' 'region-ttl=' 'upstream=' 'key=' 'max-unicast-children=' 'trust=+' 'allow-unsigned' 'no-allow-unsigned' 'group-key=' 'trust-repair=+' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
         case 'watch'
@@ -104,6 +104,7 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmc
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" max-rate' -l 'max-rate' -d 'The highest rate of auto (default: 100G).' -rfka ''
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" level' -l 'level' -d 'The zstd level, 1 to 19; 0 does not compress; auto takes what network and cores leave time for (default: auto).' -rfka 'auto 0 3 9 19'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" wait-for' -l 'wait-for' -d 'Start as soon as this many receivers have joined.' -rfka ''
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" require' -l 'require' -d 'End with exit code 3 when fewer receivers than this are complete.' -rfka ''
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" min-wait' -l 'min-wait' -d 'The earliest start (default: 2s).' -rfka ''
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" max-wait' -l 'max-wait' -d 'The latest start, with those who have come; exit code 4 if nobody has (default: 30s).' -rfka ''
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" linger' -l 'linger' -d 'Stay this long for latecomers after the last known receiver is complete (default: 0s).' -rfka ''
@@ -131,6 +132,7 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmc
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" i interface' -s 'i' -l 'interface' -d 'The network interface (default: the one that routes to the group).' -rfka '(ls /sys/class/net)'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" d directory' -s 'd' -l 'directory' -d 'Where bundles land (default: .).' -rfa '(__rmcp_complete_directories)'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" o output' -s 'o' -l 'output' -d 'Write a single-file bundle exactly there: a file, a block device, or \'-\' (standard output).' -rF
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv"' -l 'accept' -d 'Take bundles of this name only: a name, or a pattern such as \'linux-*\' (repeatable; default: all). Others are passed over.' -rfka ''
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" replace-first' -l 'replace-first' -d 'Where there is no room for two, remove the file that a bundle replaces before it comes, and not after: until then there is none.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" no-replace-first' -l 'no-replace-first' -d 'Switch --replace-first off.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" once' -l 'once' -d 'Exit after the first complete bundle (0), or the first that fails (3).'

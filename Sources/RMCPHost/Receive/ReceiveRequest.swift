@@ -21,6 +21,8 @@ public struct ReceiveRequest: Sendable {
     /// Stop after the first bundle that is complete, or that fails.
     public var once: Bool
     public var trust: TrustPolicy
+    /// Names of the bundles that are taken; nil takes all. Others are passed over.
+    public var names: NamePatterns?
     /// Where versions are remembered; nil takes older ones, too.
     public var versions: VersionRecords?
     /// Sessions are taken that this receiver has completed before, too.
@@ -39,7 +41,7 @@ public struct ReceiveRequest: Sendable {
 
     public init(
         group: SocketAddress, interfaceName: String?, directory: String, output: Output, once: Bool,
-        trust: TrustPolicy, versions: VersionRecords? = nil, takesAgain: Bool = false, replacesFirst: Bool = false, hook: String?,
+        trust: TrustPolicy, names: NamePatterns? = nil, versions: VersionRecords? = nil, takesAgain: Bool = false, replacesFirst: Bool = false, hook: String?,
         hookTimeout: Interval = .seconds(600),
         timeout: Interval?, groupKey: GroupKey? = nil, configuration: Configuration
     ) {
@@ -50,6 +52,7 @@ public struct ReceiveRequest: Sendable {
         self.output = output
         self.once = once
         self.trust = trust
+        self.names = names
         self.versions = versions
         self.takesAgain = takesAgain
         self.replacesFirst = replacesFirst

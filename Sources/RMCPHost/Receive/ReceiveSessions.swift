@@ -102,6 +102,7 @@ final class ReceiveSessions {
         gate = CommitGate(versions: request.versions, trustedKeys: request.trust.trustedKeys)
         var trust = request.trust
         trust.newest = request.versions?.newest ?? [:]
+        if let names = request.names { trust.wants = { names.match($0) } }
         trust.sealing = request.groupKey.map { .opening(GroupDetailsOpener(key: $0)) } ?? .none
         let directory = SessionDirectory(
             policy: trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.sessions, candidateLimit: HostLimits.candidates,

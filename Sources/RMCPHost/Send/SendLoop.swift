@@ -20,6 +20,8 @@ public final class SendLoop {
 
     /// Receivers that are waited for.
     private let wanted: Int?
+    /// Receivers that have to be complete.
+    private let required: Int?
     private var filter: ReversePathFilter
     private let created: Instant
     private var streamingSince: Instant?
@@ -83,6 +85,7 @@ public final class SendLoop {
             source: source, announce: announce, level: request.compressionLevel, sealer: sealer, configuration: configuration,
             wakeUp: loop.wakeUp)
         wanted = configuration.joining.waitForReceivers
+        required = configuration.joining.requiredReceivers
         created = Poller.now()
         nextProgress = created
         engine = SenderEngine(
@@ -291,7 +294,7 @@ public final class SendLoop {
         return SendSnapshot(
             phase: engine.sessionPhase, elapsed: now - created, streaming: streamingSince.map { now - $0 },
             contentSent: sent, contentLength: announce.contentLength, encodedLength: engine.encodedLength,
-            rate: engine.rate, receivers: engine.receivers, wanted: wanted, medianLoss: LossBucket.fraction(of: loss),
+            rate: engine.rate, receivers: engine.receivers, wanted: wanted, required: required, medianLoss: LossBucket.fraction(of: loss),
             groupRoundTrip: engine.groupRoundTrip, counters: counters,
             unsent: outlet.droppedToPeers, unanswerable: slab.impossible)
     }

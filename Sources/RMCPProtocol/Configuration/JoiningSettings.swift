@@ -2,6 +2,8 @@
 public struct JoiningSettings: Sendable {
     /// Start as soon as this many receivers have joined; nil starts with those who came by `minimumWait`.
     public var waitForReceivers: Int?
+    /// Receivers that have to be complete at the end; of fewer the session is partial. Nil asks for no number.
+    public var requiredReceivers: Int?
     public var minimumWait = Interval.seconds(2)
     public var maximumWait = Interval.seconds(30)
     /// How long to stay after the last known receiver is complete.

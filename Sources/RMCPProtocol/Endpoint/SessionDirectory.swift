@@ -155,9 +155,14 @@ public struct SessionDirectory: Sendable {
         }
         if closed.contains(Known(session: announce.session, key: announce.key)) { return .ignore }
         if active.contains(where: { $0.session == announce.session }) { return .ignore }
-        if let refusal = refusal(of: announce, signature, origin, at: now) ?? unseal(&announce)
-            ?? refusal(of: announce, at: now, lastHeard: lastHeard, canMakeRoom: canMakeRoom)
-        {
+        // The cheapest question first: whoever wants one bundle of many hears of all of them.
+        if !isWanted(announce) { return .ignore }
+        let distrust = refusal(of: announce, signature, origin, at: now) ?? unseal(&announce)
+        if distrust == nil, !isWanted(announce) {
+            if announce.isSigned { budget.noteVain(origin, at: now) }
+            return .ignore
+        }
+        if let refusal = distrust ?? refusal(of: announce, at: now, lastHeard: lastHeard, canMakeRoom: canMakeRoom) {
             // Replays cost as much as forgeries.
             if announce.isSigned, refusal != .badSignature, !refusal.isUnverified { budget.noteVain(origin, at: now) }
             // A bad signature may be somebody else's forgery of a session that is good.
@@ -230,6 +235,9 @@ public struct SessionDirectory: Sendable {
         guard policy.trustedKeys.contains(announce.key) || policy.allowsUnsigned else { return .untrusted(announce.key) }
         return isAuthentic(announce, signature, origin, at: now) ? nil : .badSignature
     }
+
+    /// Whether somebody here wants a bundle of that name. A name that is sealed still may be any.
+    private func isWanted(_ announce: Announce) -> Bool { !announce.isOpen || (policy.wants?(announce.name) ?? true) }
 
     /// Makes the details of an authentic ANNOUNCE known, where they are for this node.
     private func unseal(_ announce: inout Announce) -> SessionRefusal? {

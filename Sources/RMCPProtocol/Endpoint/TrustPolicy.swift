@@ -17,6 +17,8 @@ public struct TrustPolicy: Sendable {
     public var sealing = SealingPolicy.none
     /// Keys of the repair nodes whose regions are joined; nil where anybody's are.
     public var trustedNodes: Set<PublicKey>?
+    /// Whether a bundle of this name is wanted; nil wants every one. Others are passed over without a word: they are somebody else's.
+    public var wants: (@Sendable (_ name: String) -> Bool)?
     /// The newest known version of each bundle: what is older is refused.
     public var newest: [BundleIdentity: BundleVersion]
 

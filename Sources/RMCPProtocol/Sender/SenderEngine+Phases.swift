@@ -112,7 +112,8 @@ extension SenderEngine {
             kind = .partial
         }
         // A receiver that believes the sender and takes no part lacks the bundle.
-        leave(kind == .complete && refusals.ofTrusting > 0 ? .partial : kind, at: now)
+        let isShort = refusals.ofTrusting > 0 || summary.count(.complete) < UInt64(configuration.joining.requiredReceivers ?? 0)
+        leave(kind == .complete && isShort ? .partial : kind, at: now)
     }
 
     private var refusals: RefusalCounts { children.receivers.tree.refusals }

@@ -30,6 +30,7 @@ extension Measure where Source == SendSnapshot {
         Measure("receivers", .plain, "Receivers by state.", metric: Metric("receivers")) { .states($0.receivers, all: true) },
         Measure("refused", .plain, "Receivers that take no part, by reason.", metric: Metric("refused")) { .refusals($0.receivers.tree.refusals) },
         Measure("wanted", .plain, "Receivers that were waited for, where a number was given.") { $0.wanted.map { .count(UInt64($0)) } ?? .absent },
+        Measure("required", .plain, "Receivers that have to be complete, where a number was given.") { $0.required.map { .count(UInt64($0)) } ?? .absent },
         Measure("repair_nodes", .plain, "Repair nodes.") { .count($0.receivers.tree.repairNodes) },
         Measure("complete_repair_nodes", .plain, "Repair nodes that hold everything.") { .count($0.receivers.tree.completeRepairNodes) },
     ]

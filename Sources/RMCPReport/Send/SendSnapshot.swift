@@ -16,6 +16,8 @@ public struct SendSnapshot: Sendable {
     public var receivers: StatusHistogram
     /// Receivers that were waited for; nil where no number was given.
     public var wanted: Int?
+    /// Receivers that have to be complete; nil where no number was given.
+    public var required: Int?
     /// Median of the receivers' loss (0...1).
     public var medianLoss: Double
     public var groupRoundTrip: Interval
@@ -26,7 +28,8 @@ public struct SendSnapshot: Sendable {
 
     public init(
         phase: SessionPhase, elapsed: Interval, streaming: Interval?, contentSent: UInt64, contentLength: UInt64?, encodedLength: UInt64, rate: Double,
-        receivers: StatusHistogram, wanted: Int? = nil, medianLoss: Double, groupRoundTrip: Interval, counters: SenderCounters, unsent: UInt64,
+        receivers: StatusHistogram, wanted: Int? = nil, required: Int? = nil, medianLoss: Double, groupRoundTrip: Interval, counters: SenderCounters,
+        unsent: UInt64,
         unanswerable: UInt64
     ) {
         self.phase = phase
@@ -38,6 +41,7 @@ public struct SendSnapshot: Sendable {
         self.rate = rate
         self.receivers = receivers
         self.wanted = wanted
+        self.required = required
         self.medianLoss = medianLoss
         self.groupRoundTrip = groupRoundTrip
         self.counters = counters

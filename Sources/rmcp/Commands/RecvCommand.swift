@@ -46,7 +46,8 @@ struct RecvCommand: CodedCommand {
             ReceiveRequest(
                 group: try group.address(settings), interfaceName: try group.interfaceName(settings),
                 directory: try settings.value(ReceiveOptions.directory, options.directory) ?? ".", output: target, once: try options.isOnce(settings),
-                trust: policy, versions: try versions(policy, takesOlder: takesOlder), takesAgain: try settings.flag(ReceiveOptions.again, options.again),
+                trust: policy, names: try options.names(settings), versions: try versions(policy, takesOlder: takesOlder),
+                takesAgain: try settings.flag(ReceiveOptions.again, options.again),
                 replacesFirst: try settings.flag(ReceiveOptions.replaceFirst, options.replaceFirst),
                 hook: try settings.value(ReceiveOptions.exec, options.exec),
                 hookTimeout: try settings.value(ReceiveOptions.execTimeout, options.execTimeout) ?? .seconds(600), timeout: timeout,

@@ -11,6 +11,8 @@ struct ReceiveOptions: OptionGroupDeclaration {
         "Write a single-file bundle exactly there: a file, a block device, or '-' (standard output).")
     static let replaceFirst = Setting.flag(
         "replace-first", "Where there is no room for two, remove the file that a bundle replaces before it comes, and not after: until then there is none.")
+    static let accept = Setting.list(
+        "accept", "pattern", "Take bundles of this name only: a name, or a pattern such as 'linux-*' (repeatable; default: all). Others are passed over.")
     static let once = Setting.flag("once", "Exit after the first complete bundle (0), or the first that fails (3).")
     static let allowRollback = Setting.flag(
         "allow-rollback", "Take bundles that are older than one of the same name and key that has come: refused by default (exit code 5).")
@@ -22,11 +24,13 @@ struct ReceiveOptions: OptionGroupDeclaration {
     static let timeout = Setting("timeout", .time, "time", "With --once: give up after this long without progress (exit code 4).")
 
     static let declared = [
-        directory.entry, output.entry, replaceFirst.entry, once.entry, allowRollback.entry, exec.entry, execTimeout.entry, again.entry, timeout.entry,
+        directory.entry, output.entry, accept.entry, replaceFirst.entry, once.entry, allowRollback.entry, exec.entry, execTimeout.entry, again.entry,
+        timeout.entry,
     ]
 
     @Option(Self.directory) var directory: String?
     @Option(Self.output) var output: String?
+    @Option(Self.accept) var accept: [String]
     @Flag(Self.replaceFirst) var replaceFirst: Bool?
     @Flag(Self.once) var once: Bool?
     @Flag(Self.allowRollback) var allowRollback: Bool?
@@ -44,6 +48,12 @@ struct ReceiveOptions: OptionGroupDeclaration {
             throw HostError("standard output is a terminal, which a bundle's bytes would confuse; redirect it, or name a file with --output", kind: .usage)
         }
         return .standardOutput
+    }
+
+    /// Nil takes bundles of every name.
+    func names(_ settings: Settings) throws(HostError) -> NamePatterns? {
+        let patterns = settings.list(Self.accept, accept)
+        return patterns.isEmpty ? nil : try NamePatterns(patterns)
     }
 
     func isOnce(_ settings: Settings) throws(HostError) -> Bool { try settings.flag(Self.once, once) }

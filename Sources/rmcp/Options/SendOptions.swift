@@ -14,6 +14,9 @@ struct SendOptions: OptionGroupDeclaration {
         "The zstd level, 1 to 19; 0 does not compress; auto takes what network and cores leave time for (default: auto).")
     static let waitFor = Setting(
         "wait-for", .number(in: 1...Int.max, expected: "a number of receivers, 1 or more"), "n", "Start as soon as this many receivers have joined.")
+    static let require = Setting(
+        "require", .number(in: 1...Int.max, expected: "a number of receivers, 1 or more"), "n",
+        "End with exit code 3 when fewer receivers than this are complete.")
     static let minimumWait = Setting("min-wait", .time, "time", "The earliest start (default: 2s).")
     static let maximumWait = Setting("max-wait", .time, "time", "The latest start, with those who have come; exit code 4 if nobody has (default: 30s).")
     static let linger = Setting("linger", .time, "time", "Stay this long for latecomers after the last known receiver is complete (default: 0s).")
@@ -27,7 +30,8 @@ struct SendOptions: OptionGroupDeclaration {
     static let name = Setting("name", .text, "name", "The bundle's name at the receivers (default: the path's last component).")
 
     static let declared = [
-        ttl.entry, rate.entry, minimumRate.entry, maximumRate.entry, level.entry, waitFor.entry, minimumWait.entry, maximumWait.entry, linger.entry,
+        ttl.entry, rate.entry, minimumRate.entry, maximumRate.entry, level.entry, waitFor.entry, require.entry, minimumWait.entry, maximumWait.entry,
+        linger.entry,
         until.entry, key.entry, unsigned.entry, supersede.entry, name.entry,
     ]
 
@@ -37,6 +41,7 @@ struct SendOptions: OptionGroupDeclaration {
     @Option(Self.maximumRate) var maximumRate: String?
     @Option(Self.level) var level: String?
     @Option(Self.waitFor) var waitFor: String?
+    @Option(Self.require) var require: String?
     @Option(Self.minimumWait) var minimumWait: String?
     @Option(Self.maximumWait) var maximumWait: String?
     @Option(Self.linger) var linger: String?
@@ -62,6 +67,7 @@ struct SendOptions: OptionGroupDeclaration {
             throw HostError("--min-rate is above --max-rate", kind: .usage)
         }
         configuration.joining.waitForReceivers = try settings.value(Self.waitFor, waitFor)
+        configuration.joining.requiredReceivers = try settings.value(Self.require, require)
         if let time = try settings.value(Self.minimumWait, minimumWait) { configuration.joining.minimumWait = time }
         if let time = try settings.value(Self.maximumWait, maximumWait) { configuration.joining.maximumWait = time }
         if let time = try settings.value(Self.linger, linger) { configuration.joining.linger = time }

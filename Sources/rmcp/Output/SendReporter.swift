@@ -50,7 +50,8 @@ final class SendReporter {
         let histogram = outcome.receivers
         switch outcome.kind {
         case .nobodyCame:
-            Console.error("nobody came in \(Units.time(snapshot.elapsed)); is rmcp recv running on the same group, and does multicast reach it?")
+            let question = "is rmcp recv running on the same group, does it --accept the name, and does multicast reach it?"
+            Console.error("nobody came in \(Units.time(snapshot.elapsed)); \(question)")
             return
         case .refused:
             Console.error("nobody took it in \(Units.time(snapshot.elapsed))")
@@ -63,6 +64,9 @@ final class SendReporter {
         if !style.isQuiet { result(histogram, came: came, snapshot) }
         if let wanted = snapshot.wanted, wanted > came {
             Console.error("\(came) of \(wanted) that were waited for came")
+        }
+        if let required = snapshot.required, UInt64(required) > histogram.count(.complete) {
+            Console.error("\(histogram.count(.complete)) of \(required) that have to be complete (--require) are")
         }
         for state in ReceiverState.allCases where state.isFailure && histogram.count(state) > 0 {
             Console.error("\(Units.count(histogram.count(state), "receiver")) failed: \(state.reason)")

@@ -115,6 +115,9 @@ struct Link {
         return max(0, shared.value.queueLimit - Int((freeAt - now).inSeconds * rate / 8))
     }
 
+    /// Time that a datagram waits in the queue that comes now.
+    func delay(at now: Instant) -> Interval { max(.zero, freeAt - now) }
+
     mutating func drop(datagrams: Int) { dropped += UInt64(datagrams) }
 
     /// Whether one datagram is lost on the way.
@@ -166,6 +169,9 @@ struct Link {
 }
 
 extension RandomSource {
+    /// Exponentially distributed: the time between things that happen at random.
+    mutating func interval(withMean mean: Interval) -> Interval { mean * -Double.log(1 - uniform()) }
+
     /// How often in a row something of this probability (0...1) does not happen.
     mutating func runLength(probability: Double) -> Int {
         if probability >= 1 { return 0 }

@@ -131,6 +131,10 @@ final class ReceiverNode {
     var endpoint: ReceiverEndpoint
 
     var record = Record()
+    /// Set where it shares processors with others.
+    var threads: HostThreads?
+    /// Pieces of work that its disk has yet to do.
+    var storing = 0
 
     init(
         index: Int, subnet: Int, uplink: Link, host: ReceiverHostModel, configuration: SharedConfiguration, trustedKeys: Set<PublicKey>, seed: UInt64

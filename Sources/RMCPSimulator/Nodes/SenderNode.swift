@@ -29,6 +29,15 @@ final class SenderNode {
     var nextWake = Instant.distantFuture
     /// Datagrams that came to it, and when.
     var feedback: FeedbackMeter
+    /// Set where it shares processors with others.
+    var threads: HostThreads?
+    /// What has come for the network's thread while it had no processor.
+    private var waiting = Waiting()
+
+    struct Waiting {
+        var datagrams: [([UInt8], Arrival)] = []
+        var work: [Work] = []
+    }
 
     /// - Parameter start: of the world, from which on feedback is counted.
     init(index: Int, content: SimulatedContent, engine: SenderEngine, host: SenderHostModel, egress: Link, start: Instant) {
@@ -58,6 +67,24 @@ final class SenderNode {
             endTold = true
             if sourceChanged { engine.stop(at: now) } else { engine.handle(.ended, at: now) }
         }
+    }
+
+    func enqueue(_ bytes: [UInt8], _ arrival: Arrival) { waiting.datagrams.append((bytes, arrival)) }
+    func enqueue(_ work: Work) { waiting.work.append(work) }
+
+    func takeWaiting() -> Waiting {
+        defer { waiting = Waiting() }
+        return waiting
+    }
+
+    /// Bytes of content that a piece of work goes through; holes are not read.
+    func length(of work: Work) -> UInt32 {
+        let chunk =
+            switch work {
+            case .encoded(let chunk), .fetched(let chunk), .outlined(let chunk, _): chunk
+            }
+        let record = content.record(of: chunk)
+        return record.kind == .zero ? 0 : record.contentLength
     }
 
     private func encoderDone(chunk: UInt32, at now: Instant) -> Instant {

@@ -1,4 +1,4 @@
-import RMCPProtocol
+public import RMCPProtocol
 
 /// A disk that takes time, may be full or break, and outlives the process.
 public struct DiskModel: Sendable {
@@ -10,6 +10,20 @@ public struct DiskModel: Sendable {
     public var failsAfter: UInt64
     /// Of the chunks on disk when the process is killed, this share is torn (0...1).
     public var tornShare: Double
+    /// Pauses in which nothing is written, as when a drive cleans up or the kernel holds writers back; nil for none.
+    public var stalls: Stalls?
+
+    /// Pauses of one length, at random times.
+    public struct Stalls: Sendable {
+        /// Mean time from the end of one to the beginning of the next, exponentially distributed.
+        public var interval: Interval
+        public var length: Interval
+
+        public init(interval: Interval, length: Interval) {
+            self.interval = interval
+            self.length = length
+        }
+    }
 
     public init(rate: Double = 400e6, capacity: UInt64 = .max, failsAfter: UInt64 = .max, tornShare: Double = 0) {
         self.rate = rate
@@ -37,6 +51,8 @@ struct SimulatedDisk {
     private var finished: [(name: String, chunks: [UInt64])] = []
     private var freeAt = Instant.zero
     private var written: UInt64 = 0
+    /// When the next stall begins; nil until it is drawn.
+    private var nextStall: Instant?
 
     init(model: DiskModel) { self.model = model }
 
@@ -44,8 +60,18 @@ struct SimulatedDisk {
     static func mark(_ digest: Digest) -> UInt64 { digest.value.a }
 
     /// When work on `bytes` bytes that is queued now is done.
-    mutating func schedule(bytes: Int, at now: Instant) -> Instant {
-        freeAt = max(freeAt, now) + .seconds(Double(bytes) / model.rate)
+    mutating func schedule(bytes: Int, at now: Instant, using random: inout RandomSource) -> Instant {
+        let begun = max(freeAt, now)
+        freeAt = begun + .seconds(Double(bytes) / model.rate)
+        guard let stalls = model.stalls else { return freeAt }
+        var stall = nextStall ?? now + random.interval(withMean: stalls.interval)
+        // One that came while there was nothing to do has passed unseen.
+        while stall + stalls.length <= begun { stall = stall + stalls.length + random.interval(withMean: stalls.interval) }
+        if stall < freeAt {
+            freeAt = freeAt + stalls.length - max(.zero, begun - stall)
+            stall = stall + stalls.length + random.interval(withMean: stalls.interval)
+        }
+        nextStall = stall
         return freeAt
     }
 

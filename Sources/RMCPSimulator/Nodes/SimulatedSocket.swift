@@ -19,6 +19,12 @@ struct SimulatedSocket {
     private(set) var isEmpty = true
     /// Datagrams that found no room since this was last taken.
     private var dropped: UInt64 = 0
+    /// Since the beginning: bytes that found room, and datagrams that found none.
+    private(set) var takenBytes: UInt64 = 0
+    private(set) var droppedTotal: UInt64 = 0
+
+    /// Share of the room that is taken (0...1).
+    var share: Double { Double(bytes) / Double(max(1, limit)) }
 
     init(limit: Int) { self.limit = limit }
 
@@ -26,9 +32,11 @@ struct SimulatedSocket {
     mutating func enqueue(_ item: Queued, datagrams: Int) {
         guard bytes + item.bytes <= limit else {
             dropped += UInt64(datagrams)
+            droppedTotal += UInt64(datagrams)
             return
         }
         bytes += item.bytes
+        takenBytes += UInt64(item.bytes)
         queue.append(item)
         isEmpty = false
     }

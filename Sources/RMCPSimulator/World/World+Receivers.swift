@@ -30,6 +30,7 @@ extension World {
 
     private func scheduleRead(_ node: ReceiverNode) {
         guard !node.isReading, !node.socket.isEmpty else { return }
+        if let threads = node.threads { return wake(threads.network) }
         node.isReading = true
         queue.schedule(.receiverRead(node.index, life: node.life), at: max(now, node.busyUntil, node.pausedUntil))
     }
@@ -43,7 +44,7 @@ extension World {
         scheduleRead(node)
     }
 
-    private func read(_ payload: Payload, _ arrival: Arrival, at node: ReceiverNode) {
+    func read(_ payload: Payload, _ arrival: Arrival, at node: ReceiverNode) {
         let clock = now + node.clockOffset
         var arrival = arrival
         arrival.at = arrival.at + node.clockOffset
@@ -123,6 +124,13 @@ extension World {
     }
 
     // MARK: Driving
+
+    /// Drains its engines, or wakes the thread that does.
+    func attend(to node: ReceiverNode) {
+        guard let threads = node.threads else { return drive(node) }
+        node.threads?.isDue = true
+        wake(threads.network)
+    }
 
     func drive(_ node: ReceiverNode) {
         guard node.isRunning else { return }
@@ -207,8 +215,13 @@ extension World {
     }
 
     private func store(_ result: StorageResult, bytes: Int, session: ReceiverNode.Session, at node: ReceiverNode) {
-        let done = node.disk.schedule(bytes: bytes, at: now)
-        queue.schedule(.storage(node.index, session, result), at: done)
+        node.storing += 1
+        guard let workers = node.threads?.workers, let model = sharedHost?.processors.model else {
+            let done = node.disk.schedule(bytes: bytes, at: now, using: &random)
+            return queue.schedule(.storage(node.index, session, result), at: done)
+        }
+        let cost = Interval.seconds(model.callCost + Double(bytes) * model.storeCost)
+        enqueue(ThreadJob(cost: cost, result: .storage(node.index, session, result), disk: (node.index, bytes)), onOneOf: workers)
     }
 
     private func consult(_ range: Range<UInt32>, session: ReceiverNode.Session, at node: ReceiverNode, clock: Instant) {
@@ -250,13 +263,14 @@ extension World {
             session.isCommitted = true
             safety.checkPresented(session, by: node)
             if node.host.hookDuration > .zero {
+                node.storing += 1
                 queue.schedule(.storage(node.index, session, .hooked), at: now + node.host.hookDuration)
                 break
             }
             session.engine.handle(node.host.hookSucceeds ? .committed : .failed(.failedHook), at: clock)
         case .hooked: session.engine.handle(node.host.hookSucceeds ? .committed : .failed(.failedHook), at: clock)
         }
-        drive(node)
+        attend(to: node)
     }
 
     private func finished(_ state: ReceiverState, session: ReceiverNode.Session, at node: ReceiverNode) {

@@ -4,18 +4,35 @@ extension World {
     /// A datagram of a child.
     func take(_ bytes: [UInt8], _ arrival: Arrival, at sender: SenderNode) {
         if let kind = unsafe try? PacketHeader(of: bytes.span.bytes).kind { sender.feedback.note(kind, at: now) }
-        unsafe sender.engine.handle(datagram: bytes.span.bytes, from: arrival.source, at: now)
+        if sender.threads == nil {
+            unsafe sender.engine.handle(datagram: bytes.span.bytes, from: arrival.source, at: now)
+        } else {
+            sender.enqueue(bytes, arrival)
+        }
         drive(sender)
     }
 
-    /// Drains a sender's engine: source, events, what it transmits, and its next timeout.
+    /// Drains a sender's engine, or wakes the thread that does.
     func drive(_ sender: SenderNode) {
-        guard sender.isRunning else { return }
+        guard let threads = sender.threads else {
+            driveOnce(sender, rounds: 4, trains: 64)
+            return
+        }
+        sender.threads?.isDue = true
+        wake(threads.network)
+    }
+
+    /// Drains a sender's engine: source, events, what it transmits, and its next timeout.
+    /// - Returns: whether there is more to send.
+    @discardableResult
+    func driveOnce(_ sender: SenderNode, rounds: Int, trains: Int) -> Bool {
+        guard sender.isRunning else { return false }
         if let due = sender.engine.pollTimeout(at: now), due <= now { sender.engine.handleTimeout(at: now) }
-        for _ in 0..<4 {
-            sender.feed(at: now) { queue.schedule(.senderWork(sender.index, $0), at: $1) }
-            var sent = 0
-            while sent < 64, let transmit = sender.engine.pollTransmit(at: now) {
+        var sent = 0
+        for _ in 0..<rounds {
+            sender.feed(at: now) { schedule($0, of: sender, at: $1) }
+            sent = 0
+            while sent < trains, let transmit = sender.engine.pollTransmit(at: now) {
                 sent += 1
                 send(transmit, from: sender)
             }
@@ -24,19 +41,30 @@ extension World {
         }
         guard !sender.engine.isFinished, let next = sender.engine.pollTimeout(at: now) else {
             sender.nextWake = .distantFuture
-            return
+            return false
         }
+        if sender.threads != nil, sent == trains { return true }
         let wake = max(next, now)
-        guard wake != sender.nextWake || wake == now else { return }
+        guard wake != sender.nextWake || wake == now else { return false }
         sender.nextWake = wake
         queue.schedule(.senderWake(sender.index), at: wake)
+        return false
+    }
+
+    /// Work of the encoders: done at a time, or as soon as their thread has had a processor for as long as it takes.
+    private func schedule(_ work: SenderNode.Work, of sender: SenderNode, at time: Instant) {
+        guard let workers = sender.threads?.workers, let model = sharedHost?.processors.model else {
+            return queue.schedule(.senderWork(sender.index, work), at: time)
+        }
+        let cost = model.callCost + Double(sender.length(of: work)) * model.encodeCost
+        enqueue(ThreadJob(cost: .seconds(cost), result: .senderWork(sender.index, work)), onOneOf: workers)
     }
 
     private func handleEvents(of sender: SenderNode) {
         while let event = sender.engine.pollEvent() {
             log(event, of: sender)
             if case .finished(let outcome) = event, outcome.kind == .complete { safety.checkSuccess(of: sender, among: self) }
-            sender.handle(event, at: now) { queue.schedule(.senderWork(sender.index, $0), at: $1) }
+            sender.handle(event, at: now) { schedule($0, of: sender, at: $1) }
         }
     }
 

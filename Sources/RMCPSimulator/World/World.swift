@@ -20,6 +20,8 @@ public final class World: Population {
         case storage(Int, ReceiverNode.Session, StorageResult)
         case action(Int)
         case crossTraffic(Int, CrossTraffic.Step)
+        case processor(ProcessorStep)
+        case pace(PaceRecorder, Interval)
 
         var code: UInt64? {
             guard case .receiverWake(let index, let life) = self, index < 1 << 31, life < 1 << 31 else { return nil }
@@ -65,6 +67,8 @@ public final class World: Population {
     var crossTraffic: [CrossTraffic] = []
     var throughput = Throughput()
     var safety = Safety()
+    /// Hosts that share processors; nil where each has enough of its own.
+    var sharedHost: SharedHost?
     /// Cookies that parents have answered an ATTACH with, by who asked: strangers hear what is sent to their own addresses.
     var givenCookies: [SocketAddress: UInt64] = [:]
     /// Datagrams that receivers have sent to each address, where somebody wants to know.
@@ -244,7 +248,7 @@ public final class World: Population {
         case .senderWork(let index, let work):
             let sender = senders[index]
             guard sender.isRunning else { return }
-            sender.finish(work, at: now)
+            if sender.threads == nil { sender.finish(work, at: now) } else { sender.enqueue(work) }
             drive(sender)
         case .receiverRead(let index, let life):
             let node = receivers[index]
@@ -257,8 +261,9 @@ public final class World: Population {
             guard node.life == life, node.nextWake <= now else { return }
             note(4, index)
             node.nextWake = .distantFuture
-            drive(node)
+            attend(to: node)
         case .storage(let index, let session, let result):
+            receivers[index].storing -= 1
             guard !session.isOver else { return }
             note(5, index)
             finishStorage(of: receivers[index], session: session, result)
@@ -276,6 +281,8 @@ public final class World: Population {
             performedActions += 1
             actions[index](self)
         case .crossTraffic(let index, let step): perform(step, ofCrossTraffic: index)
+        case .processor(let step): perform(step)
+        case .pace(let recorder, let interval): record(into: recorder, every: interval)
         }
     }
 

@@ -1,0 +1,67 @@
+import DequeModule
+import RMCPContent
+import RMCPProtocol
+
+/// Consecutive chunks that are all holes, or that may hold data.
+struct ChunkStretch: Sendable, Equatable {
+    var chunks: UInt32
+    var isHole: Bool
+}
+
+/// How far the content was handed out, and what is known of what follows.
+struct ChunkPlan {
+    let map: ChunkMap
+    let pool: BufferPool
+    let length: UInt64
+    private var chunk: UInt32 = 0
+    /// Data or hole from `chunk` on, as far as it is known.
+    private var stretches: Deque<ChunkStretch> = []
+    private var surveyedTo: UInt32 = 0
+    private var isSurveying = false
+    /// Chunks that are known about in advance, so that encoding does not wait for a survey.
+    private static let surveyedAhead: UInt32 = 64
+
+    init(_ map: ChunkMap, pool: BufferPool, length: UInt64) {
+        self.map = map
+        self.pool = pool
+        self.length = length
+    }
+
+    private var chunkCount: UInt32 { UInt32(clamping: map.chunkCount(for: length)) }
+
+    mutating func next() -> SourcePiece {
+        guard let extent = map.extent(of: chunk, in: length) else { return .ended }
+        guard let stretch = stretches.first else { return .waiting }
+        if stretch.isHole {
+            let chunks = min(Int(stretch.chunks), TablePage.maximumRecords)
+            pass(UInt32(chunks))
+            return .hole(chunks: chunks)
+        }
+        guard let buffer = pool.take() else { return .waiting }
+        pass(1)
+        return .data(extent, buffer)
+    }
+
+    private mutating func pass(_ chunks: UInt32) {
+        chunk += chunks
+        stretches[0].chunks -= chunks
+        if stretches[0].chunks == 0 { stretches.removeFirst() }
+    }
+
+    /// Where a survey is to begin; nil when enough is known, or one is under way.
+    mutating func beginSurvey() -> UInt32? {
+        guard !isSurveying, surveyedTo < chunkCount, surveyedTo - chunk < Self.surveyedAhead else { return nil }
+        isSurveying = true
+        return surveyedTo
+    }
+
+    mutating func endSurvey(_ found: [ChunkStretch]) {
+        isSurveying = false
+        for stretch in found {
+            stretches.append(stretch)
+            surveyedTo += stretch.chunks
+        }
+    }
+
+    mutating func skipSurvey() { if chunkCount > 0 { endSurvey([ChunkStretch(chunks: chunkCount, isHole: false)]) } }
+}

@@ -37,6 +37,7 @@ let package = Package(
         target("fuzz-repair", "RMCPProtocol"),
         target("fuzz-stranger", "RMCPProtocol"),
         target("fuzz-sessions", "RMCPProtocol", "RMCPContent", "RMCPReport", "RMCPHost"),
+        target("fuzz-catalog", "RMCPProtocol", "RMCPContent"),
         target("fuzz-files", "RMCPProtocol", "RMCPContent", "RMCPHost"),
     ]
 )

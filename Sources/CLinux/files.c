@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <linux/fs.h>
+#include <linux/openat2.h>
 #include <sys/ioctl.h>
 #include <sys/vfs.h>
 #include <sys/syscall.h>
@@ -14,6 +15,7 @@ int rmcp_fallocate(int descriptor, int mode, long offset, long length) {
     return fallocate(descriptor, mode, offset, length);
 }
 int rmcp_o_tmpfile(void) { return O_TMPFILE; }
+int rmcp_o_path(void) { return O_PATH; }
 int rmcp_seek_data(void) { return SEEK_DATA; }
 int rmcp_seek_hole(void) { return SEEK_HOLE; }
 
@@ -27,6 +29,12 @@ int rmcp_name_attributes(int directory, const char *name) {
     return (status.stx_attributes & STATX_ATTR_IMMUTABLE ? RMCP_IMMUTABLE : 0) |
         (status.stx_attributes & STATX_ATTR_APPEND ? RMCP_APPEND_ONLY : 0) |
         (status.stx_attributes & STATX_ATTR_MOUNT_ROOT ? RMCP_MOUNT_POINT : 0);
+}
+int rmcp_open_beneath(int directory, const char *path, int flags) {
+    struct open_how how = {
+        .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC), .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+    };
+    return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
 }
 long rmcp_file_system_kind(int descriptor) {
     struct statfs status;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/xattr.h>
 #include <netinet/in.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -17,6 +18,7 @@
 
 int rmcp_fallocate(int descriptor, int mode, long offset, long length);
 int rmcp_o_tmpfile(void);
+int rmcp_o_path(void);
 int rmcp_seek_data(void);
 int rmcp_seek_hole(void);
 // Flags of a name itself, not of what a link leads to; "" is the directory. -1 and errno where it cannot be asked.
@@ -24,6 +26,8 @@ int rmcp_seek_hole(void);
 #define RMCP_APPEND_ONLY 2
 #define RMCP_MOUNT_POINT 4
 int rmcp_name_attributes(int directory, const char *name);
+// openat2(2) that stays below the directory and goes through no symbolic link; -1 and errno.
+int rmcp_open_beneath(int directory, const char *path, int flags);
 // The magic number of statfs(2); -1 and errno.
 long rmcp_file_system_kind(int descriptor);
 // 1 where a block device takes no writes.

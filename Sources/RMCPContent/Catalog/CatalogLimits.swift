@@ -4,6 +4,8 @@ import RMCPProtocol
 public enum CatalogLimits {
     /// 2^20 entries: what is kept of each beside its bytes is then 20 MiB.
     public static let entries = 1 << 20
+    /// Bytes that are kept of an entry beside its own.
+    public static let memoryOfEntry = 20
     /// 128 MiB. A catalog is in memory as a whole, at both ends.
     public static let catalogLength = 128 << 20
     /// Components of a path below the root: as many directories may be open at once.

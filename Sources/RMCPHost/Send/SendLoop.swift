@@ -40,10 +40,7 @@ public final class SendLoop {
     public init(_ request: SendRequest, makeSigner: () throws(HostError) -> any MessageSigner) throws(HostError) {
         try request.group.requireMulticast()
         group = request.group
-        switch request.source {
-        case .path(let path): source = try FileSource(path: path)
-        case .standardInput: source = try StreamSource()
-        }
+        source = try Self.open(request)
         let interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
         filter = ReversePathFilter(interface: interface.name, group: request.group)
         follower = InterfaceFollower(interface, for: request.group, named: request.interfaceName)
@@ -57,7 +54,7 @@ public final class SendLoop {
         configuration.packets.datagramLength = Self.datagramLength(
             limit: configuration.packets.datagramLength, mtu: interface.mtu - (guarding == nil ? 0 : ControlGuard.trailerLength), family: group.family)
         var announce = try Self.makeAnnounce(request, source: source, configuration: configuration)
-        configuration = SendMemory.bounded(configuration, chunkLength: announce.chunkLength, isSealed: guarding != nil)
+        configuration = try SendMemory.bounded(configuration, chunkLength: announce.chunkLength, isSealed: guarding != nil, beside: source.memory)
         // After everything that the user may have got wrong: asking for a signer may make a key.
         let signer = try makeSigner()
         announce.key = signer.publicKey
@@ -104,14 +101,14 @@ public final class SendLoop {
     private static func makeAnnounce(
         _ request: SendRequest, source: any BundleSource, configuration: Configuration
     ) throws(HostError) -> Announce {
-        let given = request.name ?? (source.kind == .stream ? "stdin" : lastComponent(of: source.path))
+        guard let given = request.name ?? source.defaultName else { throw HostError(needsName, kind: .usage) }
         guard let name = SystemText.validated(given) else {
             throw HostError("the bundle's name \(given) is no UTF-8, as receivers need it; give another with --name", kind: .usage)
         }
         if let objection = BundleName.objection(to: name) {
             throw HostError("the bundle's name \"\(BundleName.printable(name))\" will not do: \(objection); give another with --name", kind: .usage)
         }
-        var chunkLength = configuration.packets.chunkLength
+        var chunkLength = source.chunkLength ?? configuration.packets.chunkLength
         // The table is bounded, so the largest bundles have longer chunks.
         while let length = source.contentLength, ChunkMap(chunkLength: chunkLength).chunkCount(for: length) > UInt64(Limits.maximumChunks) {
             guard chunkLength < Limits.maximumChunkLength else {
@@ -134,9 +131,18 @@ public final class SendLoop {
         do throws(ContentError) { return (try sealer.seal(announce), sealer) } catch { throw HostError("cannot seal the bundle's name: \(error)") }
     }
 
-    private static func lastComponent(of path: String) -> String {
-        path.split(separator: "/").last.map(String.init) ?? path
+    private static func open(_ request: SendRequest) throws(HostError) -> any BundleSource {
+        guard case .paths(let selection) = request.source else { return try StreamSource() }
+        // Before a walk that takes its time.
+        guard request.name != nil || selection.paths.count == 1 else { throw HostError(needsName, kind: .usage) }
+        if let path = selection.file { return try FileSource(path: path) }
+        // Until receivers take trees none is sent.
+        throw HostError(
+            "\(selection.paths[0]) is a directory, and this version sends single files; use: tar -c \(selection.paths[0]) | rmcp send --name NAME.tar -",
+            kind: .usage)
     }
+
+    private static let needsName = "several paths are sent as one bundle, which needs a name: give it with --name"
 
     // MARK: Running
 
@@ -146,7 +152,7 @@ public final class SendLoop {
         self.observer = observer
         // The observer may hold this, which would keep both.
         defer { self.observer = { _ in } }
-        observer(.ready(interface: follower.interface.name, group: group, announce: announce))
+        observer(.ready(interface: follower.interface.name, group: group, announce: announce, tree: source.counts))
         for text in source.warnings + clockWarnings { observer(.warning(text)) }
         defer { shutDown() }
         loop.run { now, isStopped in

@@ -4,8 +4,11 @@ public import RMCPProtocol
 /// One `rmcp send`, as the command line asks for it.
 public struct SendRequest: Sendable {
     public enum Source: Sendable, Hashable {
-        case path(String)
+        /// A file or device where it is one path that leads to one; else a tree.
+        case paths(TreeSelection)
         case standardInput
+
+        public static func path(_ path: String) -> Source { .paths(TreeSelection(paths: [path])) }
     }
 
     public var source: Source

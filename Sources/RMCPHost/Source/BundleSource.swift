@@ -1,7 +1,8 @@
 import RMCPContent
 import RMCPProtocol
+import RMCPReport
 
-/// Where a bundle's content comes from: a file, a device, a stream.
+/// Where a bundle's content comes from: a file, a device, a tree, a stream.
 ///
 /// ```
 ///   start ──▶ next: .data(extent, buffer) ──load, encode──▶ keep            (load, keep and reread: on worker threads)
@@ -11,6 +12,8 @@ import RMCPProtocol
 /// ```
 protocol BundleSource: AnyObject, Sendable {
     var path: String { get }
+    /// Name of the bundle where the user gives none; nil where it needs one.
+    var defaultName: String? { get }
     var kind: BundleKind { get }
     /// Nil for a stream.
     var contentLength: UInt64? { get }
@@ -19,6 +22,13 @@ protocol BundleSource: AnyObject, Sendable {
     /// Nil where the source has none.
     var mode: UInt16? { get }
     var modificationTime: FileTime? { get }
+
+    /// Bytes of content in a chunk; nil where any length will do.
+    var chunkLength: UInt32? { get }
+    /// Bytes that it keeps in memory beside buffers of the pool.
+    var memory: Int { get }
+    /// What a tree consists of; nil for what is none.
+    var counts: EntryCounts? { get }
 
     /// Warnings before it is sent, a line each.
     var warnings: [String] { get }
@@ -46,9 +56,17 @@ protocol BundleSource: AnyObject, Sendable {
     func reread(_ extent: ContentExtent, _ record: ChunkRecord, into buffer: ChunkBuffer) throws(HostError) -> Reread
     /// Throws when the source is not what it was when it was opened.
     func checkUnchanged() throws(HostError)
+    /// Error for a stretch that is not what it was.
+    func changed(_ extent: ContentExtent) -> HostError
 }
 
 extension BundleSource {
+    var defaultName: String? { path.split(separator: "/").last.map(String.init) ?? path }
+    var chunkLength: UInt32? { nil }
+    var memory: Int { 0 }
+    var counts: EntryCounts? { nil }
+    func changed(_ extent: ContentExtent) -> HostError { changed }
+
     func lookAhead() -> (@Sendable () -> Void)? { nil }
     func stop() {}
     func keep(_ encoded: RawSpan, of extent: ContentExtent) throws(HostError) {}

@@ -39,7 +39,7 @@ final class EncodeWorker {
                 return .encoded(chunk: chunk, record: record, buffer: buffer, effort: effort)
             case .fetch(let chunk, let extent, let record, let buffer, let level):
                 if case .content = try source.reread(extent, record, into: buffer) {
-                    guard try encode(buffer, chunk: chunk, length: extent.length, level: level) == record else { throw source.changed }
+                    guard try encode(buffer, chunk: chunk, length: extent.length, level: level) == record else { throw source.changed(extent) }
                 }
                 return .fetched(chunk: chunk, buffer: buffer)
             }

@@ -79,9 +79,7 @@ final class FileSource: BundleSource {
             let mayChange = MountTable.isWritten(status.st_rdev) ?? Self.isInUse(path)
             warnings = mayChange ? ["\(path) is in use (mounted?): what is written to it meanwhile is sent in part; unmount it first"] : []
         case S_IFDIR:
-            throw HostError(
-                "\(path) is a directory, and this version sends single files; use: tar -c \(path) | rmcp send --name NAME.tar -",
-                kind: .usage)
+            throw HostError("\(path) has become a directory", kind: .usage)
         default:
             throw HostError("\(path) is neither a file nor a block device; to send a pipe use: rmcp send - < \(path)", kind: .usage)
         }

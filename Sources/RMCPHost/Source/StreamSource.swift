@@ -6,6 +6,7 @@ import RMCPProtocol
 /// encoded is spooled, since it cannot be read again.
 final class StreamSource: BundleSource {
     let path = "standard input"
+    let defaultName: String? = "stdin"
     let kind = BundleKind.stream
     let contentLength: UInt64? = nil
     let allocatedLength: UInt64 = 0

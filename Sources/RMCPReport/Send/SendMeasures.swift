@@ -48,7 +48,14 @@ extension SendUpdate {
     /// The lines for programs.
     public var lines: [JSONLine] {
         switch self {
-        case .ready(let interface, let group, let announce):
+        case .ready(let interface, let group, let announce, let tree):
+            let counts: [String: JSONLine.Value] =
+                tree.map {
+                    [
+                        "files": .integer(Int64($0.files)), "directories": .integer(Int64($0.directories)), "links": .integer(Int64($0.links)),
+                        "file_bytes": .unsigned($0.bytes),
+                    ]
+                } ?? [:]
             return [
                 JSONLine(
                     event: "ready",
@@ -56,7 +63,7 @@ extension SendUpdate {
                         "interface": .string(interface), "group": .string(group.text), "name": .string(announce.name),
                         "session": .string(announce.session.text), "signed": .boolean(announce.isSigned),
                         "bytes": announce.contentLength.map { .unsigned($0) } ?? .integer(-1),
-                    ])
+                    ].merging(counts) { $1 })
             ]
         case .warning(let text): return [JSONLine(event: "warning", ["message": .string(text)])]
         case .started(let receivers, let wanted):

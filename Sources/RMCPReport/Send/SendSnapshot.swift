@@ -50,10 +50,29 @@ public struct SendSnapshot: Sendable {
     }
 }
 
+/// What a tree consists of.
+public struct EntryCounts: Sendable, Equatable {
+    public var files: Int
+    /// The root included.
+    public var directories: Int
+    /// Symbolic links, and further names of files.
+    public var links: Int
+    /// Bytes of all files.
+    public var bytes: UInt64
+
+    public init(files: Int = 0, directories: Int = 0, links: Int = 0, bytes: UInt64 = 0) {
+        self.files = files
+        self.directories = directories
+        self.links = links
+        self.bytes = bytes
+    }
+}
+
 /// News for the observer of a send, given on the network thread: be quick.
 public enum SendUpdate: Sendable {
     /// Everything is open: where it goes out, under what name and session.
-    case ready(interface: String, group: SocketAddress, announce: Announce)
+    /// - Parameter tree: what a tree consists of; nil for what is none.
+    case ready(interface: String, group: SocketAddress, announce: Announce, tree: EntryCounts? = nil)
     /// Something the user should know, in one line, that does not stop the session.
     case warning(String)
     /// - Parameter wanted: receivers that were waited for; nil where no number was given.

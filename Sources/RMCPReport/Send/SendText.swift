@@ -19,6 +19,13 @@ public enum SendText {
         return parts.joined(separator: " · ")
     }
 
+    /// How much there is; nil for a stream.
+    public static func size(of announce: Announce, _ tree: EntryCounts?) -> String? {
+        guard let tree else { return announce.contentLength.map(Units.size) }
+        return
+            "\(Units.count(UInt64(tree.files), "file")) in \(tree.directories == 1 ? "1 directory" : "\(tree.directories) directories"), \(Units.size(tree.bytes))"
+    }
+
     /// Receivers by state, those states that somebody is in.
     public static func receivers(_ histogram: StatusHistogram) -> String {
         var parts: [String] = []

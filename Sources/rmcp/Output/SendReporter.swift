@@ -22,8 +22,8 @@ final class SendReporter {
         }
         if style.isJSON { return update.lines.forEach(Console.event) }
         switch update {
-        case .ready(let interface, let group, let announce):
-            let size = announce.contentLength.map { " (\(Units.size($0)))" } ?? ""
+        case .ready(let interface, let group, let announce, let tree):
+            let size = SendText.size(of: announce, tree).map { " (\($0))" } ?? ""
             let trust = announce.isSigned ? "signed by \(announce.key.shortText)…" : "NOT signed"
             say("sending \(announce.name)\(size) to \(group.text) on \(interface), \(trust)\(announce.isSealed ? ", sealed" : ""); waiting for receivers")
         case .warning(let text): live.print("rmcp: \(text)")

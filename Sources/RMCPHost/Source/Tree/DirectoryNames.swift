@@ -1,0 +1,47 @@
+import Glibc
+
+/// Names in a directory in the order of their bytes, packed: a directory may have a million of them.
+struct DirectoryNames {
+    private var bytes: [UInt8] = []
+    /// Where each begins and ends.
+    private var ranges: [Range<UInt32>] = []
+
+    /// Nil with `errno` where the directory cannot be read.
+    init?(of directory: Int32) {
+        let copy = fcntl(directory, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else { return nil }
+        guard let stream = unsafe fdopendir(copy) else {
+            close(copy)
+            return nil
+        }
+        defer { _ = unsafe closedir(stream) }
+        // The copy stands where the original does.
+        unsafe rewinddir(stream)
+        let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name) ?? 0
+        while true {
+            errno = 0
+            guard let entry = unsafe readdir(stream) else { break }
+            let name = unsafe UnsafeRawPointer(entry).advanced(by: nameOffset).assumingMemoryBound(to: CChar.self)
+            unsafe add(UnsafeRawBufferPointer(start: name, count: strlen(name)))
+        }
+        guard errno == 0 else { return nil }
+        let bytes = bytes
+        ranges.sort { bytes[$0.indices].lexicographicallyPrecedes(bytes[$1.indices]) }
+    }
+
+    private mutating func add(_ name: UnsafeRawBufferPointer) {
+        let dot = UInt8(ascii: ".")
+        if unsafe name.count <= 2 && name.allSatisfy({ $0 == dot }) { return }
+        let start = UInt32(bytes.count)
+        unsafe bytes.append(contentsOf: name)
+        ranges.append(start..<UInt32(bytes.count))
+    }
+
+    var count: Int { ranges.count }
+    subscript(index: Int) -> [UInt8] { Array(bytes[ranges[index].indices]) }
+}
+
+extension Range<UInt32> {
+    /// Of an array.
+    var indices: Range<Int> { Int(lowerBound)..<Int(upperBound) }
+}

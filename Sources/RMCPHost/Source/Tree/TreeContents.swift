@@ -1,0 +1,157 @@
+import CLinux
+import Glibc
+import RMCPContent
+import RMCPProtocol
+
+/// Reads what a catalog lists, and tells when it is not what was listed. Nothing is followed out of the tree, whatever somebody makes of
+/// its names meanwhile.
+final class TreeContents: Sendable {
+    let catalog: Catalog
+    /// The tree's path, as the user has it.
+    private let path: String
+    private let marks: [UInt32]
+    private let bases: [TreeBase]
+    /// Large files, the last one used first: their chunks come one after the other.
+    private let opened = LockedValue<[(entry: Int, descriptor: OwnedDescriptor)]>([])
+    /// Files held open: more than threads that read.
+    private static let openedLimit = 16
+    private static let slash = UInt8(ascii: "/")
+
+    init(_ tree: TreeScan.Tree, path: String) {
+        catalog = tree.catalog
+        marks = tree.marks
+        bases = tree.bases
+        self.path = path
+    }
+
+    // MARK: Opening
+
+    /// Base of an entry, and its path from there.
+    private func place(of entry: Int) -> (base: Int32, path: [UInt8]) {
+        let index = bases.lastIndex { $0.first <= entry } ?? 0
+        let path = catalog.path(of: entry)
+        guard bases[index].dropsName else { return (bases[index].descriptor.raw, path) }
+        guard let slash = path.firstIndex(of: Self.slash) else { return (bases[index].descriptor.raw, []) }
+        return (bases[index].descriptor.raw, Array(path[(slash + 1)...]))
+    }
+
+    private static func cString(_ path: [UInt8]) -> [CChar] { path.map { CChar(bitPattern: $0) } + [0] }
+
+    /// -1 with `errno`.
+    private func open(_ entry: Int, _ flags: Int32) -> Int32 {
+        let (base, path) = place(of: entry)
+        if path.isEmpty { return unsafe openat(base, ".", flags | O_CLOEXEC) }
+        let raw = unsafe rmcp_open_beneath(base, Self.cString(path), flags | O_NOFOLLOW)
+        // Old kernels have no openat2(2), and some sandboxes forbid it.
+        guard raw < 0, errno == ENOSYS || errno == EPERM else { return raw }
+        return Self.openStepwise(base, path, flags)
+    }
+
+    /// One component after the other, none of them a link.
+    static func openStepwise(_ base: Int32, _ path: [UInt8], _ flags: Int32) -> Int32 {
+        var directory: OwnedDescriptor?
+        let components = path.split(separator: slash)
+        for (index, component) in components.enumerated() {
+            let isLast = index == components.count - 1
+            let flags = (isLast ? flags : rmcp_o_path() | O_DIRECTORY) | O_NOFOLLOW | O_CLOEXEC
+            let raw = unsafe openat(directory?.raw ?? base, cString(Array(component)), flags)
+            if isLast || raw < 0 { return raw }
+            directory = OwnedDescriptor(raw)
+        }
+        errno = ENOENT
+        return -1
+    }
+
+    func open(file entry: Int) throws(HostError) -> OwnedDescriptor {
+        let isLarge = !catalog.layout.body(of: entry).isEmpty
+        if isLarge, let known = opened.withLock({ Self.use(entry, &$0) }) { return known }
+        let raw = open(entry, O_RDONLY | O_NONBLOCK)
+        guard raw >= 0 else {
+            if [ENOENT, ENOTDIR, ELOOP, EXDEV].contains(errno) { throw changed(entry) }
+            throw .system("read", text(of: entry))
+        }
+        let descriptor = OwnedDescriptor(raw)
+        if isLarge { opened.withLock { Self.note(entry, descriptor, &$0) } }
+        return descriptor
+    }
+
+    private static func use(_ entry: Int, _ opened: inout [(entry: Int, descriptor: OwnedDescriptor)]) -> OwnedDescriptor? {
+        guard let index = opened.firstIndex(where: { $0.entry == entry }) else { return nil }
+        let found = opened.remove(at: index)
+        opened.insert(found, at: 0)
+        return found.descriptor
+    }
+
+    private static func note(_ entry: Int, _ descriptor: OwnedDescriptor, _ opened: inout [(entry: Int, descriptor: OwnedDescriptor)]) {
+        opened.insert((entry, descriptor), at: 0)
+        if opened.count > openedLimit { opened.removeLast() }
+    }
+
+    // MARK: Reading
+
+    /// Fills `bytes` with what the file has from `offset` on.
+    /// - Throws: where the file is not what was listed, before or afterwards.
+    func read(_ entry: Int, at offset: UInt64, into bytes: UnsafeMutableRawBufferPointer) throws(HostError) {
+        let descriptor = try open(file: entry)
+        var span = unsafe MutableRawSpan(_unsafeBytes: bytes)
+        let count = try FileTransfer.read(descriptor.raw, into: &span, at: offset, path: text(of: entry))
+        guard count == bytes.count, let status = FileSystem.host.status(of: descriptor.raw), isSame(entry, status) else { throw changed(entry) }
+    }
+
+    /// A file's size and time change when it is written to. Its ctime changes with its names and links, too.
+    private func isSame(_ entry: Int, _ status: stat) -> Bool {
+        guard TreeBase.mark(status) == marks[entry] else { return false }
+        let listed = catalog[entry]
+        switch listed.kind {
+        case .file, .hardLink:
+            return status.kind == S_IFREG && UInt64(max(0, status.st_size)) == listed.size && FileTime(of: status) == listed.modified
+        case .symbolicLink: return status.kind == S_IFLNK && FileTime(of: status) == listed.modified
+        case .fifo: return status.kind == S_IFIFO
+        case .directory: return status.kind == S_IFDIR
+        }
+    }
+
+    /// Looks at each name once more.
+    /// - Throws: for the first that does not stand for what was listed.
+    func checkUnchanged() throws(HostError) {
+        var parent = -1
+        var directory: OwnedDescriptor?
+        for entry in 1..<max(1, catalog.count) where catalog.kind(of: entry) != .directory {
+            let (base, path) = place(of: entry)
+            if parent != catalog.parent(of: entry) {
+                parent = catalog.parent(of: entry)
+                directory = nil
+                if path.contains(Self.slash) {
+                    let raw = open(parent, rmcp_o_path() | O_DIRECTORY)
+                    guard raw >= 0 else { throw changed(entry) }
+                    directory = OwnedDescriptor(raw)
+                }
+            }
+            var status = stat()
+            guard unsafe fstatat(directory?.raw ?? base, Self.cString(catalog.name(of: entry)), &status, AT_SYMLINK_NOFOLLOW) == 0, isSame(entry, status)
+            else { throw changed(entry) }
+        }
+    }
+
+    // MARK: What is said
+
+    private func text(of entry: Int) -> String { "\(path)/\(catalog.printablePath(of: entry))" }
+
+    func changed(_ entry: Int) -> HostError { changed(text(of: entry)) }
+
+    /// Of one of the files that a stretch of the content has.
+    func changed(_ extent: ContentExtent) -> HostError {
+        var files: [Int] = []
+        catalog.layout.visit(extent.offset..<extent.end) { piece in
+            if case .file(let entry, _, _) = piece { files.append(entry) }
+        }
+        guard let first = files.first, let last = files.last else { return changed(path) }
+        return first == last ? changed(first) : changed("one of the files from \(text(of: first)) to \(text(of: last))")
+    }
+
+    private func changed(_ what: String) -> HostError {
+        HostError(
+            "\(what) changed while the tree was being sent, so that nobody has it complete. Send it again once it is at rest: receivers keep what they have, "
+                + "and need only what is different")
+    }
+}

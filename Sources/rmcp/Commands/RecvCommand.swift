@@ -12,14 +12,14 @@ struct RecvCommand: CodedCommand {
             3 the bundle failed, 4 no progress in time, 5 refused, 130 interrupted.
             """)
 
-    @OptionGroup var group: GroupOptions
-    @OptionGroup var options: ReceiveOptions
-    @OptionGroup var trust: TrustOptions
-    @OptionGroup var groupKey: GroupKeyOptions
-    @OptionGroup var nodes: NodeTrustOptions
-    @OptionGroup var configuration: ConfigurationOptions
-    @OptionGroup var output: OutputOptions
-    @OptionGroup var metrics: MetricsOptions
+    @OptionGroup(title: "Network") var group: GroupOptions
+    @OptionGroup(title: "Receiving") var options: ReceiveOptions
+    @OptionGroup(title: "Trust") var trust: TrustOptions
+    @OptionGroup(title: "Trust") var groupKey: GroupKeyOptions
+    @OptionGroup(title: "Trust") var nodes: NodeTrustOptions
+    @OptionGroup(title: "Configuration") var configuration: ConfigurationOptions
+    @OptionGroup(title: "Output") var output: OutputOptions
+    @OptionGroup(title: "Output") var metrics: MetricsOptions
 
     /// A former version of it is signed by a trusted key. Where no key is trusted, a file that cannot be read
     /// keeps nobody from receiving.

@@ -13,15 +13,15 @@ struct RepairCommand: CodedCommand {
             stopped. Exit codes: 1 failed, 2 usage, 130 stopped by a signal.
             """)
 
-    @OptionGroup var group: GroupOptions
-    @OptionGroup var options: RepairOptions
-    @OptionGroup var unicast: UnicastOptions
-    @OptionGroup var trust: TrustOptions
-    @OptionGroup var groupKey: GroupKeyOptions
-    @OptionGroup var nodes: NodeTrustOptions
-    @OptionGroup var configuration: ConfigurationOptions
-    @OptionGroup var output: OutputOptions
-    @OptionGroup var metrics: MetricsOptions
+    @OptionGroup(title: "Network") var group: GroupOptions
+    @OptionGroup(title: "Repairing") var options: RepairOptions
+    @OptionGroup(title: "Network") var unicast: UnicastOptions
+    @OptionGroup(title: "Trust") var trust: TrustOptions
+    @OptionGroup(title: "Trust") var groupKey: GroupKeyOptions
+    @OptionGroup(title: "Trust") var nodes: NodeTrustOptions
+    @OptionGroup(title: "Configuration") var configuration: ConfigurationOptions
+    @OptionGroup(title: "Output") var output: OutputOptions
+    @OptionGroup(title: "Output") var metrics: MetricsOptions
 
     mutating func execute() throws -> ExitStatus {
         let settings = try Settings(command: "repair", configurationPath: configuration.config)

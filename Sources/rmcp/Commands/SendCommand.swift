@@ -16,14 +16,14 @@ struct SendCommand: CodedCommand {
     @Argument(help: ArgumentHelp("The file or block device to send, or '-' for standard input.", valueName: "path"), completion: .file())
     var paths: [String]
 
-    @OptionGroup var group: GroupOptions
-    @OptionGroup var options: SendOptions
-    @OptionGroup var groupKey: GroupKeyOptions
-    @OptionGroup var unicast: UnicastOptions
-    @OptionGroup var nodes: NodeTrustOptions
-    @OptionGroup var configuration: ConfigurationOptions
-    @OptionGroup var output: OutputOptions
-    @OptionGroup var metrics: MetricsOptions
+    @OptionGroup(title: "Network") var group: GroupOptions
+    @OptionGroup(title: "Sending") var options: SendOptions
+    @OptionGroup(title: "Trust") var groupKey: GroupKeyOptions
+    @OptionGroup(title: "Network") var unicast: UnicastOptions
+    @OptionGroup(title: "Trust") var nodes: NodeTrustOptions
+    @OptionGroup(title: "Configuration") var configuration: ConfigurationOptions
+    @OptionGroup(title: "Output") var output: OutputOptions
+    @OptionGroup(title: "Output") var metrics: MetricsOptions
 
     mutating func execute() throws -> ExitStatus {
         let settings = try Settings(command: "send", configurationPath: configuration.config)

@@ -13,11 +13,11 @@ struct WatchCommand: CodedCommand {
             Exit codes: 0 shown, 1 failed, 2 usage, 4 with --once: nothing heard, 130 interrupted.
             """)
 
-    @OptionGroup var group: GroupOptions
-    @OptionGroup var options: WatchOptions
-    @OptionGroup var groupKey: GroupKeyOptions
-    @OptionGroup var configuration: ConfigurationOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup(title: "Network") var group: GroupOptions
+    @OptionGroup(title: "Watching") var options: WatchOptions
+    @OptionGroup(title: "Trust") var groupKey: GroupKeyOptions
+    @OptionGroup(title: "Configuration") var configuration: ConfigurationOptions
+    @OptionGroup(title: "Output") var output: OutputOptions
 
     /// An ANNOUNCE and a HEARTBEAT come within half of this, and some rounds of questions within the rest.
     private static let onceDuration = Interval.seconds(2)

@@ -3,6 +3,7 @@
 #include "CLinux.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
@@ -66,3 +67,16 @@ int rmcp_open_control_groups(const char *controller) {
     close(context);
     return root;
 }
+
+int rmcp_open_confined(int directory, const char *name, int flags, unsigned mode) {
+    struct open_how how = {
+        .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC), .mode = flags & O_CREAT ? mode : 0,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+    };
+    return (int)syscall(SYS_openat2, directory, name, &how, sizeof how);
+}
+int rmcp_rename(int directory, const char *name, int new_directory, const char *new_name, unsigned flags) {
+    return renameat2(directory, name, new_directory, new_name, flags);
+}
+int rmcp_clone(int target, int source) { return ioctl(target, FICLONE, source); }
+int rmcp_flush_file_system(int descriptor) { return syncfs(descriptor); }

@@ -36,6 +36,16 @@ int rmcp_block_device_is_read_only(int descriptor);
 int rmcp_open_control_groups(const char *controller);
 // Size of a block device in bytes; -1 and errno otherwise.
 long rmcp_block_device_size(int descriptor);
+// openat2(2) that stays below the directory: through no symbolic link and into no other file system; -1 and errno.
+int rmcp_open_confined(int directory, const char *name, int flags, unsigned mode);
+// renameat2(2).
+#define RMCP_RENAME_NOREPLACE 1
+#define RMCP_RENAME_EXCHANGE 2
+int rmcp_rename(int directory, const char *name, int new_directory, const char *new_name, unsigned flags);
+// Makes one file share the blocks of another (FICLONE).
+int rmcp_clone(int target, int source);
+// Flushes the file system that the descriptor is in (syncfs(2)).
+int rmcp_flush_file_system(int descriptor);
 
 // Socket options; 0 or -1 and errno.
 int rmcp_set_integer_option(int descriptor, int level, int name, int value);

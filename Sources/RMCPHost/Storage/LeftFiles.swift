@@ -13,9 +13,9 @@ enum LeftFiles {
         let directory = try files.openDirectory(path)
         var (kept, keptBytes) = (0, UInt64(0))
         var removed: [String] = []
-        for name in names(in: directory) where name.hasPrefix(".") && name.hasSuffix(PartialFile.suffix) {
+        for name in files.names(in: directory.raw) ?? [] where name.hasPrefix(".") && name.hasSuffix(PartialPlace.suffix) {
             guard let status = files.status(of: name, in: directory.raw), status.kind == S_IFREG else { continue }
-            let stem = String(name.dropLast(PartialFile.suffix.count))
+            let stem = String(name.dropLast(PartialPlace.suffix.count))
             if remove(stem, status, in: directory, now: now, files: files) {
                 removed.append(String(stem.dropFirst()))
             } else {
@@ -48,22 +48,6 @@ enum LeftFiles {
         }
         defer { if let lock { _ = files.lock(lock.raw, LOCK_UN) } }
         if journal != nil, files.remove(journalName, in: directory.raw) != 0 { return false }
-        return files.remove(stem + PartialFile.suffix, in: directory.raw) == 0
-    }
-
-    private static func names(in directory: OwnedDescriptor) -> [String] {
-        let raw = unsafe openat(directory.raw, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard raw >= 0 else { return [] }
-        guard let stream = unsafe fdopendir(raw) else {
-            close(raw)
-            return []
-        }
-        defer { _ = unsafe closedir(stream) }
-        var names: [String] = []
-        let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name) ?? 0
-        while let entry = unsafe readdir(stream) {
-            unsafe names.append(SystemText.text(UnsafeRawPointer(entry).advanced(by: nameOffset).assumingMemoryBound(to: CChar.self)))
-        }
-        return names.sorted()
+        return files.remove(stem + PartialPlace.suffix, in: directory.raw) == 0
     }
 }

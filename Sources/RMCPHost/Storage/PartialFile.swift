@@ -36,8 +36,6 @@ final class PartialFile: BundleStorage {
     /// which may be somebody else's by then.
     private let isGone = Atomic<Bool>(false)
 
-    static let suffix = ".rmcp-partial"
-
     /// Opens or resumes the partial file of `announce` in `directory`.
     /// - Parameter replacesFirst: the file that has the name is removed at the start where there is no room for two.
     init(announce: Announce, name: String, directoryPath: String, replacesFirst: Bool = false, files: FileSystem = .host) throws(HostError) {
@@ -51,17 +49,11 @@ final class PartialFile: BundleStorage {
         modificationTime = announce.modificationTime
         self.replacesFirst = replacesFirst
         try FinalName.check(name, in: directory, path: path, files: files)
-        var stem = Self.stem(for: name)
-        // Another session under way has this name's partial file: this one gets its own.
-        var opened = try ChunkJournal.open(stem: stem, chunkLength: announce.chunkLength, in: directory, path: directoryPath, files: files)
-        isSecond = opened == nil
-        if opened == nil {
-            stem = Self.stem(for: "\(BundleName.prefix(of: name, bytes: 200)).\(String(announce.session.tag, radix: 16))")
-            opened = try ChunkJournal.open(stem: stem, chunkLength: announce.chunkLength, in: directory, path: directoryPath, files: files)
-        }
-        guard let opened else { throw HostError("cannot lock the journal of \(path); is another rmcp recv writing it?") }
+        let place = try PartialPlace(of: name, announce, in: directory, path: directoryPath, files: files)
+        let opened = place.journal
+        isSecond = place.isSecond
         journal = opened
-        let partialName = stem + Self.suffix
+        let partialName = place.partialName
         self.partialName = LockedValue(partialName)
         do throws(HostError) {
             descriptor = try StagingFile.open(partialName, in: directory, label: Self.join(directoryPath, partialName), files: files)
@@ -92,15 +84,6 @@ final class PartialFile: BundleStorage {
     static func join(_ directory: String, _ name: String) -> String {
         if directory == "." { return name }
         return directory.hasSuffix("/") ? directory + name : "\(directory)/\(name)"
-    }
-
-    private static func stem(for name: String) -> String {
-        let suffixRoom = BundleName.maximumLength - 1 - "\(ChunkJournal.suffix)-new".utf8.count
-        guard name.utf8.count > suffixRoom else { return "." + name }
-        // Too long with the suffix: cut it, and tell cut names apart by a hash (FNV-1a).
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        return ".\(BundleName.prefix(of: name, bytes: suffixRoom - 17)).\(String(hash, radix: 16))"
     }
 
     func prepare(contentLength: UInt64?, allocatedLength: UInt64) throws(HostError) {
@@ -232,17 +215,8 @@ final class PartialFile: BundleStorage {
 
     func close() { journal.unlock() }
 
-    /// What a second session of one name has received is found by the next under the name that it looks for first, if
-    /// that is free by now.
     private func takeFirstName() {
-        let stem = Self.stem(for: name)
-        guard files.status(of: stem + ChunkJournal.suffix, in: directory.raw) == nil, files.status(of: stem + Self.suffix, in: directory.raw) == nil
-        else { return }
-        partialName.withLock { partialName in
-            guard files.rename(partialName, to: stem + Self.suffix, in: directory.raw) == 0 else { return }
-            partialName = stem + Self.suffix
-            if !journal.rename(to: stem) { journal.remove() }
-        }
+        partialName.withLock { PartialPlace.takeFirstName(of: name, from: &$0, journal, in: directory, files: files) }
     }
 
     /// Whether the partial file's name is still that of the file which is written here.
@@ -270,7 +244,7 @@ extension PartialFile {
         let directory = try files.openDirectory(directoryPath)
         let path = join(directoryPath, name)
         try FinalName.check(name, in: directory, path: path, files: files)
-        if hasFreePart(of: name, in: directory, files: files) { return try make() }
+        if PartialPlace.isFree(of: name, in: directory, files: files) { return try make() }
         let raw = files.open(".", in: directory.raw, rmcp_o_tmpfile() | O_RDWR, mode: 0o600)
         guard raw >= 0 else { return try make() }
         let nameless = OwnedDescriptor(raw)
@@ -288,15 +262,5 @@ extension PartialFile {
         } make: { () throws(HostError) in
             try make()
         }
-    }
-
-    /// Whether there is a journal of this name that no session has open.
-    private static func hasFreePart(of name: String, in directory: OwnedDescriptor, files: FileSystem) -> Bool {
-        let raw = files.open(stem(for: name) + ChunkJournal.suffix, in: directory.raw, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-        guard raw >= 0 else { return errno != ENOENT }
-        let journal = OwnedDescriptor(raw)
-        guard files.lock(journal.raw, LOCK_EX | LOCK_NB) == 0 else { return errno != EWOULDBLOCK }
-        _ = files.lock(journal.raw, LOCK_UN)
-        return true
     }
 }

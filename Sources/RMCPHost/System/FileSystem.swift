@@ -64,6 +64,55 @@ class FileSystem: @unchecked Sendable {
     /// may be removed or replaced, that it is none: ENOTDIR means yes, and nothing is done.
     func removeDirectory(_ name: String, in directory: Int32) -> Int32 { unsafe unlinkat(directory, SystemText.cString(name), AT_REMOVEDIR) }
 
+    // MARK: Trees
+
+    /// Opens a name of one component in its directory: no symbolic link, and nothing that is mounted there (openat2(2)).
+    func openConfined(_ name: KernelName, in directory: Int32, _ flags: Int32, mode: mode_t) -> Int32 {
+        unsafe rmcp_open_confined(directory, name, flags, mode)
+    }
+
+    func makeDirectory(_ name: KernelName, in directory: Int32, mode: mode_t) -> Int32 { unsafe mkdirat(directory, name, mode) }
+
+    func makeFIFO(_ name: KernelName, in directory: Int32) -> Int32 { unsafe mkfifoat(directory, name, 0o600) }
+
+    /// The name itself is linked to, not what it leads to.
+    func link(_ name: KernelName, in directory: Int32, as newName: KernelName, in newDirectory: Int32) -> Int32 {
+        unsafe linkat(directory, name, newDirectory, newName, 0)
+    }
+
+    func makeLink(_ name: KernelName, in directory: Int32, to target: KernelName) -> Int32 { unsafe symlinkat(target, directory, name) }
+
+    func remove(_ name: KernelName, in directory: Int32, isDirectory: Bool = false) -> Int32 {
+        unsafe unlinkat(directory, name, isDirectory ? AT_REMOVEDIR : 0)
+    }
+
+    /// - Parameter flags: of renameat2(2).
+    func rename(_ name: KernelName, in directory: Int32, to newName: KernelName, in newDirectory: Int32, flags: Int32 = 0) -> Int32 {
+        unsafe rmcp_rename(directory, name, newDirectory, newName, UInt32(flags))
+    }
+
+    func setOwner(_ descriptor: Int32, _ user: uid_t, _ group: gid_t) -> Int32 { fchown(descriptor, user, group) }
+
+    /// Owner of the name itself.
+    func setOwner(of name: KernelName, in directory: Int32, _ user: uid_t, _ group: gid_t) -> Int32 {
+        unsafe fchownat(directory, name, user, group, AT_SYMLINK_NOFOLLOW)
+    }
+
+    func setMode(of name: KernelName, in directory: Int32, _ mode: mode_t) -> Int32 { unsafe fchmodat(directory, name, mode, 0) }
+
+    /// Time of the name itself.
+    func setTimes(of name: KernelName, in directory: Int32, _ time: timespec) -> Int32 {
+        unsafe utimensat(directory, name, [time, time], AT_SYMLINK_NOFOLLOW)
+    }
+
+    func setAttribute(_ descriptor: Int32, _ name: KernelName, _ value: [UInt8]) -> Int32 { unsafe fsetxattr(descriptor, name, value, value.count, 0) }
+
+    /// Makes a file share another's blocks.
+    func clone(_ source: Int32, to target: Int32) -> Int32 { rmcp_clone(target, source) }
+
+    /// Flushes the whole file system that a descriptor is in, and says what was lost of it since the descriptor was opened.
+    func flushFileSystem(_ descriptor: Int32) -> Int32 { rmcp_flush_file_system(descriptor) }
+
     // MARK: What is made of them
 
     func status(of descriptor: Int32) -> stat? {
@@ -75,6 +124,12 @@ class FileSystem: @unchecked Sendable {
     func status(of name: String, in directory: Int32) -> stat? {
         var status = stat()
         return unsafe fstatat(directory, SystemText.cString(name), &status, AT_SYMLINK_NOFOLLOW) == 0 ? status : nil
+    }
+
+    /// The same for a name as the kernel has it.
+    func status(of name: KernelName, in directory: Int32) -> stat? {
+        var status = stat()
+        return unsafe fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? status : nil
     }
 
     /// Status of what a name leads to; nil with `errno`.
@@ -90,6 +145,9 @@ class FileSystem: @unchecked Sendable {
         return unsafe SystemText.text(resolved)
     }
 }
+
+/// A name as the kernel takes it: bytes with a zero behind them.
+typealias KernelName = [CChar]
 
 /// Reason that keeps a name from being replaced, whoever asks.
 struct NameAttributes: OptionSet {
@@ -134,4 +192,36 @@ extension FileSystem {
 
     /// Whether an error of flock(2) means that this file system has no locks.
     static func isUnsupported(lock code: Int32) -> Bool { [ENOLCK, EOPNOTSUPP, ENOSYS, EINVAL].contains(code) }
+}
+
+extension FileSystem {
+    /// Opens a name of one component in its directory and nowhere else. Where the kernel, or a filter before it, has no
+    /// openat2(2), O_NOFOLLOW does for one component what that does, but for what is mounted there.
+    func openInside(_ name: KernelName, in directory: Int32, _ flags: Int32, mode: mode_t = 0) -> Int32 {
+        var raw = openConfined(name, in: directory, flags | O_NOFOLLOW, mode: mode)
+        if raw >= 0 || (errno != ENOSYS && errno != EPERM) { return raw }
+        raw = unsafe openat(directory, name, flags | O_NOFOLLOW | O_CLOEXEC, mode)
+        guard raw >= 0, let inner = status(of: raw), let outer = status(of: directory), inner.st_dev != outer.st_dev else { return raw }
+        close(raw)
+        errno = EXDEV
+        return -1
+    }
+
+    /// Names in a directory, sorted; nil with `errno` where it cannot be read.
+    func names(in directory: Int32) -> [String]? {
+        let raw = unsafe openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard raw >= 0 else { return nil }
+        guard let stream = unsafe fdopendir(raw) else {
+            close(raw)
+            return nil
+        }
+        defer { _ = unsafe closedir(stream) }
+        var names: [String] = []
+        let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name) ?? 0
+        while let entry = unsafe readdir(stream) {
+            let name = unsafe SystemText.text(UnsafeRawPointer(entry).advanced(by: nameOffset).assumingMemoryBound(to: CChar.self))
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
 }

@@ -29,8 +29,24 @@ final class SpoolFile: Sendable {
         throw failure ?? HostError("there is no directory for a spool file; set TMPDIR")
     }
 
+    /// Made in a directory.
+    init(in directory: OwnedDescriptor, files: FileSystem) throws(HostError) {
+        self.files = files
+        let raw = files.open(".", in: directory.raw, rmcp_o_tmpfile() | O_RDWR, mode: 0o600)
+        if raw >= 0 {
+            descriptor = OwnedDescriptor(raw)
+            return
+        }
+        let failure = HostError.system("make a spool file in", "the directory of the bundle", in: directory.raw)
+        guard let made = Self.openUnlinked(in: directory, files) else { throw failure }
+        descriptor = made
+    }
+
     private static func openUnlinked(in directory: String, _ files: FileSystem) -> OwnedDescriptor? {
-        guard let parent = try? files.openDirectory(directory) else { return nil }
+        (try? files.openDirectory(directory)).flatMap { openUnlinked(in: $0, files) }
+    }
+
+    private static func openUnlinked(in parent: OwnedDescriptor, _ files: FileSystem) -> OwnedDescriptor? {
         let name = ".rmcp-spool-\(UInt64.random(in: 0...(.max)))"
         let raw = files.open(name, in: parent.raw, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
         guard raw >= 0 else { return nil }

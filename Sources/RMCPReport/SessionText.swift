@@ -24,7 +24,7 @@ public enum SessionText {
         case .sealed: "it is sealed for a group whose key is not here (--group-key)"
         case .sealedForOthers: "it is sealed with another group key than this one"
         case .notSealed: "it is not sealed, and --group-key takes sealed bundles only"
-        case .unsupported: "it is a directory, which needs a newer rmcp"
+        case .unsupported: "it is a tree, for which --output is no place; receive it with -d, or with -o - as an archive"
         }
     }
 

@@ -38,6 +38,22 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).count == 2)
     }
 
+    /// A tree that was replaced, by a process that was killed before it had removed it.
+    @Test func replacedTreesGoAtOnce() throws {
+        let directory = TemporaryDirectory()
+        for name in ["old", "cut", "busy", "part"] {
+            try FileManager.default.createDirectory(atPath: "\(directory.path)/.\(name).rmcp-partial/tree/a", withIntermediateDirectories: true)
+        }
+        try make(".part.rmcp-journal", days: 1, in: directory.path)
+        for name in ["cut", "busy"] { try Data(repeating: 0, count: 16).write(to: URL(fileURLWithPath: directory.path + "/.\(name).rmcp-journal")) }
+        let descriptor = open(directory.path + "/.busy.rmcp-journal", O_RDWR)
+        defer { close(descriptor) }
+        try #require(flock(descriptor, LOCK_EX) == 0)
+        let lines = try LeftFiles.sweep(directory.path, now: now)
+        #expect(lines.count == 2 && lines[0].contains("former trees of cut, old") && lines[1].contains("2 bundles"), "\(lines)")
+        #expect(directory.names == [".busy.rmcp-journal", ".busy.rmcp-partial", ".part.rmcp-journal", ".part.rmcp-partial"])
+    }
+
     /// Links lead nowhere: what is behind one is not looked at, and stays.
     @Test func linksStay() throws {
         let directory = TemporaryDirectory()

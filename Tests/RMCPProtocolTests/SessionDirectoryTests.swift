@@ -362,7 +362,9 @@ import Testing
     }
 
     @Test func aKindThatCannotBeStoredIsRefused() {
-        var directory = directory()
+        var policy = TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: false)
+        policy.refusedKinds = [.tree]
+        var directory = SessionDirectory(policy: policy, verifier: LaneVerifier(), sessionLimit: 10, silence: .seconds(1))
         expect(version(1, created: 1_000, by: trusted, kind: .tree), .refuse(session(1), .unsupported(.tree)), by: &directory)
     }
 

@@ -29,6 +29,8 @@ public struct ReceiveRequest: Sendable {
     public var takesAgain: Bool
     /// The file that a bundle replaces may be removed before, where there is no room for two.
     public var replacesFirst: Bool
+    /// How trees are put on the disk.
+    public var tree: TreeOptions
     /// Run by /bin/sh after each bundle, with RMCP_* in its environment.
     public var hook: String?
     /// How long that may take before it is ended.
@@ -41,7 +43,8 @@ public struct ReceiveRequest: Sendable {
 
     public init(
         group: SocketAddress, interfaceName: String?, directory: String, output: Output, once: Bool,
-        trust: TrustPolicy, names: NamePatterns? = nil, versions: VersionRecords? = nil, takesAgain: Bool = false, replacesFirst: Bool = false, hook: String?,
+        trust: TrustPolicy, names: NamePatterns? = nil, versions: VersionRecords? = nil, takesAgain: Bool = false, replacesFirst: Bool = false,
+        tree: TreeOptions = TreeOptions(), hook: String?,
         hookTimeout: Interval = .seconds(600),
         timeout: Interval?, groupKey: GroupKey? = nil, configuration: Configuration
     ) {
@@ -56,6 +59,7 @@ public struct ReceiveRequest: Sendable {
         self.versions = versions
         self.takesAgain = takesAgain
         self.replacesFirst = replacesFirst
+        self.tree = tree
         self.hook = hook
         self.hookTimeout = hookTimeout
         self.timeout = timeout

@@ -104,6 +104,8 @@ final class ReceiveSessions {
         trust.newest = request.versions?.newest ?? [:]
         if let names = request.names { trust.wants = { names.match($0) } }
         trust.sealing = request.groupKey.map { .opening(GroupDetailsOpener(key: $0)) } ?? .none
+        // One file is no place for a tree.
+        if request.output != .directory, request.output != .standardOutput { trust.refusedKinds = [.tree] }
         let directory = SessionDirectory(
             policy: trust, verifier: Ed25519Verifier(), sessionLimit: HostLimits.sessions, candidateLimit: HostLimits.candidates,
             hasOneOutput: request.output != .directory,
@@ -227,7 +229,8 @@ final class ReceiveSessions {
                 .open(
                     StorageOpening(
                         generation: entry.generation, announce: entry.announce, output: request.output, directory: request.directory,
-                        drawn: entry.drawn, turn: gate.turn, groupKey: request.groupKey, replacesFirst: request.replacesFirst, files: files)),
+                        drawn: entry.drawn, turn: gate.turn, groupKey: request.groupKey, replacesFirst: request.replacesFirst, tree: request.tree, files: files)
+                ),
                 of: entry.generation)
         }
     }

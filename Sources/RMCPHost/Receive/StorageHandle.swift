@@ -81,6 +81,7 @@ struct StorageOpening: Sendable {
     var groupKey: GroupKey?
     /// The file that a bundle replaces may be removed where there is no room for two.
     var replacesFirst = false
+    var tree = TreeOptions()
     var files = FileSystem.host
 
     func open() throws(HostError) -> StorageHandle {
@@ -93,7 +94,9 @@ struct StorageOpening: Sendable {
 
     private func makeStorage(_ digester: ContentDigester) throws(HostError) -> any BundleStorage {
         switch output {
-        case .standardOutput: return StreamStorage.whenNeeded(announce: announce, digester: digester)
+        case .standardOutput:
+            return announce.kind == .tree
+                ? PaxStorage.whenNeeded(announce: announce, digester: digester) : StreamStorage.whenNeeded(announce: announce, digester: digester)
         case .device(let path): return try DeviceStorage.whenNeeded(path: path, announce: announce, files: files)
         case .path(let path):
             switch try OutputPath(path) {
@@ -105,8 +108,16 @@ struct StorageOpening: Sendable {
             if let objection = BundleName.objection(to: announce.name) {
                 throw HostError("the name \"\(BundleName.printable(announce.name))\" is refused: \(objection)")
             }
-            return try PartialFile.whenNeeded(
-                announce: announce, name: SystemText.text(of: Array(announce.name.utf8)), directoryPath: directory, replacesFirst: replacesFirst, files: files)
+            let name = SystemText.text(of: Array(announce.name.utf8))
+            guard announce.kind == .tree else {
+                return try PartialFile.whenNeeded(announce: announce, name: name, directoryPath: directory, replacesFirst: replacesFirst, files: files)
+            }
+            return try makeTree(name, digester)
         }
+    }
+
+    private func makeTree(_ name: String, _ digester: ContentDigester) throws(HostError) -> any BundleStorage {
+        try TreeStorage.whenNeeded(
+            announce: announce, name: name, directoryPath: directory, options: tree, digester: digester, files: files)
     }
 }

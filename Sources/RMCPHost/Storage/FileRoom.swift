@@ -15,6 +15,9 @@ struct FileRoom {
     /// fits: ext2 to ext4, XFS, tmpfs, FAT and exFAT.
     private static let plain: Set<Int> = [0xEF53, 0x5846_5342, 0x0102_1994, 0x4D44, 0x2011_BAB0]
 
+    /// Whether what a file system says that it has left is what fits.
+    static func isPlain(_ descriptor: Int32) -> Bool { plain.contains(rmcp_file_system_kind(descriptor)) }
+
     /// - Throws: when no file of this process may be so long here.
     func checkLength(_ contentLength: UInt64) throws(HostError) {
         let length = Int(clamping: contentLength)
@@ -36,7 +39,7 @@ struct FileRoom {
         let needed = expected > present ? expected - present : 0
         // The reserve of ext4 is root's.
         let available = UInt64(geteuid() == 0 ? space.f_bfree : space.f_bavail) * UInt64(space.f_frsize)
-        if available < needed, Self.plain.contains(rmcp_file_system_kind(descriptor.raw)) {
+        if available < needed, Self.isPlain(descriptor.raw) {
             throw HostError(
                 "\(path) needs \(needed) bytes and its file system has \(available) left; make room or receive elsewhere with -d", kind: .diskFull)
         }

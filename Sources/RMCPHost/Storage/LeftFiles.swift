@@ -12,24 +12,40 @@ enum LeftFiles {
     static func sweep(_ path: String, now: Int = Poller.wallClock().tv_sec, files: FileSystem = .host) throws(HostError) -> [String] {
         let directory = try files.openDirectory(path)
         var (kept, keptBytes) = (0, UInt64(0))
-        var removed: [String] = []
+        var (removed, replaced): ([String], [String]) = ([], [])
         for name in files.names(in: directory.raw) ?? [] where name.hasPrefix(".") && name.hasSuffix(PartialPlace.suffix) {
-            guard let status = files.status(of: name, in: directory.raw), status.kind == S_IFREG else { continue }
+            guard let status = files.status(of: name, in: directory.raw), status.kind == S_IFREG || status.kind == S_IFDIR else { continue }
             let stem = String(name.dropLast(PartialPlace.suffix.count))
-            if remove(stem, status, in: directory, now: now, files: files) {
+            if status.kind == S_IFDIR, removeReplaced(stem, status, in: directory, files: files) {
+                replaced.append(String(stem.dropFirst()))
+            } else if remove(stem, status, in: directory, now: now, files: files) {
                 removed.append(String(stem.dropFirst()))
             } else {
                 kept += 1
+                // How much is in a directory nobody knows who does not go through it.
                 keptBytes += UInt64(clamping: status.st_blocks) * 512
             }
         }
         var lines: [String] = []
         if !removed.isEmpty { lines.append("\(path): removed what came of \(removed.joined(separator: ", ")) and was not gone on with for a week") }
+        if !replaced.isEmpty { lines.append("\(path): removed former trees of \(replaced.joined(separator: ", ")), which others have taken the place of") }
         if kept > 0 {
             lines.append(
                 "\(path): \(kept) bundles that are not complete take \(keptBytes) bytes; a session of their name goes on from them, and after a week they go")
         }
         return lines
+    }
+
+    /// Removes a tree that another has taken the place of: its journal is gone, or was made for removing it. It is locked meanwhile.
+    private static func removeReplaced(_ stem: String, _ status: stat, in directory: OwnedDescriptor, files: FileSystem) -> Bool {
+        let known = files.status(of: stem + ChunkJournal.suffix, in: directory.raw)
+        guard status.st_uid == geteuid(), known.map({ $0.kind == S_IFREG && $0.st_size <= DigestLog.headerLength }) ?? true,
+            let journal = try? ChunkJournal.open(stem: stem, chunkLength: 1, in: directory, files: files)
+        else { return false }
+        defer { journal.unlock() }
+        let isRemoved = TreeRemoval.remove(stem + PartialPlace.suffix, in: directory.raw, files: files)
+        journal.remove()
+        return isRemoved
     }
 
     /// False for what is too young, somebody else's, or being written to.
@@ -48,6 +64,6 @@ enum LeftFiles {
         }
         defer { if let lock { _ = files.lock(lock.raw, LOCK_UN) } }
         if journal != nil, files.remove(journalName, in: directory.raw) != 0 { return false }
-        return files.remove(stem + PartialPlace.suffix, in: directory.raw) == 0
+        return TreeRemoval.remove(stem + PartialPlace.suffix, in: directory.raw, files: files)
     }
 }

@@ -78,7 +78,9 @@ final class StreamStorage: BundleStorage {
     }
 
     /// Bytes in a file are on the disk before the bundle is called complete; a pipe has nothing to flush.
-    func flush(contentLength: UInt64) throws(HostError) {
+    func flush(contentLength: UInt64) throws(HostError) { try Self.flush(output, path: path) }
+
+    static func flush(_ output: Int32, path: String) throws(HostError) {
         var status = stat()
         guard unsafe fstat(output, &status) == 0, status.kind == S_IFREG || status.kind == S_IFBLK else { return }
         while fsync(output) != 0 {

@@ -274,7 +274,7 @@ public struct SessionDirectory: Sendable {
     ) -> SessionRefusal? {
         if completed.contains(Known(session: announce.session, key: announce.key)) { return .completedBefore }
         if let newest = policy.newestVersion(of: announce), announce.version < newest { return .rollback(newest: newest) }
-        guard announce.kind != .tree else { return .unsupported(announce.kind) }
+        guard !policy.refusedKinds.contains(announce.kind) else { return .unsupported(announce.kind) }
         if active.contains(where: { $0.session.tag == announce.session.tag }) { return .tagInUse }
         let rival = rival(of: announce)
         // A sender that was started again takes over what its dead predecessor has, the output among it.

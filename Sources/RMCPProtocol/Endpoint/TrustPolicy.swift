@@ -21,6 +21,8 @@ public struct TrustPolicy: Sendable {
     public var wants: (@Sendable (_ name: String) -> Bool)?
     /// The newest known version of each bundle: what is older is refused.
     public var newest: [BundleIdentity: BundleVersion]
+    /// Kinds that there is no place for, such as a tree where the output is a device.
+    public var refusedKinds: Set<BundleKind> = []
 
     public init(
         trustedKeys: Set<PublicKey>, allowsUnsigned: Bool, trustedNodes: Set<PublicKey>? = nil, newest: [BundleIdentity: BundleVersion] = [:]

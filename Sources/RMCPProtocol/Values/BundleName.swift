@@ -6,7 +6,7 @@ public enum BundleName {
     /// Bytes that a file's name may have.
     public static let maximumLength = 255
     /// Endings of what a bundle is until it is complete. Some file systems take capitals for the same.
-    private static let reservedEndings = [".rmcp-partial", ".rmcp-journal", ".rmcp-journal-new"]
+    private static let reservedEndings = [".rmcp-partial", ".rmcp-journal", ".rmcp-journal-new", ".rmcp-trees"]
 
     /// Why `name` cannot be a file in the receiver's directory; nil when it can.
     public static func objection(to name: String) -> String? {

@@ -14,6 +14,7 @@ struct RecvCommand: CodedCommand {
 
     @OptionGroup(title: "Network") var group: GroupOptions
     @OptionGroup(title: "Receiving") var options: ReceiveOptions
+    @OptionGroup(title: "Trees") var trees: ReceivedTreeOptions
     @OptionGroup(title: "Trust") var trust: TrustOptions
     @OptionGroup(title: "Trust") var groupKey: GroupKeyOptions
     @OptionGroup(title: "Trust") var nodes: NodeTrustOptions
@@ -49,7 +50,7 @@ struct RecvCommand: CodedCommand {
                 trust: policy, names: try options.names(settings), versions: try versions(policy, takesOlder: takesOlder),
                 takesAgain: try settings.flag(ReceiveOptions.again, options.again),
                 replacesFirst: try settings.flag(ReceiveOptions.replaceFirst, options.replaceFirst),
-                hook: try settings.value(ReceiveOptions.exec, options.exec),
+                tree: try trees.options(settings), hook: try settings.value(ReceiveOptions.exec, options.exec),
                 hookTimeout: try settings.value(ReceiveOptions.execTimeout, options.execTimeout) ?? .seconds(600), timeout: timeout,
                 groupKey: try groupKey.key(settings), configuration: engine))
         TrustOptions.warn(policy)

@@ -17,7 +17,8 @@ enum OptionTable {
                 + ConfigurationOptions.declared + OutputOptions.declared + MetricsOptions.declared),
         Command(
             name: "recv",
-            options: GroupOptions.declared + ReceiveOptions.declared + TrustOptions.declared + GroupKeyOptions.declared + NodeTrustOptions.declared
+            options: GroupOptions.declared + ReceiveOptions.declared + ReceivedTreeOptions.declared + TrustOptions.declared + GroupKeyOptions.declared
+                + NodeTrustOptions.declared
                 + ConfigurationOptions.declared + OutputOptions.declared + MetricsOptions.declared),
         Command(
             name: "repair",

@@ -1,0 +1,113 @@
+import CLinux
+import Glibc
+import RMCPContent
+
+/// Makes what a tree has besides the content of files: directories before, and links, FIFOs and directories' metadata behind it.
+struct TreeBuilder {
+    let files: TreeFiles
+    let isResumed: Bool
+    let path: String
+    let system: FileSystem
+
+    private var catalog: Catalog { files.catalog }
+    private var directories: TreeDirectories { files.directories }
+
+    // MARK: Before content
+
+    /// All directories, for their owner alone until the end.
+    func makeDirectories() throws(HostError) {
+        for index in 1..<max(1, catalog.count) where catalog.kind(of: index) == .directory {
+            let parent = try directories.descriptor(ofParent: index, path: path)
+            let name = catalog.kernelName(of: index)
+            if system.makeDirectory(name, in: parent.raw, mode: 0o700) == 0 { continue }
+            guard errno == EEXIST else { throw .system("create directory", catalog.text(of: index, below: path), in: parent.raw) }
+            guard isResumed, let there = system.status(of: name, in: parent.raw), there.kind == S_IFDIR, there.st_uid == geteuid() else {
+                throw HostError(
+                    "\(catalog.text(of: index, below: path)) and another name of its directory are one to this file system; receive on one that tells them apart"
+                )
+            }
+            if there.st_mode & 0o700 != 0o700 { _ = system.setMode(of: name, in: parent.raw, 0o700) }
+        }
+    }
+
+    // MARK: Behind it
+
+    /// Everything that refers to files, and then the directories, the deepest first.
+    func finish() throws(HostError) {
+        guard files.isWhole else { throw HostError("\(path): not all of every file was written; nothing has that name") }
+        var children = [UInt32](repeating: 0, count: catalog.count)
+        for index in 1..<max(1, catalog.count) {
+            children[catalog.parent(of: index)] += 1
+            let kind = catalog.kind(of: index)
+            if kind == .directory { continue }
+            let entry = catalog[index]
+            if kind == .file {
+                if entry.size == 0 { try files.makeEmpty(index, entry) }
+                continue
+            }
+            try makeSpecial(index, entry)
+        }
+        for index in (0..<catalog.count).reversed() where catalog.kind(of: index) == .directory {
+            try finishDirectory(index, children: Int(children[index]))
+        }
+    }
+
+    private func makeSpecial(_ index: Int, _ entry: CatalogEntry) throws(HostError) {
+        let parent = try directories.descriptor(ofParent: index, path: path)
+        let name = catalog.kernelName(of: index)
+        var result = try make(entry, name, in: parent)
+        if result != 0, errno == EEXIST, isResumed, system.remove(name, in: parent.raw) == 0 { result = try make(entry, name, in: parent) }
+        guard result == 0 else {
+            let operation = entry.kind == .hardLink ? "link" : "create"
+            throw .system(operation, catalog.text(of: index, below: path), in: parent.raw)
+        }
+        guard entry.kind != .hardLink else { return }
+        files.metadata.set(files.metadata.wanted(entry), on: name, in: parent.raw, of: index, hasMode: entry.kind == .fifo)
+    }
+
+    private func make(_ entry: CatalogEntry, _ name: KernelName, in parent: OwnedDescriptor) throws(HostError) -> Int32 {
+        switch entry.kind {
+        case .symbolicLink: return system.makeLink(name, in: parent.raw, to: entry.target.map { CChar(bitPattern: $0) } + [0])
+        case .fifo: return system.makeFIFO(name, in: parent.raw)
+        case .hardLink:
+            let directory = try directories.descriptor(ofParent: entry.linkedTo, path: path)
+            return system.link(catalog.kernelName(of: entry.linkedTo), in: directory.raw, as: name, in: parent.raw)
+        case .directory, .file: return 0
+        }
+    }
+
+    /// - Parameter children: names that are to be in it. Fewer are there where two were one to the file system, more where somebody
+    ///   else has made some.
+    private func finishDirectory(_ index: Int, children: Int) throws(HostError) {
+        let opened = try open(index)
+        guard let names = system.names(in: opened.raw) else { throw .system("read directory", catalog.text(of: index, below: path)) }
+        guard names.count == children else {
+            throw HostError(
+                "\(catalog.text(of: index, below: path)) has \(names.count) names where \(children) were sent; receive where nobody else writes, on a file system that tells capitals apart"
+            )
+        }
+        var metadata = files.metadata.wanted(catalog[index])
+        // Its own directory changes when the tree is renamed, for which its owner has to be able to write to it.
+        if index == 0 { metadata.mode |= 0o700 }
+        files.metadata.set(metadata, on: opened.raw, of: index)
+    }
+
+    private func open(_ index: Int) throws(HostError) -> OwnedDescriptor {
+        let raw: Int32
+        if index == 0 {
+            raw = system.open(".", in: directories.root.raw, O_RDONLY | O_DIRECTORY)
+        } else {
+            let parent = try directories.descriptor(ofParent: index, path: path)
+            raw = system.openInside(catalog.kernelName(of: index), in: parent.raw, O_RDONLY | O_DIRECTORY)
+        }
+        guard raw >= 0 else { throw .system("open directory", catalog.text(of: index, below: path)) }
+        return OwnedDescriptor(raw)
+    }
+
+    /// Mode of the root, once it has its name.
+    func finishRoot() {
+        let mode = files.metadata.wanted(catalog[0]).mode
+        guard mode & 0o700 != 0o700, let opened = try? open(0) else { return }
+        _ = system.setMode(opened.raw, mode)
+    }
+}

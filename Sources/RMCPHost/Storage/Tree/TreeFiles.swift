@@ -1,0 +1,317 @@
+import Glibc
+import RMCPContent
+import RMCPProtocol
+
+/// Writes the pieces of a tree's stream into its files, in whatever order they come, by several threads at once.
+///
+/// A file is made when its first piece comes, and gets its owner, mode and time when its last has. Nothing in the tree is a symbolic link until
+/// all files are whole.
+final class TreeFiles: Sendable {
+    /// How far a file of several pieces is.
+    private enum Progress {
+        case written(left: UInt64, holdsOldBytes: Bool)
+        /// All that came is what the old file has.
+        case same(left: UInt64, OldTree.File, ranges: [Range<UInt64>])
+
+        var holdsOldBytes: Bool { if case .written(_, let holdsOldBytes) = self { holdsOldBytes } else { false } }
+    }
+
+    let catalog: Catalog
+    let directories: TreeDirectories
+    let metadata: TreeMetadata
+    private let old: OldTree?
+    /// What an earlier session has left may be there.
+    private let isResumed: Bool
+    private let path: String
+    private let files: FileSystem
+    private let progress = LockedValue<[Int: Progress]>([:])
+
+    /// - Parameters:
+    ///   - directories: of the tree that is being made; all are there.
+    ///   - path: of the tree, for messages.
+    init(_ directories: TreeDirectories, metadata: TreeMetadata, old: OldTree?, isResumed: Bool, path: String, files: FileSystem) {
+        self.directories = directories
+        catalog = directories.catalog
+        self.metadata = metadata
+        self.old = old
+        self.isResumed = isResumed
+        self.path = path
+        self.files = files
+    }
+
+    /// Whether every file that was begun has all its bytes.
+    var isWhole: Bool { progress.withLock { $0.isEmpty } }
+
+    /// Puts a range of the stream where it belongs. Each range comes once.
+    /// - Parameter content: nil stands for zeros.
+    func place(_ range: Range<UInt64>, _ content: RawSpan?) throws(HostError) {
+        var done = 0
+        try catalog.layout.visit(range) { piece throws(HostError) in
+            switch piece {
+            case .catalog(let range): done += range.count
+            case .padding(let length): done += Int(length)
+            case .file(let index, let offset, let length):
+                let start = done
+                done += Int(length)
+                let entry = catalog[index]
+                if let content {
+                    try place(index, entry, content.extracting(start..<done), at: offset, length: length)
+                } else {
+                    try place(index, entry, nil, at: offset, length: length)
+                }
+            }
+        }
+    }
+
+    private func place(_ index: Int, _ entry: CatalogEntry, _ content: RawSpan?, at offset: UInt64, length: UInt64) throws(HostError) {
+        if length == entry.size { try placeWhole(index, entry, content) } else { try placePart(index, entry, content, at: offset, length: length) }
+    }
+
+    // MARK: Files of one piece
+
+    private func placeWhole(_ index: Int, _ entry: CatalogEntry, _ content: RawSpan?) throws(HostError) {
+        let directory = try directories.descriptor(ofParent: index, path: path)
+        let known = old?.file(index)
+        let wanted = metadata.wanted(entry)
+        if let known, canLink(known, entry, wanted, in: directory),
+            FileComparison.isSame(known.descriptor.raw, at: 0, content, length: entry.size, files: files),
+            try link(known, index, in: directory)
+        {
+            return
+        }
+        let file = try make(index, entry, known, in: directory)
+        try write(content, length: entry.size, at: 0, to: file, index, entry)
+        metadata.set(wanted, on: file.descriptor.raw, of: index)
+    }
+
+    /// A file without content has no piece.
+    func makeEmpty(_ index: Int, _ entry: CatalogEntry) throws(HostError) {
+        let file = try make(index, entry, nil, in: try directories.descriptor(ofParent: index, path: path))
+        metadata.set(metadata.wanted(entry), on: file.descriptor.raw, of: index)
+    }
+
+    private func canLink(_ known: OldTree.File, _ entry: CatalogEntry, _ wanted: EntryMetadata, in directory: OwnedDescriptor) -> Bool {
+        guard let old, UInt64(clamping: known.status.st_size) == entry.size, !old.shares(known, in: directory) else { return false }
+        return metadata.isSame(wanted, as: known.status, known.descriptor.raw)
+    }
+
+    /// - Returns: false where it cannot be linked to.
+    private func link(_ known: OldTree.File, _ index: Int, in directory: OwnedDescriptor) throws(HostError) -> Bool {
+        let name = catalog.kernelName(of: index)
+        if old?.link(known, as: name, in: directory.raw) ?? false { return true }
+        guard isResumed, let there = files.status(of: name, in: directory.raw) else { return false }
+        if there.isSameFile(as: known.status) { return true }
+        _ = files.remove(name, in: directory.raw)
+        return old?.link(known, as: name, in: directory.raw) ?? false
+    }
+
+    // MARK: Files of several pieces
+
+    private func placePart(_ index: Int, _ entry: CatalogEntry, _ content: RawSpan?, at offset: UInt64, length: UInt64) throws(HostError) {
+        let directory = try directories.descriptor(ofParent: index, path: path)
+        if case .same(_, let known, _) = try begin(index, entry, in: directory) {
+            let isSame = FileComparison.isSame(known.descriptor.raw, at: offset, content, length: length, files: files)
+            if isSame, try note(offset..<offset + length, sameAs: known, index, entry, in: directory) { return }
+            try turn(index, entry, in: directory)
+        }
+        let holdsOldBytes = progress.withLock { $0[index]?.holdsOldBytes ?? true }
+        let file = try reopen(index, holdsOldBytes: holdsOldBytes, in: directory)
+        try write(content, length: length, at: offset, to: file, index, entry)
+        let isLast = progress.withLock { progress in
+            guard case .written(let left, let holdsOldBytes)? = progress[index] else { return false }
+            progress[index] = left > length ? .written(left: left - length, holdsOldBytes: holdsOldBytes) : nil
+            return left <= length
+        }
+        if isLast { metadata.set(metadata.wanted(entry), on: file.descriptor.raw, of: index) }
+    }
+
+    /// Whoever comes first makes the file, or finds that the old one may do.
+    private func begin(_ index: Int, _ entry: CatalogEntry, in directory: OwnedDescriptor) throws(HostError) -> Progress {
+        try progress.withLock { progress throws(HostError) in
+            if let known = progress[index] { return known }
+            let known = old?.file(index)
+            let begun: Progress
+            if let known, canLink(known, entry, metadata.wanted(entry), in: directory) {
+                begun = .same(left: entry.size, known, ranges: [])
+            } else {
+                let file = try make(index, entry, known, in: directory)
+                begun = .written(left: entry.size, holdsOldBytes: file.holdsOldBytes)
+            }
+            progress[index] = begun
+            return begun
+        }
+    }
+
+    /// A piece is what the old file has. The last one makes the new file a link to it.
+    /// - Returns: false where the file is being written after all.
+    private func note(
+        _ range: Range<UInt64>, sameAs known: OldTree.File, _ index: Int, _ entry: CatalogEntry, in directory: OwnedDescriptor
+    ) throws(HostError) -> Bool {
+        try progress.withLock { progress throws(HostError) in
+            guard case .same(let left, _, var ranges)? = progress[index] else { return false }
+            let length = UInt64(range.count)
+            if left == length, known.isUnchanged(files), try link(known, index, in: directory) {
+                progress[index] = nil
+                return true
+            }
+            ranges.append(range)
+            progress[index] = .same(left: left - length, known, ranges: ranges)
+            guard left == length else { return true }
+            // It cannot be a link, though all of it is the same.
+            let file = try copy(known, ranges, index, entry, in: directory)
+            progress[index] = nil
+            metadata.set(metadata.wanted(entry), on: file.descriptor.raw, of: index)
+            return true
+        }
+    }
+
+    /// The old file has not all of the new content: what was the same so far is copied, and the rest is written.
+    private func turn(_ index: Int, _ entry: CatalogEntry, in directory: OwnedDescriptor) throws(HostError) {
+        try progress.withLock { progress throws(HostError) in
+            guard case .same(let left, let known, let ranges)? = progress[index] else { return }
+            let file = try copy(known, ranges, index, entry, in: directory)
+            progress[index] = .written(left: left, holdsOldBytes: file.holdsOldBytes)
+        }
+    }
+
+    private func copy(
+        _ known: OldTree.File, _ ranges: [Range<UInt64>], _ index: Int, _ entry: CatalogEntry, in directory: OwnedDescriptor
+    ) throws(HostError) -> Staged {
+        let file = try make(index, entry, nil, in: directory)
+        let label = catalog.text(of: index, below: path)
+        for range in ranges {
+            try FileCopy.copy(known.descriptor.raw, to: file.descriptor.raw, range, path: label, files: files)
+        }
+        guard known.isUnchanged(files) else {
+            throw HostError("\(label): somebody writes to the old file while its content is taken over; what came is kept, send again")
+        }
+        return file
+    }
+
+    // MARK: One file
+
+    /// A file of the tree that is being made.
+    private struct Staged {
+        let descriptor: OwnedDescriptor
+        /// Something other than holes may be where nothing was written.
+        let holdsOldBytes: Bool
+    }
+
+    /// Makes an entry's file, as long as it will be.
+    private func make(_ index: Int, _ entry: CatalogEntry, _ known: OldTree.File?, in directory: OwnedDescriptor) throws(HostError) -> Staged {
+        let raw = files.openInside(catalog.kernelName(of: index), in: directory.raw, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+        let file: Staged
+        if raw >= 0 {
+            let descriptor = OwnedDescriptor(raw)
+            let isShared = if let old, let known, old.shares(known, in: directory) { old.share(known, with: raw) } else { false }
+            file = Staged(descriptor: descriptor, holdsOldBytes: isShared)
+        } else {
+            guard errno == EEXIST else { throw .system("create", catalog.text(of: index, below: path), in: directory.raw) }
+            guard isResumed else { throw clash(index, in: directory) }
+            file = try adopt(index, in: directory)
+        }
+        guard files.truncate(file.descriptor.raw, to: Int(entry.size)) == 0 else {
+            throw .system("set the length of", catalog.text(of: index, below: path), in: directory.raw)
+        }
+        return file
+    }
+
+    /// Opens a file of this session.
+    private func reopen(_ index: Int, holdsOldBytes: Bool, in directory: OwnedDescriptor) throws(HostError) -> Staged {
+        let raw = files.openInside(catalog.kernelName(of: index), in: directory.raw, O_RDWR | O_NONBLOCK)
+        guard raw >= 0 else { throw .system("open", catalog.text(of: index, below: path), in: directory.raw) }
+        let descriptor = OwnedDescriptor(raw)
+        guard let status = files.status(of: raw), status.kind == S_IFREG, status.st_nlink == 1 else {
+            throw HostError("\(catalog.text(of: index, below: path)) was replaced by somebody while the tree came; receive where nobody else writes")
+        }
+        return Staged(descriptor: descriptor, holdsOldBytes: holdsOldBytes)
+    }
+
+    /// Opens what an earlier session has left. One with a second name may be of the old tree, and is not written to.
+    private func adopt(_ index: Int, in directory: OwnedDescriptor) throws(HostError) -> Staged {
+        let name = catalog.kernelName(of: index)
+        if let status = files.status(of: name, in: directory.raw), status.kind == S_IFREG, status.st_nlink == 1, status.st_uid == geteuid() {
+            if status.st_mode & 0o600 != 0o600 { _ = files.setMode(of: name, in: directory.raw, 0o600) }
+            let raw = files.openInside(name, in: directory.raw, O_RDWR | O_NONBLOCK)
+            if raw >= 0 { return Staged(descriptor: OwnedDescriptor(raw), holdsOldBytes: true) }
+        }
+        _ = files.remove(name, in: directory.raw)
+        let made = files.openInside(name, in: directory.raw, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+        guard made >= 0 else { throw .system("create", catalog.text(of: index, below: path), in: directory.raw) }
+        return Staged(descriptor: OwnedDescriptor(made), holdsOldBytes: false)
+    }
+
+    /// Two names that the file system takes for one.
+    private func clash(_ index: Int, in directory: OwnedDescriptor) -> HostError {
+        let label = catalog.text(of: index, below: path)
+        guard let there = files.status(of: catalog.kernelName(of: index), in: directory.raw) else { return HostError("\(label) was made by somebody else") }
+        let parent = catalog.parent(of: index)
+        let other = (0..<catalog.count).first { other in
+            other != index && other != 0 && catalog.parent(of: other) == parent
+                && files.status(of: catalog.kernelName(of: other), in: directory.raw)?.isSameFile(as: there) == true
+        }
+        guard let other else { return HostError("\(label) was made by somebody else while the tree came; receive where nobody else writes") }
+        return HostError(
+            "\(label) and \(catalog.printablePath(of: other)) are one name to this file system; receive on one that tells them apart")
+    }
+
+    /// - Parameter length: bytes of content.
+    private func write(
+        _ content: RawSpan?, length: UInt64, at offset: UInt64, to file: Staged, _ index: Int, _ entry: CatalogEntry
+    ) throws(HostError) {
+        let raw = file.descriptor.raw
+        if file.holdsOldBytes {
+            if FileComparison.isSame(raw, at: offset, content, length: length, files: files) { return }
+        } else if content == nil {
+            return
+        }
+        let label = catalog.text(of: index, below: path)
+        guard let content else { return try FileTransfer.writeZeros(raw, count: length, at: offset, path: label, files: files) }
+        guard entry.isSparse, !file.holdsOldBytes else { return try FileTransfer.write(raw, content, at: offset, path: label, files: files) }
+        try SparseWrite.write(raw, content, at: offset, path: label, files: files)
+    }
+}
+
+/// Writing that leaves holes.
+enum SparseWrite {
+    /// Bytes that a hole is a multiple of: the page, which is the block of nearly all file systems.
+    private static let block = 4_096
+
+    /// Writes what is not zero to a file that has holes there.
+    static func write(_ descriptor: Int32, _ content: RawSpan, at offset: UInt64, path: String, files: FileSystem) throws(HostError) {
+        var start = 0
+        var dataStart: Int?
+        while start < content.byteCount {
+            let end = min(content.byteCount, start + block - Int((offset + UInt64(start)) % UInt64(block)))
+            let isHole = FileComparison.isZero(content.extracting(start..<end))
+            if isHole, let begun = dataStart {
+                try FileTransfer.write(descriptor, content.extracting(begun..<start), at: offset + UInt64(begun), path: path, files: files)
+                dataStart = nil
+            } else if !isHole, dataStart == nil {
+                dataStart = start
+            }
+            start = end
+        }
+        guard let begun = dataStart else { return }
+        try FileTransfer.write(descriptor, content.extracting(begun..<content.byteCount), at: offset + UInt64(begun), path: path, files: files)
+    }
+}
+
+/// Copies between files.
+enum FileCopy {
+    private static let step = 1 << 20
+
+    static func copy(_ source: Int32, to target: Int32, _ range: Range<UInt64>, path: String, files: FileSystem) throws(HostError) {
+        var buffer = [UInt8](repeating: 0, count: Int(min(UInt64(step), UInt64(range.count))))
+        var offset = range.lowerBound
+        while offset < range.upperBound {
+            let count = Int(min(UInt64(buffer.count), range.upperBound - offset))
+            if count < buffer.count { buffer.removeLast(buffer.count - count) }
+            guard try FileTransfer.read(source, into: &buffer, at: offset, path: path, files: files) == count else {
+                throw HostError("\(path): the old file has become shorter while its content is taken over; what came is kept, send again")
+            }
+            try FileTransfer.write(target, buffer, at: offset, path: path, files: files)
+            offset += UInt64(count)
+        }
+    }
+}

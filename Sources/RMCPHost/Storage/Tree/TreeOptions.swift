@@ -1,0 +1,25 @@
+/// How a received tree is put on the disk.
+public struct TreeOptions: Sendable, Hashable {
+    /// How the finished tree takes the place of the one that has its name.
+    public enum Replacement: String, Sendable, Hashable, CaseIterable {
+        /// Both change places, in one step (RENAME_EXCHANGE).
+        case exchange
+        /// The name is a symbolic link, and another link takes its place.
+        case symlink
+    }
+
+    public var replacement: Replacement
+    /// Set-user-ID, set-group-ID and capabilities of files are kept.
+    public var allowsSpecial: Bool
+    /// Owners are set as the catalog names them, where this process may.
+    public var keepsOwners: Bool
+    /// Extended attributes and access control lists are set.
+    public var keepsAttributes: Bool
+
+    public init(replacement: Replacement = .exchange, allowsSpecial: Bool = false, keepsOwners: Bool = true, keepsAttributes: Bool = true) {
+        self.replacement = replacement
+        self.allowsSpecial = allowsSpecial
+        self.keepsOwners = keepsOwners
+        self.keepsAttributes = keepsAttributes
+    }
+}

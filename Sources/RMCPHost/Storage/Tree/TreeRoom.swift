@@ -1,0 +1,56 @@
+import CLinux
+import Glibc
+import RMCPContent
+import RMCPProtocol
+
+/// Whether a tree can be on a file system, asked when its catalog is here: before nearly all of its content is.
+struct TreeRoom {
+    let catalog: Catalog
+    let path: String
+    let files: FileSystem
+
+    /// - Parameter former: tree whose files need not be written again.
+    /// - Throws: kind `.diskFull` where there is no room or there are no inodes.
+    func check(in directory: OwnedDescriptor, former: OldTree?, keepsAttributes: Bool) throws(HostError) {
+        if keepsAttributes, catalog.header.hasAttributes, let first = firstWithAttributes(),
+            !TreeMetadata.takesAttributes(directory.raw, files: files)
+        {
+            throw HostError(
+                "\(catalog.text(of: first, below: path)) has extended attributes, and its file system takes none; use --no-xattrs, or receive elsewhere with -d"
+            )
+        }
+        guard let space = files.space(of: directory.raw) else { return }
+        let isRoot = geteuid() == 0
+        if space.f_files > 0 {
+            let available = UInt64(isRoot ? space.f_ffree : space.f_favail)
+            let needed = UInt64(catalog.count)
+            if available < needed, available < needed - min(needed, kept(former).entries) {
+                throw HostError(
+                    "\(path) has \(needed) files and directories and its file system has \(available) inodes left; remove files there, or receive elsewhere with -d",
+                    kind: .diskFull)
+            }
+        }
+        guard space.f_blocks > 0, FileRoom.isPlain(directory.raw) else { return }
+        let available = UInt64(isRoot ? space.f_bfree : space.f_bavail) * UInt64(space.f_frsize)
+        let needed = catalog.header.allocatedLength
+        guard available < needed, available < needed - min(needed, kept(former).bytes) else { return }
+        throw HostError(
+            "\(path) needs \(needed) bytes and its file system has \(available) left; make room or receive elsewhere with -d", kind: .diskFull)
+    }
+
+    private func firstWithAttributes() -> Int? { (0..<catalog.count).first { catalog[$0].attributes != nil } }
+
+    /// What the old tree may spare: asked for only where there is not room for all.
+    private func kept(_ former: OldTree?) -> (entries: UInt64, bytes: UInt64) {
+        guard let former else { return (0, 0) }
+        var kept = (entries: UInt64(0), bytes: UInt64(0))
+        for index in 0..<catalog.count where catalog.kind(of: index) == .file {
+            let entry = catalog[index]
+            guard let file = former.file(index), UInt64(clamping: file.status.st_size) == entry.size, file.status.st_mtim.tv_sec == Int(entry.modified.seconds)
+            else { continue }
+            kept.entries += 1
+            kept.bytes += UInt64(clamping: file.status.st_blocks) * 512
+        }
+        return kept
+    }
+}

@@ -1,0 +1,286 @@
+import Glibc
+import RMCPContent
+import RMCPProtocol
+import Synchronization
+
+/// A tree on its way into a directory (docs/decisions/0029). Its stream begins with a catalog; once that is whole, every chunk is written to its
+/// files as it comes, in a hidden directory that changes places with the tree of its name when all is verified and flushed.
+final class TreeStorage: BundleStorage {
+    private enum Phase: ~Copyable {
+        case collecting(CatalogSpool)
+        case placing
+    }
+
+    private struct State: ~Copyable {
+        var phase: Phase
+        /// Chunks that somebody places, or has placed: each is placed once.
+        var claimed = IndexRangeSet()
+    }
+
+    /// What is known once the catalog is.
+    private struct Tree {
+        let root: OwnedDescriptor
+        let files: TreeFiles
+        let builder: TreeBuilder
+    }
+
+    let path: String
+    let seeds: [any Seed]
+    private let target: TreeTarget
+    private let staging: TreeStaging
+    private let options: TreeOptions
+    private let announce: Announce
+    private let map: ChunkMap
+    private let files: FileSystem
+    private let state: LockedValue<State>
+    private let tree = LockedValue<Tree?>(nil)
+    private let placing = LockedValue<Int>(0)
+    private let isIdle = Monitor()
+    private let notes = LockedValue<[String]>([])
+    /// Set when the staging directory is nobody's any more, or what is in it cannot be trusted.
+    private let isGone = Atomic<Bool>(false)
+    private let isPublished = Atomic<Bool>(false)
+
+    init(
+        announce: Announce, target: TreeTarget, directoryPath: String, options: TreeOptions, digester: ContentDigester, files: FileSystem
+    ) throws(HostError) {
+        guard let contentLength = announce.contentLength else { throw HostError("\(target.path): its sender does not say how long the tree is") }
+        self.announce = announce
+        self.target = target
+        self.options = options
+        self.files = files
+        path = target.path
+        map = ChunkMap(announce)
+        let staging = try TreeStaging(name: target.name, announce, in: target.directory, path: directoryPath, files: files)
+        self.staging = staging
+        let spool = try SpoolFile(in: staging.descriptor, files: files)
+        state = LockedValue(
+            State(phase: .collecting(CatalogSpool(spool: spool, map: map, contentLength: contentLength, digester: digester))))
+        if let catalog = staging.leftCatalog, let root = try? staging.openTree() {
+            let directories = TreeDirectories(catalog, root: root, files: files)
+            seeds = [ResumedTree(directories, staging: staging.descriptor, journal: staging.journal, map: map, files: files)]
+        } else {
+            seeds = []
+        }
+        if !staging.journal.isLocked { note("\(path): its file system has no locks; let no other rmcp recv write there") }
+    }
+
+    private func note(_ text: String) { notes.withLock { $0.append(text) } }
+
+    func takeNotes() -> [String] {
+        let own = notes.withLock { notes in
+            defer { notes = [] }
+            return notes
+        }
+        return own + (tree.withLock { $0?.files.metadata.faults.take(path: path) } ?? [])
+    }
+
+    func identity(in session: SessionID, drawn: UInt32) -> UInt32 {
+        if let known = staging.journal.identity(in: session) { return known }
+        try? staging.journal.note(identity: drawn, in: session)
+        return drawn
+    }
+
+    /// Room is asked for when the catalog says how much.
+    func prepare(contentLength: UInt64?, allocatedLength: UInt64) throws(HostError) {}
+
+    // MARK: Chunks
+
+    func write(chunk: UInt32, record: ChunkRecord, content: RawSpan) throws(HostError) {
+        try checkIsThere()
+        guard let placer = try claim(chunk, record, content) else { return }
+        defer { release() }
+        try place(map.extent(of: chunk, record), content, with: placer)
+        try staging.journal.append(chunk: chunk, record: record)
+    }
+
+    func zero(chunks: Range<UInt32>, contentLength: UInt64) throws(HostError) {
+        try checkIsThere()
+        for (chunk, extent) in zip(chunks, map.extents(of: chunks, contentLength: contentLength)) {
+            let record = ChunkRecord.zero(contentLength: UInt32(extent.length))
+            guard let placer = try claim(chunk, record, nil) else { continue }
+            defer { release() }
+            try place(extent, nil, with: placer)
+        }
+    }
+
+    /// - Returns: who places it; nil where it waits for the catalog, or is placed already.
+    private func claim(_ chunk: UInt32, _ record: ChunkRecord, _ content: RawSpan?) throws(HostError) -> TreeFiles? {
+        try state.withLock { state throws(HostError) in
+            guard !state.claimed.contains(chunk) else { return nil }
+            if try collect(chunk, record, content, in: &state.phase) {
+                state.claimed.insert(chunk)
+                return nil
+            }
+            state.claimed.insert(chunk)
+            placing.withLock { $0 += 1 }
+            return tree.withLock { $0?.files }
+        }
+    }
+
+    private func release() {
+        let left = placing.withLock { placing in
+            placing -= 1
+            return placing
+        }
+        if left == 0 { isIdle.withLock { isIdle.notifyAll() } }
+    }
+
+    /// - Returns: whether the chunk has been dealt with here, since the catalog was not whole.
+    private func collect(_ chunk: UInt32, _ record: ChunkRecord, _ content: RawSpan?, in phase: inout Phase) throws(HostError) -> Bool {
+        switch consume phase {
+        case .placing:
+            phase = .placing
+            return false
+        case .collecting(var spool):
+            do throws(HostError) { try spool.add(chunk, record, content, label: path) } catch {
+                phase = .collecting(spool)
+                throw error
+            }
+            guard spool.isWhole else {
+                phase = .collecting(spool)
+                return true
+            }
+            do throws(HostError) { try begin(with: spool) } catch {
+                phase = .collecting(spool)
+                throw error
+            }
+            phase = .placing
+            return true
+        }
+    }
+
+    /// The catalog is whole: what waited for it is placed.
+    private func begin(with spool: borrowing CatalogSpool) throws(HostError) {
+        let bytes = try spool.catalog()
+        let catalog: Catalog
+        do { catalog = try Catalog(bytes, chunkLength: announce.chunkLength, contentLength: announce.contentLength ?? 0) } catch {
+            throw HostError("\(path): \(error.text)")
+        }
+        let isResumed = staging.leftCatalog.map { $0.bytes == bytes } ?? false
+        if !isResumed { staging.forget() }
+        let root = try staging.openTree()
+        let former = target.openFormer().map { OldTree(TreeDirectories(catalog, root: $0, files: files), files: files) }
+        let directories = TreeDirectories(catalog, root: root, files: files)
+        let metadata = TreeMetadata(catalog, options: options, path: path, files: files)
+        try TreeRoom(catalog: catalog, path: path, files: files).check(in: staging.descriptor, former: former, keepsAttributes: options.keepsAttributes)
+        let placer = TreeFiles(directories, metadata: metadata, old: former, isResumed: isResumed, path: path, files: files)
+        let builder = TreeBuilder(files: placer, isResumed: isResumed, path: path, system: files)
+        try builder.makeDirectories()
+        if !isResumed { try staging.keep(bytes) }
+        tree.withLock { $0 = Tree(root: root, files: placer, builder: builder) }
+        for (chunk, record) in spool.ready {
+            if record.kind == .zero {
+                try place(map.extent(of: chunk, record), nil, with: placer)
+            } else {
+                let content = try spool.content(of: chunk)
+                unsafe try place(map.extent(of: chunk, record), content.span.bytes, with: placer)
+                try staging.journal.append(chunk: chunk, record: record)
+            }
+        }
+    }
+
+    private func place(_ extent: ContentExtent, _ content: RawSpan?, with placer: TreeFiles) throws(HostError) {
+        do throws(HostError) { try placer.place(extent.offset..<extent.end, content) } catch {
+            // A disk that is full has lost nothing: what is there is worth keeping until there is room.
+            if error.kind != .diskFull { discard() }
+            throw error
+        }
+    }
+
+    // MARK: The end
+
+    func flush(contentLength: UInt64) throws(HostError) {
+        try checkIsThere()
+        waitForPlacers()
+        guard let tree = tree.withLock({ $0 }) else { throw HostError("\(path): its catalog is not here") }
+        do throws(HostError) { try tree.builder.finish() } catch {
+            if error.kind != .diskFull { discard() }
+            throw error
+        }
+        while files.flushFileSystem(staging.descriptor.raw) != 0 {
+            if errno == EINTR { continue }
+            if FileSystem.isUnsupported(flush: errno) {
+                note("\(path): its file system does not flush (\(HostError.errorText(errno))); it may be gone after a power failure")
+                break
+            }
+            let error = HostError.system("flush", path, advice: "what was received cannot be trusted to be on the disk, and is removed")
+            discard()
+            throw error
+        }
+    }
+
+    /// A chunk may come over the network while it is read back: whoever comes second is done before the first.
+    private func waitForPlacers() {
+        isIdle.withLock { while placing.withLock({ $0 > 0 }) { isIdle.wait() } }
+    }
+
+    func publish() throws(HostError) {
+        try checkIsThere()
+        guard let tree = tree.withLock({ $0 }) else { throw HostError("\(path): its catalog is not here") }
+        let staged = SystemText.cString(TreeStaging.treeName)
+        // The name is what is renamed, and the descriptor what was verified.
+        guard let named = files.status(of: staged, in: staging.descriptor.raw), let written = files.status(of: tree.root.raw), named.isSameFile(as: written)
+        else { throw HostError("\(path): somebody has replaced the directory in which it was received") }
+        try target.publish(staged, in: staging.descriptor, version: announce.session.text)
+        tree.builder.finishRoot()
+        isPublished.store(true, ordering: .relaxed)
+        for directory in [staging.descriptor, target.directory] {
+            while files.flush(directory.raw) != 0 {
+                if errno == EINTR { continue }
+                if FileSystem.isUnsupported(flush: errno) {
+                    note("\(path): its file system does not flush directories (\(HostError.errorText(errno))); the name may be gone after a power failure")
+                    break
+                }
+                throw .system("flush the directory of", path, advice: "the tree is there, and may be gone after a power failure")
+            }
+        }
+        staging.journal.remove()
+    }
+
+    func abandon() {
+        if isGone.load(ordering: .relaxed) || isPublished.load(ordering: .relaxed) { return }
+        if staging.journal.isEmpty { return discard() }
+        staging.takeFirstName()
+    }
+
+    func discard() {
+        guard !isPublished.load(ordering: .relaxed), !isGone.exchange(true, ordering: .relaxed) else { return }
+        staging.remove()
+    }
+
+    /// The old tree goes when the command that follows a bundle has ended, which may want to look at it.
+    func close() {
+        if isPublished.load(ordering: .relaxed) {
+            staging.remove()
+            target.removeFormer()
+        }
+        staging.journal.unlock()
+    }
+
+    private func checkIsThere() throws(HostError) {
+        guard !isGone.load(ordering: .relaxed) else { throw HostError("\(path): an earlier write was lost; what was received is removed") }
+    }
+}
+
+extension TreeStorage {
+    /// The same once something has to be stored; at once where part of the tree is here from before.
+    static func whenNeeded(
+        announce: Announce, name: String, directoryPath: String, options: TreeOptions, digester: ContentDigester, files: FileSystem
+    ) throws(HostError) -> any BundleStorage {
+        let directory = try files.openDirectory(directoryPath)
+        let path = PartialFile.join(directoryPath, name)
+        let target = TreeTarget(name: name, directory: directory, path: path, replacement: options.replacement, files: files)
+        try target.check()
+        let make: @Sendable () throws(HostError) -> any BundleStorage = { () throws(HostError) in
+            try TreeStorage(
+                announce: announce, target: target, directoryPath: directoryPath, options: options, digester: digester, files: files)
+        }
+        if PartialPlace.isFree(of: name, in: directory, files: files) { return try make() }
+        return DeferredStorage(path: path, announce: announce) { () throws(HostError) in
+            nil
+        } make: { () throws(HostError) in
+            try make()
+        }
+    }
+}

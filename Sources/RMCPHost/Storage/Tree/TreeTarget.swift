@@ -1,0 +1,183 @@
+import CLinux
+import Glibc
+
+/// The name that a tree gets. Whoever opens it finds the old tree or the new one, whole, at any time.
+struct TreeTarget {
+    /// What is in the place of the tree that comes.
+    enum Former {
+        case nothing
+        case directory
+        /// A link into the folder of trees.
+        case link
+    }
+
+    let name: String
+    let directory: OwnedDescriptor
+    let path: String
+    let replacement: TreeOptions.Replacement
+    let files: FileSystem
+
+    /// Ending of the folder in which a name's trees are when the name is a link.
+    static let folderSuffix = ".rmcp-trees"
+    private var folderName: String { PartialPlace.stem(for: name) + Self.folderSuffix }
+    private var kernelName: KernelName { SystemText.cString(name) }
+
+    // MARK: Before
+
+    /// - Returns: what is there.
+    /// - Throws: when the tree could not get its name.
+    @discardableResult
+    func check() throws(HostError) -> Former {
+        if files.attributes(of: "", in: directory.raw).contains(.appendOnly) {
+            throw HostError("\(path): nothing can be renamed in its directory, which is append-only; chattr -a it, or receive elsewhere")
+        }
+        guard let status = files.status(of: name, in: directory.raw) else {
+            guard errno == ENOENT else { throw .system("look at", path) }
+            return .nothing
+        }
+        switch (status.kind, replacement) {
+        case (S_IFDIR, .exchange):
+            try checkMayBeReplaced(status)
+            return .directory
+        case (S_IFDIR, .symlink):
+            throw HostError("\(path) is a directory, and --replace=symlink replaces links; move it away once, or leave that option out")
+        case (S_IFLNK, .symlink):
+            guard linkTarget() != nil else {
+                throw HostError("\(path) is a symbolic link that leads elsewhere than to \(folderName); move it away or receive elsewhere")
+            }
+            return .link
+        case (S_IFLNK, .exchange):
+            throw HostError("\(path) is a symbolic link, which a received tree does not replace; use --replace=symlink, or move it away")
+        default: throw HostError("\(path) is no directory, and a received tree does not replace it; move it away or receive elsewhere")
+        }
+    }
+
+    private func checkMayBeReplaced(_ status: stat) throws(HostError) {
+        let attributes = files.attributes(of: name, in: directory.raw)
+        if attributes.contains(.mountPoint) {
+            throw HostError("\(path) is mounted on its own, so that no other directory can take its place; unmount it, or receive into the directory above it")
+        }
+        if attributes.contains(.immutable) || attributes.contains(.appendOnly) {
+            let letter = attributes.contains(.immutable) ? "i" : "a"
+            throw HostError("\(path) is not to be replaced (chattr +\(letter)); chattr -\(letter) it, or receive elsewhere")
+        }
+        let above = files.status(of: directory.raw)
+        let isAnothers = geteuid() != 0 && status.st_uid != geteuid()
+        if isAnothers, above.map({ $0.st_mode & S_ISVTX != 0 && $0.st_uid != geteuid() }) ?? false {
+            throw HostError("\(path) is another user's, in a directory where everybody has his own; receive elsewhere")
+        }
+        // Its entry for the directory above changes with the renaming.
+        if isAnothers, unsafe faccessat(directory.raw, kernelName, W_OK, AT_EACCESS) != 0 {
+            throw HostError("\(path) is another user's and not writable, so that it cannot change places; receive elsewhere")
+        }
+        guard try canExchange() else {
+            throw HostError(
+                "\(path): its file system cannot let two directories change places (\(HostError.errorText(errno))); remove \(path) before, or use --replace=symlink"
+            )
+        }
+    }
+
+    /// File systems that were asked, and what they said.
+    private static let exchanging = LockedValue<[UInt: Bool]>([:])
+
+    /// Two empty directories are made to change places.
+    private func canExchange() throws(HostError) -> Bool {
+        let device = files.status(of: directory.raw).map { UInt($0.st_dev) } ?? 0
+        if let known = Self.exchanging.withLock({ $0[device] }) {
+            errno = EINVAL
+            return known
+        }
+        let names = (0..<2).map { _ in SystemText.cString(".rmcp-probe-\(UInt64.random(in: 0...(.max)))") }
+        defer { for name in names { _ = files.remove(name, in: directory.raw, isDirectory: true) } }
+        for name in names where files.makeDirectory(name, in: directory.raw, mode: 0o700) != 0 {
+            throw .system("create a directory beside", path, in: directory.raw)
+        }
+        let isDone = files.rename(names[0], in: directory.raw, to: names[1], in: directory.raw, flags: RMCP_RENAME_EXCHANGE) == 0
+        let code = errno
+        Self.exchanging.withLock { $0[device] = isDone }
+        errno = code
+        return isDone
+    }
+
+    // MARK: The old tree
+
+    /// The tree that has the name now; nil where there is none to take anything from.
+    func openFormer() -> OwnedDescriptor? {
+        let flags = O_RDONLY | O_DIRECTORY
+        var raw = files.openInside(kernelName, in: directory.raw, flags)
+        if raw < 0, replacement == .symlink, let target = linkTarget(), let folder = openFolder() { raw = files.openInside(target, in: folder.raw, flags) }
+        return raw >= 0 ? OwnedDescriptor(raw) : nil
+    }
+
+    private func openFolder() -> OwnedDescriptor? {
+        let raw = files.openInside(SystemText.cString(folderName), in: directory.raw, O_RDONLY | O_DIRECTORY)
+        return raw >= 0 ? OwnedDescriptor(raw) : nil
+    }
+
+    /// Name in the folder of trees that the link leads to; nil where it leads elsewhere, or is none.
+    private func linkTarget() -> KernelName? {
+        var target = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let length = unsafe readlinkat(directory.raw, kernelName, &target, target.count - 1)
+        guard length > 0 else { return nil }
+        let prefix = SystemText.bytes(of: folderName + "/").map { CChar(bitPattern: $0) }
+        let found = target.prefix(length)
+        guard found.starts(with: prefix) else { return nil }
+        let rest = found.dropFirst(prefix.count)
+        return rest.isEmpty || rest.contains(CChar(bitPattern: UInt8(ascii: "/"))) || rest.first == CChar(bitPattern: UInt8(ascii: "."))
+            ? nil : Array(rest) + [0]
+    }
+
+    // MARK: The end
+
+    /// Gives the finished tree its name, in one step.
+    /// - Parameters:
+    ///   - staged: its name until now, in `staging`. The tree that had the name is there afterwards.
+    ///   - version: a name for it among the trees of one name, where that is a link.
+    func publish(_ staged: KernelName, in staging: OwnedDescriptor, version: String) throws(HostError) {
+        let former = try check()
+        switch (former, replacement) {
+        case (_, .symlink): try publishByLink(staged, in: staging, version: version)
+        case (.directory, _): try exchange(staged, in: staging)
+        default:
+            var result = files.rename(staged, in: staging.raw, to: kernelName, in: directory.raw, flags: RMCP_RENAME_NOREPLACE)
+            // A directory never takes the place of one that has something in it, or of a file.
+            if result != 0, errno == EINVAL || errno == ENOSYS { result = files.rename(staged, in: staging.raw, to: kernelName, in: directory.raw) }
+            guard result == 0 else { throw .system("rename the finished tree to", path, in: directory.raw) }
+        }
+    }
+
+    private func exchange(_ staged: KernelName, in staging: OwnedDescriptor) throws(HostError) {
+        let status = files.status(of: name, in: directory.raw)
+        if geteuid() != 0, let status, status.st_mode & 0o200 == 0 { _ = files.setMode(of: kernelName, in: directory.raw, status.st_mode & 0o7777 | 0o200) }
+        guard files.rename(staged, in: staging.raw, to: kernelName, in: directory.raw, flags: RMCP_RENAME_EXCHANGE) == 0 else {
+            let error = HostError.system("let the finished tree change places with", path, in: directory.raw)
+            if let status { _ = files.setMode(of: kernelName, in: directory.raw, status.st_mode & 0o7777) }
+            throw error
+        }
+    }
+
+    private func publishByLink(_ staged: KernelName, in staging: OwnedDescriptor, version: String) throws(HostError) {
+        let folderKernelName = SystemText.cString(folderName)
+        guard files.makeDirectory(folderKernelName, in: directory.raw, mode: 0o755) == 0 || errno == EEXIST, let folder = openFolder() else {
+            throw .system("make the folder of trees of", path, in: directory.raw)
+        }
+        let versionName = SystemText.cString(version)
+        _ = TreeRemoval.remove(version, in: folder.raw, files: files)
+        guard files.rename(staged, in: staging.raw, to: versionName, in: folder.raw) == 0 else {
+            throw .system("rename the finished tree to", "\(folderName)/\(version)", in: directory.raw)
+        }
+        while files.flush(folder.raw) != 0, errno == EINTR {}
+        let target = SystemText.cString("\(folderName)/\(version)")
+        // The link is made under the name of the tree before, which is free now.
+        guard files.makeLink(staged, in: staging.raw, to: target) == 0 else { throw .system("make a link for", path, in: directory.raw) }
+        guard files.rename(staged, in: staging.raw, to: kernelName, in: directory.raw) == 0 else {
+            throw .system("rename the new link to", path, in: directory.raw)
+        }
+    }
+
+    /// Removes the trees that the link does not lead to.
+    func removeFormer() {
+        guard replacement == .symlink, let current = linkTarget(), let folder = openFolder() else { return }
+        for name in files.names(in: folder.raw) ?? [] where SystemText.cString(name) != current { _ = TreeRemoval.remove(name, in: folder.raw, files: files) }
+    }
+}

@@ -274,9 +274,9 @@ _rmcp_send() {
 
 _rmcp_recv() {
     repeating_flags=()
-    non_repeating_flags=(--replace-first --no-replace-first --once --no-once --allow-rollback --no-allow-rollback --again --no-again --allow-unsigned --no-allow-unsigned --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
+    non_repeating_flags=(--replace-first --no-replace-first --once --no-once --allow-rollback --no-allow-rollback --again --no-again --allow-special --no-allow-special --owner --no-owner --xattrs --no-xattrs --allow-unsigned --no-allow-unsigned --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--accept --trust --trust-repair)
-    non_repeating_options=(-g --group -i --interface -d --directory -o --output --exec --exec-timeout --timeout --group-key --config --metrics)
+    non_repeating_options=(-g --group -i --interface -d --directory -o --output --exec --exec-timeout --timeout --replace --group-key --config --metrics)
     __rmcp_offer_flags_options 0
 
     # Offer option value completions
@@ -306,6 +306,10 @@ _rmcp_recv() {
         return
         ;;
     '--timeout')
+        return
+        ;;
+    '--replace')
+        __rmcp_add_completions -W 'exchange'$'\n''symlink'
         return
         ;;
     '--trust')

@@ -17,6 +17,16 @@
 #define SYS_pidfd_open 434
 #endif
 
+static int argument_count;
+static char **arguments;
+
+// glibc hands them to constructors, of static programs too.
+__attribute__((constructor)) static void keep_arguments(int count, char **values) {
+    argument_count = count;
+    arguments = values;
+}
+const char *rmcp_argument(int index) { return index >= 0 && index < argument_count ? arguments[index] : NULL; }
+
 int rmcp_event_descriptor(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 
 int rmcp_signal_is_ignored(int number) {

@@ -95,6 +95,9 @@ struct rmcp_received {
 // Receives into up to 64 buffers of `stride` bytes each that lie behind one another; the number received or -1.
 int rmcp_receive(int descriptor, void *slab, size_t stride, unsigned buffers, struct rmcp_received *received);
 
+// Argument of the program by its index, its name at 0; NULL beyond the last. As the kernel gave them to it: what Swift knows of
+// them it reads from /proc, which a chroot may lack.
+const char *rmcp_argument(int index);
 // Non-blocking, closed on exec; -1 and errno.
 int rmcp_event_descriptor(void);
 int rmcp_signal_is_ignored(int number);

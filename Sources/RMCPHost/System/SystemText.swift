@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Text of the operating system: arguments, variables and paths are bytes, and nothing says that they are UTF-8. String
@@ -72,6 +73,8 @@ public enum SystemText {
 
     /// The program's arguments, without its name.
     public static var arguments: [String] {
-        (0..<Int(CommandLine.argc)).dropFirst().compactMap { index in unsafe CommandLine.unsafeArgv[index].map { unsafe text($0) } }
+        var result: [String] = []
+        while let argument = unsafe rmcp_argument(Int32(result.count + 1)) { result.append(unsafe text(argument)) }
+        return result
     }
 }

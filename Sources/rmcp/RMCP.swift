@@ -7,9 +7,9 @@ import RMCPHost
 struct RMCP: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rmcp",
-        abstract: "Push one file to a whole fleet by reliable multicast, for about the network cost of one copy.",
+        abstract: "Push one file or directory to a whole fleet by reliable multicast, for about the network cost of one copy.",
         discussion: """
-            Receivers run 'rmcp recv'; 'rmcp send FILE' pushes to all of them at once; 'rmcp repair' answers losses \
+            Receivers run 'rmcp recv'; 'rmcp send PATH' pushes to all of them at once; 'rmcp repair' answers losses \
             near the receivers; 'rmcp watch' shows who has how much. Bundles are signed: make a key with 'rmcp keygen' and give its public line to receivers with --trust.
             """,
         version: Version.text,
@@ -18,7 +18,7 @@ struct RMCP: ParsableCommand {
     static func main() {
         ProcessStart.prepare()
         do {
-            let arguments = SystemText.arguments
+            let arguments = SentTreeOptions.spelledOut(SystemText.arguments)
             var command = try parseAsRoot(arguments)
             try RepeatedOptions.check(arguments)
             if var runnable = command as? any CodedCommand {

@@ -48,7 +48,16 @@ import Testing
 
     private static let cases: [Case] = [
         Case(arguments: ["send", "/nonexistent/image"] + loopback, status: 1, words: ["/nonexistent/image", "no such file"]),
-        Case(arguments: ["send", "/etc"] + loopback, status: 2, words: ["/etc", "directory"]),
+        Case(arguments: ["send", "/etc/hosts", "/etc/passwd"] + loopback, status: 2, words: ["several paths", "--name"]),
+        Case(arguments: ["send", "/etc/hosts", "/etc//hosts", "--name", "x"] + loopback, status: 2, words: ["/etc//hosts", "same name"]),
+        Case(arguments: ["send", "/etc/hosts", "-", "--name", "x"] + loopback, status: 2, words: ["standard input"]),
+        Case(arguments: ["send", "/etc/hosts", "/nonexistent/x", "--name", "x"] + loopback, status: 1, words: ["/nonexistent/x", "no such file"]),
+        Case(arguments: ["send", "/"] + loopback, status: 2, words: ["it is empty", "--name"]),
+        Case(arguments: ["send", "/etc", "--exclude", "!hosts"] + loopback, status: 2, words: ["--exclude !hosts"]),
+        Case(arguments: ["send", "/etc", "--files-from0", "/nonexistent/list"] + loopback, status: 1, words: ["/nonexistent/list", "no such file"]),
+        Case(arguments: ["send", "/etc", "--files-from0", "/etc/hosts"] + loopback, status: 2, words: ["/etc/hosts", "-print0"]),
+        Case(arguments: ["send", "/etc/hosts", "--files-from0", "/dev/null"] + loopback, status: 2, words: ["/etc/hosts", "no directory"]),
+        Case(arguments: ["send", "-", "--files-from0", "/dev/null"] + loopback, status: 2, words: ["standard input"]),
         Case(arguments: ["send", "/dev/null"] + loopback, status: 2, words: ["/dev/null"]),
         Case(arguments: ["send", "/etc/hosts", "-i", "nothere0"], status: 2, words: ["nothere0", "lo"]),
         Case(arguments: ["send", "/etc/hosts", "-i", "lo", "-g", "192.168.1.1"], status: 2, words: ["192.168.1.1", "multicast"]),

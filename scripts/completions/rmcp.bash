@@ -186,9 +186,9 @@ _rmcp() {
 
 _rmcp_send() {
     repeating_flags=()
-    non_repeating_flags=(--unsigned --no-unsigned --supersede --no-supersede --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
-    repeating_options=(--trust-repair)
-    non_repeating_options=(-g --group -i --interface --ttl --rate --min-rate --max-rate --level --wait-for --require --min-wait --max-wait --linger --until --key --name --group-key --max-unicast-children --config --metrics)
+    non_repeating_flags=(--unsigned --no-unsigned --supersede --no-supersede --one-file-system --no-one-file-system --owner --no-owner --numeric-owner --no-numeric-owner --xattrs --no-xattrs --all-xattrs --no-all-xattrs --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
+    repeating_options=(--exclude --trust-repair)
+    non_repeating_options=(-g --group -i --interface --ttl --rate --min-rate --max-rate --level --wait-for --require --min-wait --max-wait --linger --until --key --name --files-from0 --group-key --max-unicast-children --config --metrics)
     __rmcp_offer_flags_options -1
 
     # Offer option value completions
@@ -240,6 +240,13 @@ _rmcp_send() {
         return
         ;;
     '--name')
+        return
+        ;;
+    '--files-from0')
+        __rmcp_add_completions -f
+        return
+        ;;
+    '--exclude')
         return
         ;;
     '--group-key')

@@ -23,7 +23,7 @@ function __rmcp_parse_tokens -S
         __rmcp_parse_subcommand 0 'version' 'h/help'
         switch $unparsed_tokens[1]
         case 'send'
-            __rmcp_parse_subcommand -r 1 'g/group=' 'i/interface=' 'ttl=' 'rate=' 'min-rate=' 'max-rate=' 'level=' 'wait-for=' 'require=' 'min-wait=' 'max-wait=' 'linger=' 'until=' 'key=' 'unsigned' 'no-unsigned' 'supersede' 'no-supersede' 'name=' 'group-key=' 'max-unicast-children=' 'trust-repair=+' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
+            __rmcp_parse_subcommand -r 1 'g/group=' 'i/interface=' 'ttl=' 'rate=' 'min-rate=' 'max-rate=' 'level=' 'wait-for=' 'require=' 'min-wait=' 'max-wait=' 'linger=' 'until=' 'key=' 'unsigned' 'no-unsigned' 'supersede' 'no-supersede' 'name=' 'files-from0=' 'exclude=+' 'one-file-system' 'no-one-file-system' 'owner' 'no-owner' 'numeric-owner' 'no-numeric-owner' 'xattrs' 'no-xattrs' 'all-xattrs' 'no-all-xattrs' 'group-key=' 'max-unicast-children=' 'trust-repair=+' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
         case 'recv'
             __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'd/directory=' 'o/output=' 'accept=+' 'replace-first' 'no-replace-first' 'once' 'no-once' 'allow-rollback' 'no-allow-rollback' 'exec=' 'exec-timeout=' 'again' 'no-again' 'timeout=' 'replace=' 'allow-special' 'no-allow-special' 'owner' 'no-owner' 'xattrs' 'no-xattrs' 'trust=+' 'allow-unsigned' 'no-allow-unsigned' 'group-key=' 'trust-repair=+' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
         case 'repair'
@@ -89,7 +89,7 @@ end
 complete -c 'rmcp' -f
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp" version' -l 'version' -d 'Show the version.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp" h help' -s 'h' -l 'help' -d 'Show help information.'
-complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp" -eq 1' -fa 'send' -d 'Push a file to every receiver of a group.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp" -eq 1' -fa 'send' -d 'Push a file or a directory to every receiver of a group.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp" -eq 1' -fa 'recv' -d 'Receive bundles: a daemon, or once.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp" -eq 1' -fa 'repair' -d 'Answer losses near the receivers, from a cache.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp" -eq 1' -fa 'watch' -d 'Show the sessions of a group, their trees and how far everybody is.'
@@ -115,6 +115,18 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmc
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" supersede' -l 'supersede' -d 'Take effect where receivers know a later version, such as after a clock was ahead: begins a new epoch of the key.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" no-supersede' -l 'no-supersede' -d 'Switch --supersede off.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" name' -l 'name' -d 'The bundle\'s name at the receivers (default: the path\'s last component).' -rfka ''
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" files-from0' -l 'files-from0' -d 'Send of the directory only what is listed in this file (\'-\': standard input), by paths from there on, each with a zero behind it (git ls-files -z).' -rF
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send"' -l 'exclude' -d 'Leave out of a directory what has such a name or, with a slash in the pattern, such a path from the directory on (repeatable).' -rfka ''
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" one-file-system' -l 'one-file-system' -d 'Leave out of a directory what is mounted in it.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" no-one-file-system' -l 'no-one-file-system' -d 'Switch --one-file-system off.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" owner' -l 'owner' -d 'Say whom a directory\'s files belong to (default).'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" no-owner' -l 'no-owner' -d 'Switch --owner off.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" numeric-owner' -l 'numeric-owner' -d 'Say users and groups by number only: receivers do not look for their names.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" no-numeric-owner' -l 'no-numeric-owner' -d 'Switch --numeric-owner off.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" xattrs' -l 'xattrs' -d 'Send extended attributes: users\' own, POSIX ACLs and, as root, capabilities (default); --xattrs=all sends all that can be read.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" no-xattrs' -l 'no-xattrs' -d 'Switch --xattrs off.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" all-xattrs' -l 'all-xattrs' -d 'The same as --xattrs=all.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" no-all-xattrs' -l 'no-all-xattrs' -d 'Switch --all-xattrs off.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" group-key' -l 'group-key' -d 'The group\'s key: bundles are sealed for its holders, and nothing else is taken (made by rmcp keygen --group).' -rF
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" max-unicast-children' -l 'max-unicast-children' -d 'The most relays, and receivers without multicast, that are served by unicast (default: 8).' -rfka ''
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send"' -l 'trust-repair' -d 'A public key of a repair node, or a file with one key a line (repeatable): no others are used (default: all are).' -rF

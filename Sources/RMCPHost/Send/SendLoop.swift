@@ -37,10 +37,15 @@ public final class SendLoop {
     private var outcome: SenderOutcome?
 
     /// - Throws: one line about what cannot be read, reached or bound.
-    public init(_ request: SendRequest, makeSigner: () throws(HostError) -> any MessageSigner) throws(HostError) {
+    public convenience init(_ request: SendRequest, makeSigner: () throws(HostError) -> any MessageSigner) throws(HostError) {
         try request.group.requireMulticast()
+        try self.init(request, source: try Self.open(request), makeSigner: makeSigner)
+    }
+
+    /// - Parameter source: what is sent, whatever the request says.
+    init(_ request: SendRequest, source: any BundleSource, makeSigner: () throws(HostError) -> any MessageSigner) throws(HostError) {
         group = request.group
-        source = try Self.open(request)
+        self.source = source
         let interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
         filter = ReversePathFilter(interface: interface.name, group: request.group)
         follower = InterfaceFollower(interface, for: request.group, named: request.interfaceName)
@@ -101,13 +106,7 @@ public final class SendLoop {
     private static func makeAnnounce(
         _ request: SendRequest, source: any BundleSource, configuration: Configuration
     ) throws(HostError) -> Announce {
-        guard let given = request.name ?? source.defaultName else { throw HostError(needsName, kind: .usage) }
-        guard let name = SystemText.validated(given) else {
-            throw HostError("the bundle's name \(given) is no UTF-8, as receivers need it; give another with --name", kind: .usage)
-        }
-        if let objection = BundleName.objection(to: name) {
-            throw HostError("the bundle's name \"\(BundleName.printable(name))\" will not do: \(objection); give another with --name", kind: .usage)
-        }
+        let name = try name(of: request, source.defaultName)
         var chunkLength = source.chunkLength ?? configuration.packets.chunkLength
         // The table is bounded, so the largest bundles have longer chunks.
         while let length = source.contentLength, ChunkMap(chunkLength: chunkLength).chunkCount(for: length) > UInt64(Limits.maximumChunks) {
@@ -134,15 +133,23 @@ public final class SendLoop {
     private static func open(_ request: SendRequest) throws(HostError) -> any BundleSource {
         guard case .paths(let selection) = request.source else { return try StreamSource() }
         // Before a walk that takes its time.
-        guard request.name != nil || selection.paths.count == 1 else { throw HostError(needsName, kind: .usage) }
+        _ = try name(of: request, selection.defaultName)
         if let path = selection.file { return try FileSource(path: path) }
-        // Until receivers take trees none is sent.
-        throw HostError(
-            "\(selection.paths[0]) is a directory, and this version sends single files; use: tar -c \(selection.paths[0]) | rmcp send --name NAME.tar -",
-            kind: .usage)
+        return try TreeSource(selection, chunkLength: request.configuration.packets.chunkLength)
     }
 
-    private static let needsName = "several paths are sent as one bundle, which needs a name: give it with --name"
+    private static func name(of request: SendRequest, _ ordinary: String?) throws(HostError) -> String {
+        guard let given = request.name ?? ordinary else {
+            throw HostError("several paths are sent as one bundle, which needs a name: give it with --name", kind: .usage)
+        }
+        guard let name = SystemText.validated(given) else {
+            throw HostError("the bundle's name \(given) is no UTF-8, as receivers need it; give another with --name", kind: .usage)
+        }
+        if let objection = BundleName.objection(to: name) {
+            throw HostError("the bundle's name \"\(BundleName.printable(name))\" will not do: \(objection); give another with --name", kind: .usage)
+        }
+        return name
+    }
 
     // MARK: Running
 

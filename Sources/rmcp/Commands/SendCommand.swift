@@ -6,18 +6,22 @@ import RMCPProtocol
 
 struct SendCommand: CodedCommand {
     static let configuration = CommandConfiguration(
-        commandName: "send", abstract: "Push a file to every receiver of a group.",
+        commandName: "send", abstract: "Push a file or a directory to every receiver of a group.",
         discussion: """
             Waits for receivers, sends once to all of them, repairs what each of them lost, and reports how many are complete. \
             Exit codes: 0 every known receiver is complete, 1 failed, 2 usage, 3 some receivers failed, were lost or refused, \
             4 nobody came or nobody made progress, 5 nobody came and receivers refused, 130 interrupted.
             """)
 
-    @Argument(help: ArgumentHelp("The file or block device to send, or '-' for standard input.", valueName: "path"), completion: .file())
+    @Argument(
+        help: ArgumentHelp(
+            "The file, block device or directory to send; several, which are sent as one directory; or '-' for standard input.", valueName: "path"),
+        completion: .file())
     var paths: [String]
 
     @OptionGroup(title: "Network") var group: GroupOptions
     @OptionGroup(title: "Sending") var options: SendOptions
+    @OptionGroup(title: "Directories") var tree: SentTreeOptions
     @OptionGroup(title: "Trust") var groupKey: GroupKeyOptions
     @OptionGroup(title: "Network") var unicast: UnicastOptions
     @OptionGroup(title: "Trust") var nodes: NodeTrustOptions
@@ -34,7 +38,7 @@ struct SendCommand: CodedCommand {
         engine.tree.trustedNodes = try nodes.keys(settings)
         let session = try SendLoop(
             SendRequest(
-                source: try source(), group: try group.address(settings), interfaceName: try group.interfaceName(settings),
+                source: try source(settings), group: try group.address(settings), interfaceName: try group.interfaceName(settings),
                 timeToLive: try options.timeToLive(settings), name: try settings.value(SendOptions.name, options.name),
                 compressionLevel: try options.compressionLevel(settings), supersedes: try settings.flag(SendOptions.supersede, options.supersede),
                 groupKey: try groupKey.key(settings), configuration: engine)
@@ -51,11 +55,13 @@ struct SendCommand: CodedCommand {
         }
     }
 
-    private func source() throws(HostError) -> SendRequest.Source {
-        guard let path = paths.first, paths.count == 1 else {
-            throw HostError("this version sends one file at a time; for several use: tar -c PATH... | rmcp send --name NAME.tar -", kind: .usage)
+    private func source(_ settings: Settings) throws(HostError) -> SendRequest.Source {
+        let selection = try tree.selection(of: paths, settings)
+        guard paths == ["-"] else {
+            if selection.list == "-" { try ProcessStart.requireOpen(STDIN_FILENO, "standard input", for: "--files-from0 - reads paths from there") }
+            return .paths(selection)
         }
-        guard path == "-" else { return .path(path) }
+        guard selection.list == nil else { throw HostError("--files-from0 takes a directory, which its paths are below, and not standard input", kind: .usage) }
         try ProcessStart.requireOpen(STDIN_FILENO, "standard input", for: "'-' sends what comes from there")
         return .standardInput
     }

@@ -13,7 +13,8 @@ enum OptionTable {
     static let commands = [
         Command(
             name: "send",
-            options: GroupOptions.declared + SendOptions.declared + GroupKeyOptions.declared + UnicastOptions.declared + NodeTrustOptions.declared
+            options: GroupOptions.declared + SendOptions.declared + SentTreeOptions.declared + GroupKeyOptions.declared + UnicastOptions.declared
+                + NodeTrustOptions.declared
                 + ConfigurationOptions.declared + OutputOptions.declared + MetricsOptions.declared),
         Command(
             name: "recv",

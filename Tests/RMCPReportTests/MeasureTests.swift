@@ -81,4 +81,15 @@ import Testing
         #expect(counts(.failed(snapshot, reason: "r")))
         #expect(totals.failed == 1)
     }
+
+    @Test("A directory is told by what it consists of, and a file by its length")
+    func directories() {
+        let counts = EntryCounts(files: 1, directories: 12, links: 3, bytes: 2_048)
+        #expect(SendText.size(of: Self.announce, counts) == "1 file in 12 directories, 2.0 KiB")
+        #expect(SendText.size(of: Self.announce, EntryCounts(files: 0, directories: 1)) == "0 files in 1 directory, 0 B")
+        #expect(SendText.size(of: Self.announce, nil) == Self.announce.contentLength.map(Units.size))
+        let ready = SendUpdate.ready(interface: "eth0", group: .ipv4(239, 1, 2, 3, port: 4), announce: Self.announce, tree: counts).lines.map(\.text).joined()
+        #expect(
+            ready.contains("\"directories\":12") && ready.contains("\"files\":1,") && ready.contains("\"links\":3") && ready.contains("\"file_bytes\":2048"))
+    }
 }

@@ -145,13 +145,13 @@ extension CatalogBuilder {
 
 /// A listing of what is on the disk: a line each, sorted.
 enum Listing {
-    static func of(_ path: String, metadata: Bool = true) -> [String] {
+    static func of(_ path: String, metadata: Bool = true, countsLinks: Bool = true) -> [String] {
         var lines: [String] = []
-        add(path, "", to: &lines, metadata)
+        add(path, "", to: &lines, metadata, countsLinks)
         return lines
     }
 
-    private static func add(_ path: String, _ name: String, to lines: inout [String], _ metadata: Bool) {
+    private static func add(_ path: String, _ name: String, to lines: inout [String], _ metadata: Bool, _ countsLinks: Bool) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
         let detail = metadata ? " \(String(status.st_mode & 0o7777, radix: 8)) \(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)" : ""
@@ -159,13 +159,13 @@ enum Listing {
         case S_IFDIR:
             lines.append("\(name)/\(detail)")
             for inner in ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() {
-                add(path + "/" + inner, name + "/" + inner, to: &lines, metadata)
+                add(path + "/" + inner, name + "/" + inner, to: &lines, metadata, countsLinks)
             }
         case S_IFLNK: lines.append("\(name) -> \((try? FileManager.default.destinationOfSymbolicLink(atPath: path)) ?? "?")")
         case S_IFIFO: lines.append("\(name)|\(detail)")
         default:
             let digest = BLAKE3Digest().digest(of: [UInt8](FileManager.default.contents(atPath: path) ?? Data()))
-            lines.append("\(name)\(detail) \(status.st_nlink) \(status.st_size) \(digest.value.a)")
+            lines.append("\(name)\(detail) \(countsLinks ? Int(status.st_nlink) : 0) \(status.st_size) \(digest.value.a)")
         }
     }
 

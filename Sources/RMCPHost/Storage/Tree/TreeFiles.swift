@@ -79,7 +79,7 @@ final class TreeFiles: Sendable {
         {
             return
         }
-        let file = try make(index, entry, known, in: directory)
+        let file = try make(index, entry, known, isWritten: content != nil && !entry.isSparse, in: directory)
         try write(content, length: entry.size, at: 0, to: file, index, entry)
         metadata.set(wanted, on: file.descriptor.raw, of: index)
     }
@@ -198,7 +198,10 @@ final class TreeFiles: Sendable {
     }
 
     /// Makes an entry's file, as long as it will be.
-    private func make(_ index: Int, _ entry: CatalogEntry, _ known: OldTree.File?, in directory: OwnedDescriptor) throws(HostError) -> Staged {
+    /// - Parameter isWritten: all of its bytes are written next.
+    private func make(
+        _ index: Int, _ entry: CatalogEntry, _ known: OldTree.File?, isWritten: Bool = false, in directory: OwnedDescriptor
+    ) throws(HostError) -> Staged {
         let raw = files.openInside(catalog.kernelName(of: index), in: directory.raw, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
         let file: Staged
         if raw >= 0 {
@@ -210,6 +213,8 @@ final class TreeFiles: Sendable {
             guard isResumed else { throw clash(index, in: directory) }
             file = try adopt(index, in: directory)
         }
+        // Writing all of a new file makes it as long as it is.
+        if isWritten, !file.holdsOldBytes { return file }
         guard files.truncate(file.descriptor.raw, to: Int(entry.size)) == 0 else {
             throw .system("set the length of", catalog.text(of: index, below: path), in: directory.raw)
         }

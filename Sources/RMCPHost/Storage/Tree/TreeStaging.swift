@@ -85,6 +85,7 @@ final class TreeStaging: Sendable {
     /// The root of the tree that is being made.
     func openTree() throws(HostError) -> OwnedDescriptor {
         let kernelName = SystemText.cString(Self.treeName)
+        if let there = files.status(of: kernelName, in: descriptor.raw), there.kind != S_IFDIR { _ = files.remove(kernelName, in: descriptor.raw) }
         guard files.makeDirectory(kernelName, in: descriptor.raw, mode: 0o700) == 0 || errno == EEXIST else {
             throw .system("create", partialName.withLock { $0 } + "/" + Self.treeName, in: descriptor.raw)
         }

@@ -19,6 +19,8 @@ struct TreeTarget {
 
     /// Ending of the folder in which a name's trees are when the name is a link.
     static let folderSuffix = ".rmcp-trees"
+    /// Name of a link until it has the tree's.
+    private static let linkName = "link"
     private var folderName: String { PartialPlace.stem(for: name) + Self.folderSuffix }
     private var kernelName: KernelName { SystemText.cString(name) }
 
@@ -168,9 +170,10 @@ struct TreeTarget {
         }
         while files.flush(folder.raw) != 0, errno == EINTR {}
         let target = SystemText.cString("\(folderName)/\(version)")
-        // The link is made under the name of the tree before, which is free now.
-        guard files.makeLink(staged, in: staging.raw, to: target) == 0 else { throw .system("make a link for", path, in: directory.raw) }
-        guard files.rename(staged, in: staging.raw, to: kernelName, in: directory.raw) == 0 else {
+        let link = SystemText.cString(Self.linkName)
+        _ = files.remove(link, in: staging.raw)
+        guard files.makeLink(link, in: staging.raw, to: target) == 0 else { throw .system("make a link for", path, in: directory.raw) }
+        guard files.rename(link, in: staging.raw, to: kernelName, in: directory.raw) == 0 else {
             throw .system("rename the new link to", path, in: directory.raw)
         }
     }

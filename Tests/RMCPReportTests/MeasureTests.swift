@@ -93,3 +93,22 @@ import Testing
             ready.contains("\"directories\":12") && ready.contains("\"files\":1,") && ready.contains("\"links\":3") && ready.contains("\"file_bytes\":2048"))
     }
 }
+
+@Suite struct TreeTextTests {
+    private func snapshot(_ tree: TreeProgress?) -> ReceiveSnapshot {
+        ReceiveSnapshot(
+            announce: Announce(
+                session: SessionID(high: 1, low: 2), kind: .tree, chunkLength: 4_096, payloadLength: 1_376, creationTime: 0, contentLength: 4_000,
+                allocatedLength: 0, mode: nil, modificationTime: nil, name: "etc", key: .none),
+            state: .receiving, elapsed: .seconds(2), contentDone: 1_000, contentLength: 4_000, contentKept: 0, loss: 0, counters: ReceiverCounters(), tree: tree)
+    }
+
+    @Test func filesAreTold() {
+        let tree = TreeProgress(files: 20, done: 7, unchanged: 3)
+        #expect(ReceiveText.line([snapshot(tree)]).contains("· 7 of 20 files ·"))
+        #expect(ReceiveText.files(snapshot(tree)) == "20 files (3 unchanged), " && ReceiveText.files(snapshot(nil)).isEmpty)
+        let line = ReceiveUpdate.progress([snapshot(tree)]).lines.map(\.text).joined()
+        #expect(line.contains("\"files\":20,\"files_done\":7,\"files_unchanged\":3"))
+        #expect(!ReceiveUpdate.progress([snapshot(nil)]).lines.map(\.text).joined().contains("files"))
+    }
+}

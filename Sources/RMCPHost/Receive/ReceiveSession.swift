@@ -99,6 +99,6 @@ final class ReceiveSession {
         counters.naksSent -= unsent.naksSent
         return ReceiveSnapshot(
             announce: announce, state: engine.state, elapsed: now - created, contentDone: contentDone,
-            contentLength: announce.contentLength, contentKept: contentKept, loss: engine.loss, counters: counters)
+            contentLength: announce.contentLength, contentKept: contentKept, loss: engine.loss, counters: counters, tree: handle?.storage.progress)
     }
 }

@@ -1,5 +1,6 @@
 import RMCPContent
 import RMCPProtocol
+import RMCPReport
 
 /// Where a bundle's chunks go until it is complete. Everything here may wait for a disk, and is called on worker threads:
 /// chunks are written by several at once and in any order; `flush` and `publish` come last and alone.
@@ -24,6 +25,8 @@ protocol BundleStorage: AnyObject, Sendable {
     func abandon()
     /// The bundle is not wanted any more: nothing of it stays.
     func discard()
+    /// How far a tree's files are; nil where there are none. Waits for nothing: the network thread asks.
+    var progress: TreeProgress? { get }
     /// Warnings of what was done so far, a line each; told once.
     func takeNotes() -> [String]
     /// Lets others have what this had locked. Nothing is called after this.
@@ -34,6 +37,7 @@ extension BundleStorage {
     var seeds: [any Seed] { [] }
     func identity(in session: SessionID, drawn: UInt32) -> UInt32 { drawn }
     func publish() throws(HostError) {}
+    var progress: TreeProgress? { nil }
     func abandon() {}
     func discard() {}
     func takeNotes() -> [String] { [] }

@@ -1,5 +1,6 @@
 import RMCPContent
 import RMCPProtocol
+import RMCPReport
 
 /// A bundle's storage that is not made before something has to be stored: anybody can repeat an ANNOUNCE years later, and nothing of it
 /// shall be on the disk until a chunk that its sender has signed was here. What can be known before, such as that there is no room, is.
@@ -19,6 +20,8 @@ final class DeferredStorage: BundleStorage {
     private let check: @Sendable () throws(HostError) -> String?
     private let state = LockedValue(State.waiting(zeros: []))
     private let identity: LockedValue<UInt32?>
+    /// Storage once it is made: `state` is locked for as long as making it takes.
+    private let finished = LockedValue<(any BundleStorage)?>(nil)
     private let notes = LockedValue<[String]>([])
     /// Line that `check` came to; it is not told once more.
     private let told = LockedValue<String?>(nil)
@@ -51,6 +54,7 @@ final class DeferredStorage: BundleStorage {
                     // By now somebody else may have left something under its name.
                     for run in zeros { try storage.zero(chunks: run.chunks, contentLength: run.contentLength) }
                     state = .made(storage)
+                    finished.withLock { $0 = storage }
                     return storage
                 } catch {
                     state = .failed(error)
@@ -90,6 +94,8 @@ final class DeferredStorage: BundleStorage {
         }
         try made?.zero(chunks: chunks, contentLength: contentLength)
     }
+
+    var progress: TreeProgress? { finished.withLock { $0 }?.progress }
 
     func flush(contentLength: UInt64) throws(HostError) { try made().flush(contentLength: contentLength) }
     func publish() throws(HostError) { try made().publish() }

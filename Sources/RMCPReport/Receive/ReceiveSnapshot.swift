@@ -13,10 +13,12 @@ public struct ReceiveSnapshot: Sendable {
     /// Smoothed loss (0...1).
     public var loss: Double
     public var counters: ReceiverCounters
+    /// How far a tree is; nil until its catalog is here, and for what is no tree.
+    public var tree: TreeProgress?
 
     public init(
         announce: Announce, state: ReceiverState, elapsed: Interval, contentDone: UInt64, contentLength: UInt64?, contentKept: UInt64, loss: Double,
-        counters: ReceiverCounters
+        counters: ReceiverCounters, tree: TreeProgress? = nil
     ) {
         self.announce = announce
         self.state = state
@@ -26,6 +28,22 @@ public struct ReceiveSnapshot: Sendable {
         self.contentKept = contentKept
         self.loss = loss
         self.counters = counters
+        self.tree = tree
+    }
+}
+
+/// How far the files of a tree are at a receiver.
+public struct TreeProgress: Sendable, Hashable {
+    public var files: Int
+    /// Files that have all their bytes.
+    public var done: Int
+    /// Files among these that are what the old tree has, and were not written.
+    public var unchanged: Int
+
+    public init(files: Int, done: Int = 0, unchanged: Int = 0) {
+        self.files = files
+        self.done = done
+        self.unchanged = unchanged
     }
 }
 

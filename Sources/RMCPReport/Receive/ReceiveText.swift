@@ -10,10 +10,18 @@ public enum ReceiveText {
         if let total = snapshot.contentLength, total > 0 {
             parts[0] += " of \(Units.size(total)) \(Units.percent(Double(snapshot.contentDone) / Double(total)))"
         }
+        if let tree = snapshot.tree { parts.append("\(tree.done) of \(Units.count(UInt64(tree.files), "file"))") }
         parts.append(speed(snapshot))
         parts.append(snapshot.state.reason)
         if snapshot.loss > 0.0005 { parts.append("loss \(Measure.loss.words(snapshot))") }
         return parts.joined(separator: " · ")
+    }
+
+    /// Files of a tree; empty for what is none.
+    public static func files(_ snapshot: ReceiveSnapshot) -> String {
+        guard let tree = snapshot.tree else { return "" }
+        let unchanged = tree.unchanged > 0 ? " (\(tree.unchanged) unchanged)" : ""
+        return "\(Units.count(UInt64(tree.files), "file"))\(unchanged), "
     }
 
     /// Content bytes a second since the session was joined.

@@ -1,6 +1,7 @@
 import Glibc
 import RMCPContent
 import RMCPProtocol
+import RMCPReport
 
 /// Writes the pieces of a tree's stream into its files, in whatever order they come, by several threads at once.
 ///
@@ -25,6 +26,7 @@ final class TreeFiles: Sendable {
     private let path: String
     private let files: FileSystem
     private let progress = LockedValue<[Int: Progress]>([:])
+    private let counters: LockedValue<TreeProgress>
 
     /// - Parameters:
     ///   - directories: of the tree that is being made; all are there.
@@ -35,8 +37,24 @@ final class TreeFiles: Sendable {
         self.metadata = metadata
         self.old = old
         self.isResumed = isResumed
+        counters = LockedValue(TreeProgress(files: (0..<catalog.count).count { directories.catalog.kind(of: $0) == .file }))
         self.path = path
         self.files = files
+    }
+
+    var counts: TreeProgress { counters.withLock { $0 } }
+
+    private func count(isUnchanged: Bool) {
+        counters.withLock {
+            $0.done += 1
+            if isUnchanged { $0.unchanged += 1 }
+        }
+    }
+
+    /// A file has all its bytes.
+    private func finish(_ file: Staged, _ index: Int, _ entry: CatalogEntry) {
+        metadata.set(metadata.wanted(entry), on: file.descriptor.raw, of: index)
+        count(isUnchanged: false)
     }
 
     /// Whether every file that was begun has all its bytes.
@@ -77,17 +95,17 @@ final class TreeFiles: Sendable {
             FileComparison.isSame(known.descriptor.raw, at: 0, content, length: entry.size, files: files),
             try link(known, index, in: directory)
         {
-            return
+            return count(isUnchanged: true)
         }
         let file = try make(index, entry, known, isWritten: content != nil && !entry.isSparse, in: directory)
         try write(content, length: entry.size, at: 0, to: file, index, entry)
-        metadata.set(wanted, on: file.descriptor.raw, of: index)
+        finish(file, index, entry)
     }
 
     /// A file without content has no piece.
     func makeEmpty(_ index: Int, _ entry: CatalogEntry) throws(HostError) {
         let file = try make(index, entry, nil, in: try directories.descriptor(ofParent: index, path: path))
-        metadata.set(metadata.wanted(entry), on: file.descriptor.raw, of: index)
+        finish(file, index, entry)
     }
 
     private func canLink(_ known: OldTree.File, _ entry: CatalogEntry, _ wanted: EntryMetadata, in directory: OwnedDescriptor) -> Bool {
@@ -122,7 +140,7 @@ final class TreeFiles: Sendable {
             progress[index] = left > length ? .written(left: left - length, holdsOldBytes: holdsOldBytes) : nil
             return left <= length
         }
-        if isLast { metadata.set(metadata.wanted(entry), on: file.descriptor.raw, of: index) }
+        if isLast { finish(file, index, entry) }
     }
 
     /// Whoever comes first makes the file, or finds that the old one may do.
@@ -152,6 +170,7 @@ final class TreeFiles: Sendable {
             let length = UInt64(range.count)
             if left == length, known.isUnchanged(files), try link(known, index, in: directory) {
                 progress[index] = nil
+                count(isUnchanged: true)
                 return true
             }
             ranges.append(range)
@@ -160,7 +179,7 @@ final class TreeFiles: Sendable {
             // It cannot be a link, though all of it is the same.
             let file = try copy(known, ranges, index, entry, in: directory)
             progress[index] = nil
-            metadata.set(metadata.wanted(entry), on: file.descriptor.raw, of: index)
+            finish(file, index, entry)
             return true
         }
     }

@@ -1,6 +1,7 @@
 import Glibc
 import RMCPContent
 import RMCPProtocol
+import RMCPReport
 import Synchronization
 
 /// A tree on its way into a directory (docs/decisions/0029). Its stream begins with a catalog; once that is whole, every chunk is written to its
@@ -74,6 +75,8 @@ final class TreeStorage: BundleStorage {
         }
         return own + (tree.withLock { $0?.files.metadata.faults.take(path: path) } ?? [])
     }
+
+    var progress: TreeProgress? { tree.withLock { $0?.files.counts } }
 
     func identity(in session: SessionID, drawn: UInt32) -> UInt32 {
         if let known = staging.journal.identity(in: session) { return known }

@@ -60,7 +60,7 @@ class Rsync(Rmcp):
 
 
 TOOLS = {"file": Rmcp, "rmcp": Rmcp, "udpcast": TarUdpcast, "rsync": Rsync}
-WHAT = {"file": "rmcp, one file", "rmcp": "rmcp, 20,000 files", "udpcast": "tar c | udp-sender", "rsync": "rsync -a to each in turn"}
+WHAT = {"file": "rmcp, one file", "rmcp": "rmcp, 20,000 files", "udpcast": "tar c into udp-sender", "rsync": "rsync -a to each in turn"}
 
 
 def make(work):
@@ -102,7 +102,7 @@ def once(name, case, setup, lab, source):
         run.remove_files()
 
 
-def measure(setup, lab_of, options, say):
+def measure(setup, lab_of, options, busy, say):
     """A row for each place, number of receivers and tool."""
     file, tree = make(setup.work)
     rows = []
@@ -117,6 +117,7 @@ def measure(setup, lab_of, options, say):
                     for name in case.tools:
                         if name in failures:
                             continue
+                        busy.look()
                         try:
                             times[name].append(once(name, case, setup, lab, file if name == "file" else tree))
                             say(f"tree, round {number + 1}: {name} {times[name][-1]:.2f} s")

@@ -52,6 +52,7 @@ import Testing
         Case(arguments: ["send", "/etc/hosts", "/etc//hosts", "--name", "x"] + loopback, status: 2, words: ["/etc//hosts", "same name"]),
         Case(arguments: ["send", "/etc/hosts", "-", "--name", "x"] + loopback, status: 2, words: ["standard input"]),
         Case(arguments: ["send", "/etc/hosts", "/nonexistent/x", "--name", "x"] + loopback, status: 1, words: ["/nonexistent/x", "no such file"]),
+        Case(arguments: ["send", "/etc/hosts", "/dev/null", "--name", "x"] + loopback, status: 2, words: ["/dev/null", "device"]),
         Case(arguments: ["send", "/"] + loopback, status: 2, words: ["it is empty", "--name"]),
         Case(arguments: ["send", "/etc", "--exclude", "!hosts"] + loopback, status: 2, words: ["--exclude !hosts"]),
         Case(arguments: ["send", "/etc", "--files-from0", "/nonexistent/list"] + loopback, status: 1, words: ["/nonexistent/list", "no such file"]),

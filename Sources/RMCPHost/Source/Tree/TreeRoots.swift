@@ -105,6 +105,10 @@ extension TreeSelection {
         }
         var status = stat()
         guard unsafe fstatat(descriptor.raw, SystemText.cString(String(last ?? "")), &status, AT_SYMLINK_NOFOLLOW) == 0 else { throw .system("read", path) }
+        // Within a tree they are left out; here somebody wants them.
+        guard ![S_IFBLK, S_IFCHR, S_IFSOCK].contains(status.kind) else {
+            throw HostError("\(path) is a device or socket, which a tree cannot carry; a block device is sent alone", kind: .usage)
+        }
         return TreeRoot(name: name, descriptor: descriptor, status: status, isFollowed: false)
     }
 }

@@ -155,12 +155,7 @@ final class TreeStorage: BundleStorage {
 
     /// The catalog is whole: what waited for it is placed.
     private func begin(with spool: borrowing CatalogSpool) throws(HostError) {
-        let bytes = try spool.catalog()
-        let catalog: Catalog
-        do { catalog = try Catalog(bytes, chunkLength: announce.chunkLength, contentLength: announce.contentLength ?? 0) } catch {
-            throw HostError("\(path): \(error.text)")
-        }
-        let isResumed = staging.leftCatalog.map { $0.bytes == bytes } ?? false
+        let (catalog, isResumed) = try catalog(of: spool)
         if !isResumed { staging.forget() }
         let root = try staging.openTree()
         let former = target.openFormer().map { OldTree(TreeDirectories(catalog, root: $0, files: files), files: files) }
@@ -170,7 +165,7 @@ final class TreeStorage: BundleStorage {
         let placer = TreeFiles(directories, metadata: metadata, old: former, isResumed: isResumed, path: path, files: files)
         let builder = TreeBuilder(files: placer, isResumed: isResumed, path: path, system: files)
         try builder.makeDirectories()
-        if !isResumed { try staging.keep(bytes) }
+        if !isResumed { try staging.keep(catalog.bytes) }
         tree.withLock { $0 = Tree(root: root, files: placer, builder: builder) }
         for (chunk, record) in spool.ready {
             if record.kind == .zero {
@@ -180,6 +175,15 @@ final class TreeStorage: BundleStorage {
                 unsafe try place(map.extent(of: chunk, record), content.span.bytes, with: placer)
                 try staging.journal.append(chunk: chunk, record: record)
             }
+        }
+    }
+
+    /// The one that is here from before where it is the same: a large catalog is not kept twice.
+    private func catalog(of spool: borrowing CatalogSpool) throws(HostError) -> (Catalog, isResumed: Bool) {
+        let bytes = try spool.catalog()
+        if let left = staging.leftCatalog, left.bytes == bytes { return (left, true) }
+        do { return (try Catalog(bytes, chunkLength: announce.chunkLength, contentLength: announce.contentLength ?? 0), false) } catch {
+            throw HostError("\(path): \(error.text)")
         }
     }
 

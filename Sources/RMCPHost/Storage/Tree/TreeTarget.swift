@@ -152,7 +152,8 @@ struct TreeTarget {
         let status = files.status(of: name, in: directory.raw)
         if geteuid() != 0, let status, status.st_mode & 0o200 == 0 { _ = files.setMode(of: kernelName, in: directory.raw, status.st_mode & 0o7777 | 0o200) }
         guard files.rename(staged, in: staging.raw, to: kernelName, in: directory.raw, flags: RMCP_RENAME_EXCHANGE) == 0 else {
-            let error = HostError.system("let the finished tree change places with", path, in: directory.raw)
+            let error = HostError.system(
+                "let the finished tree change places with", path, advice: "remove \(path) before, or use --replace=symlink", in: directory.raw)
             if let status { _ = files.setMode(of: kernelName, in: directory.raw, status.st_mode & 0o7777) }
             throw error
         }

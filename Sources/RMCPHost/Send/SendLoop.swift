@@ -181,7 +181,7 @@ public final class SendLoop {
             return isBusy ? .again : .wait(until: deadline(), room: outlet.wantsRoom ? socketToken : nil)
         }
         if let failure { throw failure }
-        return outcome ?? SenderOutcome(kind: .stopped, receivers: engine.receivers)
+        return outcome ?? SenderOutcome(kind: .stopped, receivers: engine.receivers, labels: engine.failureLabels)
     }
 
     /// Waits for the workers, but not for a disk that does not answer, and not beyond another signal: the process ends with
@@ -209,7 +209,7 @@ public final class SendLoop {
 
     private func interrupt(at now: Instant) {
         isInHurry = interrupted
-        if interrupted { outcome = SenderOutcome(kind: .stopped, receivers: engine.receivers) }
+        if interrupted { outcome = SenderOutcome(kind: .stopped, receivers: engine.receivers, labels: engine.failureLabels) }
         interrupted = true
         engine.stop(at: now)
     }

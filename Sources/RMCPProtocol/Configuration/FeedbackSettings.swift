@@ -23,6 +23,9 @@ public struct FeedbackSettings: Sendable {
     /// many repairs of one thing are hardly lost one after the other, so that large groups go on asking once, and forged
     /// NCFs delay no longer.
     public var maximumPostponements = 3
+    /// Name that a receiver tells its parents, and the sender's user, if it fails; nil for one that is counted and not named. Set by its
+    /// user alone (`FailureLabel`).
+    public var label: String?
     /// STATUS datagrams a second that a parent wants from all of its children together.
     public var statusRateLimit = 1_000.0
     /// NAKs a second that a parent wants from all of its child repair nodes together: as many as STATUSes. With 10 nodes they are

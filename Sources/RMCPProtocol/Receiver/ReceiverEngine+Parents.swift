@@ -152,6 +152,9 @@ extension ReceiverEngine {
     }
 
     /// A repair node's children, as it sums them up.
-    public mutating func report(region sum: StatusHistogram) { status.region = sum }
+    public mutating func report(region sum: StatusHistogram, labels: [FailureLabel] = []) {
+        status.region = sum
+        status.regionLabels = labels
+    }
     mutating func noteNotKept() { status.noteNotKept() }
 }

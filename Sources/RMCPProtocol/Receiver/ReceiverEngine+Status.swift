@@ -135,7 +135,7 @@ extension ReceiverEngine {
         }
         let report = StatusReport(
             echo: link.echo(at: now), longestDatagram: UInt16(clamping: stream.longestDatagram), isDeaf: isDeaf,
-            wantsStream: role.wantsStream, cookie: link.cookie, histogram: histogram)
+            wantsStream: role.wantsStream, cookie: link.cookie, histogram: histogram, labels: status.labels(of: facts))
         outbox.add(.status(report), to: link.address)
     }
 

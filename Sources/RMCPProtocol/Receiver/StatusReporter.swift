@@ -39,6 +39,8 @@ struct StatusReporter: Sendable {
     private var heard: StatusHistogram?
     /// Everybody below a repair node.
     var region = StatusHistogram()
+    /// Those of them that failed and want to be named.
+    var regionLabels: [FailureLabel] = []
     /// A repair node's cache has taken all that came: it can serve without anybody above.
     private var keepsEverything = true
     /// The socket has dropped datagrams since the last STATUS.
@@ -132,6 +134,12 @@ struct StatusReporter: Sendable {
         settlesAt = nil
         if case .none = heard { heard = histogram }
         return histogram
+    }
+
+    /// Receivers that are named in the report: this one, or those below a repair node.
+    func labels(of facts: Facts) -> [FailureLabel] {
+        guard !facts.role.isRepairNode else { return regionLabels }
+        return shared.value.feedback.label.flatMap { FailureLabel($0, facts.state) }.map { [$0] } ?? []
     }
 
     /// A histogram of one, or a repair node's sum.

@@ -354,7 +354,7 @@ public struct RepairEngine: Sendable {
     public mutating func handleTimeout(at now: Instant) {
         if let due = upstream?.pollTimeout(), due <= now {
             let said = upstream?.inPlace { $0.counters.statusesSent }
-            upstream?.report(region: downstream.sum)
+            upstream?.report(region: downstream.sum, labels: downstream.failureLabels)
             upstream?.handleTimeout(at: now)
             if upstream?.inPlace({ $0.counters.statusesSent }) != said { downstream.releaseAcknowledgements() }
             forward(at: now)

@@ -39,6 +39,22 @@ enum ChildReport: Sendable {
         }
     }
 
+    /// Labels of no more receivers than failed so, as the report says.
+    func admitted(_ labels: [FailureLabel]) -> [FailureLabel] {
+        guard !labels.isEmpty else { return [] }
+        var left = Array(repeating: UInt64(0), count: StatusHistogram.stateCount)
+        switch self {
+        case .leaf(let leaf): left[Int(leaf.state.rawValue)] = 1
+        case .sum(let histogram): left = histogram.states
+        }
+        return labels.filter { label in
+            let index = Int(label.state.rawValue)
+            guard left[index] > 0 else { return false }
+            left[index] -= 1
+            return true
+        }
+    }
+
     /// The same with everybody who was not done counted as lost, and without the repair node that said it.
     var lost: ChildReport {
         switch self {

@@ -66,6 +66,7 @@ struct ChildTable: Sendable {
     private(set) var advances: UInt64 = 0
     private var departed: DepartedChildren
     private var refusals: RefusalTable
+    private var labels = FailureLabels()
     private var eachOnce: (population: Int, active: Int) = (0, 0)
     /// All receivers that ever joined, the lost among them, each counted once.
     var receivers: StatusHistogram { summary.withoutRehomed(among: nodeStates) }
@@ -76,6 +77,8 @@ struct ChildTable: Sendable {
         refusals = RefusalTable(limit: limit)
     }
 
+    /// Receivers that failed and want to be named.
+    var failureLabels: [FailureLabel] { labels.all }
     /// Receivers that joined, whatever became of them.
     var population: Int { eachOnce.population }
     /// Receivers that have left for another parent, and are in no repair node's sum.
@@ -146,6 +149,7 @@ struct ChildTable: Sendable {
             roundTrip: old?.roundTrip ?? RoundTripEstimator.Sample())
         set(child)
         add(child)
+        labels.set(said.admitted(report.labels), of: name)
         eachOnce = summary.eachOnce(among: nodeStates)
         noteNode(name, isNode: said.isRepairNode)
         if old == nil {
@@ -175,6 +179,7 @@ struct ChildTable: Sendable {
 
     private mutating func drop(_ child: Child) {
         subtract(child)
+        labels.set([], of: child.name)
         eachOnce = summary.eachOnce(among: nodeStates)
         noteNode(child.name, isNode: false)
     }

@@ -121,7 +121,7 @@ extension SenderEngine {
     private var nobody: SenderOutcome.Kind { refusals.total > 0 ? .refused : .nobodyCame }
 
     mutating func leave(_ kind: SenderOutcome.Kind, at now: Instant) {
-        let outcome = SenderOutcome(kind: kind, receivers: children.receivers, unaccounted: children.unaccounted)
+        let outcome = SenderOutcome(kind: kind, receivers: children.receivers, unaccounted: children.unaccounted, labels: failureLabels)
         phase = .leaving(outcome, repeatsLeft: configuration.presence.leavingRepeats)
         timers.arm(.leaving, at: now)
     }

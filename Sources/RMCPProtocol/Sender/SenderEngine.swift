@@ -126,6 +126,8 @@ public struct SenderEngine: Sendable {
     public var datagramLength: Int { Int(announce.payloadLength) + DataHeader.length }
     /// Receivers by state, and their loss.
     public var receivers: StatusHistogram { children.receivers }
+    /// Receivers that failed and want to be named, as far as their parents had room for that.
+    public var failureLabels: [FailureLabel] { children.failureLabels }
     /// The sum that a repair node reports to its own parent: all receivers below it, those that are counted elsewhere too among them.
     public var sum: StatusHistogram { children.summary }
     public var childCount: Int { children.childCount }

@@ -53,8 +53,11 @@ public struct SenderOutcome: Sendable, Hashable {
     public var receivers: StatusHistogram
     /// Receivers that left for a repair node and are not among `receivers`: no repair node has reported them.
     public var unaccounted: Int
+    /// Receivers that failed and want to be named.
+    public var labels: [FailureLabel]
 
-    public init(kind: Kind, receivers: StatusHistogram, unaccounted: Int = 0) {
+    public init(kind: Kind, receivers: StatusHistogram, unaccounted: Int = 0, labels: [FailureLabel] = []) {
+        self.labels = labels
         self.kind = kind
         self.receivers = receivers
         self.unaccounted = unaccounted

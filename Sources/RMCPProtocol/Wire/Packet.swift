@@ -26,10 +26,13 @@ public struct StatusReport: Hashable, Sendable {
     /// What the parent answered an ATTACH with. Who shows none, or another address's, is not counted.
     public var cookie: UInt64
     public var histogram: StatusHistogram
+    /// Receivers that failed and want to be named: the child itself, or those below it.
+    public var labels: [FailureLabel]
     public init(
         echo: TimestampEcho, longestDatagram: UInt16, isDeaf: Bool = false, wantsStream: Bool = false, cookie: UInt64 = 0,
-        histogram: StatusHistogram
+        histogram: StatusHistogram, labels: [FailureLabel] = []
     ) {
+        self.labels = labels
         self.echo = echo
         self.longestDatagram = longestDatagram
         self.isDeaf = isDeaf
@@ -44,6 +47,7 @@ public struct StatusReport: Hashable, Sendable {
         writer.writeUInt8((isDeaf ? 1 : 0) | (wantsStream ? 2 : 0))
         writer.writeUInt64(cookie)
         histogram.write(to: &writer)
+        FailureLabel.write(labels, to: &writer)
     }
 
     init(reading reader: inout ByteReader) throws(WireError) {
@@ -54,6 +58,7 @@ public struct StatusReport: Hashable, Sendable {
         wantsStream = flags & 2 != 0
         cookie = try reader.readUInt64()
         histogram = try StatusHistogram(reading: &reader)
+        labels = try FailureLabel.read(from: &reader)
     }
 }
 

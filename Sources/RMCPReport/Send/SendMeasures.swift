@@ -74,7 +74,10 @@ extension SendUpdate {
         case .progress(let snapshot): return [JSONLine(event: "progress", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot))]
         case .sentOnce(let snapshot): return [JSONLine(event: "sent-once", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot))]
         case .finished(let outcome, let snapshot):
-            let end: [String: JSONLine.Value] = ["outcome": .string("\(outcome.kind)"), "unaccounted": .integer(Int64(outcome.unaccounted))]
+            var end: [String: JSONLine.Value] = ["outcome": .string("\(outcome.kind)"), "unaccounted": .integer(Int64(outcome.unaccounted))]
+            if !outcome.labels.isEmpty {
+                end["failed_labels"] = .object(Dictionary(outcome.labels.map { ($0.text, .string("\($0.state)")) }) { $1 })
+            }
             return [JSONLine(event: "finished", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot).merging(end) { $1 })]
         }
     }

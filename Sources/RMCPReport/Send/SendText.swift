@@ -52,6 +52,20 @@ public enum SendText {
         }
     }
 
+    /// Receivers that failed: a line for each reason, with those that want to be named.
+    public static func failures(_ outcome: SenderOutcome) -> [String] {
+        ReceiverState.allCases.filter { $0.isFailure && outcome.receivers.count($0) > 0 }.map { state in
+            let named = outcome.labels.filter { $0.state == state }.map { BundleName.printable($0.text) }
+            let line = "\(Units.count(outcome.receivers.count(state), "receiver")) failed: \(state.reason)"
+            guard !named.isEmpty else { return line }
+            let more = named.count > namedAtMost ? " and \(named.count - namedAtMost) more" : ""
+            return "\(line) (\(named.prefix(namedAtMost).joined(separator: ", "))\(more))"
+        }
+    }
+
+    /// Names in one line; programs are told all of them.
+    private static let namedAtMost = 100
+
     /// A number of receivers, and how many were waited for if those are more.
     public static func of(_ receivers: UInt64, wanted: Int?) -> String {
         guard let wanted, wanted > receivers else { return Units.count(receivers, "receiver") }

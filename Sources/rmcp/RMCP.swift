@@ -19,6 +19,10 @@ struct RMCP: ParsableCommand {
         ProcessStart.prepare()
         do {
             let arguments = SentTreeOptions.spelledOut(SystemText.arguments)
+            if arguments == ConfigurationHelp.arguments {
+                for line in ConfigurationHelp.lines { try Console.result(line) }
+                ExitStatus.exit(.done)
+            }
             var command = try parseAsRoot(arguments)
             try RepeatedOptions.check(arguments)
             if var runnable = command as? any CodedCommand {

@@ -18,7 +18,9 @@ import Testing
     private static let cases = [
         // Names.
         Case("wiat-for = 4", "1: no option is called wiat-for; did you mean wait-for?"),
-        Case("# wait_for\n\nlevel = 3\nwait_for = 4\n", "4: no option is called wait_for; did you mean wait-for?"),
+        Case("# wiat_for\n\nlevel = 3\nwiat_for = 4\n", "4: no option is called wiat_for; did you mean wait-for?"),
+        Case("wait_for = 4\nwait-for = 5\n", "1: wait-for is here twice, with an underscore and with a hyphen"),
+        Case("[recv]\ncache_size = \"1G\"", "2: [recv] has no option called cache_size; it belongs under [repair]"),
         Case("[sned]\nlevel = 3", "1: no section is called sned; did you mean send?"),
         Case("[send]\nlevle = 3", "2: [send] has no option called levle; did you mean level?"),
         Case("send.levle = 3", "1: [send] has no option called levle; did you mean level?"),
@@ -71,8 +73,24 @@ import Testing
         }
         let file = try ConfigurationFile(path: "rmcp.toml", text: text)
         for command in OptionTable.sections {
-            for entry in command.configurable { #expect(file.values(of: entry.name, for: command.name)?.count == 1, "\(entry.name)") }
+            for entry in command.configurable { #expect(file.values(of: entry.name, for: command.name)?.texts.count == 1, "\(entry.name)") }
         }
+    }
+
+    @Test("The help is a file that can be read, and has every option where it belongs")
+    func help() throws {
+        #expect(try ConfigurationFile(path: "help.toml", text: ConfigurationHelp.lines.joined(separator: "\n")).values(of: "group", for: "recv") == nil)
+        for section in OptionTable.sections {
+            let own = ConfigurationHelp.lines.drop { $0 != "[\(section.name)]" }.dropFirst().prefix { !$0.hasPrefix("[") }
+            for entry in section.configurable {
+                #expect(own.contains { $0.hasPrefix("#\(entry.name) = ") } && own.contains("# \(entry.help)"), "\(section.name): \(entry.name)")
+            }
+        }
+    }
+
+    @Test func anUnderscoreIsAsGoodAsAHyphen() throws {
+        let file = try ConfigurationFile(path: "rmcp.toml", text: "max_unicast_children = 1\n[send]\nwait_for = 4")
+        #expect(file.values(of: "wait-for", for: "send")?.texts == ["4"] && file.values(of: "max-unicast-children", for: "repair")?.texts == ["1"])
     }
 
     @Test("An error far down a long file is found in no time")

@@ -8,8 +8,8 @@ import Testing
     private func selection(_ arguments: [String], file: String? = nil, _ environment: [String: String] = [:]) throws -> TreeSelection {
         let words = SentTreeOptions.spelledOut(["send"] + arguments)
         let command = try #require(try RMCP.parseAsRoot(words) as? SendCommand)
-        let file = try file.map { try ConfigurationFile(path: "rmcp.toml", text: $0) }
-        return try command.tree.selection(of: command.paths, Settings(command: "send", file: file, environment: { environment[$0] }))
+        let files = try [file].compactMap { $0 }.map { try ConfigurationFile(path: "rmcp.toml", text: $0) }
+        return try command.tree.selection(of: command.paths, Settings(command: "send", files: files, environment: { environment[$0] }))
     }
 
     @Test func nothingGivenIsWhatPeopleExpect() throws {

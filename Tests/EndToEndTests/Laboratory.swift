@@ -76,10 +76,10 @@ final class Laboratory {
         return process
     }
 
-    /// Ends what runs until it is stopped.
+    /// Ends what runs until it is stopped, as a service manager does.
     func stop(_ daemons: Running...) {
         for daemon in daemons { daemon.signal(SIGTERM) }
-        for daemon in daemons { #expect(daemon.wait().status == 130) }
+        for daemon in daemons { #expect(daemon.wait().status == 0) }
     }
 
     func has(_ node: String, _ source: String, as name: String? = nil) -> Bool {

@@ -303,6 +303,65 @@ import Testing
         #expect(error?.kind == .diskFull)
     }
 
+    /// A disk whose free bytes are what a test says.
+    private final class FilesWithRoom: FileSystem, @unchecked Sendable {
+        let free = LockedValue<UInt64>(0)
+        override func space(of descriptor: Int32) -> statvfs? {
+            var space = super.space(of: descriptor)
+            space?.f_frsize = 1
+            space?.f_blocks = 1 << 40
+            let blocks = free.withLock { fsblkcnt_t($0) }
+            space?.f_bfree = blocks
+            space?.f_bavail = blocks
+            return space
+        }
+    }
+
+    @Test("A bundle that would take what is kept for others is refused before a byte comes")
+    func reserveOfTheWhole() throws {
+        let directory = NSTemporaryDirectory() + "rmcp-reserve-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let bundle = Bundle("ddd")
+        let (files, length) = (FilesWithRoom(), UInt64(bundle.content.count))
+        for (room, isTaken) in [(length + 1_000, true), (length + 999, false)] {
+            files.free.withLock { $0 = room }
+            let storage = try PartialFile.whenNeeded(
+                announce: bundle.announce, name: "image", directoryPath: directory, replacesFirst: false, reserve: 1_000, files: files)
+            defer { storage.close() }
+            guard !isTaken else {
+                try storage.prepare(contentLength: length, allocatedLength: length)
+                continue
+            }
+            let error = #expect(throws: HostError.self) { try storage.prepare(contentLength: length, allocatedLength: length) }
+            #expect(error?.kind == .diskFull && error?.description.contains("--reserve keeps 1000") == true)
+        }
+    }
+
+    @Test("One whose length or room is not known before fails when it would")
+    func reserveOfEachChunk() throws {
+        let directory = NSTemporaryDirectory() + "rmcp-reserve-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let bundle = Bundle("ddd")
+        var stream = bundle.announce
+        stream.contentLength = nil
+        stream.allocatedLength = 0
+        let files = FilesWithRoom()
+        files.free.withLock { $0 = 1 << 30 }
+        let storage = try PartialFile(announce: stream, name: "image", directoryPath: directory, reserve: 1 << 20, files: files)
+        defer { storage.close() }
+        try storage.prepare(contentLength: nil, allocatedLength: 0)
+        try bundle.store(0, in: storage)
+        // Somebody else has filled it.
+        files.free.withLock { $0 = 1 << 20 }
+        let error = #expect(throws: HostError.self) { try bundle.store(1, in: storage) }
+        #expect(error?.kind == .diskFull)
+        // What came is worth keeping until there is room.
+        files.free.withLock { $0 = 1 << 30 }
+        try bundle.store(1, in: storage)
+    }
+
     @Test func aDeviceIsNotWrittenBeyond() throws {
         let place = Place(.device, size: 2 * Self.chunkLength)
         let bundle = Bundle("ddd")

@@ -11,6 +11,21 @@ extension CacheTests {
 
     private func kept(in cache: ChunkCache) -> [String] { cache.bundles().map { $0.announce.name } }
 
+    @Test("What is kept of the disk for others is not taken, and idle sessions give way first")
+    func roomForOthers() throws {
+        let place = CachePlace()
+        let samples = (0...2).map { CacheSample(UInt64($0)) }
+        try samples[0].fill(0..<10, in: ChunkCache(path: place.path, capacity: Self.capacity, kept: 1))
+        // Nobody has so much.
+        let cache = try ChunkCache(path: place.path, capacity: Self.capacity, kept: 1 << 60)
+        #expect(kept(in: cache) == ["image-0"])
+        let bundle = try samples[1].open(in: cache)
+        #expect(try samples[1].write(0, to: bundle) == .noRoom)
+        cache.close(bundle)
+        // All that could go would not do: so nothing goes.
+        #expect(kept(in: cache).contains("image-0"))
+    }
+
     @Test func theLeastRecentlyUsedGoesFirst() throws {
         let place = CachePlace()
         let samples = (0...5).map { CacheSample(UInt64($0)) }

@@ -186,7 +186,7 @@ _rmcp() {
 
 _rmcp_send() {
     repeating_flags=()
-    non_repeating_flags=(--unsigned --no-unsigned --supersede --no-supersede --one-file-system --no-one-file-system --owner --no-owner --numeric-owner --no-numeric-owner --xattrs --no-xattrs --all-xattrs --no-all-xattrs --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
+    non_repeating_flags=(--unsigned --no-unsigned --supersede --no-supersede --one-file-system --no-one-file-system --owner --no-owner --numeric-owner --no-numeric-owner --xattrs --no-xattrs --all-xattrs --no-all-xattrs --check --no-check --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--exclude --trust-repair)
     non_repeating_options=(-g --group -i --interface --ttl --rate --min-rate --max-rate --level --wait-for --require --min-wait --max-wait --linger --until --key --name --files-from0 --group-key --max-unicast-children --config --metrics)
     __rmcp_offer_flags_options -1
@@ -281,9 +281,9 @@ _rmcp_send() {
 
 _rmcp_recv() {
     repeating_flags=()
-    non_repeating_flags=(--replace-first --no-replace-first --once --no-once --allow-rollback --no-allow-rollback --again --no-again --allow-special --no-allow-special --owner --no-owner --xattrs --no-xattrs --allow-unsigned --no-allow-unsigned --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
+    non_repeating_flags=(--replace-first --no-replace-first --once --no-once --allow-rollback --no-allow-rollback --again --no-again --allow-special --no-allow-special --owner --no-owner --xattrs --no-xattrs --allow-unsigned --no-allow-unsigned --check --no-check --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--accept --trust --trust-repair)
-    non_repeating_options=(-g --group -i --interface -d --directory -o --output --exec --exec-timeout --timeout --replace --group-key --config --metrics)
+    non_repeating_options=(-g --group -i --interface -d --directory -o --output --exec --exec-timeout --reserve --label --timeout --replace --group-key --config --metrics)
     __rmcp_offer_flags_options 0
 
     # Offer option value completions
@@ -310,6 +310,12 @@ _rmcp_recv() {
         return
         ;;
     '--exec-timeout')
+        return
+        ;;
+    '--reserve')
+        return
+        ;;
+    '--label')
         return
         ;;
     '--timeout')
@@ -344,9 +350,9 @@ _rmcp_recv() {
 
 _rmcp_repair() {
     repeating_flags=()
-    non_repeating_flags=(--allow-unsigned --no-allow-unsigned --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
+    non_repeating_flags=(--allow-unsigned --no-allow-unsigned --check --no-check --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--trust --trust-repair)
-    non_repeating_options=(-g --group -i --interface --cache --cache-size --region --region-interface --region-ttl --upstream --key --max-unicast-children --group-key --config --metrics)
+    non_repeating_options=(-g --group -i --interface --cache --cache-size --reserve --region --region-interface --region-ttl --upstream --key --max-unicast-children --group-key --config --metrics)
     __rmcp_offer_flags_options 0
 
     # Offer option value completions
@@ -363,6 +369,9 @@ _rmcp_repair() {
         return
         ;;
     '--cache-size')
+        return
+        ;;
+    '--reserve')
         return
         ;;
     '--region')

@@ -34,6 +34,13 @@ final class CacheDirectory: Sendable {
     /// By hand: a process that is being started elsewhere in this one has the lock's descriptor too until it has begun.
     deinit { flock(lock.raw, LOCK_UN) }
 
+    /// Bytes that its file system has left; nil where that is not known.
+    var freeBytes: UInt64? {
+        var space = statvfs()
+        guard unsafe fstatvfs(descriptor.raw, &space) == 0, space.f_blocks > 0 else { return nil }
+        return UInt64(geteuid() == 0 ? space.f_bfree : space.f_bavail) * UInt64(space.f_frsize)
+    }
+
     // MARK: Sessions
 
     /// Names that are a session's, whatever is behind them. Removes what was set aside and outlived its process.

@@ -65,10 +65,13 @@ final class CacheLedger: Sendable {
 
     let directory: CacheDirectory
     private let capacity: UInt64
+    /// Bytes of the file system that are left to others.
+    private let kept: UInt64
     private let state = LockedValue(State())
     private let outOfSpace = Atomic<Bool>(false)
 
-    init(directory: CacheDirectory, capacity: UInt64) {
+    init(directory: CacheDirectory, capacity: UInt64, kept: UInt64 = 0) {
+        self.kept = kept
         self.directory = directory
         self.capacity = capacity
     }
@@ -152,11 +155,12 @@ final class CacheLedger: Sendable {
     /// Accounts for `bytes` more of a session, and evicts others if they do not fit. False when evicting all that may
     /// go would not make room: then none is evicted.
     func reserve(_ bytes: UInt64, for number: Int) -> Bool {
+        let shortage = kept > 0 ? directory.freeBytes.map { bytes + kept > $0 ? bytes + kept - $0 : 0 } ?? 0 : 0
         let names = state.withLock { state -> [String]? in
             guard state.lines[number] != nil else { return nil }
             let (wanted, isTooMuch) = state.total.addingReportingOverflow(bytes)
             guard !isTooMuch else { return nil }
-            let excess = wanted > capacity ? wanted - capacity : 0
+            let excess = max(wanted > capacity ? wanted - capacity : 0, shortage)
             guard excess == 0 || state.idleBytes(sparing: number) >= excess else { return nil }
             let names = excess == 0 ? [] : state.strike(bytes: excess, sparing: number).map { directory.setAside($0) }
             state.change(number) { $0.bytes += bytes }

@@ -20,9 +20,11 @@ final class ChunkCache: Sendable {
     private let kept = LockedValue<[SessionID: CachedBundle]>([:])
 
     /// Opens the cache and finds what is in it, evicting what is over the capacity.
-    /// - Parameter capacity: bytes on disk. Open sessions' announcements are kept in any case, a few blocks for each.
-    init(path: String, capacity: UInt64) throws(HostError) {
-        ledger = CacheLedger(directory: try CacheDirectory(path: path), capacity: capacity)
+    /// - Parameters:
+    ///   - capacity: bytes on disk. Open sessions' announcements are kept in any case, a few blocks for each.
+    ///   - kept: bytes of the file system that are left to others: sessions give way before they are touched.
+    init(path: String, capacity: UInt64, kept: UInt64 = 0) throws(HostError) {
+        ledger = CacheLedger(directory: try CacheDirectory(path: path), capacity: capacity, kept: kept)
         for name in ledger.directory.sessionNames() {
             // What is no directory is not ours, and is not in the way until a session of that name comes. What cannot be
             // read now may be readable next time.

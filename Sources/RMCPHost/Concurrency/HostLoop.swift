@@ -1,3 +1,4 @@
+import Glibc
 import RMCPProtocol
 
 /// The loop of every command: waits for descriptors, for workers' results, for signals and for the time, on the calling
@@ -21,13 +22,22 @@ final class HostLoop {
     let poller = Poller()
     /// Bell of workers that have something for this thread.
     let wakeUp: WakeUp
+    /// Manager that is told that this loop turns; nil where nobody wants to know.
+    let service: ServiceNotifier?
+    private let reloads: Bool
+    /// The signal that asked to stop last; 0 while none has.
+    private(set) var stopSignal: Int32 = 0
+    private var isAskedToReload = false
     private let signals: SignalListener
     private let wakeToken: Poller.Token
     private let signalToken: Poller.Token
 
     /// Blocks the `StopSignals`, which `run` tells of: in this thread and in those that it starts later. So this comes
     /// after whatever may hang and should be ended by a signal as any program is, and before threads are started.
-    init() throws(HostError) {
+    /// - Parameter reloads: whether SIGHUP asks for settings to be read anew (`takeReload`), and not to stop.
+    init(service: ServiceNotifier? = nil, reloads: Bool = false) throws(HostError) {
+        self.service = service
+        self.reloads = reloads
         signals = try SignalListener()
         wakeUp = try WakeUp()
         wakeToken = poller.watch(wakeUp.descriptor.raw)
@@ -39,12 +49,31 @@ final class HostLoop {
     func run(_ turn: (_ now: Instant, _ isStopped: Bool) -> Turn) {
         while true {
             if poller.isReadable(wakeToken) { wakeUp.clear() }
-            let isStopped = poller.isReadable(signalToken) && signals.take()
+            let isStopped = poller.isReadable(signalToken) && takeStop()
+            service?.tick(at: Poller.now())
             switch turn(Poller.now(), isStopped) {
             case .again: poller.wait(until: .zero)
-            case .wait(let deadline, let room): poller.wait(until: deadline, room: room)
+            case .wait(let deadline, let room): poller.wait(until: Self.earlier(deadline, service?.deadline), room: room)
             case .over: return
             }
         }
+    }
+
+    private static func earlier(_ first: Instant?, _ second: Instant?) -> Instant? {
+        guard let first, let second else { return first ?? second }
+        return min(first, second)
+    }
+
+    /// Takes one signal: true when it asks to stop.
+    private func takeStop() -> Bool {
+        let number = signals.take()
+        if number == SIGHUP, reloads { isAskedToReload = true } else if number != 0 { stopSignal = number }
+        return number != 0 && !(number == SIGHUP && reloads)
+    }
+
+    /// Whether SIGHUP has come since this was last asked.
+    func takeReload() -> Bool {
+        defer { isAskedToReload = false }
+        return isAskedToReload
     }
 }

@@ -54,8 +54,8 @@ final class SignalListener: Sendable {
         descriptor = OwnedDescriptor(raw)
     }
 
-    /// True when a signal has come since this was last asked.
-    func take() -> Bool { rmcp_take_signal(descriptor.raw) != 0 }
+    /// The next signal that has come; 0 when there is none.
+    func take() -> Int32 { rmcp_take_signal(descriptor.raw) }
 }
 
 /// Waits for descriptors and deadlines with the kernel's full precision. One thread's.

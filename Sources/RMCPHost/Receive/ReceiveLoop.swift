@@ -16,6 +16,8 @@ public final class ReceiveLoop {
     /// Nil where nothing is sealed.
     private let guarding: ControlGuard?
     private var warnings: [String] = []
+    /// Nil where SIGHUP ends the process.
+    private let rereader: Rereader<ReceiveChanges>?
     private var observer: (ReceiveUpdate) -> Void = { _ in }
     private lazy var sessions = ReceiveSessions(
         request, network: reception, executor: threads, completed: completed, known: known,
@@ -24,7 +26,12 @@ public final class ReceiveLoop {
     /// Hooks that are waited for, by what becomes readable when they end.
     private var watchedHooks: [Int32: Poller.Token] = [:]
 
-    public init(_ request: ReceiveRequest) throws(HostError) {
+    /// - Parameters:
+    ///   - service: the manager that is told how it goes.
+    ///   - reread: reads settings anew when SIGHUP asks for it, on a thread of its own; nil where SIGHUP ends the process.
+    public init(
+        _ request: ReceiveRequest, service: ServiceNotifier? = nil, reread: (@Sendable () -> Result<ReceiveChanges, HostError>)? = nil
+    ) throws(HostError) {
         try request.group.requireMulticast()
         // What may hang, on a server that is gone, comes before signals are blocked: they end it as they end any program.
         var request = request
@@ -41,13 +48,22 @@ public final class ReceiveLoop {
             warnings.append("\(error.description); bundles that were received before may be taken again")
         }
         // Before threads are started: they inherit the blocked signals.
-        loop = try HostLoop()
+        let loop = try HostLoop(service: service, reloads: reread != nil)
+        self.loop = loop
+        rereader = reread.map { Rereader(wakeUp: loop.wakeUp, read: $0) }
         guarding = request.groupKey.map { ControlGuard(key: $0.control) }
         if guarding != nil { MemoryLimit.keepMemoryOfCipher() }
         reception = try Reception(
             group: request.group, follower: InterfaceFollower(interface, for: request.group, named: request.interfaceName), guarding: guarding)
         threads = try StorageThreads(wakeUp: loop.wakeUp)
         reception.watch(by: loop.poller)
+    }
+
+    /// What a start would find wrong with where bundles go; nothing is left there.
+    /// - Returns: a line for the user.
+    public static func check(_ request: ReceiveRequest) throws(HostError) -> String? {
+        try request.group.requireMulticast()
+        return try OutputCheck.run(request.output, directory: request.directory).warning
     }
 
     /// Before each wait: the descriptor of a hook that has ended is closed, and may be another's.
@@ -65,6 +81,7 @@ public final class ReceiveLoop {
         defer { self.observer = { _ in } }
         observer(.listening(interface: reception.interface.name, group: request.group))
         for text in warnings { observer(.warning(text)) }
+        loop.service?.ready(at: Poller.now())
         if let warning = reception.bufferWarning { observer(.warning(warning)) }
         loop.run { now, isStopped in
             for line in reception.lookAround(at: now) { observer(.warning(line)) }
@@ -72,7 +89,8 @@ public final class ReceiveLoop {
             if let guarding, guarding.foreignAnnounces > 0 { sessions.noteForeignGroup(at: now) }
             sessions.collect(at: now)
             sessions.drive(at: Poller.now())
-            if isStopped { sessions.outcome = .interrupted }
+            if isStopped { sessions.outcome = isService && loop.stopSignal == SIGTERM ? .terminated : .interrupted }
+            followSettings(at: now)
             reception.keepMembership(isIdle: sessions.isEmpty, at: now)
             guard sessions.outcome == nil else { return .over }
             watchHooks()
@@ -88,6 +106,26 @@ public final class ReceiveLoop {
                     malformed: directory.malformed + reception.truncated,
                     foreign: directory.foreign + (guarding?.forged ?? 0) + (guarding?.replayed ?? 0))))
         return outcome
+    }
+
+    /// Whether nobody waits for a certain bundle, so that to end when asked to is no failure.
+    private var isService: Bool { !request.once && request.output != .standardOutput }
+
+    /// Reads settings anew when SIGHUP has come, and takes them over when they are read.
+    private func followSettings(at now: Instant) {
+        if loop.takeReload(), let rereader {
+            loop.service?.reloading(at: now)
+            do throws(HostError) { try rereader.begin() } catch { observer(.warning("\(error); everything is as before")) }
+        }
+        while let result = rereader?.take() {
+            switch result {
+            case .success(let changes):
+                sessions.adopt(changes, at: now)
+                for note in changes.notes { observer(.notice(note)) }
+            case .failure(let error): observer(.warning("\(error); everything is as before"))
+            }
+        }
+        if rereader?.isReading == false { loop.service?.reloaded(at: now) }
     }
 
     private func deadline(at now: Instant) -> Instant? {
@@ -122,6 +160,7 @@ public final class ReceiveLoop {
     private func stop() {
         reception.unwatch()
         let begun = Poller.now()
+        loop.service?.stopping(within: HostLimits.hookPatience * 2 + HostLimits.stopPatience)
         sessions.stop(at: begun)
         loop.run { now, isStopped in
             sessions.collect(at: now)
@@ -134,6 +173,7 @@ public final class ReceiveLoop {
         }
         sessions.abort()
         threads.stop()
+        rereader?.stop()
     }
 }
 

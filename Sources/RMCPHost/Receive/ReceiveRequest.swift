@@ -31,6 +31,8 @@ public struct ReceiveRequest: Sendable {
     public var replacesFirst: Bool
     /// How trees are put on the disk.
     public var tree: TreeOptions
+    /// Bytes of the file system of a directory that stay free.
+    public var reserve: UInt64 = 0
     /// Run by /bin/sh after each bundle, with RMCP_* in its environment.
     public var hook: String?
     /// How long that may take before it is ended.
@@ -77,6 +79,8 @@ public enum ReceiveOutcome: Sendable, Hashable {
     case timedOut
     /// `once`, and the only session was refused.
     case refused
-    /// SIGINT or SIGTERM.
+    /// A daemon was asked to end by SIGTERM, as service managers do.
+    case terminated
+    /// Any other signal; or what the command was run for is not there.
     case interrupted
 }

@@ -49,7 +49,7 @@ final class ReceiveSessions {
         var hasBegun = false
     }
 
-    let request: ReceiveRequest
+    var request: ReceiveRequest
     let network: any SessionNetwork
     let executor: any StorageExecutor
     let files: FileSystem
@@ -229,8 +229,9 @@ final class ReceiveSessions {
                 .open(
                     StorageOpening(
                         generation: entry.generation, announce: entry.announce, output: request.output, directory: request.directory,
-                        drawn: entry.drawn, turn: gate.turn, groupKey: request.groupKey, replacesFirst: request.replacesFirst, tree: request.tree, files: files)
-                ),
+                        drawn: entry.drawn, turn: gate.turn, groupKey: request.groupKey, replacesFirst: request.replacesFirst, tree: request.tree,
+                        reserve: request.reserve,
+                        files: files)),
                 of: entry.generation)
         }
     }

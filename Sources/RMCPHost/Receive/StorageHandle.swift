@@ -82,6 +82,8 @@ struct StorageOpening: Sendable {
     /// The file that a bundle replaces may be removed where there is no room for two.
     var replacesFirst = false
     var tree = TreeOptions()
+    /// Bytes of the file system that stay free.
+    var reserve: UInt64 = 0
     var files = FileSystem.host
 
     func open() throws(HostError) -> StorageHandle {
@@ -102,7 +104,8 @@ struct StorageOpening: Sendable {
             switch try OutputPath(path) {
             case .device: return try DeviceStorage.whenNeeded(path: path, announce: announce, files: files)
             case .file(let name, let directory):
-                return try PartialFile.whenNeeded(announce: announce, name: name, directoryPath: directory, replacesFirst: replacesFirst, files: files)
+                return try PartialFile.whenNeeded(
+                    announce: announce, name: name, directoryPath: directory, replacesFirst: replacesFirst, reserve: reserve, files: files)
             }
         case .directory:
             if let objection = BundleName.objection(to: announce.name) {
@@ -110,14 +113,17 @@ struct StorageOpening: Sendable {
             }
             let name = SystemText.text(of: Array(announce.name.utf8))
             guard announce.kind == .tree else {
-                return try PartialFile.whenNeeded(announce: announce, name: name, directoryPath: directory, replacesFirst: replacesFirst, files: files)
+                return try PartialFile.whenNeeded(
+                    announce: announce, name: name, directoryPath: directory, replacesFirst: replacesFirst, reserve: reserve, files: files)
             }
             return try makeTree(name, digester)
         }
     }
 
     private func makeTree(_ name: String, _ digester: ContentDigester) throws(HostError) -> any BundleStorage {
-        try TreeStorage.whenNeeded(
-            announce: announce, name: name, directoryPath: directory, options: tree, digester: digester, files: files)
+        var options = tree
+        options.reserve = reserve
+        return try TreeStorage.whenNeeded(
+            announce: announce, name: name, directoryPath: directory, options: options, digester: digester, files: files)
     }
 }

@@ -20,7 +20,7 @@ final class CacheTicket: Sendable {
 struct CacheJob: Sendable {
     enum Work: Sendable {
         /// Open the cache and find what is in it.
-        case start(path: String, capacity: UInt64)
+        case start(path: String, capacity: UInt64, kept: UInt64)
         /// Open a session's part, and only then let go of what its predecessor of the same id had open.
         case open(ChunkCache, Announce, datagram: [UInt8], replacing: CachedBundle?)
         case close(ChunkCache, CachedBundle)
@@ -99,7 +99,7 @@ final class CacheWorker {
 
     private func result(of job: CacheJob) -> CacheOutput.Result {
         switch job.work {
-        case .start(let path, let capacity): return Self.start(path, capacity)
+        case .start(let path, let capacity, let kept): return Self.start(path, capacity, kept)
         case .open(let cache, let announce, let datagram, let predecessor):
             return Self.open(cache, announce, datagram, replacing: predecessor, isOver: job.ticket.isOver)
         case .close(let cache, let bundle):
@@ -131,9 +131,9 @@ final class CacheWorker {
         }
     }
 
-    private static func start(_ path: String, _ capacity: UInt64) -> CacheOutput.Result {
+    private static func start(_ path: String, _ capacity: UInt64, _ kept: UInt64) -> CacheOutput.Result {
         do throws(HostError) {
-            let cache = try ChunkCache(path: path, capacity: capacity)
+            let cache = try ChunkCache(path: path, capacity: capacity, kept: kept)
             return .started(cache, cache.bundles().map { KeptSession(announce: $0.announce, datagram: $0.announceDatagram) })
         } catch {
             return .notOpened(error)

@@ -79,7 +79,7 @@ final class RepairCache {
     }
 
     /// Opens the cache; `started` or `notOpened` follows.
-    func start(path: String, capacity: UInt64) { submit(.start(path: path, capacity: capacity), for: issueTicket()) }
+    func start(path: String, capacity: UInt64, kept: UInt64 = 0) { submit(.start(path: path, capacity: capacity, kept: kept), for: issueTicket()) }
 
     func use(_ cache: ChunkCache) { self.cache = cache }
 

@@ -1,3 +1,4 @@
+import Glibc
 import RMCPContent
 import RMCPProtocol
 public import RMCPReport
@@ -5,7 +6,9 @@ public import RMCPReport
 /// Runs a repair node until it is told to stop: the sessions that come in from above and those that its cache has, on
 /// the calling thread.
 public final class RepairLoop {
-    let request: RepairNodeRequest
+    var request: RepairNodeRequest
+    /// Nil where SIGHUP ends the process.
+    let rereader: Rereader<RepairChanges>?
     let reception: Reception
     /// Into the region, and what children send comes to its socket.
     let regionSlab: DatagramSlab
@@ -30,23 +33,26 @@ public final class RepairLoop {
     private var refusals: LineBudget
     var observer: (RepairUpdate) -> Void = { _ in }
     private var nextProgress: Instant
+    /// Whether sessions were reported last.
+    private var isReported = false
     private(set) var isStopping = false
     /// Which session sends next.
     private var turn = 0
 
     var region: SocketAddress { endpoint.place.region }
 
-    public init(_ request: RepairNodeRequest) throws(HostError) {
-        for group in [request.group, request.region ?? request.group] { try group.requireMulticast() }
+    /// - Parameters:
+    ///   - service: the manager that is told how it goes.
+    ///   - reread: reads settings anew when SIGHUP asks for it, on a thread of its own; nil where SIGHUP ends the process.
+    public init(
+        _ request: RepairNodeRequest, service: ServiceNotifier? = nil, reread: (@Sendable () -> Result<RepairChanges, HostError>)? = nil
+    ) throws(HostError) {
+        try request.check()
         self.request = request
         let region = request.effectiveRegion
-        guard region.family == request.group.family else {
-            throw HostError("the region \(region.text) and the group \(request.group.text) are of different families", kind: .usage)
-        }
-        if request.upstream == nil, region == request.group {
-            throw HostError("the region is the upstream group itself; give another with --region, or --upstream HOST to relay", kind: .usage)
-        }
-        loop = try HostLoop()
+        let loop = try HostLoop(service: service, reloads: reread != nil)
+        self.loop = loop
+        rereader = reread.map { Rereader(wakeUp: loop.wakeUp, read: $0) }
         let above = request.upstream ?? request.group
         let interface = try NetworkInterface.forGroup(above, named: request.interfaceName, isHost: request.upstream != nil)
         // A relay's receivers may be behind another interface than its parent: the one that routes to their group.
@@ -81,11 +87,16 @@ public final class RepairLoop {
     }
 
     /// Returns when a signal comes.
-    public func run(observer: @escaping (RepairUpdate) -> Void) throws(HostError) {
+    /// - Returns: whether that was SIGTERM, as service managers ask to end.
+    @discardableResult
+    public func run(observer: @escaping (RepairUpdate) -> Void) throws(HostError) -> Bool {
         self.observer = observer
         // The observer may hold this, which would keep both.
         defer { self.observer = { _ in } }
-        guard let kept = try openCache() else { return observer(.stopped) }
+        guard let kept = try openCache() else {
+            observer(.stopped)
+            return loop.stopSignal == SIGTERM
+        }
         observer(
             .listening(
                 interface: reception.interface.name, group: request.group, upstream: request.upstream, region: region,
@@ -96,12 +107,14 @@ public final class RepairLoop {
                 .warning("receivers of \(request.group.text) do not join \(region.text): a region has the group's port, and reaches no further"))
         }
         restore(kept, at: Poller.now())
+        loop.service?.ready(at: Poller.now())
         reception.watch(by: loop.poller)
         regionToken = loop.poller.watch(outlet.socket.raw)
         regionFollower.watch(by: loop.poller)
         var isImpatient = false
         loop.run { now, isStopped in
             followInterfaces(at: now)
+            followSettings(at: now)
             var isBusy = receive(at: now)
             collect(at: now)
             for tag in order { sessions[tag].map { drive($0, at: Poller.now()) } }
@@ -124,12 +137,14 @@ public final class RepairLoop {
         for tag in order { sessions[tag].map { close($0) } }
         if !isImpatient { finish() }
         cache.shutDown()
+        rereader?.stop()
         observer(.stopped)
+        return loop.stopSignal == SIGTERM
     }
 
     /// Waits for the cache to be open, and answers signals meanwhile: its disk may not answer. Nil when it is to stop.
     private func openCache() throws(HostError) -> [KeptSession]? {
-        cache.start(path: request.cachePath, capacity: request.cacheSize)
+        cache.start(path: request.cachePath, capacity: request.cacheSize, kept: request.reserve)
         var result: Result<[KeptSession]?, HostError> = .success(nil)
         loop.run { _, isStopped in
             if isStopped { return .over }
@@ -158,6 +173,7 @@ public final class RepairLoop {
 
     private func stop(at now: Instant) {
         isStopping = true
+        loop.service?.stopping(within: HostLimits.stopPatience * 2)
         endpoint.stop()
         cache.cancelArrivals()
         for tag in order { sessions[tag]?.engine.retire(at: now) }
@@ -259,7 +275,7 @@ public final class RepairLoop {
     private func deadline(at now: Instant) -> Instant? {
         // The advertisement comes before a membership is due.
         var deadline = min(endpoint.pollTimeout(), reception.nextLook, regionFollower.deadline ?? .distantFuture)
-        if !sessions.isEmpty { deadline = min(deadline, nextProgress) }
+        if !sessions.isEmpty || isReported { deadline = min(deadline, nextProgress) }
         if let attempt = outlet.nextAttempt { deadline = min(deadline, attempt) }
         if outlet.isBlocked { return deadline }
         for tag in order { sessions[tag]?.engine.pollTimeout(at: now).map { deadline = min(deadline, $0) } }
@@ -279,7 +295,9 @@ public final class RepairLoop {
     }
 
     private func report(at now: Instant) {
-        guard now >= nextProgress, !sessions.isEmpty else { return }
+        // That there is none any more is told, too.
+        guard now >= nextProgress, !sessions.isEmpty || isReported else { return }
+        isReported = !sessions.isEmpty
         nextProgress = now + .milliseconds(200)
         observer(.progress(order.compactMap { sessions[$0]?.snapshot() }))
     }

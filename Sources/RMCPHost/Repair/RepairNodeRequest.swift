@@ -18,6 +18,8 @@ public struct RepairNodeRequest: Sendable {
     public var cachePath: String
     /// Bytes on disk.
     public var cacheSize: UInt64
+    /// Bytes of the cache's file system that stay free.
+    public var reserve: UInt64 = 0
     public var trust: TrustPolicy
     /// Takes part in what is sealed for this group, which stays so, and in nothing else; nil takes what is not sealed.
     public var controlKey: ControlKey?
@@ -47,6 +49,17 @@ public struct RepairNodeRequest: Sendable {
     /// The region that is used: the one that is named; for a relay the group itself, which nothing else reaches at its
     /// site, so that its receivers need not be told; else the group with the next address.
     public var effectiveRegion: SocketAddress { region ?? (upstream != nil ? group : Self.derivedRegion(of: group)) }
+
+    /// - Throws: what of it cannot be.
+    public func check() throws(HostError) {
+        for group in [group, region ?? group] { try group.requireMulticast() }
+        guard effectiveRegion.family == group.family else {
+            throw HostError("the region \(effectiveRegion.text) and the group \(group.text) are of different families", kind: .usage)
+        }
+        if upstream == nil, effectiveRegion == group {
+            throw HostError("the region is the upstream group itself; give another with --region, or --upstream HOST to relay", kind: .usage)
+        }
+    }
 
     static func derivedRegion(of group: SocketAddress) -> SocketAddress {
         var region = group

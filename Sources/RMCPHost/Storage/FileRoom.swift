@@ -9,6 +9,8 @@ struct FileRoom {
     let descriptor: OwnedDescriptor
     let directory: OwnedDescriptor
     let path: String
+    /// Bytes that are left to others (`--reserve`).
+    var kept: UInt64 = 0
     let files: FileSystem
 
     /// Magic numbers (statfs(2)) of file systems that store what is written as it is, so that what they have left is what
@@ -37,8 +39,8 @@ struct FileRoom {
         guard let space = files.space(of: descriptor.raw), space.f_blocks > 0 else { return nil }
         let present = UInt64(clamping: files.status(of: descriptor.raw)?.st_blocks ?? 0) * 512
         let needed = expected > present ? expected - present : 0
-        // The reserve of ext4 is root's.
-        let available = UInt64(geteuid() == 0 ? space.f_bfree : space.f_bavail) * UInt64(space.f_frsize)
+        let available = Self.free(space)
+        guard kept == 0 || available >= kept && available - kept >= needed else { throw refusal(needed, available) }
         if available < needed, Self.isPlain(descriptor.raw) {
             throw HostError(
                 "\(path) needs \(needed) bytes and its file system has \(available) left; make room or receive elsewhere with -d", kind: .diskFull)
@@ -46,6 +48,21 @@ struct FileRoom {
         guard available + present < contentLength else { return nil }
         return "\(path) is \(contentLength) bytes long and its file system says that it has \(available) left; it may not fit"
     }
+
+    /// - Throws: kind `.diskFull` when so many bytes more would leave others less than is kept for them.
+    func checkKept(_ length: UInt64) throws(HostError) {
+        guard kept > 0, let space = files.space(of: descriptor.raw), space.f_blocks > 0 else { return }
+        guard Self.free(space) >= length + kept else { throw refusal(length, Self.free(space)) }
+    }
+
+    private func refusal(_ needed: UInt64, _ available: UInt64) -> HostError {
+        HostError(
+            "\(path) needs \(needed) bytes, its file system has \(available) left, and --reserve keeps \(kept) of them free; make room or receive elsewhere with -d",
+            kind: .diskFull)
+    }
+
+    /// The reserve of ext4 is root's.
+    static func free(_ space: statvfs) -> UInt64 { UInt64(geteuid() == 0 ? space.f_bfree : space.f_bavail) * UInt64(space.f_frsize) }
 
     /// Reserves the whole extent.
     /// - Returns: false where the file system does not do that.

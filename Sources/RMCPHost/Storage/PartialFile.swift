@@ -29,16 +29,22 @@ final class PartialFile: BundleStorage {
     private let modificationTime: FileTime?
     /// The old file may be removed where there is no room for two.
     private let replacesFirst: Bool
+    /// Bytes of the file system that stay free.
+    private let reserve: UInt64
     private let notes = LockedValue<[String]>([])
     /// Set when the file may hold something other than holes where nothing was written.
     private let mayHoldOldBytes: Atomic<Bool>
+    /// Set when all of its room is taken: nothing that is written takes more.
+    private let isReserved = Atomic<Bool>(false)
     /// Set when the file has gone: published, not wanted, or not what the disk has. Nothing more is done with its names,
     /// which may be somebody else's by then.
     private let isGone = Atomic<Bool>(false)
 
     /// Opens or resumes the partial file of `announce` in `directory`.
     /// - Parameter replacesFirst: the file that has the name is removed at the start where there is no room for two.
-    init(announce: Announce, name: String, directoryPath: String, replacesFirst: Bool = false, files: FileSystem = .host) throws(HostError) {
+    init(
+        announce: Announce, name: String, directoryPath: String, replacesFirst: Bool = false, reserve: UInt64 = 0, files: FileSystem = .host
+    ) throws(HostError) {
         self.files = files
         let directory = try files.openDirectory(directoryPath)
         self.directory = directory
@@ -48,6 +54,7 @@ final class PartialFile: BundleStorage {
         mode = announce.mode.map { mode_t($0) }
         modificationTime = announce.modificationTime
         self.replacesFirst = replacesFirst
+        self.reserve = reserve
         try FinalName.check(name, in: directory, path: path, files: files)
         let place = try PartialPlace(of: name, announce, in: directory, path: directoryPath, files: files)
         let opened = place.journal
@@ -88,7 +95,7 @@ final class PartialFile: BundleStorage {
 
     func prepare(contentLength: UInt64?, allocatedLength: UInt64) throws(HostError) {
         guard let contentLength, contentLength > 0 else { return }
-        let room = FileRoom(descriptor: descriptor, directory: directory, path: path, files: files)
+        let room = FileRoom(descriptor: descriptor, directory: directory, path: path, kept: reserve, files: files)
         try room.checkLength(contentLength)
         do throws(HostError) { try room.check(contentLength: contentLength, expected: allocatedLength).map(note) } catch {
             guard replacesFirst, try removeTarget() else { throw room.hinting(at: name, error, replacesFirst: replacesFirst) }
@@ -96,7 +103,9 @@ final class PartialFile: BundleStorage {
         }
         // A sparse source stays sparse: only where (nearly) all of it is data is the whole extent reserved.
         guard allocatedLength >= contentLength - contentLength / 16 else { return }
-        if try room.reserve(contentLength) { mayHoldOldBytes.store(true, ordering: .relaxed) }
+        guard try room.reserve(contentLength) else { return }
+        mayHoldOldBytes.store(true, ordering: .relaxed)
+        isReserved.store(true, ordering: .relaxed)
     }
 
     /// Makes room for what comes by removing what it will replace; false where there is nothing to remove.
@@ -129,6 +138,9 @@ final class PartialFile: BundleStorage {
 
     func write(chunk: UInt32, record: ChunkRecord, content: RawSpan) throws(HostError) {
         try checkIsThere()
+        if reserve > 0, !isReserved.load(ordering: .relaxed) {
+            try FileRoom(descriptor: descriptor, directory: directory, path: path, kept: reserve, files: files).checkKept(UInt64(record.contentLength))
+        }
         do throws(HostError) {
             try FileTransfer.write(descriptor.raw, content, at: map.offset(of: chunk), path: path, files: files)
         } catch {
@@ -236,10 +248,11 @@ extension PartialFile {
     /// The same once something has to be stored; at once where part of the bundle is here from before, which has to be looked at, and where
     /// the file system has no nameless files to try its room with.
     static func whenNeeded(
-        announce: Announce, name: String, directoryPath: String, replacesFirst: Bool, files: FileSystem
+        announce: Announce, name: String, directoryPath: String, replacesFirst: Bool, reserve: UInt64 = 0, files: FileSystem
     ) throws(HostError) -> any BundleStorage {
         let make: @Sendable () throws(HostError) -> any BundleStorage = { () throws(HostError) in
-            try PartialFile(announce: announce, name: name, directoryPath: directoryPath, replacesFirst: replacesFirst, files: files)
+            try PartialFile(
+                announce: announce, name: name, directoryPath: directoryPath, replacesFirst: replacesFirst, reserve: reserve, files: files)
         }
         let directory = try files.openDirectory(directoryPath)
         let path = join(directoryPath, name)
@@ -250,7 +263,7 @@ extension PartialFile {
         let nameless = OwnedDescriptor(raw)
         // A journal and a partial file take two, one of which is taken by now. Where they are not counted there are none in all.
         if let space = files.space(of: raw), space.f_files > 0, (geteuid() == 0 ? space.f_ffree : space.f_favail) == 0 { return try make() }
-        let probe = FileRoom(descriptor: nameless, directory: directory, path: path, files: files)
+        let probe = FileRoom(descriptor: nameless, directory: directory, path: path, kept: reserve, files: files)
         return DeferredStorage(path: path, announce: announce) { () throws(HostError) in
             guard let contentLength = announce.contentLength, contentLength > 0 else { return nil }
             try probe.checkLength(contentLength)

@@ -16,10 +16,14 @@ struct HookCommand: Sendable {
     /// Variables that are added to this process's environment.
     var facts: [(name: String, value: String)]
 
+    /// Variables by which a service manager knows this process: a command that it runs must not answer for it (sd_notify(3),
+    /// sd_listen_fds(3)).
+    static let servicesOwn = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]
+
     /// Bytes, since nothing says that a variable is UTF-8.
     fileprivate var environment: [[CChar]] {
         let facts = facts + [(Hook.factsVariable, facts.map(\.name).joined(separator: " "))]
-        let names = facts.map { "\($0.name)=" }
+        let names = facts.map { "\($0.name)=" } + Self.servicesOwn.map { "\($0)=" }
         var result: [[CChar]] = []
         var next = unsafe environ
         while let entry = unsafe next.pointee {

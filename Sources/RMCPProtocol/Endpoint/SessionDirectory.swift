@@ -283,6 +283,17 @@ public struct SessionDirectory: Sendable {
         return placedCount >= sessionLimit && !succeeds && !canMakeRoom() ? .tooManySessions : nil
     }
 
+    /// Others are trusted, and other names wanted, from now on. What is known of versions stays, and how bundles are sealed.
+    public mutating func adopt(_ other: TrustPolicy) {
+        policy.trustedKeys = other.trustedKeys
+        policy.allowsUnsigned = other.allowsUnsigned
+        policy.trustedNodes = other.trustedNodes
+        policy.wants = other.wants
+    }
+
+    /// Whether a session that was accepted would be now, as far as its signer goes.
+    public func trusts(_ announce: Announce) -> Bool { policy.allowsUnsigned || announce.isSigned && policy.trustedKeys.contains(announce.key) }
+
     // MARK: Places
 
     private var placedCount: Int { active.count - candidates.count }

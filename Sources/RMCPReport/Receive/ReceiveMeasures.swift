@@ -90,6 +90,7 @@ extension ReceiveUpdate {
         case .listening(let interface, let group):
             [JSONLine(event: "listening", ["interface": .string(interface), "group": .string(group.text)])]
         case .warning(let text): [JSONLine(event: "warning", ["message": .string(text)])]
+        case .notice(let text): [JSONLine(event: "notice", ["message": .string(text)])]
         case .region(let group): [JSONLine(event: "region", ["group": .string(group.text)])]
         case .parentChanged(let announce, let depth):
             [JSONLine(event: "parent", announce.identity(with: ["parent_depth": .integer(Int64(depth - 1))]))]

@@ -64,6 +64,8 @@ public struct StrayCounters: Sendable, Hashable {
 public enum ReceiveUpdate: Sendable {
     case listening(interface: String, group: SocketAddress)
     case warning(String)
+    /// Something that was asked for is done.
+    case notice(String)
     /// A repair node is near: what is lost may be repaired there.
     case region(SocketAddress)
     /// Losses are repaired by somebody else from now on; depth 0 is the sender.

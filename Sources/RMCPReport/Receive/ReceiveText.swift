@@ -5,6 +5,19 @@ public enum ReceiveText {
     /// The live line: all sessions under way.
     public static func line(_ snapshots: [ReceiveSnapshot]) -> String { snapshots.map(line).joined(separator: " | ") }
 
+    /// What a service manager shows of it: all of it at a glance.
+    public static func status(_ totals: ReceiveTotals) -> String {
+        var parts = totals.sessions.map { snapshot in
+            let name = BundleName.printable(snapshot.announce.name)
+            guard let total = snapshot.contentLength, total > 0 else { return "\(snapshot.state.reason) \(name)" }
+            return "\(snapshot.state.reason) \(name) \(Int(100 * Double(snapshot.contentDone) / Double(total))) %"
+        }
+        if parts.isEmpty { parts = ["waiting for bundles"] }
+        if totals.completed > 0 { parts.append("\(Units.count(UInt64(totals.completed), "bundle")) complete") }
+        if totals.failed > 0 { parts.append("\(totals.failed) failed") }
+        return parts.joined(separator: ", ")
+    }
+
     private static func line(_ snapshot: ReceiveSnapshot) -> String {
         var parts = ["\(BundleName.printable(snapshot.announce.name)) \(Units.size(snapshot.contentDone))"]
         if let total = snapshot.contentLength, total > 0 {

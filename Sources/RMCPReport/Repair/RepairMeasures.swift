@@ -55,6 +55,7 @@ extension RepairUpdate {
             ]
             if let upstream { fields["upstream"] = .string(upstream.text) }
             return [JSONLine(event: "listening", fields)]
+        case .notice(let text): return [JSONLine(event: "notice", ["message": .string(text)])]
         case .warning(let text): return [JSONLine(event: "warning", ["message": .string(text)])]
         case .refused(let announce, let reason):
             return [JSONLine(event: "refused", announce.identity(with: ["reason": .string(SessionText.explainToRepairNode(reason))]))]

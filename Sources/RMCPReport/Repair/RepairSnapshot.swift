@@ -42,6 +42,8 @@ public struct RepairSnapshot: Sendable {
 public enum RepairUpdate: Sendable {
     case listening(interface: String, group: SocketAddress, upstream: SocketAddress?, region: SocketAddress, regionInterface: String)
     case warning(String)
+    /// Something that was asked for is done.
+    case notice(String)
     case refused(Announce, SessionRefusal)
     /// `kept` chunks were in the cache.
     case began(RepairSnapshot, kept: Int)

@@ -5,6 +5,14 @@ public enum RepairText {
     /// The live line: all sessions that are served.
     public static func line(_ snapshots: [RepairSnapshot]) -> String { snapshots.map(line).joined(separator: " | ") }
 
+    /// What a service manager shows of it: all of it at a glance.
+    public static func status(_ snapshots: [RepairSnapshot]) -> String {
+        guard !snapshots.isEmpty else { return "waiting for sessions" }
+        let receivers = snapshots.reduce(0) { $0 + $1.receivers.population }
+        let complete = snapshots.reduce(0) { $0 + $1.receivers.count(.complete) }
+        return "serving \(Units.count(UInt64(snapshots.count), "session")), \(Units.count(receivers, "receiver")), \(complete) complete"
+    }
+
     private static func line(_ snapshot: RepairSnapshot) -> String {
         let total = snapshot.chunkCount.map { " of \($0)" } ?? ""
         var parts = ["\(BundleName.printable(snapshot.announce.name)) \(snapshot.chunksHeld)\(total) chunks"]

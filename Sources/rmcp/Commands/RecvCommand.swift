@@ -3,13 +3,14 @@ import RMCPHost
 import RMCPProtocol
 import RMCPReport
 
-struct RecvCommand: CodedCommand {
+struct RecvCommand: CodedCommand, Sendable {
     static let configuration = CommandConfiguration(
         commandName: "recv", abstract: "Receive bundles: a daemon, or once.",
         discussion: """
             Takes any number of sessions, one after another and at once. A bundle appears under its name only when all of \
             it has been verified and is on stable storage. Exit codes: 0 complete, 1 failed to run, 2 usage, \
-            3 the bundle failed, 4 no progress in time, 5 refused, 130 interrupted.
+            3 the bundle failed, 4 no progress in time, 5 refused, 130 interrupted. \
+            SIGTERM ends a daemon with 0; SIGHUP has it read its keys and settings anew.
             """)
 
     @OptionGroup(title: "Network") var group: GroupOptions
@@ -19,6 +20,7 @@ struct RecvCommand: CodedCommand {
     @OptionGroup(title: "Trust") var groupKey: GroupKeyOptions
     @OptionGroup(title: "Trust") var nodes: NodeTrustOptions
     @OptionGroup(title: "Configuration") var configuration: ConfigurationOptions
+    @OptionGroup(title: "Configuration") var check: CheckOptions
     @OptionGroup(title: "Output") var output: OutputOptions
     @OptionGroup(title: "Output") var metrics: MetricsOptions
 
@@ -34,34 +36,69 @@ struct RecvCommand: CodedCommand {
         }
     }
 
-    mutating func execute() throws -> ExitStatus {
-        let settings = try Settings(command: "recv", configurationPath: configuration.config)
+    /// Everything but the versions, which are this host's own.
+    private func request(_ settings: Settings) throws(HostError) -> ReceiveRequest {
         let style = try output.style(settings)
         let policy = try trust.policy(settings, trustedNodes: try nodes.keys(settings))
         var engine = Configuration()
         engine.tree.trustedNodes = policy.trustedNodes
-        let timeout = try options.timeLimit(settings)
-        let target = try options.target(settings, isJSON: style.isJSON)
-        let takesOlder = try settings.flag(ReceiveOptions.allowRollback, options.allowRollback)
-        let daemon = try ReceiveLoop(
-            ReceiveRequest(
-                group: try group.address(settings), interfaceName: try group.interfaceName(settings),
-                directory: try settings.value(ReceiveOptions.directory, options.directory) ?? ".", output: target, once: try options.isOnce(settings),
-                trust: policy, names: try options.names(settings), versions: try versions(policy, takesOlder: takesOlder),
-                takesAgain: try settings.flag(ReceiveOptions.again, options.again),
-                replacesFirst: try settings.flag(ReceiveOptions.replaceFirst, options.replaceFirst),
-                tree: try trees.options(settings), hook: try settings.value(ReceiveOptions.exec, options.exec),
-                hookTimeout: try settings.value(ReceiveOptions.execTimeout, options.execTimeout) ?? .seconds(600), timeout: timeout,
-                groupKey: try groupKey.key(settings), configuration: engine))
-        TrustOptions.warn(policy)
-        if options.directory != nil, target != .directory { Console.error("--directory has no effect beside --output") }
-        let reporter = RecvReporter(style: style, metricsPath: try metrics.path(settings))
+        engine.feedback.label = try settings.value(ReceiveOptions.label, options.label)
+        var request = ReceiveRequest(
+            group: try group.address(settings), interfaceName: try group.interfaceName(settings),
+            directory: try settings.value(ReceiveOptions.directory, options.directory) ?? ".", output: try options.target(settings, isJSON: style.isJSON),
+            once: try options.isOnce(settings), trust: policy, names: try options.names(settings),
+            takesAgain: try settings.flag(ReceiveOptions.again, options.again),
+            replacesFirst: try settings.flag(ReceiveOptions.replaceFirst, options.replaceFirst), tree: try trees.options(settings),
+            hook: try settings.value(ReceiveOptions.exec, options.exec),
+            hookTimeout: try settings.value(ReceiveOptions.execTimeout, options.execTimeout) ?? .seconds(600), timeout: try options.timeLimit(settings),
+            groupKey: try groupKey.key(settings), configuration: engine)
+        request.reserve = try settings.value(ReceiveOptions.reserve, options.reserve) ?? 0
+        return request
+    }
+
+    private func takesOlder(_ settings: Settings) throws(HostError) -> Bool { try settings.flag(ReceiveOptions.allowRollback, options.allowRollback) }
+
+    private func look(_ settings: Settings) throws(HostError) -> [String] {
+        let request = try request(settings)
+        _ = try (metrics.path(settings), takesOlder(settings))
+        let warning = try ReceiveLoop.check(request)
+        return TrustOptions.describe(request.trust) + (warning.map { [$0] } ?? [])
+    }
+
+    /// Options whose new values are in force once they are read anew.
+    private static let live: Set<String> = ["trust", "allow-unsigned", "trust-repair", "accept", "exec", "exec-timeout", "reserve", "label"]
+
+    /// Nil where SIGHUP ends the process: at a terminal that is closed, and where a certain bundle is waited for.
+    private func reread(_ request: ReceiveRequest, _ settings: Settings) -> (@Sendable () -> Result<ReceiveChanges, HostError>)? {
+        guard !request.once, !ProcessStart.hasTerminal else { return nil }
+        let (command, inForce) = (self, SettingsInForce(settings, command: "recv", live: Self.live, trust: request.trust))
+        return {
+            do throws(HostError) {
+                let settings = try Settings(command: "recv", configurationPath: command.configuration.config)
+                let request = try command.request(settings)
+                _ = try (command.metrics.path(settings), command.takesOlder(settings))
+                return .success(ReceiveChanges(request: request, notes: inForce.update(settings, trust: request.trust)))
+            } catch { return .failure(error) }
+        }
+    }
+
+    mutating func execute() throws -> ExitStatus {
+        if check.check == true { return try check.report(command: "recv", configurationPath: configuration.config, isQuiet: output.quiet == true, look) }
+        let service = ServiceNotifier.takenFromEnvironment()
+        let settings = try Settings(command: "recv", configurationPath: configuration.config)
+        var request = try request(settings)
+        request.versions = try versions(request.trust, takesOlder: try takesOlder(settings))
+        let (style, metricsPath) = try (output.style(settings), metrics.path(settings))
+        let daemon = try ReceiveLoop(request, service: service, reread: reread(request, settings))
+        TrustOptions.warn(request.trust)
+        if options.directory != nil, request.output != .directory { Console.warning("--directory has no effect beside --output") }
+        let reporter = RecvReporter(style: style, metricsPath: metricsPath, service: service)
         defer { reporter.finish() }
         switch try daemon.run(observer: { reporter.handle($0) }) {
-        case .complete: return .done
+        case .complete, .terminated: return .done
         case .failed: return .partial
         case .timedOut:
-            Console.error("gave up: no progress in \(Units.time(timeout ?? .zero))")
+            Console.error("gave up: no progress in \(Units.time(request.timeout ?? .zero))")
             return .nobody
         case .refused: return .refused
         case .interrupted: return .interrupted

@@ -3,14 +3,15 @@ import RMCPContent
 import RMCPHost
 import RMCPProtocol
 
-struct RepairCommand: CodedCommand {
+struct RepairCommand: CodedCommand, Sendable {
     static let configuration = CommandConfiguration(
         commandName: "repair", abstract: "Answer losses near the receivers, from a cache.",
         discussion: """
             A repair node takes part in every session of the group that is signed by a trusted key. It keeps the bundles on disk \
             and answers the receivers near it, so that the sender need not, and goes on when the sender has left. With --upstream it \
             fetches everything by unicast across a link without multicast, and multicasts it at its site. It runs until it is \
-            stopped. Exit codes: 1 failed, 2 usage, 130 stopped by a signal.
+            stopped. Exit codes: 0 stopped by SIGTERM, 1 failed, 2 usage, 130 stopped by another signal. SIGHUP has it read its keys and \
+            settings anew.
             """)
 
     @OptionGroup(title: "Network") var group: GroupOptions
@@ -20,27 +21,61 @@ struct RepairCommand: CodedCommand {
     @OptionGroup(title: "Trust") var groupKey: GroupKeyOptions
     @OptionGroup(title: "Trust") var nodes: NodeTrustOptions
     @OptionGroup(title: "Configuration") var configuration: ConfigurationOptions
+    @OptionGroup(title: "Configuration") var check: CheckOptions
     @OptionGroup(title: "Output") var output: OutputOptions
     @OptionGroup(title: "Output") var metrics: MetricsOptions
 
-    mutating func execute() throws -> ExitStatus {
-        let settings = try Settings(command: "repair", configurationPath: configuration.config)
-        let style = try output.style(settings)
+    /// Everything but the node's own key, which is made at its first start.
+    private func request(_ settings: Settings) throws(HostError) -> RepairNodeRequest {
         let policy = try trust.policy(settings, trustedNodes: try nodes.keys(settings))
-        TrustOptions.warn(policy)
         var engine = Configuration()
         engine.tree.trustedNodes = policy.trustedNodes
         try unicast.apply(settings, to: &engine)
-        let key = try KeyFiles.nodeKey(path: try settings.value(RepairOptions.key, options.key))
         var request = try options.request(
-            settings, group: try group.address(settings), interfaceName: try group.interfaceName(settings), trust: policy,
-            signer: key.map { Ed25519Signer($0) }, configuration: engine)
+            settings, group: try group.address(settings), interfaceName: try group.interfaceName(settings), trust: policy, signer: nil, configuration: engine)
         request.controlKey = try groupKey.file(settings)?.control
-        let daemon = try RepairLoop(request)
+        return request
+    }
+
+    private func keyPath(_ settings: Settings) throws(HostError) -> String? { try settings.value(RepairOptions.key, options.key) }
+
+    private func look(_ settings: Settings) throws(HostError) -> [String] {
+        let request = try request(settings)
+        _ = try (output.style(settings), metrics.path(settings))
+        try request.check()
+        return TrustOptions.describe(request.trust) + [try KeyFiles.check(path: try keyPath(settings), standard: KeyFiles.nodeKeyName)]
+    }
+
+    /// Options whose new values are in force once they are read anew.
+    private static let live: Set<String> = ["trust", "allow-unsigned", "trust-repair"]
+
+    /// Nil where SIGHUP ends the process: at a terminal that is closed.
+    private func reread(_ request: RepairNodeRequest, _ settings: Settings) -> (@Sendable () -> Result<RepairChanges, HostError>)? {
+        guard !ProcessStart.hasTerminal else { return nil }
+        let (command, inForce) = (self, SettingsInForce(settings, command: "repair", live: Self.live, trust: request.trust))
+        return {
+            do throws(HostError) {
+                let settings = try Settings(command: "repair", configurationPath: command.configuration.config)
+                let request = try command.request(settings)
+                _ = try (command.output.style(settings), command.metrics.path(settings), command.keyPath(settings))
+                return .success(RepairChanges(trust: request.trust, notes: inForce.update(settings, trust: request.trust)))
+            } catch { return .failure(error) }
+        }
+    }
+
+    mutating func execute() throws -> ExitStatus {
+        if check.check == true { return try check.report(command: "repair", configurationPath: configuration.config, isQuiet: output.quiet == true, look) }
+        let service = ServiceNotifier.takenFromEnvironment()
+        let settings = try Settings(command: "repair", configurationPath: configuration.config)
+        let (style, metricsPath) = try (output.style(settings), metrics.path(settings))
+        var request = try request(settings)
+        TrustOptions.warn(request.trust)
+        let key = try KeyFiles.nodeKey(path: try keyPath(settings))
+        request.signer = key.map { Ed25519Signer($0) }
+        let daemon = try RepairLoop(request, service: service, reread: reread(request, settings))
         if let key, !style.isQuiet { Console.line("this node is \(key.publicKey.text); --trust-repair takes this line") }
-        let reporter = RepairReporter(style: style, metricsPath: try metrics.path(settings))
+        let reporter = RepairReporter(style: style, metricsPath: metricsPath, service: service)
         defer { reporter.finish() }
-        try daemon.run { reporter.handle($0) }
-        return .interrupted
+        return try daemon.run { reporter.handle($0) } ? .done : .interrupted
     }
 }

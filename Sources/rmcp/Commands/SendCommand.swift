@@ -26,10 +26,26 @@ struct SendCommand: CodedCommand {
     @OptionGroup(title: "Network") var unicast: UnicastOptions
     @OptionGroup(title: "Trust") var nodes: NodeTrustOptions
     @OptionGroup(title: "Configuration") var configuration: ConfigurationOptions
+    @OptionGroup(title: "Configuration") var check: CheckOptions
     @OptionGroup(title: "Output") var output: OutputOptions
     @OptionGroup(title: "Output") var metrics: MetricsOptions
 
+    private func look(_ settings: Settings) throws(HostError) -> [String] {
+        var engine = Configuration()
+        try options.apply(settings, to: &engine)
+        try unicast.apply(settings, to: &engine)
+        let nodes = try nodes.keys(settings)
+        _ = try (output.style(settings), metrics.path(settings), group.address(settings), group.interfaceName(settings), groupKey.key(settings))
+        _ = try (options.timeToLive(settings), options.compressionLevel(settings), settings.value(SendOptions.name, options.name))
+        _ = try (settings.flag(SendOptions.supersede, options.supersede), tree.selection(of: paths, settings))
+        var lines = nodes.map { ["trusted repair nodes: \($0.count)"] } ?? []
+        if try settings.flag(SendOptions.unsigned, options.unsigned) { return lines + ["nothing is signed"] }
+        lines.append(try KeyFiles.check(path: try settings.value(SendOptions.key, options.key), standard: KeyFiles.signingKeyName))
+        return lines
+    }
+
     mutating func execute() throws -> ExitStatus {
+        if check.check == true { return try check.report(command: "send", configurationPath: configuration.config, isQuiet: output.quiet == true, look) }
         let settings = try Settings(command: "send", configurationPath: configuration.config)
         let style = try output.style(settings)
         var engine = Configuration()

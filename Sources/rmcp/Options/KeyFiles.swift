@@ -5,6 +5,9 @@ import RMCPProtocol
 
 /// Where keys live and how they are read and made.
 enum KeyFiles {
+    static let signingKeyName = "id_ed25519"
+    static let nodeKeyName = "repair_ed25519"
+
     /// `$XDG_CONFIG_HOME/rmcp` or `~/.config/rmcp`.
     private static var directory: String? { Directories.ofUser(.configuration) }
 
@@ -13,7 +16,7 @@ enum KeyFiles {
     static func defaultKey(unless given: String? = nil, option: String) throws(HostError) -> String {
         if let given { return given }
         guard let directory else { throw HostError("there is no home for the key (HOME, XDG_CONFIG_HOME); name a file with \(option)") }
-        return directory + "/id_ed25519"
+        return directory + "/" + signingKeyName
     }
 
     /// Read by `recv` when no `--trust` is given; nil for a user without a home.
@@ -42,7 +45,7 @@ enum KeyFiles {
                 "there is no home for this node's key (HOME, XDG_CONFIG_HOME), and who uses trusted nodes alone does not use it; name a file with --key")
             return nil
         }
-        do throws(HostError) { return try key(in: directory + "/repair_ed25519", makes: true, danger: danger).key } catch {
+        do throws(HostError) { return try key(in: directory + "/" + nodeKeyName, makes: true, danger: danger).key } catch {
             Console.error("this node has no key, and who uses trusted nodes alone does not use it: \(error); name a file with --key")
             return nil
         }
@@ -65,6 +68,17 @@ enum KeyFiles {
             throw HostError("key \(file) can be read by others; \(danger). Protect it with: chmod 600 \(file)")
         }
         return try TextFile.read(file)
+    }
+
+    /// What a start would find of a private key; nothing is made.
+    /// - Returns: a line for the user.
+    static func check(path: String?, standard name: String) throws(HostError) -> String {
+        guard let file = path ?? directory.map({ $0 + "/" + name }) else { return "there is no home for a key (HOME, XDG_CONFIG_HOME)" }
+        guard try isThere(file) else {
+            guard path == nil || name != signingKeyName else { throw HostError("\(file): no such file; make it with: rmcp keygen -o \(file)") }
+            return "\(file) is made at the first start"
+        }
+        return "\(file) has the key \(try key(in: file, makes: false, danger: "whoever did could play this host").key.publicKey.text)"
     }
 
     // MARK: Groups

@@ -34,10 +34,33 @@ struct GroupOptions: OptionGroupDeclaration {
 struct ConfigurationOptions: OptionGroupDeclaration {
     static let config = Setting(
         "config", .text, "file", completion: .file(extensions: ["toml"]), isConfigurable: false,
-        "A TOML file with options: the same names, for all commands at the top, for one under [send], [recv], [repair] or [watch].")
+        "A TOML file with options, in place of /etc/rmcp/config.toml and ~/.config/rmcp/config.toml: the same names, for one command under [recv] and the like."
+    )
     static let declared = [config.entry]
 
     @Option(Self.config) var config: String?
+}
+
+/// Reading everything, and doing nothing.
+struct CheckOptions: OptionGroupDeclaration {
+    static let check = Setting.flag(
+        "check", isConfigurable: false, "Read keys and configuration, print the values in force and who gave them, and exit: with 2 when something is wrong.")
+    static let declared = [check.entry]
+
+    @Flag(Self.check) var check: Bool?
+
+    /// Says what is in force, or what is wrong; nothing but the latter where that is enough.
+    /// - Parameter look: reads all that a start would; lines for the user.
+    func report(command: String, configurationPath: String?, isQuiet: Bool, _ look: (Settings) throws(HostError) -> [String]) throws(HostError) -> ExitStatus {
+        do throws(HostError) {
+            let settings = try Settings(command: command, configurationPath: configurationPath)
+            let lines = try look(settings)
+            if try settings.flag(OutputOptions.quiet, nil) || isQuiet { return .done }
+            for line in SettingsReport.lines(settings.record.values, command: command) { try Console.result(line) }
+            for line in lines { try Console.result("# " + line) }
+        } catch { throw HostError(error.description, kind: .usage) }
+        return .done
+    }
 }
 
 /// Options of the output.
@@ -86,10 +109,18 @@ struct TrustOptions: OptionGroupDeclaration {
             trustedNodes: trustedNodes)
     }
 
+    /// For `--check`.
+    static func describe(_ policy: TrustPolicy) -> [String] {
+        var lines = ["trusted keys: \(policy.trustedKeys.count)"] + policy.trustedKeys.map { "  " + $0.text }.sorted()
+        if let nodes = policy.trustedNodes { lines += ["trusted repair nodes: \(nodes.count)"] + nodes.map { "  " + $0.text }.sorted() }
+        if policy.trustedKeys.isEmpty, !policy.allowsUnsigned { lines.append("everything will be refused: use --trust KEY, or --allow-unsigned") }
+        return lines
+    }
+
     /// Nobody should wait for bundles that will all be refused.
     static func warn(_ policy: TrustPolicy) {
         guard policy.trustedKeys.isEmpty, !policy.allowsUnsigned else { return }
-        Console.error("no key is trusted, so everything will be refused; use --trust KEY, or --allow-unsigned")
+        Console.warning("no key is trusted, so everything will be refused; use --trust KEY, or --allow-unsigned")
     }
 }
 

@@ -15,17 +15,16 @@ enum OptionTable {
             name: "send",
             options: GroupOptions.declared + SendOptions.declared + SentTreeOptions.declared + GroupKeyOptions.declared + UnicastOptions.declared
                 + NodeTrustOptions.declared
-                + ConfigurationOptions.declared + OutputOptions.declared + MetricsOptions.declared),
+                + ConfigurationOptions.declared + CheckOptions.declared + OutputOptions.declared + MetricsOptions.declared),
         Command(
             name: "recv",
             options: GroupOptions.declared + ReceiveOptions.declared + ReceivedTreeOptions.declared + TrustOptions.declared + GroupKeyOptions.declared
-                + NodeTrustOptions.declared
-                + ConfigurationOptions.declared + OutputOptions.declared + MetricsOptions.declared),
+                + NodeTrustOptions.declared + ConfigurationOptions.declared + CheckOptions.declared + OutputOptions.declared + MetricsOptions.declared),
         Command(
             name: "repair",
             options: GroupOptions.declared + RepairOptions.declared + UnicastOptions.declared + TrustOptions.declared + GroupKeyOptions.declared
                 + NodeTrustOptions.declared
-                + ConfigurationOptions.declared + OutputOptions.declared + MetricsOptions.declared),
+                + ConfigurationOptions.declared + CheckOptions.declared + OutputOptions.declared + MetricsOptions.declared),
         Command(
             name: "watch",
             options: GroupOptions.declared + WatchOptions.declared + GroupKeyOptions.declared + ConfigurationOptions.declared + OutputOptions.declared),

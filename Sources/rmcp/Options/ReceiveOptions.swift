@@ -20,11 +20,19 @@ struct ReceiveOptions: OptionGroupDeclaration {
         "exec", .text, "cmd", "A command to run after each bundle, with RMCP_NAME, RMCP_PATH, RMCP_SIZE, RMCP_SESSION and RMCP_KEY in its environment.")
     static let execTimeout = Setting(
         "exec-timeout", .time, "time", "The longest that command may take; then it is ended, and the bundle counts as failed (default: 10m).")
+    static let reserve = Setting(
+        "reserve", .size(atLeast: 1, expected: "a size such as 500M or 10G"), "size",
+        "Leave this much of the disk free: a bundle that would not is refused, or fails (default: 0).")
+    static let label = Setting(
+        "label", .label, "name",
+        "If a bundle fails here, tell its sender that it failed at NAME; otherwise receivers are counted and not named.")
     static let again = Setting.flag("again", "Take sessions that this receiver has completed before: by default none is taken twice.")
     static let timeout = Setting("timeout", .time, "time", "With --once: give up after this long without progress (exit code 4).")
 
     static let declared = [
-        directory.entry, output.entry, accept.entry, replaceFirst.entry, once.entry, allowRollback.entry, exec.entry, execTimeout.entry, again.entry,
+        directory.entry, output.entry, accept.entry, replaceFirst.entry, once.entry, allowRollback.entry, exec.entry, execTimeout.entry, reserve.entry,
+        label.entry,
+        again.entry,
         timeout.entry,
     ]
 
@@ -36,6 +44,8 @@ struct ReceiveOptions: OptionGroupDeclaration {
     @Flag(Self.allowRollback) var allowRollback: Bool?
     @Option(Self.exec) var exec: String?
     @Option(Self.execTimeout) var execTimeout: String?
+    @Option(Self.reserve) var reserve: String?
+    @Option(Self.label) var label: String?
     @Flag(Self.again) var again: Bool?
     @Option(Self.timeout) var timeout: String?
 

@@ -13,6 +13,9 @@ struct RepairOptions: OptionGroupDeclaration {
     static let cacheSize = Setting(
         "cache-size", .size(atLeast: leastCacheSize, expected: "a size of 64M or more, such as 500M or 50G"), "size",
         "The room for chunks, such as 500M or 50G; the least recently used bundles give way (default: 20G).")
+    static let reserve = Setting(
+        "reserve", .size(atLeast: 1, expected: "a size such as 500M or 10G"), "size",
+        "Leave this much of the cache's disk free, whatever --cache-size says (default: 0).")
     static let region = Setting(
         "region", .region, "addr", "The group in which it repairs (default: the one with the next address; with --upstream the group itself).")
     static let regionInterface = Setting(
@@ -26,10 +29,11 @@ struct RepairOptions: OptionGroupDeclaration {
     static let key = Setting(
         "key", .text, "file", completion: .file(), "This node's own key (default: ~/.config/rmcp/repair_ed25519; made at the first start).")
 
-    static let declared = [cache.entry, cacheSize.entry, region.entry, regionInterface.entry, regionTTL.entry, upstream.entry, key.entry]
+    static let declared = [cache.entry, cacheSize.entry, reserve.entry, region.entry, regionInterface.entry, regionTTL.entry, upstream.entry, key.entry]
 
     @Option(Self.cache) var cache: String?
     @Option(Self.cacheSize) var cacheSize: String?
+    @Option(Self.reserve) var reserve: String?
     @Option(Self.region) var region: String?
     @Option(Self.regionInterface) var regionInterface: String?
     @Option(Self.regionTTL) var regionTTL: String?
@@ -44,13 +48,15 @@ struct RepairOptions: OptionGroupDeclaration {
         if let text = try settings.value(Self.upstream, upstream) {
             upstreamAddress = try HostName.resolve(text, defaultPort: group.port, family: group.family)
         }
-        return RepairNodeRequest(
+        var request = RepairNodeRequest(
             group: group, interfaceName: interfaceName,
             region: try settings.value(Self.region, region).flatMap { SocketAddress(parsing: $0, defaultPort: group.port) },
             regionInterfaceName: try settings.value(Self.regionInterface, regionInterface),
             regionTimeToLive: try settings.value(Self.regionTTL, regionTTL) ?? 1, upstream: upstreamAddress,
             cachePath: try cachePath(settings), cacheSize: try settings.value(Self.cacheSize, cacheSize) ?? 20 << 30,
             trust: trust, signer: signer, configuration: configuration)
+        request.reserve = try settings.value(Self.reserve, reserve) ?? 0
+        return request
     }
 
     private func cachePath(_ settings: Settings) throws(HostError) -> String {

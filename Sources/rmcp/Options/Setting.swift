@@ -68,6 +68,16 @@ struct OptionEntry: Sendable {
     /// Whether a value is understood.
     let accepts: @Sendable (String) -> Bool
 
+    /// Value that it has where nobody gives one, as the help says.
+    var defaultText: String {
+        if form == .flag { return help.contains("(default)") ? "true" : "false" }
+        guard let start = help.firstRange(of: "default: ") else { return "" }
+        return String(help[start.upperBound...].prefix { $0 != ")" })
+    }
+
+    /// Value of a flag's text; nil for what is none.
+    func truth(_ text: String) -> Bool? { ValueKind<Bool>.flag.parse(text) }
+
     /// `RMCP_WAIT_FOR` of `wait-for`.
     var environmentName: String { "RMCP_" + name.uppercased().map { $0 == "-" ? "_" : $0 } }
 

@@ -6,19 +6,28 @@ import RMCPHost
 struct Settings {
     private let command: String
     private let environment: (String) -> String?
-    private let file: ConfigurationFile?
+    /// Files of options: what beats the others first.
+    private let files: [ConfigurationFile]
+    /// Values that were asked for so far.
+    let record = SettingsRecord()
 
-    /// - Parameter configurationPath: `--config`; nil for none, where the environment may name one.
+    /// - Parameter configurationPath: `--config`; nil for none, where the environment may name one. Where neither does, the host's file and the
+    ///   user's are read, and where either is empty, none is.
     init(command: String, configurationPath: String?) throws(HostError) {
-        let path = configurationPath ?? Self.systemEnvironment(ConfigurationOptions.config.entry.environmentName)
-        var file: ConfigurationFile?
-        if let path { file = try ConfigurationFile(path: path) }
-        self.init(command: command, file: file, environment: Self.systemEnvironment)
+        let named = configurationPath ?? Self.systemEnvironment(ConfigurationOptions.config.entry.environmentName)
+        var files: [ConfigurationFile] = []
+        if let named {
+            if !named.isEmpty { files = [try ConfigurationFile(path: named)] }
+        } else {
+            for path in ConfigurationFile.defaultPaths where ConfigurationFile.isForThisUser(path) { files.append(try ConfigurationFile(path: path)) }
+        }
+        self.init(command: command, files: files, environment: Self.systemEnvironment)
     }
 
-    init(command: String, file: ConfigurationFile?, environment: @escaping (String) -> String?) {
+    /// - Parameter files: what beats the others first.
+    init(command: String, files: [ConfigurationFile], environment: @escaping (String) -> String?) {
         self.command = command
-        self.file = file
+        self.files = files
         let facts = Set((environment(Hook.factsVariable) ?? "").split(separator: " ").map(String.init))
         self.environment = { facts.contains($0) ? nil : environment($0) }
     }
@@ -29,23 +38,51 @@ struct Settings {
     /// - Parameter given: what the command line says.
     func value<Value>(_ setting: Setting<Value>, _ given: String?) throws(HostError) -> Value? {
         let entry = setting.entry
-        if let given { return try Self.read(setting, given, "--\(entry.name) \(given)") }
-        if let text = environment(entry.environmentName) { return try Self.read(setting, text, "\(entry.environmentName)=\(text)") }
+        if let given {
+            record.note(entry, [given], .commandLine)
+            return try Self.read(setting, given, "--\(entry.name) \(given)")
+        }
+        if let text = environment(entry.environmentName) {
+            record.note(entry, [text], .environment(entry.environmentName))
+            return try Self.read(setting, text, "\(entry.environmentName)=\(text)")
+        }
         return fileValues(entry)?.first.flatMap(setting.kind.parse)
     }
 
     func flag(_ setting: Setting<Bool>, _ given: Bool?) throws(HostError) -> Bool {
-        if let given { return given }
+        if let given {
+            record.note(setting.entry, [given ? "true" : "false"], .commandLine)
+            return given
+        }
         return try value(setting, nil) ?? false
     }
 
     func list(_ setting: Setting<[String]>, _ given: [String]) -> [String] {
-        if !given.isEmpty { return given }
-        return environment(setting.entry.environmentName).map { [$0] } ?? fileValues(setting.entry) ?? []
+        if !given.isEmpty {
+            record.note(setting.entry, given, .commandLine)
+            return given
+        }
+        guard let text = environment(setting.entry.environmentName) else { return fileValues(setting.entry) ?? [] }
+        let values = Self.elements(of: text)
+        record.note(setting.entry, values, .environment(setting.entry.environmentName))
+        return values
+    }
+
+    /// Elements of a list in a variable: a line each or, in a single line, between colons, as in PATH.
+    private static func elements(of text: String) -> [String] {
+        let separator: Character = text.contains("\n") ? "\n" : ":"
+        return text.split(separator: separator).map(String.init)
     }
 
     /// Understood already, when the file was read.
-    private func fileValues(_ entry: OptionEntry) -> [String]? { file?.values(of: entry.name, for: command) }
+    private func fileValues(_ entry: OptionEntry) -> [String]? {
+        for file in files {
+            guard let values = file.values(of: entry.name, for: command) else { continue }
+            record.note(entry, values.texts, .file(file, place: values.place))
+            return values.texts
+        }
+        return nil
+    }
 
     private static func read<Value>(_ setting: Setting<Value>, _ text: String, _ origin: String) throws(HostError) -> Value {
         guard let value = setting.kind.parse(text) else { throw HostError("\(origin): expected \(setting.kind.expected)", kind: .usage) }

@@ -21,6 +21,8 @@ enum Adaptive<Value: Sendable & Hashable>: Sendable, Hashable {
 extension ValueKind where Value == String {
     static let text = ValueKind(expected: "a string") { $0 }
 
+    static let label = ValueKind(expected: "1 to 63 bytes of text without control characters") { FailureLabel.isLabel($0) ? $0 : nil }
+
     /// A multicast address whose port, where none is written, is known only later.
     static let region = ValueKind(expected: "a multicast address with or without a port, such as 239.255.76.28:17627") {
         SocketAddress(parsing: $0, defaultPort: GroupOptions.defaultPort) == nil ? nil : $0

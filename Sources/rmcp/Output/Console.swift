@@ -10,8 +10,21 @@ import RMCPReport
 enum Console {
     static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 
-    static func error(_ text: String) { line("rmcp: \(text)") }
-    static func line(_ text: String) { write(text + "\n", .line) }
+    static func error(_ text: String) { tell(text, .error) }
+    static func warning(_ text: String) { tell(text, .warning) }
+    static func line(_ text: String) { say(text, .info) }
+
+    /// Who reads the journal knows who says it.
+    private static func tell(_ text: String, _ level: JournalStream.Level) { say(isJournal ? text : "rmcp: \(text)", level) }
+
+    private static func say(_ text: String, _ level: JournalStream.Level) {
+        guard isJournal else { return write(text + "\n", .line) }
+        // A level is of one line.
+        write(text.split(separator: "\n").map { "\(level.prefix)\($0)\n" }.joined(), .line)
+    }
+
+    /// Whether standard error is the journal, as a service's is.
+    private static let isJournal = JournalStream.isConnected(to: STDERR_FILENO)
 
     /// Standard error. Returns at once, whatever becomes of the text.
     static func write(_ text: String, _ weight: LineWriter.Weight) { standardError.write(SystemText.printable(text), weight) }
@@ -26,7 +39,9 @@ enum Console {
         throw HostError("cannot write to standard output: \(reason(code)); what belongs there: \(line)")
     }
 
-    private static let standardError = LineWriter(STDERR_FILENO, name: "rmcp-stderr") { "rmcp: \($0) lines were left out, since nobody read them\n" }
+    private static let standardError = LineWriter(STDERR_FILENO, name: "rmcp-stderr") {
+        "\(isJournal ? JournalStream.Level.warning.prefix : "rmcp: ")\($0) lines were left out, since nobody read them\n"
+    }
 
     private static let standardOutput = LineWriter(
         STDOUT_FILENO, name: "rmcp-stdout", note: { JSONLine(event: "dropped", ["lines": .integer(Int64($0))]).text + "\n" },
@@ -37,7 +52,7 @@ enum Console {
 
     private static func reason(_ code: Int32) -> String { unsafe String(cString: strerror(code)).lowercased() }
 
-    private static func now() -> Instant {
+    static func now() -> Instant {
         var time = timespec()
         _ = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
@@ -133,6 +148,12 @@ struct LiveLine {
         guard isShown else { return }
         Console.write("\r\u{1B}[K", .line)
         isShown = false
+    }
+
+    /// Something that should be known: a line that stays.
+    mutating func warn(_ text: String) {
+        clear()
+        Console.warning(text)
     }
 
     /// A line that stays, above the live one.

@@ -13,6 +13,13 @@ enum ProcessStart {
         _ = ProcessUmask.value
     }
 
+    /// Whether somebody's terminal, when it is closed, ends this process by SIGHUP.
+    static var hasTerminal: Bool {
+        let raw = unsafe open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC)
+        if raw >= 0 { close(raw) }
+        return raw >= 0
+    }
+
     /// Which of standard input, output and error were closed. They are open on /dev/null: else the next descriptors that
     /// are opened would take their numbers, and what is said would be written into them.
     static let closedDescriptors: Set<Int32> = {

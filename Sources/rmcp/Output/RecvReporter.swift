@@ -1,3 +1,4 @@
+import RMCPHost
 import RMCPProtocol
 import RMCPReport
 
@@ -6,9 +7,12 @@ final class RecvReporter {
     private let style: OutputStyle
     private var live: LiveLine
     private let metrics: MetricsFile?
+    private let service: ServiceNotifier?
     private var totals = ReceiveTotals()
 
-    init(style: OutputStyle, metricsPath: String?) {
+    /// - Parameter service: shown in one line how it goes.
+    init(style: OutputStyle, metricsPath: String?, service: ServiceNotifier?) {
+        self.service = service
         self.style = style
         live = LiveLine(isActive: !style.isQuiet && !style.isJSON)
         metrics = metricsPath.map { MetricsFile(path: $0) }
@@ -18,15 +22,17 @@ final class RecvReporter {
 
     func handle(_ update: ReceiveUpdate) {
         if totals.count(update) { metrics?.replace(with: PrometheusText.of(totals)) }
+        service?.show(ReceiveText.status(totals), at: Console.now())
         if style.isJSON { return update.lines.forEach(Console.event) }
         switch update {
         case .listening(let interface, let group): say("listening to \(group.text) on \(interface)")
-        case .warning(let text): live.print("rmcp: \(text)")
+        case .warning(let text): live.warn(text)
+        case .notice(let text): say(text)
         case .region(let group): if style.isVerbose { say("a repair node is near; listening to its group \(group.text) as well") }
         case .parentChanged(let announce, let depth):
             let parent = depth == 1 ? "the sender" : "a repair node at depth \(depth - 1)"
             if style.isVerbose { say("\(BundleName.printable(announce.name)): losses are repaired by \(parent) from now on") }
-        case .refused(let announce, let reason): live.print("rmcp: refused \(SessionText.describe(announce)): \(SessionText.explain(reason))")
+        case .refused(let announce, let reason): live.warn("refused \(SessionText.describe(announce)): \(SessionText.explain(reason))")
         case .began(let snapshot):
             let size = snapshot.announce.contentLength.map { ", \(Units.size($0))" } ?? ""
             say("receiving \(SessionText.describe(snapshot.announce))\(size)")

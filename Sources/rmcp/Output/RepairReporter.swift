@@ -1,3 +1,4 @@
+import RMCPHost
 import RMCPProtocol
 import RMCPReport
 
@@ -6,8 +7,11 @@ final class RepairReporter {
     private let style: OutputStyle
     private var live: LiveLine
     private let metrics: MetricsFile?
+    private let service: ServiceNotifier?
 
-    init(style: OutputStyle, metricsPath: String?) {
+    /// - Parameter service: shown in one line how it goes.
+    init(style: OutputStyle, metricsPath: String?, service: ServiceNotifier?) {
+        self.service = service
         self.style = style
         live = LiveLine(isActive: !style.isQuiet && !style.isJSON)
         metrics = metricsPath.map { MetricsFile(path: $0) }
@@ -15,8 +19,8 @@ final class RepairReporter {
 
     func handle(_ update: RepairUpdate) {
         switch update {
-        case .listening: metrics?.replace(with: PrometheusText.of([RepairSnapshot]()))
-        case .progress(let snapshots): metrics?.replace(with: PrometheusText.of(snapshots))
+        case .listening: show([])
+        case .progress(let snapshots): show(snapshots)
         default: break
         }
         if style.isJSON { return update.lines.forEach(Console.event) }
@@ -24,8 +28,9 @@ final class RepairReporter {
         case .listening(let interface, let group, let upstream, let region, let regionInterface):
             let source = "listening to \((upstream ?? group).text) on \(interface)"
             say("\(source); \(upstream == nil ? "repairing" : "relaying") in region \(region.text) on \(regionInterface)")
-        case .warning(let text): live.print("rmcp: \(text)")
-        case .refused(let announce, let reason): live.print("rmcp: refused \(SessionText.describe(announce)): \(RepairText.explain(reason))")
+        case .warning(let text): live.warn(text)
+        case .notice(let text): say(text)
+        case .refused(let announce, let reason): live.warn("refused \(SessionText.describe(announce)): \(RepairText.explain(reason))")
         case .began(let snapshot, let kept):
             let size = snapshot.announce.contentLength.map { ", \(Units.size($0))" } ?? ""
             say("serving \(SessionText.describe(snapshot.announce))\(size)\(kept > 0 ? ", \(kept) chunks from the cache" : "")")
@@ -43,6 +48,11 @@ final class RepairReporter {
             live.clear()
             say("stopped")
         }
+    }
+
+    private func show(_ snapshots: [RepairSnapshot]) {
+        metrics?.replace(with: PrometheusText.of(snapshots))
+        service?.show(RepairText.status(snapshots), at: Console.now())
     }
 
     /// The last metrics are written when this returns, if their disk lets them.

@@ -26,7 +26,7 @@ final class SendReporter {
             let size = SendText.size(of: announce, tree).map { " (\($0))" } ?? ""
             let trust = announce.isSigned ? "signed by \(announce.key.shortText)…" : "NOT signed"
             say("sending \(announce.name)\(size) to \(group.text) on \(interface), \(trust)\(announce.isSealed ? ", sealed" : ""); waiting for receivers")
-        case .warning(let text): live.print("rmcp: \(text)")
+        case .warning(let text): live.warn(text)
         case .started(let receivers, let wanted): say("started with \(SendText.of(UInt64(receivers), wanted: wanted))")
         case .rateChanged(let decision):
             // One line for as many changes in a row as have the same reason.
@@ -68,9 +68,7 @@ final class SendReporter {
         if let required = snapshot.required, UInt64(required) > histogram.count(.complete) {
             Console.error("\(histogram.count(.complete)) of \(required) that have to be complete (--require) are")
         }
-        for state in ReceiverState.allCases where state.isFailure && histogram.count(state) > 0 {
-            Console.error("\(Units.count(histogram.count(state), "receiver")) failed: \(state.reason)")
-        }
+        SendText.failures(outcome).forEach(Console.error)
         SendText.refusals(histogram.tree.refusals).forEach(Console.error)
         if outcome.unaccounted > 0 {
             Console.error("\(Units.count(UInt64(outcome.unaccounted), "receiver")) went below a repair node that never reported")

@@ -110,6 +110,36 @@ import Testing
         #expect(receiver.content("a") == right.content && receiver.names == ["a"], "\(receiver.names)")
     }
 
+    /// SIGHUP: the key of a session under way is gone from the file, and comes back later.
+    @Test("A session whose key is not trusted any more ends, what came is kept, and it goes on once the key is trusted again")
+    func trustChanges() throws {
+        let receiver = try ManualReceiver()
+        let version = version("a", created: 1_000, seed: 1)
+        try receiver.send(version)
+        #expect(receiver.run(jobs: { !$0.isStore }, until: { $0.executor.waiting.count { $0.isStore } == 6 }))
+        for _ in 0..<2 { receiver.executor.run(0) }
+        var request = try #require(receiver.sessions?.request)
+        let trusted = request.trust
+        request.trust.trustedKeys = []
+        receiver.sessions?.adopt(ReceiveChanges(request: request, notes: []), at: receiver.now)
+        #expect(receiver.sessions?.isEmpty == true)
+        #expect(receiver.updates.contains { if case .warning(let text) = $0 { text.contains("not trusted any more") } else { false } })
+        receiver.senders = []
+        try receiver.send(version)
+        #expect(receiver.run(until: { !$0.refusals.isEmpty }) && receiver.completions == 0)
+        request.trust = trusted
+        request.names = try NamePatterns(["b"])
+        receiver.sessions?.adopt(ReceiveChanges(request: request, notes: []), at: receiver.now)
+        _ = receiver.run(for: .seconds(3), until: { _ in false })
+        #expect(receiver.sessions?.isEmpty == true)
+        request.names = try NamePatterns(["a"])
+        receiver.sessions?.adopt(ReceiveChanges(request: request, notes: []), at: receiver.now)
+        #expect(receiver.run(until: { $0.completions == 1 }))
+        let isWhole = receiver.content("a") == version.content
+        #expect(isWhole)
+        #expect(receiver.updates.contains { if case .completed(let snapshot, _) = $0 { snapshot.contentKept > 0 } else { false } })
+    }
+
     /// Both write to one place: the second waits until the first is done.
     @Test func oneOutputBelongsToOneSession() throws {
         let path = NSTemporaryDirectory() + "rmcp-output-\(UUID().uuidString)"

@@ -28,13 +28,16 @@ final class CommitGate: Sendable {
 
     private let state = LockedValue(State())
     private let versions: VersionRecords?
-    private let trustedKeys: Set<PublicKey>
+    private let trustedKeys: LockedValue<Set<PublicKey>>
 
     /// - Parameter versions: nil where the user wants older versions, too.
     init(versions: VersionRecords?, trustedKeys: Set<PublicKey>) {
         self.versions = versions
-        self.trustedKeys = trustedKeys
+        self.trustedKeys = LockedValue(trustedKeys)
     }
+
+    /// Others are trusted from now on.
+    func trust(_ keys: Set<PublicKey>) { trustedKeys.withLock { $0 = keys } }
 
     /// Number of bundles that were published so far. A session keeps it from its beginning, to know who came after.
     var turn: UInt64 { state.withLock { $0.turns } }
@@ -52,7 +55,7 @@ final class CommitGate: Sendable {
             if let other = state.published[path], other.turn > since, other.isNewer(than: announce) { throw .outdated(announce) }
             let warning: String?
             if let versions {
-                warning = try versions.publish(announce, trusting: trustedKeys, publish)
+                warning = try versions.publish(announce, trusting: trustedKeys.withLock { $0 }, publish)
             } else {
                 try publish()
                 warning = nil

@@ -9,6 +9,8 @@ public struct TreeOptions: Sendable, Hashable {
     }
 
     public var replacement: Replacement
+    /// Bytes of the file system that stay free.
+    var reserve: UInt64 = 0
     /// Set-user-ID, set-group-ID and capabilities of files are kept.
     public var allowsSpecial: Bool
     /// Owners are set as the catalog names them, where this process may.

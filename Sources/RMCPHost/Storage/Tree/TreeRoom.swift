@@ -7,6 +7,8 @@ import RMCPProtocol
 struct TreeRoom {
     let catalog: Catalog
     let path: String
+    /// Bytes that are left to others (`--reserve`).
+    var reserve: UInt64 = 0
     let files: FileSystem
 
     /// - Parameter former: tree whose files need not be written again.
@@ -30,12 +32,15 @@ struct TreeRoom {
                     kind: .diskFull)
             }
         }
-        guard space.f_blocks > 0, FileRoom.isPlain(directory.raw) else { return }
-        let available = UInt64(isRoot ? space.f_bfree : space.f_bavail) * UInt64(space.f_frsize)
+        guard space.f_blocks > 0, reserve > 0 || FileRoom.isPlain(directory.raw) else { return }
+        let available = FileRoom.free(space)
         let needed = catalog.header.allocatedLength
-        guard available < needed, available < needed - min(needed, kept(former).bytes) else { return }
+        let usable = available - min(available, reserve)
+        guard usable < needed, usable < needed - min(needed, kept(former).bytes) else { return }
+        let others = reserve > 0 ? ", of which --reserve keeps \(reserve) free" : ""
         throw HostError(
-            "\(path) needs \(needed) bytes and its file system has \(available) left; make room or receive elsewhere with -d", kind: .diskFull)
+            "\(path) needs \(needed) bytes and its file system has \(available) left\(others); make room or receive elsewhere with -d",
+            kind: .diskFull)
     }
 
     private func firstWithAttributes() -> Int? { (0..<catalog.count).first { catalog[$0].attributes != nil } }

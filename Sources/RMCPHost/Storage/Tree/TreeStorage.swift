@@ -161,7 +161,8 @@ final class TreeStorage: BundleStorage {
         let former = target.openFormer().map { OldTree(TreeDirectories(catalog, root: $0, files: files), files: files) }
         let directories = TreeDirectories(catalog, root: root, files: files)
         let metadata = TreeMetadata(catalog, options: options, path: path, files: files)
-        try TreeRoom(catalog: catalog, path: path, files: files).check(in: staging.descriptor, former: former, keepsAttributes: options.keepsAttributes)
+        let room = TreeRoom(catalog: catalog, path: path, reserve: options.reserve, files: files)
+        try room.check(in: staging.descriptor, former: former, keepsAttributes: options.keepsAttributes)
         let placer = TreeFiles(directories, metadata: metadata, old: former, isResumed: isResumed, path: path, files: files)
         let builder = TreeBuilder(files: placer, isResumed: isResumed, path: path, system: files)
         try builder.makeDirectories()

@@ -1,0 +1,27 @@
+/// Reads settings anew when SIGHUP asks for it, on a thread of its own: the disk that has them may not answer.
+final class Rereader<Settings: Sendable> {
+    private let read: @Sendable () -> Result<Settings, HostError>
+    private let wakeUp: WakeUp
+    /// Nil before the first SIGHUP.
+    private var worker: WorkerPool<Void, Result<Settings, HostError>>?
+
+    init(wakeUp: WakeUp, read: @escaping @Sendable () -> Result<Settings, HostError>) {
+        self.wakeUp = wakeUp
+        self.read = read
+    }
+
+    /// Whether something is being read.
+    var isReading: Bool { worker.map { $0.outstanding > 0 } ?? false }
+
+    /// What is read after this was called is in a result that follows, however often it was called before.
+    func begin() throws(HostError) {
+        if worker == nil {
+            let read = read
+            worker = try WorkerPool(name: "rmcp-reread", threads: 1, wakeUp: wakeUp) { { _ in read() } }
+        }
+        worker?.submit(())
+    }
+
+    func take() -> Result<Settings, HostError>? { worker?.collect() }
+    func stop() { worker?.stop() }
+}

@@ -1,0 +1,83 @@
+import RMCPHost
+
+/// Values of options in one run, and who gave them.
+final class SettingsRecord {
+    enum Origin: Sendable {
+        case commandLine
+        /// The variable of this name.
+        case environment(String)
+        /// Where an entry of this place is.
+        case file(ConfigurationFile, place: [String])
+
+        var text: String {
+            switch self {
+            case .commandLine: "command line"
+            case .environment(let name): name
+            case .file(let file, let place): file.place(of: place)
+            }
+        }
+    }
+
+    struct Value: Sendable {
+        var texts: [String]
+        var origin: Origin
+    }
+
+    /// By the option's name; those that nobody gave, and that have their default, are not there.
+    private(set) var values: [String: Value] = [:]
+
+    func note(_ entry: OptionEntry, _ texts: [String], _ origin: Origin) { values[entry.name] = Value(texts: texts, origin: origin) }
+}
+
+/// Settings in force as a configuration file would have them, for `--check`, and what has become of them, for SIGHUP.
+enum SettingsReport {
+    /// A line for each option of a command: who gave its value, or the default as a comment.
+    static func lines(_ values: [String: SettingsRecord.Value], command name: String) -> [String] {
+        let options = OptionTable.commands.first { $0.name == name }?.configurable ?? []
+        let texts = options.map { entry in values[entry.name].map { "\(entry.name) = \(literal($0.texts, entry))" } ?? "#\(entry.name) = \(entry.defaultText)" }
+        let width = min(Self.column, texts.map(\.count).max() ?? 0)
+        return zip(options, texts).map { entry, text in
+            let padding = String(repeating: " ", count: max(0, width - text.count))
+            return "\(text)\(padding)  # \(values[entry.name]?.origin.text ?? "default")"
+        }
+    }
+
+    /// Where the origins stand, unless a value is longer.
+    private static let column = 40
+
+    /// A value as TOML has it.
+    private static func literal(_ texts: [String], _ entry: OptionEntry) -> String {
+        switch entry.form {
+        case .flag: (entry.truth(texts.first ?? "") ?? false) ? "true" : "false"
+        case .value: quoted(texts.first ?? "")
+        case .list: "[" + texts.map(quoted).joined(separator: ", ") + "]"
+        }
+    }
+
+    private static func quoted(_ text: String) -> String {
+        let escaped = SystemText.printable(text).unicodeScalars.map { scalar in
+            switch scalar {
+            case "\"", "\\": "\\\(scalar)"
+            case "\n": "\\n"
+            case let control where control.value < 0x20 || control.value == 0x7F: "\\u00\(control.value < 0x10 ? "0" : "")\(String(control.value, radix: 16))"
+            default: String(scalar)
+            }
+        }
+        return "\"\(escaped.joined())\""
+    }
+
+    /// What is different in `new`.
+    /// - Parameter live: options whose new values are in force at once.
+    static func changes(from old: [String: SettingsRecord.Value], to new: [String: SettingsRecord.Value], command name: String, live: Set<String>) -> [String] {
+        let options = OptionTable.commands.first { $0.name == name }?.configurable ?? []
+        return options.filter { old[$0.name]?.texts != new[$0.name]?.texts }.map { entry in
+            let (before, after) = (text(old[entry.name], entry), text(new[entry.name], entry))
+            guard live.contains(entry.name) else { return "\(entry.name) is to be \(after) after a restart; until then it stays \(before)" }
+            return "\(entry.name) is \(after) now; it was \(before)"
+        }
+    }
+
+    private static func text(_ value: SettingsRecord.Value?, _ entry: OptionEntry) -> String {
+        value.map { literal($0.texts, entry) } ?? "at its default, \(entry.defaultText)"
+    }
+}

@@ -96,9 +96,7 @@ struct StorageOpening: Sendable {
 
     private func makeStorage(_ digester: ContentDigester) throws(HostError) -> any BundleStorage {
         switch output {
-        case .standardOutput:
-            return announce.kind == .tree
-                ? PaxStorage.whenNeeded(announce: announce, digester: digester) : StreamStorage.whenNeeded(announce: announce, digester: digester)
+        case .standardOutput: return DeferredStorage.ofOutput(announce, digester: digester)
         case .device(let path): return try DeviceStorage.whenNeeded(path: path, announce: announce, files: files)
         case .path(let path):
             switch try OutputPath(path) {

@@ -34,15 +34,20 @@ enum FinalName {
         throw HostError("\(path) is \(prefix)\(kind), which a received file does not replace; move it away or receive elsewhere")
     }
 
-    private static func checkMayBeReplaced(_ name: String, in directory: OwnedDescriptor, path: String, files: FileSystem) throws(HostError) {
+    /// Whether nothing can take the place of a name, whoever asks.
+    static func checkAttributes(_ name: String, in directory: OwnedDescriptor, path: String, files: FileSystem) throws(HostError) {
         let attributes = files.attributes(of: name, in: directory.raw)
         if attributes.contains(.mountPoint) {
-            throw HostError("\(path) is mounted on its own (a bind mount?), so that no other file can take its place; unmount it, or mount its directory")
+            throw HostError("\(path) is mounted on its own (a bind mount?), so that nothing else can take its place; unmount it, or mount its directory")
         }
         if attributes.contains(.immutable) || attributes.contains(.appendOnly) {
             let letter = attributes.contains(.immutable) ? "i" : "a"
             throw HostError("\(path) is not to be replaced (chattr +\(letter)); chattr -\(letter) it, or receive elsewhere")
         }
+    }
+
+    private static func checkMayBeReplaced(_ name: String, in directory: OwnedDescriptor, path: String, files: FileSystem) throws(HostError) {
+        try checkAttributes(name, in: directory, path: path, files: files)
         guard files.removeDirectory(name, in: directory.raw) != 0, errno == EPERM || errno == EACCES || errno == EROFS else { return }
         let isSticky = files.status(of: directory.raw).map { $0.st_mode & S_ISVTX != 0 } ?? false
         throw .system(

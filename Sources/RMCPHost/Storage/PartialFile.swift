@@ -200,14 +200,7 @@ final class PartialFile: BundleStorage {
         guard let named = files.status(of: partialName, in: directory.raw), let written = files.status(of: descriptor.raw), named.isSameFile(as: written)
         else { throw HostError("\(path): somebody has replaced its partial file, \(partialName), which is not what was received") }
         guard files.rename(partialName, to: name, in: directory.raw) == 0 else { throw .system("rename the finished file to", path, in: directory.raw) }
-        while files.flush(directory.raw) != 0 {
-            if errno == EINTR { continue }
-            if FileSystem.isUnsupported(flush: errno) {
-                note("\(path): its file system does not flush directories (\(HostError.errorText(errno))); the name may be gone after a power failure")
-                break
-            }
-            throw .system("flush the directory of", path, advice: "the file is there, and may be gone after a power failure")
-        }
+        try files.flushNames(in: directory, of: path).map(note)
         isGone.store(true, ordering: .relaxed)
         journal.remove()
     }

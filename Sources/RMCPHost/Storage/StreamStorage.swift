@@ -90,13 +90,14 @@ final class StreamStorage: BundleStorage {
     }
 }
 
-extension StreamStorage {
-    /// The same once something has to be stored.
-    static func whenNeeded(announce: Announce, digester: ContentDigester) -> any BundleStorage {
+extension DeferredStorage {
+    /// Standard output, once something has to be stored.
+    static func ofOutput(_ announce: Announce, digester: ContentDigester) -> DeferredStorage {
         DeferredStorage(path: "standard output", announce: announce) { () throws(HostError) in
             nil
         } make: { () throws(HostError) in
-            try StreamStorage(announce: announce, digester: digester)
+            if announce.kind == .tree { return try PaxStorage(announce: announce, digester: digester) }
+            return try StreamStorage(announce: announce, digester: digester)
         }
     }
 }

@@ -186,6 +186,20 @@ extension FileSystem {
         return OwnedDescriptor(raw)
     }
 
+    /// Makes what was renamed in a directory outlive a power failure.
+    /// - Parameter path: what has its name there, for messages.
+    /// - Returns: a line for the user, where the file system does not do that.
+    func flushNames(in directory: OwnedDescriptor, of path: String) throws(HostError) -> String? {
+        while flush(directory.raw) != 0 {
+            if errno == EINTR { continue }
+            guard Self.isUnsupported(flush: errno) else {
+                throw .system("flush the directory of", path, advice: "it is there, and may be gone after a power failure")
+            }
+            return "\(path): its file system does not flush directories (\(HostError.errorText(errno))); the name may be gone after a power failure"
+        }
+        return nil
+    }
+
     /// Whether an error of fsync(2) means that this file system does not flush such a thing, and not that something was
     /// lost: no reason to call what is there a failure.
     static func isUnsupported(flush code: Int32) -> Bool { code != EIO && code != ENOSPC && code != EDQUOT && code != EINTR }

@@ -131,14 +131,3 @@ final class PaxStorage: BundleStorage {
         try StreamStorage.flush(output, path: path)
     }
 }
-
-extension PaxStorage {
-    /// The same once something has to be stored.
-    static func whenNeeded(announce: Announce, digester: ContentDigester) -> any BundleStorage {
-        DeferredStorage(path: "standard output", announce: announce) { () throws(HostError) in
-            nil
-        } make: { () throws(HostError) in
-            try PaxStorage(announce: announce, digester: digester)
-        }
-    }
-}

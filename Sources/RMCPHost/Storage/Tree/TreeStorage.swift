@@ -233,16 +233,7 @@ final class TreeStorage: BundleStorage {
         try target.publish(staged, in: staging.descriptor, version: announce.session.text)
         tree.builder.finishRoot()
         isPublished.store(true, ordering: .relaxed)
-        for directory in [staging.descriptor, target.directory] {
-            while files.flush(directory.raw) != 0 {
-                if errno == EINTR { continue }
-                if FileSystem.isUnsupported(flush: errno) {
-                    note("\(path): its file system does not flush directories (\(HostError.errorText(errno))); the name may be gone after a power failure")
-                    break
-                }
-                throw .system("flush the directory of", path, advice: "the tree is there, and may be gone after a power failure")
-            }
-        }
+        for directory in [staging.descriptor, target.directory] { try files.flushNames(in: directory, of: path).map(note) }
         staging.journal.remove()
     }
 

@@ -55,14 +55,7 @@ struct TreeTarget {
     }
 
     private func checkMayBeReplaced(_ status: stat) throws(HostError) {
-        let attributes = files.attributes(of: name, in: directory.raw)
-        if attributes.contains(.mountPoint) {
-            throw HostError("\(path) is mounted on its own, so that no other directory can take its place; unmount it, or receive into the directory above it")
-        }
-        if attributes.contains(.immutable) || attributes.contains(.appendOnly) {
-            let letter = attributes.contains(.immutable) ? "i" : "a"
-            throw HostError("\(path) is not to be replaced (chattr +\(letter)); chattr -\(letter) it, or receive elsewhere")
-        }
+        try FinalName.checkAttributes(name, in: directory, path: path, files: files)
         let above = files.status(of: directory.raw)
         let isAnothers = geteuid() != 0 && status.st_uid != geteuid()
         if isAnothers, above.map({ $0.st_mode & S_ISVTX != 0 && $0.st_uid != geteuid() }) ?? false {

@@ -100,7 +100,8 @@ import Testing
             announce: Announce(
                 session: SessionID(high: 1, low: 2), kind: .tree, chunkLength: 4_096, payloadLength: 1_376, creationTime: 0, contentLength: 4_000,
                 allocatedLength: 0, mode: nil, modificationTime: nil, name: "etc", key: .none),
-            state: .receiving, elapsed: .seconds(2), contentDone: 1_000, contentLength: 4_000, contentKept: 0, loss: 0, counters: ReceiverCounters(), tree: tree)
+            state: .receiving, elapsed: .seconds(2), contentDone: 1_000, contentLength: 4_000, contentKept: 0, loss: 0, counters: ReceiverCounters(), tree: tree
+        )
     }
 
     @Test func filesAreTold() {

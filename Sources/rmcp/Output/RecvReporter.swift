@@ -38,7 +38,8 @@ final class RecvReporter {
             say("receiving \(SessionText.describe(snapshot.announce))\(size)")
         case .progress(let snapshots): live.show(ReceiveText.line(snapshots))
         case .completed(let snapshot, let path):
-            var text = "complete: \(path), \(ReceiveText.files(snapshot))\(Units.size(snapshot.contentDone)) in \(Units.time(snapshot.elapsed)) (\(ReceiveText.speed(snapshot)))"
+            let amount = "\(ReceiveText.files(snapshot))\(Units.size(snapshot.contentDone))"
+            var text = "complete: \(path), \(amount) in \(Units.time(snapshot.elapsed)) (\(ReceiveText.speed(snapshot)))"
             if snapshot.contentKept > 0 { text += ", \(Units.size(snapshot.contentKept)) of it from before" }
             say(text)
             if style.isVerbose { say(ReceiveText.counters(snapshot)) }

@@ -78,6 +78,12 @@ import Testing
         #expect(try #require(easy.seconds) > 1.4 && #require(much.seconds) > 1)
     }
 
+    /// Hosts that are all overrun at once all fell behind, and then nobody said that the rate was too high: everything was sent twice.
+    @Test(arguments: [12, 20]) func hostsThatAreAllOverrunAreWaitedFor(seed: UInt64) throws {
+        let result = try #require(PaceCase.named("hosts-4")).run(seed: seed)
+        #expect(result.copies < 1.1 && (result.seconds ?? .infinity) < 2, "\(result.copies) copies in \(result.seconds ?? .infinity) s")
+    }
+
     // MARK: Disks
 
     private func disk(_ stalls: DiskModel.Stalls?) -> SimulatedDisk {

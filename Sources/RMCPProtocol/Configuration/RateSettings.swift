@@ -8,6 +8,8 @@ public struct RateSettings: Sendable {
     public var initialRate: UInt64 = 20_000_000
     /// Quantile of the loss and pressure histograms that the rate follows (0...1).
     public var rateQuantile = 0.9
+    /// Rules that the search for a rate has: all of them, but where it is told what one is worth.
+    public var rules = RateRules.all
     /// Longest train of packets sent back to back: small switch buffers survive it.
     public var batchDuration = Interval.milliseconds(1)
     /// Packets in one segmentation-offload send: the kernel takes at most 64 KiB and 64 segments.

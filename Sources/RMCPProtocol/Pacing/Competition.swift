@@ -48,9 +48,10 @@ extension RateController {
         // Beside others nothing tells whose loss it is: what a cut gains, they take.
         let isStorage = signal.pressure >= Pressure.storage
         if moment.now >= nextGrowth, isStorage || loss.isEvent(signal.loss) || isLossOld(signal, moment) {
-            let rateAtLoss = rate
+            // No more than what arrives would leave seven tenths of: a rate far above what the path carries is no share of it.
+            let rateAtLoss = !rules.contains(.arrivalAtLoss) ? rate : min(rate, (signal.arrival ?? rate) / CompetingGrowth.share)
             rivals.noteLoss(at: moment.now)
-            set(rate * CompetingGrowth.share, at: moment.now)
+            set(min(rate * CompetingGrowth.share, rateAtLoss), at: moment.now)
             _ = beginCompeting(rateAtLoss: rateAtLoss, moment)
             return .rivalsLoss
         }
@@ -62,6 +63,8 @@ extension RateController {
             drift(to: next)
             return .rivalsGrow
         }
+        // Others give way to who sends more. Where so much less arrives there are none, and the queue is one's own.
+        if arrivesLess(signal, moment), rules.contains(.endOfProbing) { return cut(signal, moment) }
         guard mayGrow(moment) else { return .unproven }
         set(rate * Competition.probingFactor, at: moment.now)
         nextGrowth = moment.now + moment.round
@@ -77,7 +80,8 @@ extension RateController {
     ///   - mayProbe: who has not yet been told by a loss where his share ends looks for it as TCP does in slow start.
     mutating func beginCompeting(rateAtLoss: Double, mayProbe: Bool = false, _ moment: RateMoment) -> Reason {
         let growth = CompetingGrowth(
-            rateAtLoss: rateAtLoss, roundTrip: moment.roundTrip, isProbing: mayProbe && !rivals.haveTold(at: moment.now), at: moment.now)
+            rateAtLoss: rateAtLoss, roundTrip: moment.roundTrip, isProbing: mayProbe && rules.contains(.probing) && !rivals.haveTold(at: moment.now),
+            at: moment.now)
         phase = .competing(Competition(growth: growth, queuedAt: moment.now))
         rivals.noteSeen(at: moment.now)
         loss.beginEpoch()

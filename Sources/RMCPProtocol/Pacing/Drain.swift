@@ -25,8 +25,11 @@ struct Drain: Sendable {
         return pressure == RateController.Pressure.overload ? 0.75 : 0.7
     }
 
-    /// Share of what the path carries at which growth begins once the queue is gone.
-    fileprivate static let resumeShare = 0.85
+    /// The same after a doubling, whose queue may be much longer than it is yet.
+    fileprivate static let shareAfterDoubling = 0.7
+    /// Share of what the path carries at which growth begins once the queue is gone: arrival is told in buckets 9 % apart, and what is
+    /// told too low is made good by growth.
+    fileprivate static let resumeShare = 0.97
     /// Share of the rate that a further cut begins with, where the first was not enough.
     fileprivate static let secondShare = 0.85
     /// Shares of what is sent that are taken for carried where nobody says what arrives: under overload, and where half and more is lost.
@@ -67,23 +70,27 @@ extension RateController {
         let isAnswered = moment.heardOf >= changedAt && moment.now - changedAt >= moment.round
         if let test = drain.test {
             guard isAnswered, moment.now >= drain.until else { return .unanswered }
-            if test.isOwn(signal, at: rate), signal.pressure < Pressure.queue {
+            if rules.contains(.ownLoss), test.isOwn(signal, at: rate), signal.pressure < Pressure.queue {
                 loss.floor = max(loss.floor, signal.loss)
                 set(drain.previousRate, at: moment.now)
                 if drain.wasFound { beginGrowth(moment) } else { goOnStartingUp(moment) }
                 return .ownLoss
             }
         }
-        if isAnswered, signal.pressure < Pressure.queue, !loss.isLossy(signal.loss) {
+        // The rest of a queue keeps the path busy. It does not go if others', and may then be one that stays this short.
+        let isGone = signal.pressure == 0 || (signal.pressure < Pressure.queue && (moment.now >= drain.until || !rules.contains(.emptyQueue)))
+        if isAnswered, isGone, !loss.isLossy(signal.loss) {
             let carried = drain.isStorage ? max(drain.carried, min(drain.arrived, drain.previousRate)) : drain.carried
-            set(max(rate, carried * Drain.resumeShare), at: moment.now)
+            set(max(rate, carried * (rules.contains(.resumption) ? Drain.resumeShare : Drain.share(at: 0))), at: moment.now)
             beginGrowth(moment)
             return .drained
         }
         let isStorage = signal.pressure >= Pressure.storage && moment.now - changedAt >= Drain.storagePatience
-        if isAnswered, isStorage || signal.pressure > max(drain.pressure, Pressure.overload - 1) { return drainFaster(drain, signal, moment) }
+        if isAnswered, rules.contains(.fasterDrain), isStorage || signal.pressure > max(drain.pressure, Pressure.overload - 1) {
+            return drainFaster(drain, signal, moment)
+        }
         guard moment.now >= drain.until else { return .draining }
-        if signal.pressure >= Pressure.queue, drain.cuts >= Drain.cutsOfRivals || rivals.wereSeen(at: moment.now) {
+        if rules.contains(.competing), signal.pressure >= Pressure.queue, drain.cuts >= Drain.cutsOfRivals || rivals.wereSeen(at: moment.now) {
             return beginCompeting(rateAtLoss: drain.wasFound ? drain.previousRate : drain.carried, mayProbe: !drain.wasFound, moment)
         }
         return cut(signal, moment, after: drain)
@@ -109,7 +116,8 @@ extension RateController {
         let carried = min(carried(signal, moment, isFirst: drain == nil), drain?.carried ?? .infinity)
         let isForLoss = signal.pressure < Pressure.queue
         let previousRate = rate
-        set(min(carried, drain == nil ? rate : rate * Drain.secondShare) * Drain.share(at: signal.pressure), at: moment.now)
+        let share = isStartingUp && !isForLoss && rules.contains(.deepDrain) ? Drain.shareAfterDoubling : Drain.share(at: signal.pressure)
+        set(min(carried, drain == nil ? rate : rate * Drain.secondShare) * share, at: moment.now)
         phase = .draining(
             Drain(
                 until: moment.now + moment.round * Drain.rounds + (isForLoss ? Drain.timeToTellLoss(at: rate) : Drain.time(for: signal.pressure)),
@@ -121,11 +129,13 @@ extension RateController {
         return signal.pressure >= Pressure.storage ? .storage : signal.pressure >= Pressure.overload ? .overload : .queue
     }
 
-    /// Bits per second that the path carries: what arrives, if clearly less arrives than is sent; else by the pressure.
+    /// Bits per second that the path carries: what arrives, where a queue stands or clearly less arrives than is sent; else by the pressure.
     private func carried(_ signal: RateSignal, _ moment: RateMoment, isFirst: Bool) -> Double {
         let used = used(moment)
-        if let arrival = signal.arrival.map({ $0 / (1 - loss.floor) }), arrival < offered(moment) * Drain.clearlyLess {
-            return max(arrival, used * (isFirst ? Drain.leastCarried : Drain.leastCarriedAfterCut))
+        // While a queue stands, what arrives is what the path carries, however close to what is sent that is. Loss alone is no proof of one.
+        let bound = signal.pressure >= Pressure.queue && rules.contains(.arrivalUnderQueue) ? .infinity : offered(moment) * Drain.clearlyLess
+        if let arrival = signal.arrival.map({ $0 / (1 - loss.floor) }), arrival < bound {
+            return max(min(arrival, used), used * (isFirst ? Drain.leastCarried : Drain.leastCarriedAfterCut))
         }
         guard signal.loss < LossMemory.congestion else { return used * Drain.carriedUnderCongestion }
         return used * (signal.pressure < Pressure.overload ? 1 : Drain.carriedUnderOverload)

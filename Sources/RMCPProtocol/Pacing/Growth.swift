@@ -2,6 +2,9 @@
 struct Growth: Sendable {
     /// Bits per second that the next step adds.
     fileprivate var step = Growth.leastStep
+    /// Rate above which nothing is known of the path, bits per second, and steps in a row beyond it without any queue.
+    fileprivate let known: Double
+    fileprivate var calm = 0
 
     /// Growth begins with this, bits per second, and each step is 6 % larger than the one before: a tenth of 50 Mb/s is made good in
     /// eight steps, of 1 Gb/s in 44, and the last of them is 1 or 2 %. It depends on nothing but the time since a cut, which those who
@@ -10,16 +13,25 @@ struct Growth: Sendable {
     private static let acceleration = 1.06
     /// Bits per second above which the first step is in proportion, and by which share of the rest: a transfer is over in a second there.
     private static let fastRate = 1e9
-    private static let fastShare = 0.02
+    private static let fastShare = 0.05
     /// Largest step as a share of the rate; where that is less than the least step, this may be as large a share: low rates must not leap.
     private static let largestShare = 0.1
     private static let largestShareOfLeast = 0.25
     /// Steps in one update, for the time that has passed: whoever sends less is answered less often, and would fall further behind.
     fileprivate static let mostSteps = 3
 
-    init() {}
+    init() { known = .infinity }
     /// - Parameter rate: bits per second at which growth begins.
-    init(at rate: Double) { step = max(Self.leastStep, (rate - Self.fastRate) * Self.fastShare) }
+    init(at rate: Double, _ rules: RateRules) {
+        step = max(Self.leastStep, rules.contains(.fastSteps) ? (rate - Self.fastRate) * Self.fastShare : 0)
+        known = rate * Self.knownFactor
+    }
+
+    /// Far above what was carried nothing queues: the path carries more than it did, and steps would take seconds to find out how much.
+    private static let knownFactor = 1.15
+    fileprivate static let calmSteps = 6
+    /// By which it then grows in a round: a quarter more finds the limit soon, and overruns it by no more than that (BBR's gain as well).
+    fileprivate static let exploringFactor = 1.25
 
     /// Bits per second to add to `rate`.
     fileprivate func increase(at rate: Double) -> Double {
@@ -32,8 +44,8 @@ struct Growth: Sendable {
 extension RateController {
     mutating func update(_ growth: Growth, _ signal: RateSignal, _ moment: RateMoment) -> Reason {
         standing.note(signal.pressure > 0)
-        if signal.pressure >= Pressure.queue || loss.isLasting(signal, moment) {
-            if signal.pressure >= Pressure.queue, signal.pressure < Pressure.storage, standing.judge(rate) {
+        if signal.pressure >= Pressure.queue || loss.isLasting(signal, moment, waitsNot: !rules.contains(.slightLoss)) {
+            if rules.contains([.competing, .standingQueue]), signal.pressure >= Pressure.queue, signal.pressure < Pressure.storage, standing.judge(rate) {
                 return beginCompeting(rateAtLoss: standing.rate, mayProbe: true, moment)
             }
             return cut(signal, moment)
@@ -41,11 +53,18 @@ extension RateController {
         if signal.isStorageFull, let reason = waitForMinority(moment) { return reason }
         guard mayGrow(moment), !arrivesLess(signal, moment) else { return .unproven }
         var growth = growth
+        growth.calm = signal.pressure == 0 && rate > growth.known ? growth.calm + 1 : 0
+        if growth.calm > Growth.calmSteps, rules.contains(.exploring) {
+            set(rate * Growth.exploringFactor, at: moment.now)
+            phase = .growing(growth)
+            nextGrowth = moment.now + moment.round
+            return .explored
+        }
         let due = Int((moment.now - nextGrowth).inSeconds / moment.statusInterval.inSeconds)
-        for _ in 0...min(max(0, due), Growth.mostSteps - 1) {
+        for _ in 0...min(max(0, due), rules.contains(.severalSteps) ? Growth.mostSteps - 1 : 0) {
             set(rate + growth.increase(at: rate), at: moment.now)
             // Where a queue begins, steps stay as they are.
-            if signal.pressure == 0 { growth.accelerate() }
+            if signal.pressure == 0, rules.contains(.acceleration) { growth.accelerate() }
         }
         phase = .growing(growth)
         nextGrowth = moment.now + moment.statusInterval
@@ -53,7 +72,7 @@ extension RateController {
     }
 
     mutating func beginGrowth(_ moment: RateMoment) {
-        phase = .growing(Growth(at: rate))
+        phase = .growing(Growth(at: rate, rules))
         loss.forgetSeen()
         nextGrowth = moment.now + moment.round
         standing.begin()

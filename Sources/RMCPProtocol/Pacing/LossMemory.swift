@@ -64,14 +64,14 @@ struct LossMemory: Sendable {
     var isSeen: Bool { seenSince != nil }
 
     /// Whether loss is the rate's: without any queue, the next statuses are waited for.
-    mutating func isLasting(_ signal: RateSignal, _ moment: RateMoment) -> Bool {
+    mutating func isLasting(_ signal: RateSignal, _ moment: RateMoment, waitsNot: Bool) -> Bool {
         guard isLossy(signal.loss) else {
             seenSince = nil
             return false
         }
         let since = seenSince ?? moment.now
         seenSince = since
-        return signal.pressure > 0 || signal.loss > max(Self.slight, floor * Self.noise)
+        return waitsNot || signal.pressure > 0 || signal.loss > max(Self.slight, floor * Self.noise)
             || moment.now - since >= max(moment.statusInterval * Self.statuses, Self.shortestLoss)
     }
 

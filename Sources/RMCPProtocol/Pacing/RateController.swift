@@ -36,6 +36,7 @@ public struct RateController: Sendable {
     public private(set) var rate: Double
     private let minimum: Double
     private let maximum: Double
+    let rules: RateRules
     var phase: Phase
     var loss: LossMemory
     var standing = StandingQueue()
@@ -44,9 +45,15 @@ public struct RateController: Sendable {
     /// Until when what was done last has not shown yet.
     var nextGrowth: Instant
     private(set) var changedAt: Instant
+    /// Bits per second that arrived when the group was last heard of.
+    private var arrived: Double?
+
+    /// Share of what arrived that is sent while most of the group is behind: it has to come back.
+    private static let shareForGroupBehind = 0.7
 
     public init(configuration: Configuration, at now: Instant) {
         minimum = Double(max(1, configuration.rate.minimumRate))
+        rules = configuration.rate.rules
         maximum = Double(max(configuration.rate.maximumRate, configuration.rate.minimumRate))
         if let fixed = configuration.rate.fixedRate {
             phase = .fixed
@@ -74,6 +81,8 @@ public struct RateController: Sendable {
 
     private mutating func decide(_ signal: RateSignal, _ moment: RateMoment) -> Reason {
         if case .fixed = phase { return .fixed }
+        if signal.isGroupBehind, rules.contains(.groupBehind) { return waitForGroup(moment) }
+        arrived = signal.arrival ?? arrived
         loss.note(signal.loss, at: moment.now)
         switch phase {
         case .fixed: return .fixed
@@ -97,12 +106,25 @@ public struct RateController: Sendable {
     /// A few are overrun while most are calm.
     /// - Returns: nil where they have had their time.
     mutating func waitForMinority(_ moment: RateMoment) -> Reason? {
+        guard rules.contains(.minority) else { return nil }
         guard moment.now >= nextGrowth else { return .tooSoon }
         guard let waiting = minority.rate(from: rate, at: moment.now) else { return nil }
-        if case .growing = phase { phase = .growing(Growth(at: rate)) }
+        if case .growing = phase { phase = .growing(Growth(at: rate, rules)) }
         nextGrowth = moment.now + moment.round
         set(waiting, at: moment.now)
         return .minority
+    }
+
+    /// Most have fallen behind, and the rate goes below what they took before.
+    private mutating func waitForGroup(_ moment: RateMoment) -> Reason {
+        nextGrowth = moment.now + moment.round
+        let limit = (arrived ?? rate) * Self.shareForGroupBehind
+        guard rate > limit else { return .unproven }
+        // Without a measurement, once a round.
+        guard arrived != nil || moment.heardOf >= changedAt else { return .unanswered }
+        set(limit, at: moment.now)
+        phase = .growing(Growth(at: rate, rules))
+        return .groupBehind
     }
 
     // MARK: What the signal says of the rate
@@ -117,8 +139,8 @@ public struct RateController: Sendable {
 
     /// Rate of sending of late, at the most and at the least, bits per second: less than `rate` where the host was late or had
     /// nothing to send.
-    func used(_ moment: RateMoment) -> Double { min(rate, moment.sent?.most ?? rate) }
-    func offered(_ moment: RateMoment) -> Double { min(rate, moment.sent?.least ?? rate) }
+    func used(_ moment: RateMoment) -> Double { rules.contains(.comparison) ? min(rate, moment.sent?.most ?? rate) : rate }
+    func offered(_ moment: RateMoment) -> Double { rules.contains(.comparison) ? min(rate, moment.sent?.least ?? rate) : rate }
 
     /// Clearly less than `share` of what is sent: the rate has passed what the path carries.
     func arrivesLess(_ signal: RateSignal, _ moment: RateMoment, than share: Double = RateController.usedShare) -> Bool {

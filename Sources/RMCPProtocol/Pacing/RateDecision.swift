@@ -34,6 +34,7 @@ extension RateController {
         // It rises.
         case doubled = "nothing queues: start-up doubles it"
         case grown = "nothing queues: growth adds a step"
+        case explored = "nothing queues far above what was carried: it grows by a quarter"
         case pathFound = "the beginning of a queue stays: growth goes on in steps"
         case ownLoss = "as much was lost after the cut: the loss is the path's own"
         case drained = "the queue or the loss is gone"
@@ -45,6 +46,7 @@ extension RateController {
         case overload = "receivers are being overrun"
         case storage = "storage does not keep up"
         case lossRises = "datagrams are lost"
+        case groupBehind = "most receivers have fallen behind"
         case minority = "a few receivers are being overrun"
         case rivalsLoss = "beside others there was a loss"
         case rivalsFound = "the queue is somebody else's"

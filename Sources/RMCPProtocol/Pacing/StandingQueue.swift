@@ -14,7 +14,7 @@ struct StandingQueue: Sendable {
     private static let leastStatuses = 8
     /// Share of them (0...1) that tell of a queue where it stands all the time. One's own queue begins only
     /// towards the end of growth.
-    private static let share = 0.6
+    private static let share = 0.7
     /// Times of growth in a row in which it must have stood: after the first one's cut a queue of one's own is gone.
     private static let leastTimes = 2
 

@@ -22,7 +22,7 @@ struct StartUp: Sendable {
 extension RateController {
     mutating func update(_ startUp: StartUp, _ signal: RateSignal, _ moment: RateMoment) -> Reason {
         guard moment.heardOf >= changedAt || signal.pressure >= Pressure.overload else { return .unanswered }
-        if signal.pressure >= Pressure.overload || loss.isLasting(signal, moment) { return cut(signal, moment) }
+        if signal.pressure >= Pressure.overload || loss.isLasting(signal, moment, waitsNot: !rules.contains(.slightLoss)) { return cut(signal, moment) }
         if signal.isStorageFull, let reason = waitForMinority(moment) {
             phase = .growing(Growth())
             return reason
@@ -33,7 +33,7 @@ extension RateController {
             startUp.queueSigns += 1
             phase = .startup(startUp)
             nextGrowth = moment.now + moment.statusInterval * StartUp.statusesBetweenSigns
-            return startUp.queueSigns >= StartUp.signsOfQueue ? cut(signal, moment) : .queueMayBegin
+            return startUp.queueSigns >= StartUp.signsOfQueue || !rules.contains(.secondSign) ? cut(signal, moment) : .queueMayBegin
         }
         guard mayGrow(moment), !loss.isSeen, !arrivesLess(signal, moment, than: StartUp.shareToDouble) else { return .unproven }
         // What arrives is known when it was measured from beginning to end at this rate.

@@ -28,10 +28,16 @@ struct Profile: Sendable {
     private static let firstPenalty = Interval.seconds(2)
     private static let longestPenalty = Interval.seconds(60)
 
-    /// The parent's limits.
-    mutating func follow(_ heartbeat: Heartbeat) {
+    /// The parent's limits. Where it has none there is nobody to hold back: most are behind, or all others are gone.
+    /// - Returns: whether that brings it back, and it asks for live repairs again.
+    mutating func follow(_ heartbeat: Heartbeat) -> Bool {
         lossLimit = heartbeat.liveLossLimit
         pressureLimit = heartbeat.livePressureLimit
+        guard isBehind, lossLimit >= UInt8(LossBucket.count), pressureLimit >= UInt8(PressureBucket.count) else { return false }
+        isBehind = false
+        changesSince = nil
+        behindUntil = .zero
+        return true
     }
 
     /// Beyond the sender's limit for half a second: catching up afterwards. Below it for a second: back in profile.

@@ -28,7 +28,7 @@ extension ReceiverEngine {
     mutating func follow(_ claimed: Heartbeat, arrivedAt: Instant, at now: Instant) {
         let heartbeat = limits.bounding(claimed, from: link.transmitter, stated: link.statedPace)
         link.follow(heartbeat, arrivedAt: arrivedAt)
-        profile.follow(heartbeat)
+        if profile.follow(heartbeat) { armNAK(at: now) }
         adoptStatusInterval(.milliseconds(Int64(heartbeat.statusInterval)), at: now)
     }
 

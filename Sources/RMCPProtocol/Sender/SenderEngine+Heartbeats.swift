@@ -93,14 +93,14 @@ extension SenderEngine {
     /// Receivers that lose clearly more than the quantile, and more than a tenth, do not ask for live repairs: what
     /// they cost would hold back the rest.
     private var liveLossLimit: UInt8 {
-        guard children.active > 1 else { return UInt8(LossBucket.count) }
+        guard children.active > 1, !isGroupBehind else { return UInt8(LossBucket.count) }
         let quantile = StatusHistogram.quantile(configuration.rate.rateQuantile, of: children.summary.loss)
         return UInt8(min(LossBucket.count, max(quantile + Self.liveLossMargin, Self.leastLiveLossLimit)))
     }
 
     /// The same for receivers that are overrun while most are calm.
     private var livePressureLimit: UInt8 {
-        guard children.active > 1 else { return UInt8(PressureBucket.count) }
+        guard children.active > 1, !isGroupBehind else { return UInt8(PressureBucket.count) }
         let quantile = StatusHistogram.quantile(configuration.rate.rateQuantile, of: children.summary.pressure)
         return UInt8(quantile < Int(PressureBucket.hold) ? Int(PressureBucket.severe) : PressureBucket.count)
     }

@@ -11,6 +11,9 @@ extension SenderEngine {
         if decision.isChange { events.append(.rateChanged(decision)) }
     }
 
+    /// Whether more have fallen behind than speak of the network: they are no minority that the others should not wait for.
+    var isGroupBehind: Bool { children.summary.count(.behind) > children.summary.pressure.total }
+
     /// The group's reports, at the quantile that the rate follows.
     private var rateSignal: RateSignal {
         let summary = children.summary
@@ -21,6 +24,6 @@ extension SenderEngine {
             loss: LossBucket.fraction(of: loss),
             pressure: StatusHistogram.quantile(configuration.rate.rateQuantile, of: summary.pressure),
             arrival: reporting ? ArrivalBucket.bitsPerSecond(of: arrival) : nil,
-            isStorageFull: summary.pressure[Int(PressureBucket.storageFull)] > 0)
+            isStorageFull: summary.pressure[Int(PressureBucket.storageFull)] > 0, isGroupBehind: isGroupBehind)
     }
 }

@@ -1,0 +1,58 @@
+/// Rules of `--rate auto` that can be left out, so that the simulator tells what each is worth. A transfer has all of them.
+public struct RateRules: OptionSet, Sendable, Hashable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    private init(_ position: UInt32) { rawValue = 1 << position }
+
+    /// Two signs of a queue end start-up, and not one.
+    public static let secondSign = RateRules(0)
+    /// The first cut after doublings goes lower.
+    public static let deepDrain = RateRules(1)
+    /// Growth goes on from nearly all that was carried, and not from where the cut went.
+    public static let resumption = RateRules(2)
+    /// Growth begins when the queue is gone, and not when it is short.
+    public static let emptyQueue = RateRules(3)
+    /// While a queue stands the path carries what arrives, and not what is sent where both are nearly the same.
+    public static let arrivalUnderQueue = RateRules(4)
+    /// Cuts follow each other while a queue grows, or storage stays full.
+    public static let fasterDrain = RateRules(5)
+    /// Steps grow.
+    public static let acceleration = RateRules(6)
+    /// Steps begin in proportion to the rate above 1 Gb/s.
+    public static let fastSteps = RateRules(7)
+    /// Steps are due by time, and not one an answer.
+    public static let severalSteps = RateRules(8)
+    /// Far above what was carried the rate grows by factors.
+    public static let exploring = RateRules(9)
+    /// Loss that a cut did not lower is the path's own.
+    public static let ownLoss = RateRules(10)
+    /// Slight loss without a queue is waited for.
+    public static let slightLoss = RateRules(11)
+    /// A queue that stays is somebody else's: the rate does as TCP does.
+    public static let competing = RateRules(12)
+    /// A queue that stands whenever growth begins is somebody else's.
+    public static let standingQueue = RateRules(13)
+    /// Beside others a share is looked for by factors, before the first loss.
+    public static let probing = RateRules(14)
+    /// Looking for a share ends where no more arrives.
+    public static let endOfProbing = RateRules(15)
+    /// What arrives bounds the rate after a loss beside others.
+    public static let arrivalAtLoss = RateRules(16)
+    /// Arrival is compared with what was sent, and not with the rate.
+    public static let comparison = RateRules(17)
+    /// A few that are overrun are waited for.
+    public static let minority = RateRules(18)
+    /// A group that is behind is no calm group.
+    public static let groupBehind = RateRules(19)
+
+    public static let all = RateRules(rawValue: .max)
+
+    /// Each by its name.
+    public static let named: [(name: String, rule: RateRules)] = [
+        ("secondSign", .secondSign), ("deepDrain", .deepDrain), ("resumption", .resumption), ("emptyQueue", .emptyQueue),
+        ("arrivalUnderQueue", .arrivalUnderQueue), ("fasterDrain", .fasterDrain), ("acceleration", .acceleration), ("fastSteps", .fastSteps),
+        ("severalSteps", .severalSteps), ("exploring", .exploring), ("ownLoss", .ownLoss), ("slightLoss", .slightLoss), ("competing", .competing),
+        ("standingQueue", .standingQueue), ("probing", .probing), ("endOfProbing", .endOfProbing), ("arrivalAtLoss", .arrivalAtLoss),
+        ("comparison", .comparison), ("minority", .minority), ("groupBehind", .groupBehind),
+    ]
+}

@@ -7,7 +7,7 @@ import RMCPSimulator
 struct Simulate: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rmcp-simulate", abstract: "Run the protocol engines in a simulated network.",
-        subcommands: [List.self, Run.self, Sweep.self, ScaleCommand.self, PaceCommand.self])
+        subcommands: [List.self, Run.self, Sweep.self, ScaleCommand.self, PaceCommand.self, AblationCommand.self])
 }
 
 struct List: ParsableCommand {

@@ -29,6 +29,7 @@ public struct PaceCase: Sendable {
     public var disk = DiskModel(rate: 2e9)
     /// Bits per second; nil finds one.
     public var fixedRate: UInt64?
+    public var rules = RateRules.all
 
     public init(_ name: String, _ summary: String, length: UInt64) {
         self.name = name
@@ -44,6 +45,7 @@ public struct PaceCase: Sendable {
     private var configuration: Configuration {
         var configuration = Setting.configuration
         configuration.rate.fixedRate = fixedRate
+        configuration.rate.rules = rules
         return configuration
     }
 

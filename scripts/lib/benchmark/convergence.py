@@ -32,6 +32,8 @@ class Bench:
     work: str
     seconds: float
     send_options: list = field(default_factory=list)
+    # At random at each receiver (0...1).
+    loss: float = 0
 
     @property
     def environment(self):
@@ -196,6 +198,44 @@ def best_hand_set(bench, longest, say):
                 best = entry
         say(f"  --rate {candidate / 1e6:.0f}M: {entry.get('goodput', 0) / 1e6:.1f} Mb/s of content, {run['drops']} dropped")
     return {"tried": tried, "best": best}
+
+
+# Times what receivers take at the best fixed rate, at which a fixed rate is too high.
+OVERLOAD = 1.5
+# Bytes of payload in a packet, and what each puts on the link besides: headers of rmcp, UDP, IP and Ethernet.
+PAYLOAD, HEADERS = 1376, 24 + 28 + 14
+
+
+def seconds_of(bench, rate, length):
+    """One run's seconds until the last receiver has everything, and whether something else disturbed it."""
+    run = once(bench, rate, length)
+    return {"seconds": run["seconds"], "copies": run.get("copies"), "pause": run["pause"]}
+
+
+def spread(bench, length, best):
+    """--rate auto and the best fixed rate in turn; what the link takes for as many packets as receivers' loss asks for."""
+    run = seconds_of(bench, "auto", length)
+    run["fixed"] = seconds_of(bench, int(best["rate"]), length)["seconds"]
+    if bench.link.rate:
+        once_through = 8 * length * (PAYLOAD + HEADERS) / PAYLOAD / bench.link.rate
+        run["ideal"] = once_through * transmissions(bench.loss, len(bench.link.receivers) - 1)
+    return run
+
+
+def transmissions(loss, receivers):
+    """How often a packet must be sent until receivers that lose it each on their own have it: E[M]."""
+    total, power = 0.0, 1.0
+    while power > 1e-9:
+        total += 1 - (1 - power) ** receivers
+        power *= loss
+    return total
+
+
+def overload(bench, length, best):
+    """A fixed rate that is half as much again as the best one, and the best one."""
+    run = seconds_of(bench, int(OVERLOAD * best["rate"]), length)
+    run["fixed"] = seconds_of(bench, int(best["rate"]), length)["seconds"]
+    return run
 
 
 def alone(bench, length, best):

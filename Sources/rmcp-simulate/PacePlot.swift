@@ -21,7 +21,7 @@ struct PacePlot {
     init(_ pace: PaceCase, _ samples: [PaceSample]) {
         title = "\(pace.name): \(pace.summary)"
         link = pace.link
-        // What comes after the last byte says nothing.
+        // Samples after the last byte say nothing.
         let last = samples.lastIndex { $0.sent > 0 } ?? 0
         self.samples = Array(samples.prefix(last + 1))
     }

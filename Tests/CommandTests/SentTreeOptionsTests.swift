@@ -36,7 +36,7 @@ import Testing
         #expect(try selection(["d"], ["RMCP_OWNER": "false", "RMCP_ONE_FILE_SYSTEM": "1"]).owners == .none)
     }
 
-    /// What is behind `--` is a path, and other commands have their own words.
+    /// Words behind `--` are paths, and other commands have their own.
     @Test func onlyTheOptionIsSpelledOut() throws {
         #expect(SentTreeOptions.spelledOut(["send", "--", "--xattrs=all"]) == ["send", "--", "--xattrs=all"])
         #expect(SentTreeOptions.spelledOut(["recv", "--xattrs=all"]) == ["recv", "--xattrs=all"])

@@ -54,7 +54,7 @@ import Testing
         return (path, try String(contentsOfFile: path + ".pub", encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines))
     }
 
-    /// Without a terminal, as services are.
+    /// Programs without a terminal, as services are.
     private func service(_ arguments: [String]) throws -> Running {
         try lab.run("r1", ["setsid", "-w", "env", "NOTIFY_SOCKET=\(manager.path)", "WATCHDOG_USEC=400000", Program.path] + arguments + ["--config", file])
     }

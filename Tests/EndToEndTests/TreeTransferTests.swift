@@ -114,7 +114,7 @@ import Testing
         #expect(try FileManager.default.subpathsOfDirectory(atPath: lab.scratch.path("r1/tree")) == ["old"])
     }
 
-    /// Where a Debian root can be made; the reason otherwise.
+    /// Place where a Debian root can be made; the reason otherwise.
     private func debianRoot(_ lab: Laboratory) throws -> String? {
         let kept = "/var/tmp/rmcp-test-root.tar"
         if !FileManager.default.fileExists(atPath: kept) {

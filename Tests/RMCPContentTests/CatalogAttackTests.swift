@@ -11,7 +11,7 @@ import Testing
         try Catalog(raw.bytes, chunkLength: chunkLength, contentLength: contentLength ?? raw.contentLength)
     }
 
-    /// What a tree with such entries in its root is refused for.
+    /// Error for which a tree with such entries in its root is refused.
     private func refusal(_ build: (inout RawCatalog) -> Void) -> CatalogError? {
         var raw = RawCatalog.tree()
         build(&raw)
@@ -75,7 +75,7 @@ import Testing
         #expect(two("a", "A") == .unordered(name("A")))
     }
 
-    /// What extraction would write through: the link and a directory of the same name.
+    /// A link and a directory of the same name: extraction would write through it.
     @Test func aLinkAndADirectoryOfOneNameAreRefused() {
         let refused = refusal {
             $0.symbolicLink(name("x"), target: name("/etc"))
@@ -154,7 +154,7 @@ import Testing
         let whole = raw.bytes
         for length in 0..<whole.count {
             #expect(throws: CatalogError.self) { try Catalog(Array(whole.prefix(length)), chunkLength: 1_000, contentLength: UInt64(length)) }
-            // With a header that agrees.
+            // The same with a header that agrees.
             raw.catalogLength = UInt64(length)
             #expect(throws: CatalogError.self) {
                 try Catalog(Array(raw.bytes.prefix(length)), chunkLength: 1_000, contentLength: UInt64(length))

@@ -11,7 +11,7 @@ import Testing
 
     // MARK: Round trip
 
-    /// What a tree was made of, in the order of the catalog.
+    /// Parts that a tree was made of, in the order of the catalog.
     private struct Model: Equatable {
         var entries: [CatalogEntry] = []
         var parents: [Int] = []
@@ -120,7 +120,7 @@ import Testing
             [CatalogAttribute(name: name("security.capability"), value: Array(repeating: 9, count: 20))],
         ]
         for owner in owners + owners { #expect(owners[builder.number(of: owner)] == owner) }
-        // In any order they are the same.
+        // Attributes are the same in any order.
         #expect(builder.number(of: sets[0].reversed()) == 0 && builder.number(of: sets[1]) == 1 && builder.number(of: sets[0]) == 0)
         #expect(builder.number(of: []) == nil)
         try builder.begin([], CatalogMetadata(mode: 0o755, owner: 0, modified: Self.time))

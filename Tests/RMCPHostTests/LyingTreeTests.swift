@@ -113,7 +113,7 @@ import Testing
         build(&raw)
         raw.end()
         let catalog = raw.bytes
-        // Where the sizes are beyond reason, nobody gets as far as the contents.
+        // Sizes beyond reason end it before the contents.
         return catalog + Array(repeating: 0x7A, count: Int(clamping: min(raw.contentLength, 1 << 20) - min(UInt64(catalog.count), 1 << 20)))
     }
 
@@ -178,7 +178,7 @@ import Testing
         }
         #expect(sent?.kind == .partial && sent?.receivers.failed == 1)
         let left = try names(place.path)
-        // What is under way is hidden, and holds no file of the tree.
+        // The directory of what is under way is hidden, and holds no file of the tree.
         #expect(left.allSatisfy { $0 == "in" || $0.hasPrefix("in/.tree.rmcp-") }, "\(left)")
         #expect(!left.contains { $0.hasSuffix("planted") } && !FileManager.default.fileExists(atPath: "/tmp/planted"))
     }

@@ -4,7 +4,7 @@ import Testing
 @testable import RMCPHost
 @testable import RMCPProtocol
 
-/// What a service manager is told, as a real socket hears it.
+/// Messages to a service manager, as a real socket hears them.
 @Suite struct ServiceTests {
     /// The manager's end.
     private final class Manager {
@@ -103,7 +103,7 @@ import Testing
         let notifier = try #require(ServiceNotifier(socket: NSTemporaryDirectory() + "rmcp-nobody"))
         notifier.ready(at: start)
         notifier.show("a", at: start + .seconds(2))
-        // It is tried again.
+        // The message is tried again.
         #expect(notifier.deadline == start + .seconds(3))
     }
 

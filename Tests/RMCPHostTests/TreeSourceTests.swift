@@ -33,7 +33,7 @@ final class SampleTree {
     func hardLink(_ name: String, to other: String) throws { try #require(Glibc.link("\(path)/\(other)", "\(path)/\(name)") == 0) }
 }
 
-/// What a tree's catalog says of a directory, and what its content is.
+/// Catalog of a directory, and the content of its tree.
 @Suite struct TreeSourceTests {
     private static let chunk: UInt32 = 65_536
 
@@ -60,7 +60,7 @@ final class SampleTree {
                 #expect(extent.offset == UInt64(result.count))
                 try source.load(extent, into: buffer)
                 result += Array(UnsafeRawBufferPointer(buffer.bytes).prefix(Int(extent.length)))
-                // Whoever has it next finds what is left in it.
+                // The next one to have it finds what is left in it.
                 buffer.bytes.initializeMemory(as: UInt8.self, repeating: 0xEE)
                 pool.giveBack(buffer)
             }
@@ -241,7 +241,7 @@ final class SampleTree {
         let (catalog, files) = try received(source)
         #expect(paths(catalog) == ["", "a", "b", "b/in", "c"] && catalog.kind(of: 4) == .symbolicLink)
         #expect(files == ["a": bytes(70_000), "b/in": bytes(5)] && catalog[0].mode == 0o755 && source.defaultName == nil)
-        // With a slash the link is followed.
+        // A slash behind it makes the link be followed.
         let followed = try received(try self.source(["\(tree.path)/c/", "\(tree.path)/a"]))
         #expect(paths(followed.0) == ["", "a", "c", "c/in"] && followed.1["c/in"] == bytes(5))
         #expect(throws: HostError.self) { try self.source(["\(tree.path)/a", "\(tree.path)/x/../a"]) }
@@ -303,7 +303,7 @@ final class SampleTree {
         for name in ["keep/a.o", "keep/b", "cache/x", "keep/cache/y", "z.o"] { try tree.file(name) }
         #expect(try paths(try source([tree.path]) { $0.excluded = ["*.o", "/cache"] }) == ["", "keep", "keep/b", "keep/cache", "keep/cache/y"])
         #expect(try paths(try source([tree.path]) { $0.excluded = ["cache/**", "cache/", "b"] }) == ["", "keep", "keep/a.o", "z.o"])
-        // Where the first name of a file is left out, the second is the file.
+        // The second name of a file is the file where the first is left out.
         try tree.hardLink("keep/second", to: "z.o")
         try tree.hardLink("keep/third", to: "z.o")
         let catalog = try received(try source([tree.path]) { $0.excluded = ["second", "cache", "*.o"] }).0
@@ -355,7 +355,7 @@ final class SampleTree {
         nonisolated(unsafe) var result: Swift.Result<Result, any Error>?
         nonisolated(unsafe) let body = body
         let thread = Thread {
-            // Of this thread alone (setfsuid(2)).
+            // Rights of this thread alone (setfsuid(2)).
             _ = setFileSystemUser(65_534)
             result = Swift.Result { try body() }
         }
@@ -399,7 +399,7 @@ final class SampleTree {
         #expect(throws: HostError.self) { try source.checkUnchanged() }
     }
 
-    /// What somebody plants in place of a directory is not followed, with openat2(2) and without.
+    /// A link that somebody plants in place of a directory is not followed, with openat2(2) and without.
     @Test func nothingOutsideIsRead() throws {
         let tree = try SampleTree()
         try tree.directory("d")

@@ -100,7 +100,7 @@ import Testing
             engine.handle(datagram: bytes.span.bytes, from: home, at: start)
         }
         say(report([try label("stranger")]), id: 1, proven: false)
-        // It says that it is complete, and that it failed.
+        // The child says that it is complete, and that it failed.
         say(report([try label("liar")], [.complete]), id: 2)
         say(report([try label("b"), try label("c")]), id: 3)
         say(report([try label("a", .failedHook)], [.failedHook]), id: 4)

@@ -119,7 +119,7 @@ import Testing
             var directory = SessionDirectory(policy: policy, verifier: LaneVerifier(), sessionLimit: 10, silence: .seconds(1))
             expect(datagram, answer, by: &directory)
         }
-        // Nobody knows the name here, and everything is carried.
+        // The name is not known here, and everything is carried.
         var policy = TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: false)
         policy.sealing = .carrying
         policy.wants = { _ in false }

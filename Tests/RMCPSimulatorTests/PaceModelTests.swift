@@ -44,7 +44,7 @@ import Testing
         var processors = Processors(model: ProcessorModel(count: 1))
         let (busy, late) = (processors.addThread(), processors.addThread())
         for thread in [busy, late] where processors.wake(thread) { processors.enqueue(thread) }
-        /// Who has the processor for that long, and whether it is given up then.
+        /// Thread that has the processor for that long, and whether it gives it up then.
         func turn(_ time: Interval, hasMore: Bool) -> (Int?, Bool) {
             guard let thread = processors.begin() else { return (nil, false) }
             return (thread, !processors.spend(time, by: thread, hasMore: hasMore))
@@ -57,7 +57,7 @@ import Testing
         if processors.wake(late) { processors.enqueue(late) }
         let isOver = !processors.spend(.zero, by: busy, hasMore: true)
         #expect(isOver)
-        // It is a slice behind, and not two seconds.
+        // The other is a slice behind, and not two seconds.
         #expect(turn(.milliseconds(10), hasMore: true) == (late, true))
         #expect(turn(.zero, hasMore: false).0 == busy)
     }
@@ -132,7 +132,7 @@ import Testing
 
     // MARK: Queues
 
-    /// What waits for the link waits as long as the queue is, and no longer; a shallow one loses at once.
+    /// Datagrams wait for the link as long as the queue is, and no longer; a shallow one loses at once.
     @Test(arguments: [("queue-5", 0.005), ("queue-200", 0.2), ("shallow", 0.0005)])
     func theQueueIsAsLongAsItSays(name: String, seconds: Double) throws {
         var pace = try #require(PaceCase.named(name))

@@ -6,7 +6,7 @@ public struct RawCatalog {
     public var version: UInt16 = 1
     /// 1: owners, 2: attributes.
     public var flags: UInt16 = 0
-    /// In place of the number of entries that were added.
+    /// Number that stands in place of that of the entries that were added.
     public var entries: UInt32?
     public var catalogLength: UInt64?
     public var packedLength: UInt64?
@@ -19,7 +19,7 @@ public struct RawCatalog {
     public var owners: [[UInt8]] = []
     public var names: [[UInt8]] = []
     public var sets: [[UInt8]] = []
-    /// Behind everything.
+    /// Bytes behind everything.
     public var rest: [UInt8] = []
 
     private var body = ByteWriter()
@@ -32,7 +32,7 @@ public struct RawCatalog {
 
     public init(chunkLength: UInt32 = 1_000) { self.chunkLength = chunkLength }
 
-    /// With a root that has begun.
+    /// A catalog with a root that has begun.
     public static func tree(chunkLength: UInt32 = 1_000) -> RawCatalog {
         var catalog = RawCatalog(chunkLength: chunkLength)
         catalog.directory([])

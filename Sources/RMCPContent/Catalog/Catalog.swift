@@ -1,15 +1,15 @@
 import RMCPProtocol
 
-/// What a tree consists of: every name below its root with all that a file system keeps of it but the contents.
+/// Content of a tree: every name below its root with all that a file system keeps of it but the contents.
 ///
 /// A catalog that there is one of has been checked as a whole: names are single components, each comes once, links lead to files before
 /// them, numbers are within bounds. Entries are decoded when they are asked for, since a million of them as values would be many times
 /// their bytes. Entry 0 is the root, and a directory comes before what is in it.
 public struct Catalog: Sendable {
     public let header: CatalogHeader
-    /// As they travel.
+    /// Bytes as they travel.
     public let bytes: [UInt8]
-    /// Where the files' bytes lie in the content.
+    /// Places of the files' bytes in the content.
     public let layout: TreeLayout
     private let offsets: [UInt32]
     private let parents: [UInt32]
@@ -33,7 +33,7 @@ public struct Catalog: Sendable {
         self.init(bytes, header, index, chunkLength: chunkLength)
     }
 
-    /// Of bytes that were walked already.
+    /// A catalog of bytes that were walked already.
     init(_ bytes: [UInt8], _ header: CatalogHeader, _ index: CatalogIndex, chunkLength: UInt32) {
         self.bytes = bytes
         self.header = header
@@ -69,7 +69,7 @@ public struct Catalog: Sendable {
         return entry
     }
 
-    /// Without decoding the rest.
+    /// Kind of an entry, without decoding the rest.
     public func kind(of index: Int) -> CatalogEntry.Kind { CatalogEntry.Kind(rawValue: bytes[Int(offsets[index])]) ?? .fifo }
 
     /// One component; empty for the root.

@@ -19,7 +19,7 @@ public struct CatalogEntry: Sendable, Equatable {
     public var size: UInt64
     /// Whether the file had holes: its zeros need no blocks.
     public var isSparse: Bool
-    /// What a symbolic link says, 1...4,095 bytes; else empty.
+    /// Target of a symbolic link, 1...4,095 bytes; else empty.
     public var target: [UInt8]
     /// Entry of the file that a hard link names; else the entry's own.
     public var linkedTo: Int
@@ -40,7 +40,7 @@ public struct CatalogEntry: Sendable, Equatable {
     public var attributes: Int? { metadata.attributes }
 }
 
-/// What the file system keeps of an entry beside its content.
+/// Metadata of an entry: all that a file system keeps of it beside its content.
 public struct CatalogMetadata: Sendable, Equatable {
     /// Permission bits with setuid, setgid and sticky: at most 0o7777.
     public var mode: UInt16
@@ -77,7 +77,7 @@ public struct CatalogOwner: Sendable, Hashable {
 
 /// An extended attribute (xattr(7)).
 public struct CatalogAttribute: Sendable, Hashable {
-    /// With its namespace, as `user.comment`. Bytes without a zero, 1...255.
+    /// Name with its namespace, as `user.comment`. Bytes without a zero, 1...255.
     public var name: [UInt8]
     public var value: [UInt8]
 

@@ -1,4 +1,4 @@
-/// What is wrong with a catalog, or with a tree that one cannot be made of. Paths are relative to the root.
+/// Fault of a catalog, or of a tree that none can be made of. Paths are relative to the root.
 public enum CatalogError: Error, Equatable, Sendable {
     /// The bytes end too early.
     case truncated

@@ -59,7 +59,7 @@ struct CatalogReader: ~Escapable {
         } catch { throw .truncated }
     }
 
-    /// Where the next `count` bytes lie, which are passed.
+    /// Place of the next `count` bytes, which are passed.
     mutating func range(count: Int) throws(CatalogError) -> Range<Int> {
         let start = reader.offset
         do throws(WireError) { try reader.skip(count) } catch { throw .truncated }

@@ -63,7 +63,7 @@ public struct CatalogHeader: Sendable, Equatable {
         try validate()
     }
 
-    /// What the header alone can have wrong. Counts are no more than the catalog has bytes for, so that memory for them is no more than
+    /// Faults of the header alone. Counts are no more than the catalog has bytes for, so that memory for them is no more than
     /// a small multiple of what came.
     private func validate() throws(CatalogError) {
         guard entries > 0 else { throw .noRoot }

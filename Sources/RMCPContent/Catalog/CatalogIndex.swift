@@ -1,10 +1,10 @@
 import RMCPProtocol
 
-/// What one walk over a catalog's bytes finds: that they are one, where each entry is, and how much content comes before it.
+/// Findings of one walk over a catalog's bytes: that they are one, where each entry is, and how much content comes before it.
 ///
 /// 20 bytes an entry, whatever the names: nothing is decoded twice, and nothing is kept that the bytes say themselves.
 struct CatalogIndex {
-    /// Where each entry begins.
+    /// Offset at which each entry begins.
     private(set) var offsets: [UInt32] = []
     private(set) var parents: [UInt32] = []
     private(set) var packedBefore: [UInt64] = []

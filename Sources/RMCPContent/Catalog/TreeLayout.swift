@@ -1,4 +1,4 @@
-/// Where each file of a tree lies in the bundle's content.
+/// Place of each file of a tree in the bundle's content.
 ///
 /// ```
 ///   [ catalog | small files and tails, in catalog order | zeros up to a chunk ][ bodies: whole chunks, in catalog order ]
@@ -39,7 +39,7 @@ public struct TreeLayout: Sendable {
 
     static func roundedUp(_ value: UInt64, to unit: UInt64) -> UInt64 { (value + unit - 1) / unit * unit }
 
-    /// Where chunks lie that belong to one file each; empty behind the end where no file has a body.
+    /// Stretch of the chunks that belong to one file each; empty behind the end where no file has a body.
     public var bodies: Range<UInt64> { bodyStart..<contentLength }
 
     // MARK: Of a file
@@ -49,13 +49,13 @@ public struct TreeLayout: Sendable {
 
     private func bodyLength(of entry: Int) -> UInt64 { UInt64(chunksBefore[entry + 1] - chunksBefore[entry]) * UInt64(chunkLength) }
 
-    /// Where the file's first bytes lie in the content, as many whole chunks as it has; empty for a file of less.
+    /// Stretch of the file's first bytes in the content, as many whole chunks as it has; empty for a file of less.
     public func body(of entry: Int) -> Range<UInt64> {
         let start = bodyStart + UInt64(chunksBefore[entry]) * UInt64(chunkLength)
         return start..<start + bodyLength(of: entry)
     }
 
-    /// Where the rest of the file lies in the content; empty for a file of whole chunks.
+    /// Stretch of the rest of the file in the content; empty for a file of whole chunks.
     public func tail(of entry: Int) -> Range<UInt64> { catalogLength + packedBefore[entry]..<catalogLength + packedBefore[entry + 1] }
 
     // MARK: Of a stretch

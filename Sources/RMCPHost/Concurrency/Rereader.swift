@@ -13,7 +13,7 @@ final class Rereader<Settings: Sendable> {
     /// Whether something is being read.
     var isReading: Bool { worker.map { $0.outstanding > 0 } ?? false }
 
-    /// What is read after this was called is in a result that follows, however often it was called before.
+    /// Files that are read after this was called are in a result that follows, however often it was called before.
     func begin() throws(HostError) {
         if worker == nil {
             let read = read

@@ -3,7 +3,7 @@ import RMCPReport
 
 /// Settings of a receiver that change while it runs, read anew.
 public struct ReceiveChanges: Sendable {
-    /// As a start would have it now.
+    /// Request as a start would have it now.
     public var request: ReceiveRequest
     /// Lines for the user: what is different, and what needs a restart.
     public var notes: [String]

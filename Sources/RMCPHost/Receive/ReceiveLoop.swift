@@ -59,7 +59,7 @@ public final class ReceiveLoop {
         reception.watch(by: loop.poller)
     }
 
-    /// What a start would find wrong with where bundles go; nothing is left there.
+    /// Faults that a start would find with where bundles go; nothing is left there.
     /// - Returns: a line for the user.
     public static func check(_ request: ReceiveRequest) throws(HostError) -> String? {
         try request.group.requireMulticast()

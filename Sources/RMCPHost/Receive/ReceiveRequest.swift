@@ -29,7 +29,7 @@ public struct ReceiveRequest: Sendable {
     public var takesAgain: Bool
     /// The file that a bundle replaces may be removed before, where there is no room for two.
     public var replacesFirst: Bool
-    /// How trees are put on the disk.
+    /// Options of trees on the disk.
     public var tree: TreeOptions
     /// Bytes of the file system of a directory that stay free.
     public var reserve: UInt64 = 0

@@ -295,7 +295,7 @@ public final class RepairLoop {
     }
 
     private func report(at now: Instant) {
-        // That there is none any more is told, too.
+        // The end of the last session is told, too.
         guard now >= nextProgress, !sessions.isEmpty || isReported else { return }
         isReported = !sessions.isEmpty
         nextProgress = now + .milliseconds(200)

@@ -132,7 +132,7 @@ public final class SendLoop {
 
     private static func open(_ request: SendRequest) throws(HostError) -> any BundleSource {
         guard case .paths(let selection) = request.source else { return try StreamSource() }
-        // Before a walk that takes its time.
+        // A name is judged before a walk that takes its time.
         _ = try name(of: request, selection.defaultName)
         if let path = selection.file { return try FileSource(path: path) }
         return try TreeSource(selection, chunkLength: request.configuration.packets.chunkLength)

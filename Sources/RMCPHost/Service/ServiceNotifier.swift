@@ -78,7 +78,7 @@ public final class ServiceNotifier {
         send(["RELOADING=1", "MONOTONIC_USEC=\(now.nanoseconds / 1_000)"], waits: true)
     }
 
-    /// Nothing is said unless `reloading` was.
+    /// The end of a reload is said only where its beginning was.
     func reloaded(at now: Instant) { if isReloading { ready(at: now) } }
 
     /// The process is about to end.

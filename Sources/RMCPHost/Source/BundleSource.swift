@@ -2,7 +2,7 @@ import RMCPContent
 import RMCPProtocol
 import RMCPReport
 
-/// Where a bundle's content comes from: a file, a device, a tree, a stream.
+/// Source of a bundle's content: a file, a device, a tree, a stream.
 ///
 /// ```
 ///   start ──▶ next: .data(extent, buffer) ──load, encode──▶ keep            (load, keep and reread: on worker threads)
@@ -27,7 +27,7 @@ protocol BundleSource: AnyObject, Sendable {
     var chunkLength: UInt32? { get }
     /// Bytes that it keeps in memory beside buffers of the pool.
     var memory: Int { get }
-    /// What a tree consists of; nil for what is none.
+    /// Counts of a tree's entries; nil for what is none.
     var counts: EntryCounts? { get }
 
     /// Warnings before it is sent, a line each.

@@ -8,7 +8,7 @@ struct ChunkStretch: Sendable, Equatable {
     var isHole: Bool
 }
 
-/// How far the content was handed out, and what is known of what follows.
+/// Progress of handing out the content, and what is known of what follows.
 struct ChunkPlan {
     let map: ChunkMap
     let pool: BufferPool
@@ -48,7 +48,7 @@ struct ChunkPlan {
         if stretches[0].chunks == 0 { stretches.removeFirst() }
     }
 
-    /// Where a survey is to begin; nil when enough is known, or one is under way.
+    /// Chunk at which a survey is to begin; nil when enough is known, or one is under way.
     mutating func beginSurvey() -> UInt32? {
         guard !isSurveying, surveyedTo < chunkCount, surveyedTo - chunk < Self.surveyedAhead else { return nil }
         isSurveying = true

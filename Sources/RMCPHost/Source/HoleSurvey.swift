@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import RMCPContent
 
-/// Where a file has holes, as its file system tells, found out piece by piece: it may take as long as it likes.
+/// Holes of a file, as its file system tells them, found out piece by piece: it may take as long as it likes.
 final class HoleSurvey: Sendable {
     private let descriptor: OwnedDescriptor
     /// Bytes of the file.
@@ -85,7 +85,7 @@ final class HoleSurvey: Sendable {
         }
     }
 
-    /// How many bytes from `offset` on are a hole: 0 where there is data or where the file system cannot tell.
+    /// Bytes from `offset` on that are a hole: 0 where there is data or where the file system cannot tell.
     private func holeLength(at offset: UInt64) -> UInt64 {
         guard mayHaveHoles else { return 0 }
         let data = lseek(descriptor.raw, Int(offset), rmcp_seek_data())
@@ -93,7 +93,7 @@ final class HoleSurvey: Sendable {
         return min(UInt64(data), length) - min(offset, UInt64(data))
     }
 
-    /// Where the data at `offset` ends: behind it, and at the end of the file at the latest.
+    /// End of the data at `offset`: behind it, and at the end of the file at the latest.
     private func dataEnd(after offset: UInt64) -> UInt64 {
         guard mayHaveHoles, offset < length else { return length }
         let hole = lseek(descriptor.raw, Int(offset), rmcp_seek_hole())

@@ -25,7 +25,7 @@ protocol BundleStorage: AnyObject, Sendable {
     func abandon()
     /// The bundle is not wanted any more: nothing of it stays.
     func discard()
-    /// How far a tree's files are; nil where there are none. Waits for nothing: the network thread asks.
+    /// Progress of a tree's files; nil where there are none. Waits for nothing: the network thread asks.
     var progress: TreeProgress? { get }
     /// Warnings of what was done so far, a line each; told once.
     func takeNotes() -> [String]

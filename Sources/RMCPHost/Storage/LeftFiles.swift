@@ -22,7 +22,7 @@ enum LeftFiles {
                 removed.append(String(stem.dropFirst()))
             } else {
                 kept += 1
-                // How much is in a directory nobody knows who does not go through it.
+                // Bytes in a directory are not known without going through it.
                 keptBytes += UInt64(clamping: status.st_blocks) * 512
             }
         }

@@ -1,7 +1,7 @@
 import Glibc
 import RMCPProtocol
 
-/// Where a bundle is until it is complete: `.NAME.rmcp-partial` beside `.NAME.rmcp-journal`, whose lock says that a session has it.
+/// Place of a bundle until it is complete: `.NAME.rmcp-partial` beside `.NAME.rmcp-journal`, whose lock says that a session has it.
 struct PartialPlace {
     let journal: ChunkJournal
     let partialName: String
@@ -46,7 +46,7 @@ struct PartialPlace {
         return true
     }
 
-    /// What a second session of one name has received is found by the next under the name that it looks for first, if
+    /// Chunks that a second session of one name has received are found by the next under the name that it looks for first, if
     /// that is free by now.
     static func takeFirstName(of name: String, from partialName: inout String, _ journal: ChunkJournal, in directory: OwnedDescriptor, files: FileSystem) {
         let stem = stem(for: name)

@@ -2,7 +2,7 @@
 public struct FailureLabel: Hashable, Sendable {
     /// 1 to 63 bytes without control characters.
     public let text: String
-    /// How it failed.
+    /// State in which it failed.
     public let state: ReceiverState
 
     /// Bytes of a label's text.
@@ -19,7 +19,7 @@ public struct FailureLabel: Hashable, Sendable {
         !text.isEmpty && text.utf8.count <= maximumLength && BundleName.printable(text).utf8.elementsEqual(text.utf8)
     }
 
-    /// In the order of their texts, as bytes.
+    /// Labels in the order of their texts, as bytes.
     static func < (left: FailureLabel, right: FailureLabel) -> Bool {
         left.text.utf8.elementsEqual(right.text.utf8)
             ? left.state.rawValue < right.state.rawValue : left.text.utf8.lexicographicallyPrecedes(right.text.utf8)

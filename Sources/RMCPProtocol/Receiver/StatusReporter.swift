@@ -39,7 +39,7 @@ struct StatusReporter: Sendable {
     private var heard: StatusHistogram?
     /// Everybody below a repair node.
     var region = StatusHistogram()
-    /// Those of them that failed and want to be named.
+    /// Labels of those that failed and want to be named.
     var regionLabels: [FailureLabel] = []
     /// A repair node's cache has taken all that came: it can serve without anybody above.
     private var keepsEverything = true

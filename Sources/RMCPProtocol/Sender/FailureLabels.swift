@@ -5,7 +5,7 @@ struct FailureLabels: Sendable {
     /// Labels of all children together. Beyond it receivers that fail are counted, and not named.
     static let limit = 1_024
 
-    /// In their order, each once: who went to another parent may be among the labels of two children.
+    /// Labels in their order, each once: who went to another parent may be among the labels of two children.
     private(set) var all: [FailureLabel] = []
 
     /// Takes all that a child says now.

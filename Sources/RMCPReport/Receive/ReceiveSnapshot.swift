@@ -13,7 +13,7 @@ public struct ReceiveSnapshot: Sendable {
     /// Smoothed loss (0...1).
     public var loss: Double
     public var counters: ReceiverCounters
-    /// How far a tree is; nil until its catalog is here, and for what is no tree.
+    /// Progress of a tree; nil until its catalog is here, and for what is no tree.
     public var tree: TreeProgress?
 
     public init(
@@ -32,7 +32,7 @@ public struct ReceiveSnapshot: Sendable {
     }
 }
 
-/// How far the files of a tree are at a receiver.
+/// Progress of the files of a tree at a receiver.
 public struct TreeProgress: Sendable, Hashable {
     public var files: Int
     /// Files that have all their bytes.

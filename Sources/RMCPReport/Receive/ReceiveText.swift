@@ -5,7 +5,7 @@ public enum ReceiveText {
     /// The live line: all sessions under way.
     public static func line(_ snapshots: [ReceiveSnapshot]) -> String { snapshots.map(line).joined(separator: " | ") }
 
-    /// What a service manager shows of it: all of it at a glance.
+    /// Line that a service manager shows: all of it at a glance.
     public static func status(_ totals: ReceiveTotals) -> String {
         var parts = totals.sessions.map { snapshot in
             let name = BundleName.printable(snapshot.announce.name)

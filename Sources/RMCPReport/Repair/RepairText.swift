@@ -5,7 +5,7 @@ public enum RepairText {
     /// The live line: all sessions that are served.
     public static func line(_ snapshots: [RepairSnapshot]) -> String { snapshots.map(line).joined(separator: " | ") }
 
-    /// What a service manager shows of it: all of it at a glance.
+    /// Line that a service manager shows: all of it at a glance.
     public static func status(_ snapshots: [RepairSnapshot]) -> String {
         guard !snapshots.isEmpty else { return "waiting for sessions" }
         let receivers = snapshots.reduce(0) { $0 + $1.receivers.population }

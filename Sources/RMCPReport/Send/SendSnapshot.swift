@@ -50,7 +50,7 @@ public struct SendSnapshot: Sendable {
     }
 }
 
-/// What a tree consists of.
+/// Counts of a tree's entries.
 public struct EntryCounts: Sendable, Equatable {
     public var files: Int
     /// The root included.

@@ -19,7 +19,7 @@ public enum SendText {
         return parts.joined(separator: " · ")
     }
 
-    /// How much there is; nil for a stream.
+    /// Amount that there is; nil for a stream.
     public static func size(of announce: Announce, _ tree: EntryCounts?) -> String? {
         guard let tree else { return announce.contentLength.map(Units.size) }
         return

@@ -1,4 +1,4 @@
-/// How a stream fared over one stretch of time, for plots.
+/// Sample of how a stream fared over one stretch of time, for plots.
 public struct PaceSample: Sendable {
     /// Seconds since the stream began, at the end of the stretch.
     public var time: Double

@@ -9,7 +9,7 @@ public struct ProcessorModel: Sendable {
     public var count: Int
     /// Mean time from a thread's being woken until it stands in the queue for a processor; exponentially distributed.
     public var wakeDelay = Interval.microseconds(50)
-    /// How long a thread goes on while others wait.
+    /// Time that a thread goes on while others wait.
     public var slice = Interval.milliseconds(3)
     /// Seconds that a call takes, to send or to receive one train.
     public var callCost = 5e-6
@@ -26,7 +26,7 @@ public struct ProcessorModel: Sendable {
     public var firstTouchCost = 1e-9
     /// Threads that encode.
     public var encoders = 2
-    /// What else runs on the machine: how often it wants a processor, and for how long, both on the average.
+    /// Other work of the machine: how often it wants a processor, and for how long, both on the average.
     public var disturbanceInterval = Interval.milliseconds(50)
     public var disturbance = Interval.milliseconds(3)
 
@@ -37,13 +37,13 @@ public struct ProcessorModel: Sendable {
 /// Threads of one host that shares processors, by number.
 struct HostThreads {
     var network: Int
-    /// That encode or store; whichever has the least to do takes what comes.
+    /// Workers that encode or store; whichever has the least to do takes what comes.
     var workers: [Int]
     /// The network's thread has something to do besides what waits at its socket.
     var isDue = false
 }
 
-/// Who has a processor, and who has it next: of those that wait, the one that has had the least time, as in Linux's fair scheduler.
+/// Order of the threads at the processors: of those that wait the one that has had the least time comes next, as in Linux's fair scheduler.
 /// A thread that was asleep does not save up time.
 struct Processors {
     private enum State {
@@ -73,7 +73,7 @@ struct Processors {
         return threads.count - 1
     }
 
-    /// It has something to do.
+    /// The thread has something to do.
     /// - Returns: false where it knows that already.
     mutating func wake(_ thread: Int) -> Bool {
         guard threads[thread].state == .asleep else { return false }
@@ -81,7 +81,7 @@ struct Processors {
         return true
     }
 
-    /// It stands in the queue.
+    /// The thread stands in the queue.
     mutating func enqueue(_ thread: Int) {
         guard threads[thread].state == .rising else { return }
         threads[thread].state = .waiting

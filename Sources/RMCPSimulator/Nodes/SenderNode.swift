@@ -31,7 +31,7 @@ final class SenderNode {
     var feedback: FeedbackMeter
     /// Set where it shares processors with others.
     var threads: HostThreads?
-    /// What has come for the network's thread while it had no processor.
+    /// Datagrams that have come for the network's thread while it had no processor.
     private var waiting = Waiting()
 
     struct Waiting {

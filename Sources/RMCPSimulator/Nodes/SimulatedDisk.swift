@@ -51,7 +51,7 @@ struct SimulatedDisk {
     private var finished: [(name: String, chunks: [UInt64])] = []
     private var freeAt = Instant.zero
     private var written: UInt64 = 0
-    /// When the next stall begins; nil until it is drawn.
+    /// Beginning of the next stall; nil until it is drawn.
     private var nextStall: Instant?
 
     init(model: DiskModel) { self.model = model }

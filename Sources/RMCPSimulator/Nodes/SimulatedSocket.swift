@@ -19,7 +19,7 @@ struct SimulatedSocket {
     private(set) var isEmpty = true
     /// Datagrams that found no room since this was last taken.
     private var dropped: UInt64 = 0
-    /// Since the beginning: bytes that found room, and datagrams that found none.
+    /// Bytes that found room since the beginning, and datagrams that found none.
     private(set) var takenBytes: UInt64 = 0
     private(set) var droppedTotal: UInt64 = 0
 

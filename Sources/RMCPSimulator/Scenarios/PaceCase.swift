@@ -18,10 +18,10 @@ public struct PaceCase: Sendable {
     /// Bits per second of the link that all of the stream goes through, and bytes that wait for it; nil for none that anybody notices.
     public var link: Double?
     public var queue = Interval.milliseconds(50)
-    /// At random on the way to each receiver (0...1).
+    /// Loss at random on the way to each receiver (0...1).
     public var loss = 0.0
     public var rival: Rival?
-    /// Who shares the link begins that much later than the stream.
+    /// Time by which the one who shares the link begins later than the stream.
     public var rivalDelay = Interval.seconds(3)
     /// Processors that the sender and all receivers share; nil where each has enough of its own.
     public var processors: Int?
@@ -79,7 +79,7 @@ public struct PaceCase: Sendable {
 
     private func addSender(to world: World, _ configuration: Configuration, name: String) {
         let host = SenderHostModel(encodeRate: 2e9)
-        // Who shares the link is still there when the other one's share is counted.
+        // The other one is still there when its share of the link is counted.
         let length = rival == nil ? length : length * 2
         world.addSender(
             content: SimulatedContent(seed: world.seed, length: length, chunkLength: Self.chunkLength), configuration: configuration, name: name, host: host)
@@ -125,11 +125,11 @@ final class SharedMarks {
     var end: (time: Instant, own: Double, others: Double)?
 }
 
-/// What became of it.
+/// Outcome of the case.
 public struct PaceResult: Sendable {
-    /// From the start of the stream until the last receiver had everything; nil where they did not, or where that is not the question.
+    /// Time from the start of the stream until the last receiver had everything; nil where they did not, or where that is not the question.
     public let seconds: Double?
-    /// Of what an ideal sender would take, and what it takes: 1 at the best.
+    /// Ratio of what an ideal sender would take to what it takes: 1 at the best.
     public let efficiency: Double?
     /// Rates over half of the link's, while it was shared.
     public let share: Double?

@@ -1,7 +1,7 @@
 import RMCPProtocol
 
 extension PaceCase {
-    /// What a rate has to be found for.
+    /// Cases that a rate has to be found for.
     public static let all: [PaceCase] = links + queues + hosts + disks + rivals
 
     public static func named(_ name: String) -> PaceCase? { all.first { $0.name == name } }

@@ -1,6 +1,6 @@
 import RMCPProtocol
 
-/// How the first sender's stream fares, time by time.
+/// Samples of how the first sender's stream fares, time by time.
 extension World {
     /// Collects samples while the world runs; a class, since actions of the world add to it.
     final class PaceRecorder {

@@ -3,7 +3,7 @@ import RealModule
 
 /// Hosts that share processors: each of their threads does its work when it has one, piece by piece.
 extension World {
-    /// What a thread of such a host is for.
+    /// Task of a thread of such a host.
     enum ThreadRole {
         case sender(Int)
         case receiver(Int)
@@ -11,7 +11,7 @@ extension World {
         case worker
     }
 
-    /// What a worker does next: how long that takes, and what comes of it.
+    /// Next job of a worker: how long it takes, and what comes of it.
     struct ThreadJob {
         var cost: Interval
         var result: Event?
@@ -24,7 +24,7 @@ extension World {
         case ready(Int)
         /// A thread's piece of work is done.
         case done(Int, cost: Interval)
-        /// Somebody else wants a processor.
+        /// Other work wants a processor.
         case disturb(Int)
     }
 

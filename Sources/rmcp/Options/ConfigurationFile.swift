@@ -13,7 +13,7 @@ struct ConfigurationFile: Sendable {
         var place: [String]
     }
 
-    /// By name.
+    /// Values by name.
     private var top: [String: Values] = [:]
     private var sections: [String: [String: Values]] = [:]
     private let checker: ConfigurationChecker

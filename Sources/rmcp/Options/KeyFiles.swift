@@ -70,7 +70,7 @@ enum KeyFiles {
         return try TextFile.read(file)
     }
 
-    /// What a start would find of a private key; nothing is made.
+    /// Faults that a start would find with a private key; nothing is made.
     /// - Returns: a line for the user.
     static func check(path: String?, standard name: String) throws(HostError) -> String {
         guard let file = path ?? directory.map({ $0 + "/" + name }) else { return "there is no home for a key (HOME, XDG_CONFIG_HOME)" }

@@ -109,7 +109,7 @@ struct TrustOptions: OptionGroupDeclaration {
             trustedNodes: trustedNodes)
     }
 
-    /// For `--check`.
+    /// Record for `--check`.
     static func describe(_ policy: TrustPolicy) -> [String] {
         var lines = ["trusted keys: \(policy.trustedKeys.count)"] + policy.trustedKeys.map { "  " + $0.text }.sorted()
         if let nodes = policy.trustedNodes { lines += ["trusted repair nodes: \(nodes.count)"] + nodes.map { "  " + $0.text }.sorted() }

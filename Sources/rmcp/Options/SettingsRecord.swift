@@ -6,7 +6,7 @@ final class SettingsRecord {
         case commandLine
         /// The variable of this name.
         case environment(String)
-        /// Where an entry of this place is.
+        /// Origin of an entry of this place.
         case file(ConfigurationFile, place: [String])
 
         var text: String {
@@ -23,7 +23,7 @@ final class SettingsRecord {
         var origin: Origin
     }
 
-    /// By the option's name; those that nobody gave, and that have their default, are not there.
+    /// Values by the option's name; those that nobody gave, and that have their default, are not there.
     private(set) var values: [String: Value] = [:]
 
     func note(_ entry: OptionEntry, _ texts: [String], _ origin: Origin) { values[entry.name] = Value(texts: texts, origin: origin) }
@@ -42,7 +42,7 @@ enum SettingsReport {
         }
     }
 
-    /// Where the origins stand, unless a value is longer.
+    /// Column of the origins, unless a value is longer.
     private static let column = 40
 
     /// A value as TOML has it.
@@ -66,7 +66,7 @@ enum SettingsReport {
         return "\"\(escaped.joined())\""
     }
 
-    /// What is different in `new`.
+    /// Differences in `new`.
     /// - Parameter live: options whose new values are in force at once.
     static func changes(from old: [String: SettingsRecord.Value], to new: [String: SettingsRecord.Value], command name: String, live: Set<String>) -> [String] {
         let options = OptionTable.commands.first { $0.name == name }?.configurable ?? []

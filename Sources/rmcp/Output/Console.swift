@@ -14,7 +14,7 @@ enum Console {
     static func warning(_ text: String) { tell(text, .warning) }
     static func line(_ text: String) { say(text, .info) }
 
-    /// Who reads the journal knows who says it.
+    /// Readers of the journal know who says it.
     private static func tell(_ text: String, _ level: JournalStream.Level) { say(isJournal ? text : "rmcp: \(text)", level) }
 
     private static func say(_ text: String, _ level: JournalStream.Level) {

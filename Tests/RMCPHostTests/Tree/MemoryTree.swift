@@ -100,7 +100,7 @@ struct MemoryTree {
         }
     }
 
-    /// What a storage thread does with a chunk of a session that goes on: it is taken from where it is, or comes again.
+    /// Work of a storage thread on a chunk of a session that goes on: it is taken from where it is, or comes again.
     /// - Returns: whether it was here.
     func resume(_ index: UInt32, in storage: any BundleStorage) throws(HostError) -> Bool {
         let record = record(index)

@@ -195,7 +195,7 @@ import Testing
         #expect(failed && outside.names.isEmpty && !scratch.names.contains("tree"))
     }
 
-    /// What somebody adds to the tree while it comes is not published under its name.
+    /// A file that somebody adds to the tree while it comes is not published under its name.
     @Test func anIntruderInTheTreeIsFound() throws {
         let tree = try small()
         let storage = try tree.open(in: scratch.path)

@@ -65,7 +65,7 @@ import Testing
         override func makeLink(_ name: KernelName, in directory: Int32, to target: KernelName) -> Int32 {
             lives() ? super.makeLink(name, in: directory, to: target) : -1
         }
-        // Nothing here is about power cuts.
+        // Power cuts are another test's.
         override func flush(_ descriptor: Int32) -> Int32 { 0 }
         override func flushFileSystem(_ descriptor: Int32) -> Int32 { 0 }
     }

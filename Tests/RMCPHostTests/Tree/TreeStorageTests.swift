@@ -78,7 +78,7 @@ import Testing
         storage.close()
         let catalogChunks = UInt32((tree.catalog.bytes.count + 4_095) / 4_096)
         let hadCatalog = (0..<catalogChunks).allSatisfy { first.contains($0) }
-        // Without its catalog nobody knows what the rest is.
+        // The rest is nothing without its catalog.
         #expect(scratch.names == (hadCatalog ? [".tree.rmcp-journal", ".tree.rmcp-partial"] : []))
         let again = try tree.open(in: scratch.path)
         for index in 0..<tree.count {
@@ -144,7 +144,7 @@ import Testing
         #expect([UInt8](FileManager.default.contents(atPath: path + "/f") ?? Data()) == other)
     }
 
-    /// Whoever walks the tree sees the old one or the new one.
+    /// Readers that walk the tree see the old one or the new one.
     @Test func readersSeeOneOfTheTwo() throws {
         func tree(_ salt: Int) throws -> MemoryTree {
             try MemoryTree((0..<50).map { ("f\($0)", .file([UInt8](repeating: UInt8(salt), count: 20))) }, session: UInt64(salt))
@@ -158,7 +158,7 @@ import Testing
         #expect(FileManager.default.contents(atPath: path + "/f0") == Data(repeating: 1, count: 20))
         try storage.publish()
         #expect(FileManager.default.contents(atPath: path + "/f49") == Data(repeating: 2, count: 20))
-        // Who has the old one open still has all of it, until the command that follows has ended.
+        // A reader that has the old one open still has all of it, until the command that follows has ended.
         let file = openat(raw, "f49", O_RDONLY)
         #expect(file >= 0)
         close(file)

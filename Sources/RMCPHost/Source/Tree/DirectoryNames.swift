@@ -3,7 +3,7 @@ import Glibc
 /// Names in a directory in the order of their bytes, packed: a directory may have a million of them.
 struct DirectoryNames {
     private var bytes: [UInt8] = []
-    /// Where each begins and ends.
+    /// Beginning and end of each.
     private var ranges: [Range<UInt32>] = []
 
     /// Nil with `errno` where the directory cannot be read.
@@ -42,6 +42,6 @@ struct DirectoryNames {
 }
 
 extension Range<UInt32> {
-    /// Of an array.
+    /// The same for an array.
     var indices: Range<Int> { Int(lowerBound)..<Int(upperBound) }
 }

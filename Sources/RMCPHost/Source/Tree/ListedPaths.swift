@@ -64,7 +64,7 @@ struct ListedPaths {
         ranges.append(start..<UInt32(bytes.count))
     }
 
-    /// By components: what is in a directory comes right behind it.
+    /// Order by components: what is in a directory comes right behind it.
     private static func precedes(_ first: ArraySlice<UInt8>, _ second: ArraySlice<UInt8>) -> Bool {
         first.lexicographicallyPrecedes(second) { ($0 == slash ? 0 : $0) < ($1 == slash ? 0 : $1) }
     }

@@ -139,7 +139,7 @@ final class TreeContents: Sendable {
 
     func changed(_ entry: Int) -> HostError { changed(text(of: entry)) }
 
-    /// Of one of the files that a stretch of the content has.
+    /// Record of one of the files that a stretch of the content has.
     func changed(_ extent: ContentExtent) -> HostError {
         var files: [Int] = []
         catalog.layout.visit(extent.offset..<extent.end) { piece in

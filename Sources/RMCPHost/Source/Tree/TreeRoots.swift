@@ -13,7 +13,7 @@ struct TreeRoot {
     var isFollowed: Bool
 }
 
-/// Where entries are opened from.
+/// Directory from which entries are opened.
 struct TreeBase: Sendable {
     /// The first entry that is; those behind it are, too, up to the next base's.
     var first: Int
@@ -26,7 +26,7 @@ struct TreeBase: Sendable {
 }
 
 extension FileTime {
-    /// When the file was changed last.
+    /// Time at which the file was changed last.
     init(of status: stat) { self.init(seconds: Int64(status.st_mtim.tv_sec), nanoseconds: UInt32(clamping: status.st_mtim.tv_nsec)) }
 }
 

@@ -7,7 +7,7 @@ import RMCPReport
 /// Walks what is to be sent, once, and makes the catalog of it. Nothing is read of contents, but everything is opened: a tree without one
 /// of its files is not that tree, and who sends it should know before anybody waits for it.
 struct TreeScan {
-    /// What a walk has found.
+    /// Findings of a walk.
     struct Tree: Sendable {
         var catalog: Catalog
         /// A part of each entry's inode number: what has the name later must have it, too.
@@ -141,7 +141,7 @@ struct TreeScan {
 
     private mutating func directory(_ descriptor: Int32, _ name: [UInt8], _ status: stat) throws(HostError) {
         try begin(descriptor, name, status)
-        // What is mounted there is left out, and the directory is kept.
+        // A file system that is mounted there is left out, and the directory is kept.
         if status.st_dev == device || !selection.staysOnFileSystem {
             if let names = DirectoryNames(of: descriptor) {
                 for index in 0..<names.count { try entry(names[index], in: descriptor, isListed: false) }
@@ -163,7 +163,7 @@ struct TreeScan {
         enter(name)
         defer { leave() }
         guard let status = Self.status(of: name, in: directory) else {
-            // What has gone since its directory was read is not there.
+            // A name that has gone since its directory was read is not there.
             if errno != ENOENT || isListed { fail(errno) }
             return
         }

@@ -1,4 +1,4 @@
-/// What a tree is to be made of, as the command line asks for it.
+/// Choice of what a tree is made of, as the command line asks for it.
 public struct TreeSelection: Sendable, Hashable {
     public enum Owners: Sendable, Hashable {
         /// Numbers, and the names that they have here.

@@ -93,7 +93,7 @@ final class TreeSource: BundleSource {
             guard case .file(let entry, let offset, _) = layout.pieces(of: position..<position + UInt64(map.chunkLength)).first else { break }
             let body = layout.body(of: entry)
             if catalog[entry].isSparse {
-                // Of what comes before it is said first.
+                // A change of what comes before is said first.
                 if data > 0 { break }
                 return holes(of: entry, from: UInt32(clamping: map.wholeChunks(within: offset)), map)
             }

@@ -60,7 +60,7 @@ struct CatalogSpool: ~Copyable {
         if let record = ready[chunk] { spool.drop(at: map.offset(of: chunk), count: Int(record.contentLength)) }
     }
 
-    /// What a chunk has, verified once more: a disk may have lost it without a word.
+    /// Content of a chunk, verified once more: a disk may have lost it without a word.
     func content(of chunk: UInt32) throws(HostError) -> [UInt8] {
         guard let record = ready[chunk] else { return [] }
         var bytes = [UInt8](repeating: 0, count: Int(record.contentLength))

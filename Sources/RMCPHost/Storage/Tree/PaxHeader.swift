@@ -22,7 +22,7 @@ struct PaxHeader {
     var owner: CatalogOwner?
     var modified: FileTime
     var size: UInt64 = 0
-    /// What a link leads to.
+    /// Target of a link.
     var target: [UInt8] = []
     var attributes: [CatalogAttribute] = []
 

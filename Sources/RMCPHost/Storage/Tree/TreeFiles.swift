@@ -8,7 +8,7 @@ import RMCPReport
 /// A file is made when its first piece comes, and gets its owner, mode and time when its last has. Nothing in the tree is a symbolic link until
 /// all files are whole.
 final class TreeFiles: Sendable {
-    /// How far a file of several pieces is.
+    /// Progress of a file of several pieces.
     private enum Progress {
         case written(left: UInt64, holdsOldBytes: Bool)
         /// All that came is what the old file has.
@@ -21,7 +21,7 @@ final class TreeFiles: Sendable {
     let directories: TreeDirectories
     let metadata: TreeMetadata
     private let old: OldTree?
-    /// What an earlier session has left may be there.
+    /// Files that an earlier session has left may be there.
     private let isResumed: Bool
     private let path: String
     private let files: FileSystem
@@ -143,7 +143,7 @@ final class TreeFiles: Sendable {
         if isLast { finish(file, index, entry) }
     }
 
-    /// Whoever comes first makes the file, or finds that the old one may do.
+    /// The first to come makes the file, or finds that the old one may do.
     private func begin(_ index: Int, _ entry: CatalogEntry, in directory: OwnedDescriptor) throws(HostError) -> Progress {
         try progress.withLock { progress throws(HostError) in
             if let known = progress[index] { return known }
@@ -176,7 +176,7 @@ final class TreeFiles: Sendable {
             ranges.append(range)
             progress[index] = .same(left: left - length, known, ranges: ranges)
             guard left == length else { return true }
-            // It cannot be a link, though all of it is the same.
+            // A link could not be made, though all of it is the same.
             let file = try copy(known, ranges, index, entry, in: directory)
             progress[index] = nil
             finish(file, index, entry)

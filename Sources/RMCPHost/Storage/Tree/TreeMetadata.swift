@@ -96,7 +96,7 @@ final class TreeMetadata: Sendable {
         if metadata.isCurbed { faults.note(.special, at: { catalog.text(of: entry, below: path) }, reason: "--allow-special keeps them") }
         if let owner = metadata.owner, files.setOwner(descriptor, owner.user, owner.group) != 0 {
             note(.owner, entry)
-            // With another owner than the one that was meant, these would be another's rights.
+            // These would be another's rights, since the owner is not the one that was meant.
             mode &= ~(S_ISUID | S_ISGID)
         }
         for attribute in metadata.attributes where files.setAttribute(descriptor, attribute.name, attribute.value) != 0 { note(.attribute, entry) }

@@ -1,6 +1,6 @@
-/// How a received tree is put on the disk.
+/// Options of putting a received tree on the disk.
 public struct TreeOptions: Sendable, Hashable {
-    /// How the finished tree takes the place of the one that has its name.
+    /// Way in which the finished tree takes the place of the one that has its name.
     public enum Replacement: String, Sendable, Hashable, CaseIterable {
         /// Both change places, in one step (RENAME_EXCHANGE).
         case exchange

@@ -45,7 +45,7 @@ struct TreeRoom {
 
     private func firstWithAttributes() -> Int? { (0..<catalog.count).first { catalog[$0].attributes != nil } }
 
-    /// What the old tree may spare: asked for only where there is not room for all.
+    /// Room that the old tree may spare: asked for only where there is not room for all.
     private func kept(_ former: OldTree?) -> (entries: UInt64, bytes: UInt64) {
         guard let former else { return (0, 0) }
         var kept = (entries: UInt64(0), bytes: UInt64(0))

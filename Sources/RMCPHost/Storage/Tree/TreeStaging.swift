@@ -5,7 +5,7 @@ import RMCPProtocol
 
 /// The directory in which a tree is made: `.NAME.rmcp-partial`, with the catalog as it came and `tree`. The journal beside it holds the lock.
 ///
-/// It is for its owner alone, so that nobody else can put anything there.
+/// The directory is for its owner alone, so that nobody else can put anything there.
 final class TreeStaging: Sendable {
     static let treeName = "tree"
     static let catalogName = "catalog"
@@ -32,7 +32,7 @@ final class TreeStaging: Sendable {
         do throws(HostError) {
             descriptor = try Self.open(place.partialName, in: directory, label: PartialFile.join(path, place.partialName), files: files)
             var left = place.journal.isEmpty ? nil : Self.readCatalog(in: descriptor, announce, files: files)
-            // What cannot be flushed may not be on the disk, though it can be read.
+            // Files that cannot be flushed may not be on the disk, though they can be read.
             if left != nil, files.flushFileSystem(descriptor.raw) != 0 { left = nil }
             if left == nil { TreeRemoval.empty(descriptor, files: files) }
             leftCatalog = left
@@ -47,7 +47,7 @@ final class TreeStaging: Sendable {
     private static func open(_ name: String, in directory: OwnedDescriptor, label: String, files: FileSystem) throws(HostError) -> OwnedDescriptor {
         let kernelName = SystemText.cString(name)
         if let status = files.status(of: kernelName, in: directory.raw), status.kind != S_IFDIR || status.st_uid != geteuid() {
-            // What came of a single file of that name, or somebody else's thing.
+            // A single file of that name may have come in part, or the thing is somebody else's.
             let isOwnFile = status.kind == S_IFREG && status.st_uid == geteuid()
             guard isOwnFile, files.remove(kernelName, in: directory.raw) == 0 else {
                 throw HostError("\(label) is no directory of this user, and a tree of that name is made there; move it away")

@@ -18,7 +18,7 @@ final class TreeStorage: BundleStorage {
         var claimed = IndexRangeSet()
     }
 
-    /// What is known once the catalog is.
+    /// State that is known once the catalog is.
     private struct Tree {
         let root: OwnedDescriptor
         let files: TreeFiles

@@ -3,7 +3,7 @@ import Glibc
 
 /// The name that a tree gets. Whoever opens it finds the old tree or the new one, whole, at any time.
 struct TreeTarget {
-    /// What is in the place of the tree that comes.
+    /// Thing that is in the place of the tree that comes.
     enum Former {
         case nothing
         case directory

@@ -63,6 +63,8 @@ import Testing
         #expect(sent.status == 0 && Running.last("complete", in: sent.text) == 1, "\(sent.errors)\(sent.text.suffix(900))")
         #expect(receiver.wait { receiver.says("completed") } && lab.has("r1", source), "\(receiver.errorsSoFar)")
         #expect(repair.wait { repair.says("complete") }, "\(repair.errorsSoFar)")
-        lab.stop(receiver, repair, watcher)
+        lab.stop(receiver, repair)
+        watcher.signal(SIGTERM)
+        #expect(watcher.wait().status == 130)
     }
 }

@@ -108,7 +108,7 @@ import Testing
         #expect(try parse(body(.attach, "0000000000000001 FF" + padding)).1 == .attach(request))
         #expect(try parse(body(.attach, "0000000000000001 FE" + padding)).1 == .attach(AttachRequest(nonce: 1, wantsStream: false)))
         let histogram = "00 00 00 00 00 00 00000000 00000000 0000000000000000"
-        for (flags, isDeaf, wantsStream) in [("00", false, false), ("01", true, false), ("02", false, true), ("FF", true, true), ("FC", false, false)] {
+        for (flags, isDeaf, wantsStream) in [("00", false, false), ("01", true, false), ("02", false, true), ("FB", true, true), ("F8", false, false)] {
             guard case .status(let report) = try parse(body(.status, "0000000000000000 00000000 0000" + flags + "0000000000000005" + histogram)).1
             else { throw WireError.unknownKind }
             #expect(report.isDeaf == isDeaf && report.wantsStream == wantsStream && report.cookie == 5)

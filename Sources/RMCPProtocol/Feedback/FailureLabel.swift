@@ -32,7 +32,7 @@ public struct FailureLabel: Hashable, Sendable {
     /// State and length.
     private static let entryPrefixLength = 2
 
-    /// The number of entries (1 byte), and for each its state (1), its length (1) and its text. Nothing for none.
+    /// The number of entries (1 byte), and for each its state (1), its length (1) and its text.
     static func write(_ labels: [FailureLabel], to writer: inout ByteWriter) {
         var room = listLength - 1
         var fitting: [FailureLabel] = []
@@ -42,7 +42,6 @@ public struct FailureLabel: Hashable, Sendable {
             room -= length
             fitting.append(label)
         }
-        guard !fitting.isEmpty else { return }
         writer.writeUInt8(UInt8(fitting.count))
         for label in fitting {
             writer.writeUInt8(label.state.rawValue)
@@ -52,7 +51,6 @@ public struct FailureLabel: Hashable, Sendable {
     }
 
     static func read(from reader: inout ByteReader) throws(WireError) -> [FailureLabel] {
-        guard reader.remaining > 0 else { return [] }
         let start = reader.offset
         var labels: [FailureLabel] = []
         for _ in 0..<(try reader.readUInt8()) {

@@ -41,13 +41,15 @@ public struct StatusReport: Hashable, Sendable {
         self.histogram = histogram
     }
 
+    private static let labelsFlag: UInt8 = 4
+
     func write(to writer: inout ByteWriter) {
         echo.write(to: &writer)
         writer.writeUInt16(longestDatagram)
-        writer.writeUInt8((isDeaf ? 1 : 0) | (wantsStream ? 2 : 0))
+        writer.writeUInt8((isDeaf ? 1 : 0) | (wantsStream ? 2 : 0) | (labels.isEmpty ? 0 : Self.labelsFlag))
         writer.writeUInt64(cookie)
         histogram.write(to: &writer)
-        FailureLabel.write(labels, to: &writer)
+        if !labels.isEmpty { FailureLabel.write(labels, to: &writer) }
     }
 
     init(reading reader: inout ByteReader) throws(WireError) {
@@ -58,7 +60,8 @@ public struct StatusReport: Hashable, Sendable {
         wantsStream = flags & 2 != 0
         cookie = try reader.readUInt64()
         histogram = try StatusHistogram(reading: &reader)
-        labels = try FailureLabel.read(from: &reader)
+        // Bytes behind the end that no flag speaks of are for those who come later.
+        labels = flags & Self.labelsFlag != 0 ? try FailureLabel.read(from: &reader) : []
     }
 }
 

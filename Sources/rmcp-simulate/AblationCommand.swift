@@ -72,7 +72,7 @@ struct AblationCommand: ParsableCommand {
 
         func text(_ figures: [Double]) -> String { PaceTable.text(mean(figures)) }
 
-        /// In per cent, and worse is more; nothing where it is within half a per cent.
+        /// Figure in per cent, and worse is more; nothing where it is within half a per cent.
         func change(from before: [Double], to after: [Double]) -> String {
             let ratio = zip(before, after).map { isShare ? $0 / max($1, 1e-3) : $1 / max($0, 1e-3) }
             let percent = (mean(ratio) - 1) * 100

@@ -204,7 +204,7 @@ import Testing
         let layout = catalog.layout
         #expect(layout.body(of: 1).lowerBound.isMultiple(of: 1_000) || size < 1_000)
         #expect(catalog.header.bodyChunks == UInt32(size / 1_000) && catalog.header.packedLength == size % 1_000)
-        // Only the last chunk may be short, and it is where nothing has a body.
+        // The last chunk alone may be short, and it is where nothing has a body.
         #expect(size < 1_000 ? layout.contentLength == UInt64(catalog.header.catalogLength) + size : layout.contentLength.isMultiple(of: 1_000))
     }
 

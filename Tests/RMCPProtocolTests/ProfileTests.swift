@@ -2,7 +2,7 @@ import Testing
 
 @testable import RMCPProtocol
 
-/// When a receiver falls behind, and is back.
+/// Conditions in which a receiver falls behind, and is back.
 @Suite struct ProfileTests {
     private func heartbeat(loss: Int, pressure: Int) -> Heartbeat {
         Heartbeat(
@@ -25,7 +25,7 @@ import Testing
         #expect(returns == [30])
     }
 
-    /// Where the parent has no limits there is nobody to hold back: most have fallen behind.
+    /// A parent without limits holds nobody back: most have fallen behind.
     @Test func nobodyIsBehindWhereMostAre() {
         var profile = behind()
         let stays = !profile.follow(heartbeat(loss: 12, pressure: PressureBucket.count))

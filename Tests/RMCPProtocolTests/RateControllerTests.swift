@@ -121,7 +121,7 @@ import Testing
 
     // MARK: Cuts and growth
 
-    /// To 85 % of what arrives while a queue stands, and on from nearly all of it when the queue is gone.
+    /// The rate goes to 85 % of what arrives while a queue stands, and on from nearly all of it when the queue is gone.
     @Test(
         arguments: [
             (0.89e8, 2, 0.89, 0.85), (0.5e8, 2, 0.5, 0.85), (0.1e8, 2, 0.25, 0.85), (0.95e8, 2, 0.95, 0.85), (nil, 3, 1, 0.85), (nil, 4, 0.8, 0.75),
@@ -139,7 +139,7 @@ import Testing
         #expect(isNear(resumed, [start * carried * 0.97]), "\(resumed)")
     }
 
-    /// What is left of a queue keeps the path busy, and would be the beginning of the next one. One that stays this short is somebody
+    /// The rest of a queue keeps the path busy, and would be the beginning of the next one. One that stays this short is somebody
     /// else's, and not waited for.
     @Test func growthBeginsWhenTheQueueIsGone() {
         var controller = grown()
@@ -149,7 +149,7 @@ import Testing
         #expect(isNear(run(&controller, rounds: 103..<104) { _ in signal(pressure: 1, arrival: start) }, [start * 0.97]))
     }
 
-    /// Where nothing queues far above what was carried, steps would take too long.
+    /// Steps would take too long where nothing queues far above what was carried.
     @Test func whatThePathCarriesMoreThanBeforeIsFoundByFactors() {
         var controller = grown()
         _ = run(&controller, rounds: 100..<101) { signal(pressure: 4, arrival: $0 * 0.5) }
@@ -167,7 +167,7 @@ import Testing
 
     // MARK: A group that is behind
 
-    /// Those who have fallen behind say nothing of the network. Where most have, that is not calm: the rate goes below what they took,
+    /// Receivers that have fallen behind say nothing of the network. Where most have, that is not calm: the rate goes below what they took,
     /// and stays there until they are back.
     @Test func aGroupThatIsBehindIsWaitedFor() {
         var controller = controller { $0.rate.initialRate = 4_000_000_000 }
@@ -290,7 +290,7 @@ import Testing
         #expect((after.last ?? 0) < atLoss, "as CUBIC grows from there")
     }
 
-    /// Where others give way more arrives. Where it does not there are none, and the queue is one's own: nothing is to be had beyond.
+    /// More arrives where others give way. Where it does not there are none, and the queue is one's own: nothing is to be had beyond.
     @Test func lookingForAShareEndsWhereNoMoreArrives() {
         var controller = grown()
         let start = controller.rate

@@ -58,7 +58,7 @@ public struct CatalogMetadata: Sendable, Equatable {
     }
 }
 
-/// Whom entries belong to: numbers, and the names that these have at the sender.
+/// Owner of entries: numbers, and the names that these have at the sender.
 public struct CatalogOwner: Sendable, Hashable {
     /// Never 2^32 - 1, which stands for nobody.
     public var user: UInt32

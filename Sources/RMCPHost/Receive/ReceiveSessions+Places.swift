@@ -17,7 +17,7 @@ extension ReceiveSessions {
         return false
     }
 
-    /// Of the sessions with a place the one that nothing has come of for longest, if that is long; nil when there is none.
+    /// Session with a place that nothing has come of for longest, if that is long; nil when there is none.
     func idlePlace(at now: Instant) -> ReceiveSession? {
         guard request.output == .directory else { return nil }
         let idle = order.compactMap { sessions[$0] }.filter { session in

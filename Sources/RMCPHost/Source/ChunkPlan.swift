@@ -65,3 +65,33 @@ struct ChunkPlan {
 
     mutating func skipSurvey() { if chunkCount > 0 { endSurvey([ChunkStretch(chunks: chunkCount, isHole: false)]) } }
 }
+
+/// A source of known length that is read in order by a plan, while its holes are found ahead of what is read.
+protocol PlannedSource: BundleSource {
+    /// Nil until `start`.
+    var plan: LockedValue<ChunkPlan?> { get }
+    var mayHaveHoles: Bool { get }
+
+    /// Stretches from chunk `first` on: one at least, unless the content ends there. It may take a file system as long as it likes.
+    func survey(from first: UInt32, _ map: ChunkMap) -> [ChunkStretch]
+}
+
+extension PlannedSource {
+    func start(_ map: ChunkMap, pool: BufferPool, wakeUp: WakeUp) throws(HostError) {
+        var begun = ChunkPlan(map, pool: pool, length: contentLength ?? 0)
+        if !mayHaveHoles { begun.skipSurvey() }
+        plan.withLock { $0 = begun }
+    }
+
+    func next() throws(HostError) -> SourcePiece { plan.withLock { $0?.next() ?? .waiting } }
+
+    func lookAhead() -> (@Sendable () -> Void)? {
+        plan.withLock { plan in
+            guard let first = plan?.beginSurvey(), let map = plan?.map else { return nil }
+            return { [self] in
+                let found = survey(from: first, map)
+                self.plan.withLock { $0?.endSurvey(found) }
+            }
+        }
+    }
+}

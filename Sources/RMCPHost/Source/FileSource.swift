@@ -6,7 +6,7 @@ import RMCPProtocol
 /// A regular file or block device, read in place and without keeping it in memory: old chunks are read again.
 ///
 /// Looking for holes may take a file system as long as it likes: that is a worker's, ahead of what is read.
-final class FileSource: BundleSource {
+final class FileSource: PlannedSource {
     let path: String
     let kind = BundleKind.file
     let contentLength: UInt64?
@@ -19,7 +19,7 @@ final class FileSource: BundleSource {
     private let descriptor: OwnedDescriptor
     private let identity: Identity
     /// Nil until `start`.
-    private let plan = LockedValue<ChunkPlan?>(nil)
+    let plan = LockedValue<ChunkPlan?>(nil)
     private let holes: HoleSurvey
     /// Time of the last look at the file, so that a change ends the session before all of it has been sent.
     private let lastLook = LockedValue(Poller.now())
@@ -110,27 +110,6 @@ final class FileSource: BundleSource {
         return errno == EBUSY
     }
 
-    // MARK: In order
-
-    func start(_ map: ChunkMap, pool: BufferPool, wakeUp: WakeUp) throws(HostError) {
-        var begun = ChunkPlan(map, pool: pool, length: length)
-        if !holes.mayHaveHoles { begun.skipSurvey() }
-        plan.withLock { $0 = begun }
-    }
-
-    func next() throws(HostError) -> SourcePiece { plan.withLock { $0?.next() ?? .waiting } }
-
-    func lookAhead() -> (@Sendable () -> Void)? {
-        plan.withLock { plan in
-            guard let first = plan?.beginSurvey(), let map = plan?.map else { return nil }
-            return { [self] in
-                let found = survey(from: first, map)
-                self.plan.withLock { $0?.endSurvey(found) }
-            }
-        }
-    }
-
-    /// Whether there can be holes.
     var mayHaveHoles: Bool { holes.mayHaveHoles }
 
     /// Stretches from chunk `first` on: one at least, unless the file ends there.

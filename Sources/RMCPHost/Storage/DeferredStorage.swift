@@ -9,7 +9,7 @@ final class DeferredStorage: BundleStorage {
         /// Runs of zeros that came before anything else.
         case waiting(zeros: [(chunks: Range<UInt32>, contentLength: UInt64)])
         case made(any BundleStorage)
-        /// It could not be made, which is said each time.
+        /// Storage that could not be made, which is said each time.
         case failed(HostError)
         case closed
     }
@@ -51,7 +51,7 @@ final class DeferredStorage: BundleStorage {
                     let storage = try make()
                     if let drawn = identity.withLock({ $0 }) { _ = storage.identity(in: announce.session, drawn: drawn) }
                     try storage.prepare(contentLength: announce.contentLength, allocatedLength: announce.allocatedLength)
-                    // By now somebody else may have left something under its name.
+                    // Something of somebody else's may be under its name by now.
                     for run in zeros { try storage.zero(chunks: run.chunks, contentLength: run.contentLength) }
                     state = .made(storage)
                     finished.withLock { $0 = storage }

@@ -12,7 +12,7 @@ public struct RateRules: OptionSet, Sendable, Hashable {
     public static let resumption = RateRules(2)
     /// Growth begins when the queue is gone, and not when it is short.
     public static let emptyQueue = RateRules(3)
-    /// While a queue stands the path carries what arrives, and not what is sent where both are nearly the same.
+    /// The path carries what arrives while a queue stands, and not what is sent where both are nearly the same.
     public static let arrivalUnderQueue = RateRules(4)
     /// Cuts follow each other while a queue grows, or storage stays full.
     public static let fasterDrain = RateRules(5)
@@ -36,7 +36,7 @@ public struct RateRules: OptionSet, Sendable, Hashable {
     public static let probing = RateRules(14)
     /// Looking for a share ends where no more arrives.
     public static let endOfProbing = RateRules(15)
-    /// What arrives bounds the rate after a loss beside others.
+    /// The rate after a loss beside others is bounded by what arrives.
     public static let arrivalAtLoss = RateRules(16)
     /// Arrival is compared with what was sent, and not with the rate.
     public static let comparison = RateRules(17)

@@ -72,7 +72,7 @@ public struct SessionDirectory: Sendable {
     private let hasOneOutput: Bool
     /// Sessions that are under way, in order of arrival; at most `sessionLimit` with a place, unless the caller makes room.
     public private(set) var active: [Announce] = []
-    /// Those of them that nothing has come of yet but what anybody can repeat: they have no place, and keep nobody out.
+    /// Sessions among them that nothing has come of yet but what anybody can repeat: they have no place, and keep nobody out.
     private var candidates: Set<SessionID> = []
     /// The candidate that the one output is kept for.
     private var holder: SessionID?

@@ -132,7 +132,7 @@ extension RateController {
     /// Bits per second that the path carries: what arrives, where a queue stands or clearly less arrives than is sent; else by the pressure.
     private func carried(_ signal: RateSignal, _ moment: RateMoment, isFirst: Bool) -> Double {
         let used = used(moment)
-        // While a queue stands, what arrives is what the path carries, however close to what is sent that is. Loss alone is no proof of one.
+        // The path carries what arrives while a queue stands, however close to what is sent that is. Loss alone is no proof of one.
         let bound = signal.pressure >= Pressure.queue && rules.contains(.arrivalUnderQueue) ? .infinity : offered(moment) * Drain.clearlyLess
         if let arrival = signal.arrival.map({ $0 / (1 - loss.floor) }), arrival < bound {
             return max(min(arrival, used), used * (isFirst ? Drain.leastCarried : Drain.leastCarriedAfterCut))

@@ -30,7 +30,7 @@ struct Growth: Sendable {
     /// Far above what was carried nothing queues: the path carries more than it did, and steps would take seconds to find out how much.
     private static let knownFactor = 1.15
     fileprivate static let calmSteps = 6
-    /// By which it then grows in a round: a quarter more finds the limit soon, and overruns it by no more than that (BBR's gain as well).
+    /// Factor by which it then grows in a round: a quarter more finds the limit soon, and overruns it by no more than that (BBR's gain as well).
     fileprivate static let exploringFactor = 1.25
 
     /// Bits per second to add to `rate`.

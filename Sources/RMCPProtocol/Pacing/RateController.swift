@@ -120,7 +120,7 @@ public struct RateController: Sendable {
         nextGrowth = moment.now + moment.round
         let limit = (arrived ?? rate) * Self.shareForGroupBehind
         guard rate > limit else { return .unproven }
-        // Without a measurement, once a round.
+        // One step a round, without a measurement.
         guard arrived != nil || moment.heardOf >= changedAt else { return .unanswered }
         set(limit, at: moment.now)
         phase = .growing(Growth(at: rate, rules))

@@ -1,7 +1,7 @@
 import RMCPProtocol
 
 extension Scenario {
-    /// Somebody without a key repeats what was recorded of other sessions, which receivers trust and have never had.
+    /// A stranger without a key repeats what was recorded of other sessions, which receivers trust and have never had.
     static let replayScenarios: [Scenario] = [
         Scenario("replayed-announces", "eight ANNOUNCEs are replayed all the time: the honest session begins as if there were none", limit: .seconds(10)) {
             world in

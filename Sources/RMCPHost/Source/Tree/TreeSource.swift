@@ -4,7 +4,7 @@ import RMCPProtocol
 import RMCPReport
 
 /// A tree: its catalog, and behind it what its files have, read in place like a file's.
-final class TreeSource: BundleSource {
+final class TreeSource: PlannedSource {
     let path: String
     let kind = BundleKind.tree
     let contentLength: UInt64?
@@ -16,9 +16,9 @@ final class TreeSource: BundleSource {
     let chunkLength: UInt32?
     let counts: EntryCounts?
     private let contents: TreeContents
-    private let hasHoles: Bool
+    let mayHaveHoles: Bool
     /// Nil until `start`.
-    private let plan = LockedValue<ChunkPlan?>(nil)
+    let plan = LockedValue<ChunkPlan?>(nil)
     /// The file that holes are looked for in, while there is more of it.
     private let survey = LockedValue<(entry: Int, holes: HoleSurvey)?>(nil)
     /// Files without holes that one survey passes.
@@ -53,31 +53,13 @@ final class TreeSource: BundleSource {
         modificationTime = root.modified
         warnings = tree.warnings
         counts = tree.counts
-        hasHoles = tree.hasHoles
+        mayHaveHoles = tree.hasHoles
     }
 
     /// Bytes that are kept of the tree: its catalog, and what is kept of each entry beside it.
     var memory: Int { catalog.bytes.count + catalog.count * CatalogLimits.memoryOfEntry + catalog.count * MemoryLayout<UInt32>.size }
 
-    // MARK: In order
-
-    func start(_ map: ChunkMap, pool: BufferPool, wakeUp: WakeUp) throws(HostError) {
-        var begun = ChunkPlan(map, pool: pool, length: layout.contentLength)
-        if !hasHoles { begun.skipSurvey() }
-        plan.withLock { $0 = begun }
-    }
-
-    func next() throws(HostError) -> SourcePiece { plan.withLock { $0?.next() ?? .waiting } }
-
-    func lookAhead() -> (@Sendable () -> Void)? {
-        plan.withLock { plan in
-            guard let first = plan?.beginSurvey(), let map = plan?.map else { return nil }
-            return { [self] in
-                let found = survey(from: first, map)
-                self.plan.withLock { $0?.endSurvey(found) }
-            }
-        }
-    }
+    // MARK: Holes
 
     /// Stretches from chunk `first` on: one at least, unless the content ends there.
     func survey(from first: UInt32, _ map: ChunkMap) -> [ChunkStretch] {

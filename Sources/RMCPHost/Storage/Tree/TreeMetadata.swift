@@ -96,7 +96,7 @@ final class TreeMetadata: Sendable {
         if metadata.isCurbed { faults.note(.special, at: { catalog.text(of: entry, below: path) }, reason: "--allow-special keeps them") }
         if let owner = metadata.owner, files.setOwner(descriptor, owner.user, owner.group) != 0 {
             note(.owner, entry)
-            // These would be another's rights, since the owner is not the one that was meant.
+            // The bits would be another's rights, since the owner is not the one that was meant.
             mode &= ~(S_ISUID | S_ISGID)
         }
         for attribute in metadata.attributes where files.setAttribute(descriptor, attribute.name, attribute.value) != 0 { note(.attribute, entry) }
@@ -145,26 +145,5 @@ final class TreeMetadata: Sendable {
             let length = unsafe fgetxattr(descriptor, attribute.name, &value, value.count)
             return length == attribute.value.count && value.prefix(length).elementsEqual(attribute.value)
         }
-    }
-}
-
-/// Users and groups of this host by name.
-enum Accounts {
-    private static let bufferLength = 16_384
-
-    static func user(_ name: [UInt8]) -> uid_t? {
-        var entry = unsafe passwd()
-        var result: UnsafeMutablePointer<passwd>?
-        var buffer = [CChar](repeating: 0, count: bufferLength)
-        let code = unsafe getpwnam_r(name.map { CChar(bitPattern: $0) } + [0], &entry, &buffer, buffer.count, &result)
-        return unsafe code == 0 && result != nil ? entry.pw_uid : nil
-    }
-
-    static func group(_ name: [UInt8]) -> gid_t? {
-        var entry = unsafe Glibc.group()
-        var result: UnsafeMutablePointer<Glibc.group>?
-        var buffer = [CChar](repeating: 0, count: bufferLength)
-        let code = unsafe getgrnam_r(name.map { CChar(bitPattern: $0) } + [0], &entry, &buffer, buffer.count, &result)
-        return unsafe code == 0 && result != nil ? entry.gr_gid : nil
     }
 }

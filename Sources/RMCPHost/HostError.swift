@@ -22,6 +22,13 @@ public struct HostError: Error, Sendable, Hashable, CustomStringConvertible {
         self.description = description
     }
 
+    /// What went wrong, at what: all before the first semicolon.
+    public var message: String { separator.map { String(description[..<$0.lowerBound]) } ?? description }
+    /// What is behind it, or what to do next; empty where nobody knows.
+    public var hint: String { separator.map { String(description[$0.upperBound...]) } ?? "" }
+
+    private var separator: Range<String.Index>? { description.firstRange(of: "; ") }
+
     /// Error for the errno of the call that has just failed.
     /// - Parameter advice: what helps whatever the errno is; nil for what `Diagnosis` knows of the errno.
     public static func system(_ operation: String, _ subject: String, advice: String? = nil) -> HostError {

@@ -2,6 +2,9 @@ internal import FoundationEssentials
 
 /// One event for programs: written as one line of JSON with its keys in order.
 public struct JSONLine: Sendable {
+    /// Version of what lines mean. New events and fields leave it as it is; whatever is removed, or means something else, raises it.
+    public static let schema: Int64 = 1
+
     public enum Value: Sendable, Encodable {
         case string(String)
         case integer(Int64)
@@ -9,6 +12,7 @@ public struct JSONLine: Sendable {
         case number(Double)
         case boolean(Bool)
         case object([String: Value])
+        case array([Value])
 
         public func encode(to encoder: any Encoder) throws {
             var container = encoder.singleValueContainer()
@@ -16,26 +20,58 @@ public struct JSONLine: Sendable {
             case .string(let value): try container.encode(value)
             case .integer(let value): try container.encode(value)
             case .unsigned(let value): try container.encode(value)
-            case .number(let value): try container.encode(value)
+            // JSON has no infinity; as for other figures that are not known, -1.
+            case .number(let value): try container.encode(value.isFinite ? value : -1)
             case .boolean(let value): try container.encode(value)
             case .object(let value): try container.encode(value)
+            case .array(let value): try container.encode(value)
             }
         }
     }
 
+    private let event: String
     private let fields: [String: Value]
     /// One of many that say the same, newer: may be left out.
-    public let isProgress: Bool
+    public var isProgress: Bool { event == "progress" || event == "node" }
 
     public init(event: String, _ fields: [String: Value] = [:]) {
-        self.fields = fields.merging(["event": .string(event)]) { $1 }
-        isProgress = event == "progress" || event == "node"
+        self.event = event
+        self.fields = fields
     }
 
     /// Without a line break.
-    public var text: String {
+    /// - Parameters:
+    ///   - command: who says it: `send` and the like.
+    ///   - time: when, in milliseconds since 1970.
+    public func text(of command: String, at time: UInt64) -> String {
+        let common: [String: Value] = [
+            "schema": .integer(Self.schema), "command": .string(command), "event": .string(event), "time": .string(Units.timestamp(milliseconds: time)),
+        ]
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return (try? encoder.encode(fields)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return (try? encoder.encode(fields.merging(common) { $1 })).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
+}
+
+extension JSONLine {
+    /// The last line of a process that does not end with 0.
+    /// - Parameters:
+    ///   - message: what happened, to what.
+    ///   - hint: what helps; empty where nothing is known to.
+    public static func error(_ status: ExitStatus, message: String, hint: String) -> JSONLine {
+        JSONLine(event: "error", ["code": .integer(Int64(status.rawValue)), "message": .string(message), "hint": .string(hint)])
+    }
+
+    /// The last line of a command that has nothing more to say than that all is well.
+    public static var finished: JSONLine { JSONLine(event: "finished", ["exit_code": .integer(Int64(ExitStatus.done.rawValue))]) }
+
+    /// A signing key that has been made.
+    /// - Parameter key: its public line.
+    public static func keyMade(_ key: String, path: String) -> JSONLine { JSONLine(event: "key_made", ["key": .string(key), "path": .string(path)]) }
+
+    /// Lines that nobody read in time.
+    public static func dropped(_ lines: Int) -> JSONLine { JSONLine(event: "dropped", ["lines": .integer(Int64(lines))]) }
+
+    /// Something the user should know.
+    public static func warning(_ text: String) -> JSONLine { JSONLine(event: "warning", ["message": .string(text)]) }
 }

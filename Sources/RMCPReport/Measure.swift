@@ -87,7 +87,7 @@ extension Measure {
             case .flag(let value): result[measure.name] = .boolean(value)
             case .states(let histogram, let all): result[measure.name] = .object(Self.states(histogram, all: all))
             case .refusals(let counts):
-                let fields = RefusalReason.allCases.map { ("\($0)", JSONLine.Value.unsigned(counts[$0])) }
+                let fields = RefusalReason.allCases.map { ($0.identifier, JSONLine.Value.unsigned(counts[$0])) }
                 result[measure.name] = .object(Dictionary(uniqueKeysWithValues: fields))
             case .unknown: result[measure.name] = .integer(-1)
             case .absent: break
@@ -98,7 +98,7 @@ extension Measure {
 
     private static func states(_ histogram: StatusHistogram, all: Bool) -> [String: JSONLine.Value] {
         var result: [String: JSONLine.Value] = [:]
-        for state in ReceiverState.allCases where all || histogram.count(state) > 0 { result["\(state)"] = .unsigned(histogram.count(state)) }
+        for state in ReceiverState.allCases where all || histogram.count(state) > 0 { result[state.identifier] = .unsigned(histogram.count(state)) }
         return result
     }
 }

@@ -17,9 +17,9 @@ public struct PrometheusText {
             let values = sources.map(measure.value)
             switch values.first {
             case .states(let histogram, _)?:
-                for state in ReceiverState.allCases { text += "\(name){state=\"\(state)\"} \(histogram.count(state))\n" }
+                for state in ReceiverState.allCases { text += "\(name){state=\"\(state.identifier)\"} \(histogram.count(state))\n" }
             case .refusals(let counts)?:
-                for reason in RefusalReason.allCases { text += "\(name){reason=\"\(reason)\"} \(counts[reason])\n" }
+                for reason in RefusalReason.allCases { text += "\(name){reason=\"\(reason.identifier)\"} \(counts[reason])\n" }
             default:
                 let numbers = values.map(Self.number)
                 text += "\(name) \(metric.total == .sum ? numbers.reduce(0, +) : numbers.max() ?? 0)\n"

@@ -37,10 +37,22 @@ public enum Units {
         return "\(whole / 3_600):\(padded(whole / 60 % 60)):\(padded(whole % 60))"
     }
 
-    /// `2026-11-24 09:30:05 UTC`, of milliseconds since 1970. Days are turned into dates by the Gregorian calendar's rule:
-    /// 146,097 days are 400 years, which begin in March so that a leap day is the last one.
+    /// `2026-11-24 09:30:05 UTC`, of milliseconds since 1970.
     public static func date(milliseconds: UInt64) -> String {
-        let seconds = milliseconds / 1_000
+        let (day, time) = calendar(seconds: milliseconds / 1_000)
+        return "\(day) \(time) UTC"
+    }
+
+    /// `2026-11-24T09:30:05.123Z` (RFC 3339), of milliseconds since 1970.
+    public static func timestamp(milliseconds: UInt64) -> String {
+        let (day, time) = calendar(seconds: milliseconds / 1_000)
+        let digits = String(milliseconds % 1_000)
+        return "\(day)T\(time).\(String(repeating: "0", count: 3 - digits.count))\(digits)Z"
+    }
+
+    /// Days are turned into dates by the Gregorian calendar's rule: 146,097 days are 400 years, which begin in March so that a leap
+    /// day is the last one.
+    private static func calendar(seconds: UInt64) -> (day: String, time: String) {
         let days = Int64(seconds / 86_400) + 719_468
         let era = days / 146_097
         let day = days % 146_097
@@ -50,8 +62,11 @@ public enum Units {
         let (date, number) = (dayOfYear - (153 * month + 2) / 5 + 1, month < 10 ? month + 3 : month - 9)
         func padded(_ number: some BinaryInteger) -> String { number < 10 ? "0\(number)" : "\(number)" }
         let time = seconds % 86_400
-        return "\(year + era * 400 + (number <= 2 ? 1 : 0))-\(padded(number))-\(padded(date)) "
-            + "\(padded(time / 3_600)):\(padded(time / 60 % 60)):\(padded(time % 60)) UTC"
+        let years = String(year + era * 400 + (number <= 2 ? 1 : 0))
+        return (
+            "\(String(repeating: "0", count: max(0, 4 - years.count)))\(years)-\(padded(number))-\(padded(date))",
+            "\(padded(time / 3_600)):\(padded(time / 60 % 60)):\(padded(time % 60))"
+        )
     }
 
     /// `1 receiver`, `3 receivers`.

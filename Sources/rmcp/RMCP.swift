@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import RMCPHost
+import RMCPReport
 
 /// The command line. Exit codes are part of its contract, so they are decided here and not by the argument parser.
 @main
@@ -15,8 +16,11 @@ struct RMCP: ParsableCommand {
         version: Version.text,
         subcommands: [SendCommand.self, RecvCommand.self, RepairCommand.self, WatchCommand.self, KeygenCommand.self])
 
+    private static func end(_ ending: Ending) -> Never { ExitStatus.exit(ending, isTold: AskedLines.areWanted) }
+
     static func main() {
         ProcessStart.prepare()
+        Console.name(AskedLines.command)
         do {
             let arguments = SentTreeOptions.spelledOut(SystemText.arguments)
             if arguments == ConfigurationHelp.arguments {
@@ -26,17 +30,22 @@ struct RMCP: ParsableCommand {
             var command = try parseAsRoot(arguments)
             try RepeatedOptions.check(arguments)
             if var runnable = command as? any CodedCommand {
-                ExitStatus.exit(try runnable.execute())
+                let status = try runnable.execute()
+                if status == .done { ExitStatus.exit(status) }
+                end(Ending(status, "ended with exit code \(status.rawValue)", hint: "the lines before say why"))
             }
             try command.run()
         } catch let error as HostError {
             Console.error(error.description)
-            ExitStatus.exit(error.kind == .usage ? .usage : .failure)
+            end(Ending(error))
+        } catch let ending as Ending {
+            end(ending)
         } catch {
             let code = Self.exitCode(for: error)
             if code.isSuccess { Self.exit(withError: error) }
             Console.line(Self.fullMessage(for: error))
-            ExitStatus.exit(code == .validationFailure ? .usage : .failure)
+            let help = AskedLines.command == "rmcp" ? "rmcp --help" : "rmcp \(AskedLines.command) --help"
+            end(Ending(code == .validationFailure ? .usage : .failure, Self.message(for: error), hint: "see \(help)"))
         }
     }
 }

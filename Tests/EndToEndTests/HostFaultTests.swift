@@ -44,7 +44,7 @@ import Testing
             "r3", ["env", "LD_PRELOAD=\(library)", "STUCK_UNTIL=\(go)", Program.path, "recv", "--json", "--once", "--allow-unsigned", "-d", directory.path])
         let sender = try lab.send(["--json", "--wait-for", "3", "--min-wait", "0s", "--rate", "600M", source])
         for (name, receiver) in zip(["r1", "r2"], healthy) { #expect(receiver.wait().status == 0 && lab.has(name, source)) }
-        #expect(sender.wait { sender.says("sent-once") } && stuck.done <= 5 << 20, "\(stuck.outputSoFar.suffix(300))")
+        #expect(sender.wait { sender.says("sent_once") } && stuck.done <= 5 << 20, "\(stuck.outputSoFar.suffix(300))")
         try lab.scratch.run(["true"], into: go)
         let result = stuck.wait()
         #expect(result.status == 0 && lab.has("r3", source), "\(result.errors)\(result.text.suffix(900))")
@@ -60,7 +60,7 @@ import Testing
         let sender = try lab.send(["--json", "--wait-for", "2", "--min-wait", "0s", "--rate", "800M", source])
         #expect(receivers[1].wait { receivers[1].done > 4 << 20 })
         receivers[1].signal(SIGSTOP)
-        #expect(sender.wait { sender.says("sent-once") })
+        #expect(sender.wait { sender.says("sent_once") })
         receivers[1].signal(SIGCONT)
         let results = receivers.map { $0.wait() }
         for (name, result) in zip(["r1", "r2"], results) { #expect(result.status == 0 && lab.has(name, source), "\(result.errors)") }

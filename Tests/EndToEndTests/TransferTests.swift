@@ -155,7 +155,7 @@ import Testing
         let late = try lab.receive("r2")
         let sent = sender.wait()
         // A partial transfer's status, and the reason.
-        #expect(sent.status == 3 && sent.text.contains("\"failedPath\":1"), "\(sent.errors)\(sent.text.suffix(900))")
+        #expect(sent.status == 3 && sent.text.contains("\"failed_path\":1"), "\(sent.errors)\(sent.text.suffix(900))")
         #expect(first.wait().status == 0 && lab.has("r1", source))
         let failed = late.wait()
         #expect(failed.status == 3 && failed.errors.contains("MTU is too small"), "\(failed.status) \(failed.errors)")

@@ -22,9 +22,9 @@ import Testing
                 switch update {
                 case .listening: "listening"
                 case .began(let snapshot, _): "began \(snapshot.announce.name)"
-                case .refused(let announce, let reason): "refused \(announce.name): \(reason)"
+                case .refused(let announce, let reason): "refused \(announce.name): \(reason.identifier)"
                 case .upstreamOver(let snapshot, let state): "over \(snapshot.announce.name): \(state)"
-                case .retired(let announce, let reason): "retired \(announce.name): \(reason)"
+                case .retired(let announce, let reason): "retired \(announce.name): \(reason.identifier)"
                 case .stopped: "stopped"
                 case .progress, .warning, .notice, .complete, .parentChanged: nil
                 }
@@ -140,12 +140,12 @@ import Testing
             #expect(senders.run { diary.servedCount == number }, "\(diary.all)")
         }
         try senders.add("late")
-        #expect(senders.run { diary.has("refused late: tooManySessions") }, "\(diary.all)")
+        #expect(senders.run { diary.has("refused late: too_many_sessions") }, "\(diary.all)")
         // One of them is served to its end.
         senders.listening = senders.all[3]
         #expect(senders.run { diary.has("over s4: complete") }, "\(diary.all)")
         #expect(senders.run { diary.has("began late") }, "\(diary.all)")
-        #expect(diary.has("retired s4: others need its place"))
+        #expect(diary.has("retired s4: no_place"))
         #expect(diary.all.count { $0.hasPrefix("refused") } == 1 && diary.all.count { $0.hasPrefix("retired") } == 1, "\(diary.all)")
     }
 

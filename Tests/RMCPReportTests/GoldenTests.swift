@@ -12,7 +12,7 @@ import Testing
         #expect((try? String(contentsOf: path, encoding: .utf8)) == text, "\(name)")
     }
 
-    private func expect(_ name: String, _ lines: [JSONLine]) { expect(name, lines.map { $0.text + "\n" }.joined()) }
+    private func expect(_ name: String, _ lines: [JSONLine]) { expect(name, lines.map { $0.text(of: "send", at: 1_764_000_000_007) + "\n" }.joined()) }
 
     private static let group = SocketAddress.ipv4(239, 255, 76, 27, port: 17_627)
     private static let region = SocketAddress.ipv4(239, 255, 76, 28, port: 17_627)
@@ -77,6 +77,7 @@ import Testing
             .ready(interface: "eth0", group: Self.group, announce: Self.announce(length: nil, isSigned: false)), .warning("careful"), .started(receivers: 3),
             .progress(Self.sendSnapshot), .sentOnce(Self.sendSnapshot),
             .finished(SenderOutcome(kind: .partial, receivers: Self.receivers(), unaccounted: 2), Self.sendSnapshot),
+            .finished(SenderOutcome(kind: .stopped, receivers: Self.receivers()), Self.sendSnapshot, hasFailed: true),
         ]
         expect("send.jsonl", updates.flatMap(\.lines))
     }
@@ -109,7 +110,7 @@ import Testing
             + refusals.map { .refused(Self.announce(), $0) } + [
                 .began(Self.receiveSnapshot()), .progress([Self.receiveSnapshot(), Self.receiveSnapshot(length: nil)]),
                 .completed(Self.receiveSnapshot(), path: "/srv/images/a.iso"), .failed(Self.receiveSnapshot(), reason: "a.iso: no space left"),
-                .stopped(Self.strays()),
+                .stopped(Self.strays(), .partial),
             ]
         expect("recv.jsonl", updates.flatMap(\.lines))
     }
@@ -137,7 +138,7 @@ import Testing
             .warning("careful"), .refused(Self.announce(), .rollback(newest: BundleVersion(time: 1_764_000_123_456))), .refused(Self.announce(), .unsigned),
             .began(Self.repairSnapshot(), kept: 4), .progress([Self.repairSnapshot(), Self.repairSnapshot(isAlone: true)]),
             .complete(Self.repairSnapshot()), .parentChanged(Self.announce(), depth: 1), .upstreamOver(Self.repairSnapshot(), .failedSender),
-            .retired(Self.announce(), reason: "room is needed"), .stopped,
+            .retired(Self.announce(), reason: .noRoom), .stopped(.interrupted),
         ]
         expect("repair.jsonl", updates.flatMap(\.lines))
     }
@@ -171,10 +172,10 @@ import Testing
             WatchedSession(announce: Self.announce(length: nil, isSigned: false), signature: .unsigned, nodes: [sender]),
         ]
         let updates: [(WatchUpdate, refresh: Int64)] = [
-            (.listening(interface: "eth0", group: Self.group), 0), (.picture(snapshot), 1), (.picture(snapshot), 2),
+            (.listening(interface: "eth0", group: Self.group), 0), (.picture(snapshot), 1), (.picture(snapshot), 2), (.stopped(.done), 2),
         ]
         expect("watch.jsonl", updates.flatMap { $0.0.lines(refresh: $0.refresh) })
     }
 
-    @Test func droppedLines() { expect("dropped.jsonl", [JSONLine(event: "dropped", ["lines": .integer(3)])]) }
+    @Test func droppedLines() { expect("dropped.jsonl", [.dropped(3)]) }
 }

@@ -450,7 +450,7 @@ _rmcp_watch() {
 
 _rmcp_keygen() {
     repeating_flags=()
-    non_repeating_flags=(--group --no-group --version -h --help)
+    non_repeating_flags=(--group --no-group --json --no-json --version -h --help)
     repeating_options=()
     non_repeating_options=(-o --output)
     __rmcp_offer_flags_options 1

@@ -31,7 +31,7 @@ function __rmcp_parse_tokens -S
         case 'watch'
             __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'once' 'no-once' 'trust=+' 'group-key=' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'version' 'h/help'
         case 'keygen'
-            __rmcp_parse_subcommand 1 'o/output=' 'group' 'no-group' 'version' 'h/help'
+            __rmcp_parse_subcommand 1 'o/output=' 'group' 'no-group' 'json' 'no-json' 'version' 'h/help'
         case 'help'
             __rmcp_parse_subcommand -r 1 'version'
         end
@@ -231,6 +231,8 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp keyg
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp keygen" o output' -s 'o' -l 'output' -d 'Where the key goes (default: ~/.config/rmcp/id_ed25519; with --group: ~/.config/rmcp/group_key).' -rF
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp keygen" group' -l 'group' -d 'Make a group\'s key instead, for --group-key, and beside it FILE.control for repair nodes.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp keygen" no-group' -l 'no-group' -d 'Switch --group off.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp keygen" json' -l 'json' -d 'Write one JSON object a line to standard output, for programs.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp keygen" no-json' -l 'no-json' -d 'Switch --json off.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp keygen" version' -l 'version' -d 'Show the version.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp keygen" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp help" version' -l 'version' -d 'Show the version.'

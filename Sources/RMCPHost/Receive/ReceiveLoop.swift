@@ -104,7 +104,8 @@ public final class ReceiveLoop {
             .stopped(
                 StrayCounters(
                     malformed: directory.malformed + reception.truncated,
-                    foreign: directory.foreign + (guarding?.forged ?? 0) + (guarding?.replayed ?? 0))))
+                    foreign: directory.foreign + (guarding?.forged ?? 0) + (guarding?.replayed ?? 0)),
+                outcome.exitStatus))
         return outcome
     }
 

@@ -1,5 +1,6 @@
 public import RMCPContent
 public import RMCPProtocol
+public import RMCPReport
 
 /// One `rmcp recv`, as the command line asks for it.
 public struct ReceiveRequest: Sendable {
@@ -83,4 +84,15 @@ public enum ReceiveOutcome: Sendable, Hashable {
     case terminated
     /// Any other signal; or what the command was run for is not there.
     case interrupted
+
+    /// Exit code of a command that ends so.
+    public var exitStatus: ExitStatus {
+        switch self {
+        case .complete, .terminated: .done
+        case .failed: .partial
+        case .timedOut: .nobody
+        case .refused: .refused
+        case .interrupted: .interrupted
+        }
+    }
 }

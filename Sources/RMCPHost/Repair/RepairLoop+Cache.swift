@@ -32,7 +32,7 @@ extension RepairLoop {
     /// What is served is never evicted, but what is served to nobody is not worth more than what is asked for. True when
     /// a session is going that makes room in the cache: then what did not fit is worth another try.
     private func makeRoomInCache(at now: Instant) -> Bool {
-        if let oldest = endpoint.makeRoomInCache(activity: { activity(of: $0) }) { giveUp(oldest, "others need its room in the cache", at: now) }
+        if let oldest = endpoint.makeRoomInCache(activity: { activity(of: $0) }) { giveUp(oldest, .noRoom, at: now) }
         return cache.isLetting || order.contains { sessions[$0].map { $0.isOver && $0.engine.upstream == nil } ?? false }
     }
 

@@ -22,7 +22,7 @@ extension RepairLoop {
     }
 
     /// The session gives way to others, whether it has begun or not.
-    func giveUp(_ session: SessionID, _ reason: String, at now: Instant) {
+    func giveUp(_ session: SessionID, _ reason: RetireReason, at now: Instant) {
         if let begun = sessions[session.tag], begun.announce.session == session { retire(begun, reason, at: now) }
         if let arrival = cache.arrival(of: session) { cache.cancel(arrival) }
     }
@@ -117,7 +117,7 @@ extension RepairLoop {
         }
         guard let since = session.damagedSince else { return session.damagedSince = now }
         guard now - since >= HostLimits.damagePatience else { return }
-        retire(session, "part of it was damaged on disk, and nobody above has it", at: now)
+        retire(session, .damaged, at: now)
     }
 
     func handleEvents(_ session: RepairSession, at now: Instant) {
@@ -172,7 +172,7 @@ extension RepairLoop {
         case .finished(let state):
             observer(.upstreamOver(session.snapshot(), state))
             if !session.engine.isComplete {
-                retire(session, "its sender is gone and not everything is here", at: now)
+                retire(session, .incomplete, at: now)
                 endpoint.directory.end(session.announce.session, mayReturn: true)
             }
         case .zeros, .commit, .page, .end, .announced, .statement: break
@@ -181,7 +181,7 @@ extension RepairLoop {
 
     // MARK: Ending
 
-    func retire(_ session: RepairSession, _ reason: String, at now: Instant) {
+    func retire(_ session: RepairSession, _ reason: RetireReason, at now: Instant) {
         guard !session.isOver else { return }
         session.isOver = true
         session.engine.retire(at: now)

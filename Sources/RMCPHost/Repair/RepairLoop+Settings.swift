@@ -39,7 +39,7 @@ extension RepairLoop {
         request.configuration.tree.trustedNodes = trust.trustedNodes
         endpoint.directory.adopt(request.trust)
         for session in order.compactMap({ sessions[$0] }) where !endpoint.directory.trusts(session.announce) {
-            retire(session, "its key is not trusted any more", at: now)
+            retire(session, .untrusted, at: now)
         }
     }
 }

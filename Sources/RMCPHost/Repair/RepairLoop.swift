@@ -87,15 +87,14 @@ public final class RepairLoop {
     }
 
     /// Returns when a signal comes.
-    /// - Returns: whether that was SIGTERM, as service managers ask to end.
+    /// - Returns: `.done` when that was SIGTERM, as service managers ask to end.
     @discardableResult
-    public func run(observer: @escaping (RepairUpdate) -> Void) throws(HostError) -> Bool {
+    public func run(observer: @escaping (RepairUpdate) -> Void) throws(HostError) -> ExitStatus {
         self.observer = observer
         // The observer may hold this, which would keep both.
         defer { self.observer = { _ in } }
         guard let kept = try openCache() else {
-            observer(.stopped)
-            return loop.stopSignal == SIGTERM
+            return end()
         }
         observer(
             .listening(
@@ -138,8 +137,13 @@ public final class RepairLoop {
         if !isImpatient { finish() }
         cache.shutDown()
         rereader?.stop()
-        observer(.stopped)
-        return loop.stopSignal == SIGTERM
+        return end()
+    }
+
+    private func end() -> ExitStatus {
+        let status = loop.stopSignal == SIGTERM ? ExitStatus.done : .interrupted
+        observer(.stopped(status))
+        return status
     }
 
     /// Waits for the cache to be open, and answers signals meanwhile: its disk may not answer. Nil when it is to stop.
@@ -250,8 +254,8 @@ public final class RepairLoop {
         case .join(let region): joining.append(region)
         case .refuse(let announce, let reason): refuse(announce, reason, at: now)
         case .begin(let offer, let superseded, let evicted):
-            if let superseded { giveUp(superseded, "a newer session of the same bundle has begun", at: now) }
-            if let evicted { giveUp(evicted, "others need its place", at: now) }
+            if let superseded { giveUp(superseded, .superseded, at: now) }
+            if let evicted { giveUp(evicted, .noPlace, at: now) }
             admit(offer.announce, offer.signature, by: (offer.source, offer.transmitter), at: now)
         }
     }

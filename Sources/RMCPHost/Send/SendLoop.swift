@@ -286,7 +286,7 @@ public final class SendLoop {
             case .finished(let outcome):
                 self.outcome = outcome
                 if outcome.kind == .nobodyCame, let found = filter.look() { warn(found.text) }
-                observer(.finished(outcome, snapshot()))
+                observer(.finished(outcome, snapshot(), hasFailed: failure != nil))
             }
         }
     }

@@ -30,6 +30,15 @@ public enum WatchOutcome: Sendable {
     /// No session was heard of.
     case nothing
     case interrupted
+
+    /// Exit code of a command that ends so.
+    public var exitStatus: ExitStatus {
+        switch self {
+        case .shown: .done
+        case .nothing: .nobody
+        case .interrupted: .interrupted
+        }
+    }
 }
 
 /// Listens to a group and asks the parents that it hears, and those that they name, on the calling thread. Takes part in
@@ -86,6 +95,7 @@ public final class WatchLoop {
             // The next picture is made before a membership is due.
             return isBusy ? .again : .wait(until: min(nextPicture, model.nextQuery(after: now), reception.nextLook))
         }
+        observer(.stopped(outcome.exitStatus))
         return outcome
     }
 

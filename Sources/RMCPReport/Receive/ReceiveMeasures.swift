@@ -9,7 +9,7 @@ extension Measure where Source == ReceiveSnapshot {
     static let receive = [
         Measure("name", .plain, "Name of the bundle.") { .text($0.announce.name) },
         Measure("session", .plain, "Id of the session.") { .text($0.announce.session.text) },
-        Measure("state", .plain, "State of the receiver.") { .text("\($0.state)") },
+        Measure("state", .plain, "State of the receiver.") { .text($0.state.identifier) },
         Measure("seconds", .seconds, "Time since the session was joined.") { .number($0.elapsed.inSeconds) },
         Measure("bytes_done", .bytes, "Verified content bytes of the sessions under way.", metric: Metric("content_bytes_done")) { .count($0.contentDone) },
         Measure("bytes_kept", .bytes, "Content bytes that were there from before.") { .count($0.contentKept) },
@@ -89,19 +89,29 @@ extension ReceiveUpdate {
         switch self {
         case .listening(let interface, let group):
             [JSONLine(event: "listening", ["interface": .string(interface), "group": .string(group.text)])]
-        case .warning(let text): [JSONLine(event: "warning", ["message": .string(text)])]
+        case .warning(let text): [.warning(text)]
         case .notice(let text): [JSONLine(event: "notice", ["message": .string(text)])]
         case .region(let group): [JSONLine(event: "region", ["group": .string(group.text)])]
         case .parentChanged(let announce, let depth):
             [JSONLine(event: "parent", announce.identity(with: ["parent_depth": .integer(Int64(depth - 1))]))]
         case .refused(let announce, let reason):
-            [JSONLine(event: "refused", announce.identity(with: ["reason": .string(SessionText.explain(reason))]))]
+            [
+                JSONLine(
+                    event: "refused", announce.identity(with: ["reason": .string(reason.identifier), "message": .string(SessionText.explain(reason))]))
+            ]
         case .began(let snapshot): [Self.line("began", snapshot)]
         case .progress(let snapshots): snapshots.map { Self.line("progress", $0) }
         case .completed(let snapshot, let path): [Self.line("completed", snapshot, ["path": .string(path)])]
-        case .failed(let snapshot, let reason): [Self.line("failed", snapshot, ["reason": .string(reason)])]
-        case .stopped(let strays):
-            [JSONLine(event: "stopped", ["malformed": .unsigned(strays.malformed), "foreign": .unsigned(strays.foreign)])]
+        case .failed(let snapshot, let reason): [Self.line("failed", snapshot, ["message": .string(reason)])]
+        case .stopped(let strays, let status):
+            [
+                JSONLine(
+                    event: "stopped",
+                    [
+                        "malformed": .unsigned(strays.malformed), "foreign": .unsigned(strays.foreign),
+                        "exit_code": .integer(Int64(status.rawValue)),
+                    ])
+            ]
         }
     }
 

@@ -79,6 +79,6 @@ public enum ReceiveUpdate: Sendable {
     case completed(ReceiveSnapshot, path: String)
     /// `reason` is one line: what happened, to what, and what to do next.
     case failed(ReceiveSnapshot, reason: String)
-    /// The daemon stops; what it saw besides its sessions.
-    case stopped(StrayCounters)
+    /// The daemon stops; what it saw besides its sessions, and the exit code.
+    case stopped(StrayCounters, ExitStatus)
 }

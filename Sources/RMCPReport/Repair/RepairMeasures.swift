@@ -56,17 +56,19 @@ extension RepairUpdate {
             if let upstream { fields["upstream"] = .string(upstream.text) }
             return [JSONLine(event: "listening", fields)]
         case .notice(let text): return [JSONLine(event: "notice", ["message": .string(text)])]
-        case .warning(let text): return [JSONLine(event: "warning", ["message": .string(text)])]
+        case .warning(let text): return [.warning(text)]
         case .refused(let announce, let reason):
-            return [JSONLine(event: "refused", announce.identity(with: ["reason": .string(SessionText.explainToRepairNode(reason))]))]
+            let facts: [String: JSONLine.Value] = ["reason": .string(reason.identifier), "message": .string(SessionText.explainToRepairNode(reason))]
+            return [JSONLine(event: "refused", announce.identity(with: facts))]
         case .began(let snapshot, let kept): return [Self.line("began", snapshot, ["chunks_kept": .integer(Int64(kept))])]
         case .progress(let snapshots): return snapshots.map { Self.line("progress", $0) }
         case .complete(let snapshot): return [Self.line("complete", snapshot)]
         case .parentChanged(let announce, let depth):
             return [JSONLine(event: "parent", announce.identity(with: ["parent_depth": .integer(Int64(depth - 1))]))]
-        case .upstreamOver(let snapshot, let state): return [Self.line("upstream_over", snapshot, ["state": .string("\(state)")])]
-        case .retired(let announce, let reason): return [JSONLine(event: "retired", announce.identity(with: ["reason": .string(reason)]))]
-        case .stopped: return [JSONLine(event: "stopped")]
+        case .upstreamOver(let snapshot, let state): return [Self.line("upstream_over", snapshot, ["state": .string(state.identifier)])]
+        case .retired(let announce, let reason):
+            return [JSONLine(event: "retired", announce.identity(with: ["reason": .string(reason.identifier), "message": .string(reason.text)]))]
+        case .stopped(let status): return [JSONLine(event: "stopped", ["exit_code": .integer(Int64(status.rawValue))])]
         }
     }
 

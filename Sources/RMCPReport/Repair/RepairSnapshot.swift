@@ -55,6 +55,43 @@ public enum RepairUpdate: Sendable {
     /// Nobody above any more.
     case upstreamOver(RepairSnapshot, ReceiverState)
     /// The session gave way to a newer bundle, or cannot be served.
-    case retired(Announce, reason: String)
-    case stopped
+    case retired(Announce, reason: RetireReason)
+    /// The node stops; its exit code.
+    case stopped(ExitStatus)
+}
+
+/// Reason why a repair node does not serve a session any more.
+public enum RetireReason: Sendable, Hashable, CaseIterable {
+    case superseded
+    case noPlace
+    case noRoom
+    case untrusted
+    case damaged
+    case incomplete
+
+    /// For people to read: "not served any more: …".
+    public var text: String {
+        switch self {
+        case .superseded: "a newer session of the same bundle has begun"
+        case .noPlace: "others need its place"
+        case .noRoom: "others need its room in the cache"
+        case .untrusted: "its key is not trusted any more"
+        case .damaged: "part of it was damaged on disk, and nobody above has it"
+        case .incomplete: "its sender is gone and not everything is here"
+        }
+    }
+}
+
+extension RetireReason {
+    /// Name for programs.
+    public var identifier: String {
+        switch self {
+        case .superseded: "superseded"
+        case .noPlace: "no_place"
+        case .noRoom: "no_room"
+        case .untrusted: "untrusted"
+        case .damaged: "damaged"
+        case .incomplete: "incomplete"
+        }
+    }
 }

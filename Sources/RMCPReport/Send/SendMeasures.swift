@@ -9,7 +9,7 @@ extension Measure where Source == SendSnapshot {
 
     /// Measures of a send.
     static let send = [
-        Measure("phase", .plain, "Phase of the session.") { .text("\($0.phase)") },
+        Measure("phase", .plain, "Phase of the session.") { .text($0.phase.identifier) },
         Measure("seconds", .seconds, "Time since the session was made.") { .number($0.elapsed.inSeconds) },
         Measure("bytes_sent_once", .bytes, "Content bytes sent at least once.", metric: Metric("content_bytes_sent")) { .count($0.contentSent) },
         Measure("encoded_bytes", .bytes, "Encoded bytes of all chunks so far.") { .count($0.encodedLength) },
@@ -65,18 +65,22 @@ extension SendUpdate {
                         "bytes": announce.contentLength.map { .unsigned($0) } ?? .integer(-1),
                     ].merging(counts) { $1 })
             ]
-        case .warning(let text): return [JSONLine(event: "warning", ["message": .string(text)])]
+        case .warning(let text): return [.warning(text)]
         case .started(let receivers, let wanted):
             let wanted = wanted.map { ["wanted": JSONLine.Value.integer(Int64($0))] } ?? [:]
             return [JSONLine(event: "started", ["receivers": .integer(Int64(receivers))].merging(wanted) { $1 })]
         // Programs follow the rate in the lines of progress.
         case .rateChanged: return []
         case .progress(let snapshot): return [JSONLine(event: "progress", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot))]
-        case .sentOnce(let snapshot): return [JSONLine(event: "sent-once", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot))]
-        case .finished(let outcome, let snapshot):
-            var end: [String: JSONLine.Value] = ["outcome": .string("\(outcome.kind)"), "unaccounted": .integer(Int64(outcome.unaccounted))]
+        case .sentOnce(let snapshot): return [JSONLine(event: "sent_once", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot))]
+        case .finished(let outcome, let snapshot, let hasFailed):
+            let status = hasFailed ? ExitStatus.failure : outcome.kind.exitStatus
+            var end: [String: JSONLine.Value] = [
+                "outcome": .string(hasFailed ? "failed" : outcome.kind.identifier), "unaccounted": .integer(Int64(outcome.unaccounted)),
+                "exit_code": .integer(Int64(status.rawValue)),
+            ]
             if !outcome.labels.isEmpty {
-                end["failed_labels"] = .object(Dictionary(outcome.labels.map { ($0.text, .string("\($0.state)")) }) { $1 })
+                end["failed_labels"] = .object(Dictionary(outcome.labels.map { ($0.text, .string($0.state.identifier)) }) { $1 })
             }
             return [JSONLine(event: "finished", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot).merging(end) { $1 })]
         }

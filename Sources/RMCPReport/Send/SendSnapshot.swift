@@ -82,5 +82,6 @@ public enum SendUpdate: Sendable {
     case progress(SendSnapshot)
     /// Everything has been sent once; repairs and latecomers follow.
     case sentOnce(SendSnapshot)
-    case finished(SenderOutcome, SendSnapshot)
+    /// - Parameter hasFailed: whether the source or the network failed, which is said next.
+    case finished(SenderOutcome, SendSnapshot, hasFailed: Bool = false)
 }

@@ -66,6 +66,26 @@ public enum SendText {
     /// Names in one line; programs are told all of them.
     private static let namedAtMost = 100
 
+    /// What a send has come to that did not end well, and what helps.
+    public static func verdict(_ outcome: SenderOutcome, _ snapshot: SendSnapshot) -> (message: String, hint: String) {
+        let time = Units.time(snapshot.elapsed)
+        switch outcome.kind {
+        case .nobodyCame:
+            return (
+                "nobody came in \(time)", "is rmcp recv running on the same group, does it --accept the name, and does multicast reach it?"
+            )
+        case .refused: return ("nobody took it in \(time)", refusals(outcome.receivers.tree.refusals).joined(separator: "; "))
+        case .noProgress: return ("no receiver is complete: all of them were lost", "what they have is kept for the next session")
+        case .stopped: return ("stopped by a signal", "receivers keep what they have for the next session")
+        case .complete, .partial:
+            let complete = outcome.receivers.count(.complete)
+            let came = outcome.receivers.population + UInt64(outcome.unaccounted)
+            let wanted = snapshot.required.map { complete < UInt64($0) ? ", and \($0) have to be" : "" } ?? ""
+            let reasons = failures(outcome) + refusals(outcome.receivers.tree.refusals)
+            return ("\(complete) of \(Units.count(came, "receiver")) complete\(wanted)", reasons.joined(separator: "; "))
+        }
+    }
+
     /// A number of receivers, and how many were waited for if those are more.
     public static func of(_ receivers: UInt64, wanted: Int?) -> String {
         guard let wanted, wanted > receivers else { return Units.count(receivers, "receiver") }

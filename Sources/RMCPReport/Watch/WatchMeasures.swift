@@ -20,14 +20,14 @@ extension Measure where Source == WatchedPlace {
         Measure("session", .plain, "Id of the session.") { .text($0.session.announce.session.text) },
         Measure("name", .plain, "Name of the bundle.") { .text($0.session.announce.name) },
         Measure("bytes", .bytes, "Content bytes.") { $0.session.announce.contentLength.map { .count($0) } ?? .unknown },
-        Measure("signature", .plain, "Who vouches for the session.") { .text("\($0.session.signature)") },
+        Measure("signature", .plain, "Who vouches for the session.") { .text($0.session.signature.identifier) },
         Measure("key", .plain, "Public key.") { .text($0.session.announce.isSigned ? $0.session.announce.key.text : "") },
         Measure("node", .plain, "Ephemeral id.") { .text(WatchedNode.identifier($0.node.transmitter)) },
         Measure("parent", .plain, "Its parent's id.") { .text($0.node.parent.map(WatchedNode.identifier) ?? "") },
         Measure("address", .plain, "Address.") { .text($0.node.address.text) },
-        Measure("role", .plain, "Sender, repair node or relay.") { .text("\($0.node.role)") },
+        Measure("role", .plain, "Sender, repair node or relay.") { .text($0.node.role.identifier) },
         Measure("depth", .plain, "Parents above.") { .count(UInt64($0.node.path.count)) },
-        Measure("phase", .plain, "Phase of the session.") { .text("\($0.node.phase)") },
+        Measure("phase", .plain, "Phase of the session.") { .text($0.node.phase.identifier) },
         Measure("rate", .bitsPerSecond, "Rate at which it may send.") { .count($0.node.rate) },
         Measure("sending", .bitsPerSecond, "Rate at which it sent data.") { place in
             place.reported { _ in place.node.sending.map { .number($0) } ?? .absent }
@@ -61,7 +61,8 @@ extension WatchUpdate {
         switch self {
         case .listening(let interface, let group):
             return [JSONLine(event: "listening", ["interface": .string(interface), "group": .string(group.text)])]
-        case .warning(let text): return [JSONLine(event: "warning", ["message": .string(text)])]
+        case .warning(let text): return [.warning(text)]
+        case .stopped(let status): return [JSONLine(event: "stopped", ["exit_code": .integer(Int64(status.rawValue))])]
         case .picture(let snapshot):
             return snapshot.sessions.flatMap { session in
                 session.nodes.map { node in

@@ -23,6 +23,19 @@ public enum WatchedSignature: Sendable, Hashable {
     case wrong
 }
 
+extension WatchedSignature {
+    /// Name for programs.
+    public var identifier: String {
+        switch self {
+        case .trusted: "trusted"
+        case .untrusted: "untrusted"
+        case .signed: "signed"
+        case .unsigned: "unsigned"
+        case .wrong: "wrong"
+        }
+    }
+}
+
 public struct WatchedSession: Sendable {
     public var announce: Announce
     public var signature: WatchedSignature
@@ -94,4 +107,6 @@ public enum WatchUpdate: Sendable {
     /// Something the user should know, in one line.
     case warning(String)
     case picture(WatchSnapshot)
+    /// The watcher ends; its exit code.
+    case stopped(ExitStatus)
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import RMCPReport
 
 /// A command whose end is one of the contract's exit codes.
 protocol CodedCommand: ParsableCommand {

@@ -3,6 +3,7 @@ import Glibc
 import RMCPContent
 import RMCPHost
 import RMCPProtocol
+import RMCPReport
 
 struct KeygenCommand: CodedCommand {
     static let configuration = CommandConfiguration(
@@ -27,7 +28,12 @@ struct KeygenCommand: CodedCommand {
         let path = try KeyFiles.defaultKey(unless: output, option: "-o")
         let key = try KeyFiles.generate(at: path)
         Console.line("private key written to \(path)")
-        try Console.result(key.publicKey.text)
+        guard options.json == true else {
+            try Console.result(key.publicKey.text)
+            return .done
+        }
+        Console.event(.keyMade(key.publicKey.text, path: path))
+        Console.event(.finished)
         return .done
     }
 
@@ -36,6 +42,10 @@ struct KeygenCommand: CodedCommand {
         let control = try KeyFiles.generateGroup(at: path)
         Console.line("group key written to \(path), for senders and receivers")
         Console.line("control key written to \(control), for repair nodes")
+        if options.json == true {
+            Console.event(JSONLine(event: "group_key_made", ["path": .string(path), "control_path": .string(control)]))
+            Console.event(.finished)
+        }
         return .done
     }
 }

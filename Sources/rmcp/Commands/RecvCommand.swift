@@ -26,9 +26,9 @@ struct RecvCommand: CodedCommand, Sendable {
 
     /// A former version of it is signed by a trusted key. Where no key is trusted, a file that cannot be read
     /// keeps nobody from receiving.
-    private func versions(_ policy: TrustPolicy, takesOlder: Bool) throws(HostError) -> VersionRecords? {
+    private func versions(_ policy: TrustPolicy, takesOlder: Bool, _ style: OutputStyle) throws(HostError) -> VersionRecords? {
         if VersionRecords.defaultPath == nil {
-            Console.error("there is no home to remember in what was received (HOME, XDG_STATE_HOME); after a restart it may be taken again")
+            style.warn("there is no home to remember in what was received (HOME, XDG_STATE_HOME); after a restart it may be taken again")
         }
         do throws(HostError) { return try VersionRecords(takesOlder: takesOlder) } catch {
             guard policy.trustedKeys.isEmpty || takesOlder else { throw error }
@@ -83,25 +83,41 @@ struct RecvCommand: CodedCommand, Sendable {
     }
 
     mutating func execute() throws -> ExitStatus {
-        if check.check == true { return try check.report(command: "recv", configurationPath: configuration.config, isQuiet: output.quiet == true, look) }
+        if check.check == true { return try check.report(command: "recv", configurationPath: configuration.config, output: output, look) }
         let service = ServiceNotifier.takenFromEnvironment()
         let settings = try Settings(command: "recv", configurationPath: configuration.config)
         var request = try request(settings)
-        request.versions = try versions(request.trust, takesOlder: try takesOlder(settings))
         let (style, metricsPath) = try (output.style(settings), metrics.path(settings))
+        request.versions = try versions(request.trust, takesOlder: try takesOlder(settings), style)
         let daemon = try ReceiveLoop(request, service: service, reread: reread(request, settings))
-        TrustOptions.warn(request.trust)
-        if options.directory != nil, request.output != .directory { Console.warning("--directory has no effect beside --output") }
+        TrustOptions.warn(request.trust, style)
+        if options.directory != nil, request.output != .directory { style.warn("--directory has no effect beside --output") }
         let reporter = RecvReporter(style: style, metricsPath: metricsPath, service: service)
         defer { reporter.finish() }
-        switch try daemon.run(observer: { reporter.handle($0) }) {
-        case .complete, .terminated: return .done
-        case .failed: return .partial
-        case .timedOut:
-            Console.error("gave up: no progress in \(Units.time(request.timeout ?? .zero))")
-            return .nobody
-        case .refused: return .refused
-        case .interrupted: return .interrupted
+        let outcome = try daemon.run { reporter.handle($0) }
+        guard let message = message(outcome, request) else { return outcome.exitStatus }
+        if outcome == .timedOut { Console.error(message) }
+        throw Ending(outcome.exitStatus, message, hint: hint(outcome))
+    }
+
+    /// Nil where all is well.
+    private func message(_ outcome: ReceiveOutcome, _ request: ReceiveRequest) -> String? {
+        switch outcome {
+        case .complete, .terminated: nil
+        case .failed(let state): "the bundle failed: \(state.reason)"
+        case .timedOut: "gave up: no progress in \(Units.time(request.timeout ?? .zero))"
+        case .refused: "what came was refused"
+        case .interrupted: "stopped by a signal"
+        }
+    }
+
+    private func hint(_ outcome: ReceiveOutcome) -> String {
+        switch outcome {
+        case .complete, .terminated: ""
+        case .failed: "the line before says what happened to it; what came is kept for the next session"
+        case .timedOut: "is something being sent to this group, and does multicast reach this host?"
+        case .refused: "the line before says why, and which option would take it"
+        case .interrupted: "what came is kept for the next session"
         }
     }
 }

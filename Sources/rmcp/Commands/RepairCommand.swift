@@ -2,6 +2,7 @@ import ArgumentParser
 import RMCPContent
 import RMCPHost
 import RMCPProtocol
+import RMCPReport
 
 struct RepairCommand: CodedCommand, Sendable {
     static let configuration = CommandConfiguration(
@@ -64,18 +65,20 @@ struct RepairCommand: CodedCommand, Sendable {
     }
 
     mutating func execute() throws -> ExitStatus {
-        if check.check == true { return try check.report(command: "repair", configurationPath: configuration.config, isQuiet: output.quiet == true, look) }
+        if check.check == true { return try check.report(command: "repair", configurationPath: configuration.config, output: output, look) }
         let service = ServiceNotifier.takenFromEnvironment()
         let settings = try Settings(command: "repair", configurationPath: configuration.config)
         let (style, metricsPath) = try (output.style(settings), metrics.path(settings))
         var request = try request(settings)
-        TrustOptions.warn(request.trust)
-        let key = try KeyFiles.nodeKey(path: try keyPath(settings))
+        TrustOptions.warn(request.trust, style)
+        let key = try KeyFiles.nodeKey(path: try keyPath(settings), warn: style.warn)
         request.signer = key.map { Ed25519Signer($0) }
         let daemon = try RepairLoop(request, service: service, reread: reread(request, settings))
         if let key, !style.isQuiet { Console.line("this node is \(key.publicKey.text); --trust-repair takes this line") }
         let reporter = RepairReporter(style: style, metricsPath: metricsPath, service: service)
         defer { reporter.finish() }
-        return try daemon.run { reporter.handle($0) } ? .done : .interrupted
+        let status = try daemon.run { reporter.handle($0) }
+        guard status == .done else { throw Ending.interrupted() }
+        return .done
     }
 }

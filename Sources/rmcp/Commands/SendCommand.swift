@@ -3,6 +3,7 @@ import Glibc
 import RMCPContent
 import RMCPHost
 import RMCPProtocol
+import RMCPReport
 
 struct SendCommand: CodedCommand {
     static let configuration = CommandConfiguration(
@@ -45,7 +46,7 @@ struct SendCommand: CodedCommand {
     }
 
     mutating func execute() throws -> ExitStatus {
-        if check.check == true { return try check.report(command: "send", configurationPath: configuration.config, isQuiet: output.quiet == true, look) }
+        if check.check == true { return try check.report(command: "send", configurationPath: configuration.config, output: output, look) }
         let settings = try Settings(command: "send", configurationPath: configuration.config)
         let style = try output.style(settings)
         var engine = Configuration()
@@ -62,13 +63,8 @@ struct SendCommand: CodedCommand {
         let reporter = SendReporter(style: style, metricsPath: try metrics.path(settings))
         defer { reporter.finish() }
         let outcome = try session.run { reporter.handle($0) }
-        switch outcome.kind {
-        case .complete: return .done
-        case .partial: return .partial
-        case .nobodyCame, .noProgress: return .nobody
-        case .refused: return .refused
-        case .stopped: return .interrupted
-        }
+        guard outcome.kind.exitStatus != .done else { return .done }
+        throw reporter.ending(outcome)
     }
 
     private func source(_ settings: Settings) throws(HostError) -> SendRequest.Source {
@@ -89,6 +85,7 @@ struct SendCommand: CodedCommand {
             Console.line("made a signing key, \(try KeyFiles.defaultKey(option: "--key")); receivers trust it with --trust and this line:")
             let line = signingKey.publicKey.text
             // The key is made and will be used: its line must be seen.
+            if isJSON { Console.event(.keyMade(line, path: try KeyFiles.defaultKey(option: "--key"))) }
             if isJSON || (try? Console.result(line)) == nil { Console.line(line) }
         }
         return Ed25519Signer(signingKey)

@@ -39,9 +39,10 @@ struct WatchCommand: CodedCommand {
         switch outcome {
         case .shown: return .done
         case .nothing:
-            Console.error("nothing heard on \(address.text) in \(Units.time(Self.onceDuration))")
-            return .nobody
-        case .interrupted: return .interrupted
+            let message = "nothing heard on \(address.text) in \(Units.time(Self.onceDuration))"
+            Console.error(message)
+            throw Ending(.nobody, message, hint: "is something being sent to this group, and does it reach this host?")
+        case .interrupted: throw Ending.interrupted()
         }
     }
 }

@@ -37,16 +37,16 @@ enum KeyFiles {
     }
 
     /// The key of a repair node, which is made at its first start; nil where no file is named and there is no place for one.
-    static func nodeKey(path: String?) throws(HostError) -> SigningKey? {
+    static func nodeKey(path: String?, warn: (String) -> Void) throws(HostError) -> SigningKey? {
         let danger = "whoever did could play this node"
         if let path { return try key(in: path, makes: true, danger: danger).key }
         guard let directory else {
-            Console.error(
+            warn(
                 "there is no home for this node's key (HOME, XDG_CONFIG_HOME), and who uses trusted nodes alone does not use it; name a file with --key")
             return nil
         }
         do throws(HostError) { return try key(in: directory + "/" + nodeKeyName, makes: true, danger: danger).key } catch {
-            Console.error("this node has no key, and who uses trusted nodes alone does not use it: \(error); name a file with --key")
+            warn("this node has no key, and who uses trusted nodes alone does not use it: \(error); name a file with --key")
             return nil
         }
     }

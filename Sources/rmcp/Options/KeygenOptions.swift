@@ -8,8 +8,11 @@ struct KeygenOptions: OptionGroupDeclaration {
     static let group = Setting.flag(
         "group", isConfigurable: false, "Make a group's key instead, for --group-key, and beside it FILE.control for repair nodes.")
 
-    static let declared = [output.entry, group.entry]
+    static let json = Setting.flag("json", isConfigurable: false, "Write one JSON object a line to standard output, for programs.")
+
+    static let declared = [output.entry, group.entry, json.entry]
 
     @Option(Self.output) var output: String?
     @Flag(Self.group) var group: Bool?
+    @Flag(Self.json) var json: Bool?
 }

@@ -1,7 +1,9 @@
 import ArgumentParser
+import Glibc
 import RMCPContent
 import RMCPHost
 import RMCPProtocol
+import RMCPReport
 
 /// Options that belong together and that several commands have.
 protocol OptionGroupDeclaration: ParsableArguments {
@@ -51,11 +53,20 @@ struct CheckOptions: OptionGroupDeclaration {
 
     /// Says what is in force, or what is wrong; nothing but the latter where that is enough.
     /// - Parameter look: reads all that a start would; lines for the user.
-    func report(command: String, configurationPath: String?, isQuiet: Bool, _ look: (Settings) throws(HostError) -> [String]) throws(HostError) -> ExitStatus {
+    func report(
+        command: String, configurationPath: String?, output: OutputOptions, _ look: (Settings) throws(HostError) -> [String]
+    ) throws(HostError) -> ExitStatus {
         do throws(HostError) {
             let settings = try Settings(command: command, configurationPath: configurationPath)
             let lines = try look(settings)
-            if try settings.flag(OutputOptions.quiet, nil) || isQuiet { return .done }
+            let style = try output.style(settings)
+            if style.isJSON {
+                SettingsReport.events(settings.record.values, command: command).forEach(Console.event)
+                for line in lines { Console.event(JSONLine(event: "notice", ["message": .string(line)])) }
+                Console.event(.finished)
+                return .done
+            }
+            if style.isQuiet { return .done }
             for line in SettingsReport.lines(settings.record.values, command: command) { try Console.result(line) }
             for line in lines { try Console.result("# " + line) }
         } catch { throw HostError(error.description, kind: .usage) }
@@ -75,8 +86,10 @@ struct OutputOptions: OptionGroupDeclaration {
     @Flag(Self.verbose) var verbose: Bool?
 
     func style(_ settings: Settings) throws(HostError) -> OutputStyle {
-        OutputStyle(
-            isJSON: try settings.flag(Self.json, json), isQuiet: try settings.flag(Self.quiet, quiet),
+        let isJSON = try settings.flag(Self.json, json)
+        if isJSON { try ProcessStart.requireOpen(STDOUT_FILENO, "standard output", for: "--json writes there") }
+        return OutputStyle(
+            isJSON: isJSON, isQuiet: try settings.flag(Self.quiet, quiet),
             isVerbose: try settings.flag(Self.verbose, verbose))
     }
 }
@@ -118,9 +131,9 @@ struct TrustOptions: OptionGroupDeclaration {
     }
 
     /// Nobody should wait for bundles that will all be refused.
-    static func warn(_ policy: TrustPolicy) {
+    static func warn(_ policy: TrustPolicy, _ style: OutputStyle) {
         guard policy.trustedKeys.isEmpty, !policy.allowsUnsigned else { return }
-        Console.warning("no key is trusted, so everything will be refused; use --trust KEY, or --allow-unsigned")
+        style.warn("no key is trusted, so everything will be refused; use --trust KEY, or --allow-unsigned")
     }
 }
 

@@ -25,5 +25,5 @@ enum RepeatedOptions {
 
 extension OptionEntry {
     /// Whether a word of the command line names the option.
-    fileprivate func isCalled(_ word: String) -> Bool { word == "--\(name)" || short.map { word == "-\($0)" } ?? false }
+    func isCalled(_ word: String) -> Bool { word == "--\(name)" || short.map { word == "-\($0)" } ?? false }
 }

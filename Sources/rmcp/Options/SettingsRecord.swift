@@ -1,4 +1,5 @@
 import RMCPHost
+import RMCPReport
 
 /// Values of options in one run, and who gave them.
 final class SettingsRecord {
@@ -39,6 +40,21 @@ enum SettingsReport {
         return zip(options, texts).map { entry, text in
             let padding = String(repeating: " ", count: max(0, width - text.count))
             return "\(text)\(padding)  # \(values[entry.name]?.origin.text ?? "default")"
+        }
+    }
+
+    /// The same for programs.
+    static func events(_ values: [String: SettingsRecord.Value], command name: String) -> [JSONLine] {
+        let options = OptionTable.commands.first { $0.name == name }?.configurable ?? []
+        return options.map { entry in
+            let given = values[entry.name]
+            let value: JSONLine.Value =
+                switch entry.form {
+                case .flag: .boolean(entry.truth(given?.texts.first ?? entry.defaultText) ?? false)
+                case .value: .string(given?.texts.first ?? entry.defaultText)
+                case .list: .array((given?.texts ?? []).map { .string($0) })
+                }
+            return JSONLine(event: "setting", ["name": .string(entry.name), "value": value, "origin": .string(given?.origin.text ?? "default")])
         }
     }
 

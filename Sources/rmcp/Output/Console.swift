@@ -30,7 +30,16 @@ enum Console {
     static func write(_ text: String, _ weight: LineWriter.Weight) { standardError.write(SystemText.printable(text), weight) }
 
     /// Lines of events for programs: standard output. Returns at once.
-    static func event(_ line: JSONLine) { standardOutput.write(SystemText.printable(line.text, backslash: "\\\\") + "\n", line.isProgress ? .progress : .line) }
+    static func event(_ line: JSONLine) { standardOutput.write(text(of: line), line.isProgress ? .progress : .line) }
+
+    /// Names the command whose lines these are.
+    static func name(_ text: String) { command.withLock { $0 = text } }
+
+    private static let command = LockedValue("rmcp")
+
+    private static func text(of line: JSONLine) -> String {
+        SystemText.printable(line.text(of: command.withLock { $0 }, at: wallClock()), backslash: "\\\\") + "\n"
+    }
 
     /// A result that is asked for, on standard output: written when this returns.
     static func result(_ line: String) throws(HostError) {
@@ -44,11 +53,19 @@ enum Console {
     }
 
     private static let standardOutput = LineWriter(
-        STDOUT_FILENO, name: "rmcp-stdout", note: { JSONLine(event: "dropped", ["lines": .integer(Int64($0))]).text + "\n" },
+        STDOUT_FILENO, name: "rmcp-stdout", note: { text(of: .dropped($0)) },
         onError: { code in
             // Whoever has read enough and gone knows it.
-            if code != EPIPE { error("cannot write to standard output: \(reason(code)); what is said there is lost") }
+            guard code != EPIPE else { return }
+            let loss = HostError("cannot write to standard output: \(reason(code)); what is said there is lost")
+            error(loss.description)
+            outputError.withLock { $0 = loss }
         })
+
+    /// Fault for which lines of events could not be written; nil while all are.
+    static var lostOutput: HostError? { outputError.withLock { $0 } }
+
+    private static let outputError = LockedValue<HostError?>(nil)
 
     private static func reason(_ code: Int32) -> String { unsafe String(cString: strerror(code)).lowercased() }
 
@@ -56,6 +73,13 @@ enum Console {
         var time = timespec()
         _ = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    }
+
+    /// Milliseconds since 1970.
+    private static func wallClock() -> UInt64 {
+        var time = timespec()
+        _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return UInt64(max(0, time.tv_sec)) * 1_000 + UInt64(time.tv_nsec) / 1_000_000
     }
 
     /// How long the end waits for readers that have stopped.

@@ -32,10 +32,8 @@ final class LineWriter: @unchecked Sendable {
     /// - Parameter onError: called once on the writing thread, with the errno of the first write that failed.
     init(_ descriptor: Int32, name: String, note: @escaping @Sendable (Int) -> String, onError: @escaping @Sendable (Int32) -> Void = { _ in }) {
         self.note = note
-        let failure = FirstError(onError)
-        queue = BackgroundQueue(name: name, size: \.text.count) { entry in
-            if let code = DescriptorWriter.write(entry.text, to: descriptor) { failure.note(code) }
-        }
+        let outlet = Outlet(descriptor, onError)
+        queue = BackgroundQueue(name: name, size: \.text.count) { outlet.write($0.text) }
     }
 
     func write(_ text: String, _ weight: Weight) {
@@ -64,14 +62,25 @@ final class LineWriter: @unchecked Sendable {
         queue.drain(within: limit)
     }
 
-    /// Tells of the first of many errors. Called from one thread.
-    private final class FirstError: @unchecked Sendable {
+    /// Where it is written. Tells of the first of many errors. Called from one thread.
+    private final class Outlet: @unchecked Sendable {
+        private let descriptor: Int32
         private let tell: @Sendable (Int32) -> Void
         private var isTold = false
-        init(_ tell: @escaping @Sendable (Int32) -> Void) { self.tell = tell }
+        /// The last line ends in its middle: the next one must not be a part of it.
+        private var isCut = false
 
-        func note(_ code: Int32) {
-            guard !isTold else { return }
+        init(_ descriptor: Int32, _ tell: @escaping @Sendable (Int32) -> Void) {
+            self.descriptor = descriptor
+            self.tell = tell
+        }
+
+        func write(_ text: [UInt8]) {
+            let bytes = isCut ? [UInt8(ascii: "\n")] + text : text
+            var rest = bytes[...]
+            let code = DescriptorWriter.write(&rest, to: descriptor)
+            if rest.count < bytes.count { isCut = code != nil && bytes[rest.startIndex - 1] != UInt8(ascii: "\n") }
+            guard let code, !isTold else { return }
             isTold = true
             tell(code)
         }
@@ -85,6 +94,11 @@ enum DescriptorWriter {
     /// - Returns: nil when all is written, else the errno.
     static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
         var rest = bytes[...]
+        return write(&rest, to: descriptor)
+    }
+
+    /// - Parameter rest: what is not written is left of it.
+    static func write(_ rest: inout ArraySlice<UInt8>, to descriptor: Int32) -> Int32? {
         while !rest.isEmpty {
             let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count > 0 {

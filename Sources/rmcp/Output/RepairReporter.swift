@@ -43,7 +43,7 @@ final class RepairReporter {
             let what = snapshot.isComplete ? "serving on from the cache" : "\(state.reason)"
             say("\(Self.name(snapshot.announce)): the sender has left; \(what)")
             if style.isVerbose { say(RepairText.counters(snapshot)) }
-        case .retired(let announce, let reason): say("\(Self.name(announce)): not served any more: \(reason)")
+        case .retired(let announce, let reason): say("\(Self.name(announce)): not served any more: \(reason.text)")
         case .stopped:
             live.clear()
             say("stopped")

@@ -9,6 +9,9 @@ final class SendReporter {
     /// Why the rate was changed last.
     private var reasonOfRate: RateController.Reason?
 
+    /// How it went at last.
+    private var last: SendSnapshot?
+
     init(style: OutputStyle, metricsPath: String?) {
         self.style = style
         live = LiveLine(isActive: !style.isQuiet && !style.isJSON)
@@ -17,7 +20,9 @@ final class SendReporter {
 
     func handle(_ update: SendUpdate) {
         switch update {
-        case .progress(let snapshot), .finished(_, let snapshot): metrics?.replace(with: PrometheusText.of(snapshot))
+        case .progress(let snapshot), .finished(_, let snapshot, _):
+            last = snapshot
+            metrics?.replace(with: PrometheusText.of(snapshot))
         default: break
         }
         if style.isJSON { return update.lines.forEach(Console.event) }
@@ -35,10 +40,17 @@ final class SendReporter {
         case .progress(let snapshot): live.show(SendText.line(snapshot))
         case .sentOnce(let snapshot):
             say("everything was sent once after \(Units.time(snapshot.streaming ?? snapshot.elapsed)); \(SendText.receivers(snapshot.receivers))")
-        case .finished(let outcome, let snapshot):
+        case .finished(let outcome, let snapshot, _):
             live.clear()
             summarize(outcome, snapshot)
         }
+    }
+
+    /// The last word for programs, of a send that did not end well.
+    func ending(_ outcome: SenderOutcome) -> Ending {
+        guard let last else { return Ending.interrupted() }
+        let verdict = SendText.verdict(outcome, last)
+        return Ending(outcome.kind.exitStatus, verdict.message, hint: verdict.hint)
     }
 
     /// The last metrics are written when this returns, if their disk lets them.
@@ -50,9 +62,8 @@ final class SendReporter {
         let histogram = outcome.receivers
         switch outcome.kind {
         case .nobodyCame:
-            let question = "is rmcp recv running on the same group, does it --accept the name, and does multicast reach it?"
-            Console.error("nobody came in \(Units.time(snapshot.elapsed)); \(question)")
-            return
+            let verdict = SendText.verdict(outcome, snapshot)
+            return Console.error("\(verdict.message); \(verdict.hint)")
         case .refused:
             Console.error("nobody took it in \(Units.time(snapshot.elapsed))")
             return SendText.refusals(histogram.tree.refusals).forEach(Console.error)

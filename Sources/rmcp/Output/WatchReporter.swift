@@ -31,6 +31,7 @@ final class WatchReporter {
         case .picture(let snapshot):
             if isLive { return draw(snapshot) }
             if !style.isQuiet { writeBlock(snapshot) }
+        case .stopped: break
         }
     }
 

@@ -165,7 +165,7 @@ def once(bench, rate, length):
         ended = transfer.complete(12 * bench.seconds)
         status = transfer.sender.wait(5)
         samples = sampler.stop()
-        sent_once = transfer.sender.first("sent-once")
+        sent_once = transfer.sender.first("sent_once")
         result = {"seconds": ended and ended - transfer.began, "status": status, "began": transfer.began, "ended": ended,
                   "sent_once": sent_once and sent_once[0] - transfer.began, "told": transfer.told(), "samples": samples,
                   "pause": longest_pause(samples),

@@ -1,0 +1,116 @@
+import Foundation
+import Testing
+
+@testable import rmcp
+
+/// Lines of `--json` around what a command does: what went wrong before it began, and how it ended.
+@Suite struct EventLineTests {
+    private struct Result {
+        var status: Int32
+        var lines: [[String: Any]]
+        var output: String
+        var errors: String
+        var last: [String: Any] { lines.last ?? [:] }
+    }
+
+    /// Runs a script in a directory of its own; `rmcp` is the program.
+    private func shell(_ script: String) throws -> Result {
+        let binary = ProcessInfo.processInfo.environment["RMCP_BINARY"] ?? Bundle.main.bundleURL.appendingPathComponent("rmcp").path
+        let home = NSTemporaryDirectory() + "rmcp-events-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: home) }
+        let process = Process()
+        let (output, errors) = (Pipe(), Pipe())
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
+        process.arguments = ["30", "/bin/bash", "-c", "rmcp() { '\(binary)' \"$@\"; }; \(script)"]
+        process.environment = ["HOME": home, "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"]
+        process.currentDirectoryURL = URL(fileURLWithPath: home)
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        let said = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        let lines = try text.split(separator: "\n").map { line in
+            try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any], "\(line)")
+        }
+        return Result(status: process.terminationStatus, lines: lines, output: text, errors: said)
+    }
+
+    @Test(
+        "Whatever ends the process with an error is its last line",
+        arguments: [
+            ("rmcp send --json /nonexistent -i lo", 1, "no such file"),
+            ("rmcp send --json --rate fast /etc/hosts", 2, "expected auto"),
+            ("rmcp send --json --rat 5 /etc/hosts", 2, "Unknown option"),
+            ("rmcp send --json", 2, "Missing expected argument"),
+            ("rmcp send --json --name a --name b /etc/hosts", 2, "given twice"),
+            ("RMCP_JSON=1 rmcp send /nonexistent -i lo", 1, "no such file"),
+            ("echo 'json = true' >c; rmcp send --config c /nonexistent -i lo", 1, "no such file"),
+            ("echo 'json = true' >c; rmcp send --config=c --rate fast /etc/hosts", 2, "expected auto"),
+            ("rmcp send --json --config /nonexistent/c /etc/hosts", 1, "/nonexistent/c"),
+            ("echo 'wait_far = 3' >c; rmcp send --json --config c /etc/hosts", 2, "wait-for"),
+            ("rmcp send --json /etc/hosts -i nosuch0", 2, "nosuch0"),
+            ("echo x >k; chmod 600 k; rmcp send --json --key k /etc/hosts -i lo", 1, "k: "),
+            ("rmcp send --json --unsigned --min-wait 0s --max-wait 300ms -i lo -g 239.255.76.71:17971 /etc/hosts", 4, "nobody came"),
+            ("rmcp recv --json -i lo -d /nonexistent/d", 1, "/nonexistent/d"),
+            ("rmcp recv --json -i lo -o - >out; code=$?; cat out; exit $code", 2, "--json both want"),
+            ("rmcp recv --json -i lo --once --timeout 300ms --allow-unsigned -g 239.255.76.72:17972", 4, "no progress"),
+            ("rmcp recv --json -i lo --trust nothing", 2, "neither a public key"),
+            ("rmcp recv --json -i lo -g 10.0.0.1", 2, "10.0.0.1"),
+            ("rmcp repair --json -i lo --cache /proc/x --allow-unsigned", 1, "/proc/x"),
+            ("rmcp watch --json --once -i lo -g 239.255.76.73:17973", 4, "nothing heard"),
+            ("rmcp keygen --json -o /proc/k", 1, "/proc/k"),
+            ("rmcp recv --check --json --trust nothing", 2, "neither a public key"),
+            ("rmcp nonsense --json", 2, "Unknown option"),
+            ("timeout -s INT 0.5 '$RMCP' send --json --unsigned -i lo -g 239.255.76.74:17974 /etc/hosts", 130, "signal"),
+            ("timeout -s INT 0.5 '$RMCP' recv --json --allow-unsigned -i lo -g 239.255.76.75:17975", 130, "signal"),
+            ("timeout -s INT 0.5 '$RMCP' repair --json --allow-unsigned --cache k -i lo -g 239.255.76.76:17976", 130, "signal"),
+            ("timeout -s INT 0.5 '$RMCP' watch --json -i lo -g 239.255.76.77:17977", 130, "signal"),
+        ])
+    func lastWord(script: String, status: Int32, says: String) throws {
+        let binary = ProcessInfo.processInfo.environment["RMCP_BINARY"] ?? Bundle.main.bundleURL.appendingPathComponent("rmcp").path
+        let result = try shell(
+            script.replacingOccurrences(of: "$RMCP", with: binary).replacingOccurrences(of: "timeout -s", with: "timeout --preserve-status -s"))
+        #expect(result.status == status, "\(result.errors)")
+        #expect(result.last["event"] as? String == "error" && result.last["code"] as? Int32 == status, "\(result.output)")
+        let text = "\(result.last["message"] as? String ?? "")\n\(result.last["hint"] as? String ?? "none")"
+        #expect(text.contains(says) && !text.hasPrefix("\n") && !text.hasSuffix("\nnone"), "\(result.output)")
+        for line in result.lines {
+            #expect(line["schema"] as? Int == 1 && line["command"] as? String != nil)
+            #expect((line["time"] as? String)?.wholeMatch(of: #/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/#) != nil)
+        }
+    }
+
+    @Test("Without --json standard output stays empty", arguments: ["send /nonexistent -i lo", "send --no-json --rate fast f", "recv --trust nothing"])
+    func noLines(arguments: String) throws {
+        let result = try shell("rmcp \(arguments)")
+        #expect(result.status != 0 && result.output.isEmpty && !result.errors.isEmpty)
+        #expect(try shell("RMCP_JSON=1 rmcp --no-json \(arguments)").lines.last?["event"] as? String != "finished")
+    }
+
+    @Test("Lines that cannot be written are no success; a reader that has read enough is no failure")
+    func lostLines() throws {
+        let full = try shell("rmcp keygen --json -o k >/dev/full")
+        #expect(full.status == 1 && full.errors.contains("cannot write to standard output: no space left"), "\(full.errors)")
+        let checked = try shell("set -o pipefail; rmcp recv --check --json --allow-unsigned -i lo | head -1; exit ${PIPESTATUS[0]}")
+        #expect(checked.status == 0 && checked.lines.count == 1, "\(checked.output)\(checked.errors)")
+        let closed = try shell("rmcp recv --json --allow-unsigned -i lo >&-")
+        #expect(closed.status == 1 && closed.errors.contains("standard output is closed"), "\(closed.errors)")
+    }
+
+    @Test("--check and keygen for programs")
+    func settings() throws {
+        let result = try shell("RMCP_TTL=2 rmcp send --check --json --rate 5M --exclude a --exclude b --unsigned /etc/hosts")
+        #expect(
+            result.status == 0 && result.last["event"] as? String == "finished" && result.last["exit_code"] as? Int == 0, "\(result.output)\(result.errors)")
+        func setting(_ name: String) -> [String: Any] { result.lines.first { $0["name"] as? String == name } ?? [:] }
+        #expect(setting("ttl")["value"] as? String == "2" && setting("ttl")["origin"] as? String == "RMCP_TTL")
+        #expect(setting("rate")["origin"] as? String == "command line" && setting("exclude")["value"] as? [String] == ["a", "b"])
+        #expect(setting("unsigned")["value"] as? Bool == true && setting("supersede")["value"] as? Bool == false)
+        let key = try shell("rmcp keygen --json -o k; rmcp keygen --json --group -o g")
+        #expect((key.lines.first?["key"] as? String)?.hasPrefix("rmcp-ed25519 ") == true && key.lines.first?["path"] as? String == "k", "\(key.output)")
+        #expect(key.lines.compactMap { $0["event"] as? String } == ["key_made", "finished", "group_key_made", "finished"])
+    }
+}

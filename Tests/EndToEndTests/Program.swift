@@ -10,6 +10,11 @@ enum Program {
 
     static let repository = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+
+    /// Whether a program of the system's is there.
+    static func isInstalled(_ name: String) -> Bool {
+        ["/usr/bin", "/usr/sbin", "/sbin", "/usr/local/bin"].contains { FileManager.default.isExecutableFile(atPath: "\($0)/\(name)") }
+    }
 }
 
 /// A process under way, its output collected, ended at the latest when its time is over.

@@ -96,7 +96,8 @@ import Testing
         let error = #expect(throws: HostError.self) { _ = try small(1, session: 2).open(in: scratch.path, files: files) }
         #expect(
             error?.description
-                == "\(path): its file system cannot let two directories change places (invalid argument); remove \(path) before, or use --replace=symlink")
+                == "\(path): its file system cannot let it change places with another (invalid argument); move it away before; with --replace=symlink, once is enough"
+        )
         #expect(Listing.of(path) == before && scratch.names == ["tree"])
         let other = TemporaryDirectory()
         let options = TreeOptions(replacement: .symlink)

@@ -3,8 +3,8 @@ import Glibc
 /// Names in a directory in the order of their bytes, packed: a directory may have a million of them.
 struct DirectoryNames {
     private var bytes: [UInt8] = []
-    /// Beginning and end of each.
-    private var ranges: [Range<UInt32>] = []
+    /// Beginning and end of each, and its kind as the directory has it (`d_type`).
+    private var names: [(range: Range<UInt32>, kind: UInt8)] = []
 
     /// Nil with `errno` where the directory cannot be read.
     init?(of directory: Int32) {
@@ -22,23 +22,26 @@ struct DirectoryNames {
             errno = 0
             guard let entry = unsafe readdir(stream) else { break }
             let name = unsafe UnsafeRawPointer(entry).advanced(by: nameOffset).assumingMemoryBound(to: CChar.self)
-            unsafe add(UnsafeRawBufferPointer(start: name, count: strlen(name)))
+            unsafe add(UnsafeRawBufferPointer(start: name, count: strlen(name)), kind: entry.pointee.d_type)
         }
         guard errno == 0 else { return nil }
         let bytes = bytes
-        ranges.sort { bytes[$0.indices].lexicographicallyPrecedes(bytes[$1.indices]) }
+        names.sort { bytes[$0.range.indices].lexicographicallyPrecedes(bytes[$1.range.indices]) }
     }
 
-    private mutating func add(_ name: UnsafeRawBufferPointer) {
+    private mutating func add(_ name: UnsafeRawBufferPointer, kind: UInt8) {
         let dot = UInt8(ascii: ".")
         if unsafe name.count <= 2 && name.allSatisfy({ $0 == dot }) { return }
         let start = UInt32(bytes.count)
         unsafe bytes.append(contentsOf: name)
-        ranges.append(start..<UInt32(bytes.count))
+        names.append((start..<UInt32(bytes.count), kind))
     }
 
-    var count: Int { ranges.count }
-    subscript(index: Int) -> [UInt8] { Array(bytes[ranges[index].indices]) }
+    var count: Int { names.count }
+    subscript(index: Int) -> [UInt8] { Array(bytes[names[index].range.indices]) }
+
+    /// Whether it was a regular file when the directory was read. File systems need not say.
+    func isFile(_ index: Int) -> Bool { names[index].kind == UInt8(DT_REG) }
 }
 
 extension Range<UInt32> {

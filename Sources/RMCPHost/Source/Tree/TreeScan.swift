@@ -144,7 +144,7 @@ struct TreeScan {
         // A file system that is mounted there is left out, and the directory is kept.
         if status.st_dev == device || !selection.staysOnFileSystem {
             if let names = DirectoryNames(of: descriptor) {
-                for index in 0..<names.count { try entry(names[index], in: descriptor, isListed: false) }
+                for index in 0..<names.count { try entry(names[index], in: descriptor, isListed: false, isFile: names.isFile(index)) }
             } else {
                 fail(errno)
             }
@@ -158,10 +158,13 @@ struct TreeScan {
         try add(status) { (builder) throws(CatalogError) in try builder.begin(name, metadata) }
     }
 
-    /// - Parameter isListed: whether the user has named it, so that it must be there.
-    private mutating func entry(_ name: [UInt8], in directory: Int32, isListed: Bool) throws(HostError) {
+    /// - Parameters:
+    ///   - isListed: whether the user has named it, so that it must be there.
+    ///   - isFile: it was a regular file when its directory was read, and need not be looked at before it is opened.
+    private mutating func entry(_ name: [UInt8], in directory: Int32, isListed: Bool, isFile: Bool = false) throws(HostError) {
         enter(name)
         defer { leave() }
+        if isFile, !excluded.contain(path, isDirectory: false), try openFile(name, in: directory) { return }
         guard let status = Self.status(of: name, in: directory) else {
             // A name that has gone since its directory was read is not there.
             if errno != ENOENT || isListed { fail(errno) }
@@ -186,14 +189,32 @@ struct TreeScan {
         }
     }
 
+    /// - Returns: false where it has to be looked at first: it is something else by now, or cannot be opened.
+    private mutating func openFile(_ name: [UInt8], in directory: Int32) throws(HostError) -> Bool {
+        guard let descriptor = Self.open(name, in: directory, O_NONBLOCK) else { return false }
+        let status = try status(of: descriptor)
+        guard status.kind == S_IFREG else { return false }
+        if try !link(name, status) { try file(name, descriptor, status) }
+        return true
+    }
+
     private mutating func file(_ name: [UInt8], in directory: Int32, _ first: stat) throws(HostError) {
-        if first.st_nlink > 1, let entry = links[FileIdentity(first)] {
-            counts.links += 1
-            return try add(first) { (builder) throws(CatalogError) in try builder.hardLink(name, to: entry) }
-        }
+        if try link(name, first) { return }
         guard let descriptor = Self.open(name, in: directory, O_NONBLOCK) else { return fail(errno) }
         let status = try status(of: descriptor)
         guard status.kind == S_IFREG else { return fail(ESTALE) }
+        try file(name, descriptor, status)
+    }
+
+    /// - Returns: whether it is a further name of a file that is in the catalog already.
+    private mutating func link(_ name: [UInt8], _ status: stat) throws(HostError) -> Bool {
+        guard status.st_nlink > 1, let entry = links[FileIdentity(status)] else { return false }
+        counts.links += 1
+        try add(status) { (builder) throws(CatalogError) in try builder.hardLink(name, to: entry) }
+        return true
+    }
+
+    private mutating func file(_ name: [UInt8], _ descriptor: OwnedDescriptor, _ status: stat) throws(HostError) {
         let metadata = metadata(status, descriptor.raw)
         let size = UInt64(max(0, status.st_size))
         let blocks = UInt64(max(0, status.st_blocks)) * 512

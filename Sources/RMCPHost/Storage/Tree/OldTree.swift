@@ -10,15 +10,23 @@ final class OldTree: Sendable {
     /// A file of it that is open.
     struct File {
         let descriptor: OwnedDescriptor
-        let status: stat
+        private(set) var status: stat
         let directory: OwnedDescriptor
         let name: KernelName
 
         /// Whether nobody has written to it since it was opened.
         func isUnchanged(_ files: FileSystem) -> Bool {
             guard let now = files.status(of: descriptor.raw) else { return false }
-            return now.st_size == status.st_size && now.st_mtim.tv_sec == status.st_mtim.tv_sec && now.st_mtim.tv_nsec == status.st_mtim.tv_nsec
-                && now.st_ctim.tv_sec == status.st_ctim.tv_sec && now.st_ctim.tv_nsec == status.st_ctim.tv_nsec
+            return hasLength(of: now) && now.st_ctim.tv_sec == status.st_ctim.tv_sec && now.st_ctim.tv_nsec == status.st_ctim.tv_nsec
+        }
+
+        private func hasLength(of other: stat) -> Bool {
+            other.st_size == status.st_size && other.st_mtim.tv_sec == status.st_mtim.tv_sec && other.st_mtim.tv_nsec == status.st_mtim.tv_nsec
+        }
+
+        /// A further name, even one that was taken away again, changes an inode's ctime, and on an overlay its inode.
+        mutating func noteOwnLink(_ files: FileSystem) {
+            if let now = files.status(of: descriptor.raw), hasLength(of: now) { status = now }
         }
     }
 

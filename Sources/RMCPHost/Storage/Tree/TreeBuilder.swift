@@ -104,10 +104,12 @@ struct TreeBuilder {
         return OwnedDescriptor(raw)
     }
 
-    /// Mode of the root, once it has its name.
+    /// Mode and time of the root, once it has its name: some file systems (XFS) count a new place as a change of the directory itself.
     func finishRoot() {
-        let mode = files.metadata.wanted(catalog[0]).mode
-        guard mode & 0o700 != 0o700, let opened = try? open(0) else { return }
-        _ = system.setMode(opened.raw, mode)
+        let wanted = files.metadata.wanted(catalog[0])
+        guard let opened = try? open(0), let status = system.status(of: opened.raw), !files.metadata.hasModeAndTime(wanted, status) else { return }
+        if status.st_mode & 0o7777 != wanted.mode { _ = system.setMode(opened.raw, wanted.mode) }
+        _ = system.setTimes(opened.raw, wanted.modified)
+        while system.flush(opened.raw) != 0, errno == EINTR {}
     }
 }

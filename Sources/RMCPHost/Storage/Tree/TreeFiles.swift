@@ -10,11 +10,11 @@ import RMCPReport
 final class TreeFiles: Sendable {
     /// Progress of a file of several pieces.
     private enum Progress {
-        case written(left: UInt64, holdsOldBytes: Bool)
+        case written(left: UInt64, holdsOldBytes: Bool, isUnchanged: Bool)
         /// All that came is what the old file has.
         case same(left: UInt64, OldTree.File, ranges: [Range<UInt64>])
 
-        var holdsOldBytes: Bool { if case .written(_, let holdsOldBytes) = self { holdsOldBytes } else { false } }
+        var holdsOldBytes: Bool { if case .written(_, let holdsOldBytes, _) = self { holdsOldBytes } else { false } }
     }
 
     let catalog: Catalog
@@ -27,6 +27,7 @@ final class TreeFiles: Sendable {
     private let files: FileSystem
     private let progress = LockedValue<[Int: Progress]>([:])
     private let counters: LockedValue<TreeProgress>
+    private let made = MadeFiles()
 
     /// - Parameters:
     ///   - directories: of the tree that is being made; all are there.
@@ -52,9 +53,10 @@ final class TreeFiles: Sendable {
     }
 
     /// A file has all its bytes.
-    private func finish(_ file: Staged, _ index: Int, _ entry: CatalogEntry) {
-        metadata.set(metadata.wanted(entry), on: file.descriptor.raw, of: index)
-        count(isUnchanged: false)
+    /// - Parameter isUnchanged: nothing was written, since it shares the blocks of the old one.
+    private func finish(_ file: Staged, _ index: Int, _ wanted: EntryMetadata, isUnchanged: Bool = false) {
+        metadata.set(wanted, on: file.descriptor.raw, of: index, made: file.made)
+        count(isUnchanged: isUnchanged)
     }
 
     /// Whether every file that was begun has all its bytes.
@@ -97,15 +99,16 @@ final class TreeFiles: Sendable {
         {
             return count(isUnchanged: true)
         }
-        let file = try make(index, entry, known, isWritten: content != nil && !entry.isSparse, in: directory)
-        try write(content, length: entry.size, at: 0, to: file, index, entry)
-        finish(file, index, entry)
+        let file = try make(index, entry, known, isWritten: content != nil && !entry.isSparse, wanted, in: directory)
+        let isWritten = try write(content, length: entry.size, at: 0, to: file, index, entry)
+        finish(file, index, wanted, isUnchanged: file.sharesBlocks && !isWritten && known?.status.st_size == Int(entry.size))
     }
 
     /// A file without content has no piece.
     func makeEmpty(_ index: Int, _ entry: CatalogEntry) throws(HostError) {
-        let file = try make(index, entry, nil, in: try directories.descriptor(ofParent: index, path: path))
-        finish(file, index, entry)
+        let wanted = metadata.wanted(entry)
+        let file = try make(index, entry, nil, wanted, in: try directories.descriptor(ofParent: index, path: path))
+        finish(file, index, wanted)
     }
 
     private func canLink(_ known: OldTree.File, _ entry: CatalogEntry, _ wanted: EntryMetadata, in directory: OwnedDescriptor) -> Bool {
@@ -134,13 +137,14 @@ final class TreeFiles: Sendable {
         }
         let holdsOldBytes = progress.withLock { $0[index]?.holdsOldBytes ?? true }
         let file = try reopen(index, holdsOldBytes: holdsOldBytes, in: directory)
-        try write(content, length: length, at: offset, to: file, index, entry)
-        let isLast = progress.withLock { progress in
-            guard case .written(let left, let holdsOldBytes)? = progress[index] else { return false }
-            progress[index] = left > length ? .written(left: left - length, holdsOldBytes: holdsOldBytes) : nil
-            return left <= length
+        let isWritten = try write(content, length: length, at: offset, to: file, index, entry)
+        let isUnchanged: Bool? = progress.withLock { progress in
+            guard case .written(let left, let holdsOldBytes, let wasUnchanged)? = progress[index] else { return nil }
+            let isUnchanged = wasUnchanged && !isWritten
+            progress[index] = left > length ? .written(left: left - length, holdsOldBytes: holdsOldBytes, isUnchanged: isUnchanged) : nil
+            return left > length ? nil : isUnchanged
         }
-        if isLast { finish(file, index, entry) }
+        if let isUnchanged { finish(file, index, metadata.wanted(entry), isUnchanged: isUnchanged) }
     }
 
     /// The first to come makes the file, or finds that the old one may do.
@@ -153,7 +157,8 @@ final class TreeFiles: Sendable {
                 begun = .same(left: entry.size, known, ranges: [])
             } else {
                 let file = try make(index, entry, known, in: directory)
-                begun = .written(left: entry.size, holdsOldBytes: file.holdsOldBytes)
+                let isUnchanged = file.sharesBlocks && known?.status.st_size == Int(entry.size)
+                begun = .written(left: entry.size, holdsOldBytes: file.holdsOldBytes, isUnchanged: isUnchanged)
             }
             progress[index] = begun
             return begun
@@ -168,10 +173,14 @@ final class TreeFiles: Sendable {
         try progress.withLock { progress throws(HostError) in
             guard case .same(let left, _, var ranges)? = progress[index] else { return false }
             let length = UInt64(range.count)
-            if left == length, known.isUnchanged(files), try link(known, index, in: directory) {
-                progress[index] = nil
-                count(isUnchanged: true)
-                return true
+            var known = known
+            if left == length, known.isUnchanged(files) {
+                if try link(known, index, in: directory) {
+                    progress[index] = nil
+                    count(isUnchanged: true)
+                    return true
+                }
+                known.noteOwnLink(files)
             }
             ranges.append(range)
             progress[index] = .same(left: left - length, known, ranges: ranges)
@@ -179,7 +188,7 @@ final class TreeFiles: Sendable {
             // A link could not be made, though all of it is the same.
             let file = try copy(known, ranges, index, entry, in: directory)
             progress[index] = nil
-            finish(file, index, entry)
+            finish(file, index, metadata.wanted(entry))
             return true
         }
     }
@@ -189,7 +198,7 @@ final class TreeFiles: Sendable {
         try progress.withLock { progress throws(HostError) in
             guard case .same(let left, let known, let ranges)? = progress[index] else { return }
             let file = try copy(known, ranges, index, entry, in: directory)
-            progress[index] = .written(left: left, holdsOldBytes: file.holdsOldBytes)
+            progress[index] = .written(left: left, holdsOldBytes: file.holdsOldBytes, isUnchanged: false)
         }
     }
 
@@ -214,19 +223,29 @@ final class TreeFiles: Sendable {
         let descriptor: OwnedDescriptor
         /// Something other than holes may be where nothing was written.
         let holdsOldBytes: Bool
+        /// It was made as a copy of the old file.
+        var sharesBlocks = false
+        /// Owner and mode that it was made with, where they are known.
+        var made: MadeFiles.Look?
     }
 
     /// Makes an entry's file, as long as it will be.
-    /// - Parameter isWritten: all of its bytes are written next.
+    /// - Parameters:
+    ///   - isWritten: all of its bytes are written next.
+    ///   - wanted: what it gets next; nil where it is opened again before that.
     private func make(
-        _ index: Int, _ entry: CatalogEntry, _ known: OldTree.File?, isWritten: Bool = false, in directory: OwnedDescriptor
+        _ index: Int, _ entry: CatalogEntry, _ known: OldTree.File?, isWritten: Bool = false, _ wanted: EntryMetadata? = nil,
+        in directory: OwnedDescriptor
     ) throws(HostError) -> Staged {
-        let raw = files.openInside(catalog.kernelName(of: index), in: directory.raw, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+        // Some network file systems ask for the right to write at each write.
+        let mode = (wanted.map { $0.mode & 0o777 } ?? 0) | MadeFiles.ownMode
+        let raw = files.openInside(catalog.kernelName(of: index), in: directory.raw, O_RDWR | O_CREAT | O_EXCL, mode: mode)
         let file: Staged
         if raw >= 0 {
             let descriptor = OwnedDescriptor(raw)
             let isShared = if let old, let known, old.shares(known, in: directory) { old.share(known, with: raw) } else { false }
-            file = Staged(descriptor: descriptor, holdsOldBytes: isShared)
+            let look = wanted.flatMap { _ in made.look(of: raw, mode: mode, directory: catalog.parent(of: index), files: files) }
+            file = Staged(descriptor: descriptor, holdsOldBytes: isShared, sharesBlocks: isShared, made: look)
         } else {
             guard errno == EEXIST else { throw .system("create", catalog.text(of: index, below: path), in: directory.raw) }
             guard isResumed else { throw clash(index, in: directory) }
@@ -260,7 +279,7 @@ final class TreeFiles: Sendable {
             if raw >= 0 { return Staged(descriptor: OwnedDescriptor(raw), holdsOldBytes: true) }
         }
         _ = files.remove(name, in: directory.raw)
-        let made = files.openInside(name, in: directory.raw, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+        let made = files.openInside(name, in: directory.raw, O_RDWR | O_CREAT | O_EXCL, mode: MadeFiles.ownMode)
         guard made >= 0 else { throw .system("create", catalog.text(of: index, below: path), in: directory.raw) }
         return Staged(descriptor: OwnedDescriptor(made), holdsOldBytes: false)
     }
@@ -280,19 +299,25 @@ final class TreeFiles: Sendable {
     }
 
     /// - Parameter length: bytes of content.
+    /// - Returns: false where the file has it already.
     private func write(
         _ content: RawSpan?, length: UInt64, at offset: UInt64, to file: Staged, _ index: Int, _ entry: CatalogEntry
-    ) throws(HostError) {
+    ) throws(HostError) -> Bool {
         let raw = file.descriptor.raw
         if file.holdsOldBytes {
-            if FileComparison.isSame(raw, at: offset, content, length: length, files: files) { return }
+            if FileComparison.isSame(raw, at: offset, content, length: length, files: files) { return false }
         } else if content == nil {
-            return
+            return false
         }
         let label = catalog.text(of: index, below: path)
-        guard let content else { return try FileTransfer.writeZeros(raw, count: length, at: offset, path: label, files: files) }
-        guard entry.isSparse, !file.holdsOldBytes else { return try FileTransfer.write(raw, content, at: offset, path: label, files: files) }
-        try SparseWrite.write(raw, content, at: offset, path: label, files: files)
+        if let content, entry.isSparse, !file.holdsOldBytes {
+            try SparseWrite.write(raw, content, at: offset, path: label, files: files)
+        } else if let content {
+            try FileTransfer.write(raw, content, at: offset, path: label, files: files)
+        } else {
+            try FileTransfer.writeZeros(raw, count: length, at: offset, path: label, files: files)
+        }
+        return true
     }
 }
 

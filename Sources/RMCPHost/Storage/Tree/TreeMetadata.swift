@@ -91,16 +91,20 @@ final class TreeMetadata: Sendable {
     // MARK: Setting
 
     /// Changing an owner takes set-user-ID and capabilities away, and so does writing: the order is owner, attributes, mode, time.
-    func set(_ metadata: EntryMetadata, on descriptor: Int32, of entry: Int) {
+    /// - Parameter made: owner and mode that it has, where they are known: they need not be set again.
+    func set(_ metadata: EntryMetadata, on descriptor: Int32, of entry: Int, made: MadeFiles.Look? = nil) {
         var mode = metadata.mode
         if metadata.isCurbed { faults.note(.special, at: { catalog.text(of: entry, below: path) }, reason: "--allow-special keeps them") }
-        if let owner = metadata.owner, files.setOwner(descriptor, owner.user, owner.group) != 0 {
+        let hasOwner = metadata.owner.map { $0.user == made?.user && $0.group == made?.group } ?? true
+        if !hasOwner, let owner = metadata.owner, files.setOwner(descriptor, owner.user, owner.group) != 0 {
             note(.owner, entry)
             // The bits would be another's rights, since the owner is not the one that was meant.
             mode &= ~(S_ISUID | S_ISGID)
         }
         for attribute in metadata.attributes where files.setAttribute(descriptor, attribute.name, attribute.value) != 0 { note(.attribute, entry) }
-        if files.setMode(descriptor, mode) != 0 { note(.mode, entry) }
+        // An access control list that was set has changed the mode.
+        let hasMode = hasOwner && metadata.attributes.isEmpty && made?.mode == mode
+        if !hasMode, files.setMode(descriptor, mode) != 0 { note(.mode, entry) }
         if files.setTimes(descriptor, metadata.modified) != 0 { note(.time, entry) }
     }
 
@@ -120,12 +124,15 @@ final class TreeMetadata: Sendable {
 
     /// Whether a file has all of it already, so that it can be a link to that file.
     func isSame(_ metadata: EntryMetadata, as status: stat, _ descriptor: Int32) -> Bool {
-        guard status.st_mode & 0o7777 == metadata.mode, status.st_mtim.tv_sec == metadata.modified.tv_sec,
-            status.st_mtim.tv_nsec == metadata.modified.tv_nsec
-        else { return false }
+        guard hasModeAndTime(metadata, status) else { return false }
         if let owner = metadata.owner { guard status.st_uid == owner.user, status.st_gid == owner.group else { return false } }
         if metadata.owner == nil { guard status.st_uid == geteuid() else { return false } }
         return hasAttributes(metadata.attributes, descriptor)
+    }
+
+    func hasModeAndTime(_ metadata: EntryMetadata, _ status: stat) -> Bool {
+        status.st_mode & 0o7777 == metadata.mode && status.st_mtim.tv_sec == metadata.modified.tv_sec
+            && status.st_mtim.tv_nsec == metadata.modified.tv_nsec
     }
 
     /// Attributes that a sender may set are these and no others.

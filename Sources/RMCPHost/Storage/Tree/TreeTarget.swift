@@ -65,12 +65,39 @@ struct TreeTarget {
         if isAnothers, unsafe faccessat(directory.raw, kernelName, W_OK, AT_EACCESS) != 0 {
             throw HostError("\(path) is another user's and not writable, so that it cannot change places; receive elsewhere")
         }
-        guard try canExchange() else {
-            throw HostError(
-                "\(path): its file system cannot let two directories change places (\(HostError.errorText(errno))); remove \(path) before, or use --replace=symlink"
-            )
-        }
+        guard try canExchange() else { throw immovable(errno) }
+        if let code = try movingFailure() { throw immovable(code) }
     }
+
+    private func immovable(_ code: Int32) -> HostError {
+        HostError(
+            "\(path): its file system cannot let it change places with another (\(HostError.errorText(code))); move it away before; with --replace=symlink, once is enough"
+        )
+    }
+
+    /// Magic number (statfs(2)) of overlayfs.
+    private static let overlay = 0x794C_7630
+
+    /// An overlay's lower layers are read-only, and a directory of theirs stays where it is, unless the
+    /// overlay was mounted with `redirect_dir`. Nothing tells which directories are of a lower layer but to rename them: onto a directory with
+    /// something in it, which never happens.
+    /// - Returns: why the old tree cannot be renamed, an error number; nil where it can.
+    private func movingFailure() throws(HostError) -> Int32? {
+        guard rmcp_file_system_kind(directory.raw) == Self.overlay else { return nil }
+        let name = SystemText.cString(Self.probeName)
+        guard files.makeDirectory(name, in: directory.raw, mode: 0o700) == 0 else { throw .system("create a directory beside", path, in: directory.raw) }
+        defer { _ = files.remove(name, in: directory.raw, isDirectory: true) }
+        let raw = files.openInside(name, in: directory.raw, O_RDONLY | O_DIRECTORY)
+        guard raw >= 0 else { throw .system("open a directory beside", path, in: directory.raw) }
+        let probe = OwnedDescriptor(raw)
+        let inner = SystemText.cString("full")
+        guard files.makeDirectory(inner, in: raw, mode: 0o700) == 0 else { throw .system("create a directory beside", path, in: directory.raw) }
+        defer { _ = files.remove(inner, in: probe.raw, isDirectory: true) }
+        let isRefused = files.rename(kernelName, in: directory.raw, to: name, in: directory.raw) != 0
+        return isRefused && [ENOTEMPTY, EEXIST].contains(errno) ? nil : errno
+    }
+
+    private static var probeName: String { ".rmcp-probe-\(UInt64.random(in: 0...(.max)))" }
 
     /// File systems that were asked, and what they said.
     private static let exchanging = LockedValue<[UInt: Bool]>([:])
@@ -82,7 +109,7 @@ struct TreeTarget {
             errno = EINVAL
             return known
         }
-        let names = (0..<2).map { _ in SystemText.cString(".rmcp-probe-\(UInt64.random(in: 0...(.max)))") }
+        let names = (0..<2).map { _ in SystemText.cString(Self.probeName) }
         defer { for name in names { _ = files.remove(name, in: directory.raw, isDirectory: true) } }
         for name in names where files.makeDirectory(name, in: directory.raw, mode: 0o700) != 0 {
             throw .system("create a directory beside", path, in: directory.raw)
@@ -146,7 +173,7 @@ struct TreeTarget {
         if geteuid() != 0, let status, status.st_mode & 0o200 == 0 { _ = files.setMode(of: kernelName, in: directory.raw, status.st_mode & 0o7777 | 0o200) }
         guard files.rename(staged, in: staging.raw, to: kernelName, in: directory.raw, flags: RMCP_RENAME_EXCHANGE) == 0 else {
             let error = HostError.system(
-                "let the finished tree change places with", path, advice: "remove \(path) before, or use --replace=symlink", in: directory.raw)
+                "let the finished tree change places with", path, advice: "move \(path) away before; with --replace=symlink, once is enough", in: directory.raw)
             if let status { _ = files.setMode(of: kernelName, in: directory.raw, status.st_mode & 0o7777) }
             throw error
         }

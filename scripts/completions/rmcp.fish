@@ -147,7 +147,7 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmc
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" d directory' -s 'd' -l 'directory' -d 'Where bundles land (default: .).' -rfa '(__rmcp_complete_directories)'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" o output' -s 'o' -l 'output' -d 'Write a single-file bundle exactly there: a file, a block device, or \'-\' (standard output).' -rF
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv"' -l 'accept' -d 'Take bundles of this name only: a name, or a pattern such as \'linux-*\' (repeatable; default: all). Others are passed over.' -rfka ''
-complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" replace-first' -l 'replace-first' -d 'Where there is no room for two, remove the file that a bundle replaces before it comes, and not after: until then there is none.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" replace-first' -l 'replace-first' -d 'Where there is no room for two, remove what a bundle replaces before it comes, and not after: until then there is none.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" no-replace-first' -l 'no-replace-first' -d 'Switch --replace-first off.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" once' -l 'once' -d 'Exit after the first complete bundle (0), or the first that fails (3).'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" no-once' -l 'no-once' -d 'Switch --once off.'

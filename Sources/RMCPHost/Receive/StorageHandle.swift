@@ -121,6 +121,7 @@ struct StorageOpening: Sendable {
     private func makeTree(_ name: String, _ digester: ContentDigester) throws(HostError) -> any BundleStorage {
         var options = tree
         options.reserve = reserve
+        options.replacesFirst = replacesFirst
         return try TreeStorage.whenNeeded(
             announce: announce, name: name, directoryPath: directory, options: options, digester: digester, files: files)
     }

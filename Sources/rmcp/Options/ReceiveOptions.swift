@@ -10,7 +10,7 @@ struct ReceiveOptions: OptionGroupDeclaration {
         "output", short: "o", .text, "path", completion: .file(),
         "Write a single-file bundle exactly there: a file, a block device, or '-' (standard output).")
     static let replaceFirst = Setting.flag(
-        "replace-first", "Where there is no room for two, remove the file that a bundle replaces before it comes, and not after: until then there is none.")
+        "replace-first", "Where there is no room for two, remove what a bundle replaces before it comes, and not after: until then there is none.")
     static let accept = Setting.list(
         "accept", "pattern", "Take bundles of this name only: a name, or a pattern such as 'linux-*' (repeatable; default: all). Others are passed over.")
     static let once = Setting.flag("once", "Exit after the first complete bundle (0), or the first that fails (3).")

@@ -117,6 +117,42 @@ import Testing
         }
     }
 
+    /// A disk of which nothing is left but what is removed.
+    private final class BusyFiles: FileSystem, @unchecked Sendable {
+        let root: String
+        init(root: String) { self.root = root }
+        override func space(of descriptor: Int32) -> statvfs? {
+            guard var space = super.space(of: descriptor) else { return nil }
+            let files = FileManager.default.subpaths(atPath: root) ?? []
+            let taken = files.filter { $0.hasSuffix("/a") }.reduce(0) { $0 + UInt(Listing.status(root + "/" + $1).st_blocks) * 512 }
+            let left = 28_672 - min(28_672, taken)
+            (space.f_bfree, space.f_bavail) = (left / space.f_frsize, left / space.f_frsize)
+            return space
+        }
+    }
+
+    @Test("Where there is no room for two, the old tree goes first if that is wanted", arguments: TreeOptions.Replacement.allCases)
+    func theOldTreeMakesRoom(replacement: TreeOptions.Replacement) throws {
+        func tree(_ session: UInt64, length: Int) throws -> MemoryTree {
+            try MemoryTree([("a", .file(MemoryTree.bytes(length, salt: Int(session))))], session: session)
+        }
+        let files = BusyFiles(root: scratch.path)
+        var options = TreeOptions(replacement: replacement)
+        try tree(1, length: 16_000).receive(in: scratch.path, options: options, files: files)
+        let before = Listing.of(path)
+        let hint = #expect(throws: HostError.self) { try tree(2, length: 16_001).receive(in: scratch.path, options: options, files: files) }
+        #expect(hint?.kind == .diskFull && hint?.description.hasSuffix("or let --replace-first remove the old tree, of 16384 bytes, before") ?? false)
+        #expect(Listing.of(path) == before)
+        options.replacesFirst = true
+        // Nothing is gained by removing it where that is not enough.
+        #expect(throws: HostError.self) { try tree(3, length: 40_000).receive(in: scratch.path, options: options, files: files) }
+        #expect(Listing.of(path) == before)
+        let notes = try tree(4, length: 16_002).receive(in: scratch.path, options: options, files: files)
+        #expect(notes == ["\(path): the old one is removed, since there is no room for two; until the new one is complete there is none"])
+        #expect(FileManager.default.contents(atPath: path + "/a") == Data(MemoryTree.bytes(16_002, salt: 4)))
+        #expect(FileManager.default.subpaths(atPath: scratch.path)?.filter { $0.hasSuffix("/a") }.count == 1)
+    }
+
     @Test func withoutRoomNothingIsWritten() throws {
         let tree = try MemoryTree([("big", .file(MemoryTree.bytes(400_000)))] + (0..<20).map { ("f\($0)", .file([1])) })
         let files = FullFiles()

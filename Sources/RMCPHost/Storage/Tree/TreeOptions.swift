@@ -11,6 +11,8 @@ public struct TreeOptions: Sendable, Hashable {
     public var replacement: Replacement
     /// Bytes of the file system that stay free.
     var reserve: UInt64 = 0
+    /// The old tree is removed before the new one is written, where there is no room for both.
+    var replacesFirst = false
     /// Set-user-ID, set-group-ID and capabilities of files are kept.
     public var allowsSpecial: Bool
     /// Owners are set as the catalog names them, where this process may.

@@ -11,9 +11,17 @@ struct TreeRoom {
     var reserve: UInt64 = 0
     let files: FileSystem
 
-    /// - Parameter former: tree whose files need not be written again.
+    /// Room that a tree takes.
+    struct Taken {
+        var entries: UInt64 = 0
+        var bytes: UInt64 = 0
+    }
+
+    /// - Parameters:
+    ///   - former: tree whose files need not be written again.
+    ///   - freed: room that there will be besides.
     /// - Throws: kind `.diskFull` where there is no room or there are no inodes.
-    func check(in directory: OwnedDescriptor, former: OldTree?, keepsAttributes: Bool) throws(HostError) {
+    func check(in directory: OwnedDescriptor, former: OldTree?, freed: Taken = Taken(), keepsAttributes: Bool) throws(HostError) {
         if keepsAttributes, catalog.header.hasAttributes, let first = firstWithAttributes(),
             !TreeMetadata.takesAttributes(directory.raw, files: files)
         {
@@ -24,7 +32,7 @@ struct TreeRoom {
         guard let space = files.space(of: directory.raw) else { return }
         let isRoot = geteuid() == 0
         if space.f_files > 0 {
-            let available = UInt64(isRoot ? space.f_ffree : space.f_favail)
+            let available = UInt64(isRoot ? space.f_ffree : space.f_favail) + freed.entries
             let needed = UInt64(catalog.count)
             if available < needed, available < needed - min(needed, kept(former).entries) {
                 throw HostError(
@@ -33,7 +41,7 @@ struct TreeRoom {
             }
         }
         guard space.f_blocks > 0, reserve > 0 || FileRoom.isPlain(directory.raw) else { return }
-        let available = FileRoom.free(space)
+        let available = FileRoom.free(space) + freed.bytes
         let needed = catalog.header.allocatedLength
         let usable = available - min(available, reserve)
         guard usable < needed, usable < needed - min(needed, kept(former).bytes) else { return }
@@ -46,9 +54,9 @@ struct TreeRoom {
     private func firstWithAttributes() -> Int? { (0..<catalog.count).first { catalog[$0].attributes != nil } }
 
     /// Room that the old tree may spare: asked for only where there is not room for all.
-    private func kept(_ former: OldTree?) -> (entries: UInt64, bytes: UInt64) {
-        guard let former else { return (0, 0) }
-        var kept = (entries: UInt64(0), bytes: UInt64(0))
+    private func kept(_ former: OldTree?) -> Taken {
+        guard let former else { return Taken() }
+        var kept = Taken()
         for index in 0..<catalog.count where catalog.kind(of: index) == .file {
             let entry = catalog[index]
             guard let file = former.file(index), UInt64(clamping: file.status.st_size) == entry.size, file.status.st_mtim.tv_sec == Int(entry.modified.seconds)
@@ -57,5 +65,26 @@ struct TreeRoom {
             kept.bytes += UInt64(clamping: file.status.st_blocks) * 512
         }
         return kept
+    }
+
+    /// Room that is free once a directory and what is in it are gone. Of a file that has other names, too, a part is counted.
+    static func taken(by directory: OwnedDescriptor, files: FileSystem) -> Taken {
+        var sum = Taken(entries: 1)
+        for name in files.names(in: directory.raw) ?? [] {
+            let kernelName = SystemText.cString(name)
+            guard let status = files.status(of: kernelName, in: directory.raw) else { continue }
+            if status.kind == S_IFDIR {
+                let raw = files.openInside(kernelName, in: directory.raw, O_RDONLY | O_DIRECTORY)
+                guard raw >= 0 else { continue }
+                let inner = taken(by: OwnedDescriptor(raw), files: files)
+                sum.entries += inner.entries
+                sum.bytes += inner.bytes
+            } else {
+                let names = UInt64(max(1, status.st_nlink))
+                sum.entries += names == 1 ? 1 : 0
+                sum.bytes += UInt64(clamping: status.st_blocks) * 512 / names
+            }
+        }
+        return sum
     }
 }

@@ -9,6 +9,8 @@ import RMCPProtocol
 final class TreeStaging: Sendable {
     static let treeName = "tree"
     static let catalogName = "catalog"
+    /// Name of the old tree, while it makes room for the new one.
+    static let formerName = "former"
 
     let directory: OwnedDescriptor
     /// The staging directory, open for reading: since before anything of this session was written, so that flushing it says all that was lost.
@@ -36,6 +38,7 @@ final class TreeStaging: Sendable {
             if left != nil, files.flushFileSystem(descriptor.raw) != 0 { left = nil }
             if left == nil { TreeRemoval.empty(descriptor, files: files) }
             leftCatalog = left
+            removeFormer()
         } catch {
             if place.journal.isEmpty { place.journal.remove() }
             place.journal.unlock()
@@ -94,6 +97,9 @@ final class TreeStaging: Sendable {
         guard raw >= 0 else { throw .system("open", partialName.withLock { $0 } + "/" + Self.treeName, in: descriptor.raw) }
         return OwnedDescriptor(raw)
     }
+
+    /// Removes the old tree that was to make room, or what an earlier session has left of it.
+    func removeFormer() { _ = TreeRemoval.remove(Self.formerName, in: descriptor.raw, files: files) }
 
     /// Begins anew: what was left is of another tree.
     func forget() { TreeRemoval.empty(descriptor, files: files) }

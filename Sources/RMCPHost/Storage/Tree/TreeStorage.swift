@@ -158,11 +158,9 @@ final class TreeStorage: BundleStorage {
         let (catalog, isResumed) = try catalog(of: spool)
         if !isResumed { staging.forget() }
         let root = try staging.openTree()
-        let former = target.openFormer().map { OldTree(TreeDirectories(catalog, root: $0, files: files), files: files) }
+        let former = try findRoom(for: catalog)
         let directories = TreeDirectories(catalog, root: root, files: files)
         let metadata = TreeMetadata(catalog, options: options, path: path, files: files)
-        let room = TreeRoom(catalog: catalog, path: path, reserve: options.reserve, files: files)
-        try room.check(in: staging.descriptor, former: former, keepsAttributes: options.keepsAttributes)
         let placer = TreeFiles(directories, metadata: metadata, old: former, isResumed: isResumed, path: path, files: files)
         let builder = TreeBuilder(files: placer, isResumed: isResumed, path: path, system: files)
         try builder.makeDirectories()
@@ -176,6 +174,28 @@ final class TreeStorage: BundleStorage {
                 unsafe try place(map.extent(of: chunk, record), content.span.bytes, with: placer)
                 try staging.journal.append(chunk: chunk, record: record)
             }
+        }
+    }
+
+    /// - Returns: the tree that has the name now; nil where there is none, or none any more.
+    private func findRoom(for catalog: Catalog) throws(HostError) -> OldTree? {
+        let former = target.openFormer()
+        let old = former.map { OldTree(TreeDirectories(catalog, root: $0, files: files), files: files) }
+        let room = TreeRoom(catalog: catalog, path: path, reserve: options.reserve, files: files)
+        do throws(HostError) {
+            try room.check(in: staging.descriptor, former: old, keepsAttributes: options.keepsAttributes)
+            return old
+        } catch let refusal {
+            guard refusal.kind == .diskFull, let former else { throw refusal }
+            let freed = TreeRoom.taken(by: former, files: files)
+            let isEnough = (try? room.check(in: staging.descriptor, former: nil, freed: freed, keepsAttributes: options.keepsAttributes)) != nil
+            guard isEnough else { throw refusal }
+            guard options.replacesFirst else {
+                throw HostError("\(refusal.description), or let --replace-first remove the old tree, of \(freed.bytes) bytes, before", kind: .diskFull)
+            }
+            try target.clear(in: staging)
+            note("\(path): the old one is removed, since there is no room for two; until the new one is complete there is none")
+            return nil
         }
     }
 

@@ -149,6 +149,19 @@ struct TreeTarget {
             ? nil : Array(rest) + [0]
     }
 
+    /// Takes the name from the old tree, and removes it.
+    func clear(in staging: TreeStaging) throws(HostError) {
+        let result: Int32
+        switch replacement {
+        case .symlink: result = files.remove(kernelName, in: directory.raw)
+        case .exchange:
+            result = files.rename(kernelName, in: directory.raw, to: SystemText.cString(TreeStaging.formerName), in: staging.descriptor.raw)
+        }
+        guard result == 0 else { throw .system("remove the old", path, in: directory.raw) }
+        if replacement == .symlink { removeTrees(but: nil) }
+        staging.removeFormer()
+    }
+
     // MARK: The end
 
     /// Gives the finished tree its name, in one step.
@@ -201,7 +214,12 @@ struct TreeTarget {
 
     /// Removes the trees that the link does not lead to.
     func removeFormer() {
-        guard replacement == .symlink, let current = linkTarget(), let folder = openFolder() else { return }
+        guard replacement == .symlink, let current = linkTarget() else { return }
+        removeTrees(but: current)
+    }
+
+    private func removeTrees(but current: KernelName?) {
+        guard let folder = openFolder() else { return }
         for name in files.names(in: folder.raw) ?? [] where SystemText.cString(name) != current { _ = TreeRemoval.remove(name, in: folder.raw, files: files) }
     }
 }

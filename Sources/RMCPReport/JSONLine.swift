@@ -30,13 +30,20 @@ public struct JSONLine: Sendable {
     }
 
     private let event: String
-    private let fields: [String: Value]
+    private var fields: [String: Value]
     /// One of many that say the same, newer: may be left out.
     public var isProgress: Bool { event == "progress" || event == "node" }
 
     public init(event: String, _ fields: [String: Value] = [:]) {
         self.event = event
         self.fields = fields
+    }
+
+    /// The same with more fields.
+    public func adding(_ more: [String: Value]) -> JSONLine {
+        var line = self
+        line.fields.merge(more) { $1 }
+        return line
     }
 
     /// Without a line break.

@@ -12,6 +12,10 @@ public struct Measure<Source>: Sendable {
         case states(StatusHistogram, all: Bool)
         /// Counts of all reasons.
         case refusals(RefusalCounts)
+        /// Counts of a scale's buckets.
+        case buckets([UInt64])
+        /// Seconds by limit, of those that there were.
+        case limits(SendLimits)
         /// JSON says -1.
         case unknown
         /// Nothing is said.
@@ -89,6 +93,10 @@ extension Measure {
             case .refusals(let counts):
                 let fields = RefusalReason.allCases.map { ($0.identifier, JSONLine.Value.unsigned(counts[$0])) }
                 result[measure.name] = .object(Dictionary(uniqueKeysWithValues: fields))
+            case .buckets(let counts): result[measure.name] = .array(counts.map { .unsigned($0) })
+            case .limits(let limits):
+                let fields = SendLimit.allCases.filter { limits[$0] > .zero }.map { ($0.rawValue, JSONLine.Value.number(limits[$0].inSeconds)) }
+                result[measure.name] = .object(Dictionary(uniqueKeysWithValues: fields))
             case .unknown: result[measure.name] = .integer(-1)
             case .absent: break
             }
@@ -113,7 +121,7 @@ extension Measure {
         case .number(let value): words(value)
         case .text(let value): value
         case .flag(let value): value ? "yes" : "no"
-        case .states, .refusals, .unknown, .absent: ""
+        case .states, .refusals, .buckets, .limits, .unknown, .absent: ""
         }
     }
 

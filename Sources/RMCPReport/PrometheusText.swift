@@ -32,7 +32,7 @@ public struct PrometheusText {
         case .count(let value): Double(value)
         case .number(let value): value
         case .flag(let value): value ? 1 : 0
-        case .text, .states, .refusals, .unknown, .absent: 0
+        case .text, .states, .refusals, .buckets, .limits, .unknown, .absent: 0
         }
     }
 }

@@ -18,13 +18,8 @@ public final class SendLoop {
     private let announce: Announce
     private var engine: SenderEngine
 
-    /// Receivers that are waited for.
-    private let wanted: Int?
-    /// Receivers that have to be complete.
-    private let required: Int?
     private var filter: ReversePathFilter
-    private let created: Instant
-    private var streamingSince: Instant?
+    private var record: SendRecord
     private var nextProgress: Instant
     private var interrupted = false
     /// A second signal has come.
@@ -86,9 +81,8 @@ public final class SendLoop {
         feeder = try ChunkFeeder(
             source: source, announce: announce, level: request.compressionLevel, sealer: sealer, configuration: configuration,
             wakeUp: loop.wakeUp)
-        wanted = configuration.joining.waitForReceivers
-        required = configuration.joining.requiredReceivers
-        created = Poller.now()
+        let created = Poller.now()
+        record = SendRecord(configuration: configuration, at: created)
         nextProgress = created
         engine = SenderEngine(
             configuration: configuration, announce: announce, signer: signer, digest: BLAKE3Digest(), verifier: Ed25519Verifier(),
@@ -173,6 +167,7 @@ public final class SendLoop {
             if let due = engine.pollTimeout(at: now), due <= now { engine.handleTimeout(at: now) }
             outlet.socket.limitPacing(to: engine.rate)
             let isBusy = transmit()
+            record.note(engine, at: now)
             for text in outlet.takeWarnings() { warn(text) }
             if let text = guarding?.takeWarning(at: now) { observer(.warning(text)) }
             handleEvents()
@@ -266,12 +261,12 @@ public final class SendLoop {
         while let event = engine.pollEvent() {
             switch event {
             case .started(let receivers):
-                streamingSince = Poller.now()
+                record.streamingSince = Poller.now()
                 outlet.mayFragment = true
                 if engine.counters.datagramLengthReductions > 0 {
                     warn("some receivers do not get full-sized datagrams; using \(engine.datagramLength) bytes")
                 }
-                observer(.started(receivers: receivers, wanted: wanted))
+                observer(.started(receivers: receivers, wanted: record.wanted))
             case .fetch(let chunk):
                 if let record = engine.record(of: chunk) { feeder.fetch(chunk, record: record) }
             case .outline(let chunk, let shape): feeder.outline(chunk, shape)
@@ -281,12 +276,14 @@ public final class SendLoop {
                 warn(
                     "multicast does not reach \(children) \(children == 1 ? "receiver" : "receivers") any more; serving by unicast, which costs a copy each: "
                         + "look for IGMP snooping without a querier, or a firewall")
-            case .rateChanged(let decision): observer(.rateChanged(decision))
-            case .sentOnce: observer(.sentOnce(snapshot()))
+            case .rateChanged(let decision):
+                record.note(decision)
+                observer(.rateChanged(decision))
+            case .sentOnce: observer(.sentOnce(milestone()))
             case .finished(let outcome):
                 self.outcome = outcome
                 if outcome.kind == .nobodyCame, let found = filter.look() { warn(found.text) }
-                observer(.finished(outcome, snapshot(), hasFailed: failure != nil))
+                observer(.finished(outcome, milestone(), hasFailed: failure != nil))
             }
         }
     }
@@ -300,15 +297,27 @@ public final class SendLoop {
     private func snapshot() -> SendSnapshot {
         let now = Poller.now()
         let sent = min(ChunkMap(announce).offset(of: engine.positionChunk), engine.contentLength)
-        let loss = StatusHistogram.quantile(0.5, of: engine.receivers.loss)
         var counters = engine.counters
         counters.bytesSent &-= outlet.unsent.bytes
         counters.datagramsSent &-= outlet.unsent.datagrams
-        return SendSnapshot(
-            phase: engine.sessionPhase, elapsed: now - created, streaming: streamingSince.map { now - $0 },
+        let loss = StatusHistogram.quantile(0.5, of: engine.receivers.loss)
+        var snapshot = SendSnapshot(
+            phase: engine.sessionPhase, elapsed: now - record.created, streaming: record.streamingSince.map { now - $0 },
             contentSent: sent, contentLength: announce.contentLength, encodedLength: engine.encodedLength,
-            rate: engine.rate, receivers: engine.receivers, wanted: wanted, required: required, medianLoss: LossBucket.fraction(of: loss),
+            rate: engine.rate, receivers: engine.receivers, wanted: record.wanted, required: record.required, medianLoss: LossBucket.fraction(of: loss),
             groupRoundTrip: engine.groupRoundTrip, counters: counters,
             unsent: outlet.droppedToPeers, unanswerable: slab.impossible)
+        snapshot.limits = record.limits
+        snapshot.level = feeder.level
+        return snapshot
+    }
+
+    /// The same with what takes a look at every child.
+    private func milestone() -> SendSnapshot {
+        var snapshot = snapshot()
+        snapshot.nodes = engine.repairNodes(limit: SendRecord.nodeLimit).map {
+            RepairNodeStatus(address: $0.address, histogram: $0.histogram, isLost: $0.isLost)
+        }
+        return snapshot
     }
 }

@@ -80,6 +80,8 @@ final class ChunkFeeder {
     }
 
     var pool: BufferPool { resident.pool }
+    /// The zstd level of what is encoded next; 0 stores.
+    var level: Int { compression.level }
 
     /// Nothing new is begun. Threads that are waited for must be waited for with an end in view: one may be in a disk that
     /// does not answer.

@@ -22,6 +22,9 @@ struct CompressionLevels {
         return controller.level
     }
 
+    /// Level for what comes next.
+    var level: Int { fixed ?? controller.level }
+
     func level(of chunk: UInt32) -> Int { fixed ?? Int(chosen[Int(chunk)]) }
 
     /// A chunk's turn has come to be told to the engine.

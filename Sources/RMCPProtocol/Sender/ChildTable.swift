@@ -253,6 +253,18 @@ struct ChildTable: Sendable {
         }
     }
 
+    /// Repair nodes among the children, the lost ones too, in order of their addresses, and the last that they said. Looks at every child.
+    func nodeReports(limit: Int) -> [(address: SocketAddress, histogram: StatusHistogram, isLost: Bool)] {
+        var found = children.values.filter(\.isNode) + namesakes.values.filter(\.isNode)
+        found.sort { ($0.address.high, $0.address.low, $0.address.port) < ($1.address.high, $1.address.low, $1.address.port) }
+        return found.prefix(limit).map { child in
+            switch child.report {
+            case .leaf(let leaf): (child.address, StatusHistogram(leaf), child.isLost)
+            case .sum(let histogram): (child.address, histogram, child.isLost)
+            }
+        }
+    }
+
     private mutating func noteNode(_ name: ChildName, isNode: Bool) {
         var low = 0
         var high = nodes.count

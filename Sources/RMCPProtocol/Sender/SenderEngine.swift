@@ -128,6 +128,8 @@ public struct SenderEngine: Sendable {
     public var receivers: StatusHistogram { children.receivers }
     /// Receivers that failed and want to be named, as far as their parents had room for that.
     public var failureLabels: [FailureLabel] { children.failureLabels }
+    /// Repair nodes right below, and the last that each of them said of itself and those below it. Costs a look at every child.
+    public func repairNodes(limit: Int) -> [(address: SocketAddress, histogram: StatusHistogram, isLost: Bool)] { children.nodeReports(limit: limit) }
     /// The sum that a repair node reports to its own parent: all receivers below it, those that are counted elsewhere too among them.
     public var sum: StatusHistogram { children.summary }
     public var childCount: Int { children.childCount }

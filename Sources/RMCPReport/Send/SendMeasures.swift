@@ -11,16 +11,20 @@ extension Measure where Source == SendSnapshot {
     static let send = [
         Measure("phase", .plain, "Phase of the session.") { .text($0.phase.identifier) },
         Measure("seconds", .seconds, "Time since the session was made.") { .number($0.elapsed.inSeconds) },
+        Measure("streaming_seconds", .seconds, "Time since the start.") { $0.streaming.map { .number($0.inSeconds) } ?? .absent },
         Measure("bytes_sent_once", .bytes, "Content bytes sent at least once.", metric: Metric("content_bytes_sent")) { .count($0.contentSent) },
         Measure("encoded_bytes", .bytes, "Encoded bytes of all chunks so far.") { .count($0.encodedLength) },
         Measure("datagrams", .plain, "Datagrams sent.", isInLines: false, label: "datagrams") { .count($0.counters.datagramsSent) },
         Measure("wire_bytes", .bytes, "Bytes of all datagrams sent.", metric: Metric("wire_bytes")) { .count($0.counters.bytesSent) },
-        Measure("first_bytes", .bytes, "Bytes sent for the first time.", isInLines: false, label: "first") { .count($0.counters.firstBytes) },
+        Measure("first_bytes", .bytes, "Bytes sent for the first time.", label: "first") { .count($0.counters.firstBytes) },
+        Measure("relayed_bytes", .bytes, "Bytes sent once more, to single receivers.") { .count($0.counters.relayedBytes) },
         Measure("repair_bytes", .bytes, "Bytes of repairs in the stream.", label: "repairs") { .count($0.counters.repairBytes) },
         Measure("catch_up_bytes", .bytes, "Bytes for receivers behind the stream.", label: "catch-up") { .count($0.counters.catchUpBytes) },
         repairs,
         rate,
         medianLoss,
+        Measure("loss_p90", .ratio, "Loss that nine in ten receivers do not exceed.") { .number($0.loss(0.9)) },
+        Measure("loss_max", .ratio, "Loss of the receiver that loses most.") { .number($0.loss(1)) },
         Measure("naks", .plain, "NAK datagrams received.", metric: Metric("naks_received"), label: "NAKs") { .count($0.counters.naksReceived) },
         Measure("statuses", .plain, "STATUS datagrams received.", isInLines: false, label: "statuses") { .count($0.counters.statusesReceived) },
         Measure("malformed", .plain, "Damaged datagrams received.", isInLines: false, label: "malformed") { .count($0.counters.malformed) },
@@ -28,6 +32,11 @@ extension Measure where Source == SendSnapshot {
         Measure("unanswerable", .plain, "Datagrams from where nobody can be answered.", label: "unanswerable") { .count($0.unanswerable) },
         Measure("unsent", .plain, "Datagrams that could not be sent to peers.", label: "not sent to peers") { .count($0.unsent) },
         Measure("receivers", .plain, "Receivers by state.", metric: Metric("receivers")) { .states($0.receivers, all: true) },
+        Measure("by_progress", .plain, "Receivers by tenths of the bundle that they have; the last number is of those that have all of it.") {
+            .buckets($0.receivers.progress)
+        },
+        Measure("limited_by", .seconds, "Time spent under each limit.") { .limits($0.limits) },
+        Measure("level", .plain, "zstd level of what is encoded.") { .number(Double($0.level)) },
         Measure("refused", .plain, "Receivers that take no part, by reason.", metric: Metric("refused")) { .refusals($0.receivers.tree.refusals) },
         Measure("wanted", .plain, "Receivers that were waited for, where a number was given.") { $0.wanted.map { .count(UInt64($0)) } ?? .absent },
         Measure("required", .plain, "Receivers that have to be complete, where a number was given.") { $0.required.map { .count(UInt64($0)) } ?? .absent },
@@ -62,6 +71,7 @@ extension SendUpdate {
                     [
                         "interface": .string(interface), "group": .string(group.text), "name": .string(announce.name),
                         "session": .string(announce.session.text), "signed": .boolean(announce.isSigned),
+                        "key": .string(announce.isSigned ? announce.key.text : ""), "sealed": .boolean(announce.isSealed),
                         "bytes": announce.contentLength.map { .unsigned($0) } ?? .integer(-1),
                     ].merging(counts) { $1 })
             ]
@@ -72,7 +82,8 @@ extension SendUpdate {
         // Programs follow the rate in the lines of progress.
         case .rateChanged: return []
         case .progress(let snapshot): return [JSONLine(event: "progress", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot))]
-        case .sentOnce(let snapshot): return [JSONLine(event: "sent_once", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot))]
+        case .sentOnce(let snapshot):
+            return [JSONLine(event: "sent_once", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot).merging(snapshot.nodeFields) { $1 })]
         case .finished(let outcome, let snapshot, let hasFailed):
             let status = hasFailed ? ExitStatus.failure : outcome.kind.exitStatus
             var end: [String: JSONLine.Value] = [
@@ -82,7 +93,11 @@ extension SendUpdate {
             if !outcome.labels.isEmpty {
                 end["failed_labels"] = .object(Dictionary(outcome.labels.map { ($0.text, .string($0.state.identifier)) }) { $1 })
             }
-            return [JSONLine(event: "finished", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot).merging(end) { $1 })]
+            return [
+                JSONLine(
+                    event: "finished",
+                    Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot).merging(end) { $1 }.merging(snapshot.nodeFields) { $1 })
+            ]
         }
     }
 }

@@ -25,6 +25,12 @@ public struct SendSnapshot: Sendable {
     /// Datagrams to peers that could not be sent, and datagrams from where nobody can be answered.
     public var unsent: UInt64
     public var unanswerable: UInt64
+    /// What kept it from being further than it is.
+    public var limits = SendLimits()
+    /// The zstd level of what is encoded next; 0 stores.
+    public var level = 0
+    /// Repair nodes right below, some of them where there are very many; only at milestones.
+    public var nodes: [RepairNodeStatus] = []
 
     public init(
         phase: SessionPhase, elapsed: Interval, streaming: Interval?, contentSent: UInt64, contentLength: UInt64?, encodedLength: UInt64, rate: Double,

@@ -1,0 +1,52 @@
+public import RMCPProtocol
+
+/// What a send waited for at one time: without it, it would have been done sooner. Raw values are names for programs.
+public enum SendLimit: String, Sendable, Hashable, CaseIterable {
+    /// Receivers that were waited for before the start.
+    case start = "start"
+    /// Chunks that were not read and encoded yet.
+    case source = "source"
+    /// A rate that the user has set.
+    case cap = "cap"
+    /// A rate that was still being found.
+    case growth = "growth"
+    /// A path on which datagrams queue.
+    case path = "path"
+    /// Loss.
+    case loss = "loss"
+    /// Other traffic on the same path.
+    case rivals = "rivals"
+    /// Receivers that are overrun, or have fallen behind.
+    case receivers = "receivers"
+    /// Disks of receivers.
+    case storage = "storage"
+    /// Everything has been sent once, and some lack something.
+    case repairs = "repairs"
+    /// Latecomers that may come.
+    case linger = "linger"
+
+    /// Limit that a decision about the rate speaks of.
+    public init(_ reason: RateController.Reason) {
+        switch reason {
+        case .fixed: self = .cap
+        case .unanswered, .tooSoon, .unproven, .doubled, .grown, .explored: self = .growth
+        case .queueMayBegin, .draining, .pathFound, .drained, .queue: self = .path
+        case .lossMayPass, .ownLoss, .lossRises: self = .loss
+        case .rivalsGrow, .rivalsProbed, .rivalsGone, .rivalsLoss, .rivalsFound: self = .rivals
+        case .overload, .groupBehind, .minority: self = .receivers
+        case .storage: self = .storage
+        }
+    }
+}
+
+/// Time that a send spent under each limit.
+public struct SendLimits: Sendable, Hashable {
+    private var spent: [SendLimit: Interval] = [:]
+
+    public init() {}
+
+    public subscript(limit: SendLimit) -> Interval {
+        get { spent[limit] ?? .zero }
+        set { spent[limit] = newValue }
+    }
+}

@@ -1,0 +1,67 @@
+import Glibc
+import RMCPHost
+import RMCPProtocol
+
+/// A file that takes the place of the one before it: written beside its place and renamed, so that a reader never sees half of it.
+struct ReplacedFile: Sendable {
+    let path: String
+    /// What it has, in the plural, for messages: "metrics".
+    let content: String
+
+    func write(_ text: String) throws(HostError) {
+        let target = try target()
+        let temporary = Self.temporary(for: target)
+        let descriptor = try Self.create(temporary)
+        if let code = DescriptorWriter.write(Array(text.utf8), to: descriptor.raw) {
+            _ = unsafe unlink(SystemText.cString(temporary))
+            errno = code
+            throw .system("write", temporary)
+        }
+        guard unsafe rename(SystemText.cString(temporary), SystemText.cString(target)) == 0 else {
+            let error = HostError.system("rename the \(content) to", target)
+            _ = unsafe unlink(SystemText.cString(temporary))
+            throw error
+        }
+    }
+
+    /// Looks whether it can be written, before there is anything to write.
+    func check() throws(HostError) {
+        let temporary = Self.temporary(for: try target())
+        _ = try Self.create(temporary)
+        _ = unsafe unlink(SystemText.cString(temporary))
+    }
+
+    private static func create(_ temporary: String) throws(HostError) -> OwnedDescriptor {
+        // A name of this process alone, so what is there was left by one that was killed and had its number.
+        _ = unsafe unlink(SystemText.cString(temporary))
+        let raw = unsafe open(SystemText.cString(temporary), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
+        guard raw >= 0 else { throw .system("create", temporary) }
+        return OwnedDescriptor(raw)
+    }
+
+    /// Where the text goes: what `path` is a link to, if it is one. Nothing but a regular file is replaced.
+    private func target() throws(HostError) -> String {
+        var status = stat()
+        guard unsafe lstat(SystemText.cString(path), &status) == 0 else {
+            guard errno == ENOENT else { throw .system("look at", path) }
+            return path
+        }
+        var target = path
+        if status.st_mode & S_IFMT == S_IFLNK {
+            guard let resolved = unsafe realpath(SystemText.cString(path), nil) else { throw .system("follow the link", path) }
+            target = unsafe SystemText.text(resolved)
+            unsafe free(resolved)
+            guard unsafe stat(SystemText.cString(target), &status) == 0 else { throw .system("look at", target) }
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw HostError("\(path) is no regular file, and \(content) replace no other") }
+        return target
+    }
+
+    /// Characters of the name that are kept: with what is added, it is a name of 255 bytes at most.
+    private static let nameLength = 200
+
+    private static func temporary(for path: String) -> String {
+        let cut = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
+        return "\(path[..<cut]).\(BundleName.prefix(of: String(path[cut...]), bytes: nameLength)).\(getpid()).tmp"
+    }
+}

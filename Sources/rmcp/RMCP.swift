@@ -14,7 +14,7 @@ struct RMCP: ParsableCommand {
             near the receivers; 'rmcp watch' shows who has how much. Bundles are signed: make a key with 'rmcp keygen' and give its public line to receivers with --trust.
             """,
         version: Version.text,
-        subcommands: [SendCommand.self, RecvCommand.self, RepairCommand.self, WatchCommand.self, KeygenCommand.self])
+        subcommands: [SendCommand.self, RecvCommand.self, RepairCommand.self, WatchCommand.self, KeygenCommand.self, ReportCommand.self])
 
     private static func end(_ ending: Ending) -> Never { ExitStatus.exit(ending, isTold: AskedLines.areWanted) }
 
@@ -48,8 +48,4 @@ struct RMCP: ParsableCommand {
             end(Ending(code == .validationFailure ? .usage : .failure, Self.message(for: error), hint: "see \(help)"))
         }
     }
-}
-
-enum Version {
-    static let text = "0.1.0"
 }

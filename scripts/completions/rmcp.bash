@@ -173,13 +173,13 @@ _rmcp() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    send|recv|repair|watch|keygen|help)
+    send|recv|repair|watch|keygen|report|help)
         # Offer subcommand argument completions
         "_rmcp_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'send recv repair watch keygen help' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'send recv repair watch keygen report help' -- "${cur}"))
         ;;
     esac
 }
@@ -188,7 +188,7 @@ _rmcp_send() {
     repeating_flags=()
     non_repeating_flags=(--unsigned --no-unsigned --supersede --no-supersede --one-file-system --no-one-file-system --owner --no-owner --numeric-owner --no-numeric-owner --xattrs --no-xattrs --all-xattrs --no-all-xattrs --check --no-check --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--exclude --trust-repair)
-    non_repeating_options=(-g --group -i --interface --ttl --rate --min-rate --max-rate --level --wait-for --require --min-wait --max-wait --linger --until --key --name --files-from0 --group-key --max-unicast-children --config --metrics)
+    non_repeating_options=(-g --group -i --interface --ttl --rate --min-rate --max-rate --level --wait-for --require --min-wait --max-wait --linger --until --key --name --report --files-from0 --group-key --max-unicast-children --config --metrics)
     __rmcp_offer_flags_options -1
 
     # Offer option value completions
@@ -240,6 +240,10 @@ _rmcp_send() {
         return
         ;;
     '--name')
+        return
+        ;;
+    '--report')
+        __rmcp_add_completions -o plusdirs -fX '!*.@(html)'
         return
         ;;
     '--files-from0')
@@ -467,6 +471,33 @@ _rmcp_keygen() {
     case "${positional_number}" in
     1)
         __rmcp_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_rmcp_report() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(-o --output --session)
+    __rmcp_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '-o'|'--output')
+        __rmcp_add_completions -o plusdirs -fX '!*.@(html)'
+        return
+        ;;
+    '--session')
+        return
+        ;;
+    esac
+
+    # Offer positional completions
+    case "${positional_number}" in
+    1)
+        __rmcp_add_completions -o plusdirs -fX '!*.@(jsonl|json)'
         return
         ;;
     esac

@@ -23,7 +23,7 @@ function __rmcp_parse_tokens -S
         __rmcp_parse_subcommand 0 'version' 'h/help'
         switch $unparsed_tokens[1]
         case 'send'
-            __rmcp_parse_subcommand -r 1 'g/group=' 'i/interface=' 'ttl=' 'rate=' 'min-rate=' 'max-rate=' 'level=' 'wait-for=' 'require=' 'min-wait=' 'max-wait=' 'linger=' 'until=' 'key=' 'unsigned' 'no-unsigned' 'supersede' 'no-supersede' 'name=' 'files-from0=' 'exclude=+' 'one-file-system' 'no-one-file-system' 'owner' 'no-owner' 'numeric-owner' 'no-numeric-owner' 'xattrs' 'no-xattrs' 'all-xattrs' 'no-all-xattrs' 'group-key=' 'max-unicast-children=' 'trust-repair=+' 'config=' 'check' 'no-check' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
+            __rmcp_parse_subcommand -r 1 'g/group=' 'i/interface=' 'ttl=' 'rate=' 'min-rate=' 'max-rate=' 'level=' 'wait-for=' 'require=' 'min-wait=' 'max-wait=' 'linger=' 'until=' 'key=' 'unsigned' 'no-unsigned' 'supersede' 'no-supersede' 'name=' 'report=' 'files-from0=' 'exclude=+' 'one-file-system' 'no-one-file-system' 'owner' 'no-owner' 'numeric-owner' 'no-numeric-owner' 'xattrs' 'no-xattrs' 'all-xattrs' 'no-all-xattrs' 'group-key=' 'max-unicast-children=' 'trust-repair=+' 'config=' 'check' 'no-check' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
         case 'recv'
             __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'd/directory=' 'o/output=' 'accept=+' 'replace-first' 'no-replace-first' 'once' 'no-once' 'allow-rollback' 'no-allow-rollback' 'exec=' 'exec-timeout=' 'reserve=' 'label=' 'again' 'no-again' 'timeout=' 'replace=' 'allow-special' 'no-allow-special' 'owner' 'no-owner' 'xattrs' 'no-xattrs' 'trust=+' 'allow-unsigned' 'no-allow-unsigned' 'group-key=' 'trust-repair=+' 'config=' 'check' 'no-check' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
         case 'repair'
@@ -32,6 +32,8 @@ function __rmcp_parse_tokens -S
             __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'once' 'no-once' 'trust=+' 'group-key=' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'version' 'h/help'
         case 'keygen'
             __rmcp_parse_subcommand 1 'o/output=' 'group' 'no-group' 'json' 'no-json' 'version' 'h/help'
+        case 'report'
+            __rmcp_parse_subcommand 1 'o/output=' 'session=' 'version' 'h/help'
         case 'help'
             __rmcp_parse_subcommand -r 1 'version'
         end
@@ -94,6 +96,7 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp" -eq
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp" -eq 1' -fa 'repair' -d 'Answer losses near the receivers, from a cache.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp" -eq 1' -fa 'watch' -d 'Show the sessions of a group, their trees and how far everybody is.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp" -eq 1' -fa 'keygen' -d 'Make a signing key and print its public line, or a group\'s key.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp" -eq 1' -fa 'report' -d 'Make a page of a send from its --json lines.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp" -eq 1' -fa 'help' -d 'Show subcommand help information.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp send" -ge 1' -F
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" g group' -s 'g' -l 'group' -d 'The multicast group and port: ADDR, ADDR:PORT or [V6]:PORT (default: 239.255.76.27:17627).' -rfka ''
@@ -115,6 +118,7 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmc
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" supersede' -l 'supersede' -d 'Take effect where receivers know a later version, such as after a clock was ahead: begins a new epoch of the key.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" no-supersede' -l 'no-supersede' -d 'Switch --supersede off.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" name' -l 'name' -d 'The bundle\'s name at the receivers (default: the path\'s last component).' -rfka ''
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" report' -l 'report' -d 'Write a page of what happened at the end, also when the transfer fails: one HTML file that needs nothing else.' -rfa '(for p in (string match -e -- \'*/\' (commandline -t);or printf \n)*.\'html\';printf %s\n $p;end;__fish_complete_directories (commandline -t) \'\')'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" files-from0' -l 'files-from0' -d 'Send of the directory only what is listed in this file (\'-\': standard input), by paths from there on, each with a zero behind it (git ls-files -z).' -rF
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send"' -l 'exclude' -d 'Leave out of a directory what has such a name or, with a slash in the pattern, such a path from the directory on (repeatable).' -rfka ''
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" one-file-system' -l 'one-file-system' -d 'Leave out of a directory what is mounted in it.'
@@ -235,4 +239,9 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmc
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp keygen" no-json' -l 'no-json' -d 'Switch --json off.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp keygen" version' -l 'version' -d 'Show the version.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp keygen" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp report" -eq 1' -fa '(set -l exts \'jsonl\' \'json\';for p in (string match -e -- \'*/\' (commandline -t);or printf \n)*.{$exts};printf %s\n $p;end;__fish_complete_directories (commandline -t) \'\')'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp report" o output' -s 'o' -l 'output' -d 'Where the page goes, or \'-\' for standard output (default: beside the events, as .html; standard output for those that are read from there).' -rfa '(for p in (string match -e -- \'*/\' (commandline -t);or printf \n)*.\'html\';printf %s\n $p;end;__fish_complete_directories (commandline -t) \'\')'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp report" session' -l 'session' -d 'Which session of the file: its number, from 1 on, or the beginning of its id (default: the last one).' -rfka ''
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp report" version' -l 'version' -d 'Show the version.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp report" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp help" version' -l 'version' -d 'Show the version.'

@@ -38,6 +38,7 @@ struct SendCommand: CodedCommand {
         let nodes = try nodes.keys(settings)
         _ = try (output.style(settings), metrics.path(settings), group.address(settings), group.interfaceName(settings), groupKey.key(settings))
         _ = try (options.timeToLive(settings), options.compressionLevel(settings), settings.value(SendOptions.name, options.name))
+        _ = try settings.value(SendOptions.report, options.report)
         _ = try (settings.flag(SendOptions.supersede, options.supersede), tree.selection(of: paths, settings))
         var lines = nodes.map { ["trusted repair nodes: \($0.count)"] } ?? []
         if try settings.flag(SendOptions.unsigned, options.unsigned) { return lines + ["nothing is signed"] }
@@ -53,6 +54,8 @@ struct SendCommand: CodedCommand {
         try options.apply(settings, to: &engine)
         try unicast.apply(settings, to: &engine)
         engine.tree.trustedNodes = try nodes.keys(settings)
+        // Before anybody waits for a page that cannot be written.
+        let report = try options.reportFile(settings)
         let session = try SendLoop(
             SendRequest(
                 source: try source(settings), group: try group.address(settings), interfaceName: try group.interfaceName(settings),
@@ -60,9 +63,13 @@ struct SendCommand: CodedCommand {
                 compressionLevel: try options.compressionLevel(settings), supersedes: try settings.flag(SendOptions.supersede, options.supersede),
                 groupKey: try groupKey.key(settings), configuration: engine)
         ) { () throws(HostError) in try signer(settings, isJSON: style.isJSON) }
-        let reporter = SendReporter(style: style, metricsPath: try metrics.path(settings))
+        let reporter = SendReporter(style: style, metricsPath: try metrics.path(settings), report: report, options: settings.record.texts)
         defer { reporter.finish() }
-        let outcome = try session.run { reporter.handle($0) }
+        let outcome: SenderOutcome
+        do throws(HostError) { outcome = try session.run { reporter.handle($0) } } catch {
+            reporter.note(error)
+            throw error
+        }
         guard outcome.kind.exitStatus != .done else { return .done }
         throw reporter.ending(outcome)
     }

@@ -29,6 +29,7 @@ enum OptionTable {
             name: "watch",
             options: GroupOptions.declared + WatchOptions.declared + GroupKeyOptions.declared + ConfigurationOptions.declared + OutputOptions.declared),
         Command(name: "keygen", options: KeygenOptions.declared),
+        Command(name: "report", options: ReportOptions.declared),
     ]
 
     /// Commands that configuration files have a section for.

@@ -28,11 +28,14 @@ struct SendOptions: OptionGroupDeclaration {
     static let supersede = Setting.flag(
         "supersede", "Take effect where receivers know a later version, such as after a clock was ahead: begins a new epoch of the key.")
     static let name = Setting("name", .text, "name", "The bundle's name at the receivers (default: the path's last component).")
+    static let report = Setting(
+        "report", .text, "file", completion: .file(extensions: ["html"]),
+        "Write a page of what happened at the end, also when the transfer fails: one HTML file that needs nothing else.")
 
     static let declared = [
         ttl.entry, rate.entry, minimumRate.entry, maximumRate.entry, level.entry, waitFor.entry, require.entry, minimumWait.entry, maximumWait.entry,
         linger.entry,
-        until.entry, key.entry, unsigned.entry, supersede.entry, name.entry,
+        until.entry, key.entry, unsigned.entry, supersede.entry, name.entry, report.entry,
     ]
 
     @Option(Self.ttl) var ttl: String?
@@ -50,8 +53,15 @@ struct SendOptions: OptionGroupDeclaration {
     @Flag(Self.unsigned) var unsigned: Bool?
     @Flag(Self.supersede) var supersede: Bool?
     @Option(Self.name) var name: String?
+    @Option(Self.report) var report: String?
 
     func timeToLive(_ settings: Settings) throws(HostError) -> Int { try settings.value(Self.ttl, ttl) ?? 1 }
+
+    /// Nil where no page is wanted.
+    func reportFile(_ settings: Settings) throws(HostError) -> ReportFile? {
+        guard let path = try settings.value(Self.report, report) else { return nil }
+        return try ReportFile(path: path)
+    }
 
     /// Nil for auto.
     func compressionLevel(_ settings: Settings) throws(HostError) -> Int? {

@@ -27,6 +27,9 @@ final class SettingsRecord {
     /// Values by the option's name; those that nobody gave, and that have their default, are not there.
     private(set) var values: [String: Value] = [:]
 
+    /// The same as text; elements of a list with a comma between them.
+    var texts: [String: String] { values.mapValues { SystemText.printable($0.texts.joined(separator: ", ")) } }
+
     func note(_ entry: OptionEntry, _ texts: [String], _ origin: Origin) { values[entry.name] = Value(texts: texts, origin: origin) }
 }
 

@@ -37,7 +37,8 @@ enum Console {
 
     private static let command = LockedValue("rmcp")
 
-    private static func text(of line: JSONLine) -> String {
+    /// A line as programs get it, with its break.
+    static func text(of line: JSONLine) -> String {
         SystemText.printable(line.text(of: command.withLock { $0 }, at: wallClock()), backslash: "\\\\") + "\n"
     }
 

@@ -1,3 +1,4 @@
+import RMCPHost
 import RMCPProtocol
 import RMCPReport
 
@@ -12,8 +13,18 @@ final class SendReporter {
     /// How it went at last.
     private var last: SendSnapshot?
 
-    init(style: OutputStyle, metricsPath: String?) {
+    /// Page that is written at the end.
+    private let report: ReportFile?
+    /// Fields that the first line has beside its own: what the session's host does not know.
+    private let context: [String: JSONLine.Value]
+
+    /// - Parameters:
+    ///   - report: nil where no page is wanted.
+    ///   - options: options that somebody set, and their values.
+    init(style: OutputStyle, metricsPath: String?, report: ReportFile?, options: [String: String]) {
         self.style = style
+        self.report = report
+        context = ["version": .string(Version.text), "options": .object(options.mapValues { .string($0) })]
         live = LiveLine(isActive: !style.isQuiet && !style.isJSON)
         metrics = metricsPath.map { MetricsFile(path: $0) }
     }
@@ -25,7 +36,11 @@ final class SendReporter {
             metrics?.replace(with: PrometheusText.of(snapshot))
         default: break
         }
-        if style.isJSON { return update.lines.forEach(Console.event) }
+        if style.isJSON || report != nil {
+            let lines = lines(of: update)
+            for line in lines { report?.note(line: Console.text(of: line)) }
+            if style.isJSON { return lines.forEach(Console.event) }
+        }
         switch update {
         case .ready(let interface, let group, let announce, let tree):
             let size = SendText.size(of: announce, tree).map { " (\($0))" } ?? ""
@@ -53,8 +68,20 @@ final class SendReporter {
         return Ending(outcome.kind.exitStatus, verdict.message, hint: verdict.hint)
     }
 
-    /// The last metrics are written when this returns, if their disk lets them.
-    func finish() { metrics?.finish() }
+    private func lines(of update: SendUpdate) -> [JSONLine] {
+        guard case .ready = update else { return update.lines }
+        return update.lines.map { $0.adding(context) }
+    }
+
+    /// What ended the send.
+    func note(_ error: HostError) { report?.note(error: error.description) }
+
+    /// The page is written when this returns, and the last metrics, if their disk lets them.
+    func finish() {
+        live.clear()
+        report?.write()
+        metrics?.finish()
+    }
 
     private func say(_ text: String) { if !style.isQuiet { live.print(text) } }
 

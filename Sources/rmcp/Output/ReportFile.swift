@@ -1,0 +1,24 @@
+import RMCPHost
+import RMCPReport
+
+/// The page of `--report`: filled while a send goes on, and written at its end, whatever that is.
+final class ReportFile {
+    private let file: ReplacedFile
+    private var report = TransferReport()
+
+    /// - Throws: where the page could not be written.
+    init(path: String) throws(HostError) {
+        guard path != "-" else { throw HostError("--report - : expected a file; rmcp report makes a page on standard output", kind: .usage) }
+        file = ReplacedFile(path: path, content: "reports")
+        try file.check()
+    }
+
+    func note(line: String) { report.note(line: line) }
+
+    /// What ended it.
+    func note(error: String) { report.note(error: error) }
+
+    func write() {
+        do throws(HostError) { try file.write(report.html(generator: Version.program)) } catch { Console.error("no report: \(error)") }
+    }
+}

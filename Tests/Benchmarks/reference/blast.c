@@ -1,10 +1,10 @@
 /* Options, clock, digest, and the ring of blocks between the two threads that each end has. */
 #include "blast.h"
 
+#include <CBLAKE3.h>
 #include <arpa/inet.h>
 #include <getopt.h>
 #include <net/if.h>
-#include <openssl/evp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -23,8 +23,8 @@ void fail(const char *what) {
 }
 
 void digest_block(const unsigned char *bytes, size_t length) {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    if (!EVP_Digest(bytes, length, digest, NULL, EVP_sha256(), NULL)) fail("EVP_Digest");
+    unsigned char digest[32];
+    rmcp_blake3(bytes, length, digest);
 }
 
 void pipe_open(struct pipe *pipe) {
@@ -91,7 +91,7 @@ static struct in_addr interface_address(const char *name) {
 static void usage(void) {
     fputs("usage: blast send [--file PATH | --bytes N] [--receivers N] [--window BYTES] [options]\n"
           "       blast receive [--store PATH] [options]\n"
-          "options: --interface eth0 --group 239.77.0.1 --port 7700 --hash none|sha256 --limit SECONDS\n"
+          "options: --interface eth0 --group 239.77.0.1 --port 7700 --hash none|blake3 --limit SECONDS\n"
           "each end prints one line of JSON when it is done\n",
           stderr);
     exit(2);
@@ -120,7 +120,7 @@ int main(int count, char **arguments) {
             if (inet_pton(AF_INET, optarg, &options.group.sin_addr) != 1) usage();
             break;
         case 'p': options.group.sin_port = htons((uint16_t)atoi(optarg)); break;
-        case 'h': options.hash = strcmp(optarg, "sha256") == 0; break;
+        case 'h': options.hash = strcmp(optarg, "blake3") == 0; break;
         case 'l': options.limit = atof(optarg); break;
         default: usage();
         }

@@ -45,7 +45,7 @@ struct options {
     int receivers;
     uint32_t window;
     bool store; /* receive: place, hash and write */
-    bool hash;  /* SHA-256 of each block */
+    bool hash;  /* BLAKE3 of each block */
     double limit;
 };
 

@@ -198,16 +198,16 @@ class Blast(Tool):
 
 
 class BlastStore(Blast):
-    """The same with a file at both ends, which receivers place, hash and write."""
+    """The same with a file at both ends, which the sender hashes, and receivers place, hash and write."""
 
     name = "blast-store"
-    hash = "sha256"
+    hash = "blake3"
 
     def receiver(self, setup, case, directory):
         return [setup.blast, "receive", "--limit", "120", "--store", f"{directory}/payload", "--hash", self.hash]
 
     def sender(self, setup, case, source):
-        return [setup.blast, "send", "--receivers", str(case.receivers), "--file", source, "--limit", "120"]
+        return [setup.blast, "send", "--receivers", str(case.receivers), "--file", source, "--limit", "120", "--hash", self.hash]
 
 
 class BlastWrite(BlastStore):

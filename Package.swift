@@ -83,6 +83,8 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ],
+            // What `rmcp help json` prints is the very file that is published.
+            resources: [.embedInCode("Resources/events.schema.json")],
             swiftSettings: strict
         ),
         .executableTarget(
@@ -101,6 +103,8 @@ let package = Package(
         .executableTarget(
             name: "engine-paths", dependencies: ["CAllocations", "RMCPProtocol", "TestSupport"], path: "Tests/Benchmarks/Engine/engine-paths",
             swiftSettings: strict),
+        // Lines of --json against docs/events.schema.json.
+        .target(name: "EventSchema", path: "Tests/EventSchema", swiftSettings: strictTests),
         .testTarget(name: "RMCPProtocolTests", dependencies: ["RMCPProtocol", "TestSupport"], swiftSettings: strictTests),
         .testTarget(
             name: "RMCPContentTests",
@@ -120,10 +124,10 @@ let package = Package(
             swiftSettings: strictTests
         ),
         .testTarget(
-            name: "RMCPReportTests", dependencies: ["RMCPReport", "RMCPProtocol"], exclude: ["Golden"], swiftSettings: strictTests),
-        .testTarget(name: "CommandTests", dependencies: ["rmcp"], swiftSettings: strictTests),
+            name: "RMCPReportTests", dependencies: ["RMCPReport", "RMCPProtocol", "EventSchema"], exclude: ["Golden"], swiftSettings: strictTests),
+        .testTarget(name: "CommandTests", dependencies: ["rmcp", "EventSchema"], swiftSettings: strictTests),
         .testTarget(name: "ArchitectureTests", swiftSettings: strictTests),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["rmcp", "RMCPProtocol"], exclude: ["Shims"], swiftSettings: strictTests),
+            name: "EndToEndTests", dependencies: ["rmcp", "RMCPProtocol", "EventSchema"], exclude: ["Shims"], swiftSettings: strictTests),
     ]
 )

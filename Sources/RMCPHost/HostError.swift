@@ -14,12 +14,22 @@ public struct HostError: Error, Sendable, Hashable, CustomStringConvertible {
         case cancelled
     }
 
+    /// A file of a tree that the error is about.
+    public struct File: Sendable, Hashable {
+        /// Path from the tree's root on, as `NameText` writes it.
+        public var path: String
+        public var message: String
+    }
+
     public var kind: Kind
     public var description: String
+    /// Files of a tree that are to blame, as far as they are known.
+    public var files: [File]
 
-    public init(_ description: String, kind: Kind = .failure) {
+    public init(_ description: String, kind: Kind = .failure, files: [File] = []) {
         self.kind = kind
         self.description = description
+        self.files = files
     }
 
     /// What went wrong, at what: all before the first semicolon.

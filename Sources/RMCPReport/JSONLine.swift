@@ -70,7 +70,8 @@ extension JSONLine {
     }
 
     /// The last line of a command that has nothing more to say than that all is well.
-    public static var finished: JSONLine { JSONLine(event: "finished", ["exit_code": .integer(Int64(ExitStatus.done.rawValue))]) }
+    /// - Parameter event: `finished`, or `checked` of what only looks.
+    public static func end(_ event: String) -> JSONLine { JSONLine(event: event, ["exit_code": .integer(Int64(ExitStatus.done.rawValue))]) }
 
     /// A signing key that has been made.
     /// - Parameter key: its public line.
@@ -78,6 +79,11 @@ extension JSONLine {
 
     /// Lines that nobody read in time.
     public static func dropped(_ lines: Int) -> JSONLine { JSONLine(event: "dropped", ["lines": .integer(Int64(lines))]) }
+
+    /// A file of a tree that cannot be read, or is not what it was.
+    public static func fileFailed(_ path: String, message: String) -> JSONLine {
+        JSONLine(event: "file_failed", ["path": .string(path), "message": .string(message)])
+    }
 
     /// Something the user should know.
     public static func warning(_ text: String) -> JSONLine { JSONLine(event: "warning", ["message": .string(text)]) }

@@ -27,6 +27,10 @@ struct RMCP: ParsableCommand {
                 for line in ConfigurationHelp.lines { try Console.result(line) }
                 ExitStatus.exit(.done)
             }
+            if arguments == EventHelp.arguments {
+                try Console.result(EventHelp.text)
+                ExitStatus.exit(.done)
+            }
             var command = try parseAsRoot(arguments)
             try RepeatedOptions.check(arguments)
             if var runnable = command as? any CodedCommand {
@@ -37,6 +41,7 @@ struct RMCP: ParsableCommand {
             try command.run()
         } catch let error as HostError {
             Console.error(error.description)
+            if AskedLines.areWanted { for file in error.files { Console.event(.fileFailed(file.path, message: file.message)) } }
             end(Ending(error))
         } catch let ending as Ending {
             end(ending)

@@ -1,3 +1,4 @@
+import EventSchema
 import Foundation
 import Testing
 
@@ -38,8 +39,10 @@ import Testing
         process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: errors))
         try process.run()
         process.waitUntilExit()
+        let text = (try? String(contentsOfFile: output, encoding: .utf8)) ?? ""
+        #expect(EventSchema.faults(of: text, isMixed: true).isEmpty, "\(text)")
         return Result(
-            status: process.terminationStatus, output: (try? String(contentsOfFile: output, encoding: .utf8)) ?? "",
+            status: process.terminationStatus, output: text,
             errors: (try? String(contentsOfFile: errors, encoding: .utf8)) ?? "")
     }
 

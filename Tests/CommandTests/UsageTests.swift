@@ -1,3 +1,4 @@
+import EventSchema
 import Foundation
 import Testing
 
@@ -31,8 +32,10 @@ import Testing
         let outputData = output.fileHandleForReading.readDataToEndOfFile()
         let errorData = errors.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
+        let text = String(decoding: outputData, as: UTF8.self)
+        #expect(EventSchema.faults(of: text, isMixed: !arguments.contains("--json")).isEmpty, "\(text)")
         return Result(
-            status: process.terminationStatus, output: String(decoding: outputData, as: UTF8.self),
+            status: process.terminationStatus, output: text,
             errors: String(decoding: errorData, as: UTF8.self))
     }
 

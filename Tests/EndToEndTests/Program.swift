@@ -1,3 +1,4 @@
+import EventSchema
 import Foundation
 import Testing
 
@@ -79,7 +80,18 @@ final class Running: @unchecked Sendable {
         let output = (try? Data(contentsOf: outputURL)) ?? Data()
         let errors = errorsSoFar
         for url in [outputURL, errorURL] { try? FileManager.default.removeItem(at: url) }
+        checkLines(output)
         return Result(status: process.terminationStatus, output: output, errors: errors)
+    }
+
+    /// Lines of JSON are what is documented, whatever a test looks for in them. One that was being written when its process was killed
+    /// is none.
+    private func checkLines(_ output: Data) {
+        guard let arguments = process.arguments, arguments.contains(where: { $0.contains("--json") }) else { return }
+        let text = String(decoding: output, as: UTF8.self)
+        let whole = text.hasSuffix("\n") ? text[...] : text.prefix(upTo: text.lastIndex(of: "\n") ?? text.startIndex)
+        let faults = EventSchema.faults(of: String(whole), isMixed: !arguments.contains("--json"))
+        #expect(faults.isEmpty, "\(faults.prefix(5))")
     }
 
     /// Waits until `condition` holds or the process has ended; false then.

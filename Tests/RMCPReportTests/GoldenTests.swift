@@ -1,3 +1,4 @@
+import EventSchema
 import Foundation
 import Testing
 
@@ -12,7 +13,14 @@ import Testing
         #expect((try? String(contentsOf: path, encoding: .utf8)) == text, "\(name)")
     }
 
-    private func expect(_ name: String, _ lines: [JSONLine]) { expect(name, lines.map { $0.text(of: "send", at: 1_764_000_000_007) + "\n" }.joined()) }
+    /// The same of lines, which must be what is documented.
+    private func expect(_ name: String, _ lines: [JSONLine]) {
+        let command = String(name.prefix { $0 != "." && $0 != "-" })
+        let text = lines.map { $0.text(of: command, at: 1_764_000_000_007) + "\n" }.joined()
+        expect(name, text)
+        let faults = EventSchema.faults(of: text)
+        #expect(faults.isEmpty, "\(faults)")
+    }
 
     private static let group = SocketAddress.ipv4(239, 255, 76, 27, port: 17_627)
     private static let region = SocketAddress.ipv4(239, 255, 76, 28, port: 17_627)
@@ -177,5 +185,5 @@ import Testing
         expect("watch.jsonl", updates.flatMap { $0.0.lines(refresh: $0.refresh) })
     }
 
-    @Test func droppedLines() { expect("dropped.jsonl", [.dropped(3)]) }
+    @Test func droppedLines() { expect("send-dropped.jsonl", [.dropped(3)]) }
 }

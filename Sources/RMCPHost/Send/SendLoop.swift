@@ -154,6 +154,7 @@ public final class SendLoop {
         // The observer may hold this, which would keep both.
         defer { self.observer = { _ in } }
         observer(.ready(interface: follower.interface.name, group: group, announce: announce, tree: source.counts))
+        for entry in source.skipped { observer(.skipped(entry)) }
         for text in source.warnings + clockWarnings { observer(.warning(text)) }
         defer { shutDown() }
         loop.run { now, isStopped in

@@ -30,6 +30,9 @@ protocol BundleSource: AnyObject, Sendable {
     /// Counts of a tree's entries; nil for what is none.
     var counts: EntryCounts? { get }
 
+    /// Entries of a tree that are left out, as far as they are told one by one.
+    var skipped: [SkippedEntry] { get }
+
     /// Warnings before it is sent, a line each.
     var warnings: [String] { get }
 
@@ -65,6 +68,7 @@ extension BundleSource {
     var chunkLength: UInt32? { nil }
     var memory: Int { 0 }
     var counts: EntryCounts? { nil }
+    var skipped: [SkippedEntry] { [] }
     func changed(_ extent: ContentExtent) -> HostError { changed }
 
     func lookAhead() -> (@Sendable () -> Void)? { nil }

@@ -75,6 +75,8 @@ extension SendUpdate {
                         "bytes": announce.contentLength.map { .unsigned($0) } ?? .integer(-1),
                     ].merging(counts) { $1 })
             ]
+        case .skipped(let entry):
+            return [JSONLine(event: "file_skipped", ["path": .string(entry.path), "reason": .string(entry.identifier)])]
         case .warning(let text): return [.warning(text)]
         case .started(let receivers, let wanted):
             let wanted = wanted.map { ["wanted": JSONLine.Value.integer(Int64($0))] } ?? [:]

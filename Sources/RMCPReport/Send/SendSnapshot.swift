@@ -74,11 +74,38 @@ public struct EntryCounts: Sendable, Equatable {
     }
 }
 
+/// Something in a tree that no tree can carry.
+public struct SkippedEntry: Sendable, Hashable {
+    public enum Reason: Sendable, Hashable {
+        case socket
+        case device
+    }
+
+    /// Path from the tree's root on, as `NameText` writes it.
+    public var path: String
+    public var reason: Reason
+
+    public init(path: String, reason: Reason) {
+        self.path = path
+        self.reason = reason
+    }
+
+    /// Name of the reason, for programs and for people.
+    public var identifier: String {
+        switch reason {
+        case .socket: "socket"
+        case .device: "device"
+        }
+    }
+}
+
 /// News for the observer of a send, given on the network thread: be quick.
 public enum SendUpdate: Sendable {
     /// Everything is open: where it goes out, under what name and session.
     /// - Parameter tree: what a tree consists of; nil for what is none.
     case ready(interface: String, group: SocketAddress, announce: Announce, tree: EntryCounts? = nil)
+    /// Something in a tree is left out.
+    case skipped(SkippedEntry)
     /// Something the user should know, in one line, that does not stop the session.
     case warning(String)
     /// - Parameter wanted: receivers that were waited for; nil where no number was given.

@@ -33,7 +33,7 @@ struct KeygenCommand: CodedCommand {
             return .done
         }
         Console.event(.keyMade(key.publicKey.text, path: path))
-        Console.event(.finished)
+        Console.event(.end("finished"))
         return .done
     }
 
@@ -44,7 +44,7 @@ struct KeygenCommand: CodedCommand {
         Console.line("control key written to \(control), for repair nodes")
         if options.json == true {
             Console.event(JSONLine(event: "group_key_made", ["path": .string(path), "control_path": .string(control)]))
-            Console.event(.finished)
+            Console.event(.end("finished"))
         }
         return .done
     }

@@ -63,7 +63,7 @@ struct CheckOptions: OptionGroupDeclaration {
             if style.isJSON {
                 SettingsReport.events(settings.record.values, command: command).forEach(Console.event)
                 for line in lines { Console.event(JSONLine(event: "notice", ["message": .string(line)])) }
-                Console.event(.finished)
+                Console.event(.end("checked"))
                 return .done
             }
             if style.isQuiet { return .done }

@@ -46,6 +46,7 @@ final class SendReporter {
             let size = SendText.size(of: announce, tree).map { " (\($0))" } ?? ""
             let trust = announce.isSigned ? "signed by \(announce.key.shortText)…" : "NOT signed"
             say("sending \(announce.name)\(size) to \(group.text) on \(interface), \(trust)\(announce.isSealed ? ", sealed" : ""); waiting for receivers")
+        case .skipped(let entry): if style.isVerbose { say("left out: \(entry.path), a \(entry.identifier)") }
         case .warning(let text): live.warn(text)
         case .started(let receivers, let wanted): say("started with \(SendText.of(UInt64(receivers), wanted: wanted))")
         case .rateChanged(let decision):

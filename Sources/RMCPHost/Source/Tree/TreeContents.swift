@@ -68,7 +68,7 @@ final class TreeContents: Sendable {
         let raw = open(entry, O_RDONLY | O_NONBLOCK)
         guard raw >= 0 else {
             if [ENOENT, ENOTDIR, ELOOP, EXDEV].contains(errno) { throw changed(entry) }
-            throw .system("read", text(of: entry))
+            throw unreadable(entry)
         }
         let descriptor = OwnedDescriptor(raw)
         if isLarge { opened.withLock { Self.note(entry, descriptor, &$0) } }
@@ -137,7 +137,19 @@ final class TreeContents: Sendable {
 
     private func text(of entry: Int) -> String { "\(path)/\(catalog.printablePath(of: entry))" }
 
-    func changed(_ entry: Int) -> HostError { changed(text(of: entry)) }
+    func changed(_ entry: Int) -> HostError {
+        var error = changed(text(of: entry))
+        error.files = [HostError.File(path: catalog.printablePath(of: entry), message: "changed while the tree was being sent")]
+        return error
+    }
+
+    /// Error for the errno of the call that has just failed.
+    private func unreadable(_ entry: Int) -> HostError {
+        let reason = HostError.errorText(errno)
+        var error = HostError.system("read", text(of: entry))
+        error.files = [HostError.File(path: catalog.printablePath(of: entry), message: reason)]
+        return error
+    }
 
     /// Record of one of the files that a stretch of the content has.
     func changed(_ extent: ContentExtent) -> HostError {

@@ -15,6 +15,8 @@ struct TreeScan {
         var bases: [TreeBase]
         var counts: EntryCounts
         var hasHoles: Bool
+        /// Entries that are left out, the first of them.
+        var skipped: [SkippedEntry]
         var warnings: [String]
     }
 
@@ -38,10 +40,13 @@ struct TreeScan {
 
     private var sockets = 0
     private var devices = 0
-    private var failures: [String] = []
+    private var skipped: [SkippedEntry] = []
+    private var failures: [HostError.File] = []
     private var failureCount = 0
-    /// Failures that are named.
+    /// Failures that are named to people.
     private static let namedFailures = 5
+    /// Entries that programs are told, of either kind.
+    private static let listedEntries = 1_000
     private static let slash = UInt8(ascii: "/")
 
     init(_ selection: TreeSelection) throws(HostError) {
@@ -184,8 +189,12 @@ struct TreeScan {
         case S_IFIFO:
             let metadata = CatalogMetadata(mode: UInt16(status.st_mode & 0o7777), owner: owner(status), modified: FileTime(of: status))
             try add(status) { (builder) throws(CatalogError) in try builder.fifo(name, metadata) }
-        case S_IFSOCK: sockets += 1
-        default: devices += 1
+        case S_IFSOCK:
+            sockets += 1
+            skip(.socket)
+        default:
+            devices += 1
+            skip(.device)
         }
     }
 
@@ -263,11 +272,17 @@ struct TreeScan {
 
     private mutating func fail(_ code: Int32) {
         failureCount += 1
-        guard failures.count < Self.namedFailures else { return }
+        guard failures.count < Self.listedEntries else { return }
         let reason = code == E2BIG ? "its attributes are longer than 64 KiB; use --no-xattrs" : HostError.errorText(code)
-        let failure = "\(path.isEmpty ? "." : NameText.printable(path)): \(reason)"
+        let failure = HostError.File(path: printablePath, message: reason)
         if failures.last == failure { failureCount -= 1 } else { failures.append(failure) }
     }
+
+    private mutating func skip(_ reason: SkippedEntry.Reason) {
+        if skipped.count < Self.listedEntries { skipped.append(SkippedEntry(path: printablePath, reason: reason)) }
+    }
+
+    private var printablePath: String { path.isEmpty ? "." : NameText.printable(path) }
 
     private func refused(_ error: CatalogError) -> HostError {
         let source = selection.paths.joined(separator: " ")
@@ -279,10 +294,11 @@ struct TreeScan {
     /// - Parameter chunkLength: the shortest that chunks may have.
     mutating func finish(chunkLength: UInt32) throws(HostError) -> Tree {
         guard failureCount == 0 else {
-            let more = failureCount > failures.count ? "; and \(failureCount - failures.count) more" : ""
+            let named = failures.prefix(Self.namedFailures).map { "\($0.path): \($0.message)" }
+            let more = failureCount > named.count ? "; and \(failureCount - named.count) more" : ""
             throw HostError(
-                "cannot read all of the tree: \(failures.joined(separator: "; "))\(more); nothing is sent, since it would be another tree: "
-                    + "leave out with --exclude what is not needed, or run as somebody who may read it")
+                "cannot read all of the tree: \(named.joined(separator: "; "))\(more); nothing is sent, since it would be another tree: "
+                    + "leave out with --exclude what is not needed, or run as somebody who may read it", files: failures)
         }
         var chunkLength = chunkLength
         while builder.contentLength / UInt64(chunkLength) >= UInt64(Limits.maximumChunks) - 1, chunkLength < Limits.maximumChunkLength { chunkLength *= 2 }
@@ -292,7 +308,8 @@ struct TreeScan {
         links = [:]
         do throws(CatalogError) {
             return Tree(
-                catalog: try finished.finish(chunkLength: chunkLength), marks: marks, bases: bases, counts: counts, hasHoles: hasHoles, warnings: warnings)
+                catalog: try finished.finish(chunkLength: chunkLength), marks: marks, bases: bases, counts: counts, hasHoles: hasHoles, skipped: skipped,
+                warnings: warnings)
         } catch { throw refused(error) }
     }
 

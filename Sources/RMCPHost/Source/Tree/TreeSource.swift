@@ -11,6 +11,7 @@ final class TreeSource: PlannedSource {
     let allocatedLength: UInt64 = 0
     let mode: UInt16?
     let modificationTime: FileTime?
+    let skipped: [SkippedEntry]
     let warnings: [String]
     let defaultName: String?
     let chunkLength: UInt32?
@@ -51,6 +52,7 @@ final class TreeSource: PlannedSource {
         let root = tree.catalog[0]
         mode = root.mode & 0o777
         modificationTime = root.modified
+        skipped = tree.skipped
         warnings = tree.warnings
         counts = tree.counts
         mayHaveHoles = tree.hasHoles

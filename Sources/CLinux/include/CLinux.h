@@ -102,6 +102,9 @@ const char *rmcp_argument(int index);
 int rmcp_event_descriptor(void);
 int rmcp_signal_is_ignored(int number);
 // A descriptor that becomes readable on these signals, which are blocked in the calling thread.
+/// Has each of these signals end the process with 130, after `line` is written to standard output: with the time in the 24 bytes from
+/// `offset` on, as 2026-11-24T09:30:05.123Z. Nothing is done where `line` has more than 1,024 bytes.
+void rmcp_end_with_line(const int *numbers, unsigned count, const char *line, unsigned length, unsigned offset);
 int rmcp_signal_descriptor(const int *numbers, unsigned count);
 // Takes one signal from it; 0 when there is none.
 int rmcp_take_signal(int descriptor);

@@ -31,6 +31,24 @@ public enum StopSignals {
     /// A program that is started with one of them ignored (nohup, a shell's background) is to ignore it.
     static var listenedTo: [Int32] { all.filter { $0 == SIGTERM || $0 == SIGINT || rmcp_signal_is_ignored($0) == 0 } }
 
+    /// Until somebody listens for them, each ends the process at once, with 130. From here on it says so before, to standard output.
+    /// - Parameters:
+    ///   - line: what it says, with a line break.
+    ///   - time: stands in the line where the time is to be: 24 characters.
+    ///   - isService: SIGTERM is how services are ended, and is no failure.
+    public static func endWithLine(_ line: String, time: String, isService: Bool) {
+        guard let range = line.firstRange(of: time) else { return }
+        let bytes = Array(line.utf8)
+        let numbers = listenedTo.filter { rmcp_signal_is_ignored($0) == 0 && !(isService && $0 == SIGTERM) }
+        let offset = UInt32(line.utf8.distance(from: line.startIndex, to: range.lowerBound))
+        unsafe bytes.withUnsafeBufferPointer { buffer in
+            guard let start = buffer.baseAddress else { return }
+            unsafe start.withMemoryRebound(to: CChar.self, capacity: buffer.count) {
+                unsafe rmcp_end_with_line(numbers, UInt32(numbers.count), $0, UInt32(bytes.count), offset)
+            }
+        }
+    }
+
     /// Lets the calling thread have them: some parents leave them blocked.
     public static func unblock() {
         var set = sigset_t()

@@ -87,7 +87,10 @@ struct OutputOptions: OptionGroupDeclaration {
 
     func style(_ settings: Settings) throws(HostError) -> OutputStyle {
         let isJSON = try settings.flag(Self.json, json)
-        if isJSON { try ProcessStart.requireOpen(STDOUT_FILENO, "standard output", for: "--json writes there") }
+        if isJSON {
+            try ProcessStart.requireOpen(STDOUT_FILENO, "standard output", for: "--json writes there")
+            Console.tellOfSignals(isService: AskedLines.command == "recv" || AskedLines.command == "repair")
+        }
         return OutputStyle(
             isJSON: isJSON, isQuiet: try settings.flag(Self.quiet, quiet),
             isVerbose: try settings.flag(Self.verbose, verbose))

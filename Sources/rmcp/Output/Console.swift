@@ -32,6 +32,14 @@ enum Console {
     /// Lines of events for programs: standard output. Returns at once.
     static func event(_ line: JSONLine) { standardOutput.write(text(of: line), line.isProgress ? .progress : .line) }
 
+    /// Whatever signal ends the process before anybody listens for them: programs are told.
+    /// - Parameter isService: SIGTERM is how services are ended, and is no failure.
+    static func tellOfSignals(isService: Bool) {
+        let ending = Ending.interrupted()
+        let line = JSONLine.error(ending.status, message: ending.message, hint: ending.hint).text(of: command.withLock { $0 }, at: 0)
+        StopSignals.endWithLine(line + "\n", time: Units.timestamp(milliseconds: 0), isService: isService)
+    }
+
     /// Names the command whose lines these are.
     static func name(_ text: String) { command.withLock { $0 = text } }
 

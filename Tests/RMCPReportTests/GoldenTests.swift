@@ -118,7 +118,7 @@ import Testing
             + refusals.map { .refused(Self.announce(), $0) } + [
                 .began(Self.receiveSnapshot()), .progress([Self.receiveSnapshot(), Self.receiveSnapshot(length: nil)]),
                 .completed(Self.receiveSnapshot(), path: "/srv/images/a.iso"), .failed(Self.receiveSnapshot(), reason: "a.iso: no space left"),
-                .stopped(Self.strays(), .partial),
+                .stopped(Self.strays(), .partial), .stopped(Self.strays(), .done, unspooled: 2),
             ]
         expect("recv.jsonl", updates.flatMap(\.lines))
     }

@@ -287,7 +287,7 @@ _rmcp_recv() {
     repeating_flags=()
     non_repeating_flags=(--replace-first --no-replace-first --once --no-once --allow-rollback --no-allow-rollback --again --no-again --allow-special --no-allow-special --owner --no-owner --xattrs --no-xattrs --allow-unsigned --no-allow-unsigned --check --no-check --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--accept --trust --trust-repair)
-    non_repeating_options=(-g --group -i --interface -d --directory -o --output --exec --exec-timeout --reserve --label --timeout --replace --group-key --config --metrics)
+    non_repeating_options=(-g --group -i --interface -d --directory -o --output --exec --exec-timeout --spool-events --reserve --label --timeout --replace --group-key --config --metrics)
     __rmcp_offer_flags_options 0
 
     # Offer option value completions
@@ -314,6 +314,10 @@ _rmcp_recv() {
         return
         ;;
     '--exec-timeout')
+        return
+        ;;
+    '--spool-events')
+        __rmcp_add_completions -d
         return
         ;;
     '--reserve')

@@ -43,6 +43,11 @@ done
 put 644 "$here/bash-completion/rmcp" "$prefix/share/bash-completion/completions/rmcp"
 put 644 "$here/zsh/_rmcp" "$prefix/share/zsh/site-functions/_rmcp"
 put 644 "$here/fish/rmcp.fish" "$prefix/share/fish/vendor_completions.d/rmcp.fish"
+for file in "$here"/docs/* "$here/CHANGELOG.md"; do put 644 "$file" "$prefix/share/doc/rmcp/${file##*/}"; done
+for file in "$here"/examples/*; do
+  if [ -x "$file" ]; then mode=755; else mode=644; fi
+  put "$mode" "$file" "$prefix/share/doc/rmcp/examples/${file##*/}"
+done
 # Where systemd looks: for /usr in /usr/lib, and else in /etc, since it does not know every prefix.
 if [ "$prefix" = /usr ]; then units=/usr/lib/systemd/system sysctl=/usr/lib/sysctl.d users=/usr/lib/sysusers.d
 else units=/etc/systemd/system sysctl=/etc/sysctl.d users=/etc/sysusers.d; fi

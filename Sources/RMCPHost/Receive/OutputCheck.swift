@@ -27,7 +27,7 @@ enum OutputCheck {
     }
 
     /// Makes a file there that has no name, or whose name is removed at once.
-    private static func checkDirectory(_ path: String, advice: String, _ files: FileSystem) throws(HostError) -> String? {
+    static func checkDirectory(_ path: String, advice: String, _ files: FileSystem) throws(HostError) -> String? {
         let directory = try files.openDirectory(path)
         if files.attributes(of: "", in: directory.raw).contains(.appendOnly) {
             throw HostError("\(path) is append-only, so that nothing in it can be renamed; chattr -a it, or \(advice)")

@@ -38,6 +38,7 @@ public final class ReceiveLoop {
         let checked = try OutputCheck.run(request.output, directory: request.directory)
         request.output = checked.output
         warnings += checked.warning.map { [$0] } ?? []
+        if let warning = try request.spool?.check() { warnings.append(warning) }
         if request.output == .directory { warnings += try LeftFiles.sweep(request.directory) }
         self.request = request
         let interface = try NetworkInterface.forGroup(request.group, named: request.interfaceName)
@@ -60,10 +61,10 @@ public final class ReceiveLoop {
     }
 
     /// Faults that a start would find with where bundles go; nothing is left there.
-    /// - Returns: a line for the user.
-    public static func check(_ request: ReceiveRequest) throws(HostError) -> String? {
+    /// - Returns: lines for the user.
+    public static func check(_ request: ReceiveRequest) throws(HostError) -> [String] {
         try request.group.requireMulticast()
-        return try OutputCheck.run(request.output, directory: request.directory).warning
+        return [try OutputCheck.run(request.output, directory: request.directory).warning, try request.spool?.check()].compactMap { $0 }
     }
 
     /// Before each wait: the descriptor of a hook that has ended is closed, and may be another's.
@@ -96,16 +97,17 @@ public final class ReceiveLoop {
             watchHooks()
             return isBusy ? .again : .wait(until: deadline(at: now))
         }
-        let outcome = sessions.outcome ?? .interrupted
+        var outcome = sessions.outcome ?? .interrupted
         for line in reception.lookAround(at: Poller.now(), isEnd: true) { observer(.warning(line)) }
         stop()
+        if outcome == .complete, let spool = request.spool, spool.failures > 0 { outcome = .untold }
         let directory = sessions.endpoint.directory
         observer(
             .stopped(
                 StrayCounters(
                     malformed: directory.malformed + reception.truncated,
                     foreign: directory.foreign + (guarding?.forged ?? 0) + (guarding?.replayed ?? 0)),
-                outcome.exitStatus))
+                outcome.exitStatus, unspooled: request.spool?.failures))
         return outcome
     }
 

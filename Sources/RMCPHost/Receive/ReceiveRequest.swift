@@ -34,6 +34,8 @@ public struct ReceiveRequest: Sendable {
     public var tree: TreeOptions
     /// Bytes of the file system of a directory that stay free.
     public var reserve: UInt64 = 0
+    /// Where a file is left for each bundle that is complete.
+    public var spool: SpoolDirectory?
     /// Run by /bin/sh after each bundle, with RMCP_* in its environment.
     public var hook: String?
     /// How long that may take before it is ended.
@@ -74,6 +76,8 @@ public struct ReceiveRequest: Sendable {
 public enum ReceiveOutcome: Sendable, Hashable {
     /// `once`, and the bundle is complete.
     case complete
+    /// `once`, and the bundle is complete, but no file could be left that says so.
+    case untold
     /// `once`, and the bundle failed.
     case failed(ReceiverState)
     /// `once`, and nothing came in time.
@@ -89,6 +93,7 @@ public enum ReceiveOutcome: Sendable, Hashable {
     public var exitStatus: ExitStatus {
         switch self {
         case .complete, .terminated: .done
+        case .untold: .failure
         case .failed: .partial
         case .timedOut: .nobody
         case .refused: .refused

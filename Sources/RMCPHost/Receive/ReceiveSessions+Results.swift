@@ -136,6 +136,9 @@ extension ReceiveSessions {
             let limit = isStopping ? HostLimits.hookPatience : request.hookTimeout
             session.stage = .hook(process, deadline: now + limit, signalled: isStopping ? now : nil)
             watchHook(of: session, at: now)
+        case .spooled(_, let fault):
+            if let fault { observer(.warning("\(session.path) is complete, and nobody is told of it by --spool-events: \(fault)")) }
+            session.engine.handle(.committed, at: now)
         case .failed(_, let error, _):
             if session.failure == nil { session.failure = error.description }
             session.engine.handle(.failed(session.isCommitted ? .failedHook : error.receiverState), at: now)
@@ -149,7 +152,7 @@ extension ReceiveSessions {
         let announce = session.announce
         if let versions = request.versions { endpoint.directory.noteVersion(of: announce, notAfter: versions.latest) }
         for text in notes { observer(.warning(text)) }
-        guard let hook = request.hook, !isStopping else { return session.engine.handle(.committed, at: now) }
+        guard let hook = request.hook, !isStopping else { return tell(session, at: now) }
         let facts = [
             ("RMCP_NAME", SystemText.text(of: Array(announce.name.utf8))), ("RMCP_PATH", session.path),
             ("RMCP_SIZE", String(session.contentDone)), ("RMCP_SESSION", announce.session.text),
@@ -158,13 +161,20 @@ extension ReceiveSessions {
         submit(.hook(session.generation, HookCommand(command: hook, facts: facts)), of: session.generation)
     }
 
+    /// All is done for a bundle: whoever waits for such in the spool directory is told first, so that nothing is called complete before.
+    private func tell(_ session: ReceiveSession, at now: Instant) {
+        guard let spool = request.spool else { return session.engine.handle(.committed, at: now) }
+        let event = SpoolDirectory.Event(session.snapshot(at: now), path: session.path, at: Poller.wallClockMilliseconds())
+        submit(.spool(session.generation, spool, event), of: session.generation)
+    }
+
     /// Looks whether the session's command has ended, and ends it where its time is over: politely, then not.
     func watchHook(of session: ReceiveSession, at now: Instant) {
         guard case .hook(let process, let deadline, let signalled) = session.stage else { return }
         if let status = process.ended() {
             once.noteProgress(at: now)
             session.stage = .committed
-            if status == 0 { return session.engine.handle(.committed, at: now) }
+            if status == 0 { return tell(session, at: now) }
             let end = signalled == nil ? "ended with status \(status)" : "was ended: it took longer than --exec-timeout allows, or rmcp was stopped"
             session.failure = "\(session.path) is complete, but the --exec command \(end)"
             session.engine.handle(.failed(.failedHook), at: now)

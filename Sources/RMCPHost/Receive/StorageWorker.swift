@@ -16,6 +16,8 @@ enum StorageJob: Sendable {
     case zero(StorageHandle, Range<UInt32>, contentLength: UInt64)
     case commit(StorageHandle, EndOfTable, CommitGate, CompletedSessions)
     case hook(SessionGeneration, HookCommand)
+    /// Leave a file that says that the bundle is complete.
+    case spool(SessionGeneration, SpoolDirectory, SpoolDirectory.Event)
     /// The session is over: what it had locked is for others.
     case close(StorageHandle)
 
@@ -33,7 +35,7 @@ enum StorageJob: Sendable {
         switch self {
         case .store, .examine: .stream
         case .check: .check
-        case .open, .prepare, .zero, .commit, .hook, .close: .long
+        case .open, .prepare, .zero, .commit, .hook, .spool, .close: .long
         }
     }
 }
@@ -50,6 +52,8 @@ enum StorageOutput: Sendable {
     case zeroed(SessionGeneration, Range<UInt32>, contentLength: UInt64)
     case committed(SessionGeneration, notes: [String])
     case hookStarted(SessionGeneration, HookProcess)
+    /// - Parameter fault: why there is no file.
+    case spooled(SessionGeneration, fault: HostError?)
     case failed(SessionGeneration, HostError, ChunkBuffer?)
     /// The session was over before the job began.
     case cancelled(SessionGeneration, ChunkBuffer?)
@@ -59,7 +63,7 @@ enum StorageOutput: Sendable {
         switch self {
         case .opened(let generation, _), .prepared(let generation, _), .stored(let generation, _, _, _, _), .rejected(let generation, _, _, _),
             .examined(let generation, _, _, _, _), .checked(let generation, _, _, _), .zeroed(let generation, _, _), .committed(let generation, _),
-            .hookStarted(let generation, _),
+            .hookStarted(let generation, _), .spooled(let generation, _),
             .failed(let generation, _, _), .cancelled(let generation, _), .closed(let generation):
             generation
         }
@@ -105,6 +109,9 @@ final class StorageWorker {
             return attempt(handle) { () throws(HostError) in try commit(handle, end, gate, completed) }
         case .hook(let generation, let command):
             do throws(HostError) { return .hookStarted(generation, try HookProcess(command)) } catch { return .failed(generation, error, nil) }
+        case .spool(let generation, let directory, let event):
+            do throws(HostError) { try directory.leave(event) } catch { return .spooled(generation, fault: error) }
+            return .spooled(generation, fault: nil)
         case .close(let handle):
             if handle.isDiscarded { handle.storage.discard() } else { handle.storage.abandon() }
             handle.storage.close()

@@ -101,16 +101,21 @@ extension ReceiveUpdate {
             ]
         case .began(let snapshot): [Self.line("began", snapshot)]
         case .progress(let snapshots): snapshots.map { Self.line("progress", $0) }
-        case .completed(let snapshot, let path): [Self.line("completed", snapshot, ["path": .string(path)])]
+        case .completed(let snapshot, let path):
+            [
+                Self.line(
+                    "completed", snapshot,
+                    ["path": .string(path), "key": .string(snapshot.announce.isSigned ? snapshot.announce.key.text : "")])
+            ]
         case .failed(let snapshot, let reason): [Self.line("failed", snapshot, ["message": .string(reason)])]
-        case .stopped(let strays, let status):
+        case .stopped(let strays, let status, let unspooled):
             [
                 JSONLine(
                     event: "stopped",
                     [
                         "malformed": .unsigned(strays.malformed), "foreign": .unsigned(strays.foreign),
                         "exit_code": .integer(Int64(status.rawValue)),
-                    ])
+                    ].merging(unspooled.map { ["unspooled": .integer(Int64($0))] } ?? [:]) { $1 })
             ]
         }
     }

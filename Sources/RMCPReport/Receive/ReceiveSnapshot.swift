@@ -80,5 +80,6 @@ public enum ReceiveUpdate: Sendable {
     /// `reason` is one line: what happened, to what, and what to do next.
     case failed(ReceiveSnapshot, reason: String)
     /// The daemon stops; what it saw besides its sessions, and the exit code.
-    case stopped(StrayCounters, ExitStatus)
+    /// - Parameter unspooled: bundles of which no file could be left; nil where none is to be.
+    case stopped(StrayCounters, ExitStatus, unspooled: Int? = nil)
 }

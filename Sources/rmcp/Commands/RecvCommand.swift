@@ -52,6 +52,7 @@ struct RecvCommand: CodedCommand, Sendable {
             hook: try settings.value(ReceiveOptions.exec, options.exec),
             hookTimeout: try settings.value(ReceiveOptions.execTimeout, options.execTimeout) ?? .seconds(600), timeout: try options.timeLimit(settings),
             groupKey: try groupKey.key(settings), configuration: engine)
+        request.spool = try options.spool(settings, request.output)
         request.reserve = try settings.value(ReceiveOptions.reserve, options.reserve) ?? 0
         return request
     }
@@ -61,8 +62,7 @@ struct RecvCommand: CodedCommand, Sendable {
     private func look(_ settings: Settings) throws(HostError) -> [String] {
         let request = try request(settings)
         _ = try (metrics.path(settings), takesOlder(settings))
-        let warning = try ReceiveLoop.check(request)
-        return TrustOptions.describe(request.trust) + (warning.map { [$0] } ?? [])
+        return try TrustOptions.describe(request.trust) + ReceiveLoop.check(request)
     }
 
     /// Options whose new values are in force once they are read anew.
@@ -104,6 +104,7 @@ struct RecvCommand: CodedCommand, Sendable {
     private func message(_ outcome: ReceiveOutcome, _ request: ReceiveRequest) -> String? {
         switch outcome {
         case .complete, .terminated: nil
+        case .untold: "the bundle is complete, and no file could be left that says so"
         case .failed(let state): "the bundle failed: \(state.reason)"
         case .timedOut: "gave up: no progress in \(Units.time(request.timeout ?? .zero))"
         case .refused: "what came was refused"
@@ -114,6 +115,7 @@ struct RecvCommand: CodedCommand, Sendable {
     private func hint(_ outcome: ReceiveOutcome) -> String {
         switch outcome {
         case .complete, .terminated: ""
+        case .untold: "see the warning before, and --spool-events"
         case .failed: "the line before says what happened to it; what came is kept for the next session"
         case .timedOut: "is something being sent to this group, and does multicast reach this host?"
         case .refused: "the line before says why, and which option would take it"

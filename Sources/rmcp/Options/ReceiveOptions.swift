@@ -20,6 +20,9 @@ struct ReceiveOptions: OptionGroupDeclaration {
         "exec", .text, "cmd", "A command to run after each bundle, with RMCP_NAME, RMCP_PATH, RMCP_SIZE, RMCP_SESSION and RMCP_KEY in its environment.")
     static let execTimeout = Setting(
         "exec-timeout", .time, "time", "The longest that command may take; then it is ended, and the bundle counts as failed (default: 10m).")
+    static let spoolEvents = Setting(
+        "spool-events", .text, "dir", completion: .directory,
+        "Leave a file in this directory for each complete bundle, with its event of --json: for a service that acts on it with other rights.")
     static let reserve = Setting(
         "reserve", .size(atLeast: 1, expected: "a size such as 500M or 10G"), "size",
         "Leave this much of the disk free: a bundle that would not is refused, or fails (default: 0).")
@@ -30,7 +33,8 @@ struct ReceiveOptions: OptionGroupDeclaration {
     static let timeout = Setting("timeout", .time, "time", "With --once: give up after this long without progress (exit code 4).")
 
     static let declared = [
-        directory.entry, output.entry, accept.entry, replaceFirst.entry, once.entry, allowRollback.entry, exec.entry, execTimeout.entry, reserve.entry,
+        directory.entry, output.entry, accept.entry, replaceFirst.entry, once.entry, allowRollback.entry, exec.entry, execTimeout.entry, spoolEvents.entry,
+        reserve.entry,
         label.entry,
         again.entry,
         timeout.entry,
@@ -44,6 +48,7 @@ struct ReceiveOptions: OptionGroupDeclaration {
     @Flag(Self.allowRollback) var allowRollback: Bool?
     @Option(Self.exec) var exec: String?
     @Option(Self.execTimeout) var execTimeout: String?
+    @Option(Self.spoolEvents) var spoolEvents: String?
     @Option(Self.reserve) var reserve: String?
     @Option(Self.label) var label: String?
     @Flag(Self.again) var again: Bool?
@@ -58,6 +63,13 @@ struct ReceiveOptions: OptionGroupDeclaration {
             throw HostError("standard output is a terminal, which a bundle's bytes would confuse; redirect it, or name a file with --output", kind: .usage)
         }
         return .standardOutput
+    }
+
+    /// Nil where none is wanted.
+    func spool(_ settings: Settings, _ output: ReceiveRequest.Output) throws(HostError) -> SpoolDirectory? {
+        guard let path = try settings.value(Self.spoolEvents, spoolEvents) else { return nil }
+        if output == .standardOutput { throw HostError("--spool-events says where a bundle is, and --output - puts it nowhere", kind: .usage) }
+        return SpoolDirectory(path)
     }
 
     /// Nil takes bundles of every name.

@@ -47,7 +47,7 @@ final class RecvReporter {
             live.clear()
             Console.error("failed: \(reason)")
             if style.isVerbose { say(ReceiveText.counters(snapshot)) }
-        case .stopped(let strays, _):
+        case .stopped(let strays, _, _):
             live.clear()
             if style.isVerbose { say("outside of sessions: malformed \(strays.malformed), foreign \(strays.foreign) datagrams") }
         }

@@ -74,6 +74,8 @@ extension RepairLoop {
         var configuration = request.configuration
         configuration.joining.timeToLive = UInt8(clamping: request.regionTimeToLive)
         configuration.packets.overhead = DatagramOverhead.bytes(over: region.family)
+        configuration.packets.longestOnward = DatagramLength.longest(
+            ordinary: configuration.packets.datagramLength, mtu: regionMTU, timeToLive: request.regionTimeToLive, over: region.family)
         let chunks = MemoryLimit.receiveBuffers / Int(announce.chunkLength)
         // Those that only wait in the cache for latecomers don't count. What all ask for together the pool bounds.
         let isFirst = !order.contains { sessions[$0]?.engine.upstream != nil }

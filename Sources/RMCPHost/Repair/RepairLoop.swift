@@ -86,6 +86,9 @@ public final class RepairLoop {
         refusals = LineBudget(at: now)
     }
 
+    /// Bytes that the way into the region carries, less what is put behind datagrams.
+    var regionMTU: Int { regionFollower.interface.mtu - (guarding == nil ? 0 : ControlGuard.trailerLength) }
+
     /// Returns when a signal comes.
     /// - Returns: `.done` when that was SIGTERM, as service managers ask to end.
     @discardableResult

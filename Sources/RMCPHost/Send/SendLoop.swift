@@ -51,8 +51,9 @@ public final class SendLoop {
         var configuration = request.configuration
         configuration.joining.timeToLive = UInt8(clamping: request.timeToLive)
         configuration.packets.overhead = DatagramOverhead.bytes(over: group.family)
-        configuration.packets.datagramLength = Self.datagramLength(
-            limit: configuration.packets.datagramLength, mtu: interface.mtu - (guarding == nil ? 0 : ControlGuard.trailerLength), family: group.family)
+        configuration.packets.datagramLength = DatagramLength.longest(
+            ordinary: configuration.packets.datagramLength, mtu: interface.mtu - (guarding == nil ? 0 : ControlGuard.trailerLength),
+            timeToLive: request.timeToLive, over: group.family)
         var announce = try Self.makeAnnounce(request, source: source, configuration: configuration)
         configuration = try SendMemory.bounded(configuration, chunkLength: announce.chunkLength, isSealed: guarding != nil, beside: source.memory)
         // After everything that the user may have got wrong: asking for a signer may make a key.
@@ -88,13 +89,6 @@ public final class SendLoop {
             configuration: configuration, announce: announce, signer: signer, digest: BLAKE3Digest(), verifier: Ed25519Verifier(),
             seed: .random(in: 0...(.max)), at: created)
         self.announce = announce
-    }
-
-    /// Longest datagram that fits the interface without fragments.
-    /// - Parameter mtu: of the interface, less what is put behind control packets.
-    private static func datagramLength(limit: Int, mtu: Int, family: SocketAddress.Family) -> Int {
-        let room = mtu - DatagramOverhead.bytes(over: family)
-        return max(DataHeader.length + Limits.minimumPayloadLength, min(limit, room))
     }
 
     private static func makeAnnounce(

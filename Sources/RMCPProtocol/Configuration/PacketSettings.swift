@@ -1,8 +1,10 @@
 /// How a bundle is cut into chunks and datagrams.
 public struct PacketSettings: Sendable {
     /// Length of a whole datagram of DATA, bytes. 1400 leaves room for the usual tunnels below 1500-byte frames; the
-    /// host lowers it to what the path carries.
+    /// host lowers it to what the path carries, and raises it where frames are longer.
     public var datagramLength = 1_400
+    /// Longest datagram that a repair node can pass on to its region, bytes; its host knows the way there.
+    public var longestOnward = Int.max
     /// Bytes of headers that the network adds to each datagram, which the host knows by its group's family.
     public var overhead = DatagramOverhead.bytes
     /// Lengths to fall back to when joined receivers do not get full-sized datagrams: below common tunnel stacks, the

@@ -134,7 +134,7 @@ extension ReceiverEngine {
             phase = .final(state, attempts: attempts, sequences: sequences + [outbox.upcomingSequence])
         }
         let report = StatusReport(
-            echo: link.echo(at: now), longestDatagram: UInt16(clamping: stream.longestDatagram), isDeaf: isDeaf,
+            echo: link.echo(at: now), longestDatagram: UInt16(clamping: min(stream.longestDatagram, configuration.packets.longestOnward)), isDeaf: isDeaf,
             wantsStream: role.wantsStream, cookie: link.cookie, histogram: histogram, labels: status.labels(of: facts))
         outbox.add(.status(report), to: link.address)
     }

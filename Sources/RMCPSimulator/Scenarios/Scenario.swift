@@ -93,6 +93,9 @@ enum Setting {
         world.addSender(content: content(world), configuration: configuration, egress: gigabit)
     }
 
+    /// Datagrams that fill frames of 9000 bytes.
+    static let jumbo = 8_972
+
     static var gigabit: LinkModel { LinkModel(latency: .microseconds(100), rate: 1e9, queueLimit: 1 << 20) }
 
     static func lossy(_ loss: LinkModel.Loss) -> LinkModel {

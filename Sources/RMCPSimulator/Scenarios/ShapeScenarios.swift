@@ -35,6 +35,23 @@ extension Scenario {
             Expect.allComplete(world)
                 + Expect.that(world.datagramLength(ofSender: 0) == 1_200, "datagrams are \(world.datagramLength(ofSender: 0)) bytes long, expected 1200")
         },
+        Scenario("jumbo", "frames of 9000 bytes, and 1 % loss") { world in
+            Setting.plain(world, megabytes: 32, downlink: Setting.lossy(.random(0.01))) { $0.packets.datagramLength = Setting.jumbo }
+        } check: { world in
+            Expect.allComplete(world)
+                + Expect.that(world.datagramLength(ofSender: 0) == Setting.jumbo, "datagrams are \(world.datagramLength(ofSender: 0)) bytes long")
+        },
+        Scenario("jumbo-hole", "one of eight has frames of 1500 bytes where the sender's have 9000") { world in
+            var configuration = Setting.configuration
+            configuration.packets.datagramLength = Setting.jumbo
+            var short = Setting.gigabit
+            short.longestDatagram = 1_472
+            for index in 0..<8 { world.addReceiver(configuration: configuration, downlink: index == 3 ? short : Setting.gigabit) }
+            world.addSender(content: Setting.content(world), configuration: configuration, egress: Setting.gigabit)
+        } check: { world in
+            Expect.allComplete(world)
+                + Expect.that(world.datagramLength(ofSender: 0) == 1_400, "datagrams are \(world.datagramLength(ofSender: 0)) bytes long, expected 1400")
+        },
         Scenario("mtu-hole-late", "a latecomer sits behind a tunnel that swallows all packets: it says so, and the sender ends") { world in
             var configuration = Setting.configuration
             configuration.rate.fixedRate = 20_000_000

@@ -14,6 +14,7 @@ class Case:
     loss: float = 0  # per cent, at each receiver
     rate: int = None  # bit/s, of the sender's link
     wire: str = "whole"
+    mtu: int = 1500
     content: str = "random"
     disk: bool = False
     tools: tuple = ALL
@@ -32,6 +33,8 @@ class Case:
             parts.append(f"{self.loss:g} % loss")
         if self.rate:
             parts.append(f"link of {self.rate / 1e9:g} Gb/s" if self.rate >= 1e9 else f"link of {self.rate / 1e6:g} Mb/s")
+        if self.mtu != 1500:
+            parts.append(f"MTU {self.mtu}")
         parts.append({"whole": "batches whole", "split": "single packets", "gro": "single packets, interface GRO"}[self.wire])
         if self.disk:
             parts.append("receivers' files on disk")
@@ -51,6 +54,7 @@ CASES = [
     Case("loss-5", 256, loss=5, wire="split", tools=PEERS),
     Case("loss-1-receivers-16", 128, receivers=16, loss=1, wire="split", tools=PEERS),
     Case("gro", 512, wire="gro"),
+    Case("jumbo", 512, wire="split", mtu=9000, tools=("rmcp", "rmcp-ordinary", "uftp", "udpcast")),
     Case("link-1G", 512, rate=1_000_000_000, tools=ON_LINK),
     Case("link-100M", 64, rate=100_000_000, tools=ON_LINK),
     Case("disk", 512, disk=True),

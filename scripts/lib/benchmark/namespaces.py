@@ -20,10 +20,10 @@ QUEUE_SECONDS = 0.05
 
 
 class Lab:
-    def __init__(self, receivers, loss=0, wire="whole", rate=None):
+    def __init__(self, receivers, loss=0, wire="whole", rate=None, mtu=1500):
         self.name = f"bench{os.getpid() % 1000000}"
         self.receivers = [f"r{number + 1}" for number in range(receivers)]
-        shell(f"{ROOT}/scripts/lab", "up", "--name", self.name, "--receivers", str(receivers), "--loss", str(loss), *WIRES[wire][0])
+        shell(f"{ROOT}/scripts/lab", "up", "--name", self.name, "--receivers", str(receivers), "--loss", str(loss), "--mtu", str(mtu), *WIRES[wire][0])
         try:
             if rate:
                 shell("ip", "netns", "exec", f"{self.name}-s", "tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", str(rate),

@@ -112,6 +112,15 @@ class RmcpAtRate(Rmcp):
         return [*super().sender(setup, case, source)[:-1], "--rate", str(int(0.97 * case.rate)), source]
 
 
+class RmcpOrdinary(Rmcp):
+    """The same as it is where a router may be on the way: with datagrams for frames of 1500 bytes."""
+
+    name = "rmcp-ordinary"
+
+    def sender(self, setup, case, source):
+        return [*super().sender(setup, case, source)[:-1], "--ttl", "2", source]
+
+
 class RmcpWithRepair(Rmcp):
     """The same with a repair node, which is the laboratory's last node and no receiver."""
 
@@ -215,4 +224,4 @@ class BlastWrite(BlastStore):
     hash = "none"
 
 
-TOOLS = {tool.name: tool for tool in (Rmcp, RmcpAtRate, RmcpWithRepair, RmcpSealed, Uftp, Udpcast, Blast, BlastStore, BlastWrite)}
+TOOLS = {tool.name: tool for tool in (Rmcp, RmcpAtRate, RmcpOrdinary, RmcpWithRepair, RmcpSealed, Uftp, Udpcast, Blast, BlastStore, BlastWrite)}

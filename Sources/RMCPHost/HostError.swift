@@ -26,18 +26,31 @@ public struct HostError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Files of a tree that are to blame, as far as they are known.
     public var files: [File]
 
+    /// Number of the characters of `description` that are the message, where that is known.
+    private var messageLength: Int?
+
+    /// - Parameter description: what went wrong, at what; and behind a semicolon what is behind it, or what to do next.
     public init(_ description: String, kind: Kind = .failure, files: [File] = []) {
         self.kind = kind
         self.description = description
         self.files = files
     }
 
-    /// What went wrong, at what: all before the first semicolon.
-    public var message: String { separator.map { String(description[..<$0.lowerBound]) } ?? description }
-    /// What is behind it, or what to do next; empty where nobody knows.
-    public var hint: String { separator.map { String(description[$0.upperBound...]) } ?? "" }
+    /// The same, where the message may have semicolons of its own.
+    init(_ message: String, hint: String, kind: Kind = .failure, files: [File] = []) {
+        self.init("\(message)\(Self.separator)\(hint)", kind: kind, files: files)
+        messageLength = message.count
+    }
 
-    private var separator: Range<String.Index>? { description.firstRange(of: "; ") }
+    private static let separator = "; "
+
+    /// What went wrong, at what.
+    public var message: String {
+        if let messageLength { return String(description.prefix(messageLength)) }
+        return description.firstRange(of: Self.separator).map { String(description[..<$0.lowerBound]) } ?? description
+    }
+    /// What is behind it, or what to do next; empty where nobody knows.
+    public var hint: String { String(description.dropFirst(message.count + Self.separator.count)) }
 
     /// Error for the errno of the call that has just failed.
     /// - Parameter advice: what helps whatever the errno is; nil for what `Diagnosis` knows of the errno.
@@ -50,7 +63,8 @@ public struct HostError: Error, Sendable, Hashable, CustomStringConvertible {
         let code = errno
         let text = "\(operation) \(subject): \(errorText(code))"
         let found = advice ?? Diagnosis.ofFile(code, at: directory.flatMap { Diagnosis.Place(of: $0) })?.text
-        return HostError(found.map { "\(text); \($0)" } ?? text, kind: code == ENOSPC || code == EDQUOT ? .diskFull : .failure)
+        let kind: Kind = code == ENOSPC || code == EDQUOT ? .diskFull : .failure
+        return found.map { HostError(text, hint: $0, kind: kind) } ?? HostError(text, kind: kind)
     }
 
     static func errorText(_ code: Int32) -> String {

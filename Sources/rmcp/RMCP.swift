@@ -16,6 +16,8 @@ struct RMCP: ParsableCommand {
         version: Version.text,
         subcommands: [SendCommand.self, RecvCommand.self, RepairCommand.self, WatchCommand.self, KeygenCommand.self, ReportCommand.self])
 
+    private static var help: String { AskedLines.command == "rmcp" ? "see rmcp --help" : "see rmcp \(AskedLines.command) --help" }
+
     private static func end(_ ending: Ending) -> Never { ExitStatus.exit(ending, isTold: AskedLines.areWanted) }
 
     static func main() {
@@ -42,15 +44,14 @@ struct RMCP: ParsableCommand {
         } catch let error as HostError {
             Console.error(error.description)
             if AskedLines.areWanted { for file in error.files { Console.event(.fileFailed(file.path, message: file.message)) } }
-            end(Ending(error))
+            end(Ending(error, help: help))
         } catch let ending as Ending {
             end(ending)
         } catch {
             let code = Self.exitCode(for: error)
             if code.isSuccess { Self.exit(withError: error) }
             Console.line(Self.fullMessage(for: error))
-            let help = AskedLines.command == "rmcp" ? "rmcp --help" : "rmcp \(AskedLines.command) --help"
-            end(Ending(code == .validationFailure ? .usage : .failure, Self.message(for: error), hint: "see \(help)"))
+            end(Ending(code == .validationFailure ? .usage : .failure, Self.message(for: error), hint: help))
         }
     }
 }

@@ -95,6 +95,18 @@ import Testing
         #expect(try shell("RMCP_JSON=1 rmcp --no-json \(arguments)").lines.last?["event"] as? String != "finished")
     }
 
+    @Test("What happened and what helps are two things")
+    func hints() throws {
+        for script in ["rmcp send --json --rate fast /etc/hosts", "rmcp recv --json -i lo -d /nonexistent/d", "rmcp send --json /etc/hosts -i nosuch0"] {
+            let last = try shell(script).last
+            let (message, hint) = (last["message"] as? String ?? "", last["hint"] as? String ?? "")
+            #expect(!message.contains(";") && !hint.isEmpty, "\(script): \(last)")
+        }
+        let tree = try shell(#"mkdir t; printf 'a\0b; c\0' >l; rmcp send --json --files-from0 l t"#)
+        #expect((tree.last["message"] as? String)?.contains("b; c: no such file") == true, "\(tree.output)")
+        #expect((tree.last["hint"] as? String)?.hasPrefix("nothing is sent") == true, "\(tree.output)")
+    }
+
     @Test("Lines that cannot be written are no success; a reader that has read enough is no failure")
     func lostLines() throws {
         let full = try shell("rmcp keygen --json -o k >/dev/full")

@@ -74,6 +74,7 @@ struct RepairCommand: CodedCommand, Sendable {
         let key = try KeyFiles.nodeKey(path: try keyPath(settings), warn: style.warn)
         request.signer = key.map { Ed25519Signer($0) }
         let daemon = try RepairLoop(request, service: service, reread: reread(request, settings))
+        if let key, style.isJSON { Console.event(JSONLine(event: "node_key", ["key": .string(key.publicKey.text)])) }
         if let key, !style.isQuiet { Console.line("this node is \(key.publicKey.text); --trust-repair takes this line") }
         let reporter = RepairReporter(style: style, metricsPath: metricsPath, service: service)
         defer { reporter.finish() }

@@ -16,7 +16,11 @@ struct Ending: Error {
         self.hint = hint
     }
 
-    init(_ error: HostError) { self.init(error.kind == .usage ? .usage : .failure, error.message, hint: error.hint) }
+    /// - Parameter help: where to look up what can be asked for.
+    init(_ error: HostError, help: String) {
+        let isUsage = error.kind == .usage
+        self.init(isUsage ? .usage : .failure, error.message, hint: error.hint.isEmpty && isUsage ? help : error.hint)
+    }
 
     /// A signal other than the one that ends services.
     static func interrupted(hint: String = "") -> Ending { Ending(.interrupted, "stopped by a signal", hint: hint) }

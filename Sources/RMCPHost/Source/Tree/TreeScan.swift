@@ -297,8 +297,9 @@ struct TreeScan {
             let named = failures.prefix(Self.namedFailures).map { "\($0.path): \($0.message)" }
             let more = failureCount > named.count ? "; and \(failureCount - named.count) more" : ""
             throw HostError(
-                "cannot read all of the tree: \(named.joined(separator: "; "))\(more); nothing is sent, since it would be another tree: "
-                    + "leave out with --exclude what is not needed, or run as somebody who may read it", files: failures)
+                "cannot read all of the tree: \(named.joined(separator: "; "))\(more)",
+                hint: "nothing is sent, since it would be another tree: leave out with --exclude what is not needed, or run as somebody who may read it",
+                files: failures)
         }
         var chunkLength = chunkLength
         while builder.contentLength / UInt64(chunkLength) >= UInt64(Limits.maximumChunks) - 1, chunkLength < Limits.maximumChunkLength { chunkLength *= 2 }

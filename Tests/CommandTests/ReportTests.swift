@@ -61,4 +61,77 @@ import Testing
             _ = try ReportFile(path: directory + "/" + String(repeating: "n", count: 250) + ".html")
         }
     }
+
+    /// Runs a script in `directory`, where `rmcp` is the program and `send` a short one without receivers.
+    /// - Returns: the exit code, and what was said.
+    private static func shell(_ script: String, in directory: String) throws -> (status: Int32, text: String) {
+        let binary = ProcessInfo.processInfo.environment["RMCP_BINARY"] ?? Bundle.main.bundleURL.appendingPathComponent("rmcp").path
+        let process = Process()
+        let output = Pipe()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
+        let functions = "rmcp() { '\(binary)' \"$@\"; }; send() { rmcp send --unsigned --min-wait 0s --max-wait 500ms -i lo -g 239.255.76.90:17990 \"$@\"; }"
+        process.arguments = ["30", "/bin/bash", "-c", "\(functions); \(script)"]
+        process.environment = ["HOME": directory, "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"]
+        process.currentDirectoryURL = URL(fileURLWithPath: directory)
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        process.standardError = output
+        try process.run()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return (process.terminationStatus, text)
+    }
+
+    @Test(
+        "The page of --report and that of the same lines are one and the same, however the send ends",
+        arguments: [
+            ("send --json --report a.html /etc/hosts >a.jsonl", "Nobody came"),
+            (
+                "'\\binary' send --unsigned --max-wait 20s -i lo -g 239.255.76.90:17990 --json --report a.html /etc/hosts >a.jsonl & "
+                    + "until grep -q ready a.jsonl; do sleep 0.05; done; kill -TERM $!; wait $!", "Stopped"
+            ),
+            ("(sleep 9 | send --json --report a.html --name $'\\xff<b>' - >a.jsonl) ; true", ""),
+        ])
+    func samePage(script: String, headline: String) throws {
+        try Self.inDirectory { directory in
+            let binary = ProcessInfo.processInfo.environment["RMCP_BINARY"] ?? Bundle.main.bundleURL.appendingPathComponent("rmcp").path
+            let result = try Self.shell(script.replacing("\\binary", with: binary) + "; test ! -s a.jsonl || rmcp report -o b.html a.jsonl", in: directory)
+            // A name that is no UTF-8 is refused before there is anything to report.
+            guard !headline.isEmpty else { return #expect(!FileManager.default.fileExists(atPath: directory + "/a.html"), "\(result.text)") }
+            let pages = try ["a", "b"].map { try String(contentsOfFile: "\(directory)/\($0).html", encoding: .utf8) }
+            #expect(pages[0] == pages[1] && pages[0].contains(" \(headline)</span>"), "\(result.text)")
+        }
+    }
+
+    @Test("A report that cannot be written keeps the send from beginning")
+    func unwritable() throws {
+        try Self.inDirectory { directory in
+            for (path, status) in [("none/a.html", 1), ("/dev/null", 1), ("-", 2), (".", 1)] as [(String, Int32)] {
+                let result = try Self.shell("send --report \(path) /etc/hosts", in: directory)
+                #expect(result.status == status && result.text.split(separator: "\n").count == 1 && result.text.hasPrefix("rmcp: "), "\(path): \(result.text)")
+            }
+        }
+    }
+
+    @Test("Files that make no page say why; standard input and output do for files")
+    func files() throws {
+        try Self.inDirectory { directory in
+            let cases: [(String, Int32, String)] = [
+                ("echo hello >e.jsonl; rmcp report e.jsonl", 1, "e.jsonl has no event of rmcp send"),
+                ("rmcp report none.jsonl", 1, "none.jsonl"),
+                (
+                    "rmcp recv --json -i lo --once --timeout 300ms --allow-unsigned -g 239.255.76.90:17990 >r.jsonl; rmcp report r.jsonl", 1,
+                    "events of rmcp recv"
+                ),
+                ("send --json /etc/hosts >s.jsonl; rmcp report --session 2 s.jsonl", 2, "has 1 session"),
+                ("send --json /etc/hosts >s.jsonl; send --json /etc/hosts >>s.jsonl; head -c 40 s.jsonl >>s.jsonl; rmcp report s.jsonl", 0, "session 2 of 2"),
+                ("rmcp report s.jsonl", 0, "1 line could not be read"), ("rmcp report - <s.jsonl 2>&1 >o.html; grep -c 'Nobody came' o.html", 0, "made a page"),
+                ("rmcp report -o - s.jsonl 2>/dev/null | tail -1", 0, "</html>"), ("test -s s.html && echo there", 0, "there"),
+            ]
+            for (script, status, words) in cases {
+                let result = try Self.shell(script, in: directory)
+                #expect(result.status == status && result.text.contains(words), "\(script): \(result.status) \(result.text)")
+            }
+        }
+    }
 }

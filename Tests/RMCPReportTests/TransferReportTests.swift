@@ -64,12 +64,12 @@ import Testing
     func verdicts() {
         #expect(
             Verdict(Self.report(Self.session)).sentence
-                == "1000 B reached 99 of 100 receivers in 12 s. 2.0 KiB left the sender in place of 96.7 KiB for single copies: 50 times less.")
+                == "1000 B reached 99 of 100 receivers in 12 s. 1 was not done. 2.0 KiB left the sender in place of 96.7 KiB for single copies: 50 times less.")
         let nobody = Self.report([Self.ready(), Self.line("finished", "\"phase\":\"leaving\",\"seconds\":30,\"outcome\":\"nobody_came\",\"receivers\":{}")])
         #expect(Verdict(nobody).sentence == "No receiver joined in 30 s, so nothing was sent." && Verdict(nobody).kind == .bad)
         var cut = Self.report(Array(Self.session.dropLast(2)))
         #expect(Verdict(cut).headline == "Not over")
-        cut.note(error: "image.iso has become shorter")
+        cut.note(error: "image.iso has become shorter", hint: "send it again")
         #expect(Verdict(cut).headline == "Failed" && cut.html(generator: "rmcp").contains("image.iso has become shorter"))
         let stopped = Self.report(
             Self.session.dropLast() + [Self.progress(14, streaming: 11.5, complete: 99, event: "finished", more: ",\"outcome\":\"stopped\"")])
@@ -153,6 +153,19 @@ import Testing
         let report = Self.report(Self.session + lines)
         #expect(report.skippedLines >= 7 && report.samples.all.count == Self.report(Self.session).samples.all.count)
         #expect(report.html(generator: "rmcp").contains("lines of the record could not be read"))
+    }
+
+    @Test("Those who join one after another are counted together, and none of them is lost")
+    func joins() {
+        var report = Self.report([Self.ready(), Self.progress(1, complete: 0, phase: "waiting")])
+        for index in 1...500 {
+            let line = Self.progress(Double(index * 10), streaming: Double(index * 10 - 1), complete: 0)
+            report.note(line: line.replacing("\"receiving\":100", with: "\"receiving\":\(100 + index)"))
+        }
+        let joined = report.marks.compactMap(\.joined)
+        #expect(joined.count == 40 && joined.reduce(0) { $0 + $1.count } == 500)
+        #expect(joined.last?.text == "461 receivers joined" && report.marks.last?.text == "461 receivers joined")
+        #expect(report.html(generator: "rmcp").contains("receivers joined</li>"))
     }
 
     @Test("Lines of an earlier spelling are read, too")

@@ -21,6 +21,11 @@ enum Markup {
     /// The same of a name that somebody else chose: neither control characters nor any that turn text around.
     static func name(_ text: String) -> String { "<bdi>\(escaped(BundleName.printable(text)))</bdi>" }
 
+    /// Advice of this module: options are not broken at their hyphens.
+    static func advice(_ text: String) -> String {
+        text.split(separator: " ").map { $0.contains("--") ? "<span class=\"option\">\($0)</span>" : String($0) }.joined(separator: " ")
+    }
+
     /// A number as SVG and CSS have it: two decimals at most.
     static func number(_ value: Double) -> String {
         guard value.isFinite else { return "0" }

@@ -76,23 +76,31 @@ struct ReportCharts {
         return chart.html(legend: used.map { ($0.style, $0.name) }, flags: flags) + events()
     }
 
-    /// What happened, by seconds since the start; what happened before is of no place in a drawing.
+    /// What happened, by seconds since the start; what happened before is of no place in a drawing. Things that happen at once share a
+    /// number, and so do those who join one after another.
     private var marks: [(seconds: Double, text: String)] {
-        var result: [(seconds: Double, text: String)] = []
+        var result: [(seconds: Double, texts: [String], joined: TransferReport.Joined?)] = []
         for mark in report.marks where mark.kind != .warning && mark.seconds >= start {
             let seconds = mark.seconds - start
-            // Things that happen at once share a number.
-            if let last = result.last, seconds - last.seconds < length * Self.together {
-                result[result.count - 1].text += "; " + mark.text
+            let index = result.count - 1
+            if index >= 0, let joined = mark.joined, result[index].joined?.noun == joined.noun, seconds - result[index].seconds < length * Self.oneAfterAnother
+            {
+                let sum = TransferReport.Joined(noun: joined.noun, count: joined.count &+ (result[index].joined?.count ?? 0))
+                result[index].texts[result[index].texts.count - 1] = sum.text
+                result[index].joined = sum
+            } else if index >= 0, seconds - result[index].seconds < length * Self.together {
+                result[index].texts.append(mark.text)
+                result[index].joined = mark.joined
             } else {
-                result.append((seconds, mark.text))
+                result.append((seconds, [mark.text], mark.joined))
             }
         }
-        return result
+        return result.map { ($0.seconds, $0.texts.joined(separator: "; ")) }
     }
 
-    /// Share of the whole time that is no time.
+    /// Shares of the whole time (0...1) that are no time, and in which those who join are counted together.
     private static let together = 0.012
+    private static let oneAfterAnother = 0.1
 
     private func events() -> String {
         let items = marks.map { "<li><span>\(Self.words($0.seconds))</span> \(Markup.escaped($0.text))</li>" }.joined()

@@ -162,7 +162,7 @@ struct ReportPage {
             let share = Markup.number(seconds / total * 100)
             return
                 "<tr><td class=\"key\">\(text.name)</td><td class=\"n\">\(Units.time(.seconds(seconds)))</td><td class=\"n\">\(Units.percent(seconds / total))</td>"
-                + "<td class=\"bar\"><i style=\"width:\(share)%\"></i></td><td class=\"text\">\(text.advice)</td></tr>"
+                + "<td class=\"bar\"><i style=\"width:\(share)%\"></i></td><td class=\"text\">\(Markup.advice(text.advice))</td></tr>"
         }
         guard !rows.isEmpty else { return nil }
         return section(

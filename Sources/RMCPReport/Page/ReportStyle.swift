@@ -65,7 +65,7 @@ enum ReportStyle {
         tr:last-child td{border-bottom:0}th:last-child,td:last-child{padding-right:0}
         .n{text-align:right;white-space:nowrap}
         td.key{white-space:nowrap;font-weight:550}
-        td.text{overflow-wrap:anywhere}
+        td.text{overflow-wrap:anywhere}.option{white-space:nowrap}
         .bar{width:30%;min-width:70px;padding-top:12px}.limits .bar{width:17%}.limits .key{min-width:150px}
         .bar i{display:block;height:9px;border-radius:2px;background:var(--first);min-width:2px}
         .bar.good i{background:var(--good)}.bar.bad i{background:var(--bad)}.bar.partial i{background:var(--partial)}
@@ -74,11 +74,11 @@ enum ReportStyle {
         @media(max-width:900px){.tiles{grid-template-columns:repeat(3,1fr)}}\
         @media(max-width:560px){main{padding:20px 12px 32px}section{padding:16px 14px 14px}section.figures{padding:0}.tiles{grid-template-columns:1fr 1fr}\
         .tiles div{padding:11px 14px}.tiles dd{font-size:20px}h1{font-size:23px}header p{font-size:15.5px}.plot{height:180px;margin-left:58px}\
-        .flags,.legend,.percentiles{margin-left:58px}.legend{gap:3px 14px}.bar{width:18%;min-width:44px}td,th{padding-right:10px}\
+        .flags,.legend,.percentiles{margin-left:58px}.percentiles{gap:6px 20px}.legend{gap:3px 14px}.bar{width:18%;min-width:44px}td,th{padding-right:10px}\
         .limits tr{display:grid;grid-template-columns:1fr auto auto;}.limits td{border:0;padding:2px 10px 2px 0}.limits td.text{grid-column:1/-1;padding-bottom:9px}\
         .limits .bar{display:none}.limits thead{display:none}}
         @media print{@page{margin:14mm}body{background:#fff;font-size:10pt}main{max-width:none;padding:0}section{border-color:#ccc;padding:12px 16px;margin-bottom:10px}\
-        .plot{height:150px}tr{break-inside:avoid}header p{font-size:12pt}header .where{font-size:9pt}.tiles{grid-template-columns:repeat(3,1fr)}.figures{padding:0}\
+        .plot{height:150px}section{break-inside:auto}figure,tr,.tiles,dl{break-inside:avoid}h2,section>p{break-after:avoid}header p{font-size:12pt}header .where{font-size:9pt}.tiles{grid-template-columns:repeat(3,1fr)}.figures{padding:0}\
         table,section>p{font-size:9.5pt}}
         """
 }

@@ -18,6 +18,7 @@ struct SendEvent: Decodable {
     let files: UInt64?
     let time: String?
     let message: String?
+    let path: String?
     /// What helps.
     let hint: String?
     let exitCode: Int?
@@ -61,6 +62,7 @@ struct SendEvent: Decodable {
         files = value("files")
         time = value("time")
         message = value("message")
+        path = value("path")
         hint = value("hint")
         exitCode = value("exit_code") ?? value("code")
         outcome = value("outcome").map(Self.snake)

@@ -88,6 +88,15 @@ public struct TransferReport: Sendable {
         var seconds: Double
         var kind: Kind
         var text: String
+        /// Those that joined, where it is about such: marks that stand together are added up.
+        var joined: Joined?
+    }
+
+    /// Receivers or repair nodes that joined after the start.
+    struct Joined: Sendable, Equatable {
+        var noun: String
+        var count: UInt64
+        var text: String { "\(Units.count(count, noun)) joined" }
     }
 
     var name = ""
@@ -143,8 +152,11 @@ public struct TransferReport: Sendable {
     /// A line that has been read, and is none of this session.
     mutating func noteSkipped(_ lines: Int = 1) { skippedLines += lines }
 
-    /// What ended the session.
-    public mutating func note(error text: String) { error = text }
+    /// What ended the session, if that was no end like others: those are told by their outcome.
+    public mutating func note(error text: String, hint: String) {
+        guard outcome == nil || outcome == "failed" else { return }
+        error = hint.isEmpty ? text : "\(text); \(hint)"
+    }
 
     mutating func note(_ event: SendEvent) {
         if let wanted = event.wanted { self.wanted = wanted }
@@ -172,10 +184,11 @@ public struct TransferReport: Sendable {
             if let nodes = event.nodes { self.nodes = nodes }
             labels = Dictionary(grouping: event.failedLabels ?? [:]) { SendEvent.snake($0.value) }.mapValues { $0.map(\.key).sorted() }
         case "error":
-            error = [event.message, event.hint].compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: "; ")
+            note(error: event.message ?? "", hint: event.hint ?? "")
             exitCode = event.exitCode ?? exitCode
-        case "dropped", "key_made": break
-        default: skippedLines += 1
+        case "file_failed": mark(.warning, [event.path, event.message].compactMap { $0 }.joined(separator: ": "), at: samples.last?.seconds ?? 0)
+        // Others are not of the transfer, or of a later version.
+        default: if event.command == nil { skippedLines += 1 }
         }
     }
 
@@ -197,10 +210,10 @@ public struct TransferReport: Sendable {
         if let streaming = sample.streaming, samples.last?.streaming == nil { begin(at: sample.seconds - streaming, phase: sample.phase) }
         if let last = samples.last {
             if last.streaming != nil, sample.population > last.population {
-                mark(.receivers, "\(Units.count(sample.population - last.population, "receiver")) joined", at: sample.seconds)
+                markJoined("receiver", sample.population - last.population, at: sample.seconds)
             }
             if sample.repairNodes > last.repairNodes {
-                mark(.receivers, "\(Units.count(sample.repairNodes - last.repairNodes, "repair node")) joined", at: sample.seconds)
+                markJoined("repair node", sample.repairNodes - last.repairNodes, at: sample.seconds)
             }
             if let level = sample.level, let before = last.level, level != before, sample.phase == "streaming", last.phase == "streaming" {
                 mark(.level, "zstd level \(before) → \(level)", at: sample.seconds)
@@ -229,6 +242,22 @@ public struct TransferReport: Sendable {
         guard markCounts[kind, default: 0] <= Self.markLimit else { return }
         marks.append(Mark(seconds: seconds, kind: kind, text: text))
     }
+
+    /// None of them is left out: beyond the limit the last mark stands for the rest.
+    private mutating func markJoined(_ noun: String, _ count: UInt64, at seconds: Double) {
+        let last = marks.lastIndex { $0.joined?.noun == noun }
+        if let last, markCounts[.receivers, default: 0] >= Self.markLimit || seconds - marks[last].seconds < Self.together {
+            marks[last].joined?.count &+= count
+            marks[last].text = marks[last].joined?.text ?? ""
+            return
+        }
+        let joined = Joined(noun: noun, count: count)
+        mark(.receivers, joined.text, at: seconds)
+        if let last = marks.indices.last, marks[last].text == joined.text { marks[last].joined = joined }
+    }
+
+    /// Seconds in which those who join, join together.
+    private static let together = 2.0
 
     /// Marks that there was no room for.
     var omittedMarks: Int { markCounts.values.reduce(0) { $0 + max(0, $1 - Self.markLimit) } }

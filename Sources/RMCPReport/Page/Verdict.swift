@@ -60,6 +60,8 @@ struct Verdict {
     private static func missing(_ report: TransferReport) -> String {
         guard let end = report.end else { return "" }
         var parts: [String] = []
+        let active = end.population - end.failed - end.count(.complete)
+        if active > 0 { parts.append("\(active) \(active == 1 ? "was" : "were") not done") }
         if end.failed > 0 { parts.append("\(end.failed) failed or were lost") }
         if report.unaccounted > 0 { parts.append("\(report.unaccounted) went below a repair node that never reported") }
         let refused = end.refused.reduce(0, &+)

@@ -16,7 +16,7 @@ final class ReportFile {
     func note(line: String) { report.note(line: line) }
 
     /// What ended it.
-    func note(error: String) { report.note(error: error) }
+    func note(error: String, hint: String) { report.note(error: error, hint: hint) }
 
     func write() {
         do throws(HostError) { try file.write(report.html(generator: Version.program)) } catch { Console.error("no report: \(error)") }

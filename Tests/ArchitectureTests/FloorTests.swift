@@ -14,7 +14,7 @@ import Testing
             "", "System", "Service", "Concurrency", "Memory", "Network", "Cache", "Storage", "Source", "Send", "Receive", "Repair", "Watch",
         ],
         "RMCPSimulator": ["Clock", "Content", "Network", "Nodes", "Checkers", "World", "Scenarios"],
-        "RMCPReport": ["", "Send", "Receive", "Repair", "Watch", "Page"],
+        "RMCPReport": ["", "Send", "Receive", "Repair", "Watch", "Page", "Screen"],
         "rmcp": ["Output", "Options", "Commands", ""],
     ]
 

@@ -62,7 +62,7 @@ import Testing
         #expect(versions.status == 1 && versions.errors.contains("versions"), "\(versions.errors)")
     }
 
-    @Test("Signals that would end a sender at once let it say goodbye", arguments: [SIGHUP, SIGQUIT, SIGXCPU, SIGUSR1, SIGALRM])
+    @Test("Signals that would end a sender at once let it say goodbye", arguments: [SIGHUP, SIGQUIT, SIGXCPU, SIGUSR2, SIGALRM])
     func signals(number: Int32) throws {
         let lab = try Laboratory(receivers: 1)
         let source = try lab.scratch.random("image", megabytes: 20)

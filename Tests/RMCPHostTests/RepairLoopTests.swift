@@ -26,7 +26,7 @@ import Testing
                 case .upstreamOver(let snapshot, let state): "over \(snapshot.announce.name): \(state)"
                 case .retired(let announce, let reason): "retired \(announce.name): \(reason.identifier)"
                 case .stopped: "stopped"
-                case .progress, .warning, .notice, .complete, .parentChanged: nil
+                case .progress, .asked, .warning, .notice, .complete, .parentChanged: nil
                 }
             if case .progress(let snapshots) = update { served.withLock { $0 = snapshots.count { $0.depth != nil } } }
             if let line { lines.withLock { $0.append(line) } }

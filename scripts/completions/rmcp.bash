@@ -186,9 +186,9 @@ _rmcp() {
 
 _rmcp_send() {
     repeating_flags=()
-    non_repeating_flags=(--unsigned --no-unsigned --supersede --no-supersede --one-file-system --no-one-file-system --owner --no-owner --numeric-owner --no-numeric-owner --xattrs --no-xattrs --all-xattrs --no-all-xattrs --check --no-check --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
+    non_repeating_flags=(--unsigned --no-unsigned --supersede --no-supersede --view --no-view --one-file-system --no-one-file-system --owner --no-owner --numeric-owner --no-numeric-owner --xattrs --no-xattrs --all-xattrs --no-all-xattrs --check --no-check --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--exclude --trust-repair)
-    non_repeating_options=(-g --group -i --interface --ttl --rate --min-rate --max-rate --level --wait-for --require --min-wait --max-wait --linger --until --key --name --report --files-from0 --group-key --max-unicast-children --config --metrics)
+    non_repeating_options=(-g --group -i --interface --ttl --rate --min-rate --max-rate --level --wait-for --require --min-wait --max-wait --linger --until --key --name --report --files-from0 --group-key --max-unicast-children --config --metrics --color)
     __rmcp_offer_flags_options -1
 
     # Offer option value completions
@@ -270,6 +270,10 @@ _rmcp_send() {
         ;;
     '--metrics')
         __rmcp_add_completions -f
+        return
+        ;;
+    '--color')
+        __rmcp_add_completions -W 'auto'$'\n''always'$'\n''never'
         return
         ;;
     esac
@@ -429,7 +433,7 @@ _rmcp_watch() {
     repeating_flags=()
     non_repeating_flags=(--once --no-once --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--trust)
-    non_repeating_options=(-g --group -i --interface --group-key --config)
+    non_repeating_options=(-g --group -i --interface --group-key --config --color)
     __rmcp_offer_flags_options 0
 
     # Offer option value completions
@@ -451,6 +455,10 @@ _rmcp_watch() {
         ;;
     '--config')
         __rmcp_add_completions -o plusdirs -fX '!*.@(toml)'
+        return
+        ;;
+    '--color')
+        __rmcp_add_completions -W 'auto'$'\n''always'$'\n''never'
         return
         ;;
     esac

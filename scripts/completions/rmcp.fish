@@ -23,13 +23,13 @@ function __rmcp_parse_tokens -S
         __rmcp_parse_subcommand 0 'version' 'h/help'
         switch $unparsed_tokens[1]
         case 'send'
-            __rmcp_parse_subcommand -r 1 'g/group=' 'i/interface=' 'ttl=' 'rate=' 'min-rate=' 'max-rate=' 'level=' 'wait-for=' 'require=' 'min-wait=' 'max-wait=' 'linger=' 'until=' 'key=' 'unsigned' 'no-unsigned' 'supersede' 'no-supersede' 'name=' 'report=' 'files-from0=' 'exclude=+' 'one-file-system' 'no-one-file-system' 'owner' 'no-owner' 'numeric-owner' 'no-numeric-owner' 'xattrs' 'no-xattrs' 'all-xattrs' 'no-all-xattrs' 'group-key=' 'max-unicast-children=' 'trust-repair=+' 'config=' 'check' 'no-check' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
+            __rmcp_parse_subcommand -r 1 'g/group=' 'i/interface=' 'ttl=' 'rate=' 'min-rate=' 'max-rate=' 'level=' 'wait-for=' 'require=' 'min-wait=' 'max-wait=' 'linger=' 'until=' 'key=' 'unsigned' 'no-unsigned' 'supersede' 'no-supersede' 'name=' 'report=' 'view' 'no-view' 'files-from0=' 'exclude=+' 'one-file-system' 'no-one-file-system' 'owner' 'no-owner' 'numeric-owner' 'no-numeric-owner' 'xattrs' 'no-xattrs' 'all-xattrs' 'no-all-xattrs' 'group-key=' 'max-unicast-children=' 'trust-repair=+' 'config=' 'check' 'no-check' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'color=' 'version' 'h/help'
         case 'recv'
             __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'd/directory=' 'o/output=' 'accept=+' 'replace-first' 'no-replace-first' 'once' 'no-once' 'allow-rollback' 'no-allow-rollback' 'exec=' 'exec-timeout=' 'spool-events=' 'reserve=' 'label=' 'again' 'no-again' 'timeout=' 'replace=' 'allow-special' 'no-allow-special' 'owner' 'no-owner' 'xattrs' 'no-xattrs' 'trust=+' 'allow-unsigned' 'no-allow-unsigned' 'group-key=' 'trust-repair=+' 'config=' 'check' 'no-check' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
         case 'repair'
             __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'cache=' 'cache-size=' 'reserve=' 'region=' 'region-interface=' 'region-ttl=' 'upstream=' 'key=' 'max-unicast-children=' 'trust=+' 'allow-unsigned' 'no-allow-unsigned' 'group-key=' 'trust-repair=+' 'config=' 'check' 'no-check' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'metrics=' 'version' 'h/help'
         case 'watch'
-            __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'once' 'no-once' 'trust=+' 'group-key=' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'version' 'h/help'
+            __rmcp_parse_subcommand 0 'g/group=' 'i/interface=' 'once' 'no-once' 'trust=+' 'group-key=' 'config=' 'json' 'no-json' 'q/quiet' 'no-quiet' 'v/verbose' 'no-verbose' 'color=' 'version' 'h/help'
         case 'keygen'
             __rmcp_parse_subcommand 1 'o/output=' 'group' 'no-group' 'json' 'no-json' 'version' 'h/help'
         case 'report'
@@ -119,6 +119,8 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmc
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" no-supersede' -l 'no-supersede' -d 'Switch --supersede off.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" name' -l 'name' -d 'The bundle\'s name at the receivers (default: the path\'s last component).' -rfka ''
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" report' -l 'report' -d 'Write a page of what happened at the end, also when the transfer fails: one HTML file that needs nothing else.' -rfa '(for p in (string match -e -- \'*/\' (commandline -t);or printf \n)*.\'html\';printf %s\n $p;end;__fish_complete_directories (commandline -t) \'\')'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" view' -l 'view' -d 'On a terminal, draw on all of it: rate, progress of all receivers, loss; elsewhere there are the lines as ever. Keys: q, space, ?.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" no-view' -l 'no-view' -d 'Switch --view off.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" files-from0' -l 'files-from0' -d 'Send of the directory only what is listed in this file (\'-\': standard input), by paths from there on, each with a zero behind it (git ls-files -z).' -rF
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send"' -l 'exclude' -d 'Leave out of a directory what has such a name or, with a slash in the pattern, such a path from the directory on (repeatable).' -rfka ''
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" one-file-system' -l 'one-file-system' -d 'Leave out of a directory what is mounted in it.'
@@ -144,6 +146,7 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmc
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" v verbose' -s 'v' -l 'verbose' -d 'Print more: counters at the end, and what happens in between.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" no-verbose' -l 'no-verbose' -d 'Switch --verbose off.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" metrics' -l 'metrics' -d 'Keep Prometheus metrics in this file, for node_exporter\'s textfile collector.' -rF
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" color' -l 'color' -d 'Whether to draw in bold and colours: auto, which looks at the terminal, NO_COLOR and CLICOLOR_FORCE; always; or never (default: auto).' -rfka 'auto always never'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" version' -l 'version' -d 'Show the version.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp send" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp recv" g group' -s 'g' -l 'group' -d 'The multicast group and port: ADDR, ADDR:PORT or [V6]:PORT (default: 239.255.76.27:17627).' -rfka ''
@@ -230,6 +233,7 @@ complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmc
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp watch" no-quiet' -l 'no-quiet' -d 'Switch --quiet off.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp watch" v verbose' -s 'v' -l 'verbose' -d 'Print more: counters at the end, and what happens in between.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp watch" no-verbose' -l 'no-verbose' -d 'Switch --verbose off.'
+complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp watch" color' -l 'color' -d 'Whether to draw in bold and colours: auto, which looks at the terminal, NO_COLOR and CLICOLOR_FORCE; always; or never (default: auto).' -rfka 'auto always never'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp watch" version' -l 'version' -d 'Show the version.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_flags_or_options "rmcp watch" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'rmcp' -n '__rmcp_should_offer_completions_for_positional "rmcp keygen" -eq 1' -F

@@ -28,6 +28,7 @@ final class HostLoop {
     /// The signal that asked to stop last; 0 while none has.
     private(set) var stopSignal: Int32 = 0
     private var isAskedToReload = false
+    private var isAskedHowItGoes = false
     private let signals: SignalListener
     private let wakeToken: Poller.Token
     private let signalToken: Poller.Token
@@ -67,8 +68,21 @@ final class HostLoop {
     /// Takes one signal: true when it asks to stop.
     private func takeStop() -> Bool {
         let number = signals.take()
-        if number == SIGHUP, reloads { isAskedToReload = true } else if number != 0 { stopSignal = number }
-        return number != 0 && !(number == SIGHUP && reloads)
+        switch number {
+        case 0: return false
+        case SIGHUP where reloads: isAskedToReload = true
+        case SIGUSR1: isAskedHowItGoes = true
+        default:
+            stopSignal = number
+            return true
+        }
+        return false
+    }
+
+    /// Whether SIGUSR1 has come since this was last asked.
+    func takeQuestion() -> Bool {
+        defer { isAskedHowItGoes = false }
+        return isAskedHowItGoes
     }
 
     /// Whether SIGHUP has come since this was last asked.

@@ -92,6 +92,7 @@ public final class ReceiveLoop {
             sessions.drive(at: Poller.now())
             if isStopped { sessions.outcome = isService && loop.stopSignal == SIGTERM ? .terminated : .interrupted }
             followSettings(at: now)
+            if loop.takeQuestion() { observer(.asked) }
             reception.keepMembership(isIdle: sessions.isEmpty, at: now)
             guard sessions.outcome == nil else { return .over }
             watchHooks()

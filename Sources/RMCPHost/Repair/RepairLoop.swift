@@ -117,6 +117,7 @@ public final class RepairLoop {
         loop.run { now, isStopped in
             followInterfaces(at: now)
             followSettings(at: now)
+            if loop.takeQuestion() { observer(.asked) }
             var isBusy = receive(at: now)
             collect(at: now)
             for tag in order { sessions[tag].map { drive($0, at: Poller.now()) } }

@@ -159,6 +159,7 @@ public final class SendLoop {
                 try feeder.feed(&engine, at: now)
             }
             if isStopped { interrupt(at: now) }
+            if loop.takeQuestion() { observer(.asked) }
             if let due = engine.pollTimeout(at: now), due <= now { engine.handleTimeout(at: now) }
             outlet.socket.limitPacing(to: engine.rate)
             let isBusy = transmit()

@@ -100,6 +100,7 @@ extension ReceiveUpdate {
                     event: "refused", announce.identity(with: ["reason": .string(reason.identifier), "message": .string(SessionText.explain(reason))]))
             ]
         case .began(let snapshot): [Self.line("began", snapshot)]
+        case .asked: []
         case .progress(let snapshots): snapshots.map { Self.line("progress", $0) }
         case .completed(let snapshot, let path):
             [

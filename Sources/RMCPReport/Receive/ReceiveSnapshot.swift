@@ -75,6 +75,8 @@ public enum ReceiveUpdate: Sendable {
     case began(ReceiveSnapshot)
     /// All sessions under way; a few times a second while there are any.
     case progress([ReceiveSnapshot])
+    /// Somebody asks how it goes (SIGUSR1).
+    case asked
     /// `path` is where the bundle is.
     case completed(ReceiveSnapshot, path: String)
     /// `reason` is one line: what happened, to what, and what to do next.

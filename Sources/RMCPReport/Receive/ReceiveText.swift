@@ -1,9 +1,18 @@
-import RMCPProtocol
+public import RMCPProtocol
 
 /// A session at a receiver in words.
 public enum ReceiveText {
     /// The live line: all sessions under way.
     public static func line(_ snapshots: [ReceiveSnapshot]) -> String { snapshots.map(line).joined(separator: " | ") }
+
+    /// How far the sessions under way are, all together, and for how long the oldest has been; nil while there are none.
+    public static func progress(_ snapshots: [ReceiveSnapshot]) -> (share: Double?, time: Interval)? {
+        guard let time = snapshots.map(\.elapsed).max() else { return nil }
+        let done = snapshots.reduce(0.0) { $0 + Double($1.contentDone) }
+        let total = snapshots.reduce(0.0) { $0 + Double($1.contentLength ?? 0) }
+        let isKnown = snapshots.allSatisfy { $0.contentLength != nil } && total > 0
+        return (isKnown ? done / total : nil, time)
+    }
 
     /// Line that a service manager shows: all of it at a glance.
     public static func status(_ totals: ReceiveTotals) -> String {

@@ -61,6 +61,7 @@ extension RepairUpdate {
             let facts: [String: JSONLine.Value] = ["reason": .string(reason.identifier), "message": .string(SessionText.explainToRepairNode(reason))]
             return [JSONLine(event: "refused", announce.identity(with: facts))]
         case .began(let snapshot, let kept): return [Self.line("began", snapshot, ["chunks_kept": .integer(Int64(kept))])]
+        case .asked: return []
         case .progress(let snapshots): return snapshots.map { Self.line("progress", $0) }
         case .complete(let snapshot): return [Self.line("complete", snapshot)]
         case .parentChanged(let announce, let depth):

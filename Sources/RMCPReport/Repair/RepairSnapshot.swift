@@ -48,6 +48,8 @@ public enum RepairUpdate: Sendable {
     /// `kept` chunks were in the cache.
     case began(RepairSnapshot, kept: Int)
     case progress([RepairSnapshot])
+    /// Somebody asks how it goes (SIGUSR1).
+    case asked
     /// Everything is here: the sender is not needed any more.
     case complete(RepairSnapshot)
     /// A parent was found or left; depth 1 is right below the sender.

@@ -82,7 +82,7 @@ extension SendUpdate {
             let wanted = wanted.map { ["wanted": JSONLine.Value.integer(Int64($0))] } ?? [:]
             return [JSONLine(event: "started", ["receivers": .integer(Int64(receivers))].merging(wanted) { $1 })]
         // Programs follow the rate in the lines of progress.
-        case .rateChanged: return []
+        case .rateChanged, .asked: return []
         case .progress(let snapshot): return [JSONLine(event: "progress", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot))]
         case .sentOnce(let snapshot):
             return [JSONLine(event: "sent_once", Measure<SendSnapshot>.fields(Measure<SendSnapshot>.send, of: snapshot).merging(snapshot.nodeFields) { $1 })]

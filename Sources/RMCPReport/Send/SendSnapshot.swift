@@ -113,6 +113,8 @@ public enum SendUpdate: Sendable {
     /// The rate was changed, and why: many times a second.
     case rateChanged(RateController.Decision)
     case progress(SendSnapshot)
+    /// Somebody asks how it goes (SIGUSR1).
+    case asked
     /// Everything has been sent once; repairs and latecomers follow.
     case sentOnce(SendSnapshot)
     /// - Parameter hasFailed: whether the source or the network failed, which is said next.

@@ -95,6 +95,24 @@ public enum SendText {
     /// The counters of `-v`.
     public static func counters(_ snapshot: SendSnapshot) -> String { Measure<SendSnapshot>.counters(Measure<SendSnapshot>.send, of: snapshot) }
 
+    /// Time until the receiver that nine in ten are ahead of has everything, and until the slowest has, at the speed so far. Nil while nobody
+    /// can tell.
+    public static func etaRange(_ snapshot: SendSnapshot) -> String? {
+        guard let total = snapshot.contentLength, total > 0, let streaming = snapshot.streaming, streaming > .zero, snapshot.contentSent > 0,
+            snapshot.receivers.active > 0
+        else { return nil }
+        let speed = Double(snapshot.contentSent) / streaming.inSeconds
+        let sent = Double(snapshot.contentSent) / Double(total)
+        let progress = snapshot.receivers.progress
+        let tenths = Double(StatusHistogram.progressCount - 1)
+        func time(_ share: Double) -> String { Units.time(.seconds(Double(total) * max(0, 1 - share) / speed)) }
+        // Whoever is in a bucket has at least its share, and less than that of the next; nobody has what was not sent.
+        let nineInTen = min(sent, Double(StatusHistogram.quantile(0.1, of: progress) + 1) / tenths)
+        let slowest = min(sent, Double(progress.firstIndex { $0 > 0 } ?? 0) / tenths)
+        let (first, last) = (time(nineInTen), time(slowest))
+        return first == last ? first : "\(first) to \(last)"
+    }
+
     /// To the slowest receiver that keeps up: what is left to send, and the decile that it has reached.
     private static func eta(_ snapshot: SendSnapshot, speed: Double) -> String? {
         guard let total = snapshot.contentLength, speed > 0, snapshot.receivers.active > 0 else { return nil }

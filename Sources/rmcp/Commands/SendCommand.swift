@@ -30,6 +30,7 @@ struct SendCommand: CodedCommand {
     @OptionGroup(title: "Configuration") var check: CheckOptions
     @OptionGroup(title: "Output") var output: OutputOptions
     @OptionGroup(title: "Output") var metrics: MetricsOptions
+    @OptionGroup(title: "Output") var color: ColorOptions
 
     private func look(_ settings: Settings) throws(HostError) -> [String] {
         var engine = Configuration()
@@ -38,7 +39,7 @@ struct SendCommand: CodedCommand {
         let nodes = try nodes.keys(settings)
         _ = try (output.style(settings), metrics.path(settings), group.address(settings), group.interfaceName(settings), groupKey.key(settings))
         _ = try (options.timeToLive(settings), options.compressionLevel(settings), settings.value(SendOptions.name, options.name))
-        _ = try settings.value(SendOptions.report, options.report)
+        _ = try (settings.value(SendOptions.report, options.report), settings.flag(SendOptions.view, options.view), color.style(settings))
         _ = try (settings.flag(SendOptions.supersede, options.supersede), tree.selection(of: paths, settings))
         var lines = nodes.map { ["trusted repair nodes: \($0.count)"] } ?? []
         if try settings.flag(SendOptions.unsigned, options.unsigned) { return lines + ["nothing is signed"] }
@@ -63,7 +64,8 @@ struct SendCommand: CodedCommand {
                 compressionLevel: try options.compressionLevel(settings), supersedes: try settings.flag(SendOptions.supersede, options.supersede),
                 groupKey: try groupKey.key(settings), configuration: engine)
         ) { () throws(HostError) in try signer(settings, isJSON: style.isJSON) }
-        let reporter = SendReporter(style: style, metricsPath: try metrics.path(settings), report: report, options: settings.record.texts)
+        let view = try settings.flag(SendOptions.view, options.view) ? try color.style(settings) : nil
+        let reporter = SendReporter(style: style, metricsPath: try metrics.path(settings), view: view, report: report, options: settings.record.texts)
         defer { reporter.finish() }
         let outcome: SenderOutcome
         do throws(HostError) { outcome = try session.run { reporter.handle($0) } } catch {

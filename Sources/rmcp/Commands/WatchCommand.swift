@@ -18,6 +18,7 @@ struct WatchCommand: CodedCommand {
     @OptionGroup(title: "Trust") var groupKey: GroupKeyOptions
     @OptionGroup(title: "Configuration") var configuration: ConfigurationOptions
     @OptionGroup(title: "Output") var output: OutputOptions
+    @OptionGroup(title: "Output") var color: ColorOptions
 
     /// An ANNOUNCE and a HEARTBEAT come within half of this, and some rounds of questions within the rest.
     private static let onceDuration = Interval.seconds(2)
@@ -33,7 +34,7 @@ struct WatchCommand: CodedCommand {
                 group: address, interfaceName: try group.interfaceName(settings), trustedKeys: try options.trustedKeys(settings),
                 once: once ? Self.onceDuration : nil, refresh: isLive ? .milliseconds(500) : .seconds(1),
                 groupKey: try groupKey.file(settings)))
-        let reporter = WatchReporter(style: style, isLive: isLive)
+        let reporter = WatchReporter(style: style, isLive: isLive, terminal: try color.style(settings))
         let outcome = session.run { reporter.handle($0) }
         reporter.close()
         switch outcome {

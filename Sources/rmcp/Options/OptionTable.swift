@@ -15,7 +15,7 @@ enum OptionTable {
             name: "send",
             options: GroupOptions.declared + SendOptions.declared + SentTreeOptions.declared + GroupKeyOptions.declared + UnicastOptions.declared
                 + NodeTrustOptions.declared
-                + ConfigurationOptions.declared + CheckOptions.declared + OutputOptions.declared + MetricsOptions.declared),
+                + ConfigurationOptions.declared + CheckOptions.declared + OutputOptions.declared + MetricsOptions.declared + ColorOptions.declared),
         Command(
             name: "recv",
             options: GroupOptions.declared + ReceiveOptions.declared + ReceivedTreeOptions.declared + TrustOptions.declared + GroupKeyOptions.declared
@@ -27,7 +27,8 @@ enum OptionTable {
                 + ConfigurationOptions.declared + CheckOptions.declared + OutputOptions.declared + MetricsOptions.declared),
         Command(
             name: "watch",
-            options: GroupOptions.declared + WatchOptions.declared + GroupKeyOptions.declared + ConfigurationOptions.declared + OutputOptions.declared),
+            options: GroupOptions.declared + WatchOptions.declared + GroupKeyOptions.declared + ConfigurationOptions.declared + OutputOptions.declared
+                + ColorOptions.declared),
         Command(name: "keygen", options: KeygenOptions.declared),
         Command(name: "report", options: ReportOptions.declared),
     ]

@@ -31,11 +31,13 @@ struct SendOptions: OptionGroupDeclaration {
     static let report = Setting(
         "report", .text, "file", completion: .file(extensions: ["html"]),
         "Write a page of what happened at the end, also when the transfer fails: one HTML file that needs nothing else.")
+    static let view = Setting.flag(
+        "view", "On a terminal, draw on all of it: rate, progress of all receivers, loss; elsewhere there are the lines as ever. Keys: q, space, ?.")
 
     static let declared = [
         ttl.entry, rate.entry, minimumRate.entry, maximumRate.entry, level.entry, waitFor.entry, require.entry, minimumWait.entry, maximumWait.entry,
         linger.entry,
-        until.entry, key.entry, unsigned.entry, supersede.entry, name.entry, report.entry,
+        until.entry, key.entry, unsigned.entry, supersede.entry, name.entry, report.entry, view.entry,
     ]
 
     @Option(Self.ttl) var ttl: String?
@@ -54,6 +56,7 @@ struct SendOptions: OptionGroupDeclaration {
     @Flag(Self.supersede) var supersede: Bool?
     @Option(Self.name) var name: String?
     @Option(Self.report) var report: String?
+    @Flag(Self.view) var view: Bool?
 
     func timeToLive(_ settings: Settings) throws(HostError) -> Int { try settings.value(Self.ttl, ttl) ?? 1 }
 

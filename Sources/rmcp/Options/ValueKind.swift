@@ -67,6 +67,10 @@ extension ValueKind where Value == TreeOptions.Replacement {
     static let replacement = ValueKind(expected: "'exchange' or 'symlink'") { TreeOptions.Replacement(rawValue: $0) }
 }
 
+extension ValueKind where Value == Terminal.Color {
+    static let color = ValueKind(expected: "auto, always or never") { Terminal.Color(rawValue: $0) }
+}
+
 extension ValueKind where Value == Bool {
     /// As the environment and files spell it. On the command line a flag is there or not.
     static let flag = ValueKind(expected: "true or false") { text in

@@ -8,7 +8,11 @@ import RMCPReport
 /// Nothing that is said holds up who says it: threads write, and what nobody reads is left out in the end. Results that a
 /// command is run for (`result`) are written, or the command fails.
 enum Console {
-    static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
+    /// Whether standard error is a terminal that can be drawn on.
+    static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 && !Terminal.isDumb(SystemText.variable) }
+
+    /// Whether lines for programs go to a terminal.
+    static var isOutputTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
     static func error(_ text: String) { tell(text, .error) }
     static func warning(_ text: String) { tell(text, .warning) }
@@ -30,7 +34,10 @@ enum Console {
     static func write(_ text: String, _ weight: LineWriter.Weight) { standardError.write(SystemText.printable(text), weight) }
 
     /// Lines of events for programs: standard output. Returns at once.
-    static func event(_ line: JSONLine) { standardOutput.write(text(of: line), line.isProgress ? .progress : .line) }
+    static func event(_ line: JSONLine) { event(text(of: line), isProgress: line.isProgress) }
+
+    /// - Parameter isProgress: whether it may be left out, since the next one says the same, newer.
+    static func event(_ text: String, isProgress: Bool) { standardOutput.write(text, isProgress ? .progress : .line) }
 
     /// Whatever signal ends the process before anybody listens for them: programs are told.
     /// - Parameter isService: SIGTERM is how services are ended, and is no failure.
@@ -112,59 +119,10 @@ enum Console {
     }
 }
 
-/// The whole terminal, drawn again and again in place. What was on it before comes back at the end.
-struct LiveScreen {
-    private var isOpen = false
-
-    /// In one write, so that no half of a picture is ever seen. What does not fit is cut at the bottom, and said so.
-    mutating func show(_ lines: [String]) {
-        if !isOpen {
-            Suspension.begin()
-            Console.write(Suspension.enter.description, .line)
-        }
-        isOpen = true
-        let rows = Console.size.rows
-        var shown = lines
-        if lines.count > rows { shown = lines.prefix(max(0, rows - 1)) + ["… \(lines.count - rows + 1) more lines"] }
-        let text = "\u{1B}[H" + shown.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n") + "\u{1B}[J"
-        Console.write(text, .live)
-    }
-
-    mutating func close() {
-        guard isOpen else { return }
-        Console.write(Suspension.leave.description, .line)
-        Suspension.end()
-        isOpen = false
-    }
-}
-
-/// Ctrl-Z while the whole terminal is drawn on: the shell gets it as it was, and it is drawn on again afterwards. In a
-/// signal's handler, which does nothing but write, stop, and write.
-private enum Suspension {
-    static let enter: StaticString = "\u{1B}[?1049h\u{1B}[?25l\u{1B}[?7l"
-    static let leave: StaticString = "\u{1B}[?7h\u{1B}[?25h\u{1B}[?1049l"
-
-    static func begin() {
-        // Some parents leave it blocked.
-        var set = sigset_t()
-        _ = unsafe sigemptyset(&set)
-        _ = unsafe sigaddset(&set, SIGTSTP)
-        _ = unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
-        // Shells without job control ignore it.
-        let before = signal(SIGTSTP) { _ in
-            _ = unsafe Glibc.write(STDERR_FILENO, Suspension.leave.utf8Start, Suspension.leave.utf8CodeUnitCount)
-            _ = raise(SIGSTOP)
-            _ = unsafe Glibc.write(STDERR_FILENO, Suspension.enter.utf8Start, Suspension.enter.utf8CodeUnitCount)
-        }
-        if unsafe unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) { _ = signal(SIGTSTP, SIG_IGN) }
-    }
-
-    static func end() { _ = signal(SIGTSTP, SIG_DFL) }
-}
-
 /// One line that is written over and over at the foot of the terminal; nothing when there is no terminal.
 struct LiveLine {
-    private let isActive: Bool
+    /// Whether there is a terminal, and somebody who wants to see it.
+    let isActive: Bool
     private var isShown = false
 
     init(isActive: Bool) { self.isActive = isActive && Console.isTerminal }
@@ -172,7 +130,7 @@ struct LiveLine {
     mutating func show(_ text: String) {
         guard isActive else { return }
         // One column is left free: writing into the last one wraps on some terminals.
-        let cut = String(text.prefix(max(1, Console.width - 1)))
+        let cut = TextWidth.cut(text, to: max(1, Console.width - 1))
         Console.write("\r\(cut)\u{1B}[K", .live)
         isShown = true
     }

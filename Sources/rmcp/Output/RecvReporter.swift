@@ -9,6 +9,7 @@ final class RecvReporter {
     private let metrics: MetricsFile?
     private let service: ServiceNotifier?
     private var totals = ReceiveTotals()
+    private var steps = ProgressSteps()
 
     /// - Parameter service: shown in one line how it goes.
     init(style: OutputStyle, metricsPath: String?, service: ServiceNotifier?) {
@@ -23,6 +24,7 @@ final class RecvReporter {
     func handle(_ update: ReceiveUpdate) {
         if totals.count(update) { metrics?.replace(with: PrometheusText.of(totals)) }
         service?.show(ReceiveText.status(totals), at: Console.now())
+        if case .asked = update { return live.print(totals.sessions.isEmpty ? ReceiveText.status(totals) : ReceiveText.line(totals.sessions)) }
         if style.isJSON { return update.lines.forEach(Console.event) }
         switch update {
         case .listening(let interface, let group): say("listening to \(group.text) on \(interface)")
@@ -36,7 +38,13 @@ final class RecvReporter {
         case .began(let snapshot):
             let size = snapshot.announce.contentLength.map { ", \(Units.size($0))" } ?? ""
             say("receiving \(SessionText.describe(snapshot.announce))\(size)")
-        case .progress(let snapshots): live.show(ReceiveText.line(snapshots))
+        case .progress(let snapshots):
+            live.show(ReceiveText.line(snapshots))
+            // A log is no place for a line five times a second.
+            if !live.isActive, let progress = ReceiveText.progress(snapshots), steps.isDue(share: progress.share, at: progress.time) {
+                say(ReceiveText.line(snapshots))
+            }
+        case .asked: break
         case .completed(let snapshot, let path):
             let amount = "\(ReceiveText.files(snapshot))\(Units.size(snapshot.contentDone))"
             var text = "complete: \(path), \(amount) in \(Units.time(snapshot.elapsed)) (\(ReceiveText.speed(snapshot)))"

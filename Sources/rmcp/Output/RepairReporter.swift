@@ -8,6 +8,8 @@ final class RepairReporter {
     private var live: LiveLine
     private let metrics: MetricsFile?
     private let service: ServiceNotifier?
+    /// How its bundles stood at last.
+    private var last: [RepairSnapshot] = []
 
     /// - Parameter service: shown in one line how it goes.
     init(style: OutputStyle, metricsPath: String?, service: ServiceNotifier?) {
@@ -20,7 +22,10 @@ final class RepairReporter {
     func handle(_ update: RepairUpdate) {
         switch update {
         case .listening: show([])
-        case .progress(let snapshots): show(snapshots)
+        case .progress(let snapshots):
+            last = snapshots
+            show(snapshots)
+        case .asked: return live.print(last.isEmpty ? RepairText.status(last) : RepairText.line(last))
         default: break
         }
         if style.isJSON { return update.lines.forEach(Console.event) }
@@ -34,6 +39,7 @@ final class RepairReporter {
         case .began(let snapshot, let kept):
             let size = snapshot.announce.contentLength.map { ", \(Units.size($0))" } ?? ""
             say("serving \(SessionText.describe(snapshot.announce))\(size)\(kept > 0 ? ", \(kept) chunks from the cache" : "")")
+        case .asked: break
         case .progress(let snapshots): live.show(RepairText.line(snapshots))
         case .complete(let snapshot): say("\(Self.name(snapshot.announce)): all of it is here, \(Units.count(UInt64(snapshot.chunksHeld), "chunk"))")
         case .parentChanged(let announce, let depth):

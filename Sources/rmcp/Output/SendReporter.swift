@@ -18,14 +18,21 @@ final class SendReporter {
     /// Fields that the first line has beside its own: what the session's host does not know.
     private let context: [String: JSONLine.Value]
 
+    /// The fuller view, while there is one.
+    private var screen: SendScreen?
+    private var steps = ProgressSteps()
+
     /// - Parameters:
+    ///   - view: how to draw the fuller view; nil where it is not wanted.
     ///   - report: nil where no page is wanted.
     ///   - options: options that somebody set, and their values.
-    init(style: OutputStyle, metricsPath: String?, report: ReportFile?, options: [String: String]) {
+    init(style: OutputStyle, metricsPath: String?, view: ScreenStyle?, report: ReportFile?, options: [String: String]) {
         self.style = style
         self.report = report
         context = ["version": .string(Version.text), "options": .object(options.mapValues { .string($0) })]
         live = LiveLine(isActive: !style.isQuiet && !style.isJSON)
+        // Lines for programs on the same terminal would be drawn over.
+        if let view, Console.isTerminal, !style.isQuiet, !style.isJSON || !Console.isOutputTerminal { screen = SendScreen(style: view) }
         metrics = metricsPath.map { MetricsFile(path: $0) }
     }
 
@@ -38,22 +45,33 @@ final class SendReporter {
         }
         if style.isJSON || report != nil {
             let lines = lines(of: update)
-            for line in lines { report?.note(line: Console.text(of: line)) }
-            if style.isJSON { return lines.forEach(Console.event) }
+            for line in lines {
+                // Once, so that both have it from one moment.
+                let text = Console.text(of: line)
+                report?.note(line: text)
+                if style.isJSON { Console.event(text, isProgress: line.isProgress) }
+            }
         }
+        if let screen, draw(update, on: screen) { return }
+        if style.isJSON { return answer(update) }
         switch update {
         case .ready(let interface, let group, let announce, let tree):
             let size = SendText.size(of: announce, tree).map { " (\($0))" } ?? ""
             let trust = announce.isSigned ? "signed by \(announce.key.shortText)…" : "NOT signed"
             say("sending \(announce.name)\(size) to \(group.text) on \(interface), \(trust)\(announce.isSealed ? ", sealed" : ""); waiting for receivers")
         case .skipped(let entry): if style.isVerbose { say("left out: \(entry.path), a \(entry.identifier)") }
-        case .warning(let text): live.warn(text)
+        case .warning(let text): warn(text)
         case .started(let receivers, let wanted): say("started with \(SendText.of(UInt64(receivers), wanted: wanted))")
         case .rateChanged(let decision):
             // One line for as many changes in a row as have the same reason.
             if style.isVerbose, decision.reason != reasonOfRate { say("\(decision)") }
             reasonOfRate = decision.reason
-        case .progress(let snapshot): live.show(SendText.line(snapshot))
+        case .progress(let snapshot):
+            live.show(SendText.line(snapshot))
+            // A log is no place for a line five times a second.
+            let share = snapshot.contentLength.map { $0 > 0 ? Double(snapshot.contentSent) / Double($0) : 1 }
+            if !live.isActive, steps.isDue(share: share, at: snapshot.elapsed) { say(SendText.line(snapshot)) }
+        case .asked: answer(update)
         case .sentOnce(let snapshot):
             say("everything was sent once after \(Units.time(snapshot.streaming ?? snapshot.elapsed)); \(SendText.receivers(snapshot.receivers))")
         case .finished(let outcome, let snapshot, _):
@@ -61,6 +79,33 @@ final class SendReporter {
             summarize(outcome, snapshot)
         }
     }
+
+    /// Shows an update in the fuller view.
+    /// - Returns: whether nothing more is to be said of it.
+    private func draw(_ update: SendUpdate, on screen: SendScreen) -> Bool {
+        switch update {
+        case .ready(_, _, let announce, _): screen.begin(name: announce.name)
+        case .progress(let snapshot):
+            screen.show(snapshot)
+            if !screen.isShown { self.screen = nil }
+            return true
+        case .finished:
+            screen.close()
+            self.screen = nil
+        case .warning, .skipped, .started, .rateChanged, .sentOnce, .asked: break
+        }
+        return false
+    }
+
+    /// Somebody asks how it goes: he is told, whatever else is said or not.
+    private func answer(_ update: SendUpdate) {
+        guard case .asked = update else { return }
+        tell(last.map(SendText.line) ?? "nothing has been sent yet")
+    }
+
+    private func tell(_ text: String) { if let screen { screen.say(text) } else { live.print(text) } }
+
+    private func warn(_ text: String) { if let screen { screen.say("rmcp: \(text)") } else { live.warn(text) } }
 
     /// The last word for programs, of a send that did not end well.
     func ending(_ outcome: SenderOutcome) -> Ending {
@@ -75,16 +120,17 @@ final class SendReporter {
     }
 
     /// What ended the send.
-    func note(_ error: HostError) { report?.note(error: error.description) }
+    func note(_ error: HostError) { report?.note(error: error.message, hint: error.hint) }
 
     /// The page is written when this returns, and the last metrics, if their disk lets them.
     func finish() {
+        screen?.close()
         live.clear()
         report?.write()
         metrics?.finish()
     }
 
-    private func say(_ text: String) { if !style.isQuiet { live.print(text) } }
+    private func say(_ text: String) { if !style.isQuiet { tell(text) } }
 
     private func summarize(_ outcome: SenderOutcome, _ snapshot: SendSnapshot) {
         let histogram = outcome.receivers

@@ -13,8 +13,11 @@ final class WatchReporter {
     private var lastBlock: [String] = []
     private var refreshes: Int64 = 0
 
-    init(style: OutputStyle, isLive: Bool) {
+    private let terminal: ScreenStyle
+
+    init(style: OutputStyle, isLive: Bool, terminal: ScreenStyle) {
         self.style = style
+        self.terminal = terminal
         self.isLive = isLive
     }
 
@@ -24,7 +27,7 @@ final class WatchReporter {
         switch update {
         case .listening(let interface, let group):
             place = "\(group.text) on \(interface)"
-            if isLive { screen.show(["rmcp watch · \(place)", "", "listening"]) }
+            if isLive { screen.show(["rmcp watch · \(place)", "", "listening"].map(terminal.shown)) }
         case .warning(let text):
             warning = text
             if !isLive { Console.error(text) }
@@ -46,21 +49,36 @@ final class WatchReporter {
         let nodes = snapshot.sessions.reduce(0) { $0 + $1.nodes.count }
         let counts = "\(Units.count(UInt64(snapshot.sessions.count), "session")) · \(Units.count(UInt64(nodes), "parent"))"
         let title = "rmcp watch · \(place) · \(counts) · \(Units.time(snapshot.elapsed))"
-        var lines = [WatchTable.cut(title, to: width)]
-        if let warning { lines.append(WatchTable.cut("rmcp: \(warning)", to: width)) }
+        var lines = [TextWidth.cut(title, to: width)]
+        if let warning { lines.append(TextWidth.cut("rmcp: \(warning)", to: width)) }
         if snapshot.sessions.isEmpty {
-            lines += ["", WatchTable.cut("nothing heard: is something being sent to this group, and does it reach this host?", to: width)]
+            lines += ["", TextWidth.cut("nothing heard: is something being sent to this group, and does it reach this host?", to: width)]
         }
         for line in WatchTable(snapshot, isVerbose: style.isVerbose).lines(width: width) {
             switch line.kind {
-            case .title: lines += ["", "\u{1B}[1m\(line.text)\u{1B}[m"]
-            case .head: lines.append("\u{1B}[2m\(line.text)\u{1B}[m")
+            case .title: lines += ["", terminal.bold(line.text)]
+            case .head: lines.append(terminal.faint(line.text))
             case .row: lines.append(line.text)
-            case .gone: lines.append("\u{1B}[2m\(line.text)\u{1B}[m")
+            case .gone: lines.append(terminal.faint(line.text))
             }
         }
-        screen.show(lines)
+        screen.show((lines + detail(snapshot, width: width, rows: Console.size.rows - lines.count)).map(terminal.shown))
     }
+
+    /// How far everybody is, of each session, where all of that has room below the tables.
+    private func detail(_ snapshot: WatchSnapshot, width: Int, rows: Int) -> [String] {
+        var lines: [String] = []
+        for session in snapshot.sessions {
+            guard let histogram = session.nodes.first(where: { !$0.isGone && $0.report != nil })?.report?.histogram, histogram.population > 0 else { continue }
+            let title =
+                "\(BundleName.printable(session.announce.name)): progress of \(Units.count(histogram.population, "receiver")), \(ReceiverBlock.loss(histogram))"
+            lines += ["", terminal.bold(TextWidth.cut(title, to: width))] + ReceiverBlock.progress(histogram, width: min(width, Self.detailWidth), terminal)
+        }
+        return lines.count <= rows ? lines : []
+    }
+
+    /// Longer bars say no more.
+    private static let detailWidth = 79
 
     /// Without a terminal a line is as long as it must be, within reason.
     private static let blockWidth = 160

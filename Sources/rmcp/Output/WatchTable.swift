@@ -79,9 +79,9 @@ struct WatchTable {
     func lines(width: Int) -> [Line] {
         let nodes = snapshot.sessions.flatMap(\.nodes)
         let labels = snapshot.sessions.map { Self.labels($0.nodes) }
-        let longest = max(Self.leastNameWidth, labels.joined().map { Self.columns(of: $0) }.max() ?? 0)
+        let longest = max(Self.leastNameWidth, labels.joined().map { TextWidth.columns(of: $0) }.max() ?? 0)
         var chosen = columns.map { column in
-            (column, width: nodes.reduce(max(column.head.count, column.minimumWidth)) { max($0, column.cell($1).count) })
+            (column, width: nodes.reduce(max(column.head.count, column.minimumWidth)) { max($0, TextWidth.columns(of: column.cell($1))) })
         }
         while chosen.reduce(longest, { $0 + $1.width + 2 }) > width, let least = chosen.map(\.0.importance).min(), chosen.count > 2 {
             if let index = chosen.lastIndex(where: { $0.0.importance == least }) { chosen.remove(at: index) }
@@ -90,18 +90,18 @@ struct WatchTable {
         let nameWidth = max(1, min(longest, width - rest))
         var lines: [Line] = []
         for (session, labels) in zip(snapshot.sessions, labels) {
-            lines.append(Line(kind: .title, text: Self.cut(Self.title(session), to: width)))
+            lines.append(Line(kind: .title, text: TextWidth.cut(Self.title(session), to: width)))
             guard !session.nodes.isEmpty else { continue }
-            let head = Self.padded("PARENT", to: nameWidth) + chosen.map { Self.right($0.0.head, $0.width + 2) }.joined()
-            lines.append(Line(kind: .head, text: Self.cut(head, to: width)))
+            let head = TextWidth.padded("PARENT", to: nameWidth) + chosen.map { TextWidth.right($0.0.head, to: $0.width + 2) }.joined()
+            lines.append(Line(kind: .head, text: TextWidth.cut(head, to: width)))
             for (node, label) in zip(session.nodes, labels) {
-                let cells = chosen.map { Self.right($0.0.cell(node), $0.width + 2) }.joined()
-                let row = Self.padded(Self.cut(label, to: nameWidth), to: nameWidth) + cells
-                lines.append(Line(kind: node.isGone ? .gone : .row, text: Self.cut(row, to: width)))
+                let cells = chosen.map { TextWidth.right($0.0.cell(node), to: $0.width + 2) }.joined()
+                let row = TextWidth.padded(TextWidth.cut(label, to: nameWidth), to: nameWidth) + cells
+                lines.append(Line(kind: node.isGone ? .gone : .row, text: TextWidth.cut(row, to: width)))
             }
         }
         if snapshot.omitted > 0 {
-            lines.append(Line(kind: .title, text: Self.cut("and more: \(snapshot.omitted) sessions and parents are beyond what is shown", to: width)))
+            lines.append(Line(kind: .title, text: TextWidth.cut("and more: \(snapshot.omitted) sessions and parents are beyond what is shown", to: width)))
         }
         return lines
     }
@@ -151,39 +151,5 @@ struct WatchTable {
             result.append(label)
         }
         return result
-    }
-
-    // MARK: Columns of a terminal
-
-    private static func right(_ text: String, _ width: Int) -> String {
-        String(repeating: " ", count: max(0, width - text.count)) + text
-    }
-
-    private static func padded(_ text: String, to width: Int) -> String {
-        text + String(repeating: " ", count: max(0, width - columns(of: text)))
-    }
-
-    /// No more columns than there are; names may have characters that take two.
-    static func cut(_ text: String, to width: Int) -> String {
-        guard columns(of: text) > width else { return text }
-        var result = ""
-        var left = max(0, width - 1)
-        for character in text {
-            let columns = columns(of: String(character))
-            guard columns <= left else { break }
-            left -= columns
-            result.append(character)
-        }
-        return width > 0 ? result + "…" : ""
-    }
-
-    private static func columns(of text: String) -> Int { text.reduce(0) { $0 + (isWide($1) ? 2 : 1) } }
-
-    private static func isWide(_ character: Character) -> Bool {
-        guard let scalar = character.unicodeScalars.first?.value, scalar >= 0x1100 else { return false }
-        let wide: [ClosedRange<UInt32>] = [
-            0x1100...0x115F, 0x2E80...0xA4CF, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF00...0xFF60, 0x1F300...0x1FAFF, 0x20000...0x3FFFD,
-        ]
-        return wide.contains { $0.contains(scalar) }
     }
 }

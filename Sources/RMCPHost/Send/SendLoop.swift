@@ -84,6 +84,9 @@ public final class SendLoop {
             wakeUp: loop.wakeUp)
         let created = Poller.now()
         record = SendRecord(configuration: configuration, at: created)
+        if request.asksNodes {
+            record.inquiry = NodeInquiry(session: announce.session, identity: .random(in: 1...(.max)), at: created)
+        }
         nextProgress = created
         engine = SenderEngine(
             configuration: configuration, announce: announce, signer: signer, digest: BLAKE3Digest(), verifier: Ed25519Verifier(),
@@ -234,7 +237,8 @@ public final class SendLoop {
         for _ in 0..<HostLimits.receiveRounds {
             let count = unsafe slab.receive(from: outlet.socket.raw) { bytes, arrival in
                 outlet.noteHeard(arrival.source)
-                unsafe engine.handle(datagram: RawSpan(_unsafeBytes: bytes), from: arrival.source, at: now)
+                let datagram = unsafe RawSpan(_unsafeBytes: bytes)
+                if record.inquiry?.take(datagram, from: arrival.source) != true { engine.handle(datagram: datagram, from: arrival.source, at: now) }
             }
             if count == 0 { return }
         }
@@ -286,6 +290,7 @@ public final class SendLoop {
 
     private func report(at now: Instant) {
         guard now >= nextProgress else { return }
+        askNodes(at: now)
         nextProgress = now + .milliseconds(200)
         observer(.progress(snapshot()))
     }
@@ -312,8 +317,23 @@ public final class SendLoop {
     private func milestone() -> SendSnapshot {
         var snapshot = snapshot()
         snapshot.nodes = engine.repairNodes(limit: SendRecord.nodeLimit).map {
-            RepairNodeStatus(address: $0.address, histogram: $0.histogram, isLost: $0.isLost)
+            var node = RepairNodeStatus(address: $0.address, histogram: $0.histogram, isLost: $0.isLost)
+            if let report = record.inquiry?.report(of: $0.address) {
+                node.repairedBytes = report.counts.repairBytes &+ report.counts.catchUpBytes
+                node.chunksHeld = report.chunksHeld
+            }
+            return node
         }
         return snapshot
+    }
+
+    /// Asks repair nodes what they hold and have repaired, where somebody wants to know.
+    private func askNodes(at now: Instant) {
+        guard engine.receivers.tree.repairNodes > 0, engine.sessionPhase != .waiting,
+            record.inquiry?.isDue(isEnd: engine.sessionPhase != .streaming, at: now) == true
+        else { return }
+        for node in engine.repairNodes(limit: NodeInquiry.limit) where !node.isLost {
+            if let question = record.inquiry?.question(to: node.address) { _ = outlet.send(question, to: .peer(node.address), at: now) }
+        }
     }
 }

@@ -11,6 +11,8 @@ struct SendRecord {
     /// Time when the start condition was met; nil before.
     var streamingSince: Instant?
     private(set) var limits = SendLimits()
+    /// Nil where nobody wants to know of repair nodes.
+    var inquiry: NodeInquiry?
 
     private let isFixed: Bool
     /// Bits per second.

@@ -25,6 +25,8 @@ public struct SendRequest: Sendable {
     public var supersedes: Bool
     /// Seals the bundle for the holders of this key; nil sends it in the clear.
     public var groupKey: GroupKey?
+    /// Whether somebody wants to know what repair nodes hold and have repaired: they are asked then.
+    public var asksNodes = false
     /// Rates, waits and linger are in here.
     public var configuration: Configuration
 

@@ -45,11 +45,14 @@ enum ReportData {
     }
 
     private static func node(_ node: TransferReport.Node) -> JSONLine.Value {
-        .object([
+        var fields: [String: JSONLine.Value] = [
             "address": .string(node.address), "receivers": .unsigned(node.receivers), "complete": .unsigned(node.complete), "failed": .unsigned(node.failed),
             "repair_nodes": .unsigned(node.repairNodes), "complete_repair_nodes": .unsigned(node.completeRepairNodes), "loss_p90": .number(node.loss),
             "lost": .boolean(node.isLost),
-        ])
+        ]
+        fields["repaired_bytes"] = node.repairedBytes.map { .unsigned($0) }
+        fields["chunks_held"] = node.chunksHeld.map { .unsigned($0) }
+        return .object(fields)
     }
 
     /// To milliseconds.

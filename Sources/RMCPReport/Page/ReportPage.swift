@@ -142,12 +142,13 @@ struct ReportPage {
         let text =
             "\(Units.count(end.repairNodes, "repair node")) in all; \(end.completeRepairNodes) of \(end.repairNodes) hold everything. Those right below the sender:"
         let rows = report.nodes.map { node in
-            let held = node.repairNodes == 0 ? "–" : node.completeRepairNodes == node.repairNodes ? "everything" : "a part"
+            let held =
+                node.repairNodes == 0 ? "–" : node.completeRepairNodes == node.repairNodes ? "everything" : node.chunksHeld.map { "\($0) chunks" } ?? "a part"
             return "<tr><td class=\"key\">\(Markup.escaped(BundleName.printable(node.address)))</td><td>\(node.isLost ? "lost" : held)</td>"
                 + [node.repairNodes > 0 ? node.repairNodes - 1 : 0, node.receivers, node.complete, node.failed].map { "<td class=\"n\">\($0)</td>" }.joined()
-                + "<td class=\"n\">\(Units.percent(node.loss))</td></tr>"
+                + "<td class=\"n\">\(node.repairedBytes.map { Units.size($0) } ?? "–")</td><td class=\"n\">\(Units.percent(node.loss))</td></tr>"
         }
-        let heads = ["Nodes below", "Receivers", "Complete", "Failed", "Loss p90"].map { "<th class=\"n\">\($0)</th>" }.joined()
+        let heads = ["Nodes below", "Receivers", "Complete", "Failed", "Repaired", "Loss p90"].map { "<th class=\"n\">\($0)</th>" }.joined()
         let table =
             "<div class=\"scroll\"><table><thead><tr><th>Repair node</th><th>Holds</th>\(heads)</tr></thead><tbody>\(rows.joined())</tbody></table></div>"
         return section("Repair nodes", text, rows.isEmpty ? "" : table)

@@ -63,6 +63,8 @@ public struct TransferReport: Sendable {
         var completeRepairNodes: UInt64
         var loss: Double
         var isLost: Bool
+        var repairedBytes: UInt64?
+        var chunksHeld: UInt64?
 
         enum CodingKeys: String, CodingKey {
             case address
@@ -73,6 +75,8 @@ public struct TransferReport: Sendable {
             case completeRepairNodes = "complete_repair_nodes"
             case loss = "loss_p90"
             case isLost = "lost"
+            case repairedBytes = "repaired_bytes"
+            case chunksHeld = "chunks_held"
         }
     }
 

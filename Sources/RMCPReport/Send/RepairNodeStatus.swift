@@ -7,6 +7,9 @@ public struct RepairNodeStatus: Sendable {
     public var histogram: StatusHistogram
     /// Nothing has been heard of it for long.
     public var isLost: Bool
+    /// What it said when it was asked: bytes that it has sent to those below, and chunks that it holds. Nil where it said nothing.
+    public var repairedBytes: UInt64?
+    public var chunksHeld: UInt32?
 
     public init(address: SocketAddress, histogram: StatusHistogram, isLost: Bool) {
         self.address = address
@@ -16,11 +19,14 @@ public struct RepairNodeStatus: Sendable {
 
     var fields: JSONLine.Value {
         let loss = LossBucket.fraction(of: StatusHistogram.quantile(0.9, of: histogram.loss))
-        return .object([
+        var fields: [String: JSONLine.Value] = [
             "address": .string(address.text), "receivers": .unsigned(histogram.population), "complete": .unsigned(histogram.count(.complete)),
             "failed": .unsigned(histogram.failed), "repair_nodes": .unsigned(histogram.tree.repairNodes),
             "complete_repair_nodes": .unsigned(histogram.tree.completeRepairNodes), "loss_p90": .number(loss), "lost": .boolean(isLost),
-        ])
+        ]
+        fields["repaired_bytes"] = repairedBytes.map { .unsigned($0) }
+        fields["chunks_held"] = chunksHeld.map { .unsigned(UInt64($0)) }
+        return .object(fields)
     }
 }
 

@@ -57,13 +57,13 @@ struct SendCommand: CodedCommand {
         engine.tree.trustedNodes = try nodes.keys(settings)
         // Before anybody waits for a page that cannot be written.
         let report = try options.reportFile(settings)
-        let session = try SendLoop(
-            SendRequest(
-                source: try source(settings), group: try group.address(settings), interfaceName: try group.interfaceName(settings),
-                timeToLive: try options.timeToLive(settings), name: try settings.value(SendOptions.name, options.name),
-                compressionLevel: try options.compressionLevel(settings), supersedes: try settings.flag(SendOptions.supersede, options.supersede),
-                groupKey: try groupKey.key(settings), configuration: engine)
-        ) { () throws(HostError) in try signer(settings, isJSON: style.isJSON) }
+        var request = SendRequest(
+            source: try source(settings), group: try group.address(settings), interfaceName: try group.interfaceName(settings),
+            timeToLive: try options.timeToLive(settings), name: try settings.value(SendOptions.name, options.name),
+            compressionLevel: try options.compressionLevel(settings), supersedes: try settings.flag(SendOptions.supersede, options.supersede),
+            groupKey: try groupKey.key(settings), configuration: engine)
+        request.asksNodes = style.isJSON || report != nil
+        let session = try SendLoop(request) { () throws(HostError) in try signer(settings, isJSON: style.isJSON) }
         let view = try settings.flag(SendOptions.view, options.view) ? try color.style(settings) : nil
         let reporter = SendReporter(style: style, metricsPath: try metrics.path(settings), view: view, report: report, options: settings.record.texts)
         defer { reporter.finish() }

@@ -25,21 +25,28 @@ import Testing
         return query.nonce
     }
 
+    private static func take(_ bytes: [UInt8], from source: SocketAddress, _ inquiry: inout NodeInquiry) -> Bool {
+        inquiry.take(bytes.span.bytes, from: source)
+    }
+
     @Test("An answer counts when it is the node's, to the last question, of this session")
     func answers() throws {
         var inquiry = NodeInquiry(session: Self.session, identity: 5, at: .zero)
-        let early = Self.report(nonce: 1)
-        #expect(!inquiry.take(early.span.bytes, from: Self.node))
+        let early = Self.take(Self.report(nonce: 1), from: Self.node, &inquiry)
+        #expect(!early)
         let first = try Self.nonce(of: inquiry.question(to: Self.node))
         let nonce = try Self.nonce(of: inquiry.question(to: Self.node))
         let other = SocketAddress.ipv4(10, 0, 0, 3, port: 17_627)
         for (bytes, source) in [
             (Self.report(nonce: first), Self.node), (Self.report(nonce: nonce), other),
             (Self.report(nonce: nonce, session: SessionID(high: 1, low: 1)), Self.node),
-        ] { #expect(!inquiry.take(bytes.span.bytes, from: source)) }
+        ] {
+            let isTaken = Self.take(bytes, from: source, &inquiry)
+            #expect(!isTaken)
+        }
         #expect(inquiry.report(of: Self.node) == nil)
-        let answer = Self.report(nonce: nonce)
-        #expect(inquiry.take(answer.span.bytes, from: Self.node))
+        let isTaken = Self.take(Self.report(nonce: nonce), from: Self.node, &inquiry)
+        #expect(isTaken)
         #expect(inquiry.report(of: Self.node)?.counts.repairBytes == 7 && inquiry.report(of: Self.node)?.chunksHeld == 3)
         // What was said last stays while the next question is under way.
         _ = inquiry.question(to: Self.node)
@@ -49,7 +56,8 @@ import Testing
     @Test("So many nodes are asked, every five seconds, and each second in the end")
     func bounds() {
         var inquiry = NodeInquiry(session: Self.session, identity: 5, at: .zero)
-        let asked = (1...200).compactMap { inquiry.question(to: .ipv4(10, 0, 1, UInt8($0), port: 1)) }
+        var asked: [[UInt8]] = []
+        for host in 1...200 { if let question = inquiry.question(to: .ipv4(10, 0, 1, UInt8(host), port: 1)) { asked.append(question) } }
         #expect(asked.count == NodeInquiry.limit)
         var due: [Int] = []
         for second in 0..<12 where inquiry.isDue(isEnd: false, at: .zero + .seconds(Double(second))) { due.append(second) }

@@ -6,6 +6,8 @@ public enum SendLimit: String, Sendable, Hashable, CaseIterable {
     case start = "start"
     /// Chunks that were not read and encoded yet.
     case source = "source"
+    /// This host, which did not send what it might have: others have its processors.
+    case host = "host"
     /// A rate that the user has set.
     case cap = "cap"
     /// A rate that was still being found.
@@ -44,6 +46,12 @@ public struct SendLimits: Sendable, Hashable {
     private var spent: [SendLimit: Interval] = [:]
 
     public init() {}
+
+    /// Takes over what `other` has.
+    public mutating func add(_ other: SendLimits) { for (limit, time) in other.spent { self[limit] = self[limit] + time } }
+
+    /// All of it.
+    public var total: Interval { spent.values.reduce(.zero) { $0 + $1 } }
 
     public subscript(limit: SendLimit) -> Interval {
         get { spent[limit] ?? .zero }

@@ -166,7 +166,7 @@ public final class SendLoop {
             if let due = engine.pollTimeout(at: now), due <= now { engine.handleTimeout(at: now) }
             outlet.socket.limitPacing(to: engine.rate)
             let isBusy = transmit()
-            record.note(engine, at: now)
+            record.note(engine, isBlocked: outlet.isBlocked, at: now)
             for text in outlet.takeWarnings() { warn(text) }
             if let text = guarding?.takeWarning(at: now) { observer(.warning(text)) }
             handleEvents()

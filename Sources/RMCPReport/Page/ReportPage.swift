@@ -40,17 +40,25 @@ struct ReportPage {
             """
     }
 
-    private func section(_ title: String, _ text: String, _ body: String) -> String {
-        "<section><h2>\(title)</h2>\(text.isEmpty ? "" : "<p>\(text)</p>")\(body)</section>"
+    /// - Parameter isLong: may be longer than a page of paper has room for.
+    private func section(_ title: String, _ text: String, _ body: String, isLong: Bool = false) -> String {
+        "<section\(isLong ? " class=\"long\"" : "")><h2>\(title)</h2>\(text.isEmpty ? "" : "<p>\(text)</p>")\(body)</section>"
     }
 
     /// When, where to, and by whom.
     private func place() -> String {
         var parts: [String] = []
-        if let began = report.began { parts.append(Markup.escaped(BundleName.printable(began))) }
+        if let began = report.began { parts.append(Markup.escaped(Self.date(BundleName.printable(began)))) }
         if !report.group.isEmpty { parts.append("to \(Markup.escaped(report.group)) on \(Markup.name(report.interface))") }
         if !report.session.isEmpty { parts.append("session \(Markup.escaped(String(report.session.prefix(8))))") }
         return parts.joined(separator: " · ")
+    }
+
+    /// `2026-11-29 09:30:05 UTC` of `2026-11-29T09:30:05.123Z`; whatever else it is stays as it is.
+    private static func date(_ text: String) -> String {
+        let parts = text.split(separator: "T")
+        guard parts.count == 2, parts[1].hasSuffix("Z"), let time = parts[1].dropLast().split(separator: ".").first else { return text }
+        return "\(parts[0]) \(time) UTC"
     }
 
     private func footer(_ generator: String) -> String {
@@ -90,7 +98,7 @@ struct ReportPage {
     }
 
     private func timeline(_ charts: ReportCharts) -> String {
-        section("What was sent", "Bits per second that left the sender, from the start on. Numbers mark what happened.", charts.timeline())
+        section("What was sent", "Bits per second that left the sender, from the start on. Numbers mark what happened.", charts.timeline(), isLong: true)
     }
 
     private func completion(_ charts: ReportCharts) -> String {
@@ -191,7 +199,7 @@ struct ReportPage {
         let items = report.marks.filter { $0.kind == .warning }
         guard !items.isEmpty else { return nil }
         let list = items.map { "<li><span>\(Units.time(.seconds($0.seconds)))</span> \(Markup.escaped(BundleName.printable($0.text)))</li>" }.joined()
-        return section("Warnings", "With the time since the command began.", "<ol class=\"events\">\(list)</ol>")
+        return section("Warnings", "With the time since the command began.", "<ol class=\"events\">\(list)</ol>", isLong: true)
     }
 }
 

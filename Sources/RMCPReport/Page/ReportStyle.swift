@@ -77,8 +77,8 @@ enum ReportStyle {
         .flags,.legend,.percentiles{margin-left:58px}.percentiles{gap:6px 20px}.legend{gap:3px 14px}.bar{width:18%;min-width:44px}td,th{padding-right:10px}\
         .limits tr{display:grid;grid-template-columns:1fr auto auto;}.limits td{border:0;padding:2px 10px 2px 0}.limits td.text{grid-column:1/-1;padding-bottom:9px}\
         .limits .bar{display:none}.limits thead{display:none}}
-        @media print{@page{margin:14mm}body{background:#fff;font-size:10pt}main{max-width:none;padding:0}section{border-color:#ccc;padding:12px 16px;margin-bottom:10px}\
-        .plot{height:150px}section{break-inside:auto}figure,tr,.tiles,dl{break-inside:avoid}h2,section>p{break-after:avoid}header p{font-size:12pt}header .where{font-size:9pt}.tiles{grid-template-columns:repeat(3,1fr)}.figures{padding:0}\
+        @media print{@page{margin:14mm}body{background:#fff;font-size:10pt}main{max-width:none;padding:0 1px}section{border-color:#ccc;padding:12px 16px;margin-bottom:10px}\
+        .plot{height:150px}section.long{break-inside:auto}figure,tr,.events li{break-inside:avoid}h2,section>p{break-after:avoid}header p{font-size:12pt}header .where{font-size:9pt}.tiles{grid-template-columns:repeat(3,1fr)}.figures{padding:0}\
         table,section>p{font-size:9.5pt}}
         """
 }

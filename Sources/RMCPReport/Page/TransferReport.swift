@@ -131,6 +131,7 @@ public struct TransferReport: Sendable {
     private(set) var marks: [Mark] = []
     /// Receivers that were there at the start, as it was said.
     private var startedWith: UInt64 = 0
+    private var mostReceivers: UInt64 = 0
     private var markCounts: [Mark.Kind: Int] = [:]
     /// Marks of one kind, at most.
     private static let markLimit = 40
@@ -213,8 +214,8 @@ public struct TransferReport: Sendable {
         guard sample.seconds.isFinite, sample.seconds >= samples.last?.seconds ?? 0 else { return }
         if let streaming = sample.streaming, samples.last?.streaming == nil { begin(at: sample.seconds - streaming, phase: sample.phase) }
         if let last = samples.last {
-            if last.streaming != nil, sample.population > last.population {
-                markJoined("receiver", sample.population - last.population, at: sample.seconds)
+            if last.streaming != nil, sample.population > mostReceivers {
+                markJoined("receiver", sample.population - mostReceivers, at: sample.seconds)
             }
             if sample.repairNodes > last.repairNodes {
                 markJoined("repair node", sample.repairNodes - last.repairNodes, at: sample.seconds)
@@ -223,6 +224,8 @@ public struct TransferReport: Sendable {
                 mark(.level, "zstd level \(before) → \(level)", at: sample.seconds)
             }
         }
+        // Who changes parents is in no sum for a moment, and joins no second time.
+        mostReceivers = max(mostReceivers, sample.population)
         samples.append(sample, isMilestone: isMilestone)
     }
 
@@ -237,6 +240,7 @@ public struct TransferReport: Sendable {
         let missing = startedWith > sample.population ? startedWith - sample.population : 0
         sample.states[Int(ReceiverState.joined.rawValue)] &+= missing
         sample.progress[0] &+= missing
+        mostReceivers = max(mostReceivers, sample.population)
         samples.append(sample, isMilestone: true)
         if let index = marks.lastIndex(where: { $0.kind == .phase && $0.text.hasPrefix("started") }) { marks[index].seconds = seconds }
     }

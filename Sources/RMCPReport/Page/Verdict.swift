@@ -111,6 +111,9 @@ struct LimitText {
                 level == 0
                 ? "Chunks were not read in time. A faster disk at the sender would help."
                 : "Chunks were not ready in time. A lower --level, more cores or a faster disk at the sender would help."
+        case .host:
+            self.name = "The sender's own machine"
+            advice = "It sent much less than it might have, and neither source nor network was in the way: look at what else its processors do."
         case .cap:
             self.name = "The rate that was set"
             advice = "It was sent as fast as --rate or --max-rate allows, and nothing else was in the way."

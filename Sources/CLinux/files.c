@@ -15,6 +15,9 @@
 int rmcp_fallocate(int descriptor, int mode, long offset, long length) {
     return fallocate(descriptor, mode, offset, length);
 }
+int rmcp_begin_flush(int descriptor, long offset, long length) {
+    return sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE);
+}
 int rmcp_o_tmpfile(void) { return O_TMPFILE; }
 int rmcp_o_path(void) { return O_PATH; }
 int rmcp_seek_data(void) { return SEEK_DATA; }

@@ -17,6 +17,8 @@
 #define RMCP_FALLOC_FL_PUNCH_HOLE 0x02
 
 int rmcp_fallocate(int descriptor, int mode, long offset, long length);
+// sync_file_range(2) that begins to write a range to the disk, and waits for nothing; -1 and errno.
+int rmcp_begin_flush(int descriptor, long offset, long length);
 int rmcp_o_tmpfile(void);
 int rmcp_o_path(void);
 int rmcp_seek_data(void);

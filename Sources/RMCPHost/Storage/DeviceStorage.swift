@@ -61,6 +61,7 @@ final class DeviceStorage: BundleStorage {
         let extent = map.extent(of: chunk, record)
         try checkRoom(extent.end)
         try FileTransfer.write(descriptor.raw, content, at: extent.offset, path: path, files: files)
+        files.beginFlush(descriptor.raw, at: extent.offset, UInt64(content.byteCount))
     }
 
     /// A device's old content is not zero: the zeros are written.

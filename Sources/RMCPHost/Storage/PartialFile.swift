@@ -143,6 +143,7 @@ final class PartialFile: BundleStorage {
         }
         do throws(HostError) {
             try FileTransfer.write(descriptor.raw, content, at: map.offset(of: chunk), path: path, files: files)
+            files.beginFlush(descriptor.raw, at: map.offset(of: chunk), UInt64(content.byteCount))
         } catch {
             // A disk that is full has lost nothing: what is there is worth keeping until there is room.
             if error.kind != .diskFull { discard() }

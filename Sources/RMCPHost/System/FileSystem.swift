@@ -110,6 +110,10 @@ class FileSystem: @unchecked Sendable {
     /// Makes a file share another's blocks.
     func clone(_ source: Int32, to target: Int32) -> Int32 { rmcp_clone(target, source) }
 
+    /// Has the kernel begin to write a range to the disk. Left to itself it waits until a tenth of the memory is to be written, and then
+    /// whoever flushes at the end waits for all of it. Whether it worked is nobody's concern: fsync(2) comes at the end.
+    func beginFlush(_ descriptor: Int32, at offset: UInt64, _ length: UInt64) { _ = rmcp_begin_flush(descriptor, Int(offset), Int(length)) }
+
     /// Flushes the whole file system that a descriptor is in, and says what was lost of it since the descriptor was opened.
     func flushFileSystem(_ descriptor: Int32) -> Int32 { rmcp_flush_file_system(descriptor) }
 

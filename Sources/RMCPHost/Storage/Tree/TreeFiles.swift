@@ -314,6 +314,8 @@ final class TreeFiles: Sendable {
             try SparseWrite.write(raw, content, at: offset, path: label, files: files)
         } else if let content {
             try FileTransfer.write(raw, content, at: offset, path: label, files: files)
+            // What is shorter is better written together, in the order of the disk.
+            if length >= UInt64(catalog.layout.chunkLength) { files.beginFlush(raw, at: offset, length) }
         } else {
             try FileTransfer.writeZeros(raw, count: length, at: offset, path: label, files: files)
         }

@@ -168,3 +168,5 @@ int rmcp_interface_mtu(const char *name) {
     close(descriptor);
     return result < 0 ? -1 : request.ifr_mtu;
 }
+
+int rmcp_accept(int descriptor) { return accept4(descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC); }

@@ -1,7 +1,7 @@
 public import RMCPProtocol
 
-/// One figure of a role, named once. JSON lines, Prometheus text, the counters of `-v` and the live line take from a role's
-/// table of measures what each of them shows.
+/// One figure of a role, named once. JSON lines, the counters of `-v` and the live line take from a role's table of measures what
+/// each of them shows. Metrics are named by `MetricFamily`.
 public struct Measure<Source>: Sendable {
     public enum Value: Sendable {
         case count(UInt64)
@@ -40,38 +40,18 @@ public struct Measure<Source>: Sendable {
     public let help: String
     /// Programs find it in JSON lines.
     public let isInLines: Bool
-    /// Its name in Prometheus text, behind the role's prefix; nil: not there.
-    public let metric: Metric?
     /// Its name among the counters of `-v`; nil: not there.
     public let label: String?
     public let value: @Sendable (Source) -> Value
 
-    /// How a metric is exposed.
-    public struct Metric: Sendable {
-        /// Figure that stands for all sessions of a role.
-        public enum Total: Sendable {
-            case sum
-            case largest
-        }
-
-        public let name: String
-        public let total: Total
-
-        public init(_ name: String, _ total: Total = .sum) {
-            self.name = name
-            self.total = total
-        }
-    }
-
     public init(
-        _ name: String, _ unit: Unit, _ help: String, isInLines: Bool = true, metric: Metric? = nil, label: String? = nil,
+        _ name: String, _ unit: Unit, _ help: String, isInLines: Bool = true, label: String? = nil,
         _ value: @escaping @Sendable (Source) -> Value
     ) {
         self.name = name
         self.unit = unit
         self.help = help
         self.isInLines = isInLines
-        self.metric = metric
         self.label = label
         self.value = value
     }

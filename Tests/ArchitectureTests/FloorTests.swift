@@ -11,7 +11,7 @@ import Testing
             "Endpoint",
         ],
         "RMCPHost": [
-            "", "System", "Service", "Concurrency", "Memory", "Network", "Cache", "Storage", "Source", "Send", "Receive", "Repair", "Watch",
+            "", "System", "Service", "Concurrency", "Metrics", "Memory", "Network", "Cache", "Storage", "Source", "Send", "Receive", "Repair", "Watch",
         ],
         "RMCPSimulator": ["Clock", "Content", "Network", "Nodes", "Checkers", "World", "Scenarios"],
         "RMCPReport": ["", "Send", "Receive", "Repair", "Watch", "Page", "Screen"],

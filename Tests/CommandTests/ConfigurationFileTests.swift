@@ -66,7 +66,7 @@ import Testing
         for command in OptionTable.sections {
             text += "[\(command.name)]\n"
             for entry in command.configurable {
-                let values = ["true", "\"x\"", "\"10\"", "\"100M\"", "\"239.255.1.1\"", "\"repair\"", "\"exchange\"", "\"never\""]
+                let values = ["true", "\"x\"", "\"10\"", "\"100M\"", "\"239.255.1.1\"", "\"repair\"", "\"exchange\"", "\"never\"", "\"[::1]:9464\""]
                 let value = try #require(values.first { ($0 == "true") == (entry.form == .flag) && entry.accepts($0.filter { $0 != "\"" }) }, "\(entry.name)")
                 text += "\(entry.name) = \(value)\n"
             }

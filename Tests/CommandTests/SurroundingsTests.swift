@@ -138,7 +138,7 @@ import Testing
             stat -c '%F' m >kind 2>/dev/null
             rmcp send --unsigned --min-wait 0s -i lo --max-wait 900ms -g 239.255.76.91:17991 --metrics m /etc/hosts; echo "exit code $?"
             stat -c '%F' m >after 2>/dev/null; test -s kind && cmp kind after || true
-            test -f m && grep -c '^rmcp_send_rate' m; stat -L -c '%a' m; ls -A | grep -c tmp
+            test -f m && grep -c '^rmcp_bundles_total{role="send",result="nobody_came"} 1$' m; stat -L -c '%a' m; ls -A | grep -c tmp
             """)
         let lines = result.output.split(separator: "\n").map(String.init)
         #expect(lines.first == "exit code 4", "\(result.output)")

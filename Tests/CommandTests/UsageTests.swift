@@ -104,7 +104,9 @@ import Testing
 
     @Test(
         "An unknown option or command is usage",
-        arguments: [["send", "--fast"], ["frobnicate"], ["send"], ["recv", "--once", "extra"], ["watch", "--metrics", "m"]])
+        arguments: [
+            ["send", "--fast"], ["frobnicate"], ["send"], ["recv", "--once", "extra"], ["watch", "--metrics", "m"], ["watch", "--metrics-listen", ":0"],
+        ])
     func usage(arguments: [String]) throws { #expect(try run(arguments).status == 2) }
 
     @Test("A port that is taken")
@@ -126,6 +128,34 @@ import Testing
         #expect(result.status == 1 && result.errorLines == 1 && result.errors.contains("\(port)"), "\(result.errors)")
     }
 
+    @Test(
+        "Where metrics are to be served is an address and a port",
+        arguments: ["9464", "127.0.0.1", "::1:9464", "[::1]", "127.0.0.1:", ":65536", "239.1.1.1:9464", "no.such.host.invalid:9464", "[::1:9464", "", ":-1"])
+    func listener(_ text: String) throws {
+        let result = try run(["recv", "-i", "lo", "--allow-unsigned", "--metrics-listen", text])
+        #expect(result.status == 2 && result.errorLines == 1, "\(text): \(result.status) \(result.errors)")
+        #expect(result.errors.contains("expected an address of this host and a port, such as 127.0.0.1:9464"), "\(result.errors)")
+    }
+
+    @Test("A port for metrics that is taken ends the command before it does anything", arguments: [["recv", "--allow-unsigned"], ["send", "/etc/hosts"]])
+    func listenerInUse(_ arguments: [String]) throws {
+        let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(raw) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                #expect(bind(raw, $0, length) == 0 && listen(raw, 1) == 0 && getsockname(raw, $0, &length) == 0)
+            }
+        }
+        let place = "127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
+        let result = try run(arguments + ["-i", "lo", "--metrics-listen", place])
+        #expect(result.status == 1 && result.errorLines == 1, "\(result.errors)")
+        #expect(result.errors.contains("listen for metrics at \(place): address already in use; give --metrics-listen another port"), "\(result.errors)")
+    }
+
     @Test("Help and version go to standard output, exit code 0")
     func help() throws {
         for arguments in [["--help"], ["send", "--help"], ["recv", "--help"], ["--version"]] {
@@ -136,7 +166,7 @@ import Testing
         let send = try run(["send", "--help"]).output
         for option in [
             "--group", "--interface", "--ttl", "--rate", "--level", "--wait-for", "--min-wait", "--max-wait", "--linger", "--until", "--key", "--unsigned",
-            "--name", "--config", "--json", "--metrics",
+            "--name", "--config", "--json", "--metrics", "--metrics-listen",
         ] {
             #expect(send.contains(option), "\(option)")
         }

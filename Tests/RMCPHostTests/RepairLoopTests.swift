@@ -15,6 +15,7 @@ import Testing
         private let lines = LockedValue<[String]>([])
         /// Sessions that have somebody above, as was last told.
         private let served = LockedValue(0)
+        private let counted = LockedValue<[UInt64]>([])
         let thread = LockedValue<pthread_t?>(nil)
 
         func note(_ update: RepairUpdate) {
@@ -26,11 +27,27 @@ import Testing
                 case .upstreamOver(let snapshot, let state): "over \(snapshot.announce.name): \(state)"
                 case .retired(let announce, let reason): "retired \(announce.name): \(reason.identifier)"
                 case .stopped: "stopped"
+                case .figures(let figures): count(figures) ? nil : "counts have gone back"
                 case .progress, .asked, .warning, .notice, .complete, .parentChanged: nil
                 }
             if case .progress(let snapshots) = update { served.withLock { $0 = snapshots.count { $0.depth != nil } } }
             if let line { lines.withLock { $0.append(line) } }
         }
+
+        /// False where less was counted than before.
+        private func count(_ figures: RepairFigures) -> Bool {
+            let counts = [
+                figures.sender.bytesSent, figures.sender.repairBytes, figures.sender.naksReceived, figures.receiver.datagrams, figures.receiver.naksSent,
+                figures.network.receivedBytes, figures.network.answeredBytes, figures.cache.evictedBytes,
+            ]
+            return counted.withLock { before in
+                defer { before = counts }
+                return !zip(counts, before).contains { $0 < $1 }
+            }
+        }
+
+        /// Bytes that came, as was last told.
+        var received: UInt64 { counted.withLock { $0.count > 5 ? $0[5] : 0 } }
 
         var all: [String] { lines.withLock { $0 } }
         var servedCount: Int { served.withLock { $0 } }
@@ -147,6 +164,7 @@ import Testing
         #expect(senders.run { diary.has("began late") }, "\(diary.all)")
         #expect(diary.has("retired s4: no_place"))
         #expect(diary.all.count { $0.hasPrefix("refused") } == 1 && diary.all.count { $0.hasPrefix("retired") } == 1, "\(diary.all)")
+        #expect(!diary.has("counts have gone back") && diary.received > 0, "\(diary.all)")
     }
 
     /// A line each at first, and then one now and then, so that nobody can fill a log.

@@ -72,12 +72,51 @@ import Testing
         return counters
     }
 
+    private static func network() -> NetworkFigures {
+        var network = NetworkFigures()
+        network.receivedDatagrams = 1_001
+        network.receivedBytes = 1_002
+        network.overflowed = 1_003
+        network.truncated = 1_004
+        network.unanswerable = 1_005
+        network.answeredBytes = 1_006
+        network.unsentDatagrams = 1_007
+        network.unsentBytes = 1_008
+        for (index, cause) in RejoinCause.allCases.enumerated() { network.rejoins[cause] = UInt64(1_009 + index) }
+        return network
+    }
+
+    private static func receiveFigures() -> ReceiveFigures {
+        var figures = ReceiveFigures()
+        figures.counters = receiverCounters()
+        figures.contentReceived = 2_001
+        figures.contentKept = 2_002
+        figures.refused = 2_003
+        figures.hooks = 2
+        figures.hookTime = .seconds(1.25)
+        figures.deafSessions = 3
+        figures.strays = strays()
+        figures.network = network()
+        return figures
+    }
+
+    private static func repairFigures() -> RepairFigures {
+        var figures = RepairFigures()
+        figures.sender = senderCounters()
+        figures.receiver = receiverCounters()
+        figures.deafSessions = 1
+        figures.strays = strays()
+        figures.network = network()
+        figures.cache = CacheFigures(bytes: 3_001, limit: 3_002, evictedBytes: 3_003, sessions: 4)
+        return figures
+    }
+
     // MARK: send
 
     private static let sendSnapshot = SendSnapshot(
         phase: .streaming, elapsed: .seconds(12.5), streaming: .seconds(10), contentSent: 400_000, contentLength: 1_000_000, encodedLength: 350_000,
         rate: 98_765_432.5, receivers: receivers(), medianLoss: 0.0125, groupRoundTrip: .milliseconds(3), counters: senderCounters(), unsent: 5,
-        unanswerable: 6)
+        unanswerable: 6, network: network())
 
     @Test func sendLines() {
         let updates: [SendUpdate] = [
@@ -90,7 +129,17 @@ import Testing
         expect("send.jsonl", updates.flatMap(\.lines))
     }
 
-    @Test func sendMetrics() { expect("send.prom", PrometheusText.of(Self.sendSnapshot)) }
+    @Test func sendMetrics() {
+        var totals = SendTotals()
+        func count(_ update: SendUpdate) -> Bool { totals.count(update, at: 1_764_000_000_250) }
+        expect("send-idle.prom", PrometheusText.of(totals, version: "1.2.3"))
+        #expect(count(.ready(interface: "eth0", group: Self.group, announce: Self.announce())))
+        #expect(count(.progress(Self.sendSnapshot)))
+        expect("send.prom", PrometheusText.of(totals, version: "1.2.3"))
+        let outcome = SenderOutcome(kind: .complete, receivers: Self.receivers())
+        #expect(count(.finished(outcome, Self.sendSnapshot)))
+        expect("send-over.prom", PrometheusText.of(totals, version: "1.2.3"))
+    }
 
     // MARK: recv
 
@@ -126,8 +175,17 @@ import Testing
     @Test func receiveMetrics() {
         var worse = Self.receiveSnapshot()
         worse.loss = 0.25
-        expect("recv.prom", PrometheusText.of(ReceiveTotals(sessions: [Self.receiveSnapshot(), worse], completed: 2, failed: 1)))
-        expect("recv-idle.prom", PrometheusText.of(ReceiveTotals()))
+        var totals = ReceiveTotals(figures: Self.receiveFigures())
+        expect("recv-idle.prom", PrometheusText.of(ReceiveTotals(), version: "1.2.3"))
+        var failed = Self.receiveSnapshot()
+        failed.state = .failedDiskFull
+        for update in [
+            ReceiveUpdate.completed(Self.receiveSnapshot(), path: "p"), .failed(failed, reason: "r"), .progress([Self.receiveSnapshot(), worse]),
+        ] {
+            let isNew = totals.count(update, at: 1_764_000_000_250)
+            #expect(isNew)
+        }
+        expect("recv.prom", PrometheusText.of(totals, version: "1.2.3"))
     }
 
     // MARK: repair
@@ -152,8 +210,13 @@ import Testing
     }
 
     @Test func repairMetrics() {
-        expect("repair.prom", PrometheusText.of([Self.repairSnapshot(), Self.repairSnapshot(isAlone: true)]))
-        expect("repair-idle.prom", PrometheusText.of([RepairSnapshot]()))
+        var totals = RepairTotals()
+        expect("repair-idle.prom", PrometheusText.of(totals, version: "1.2.3"))
+        for update in [RepairUpdate.progress([Self.repairSnapshot(), Self.repairSnapshot(isAlone: true)]), .figures(Self.repairFigures())] {
+            let isNew = totals.count(update)
+            #expect(isNew)
+        }
+        expect("repair.prom", PrometheusText.of(totals, version: "1.2.3"))
     }
 
     // MARK: watch

@@ -188,7 +188,7 @@ _rmcp_send() {
     repeating_flags=()
     non_repeating_flags=(--unsigned --no-unsigned --supersede --no-supersede --view --no-view --one-file-system --no-one-file-system --owner --no-owner --numeric-owner --no-numeric-owner --xattrs --no-xattrs --all-xattrs --no-all-xattrs --check --no-check --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--exclude --trust-repair)
-    non_repeating_options=(-g --group -i --interface --ttl --rate --min-rate --max-rate --level --wait-for --require --min-wait --max-wait --linger --until --key --name --report --files-from0 --group-key --max-unicast-children --config --metrics --color)
+    non_repeating_options=(-g --group -i --interface --ttl --rate --min-rate --max-rate --level --wait-for --require --min-wait --max-wait --linger --until --key --name --report --files-from0 --group-key --max-unicast-children --config --metrics --metrics-listen --color)
     __rmcp_offer_flags_options -1
 
     # Offer option value completions
@@ -272,6 +272,9 @@ _rmcp_send() {
         __rmcp_add_completions -f
         return
         ;;
+    '--metrics-listen')
+        return
+        ;;
     '--color')
         __rmcp_add_completions -W 'auto'$'\n''always'$'\n''never'
         return
@@ -291,7 +294,7 @@ _rmcp_recv() {
     repeating_flags=()
     non_repeating_flags=(--replace-first --no-replace-first --once --no-once --allow-rollback --no-allow-rollback --again --no-again --allow-special --no-allow-special --owner --no-owner --xattrs --no-xattrs --allow-unsigned --no-allow-unsigned --check --no-check --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--accept --trust --trust-repair)
-    non_repeating_options=(-g --group -i --interface -d --directory -o --output --exec --exec-timeout --spool-events --reserve --label --timeout --replace --group-key --config --metrics)
+    non_repeating_options=(-g --group -i --interface -d --directory -o --output --exec --exec-timeout --spool-events --reserve --label --timeout --replace --group-key --config --metrics --metrics-listen)
     __rmcp_offer_flags_options 0
 
     # Offer option value completions
@@ -357,6 +360,9 @@ _rmcp_recv() {
         __rmcp_add_completions -f
         return
         ;;
+    '--metrics-listen')
+        return
+        ;;
     esac
 }
 
@@ -364,7 +370,7 @@ _rmcp_repair() {
     repeating_flags=()
     non_repeating_flags=(--allow-unsigned --no-allow-unsigned --check --no-check --json --no-json -q --quiet --no-quiet -v --verbose --no-verbose --version -h --help)
     repeating_options=(--trust --trust-repair)
-    non_repeating_options=(-g --group -i --interface --cache --cache-size --reserve --region --region-interface --region-ttl --upstream --key --max-unicast-children --group-key --config --metrics)
+    non_repeating_options=(-g --group -i --interface --cache --cache-size --reserve --region --region-interface --region-ttl --upstream --key --max-unicast-children --group-key --config --metrics --metrics-listen)
     __rmcp_offer_flags_options 0
 
     # Offer option value completions
@@ -424,6 +430,9 @@ _rmcp_repair() {
         ;;
     '--metrics')
         __rmcp_add_completions -f
+        return
+        ;;
+    '--metrics-listen')
         return
         ;;
     esac

@@ -20,7 +20,7 @@ HEAD = """.Dd November 29, 2026
 .Os
 .Sh NAME
 .Nm rmcp-events
-.Nd what rmcp writes with \\-\\-json, and its metrics
+.Nd what rmcp writes with \\-\\-json
 .Sh DESCRIPTION
 """
 

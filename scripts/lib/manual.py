@@ -123,7 +123,7 @@ def main():
     command = json.load(sys.stdin)["command"]
     subcommands = [each for each in command["subcommands"] if each["commandName"] != "help"]
     names = sorted(f"rmcp-{each['commandName']}" for each in subcommands)
-    others = [("rmcp", "1")] + [(name, "1") for name in names] + [("rmcp-events", "5"), ("rmcp.toml", "5")]
+    others = [("rmcp", "1")] + [(name, "1") for name in names] + [("rmcp-events", "5"), ("rmcp-metrics", "5"), ("rmcp.toml", "5")]
     page(command, ["rmcp"], folder, date, others)
     for each in subcommands:
         page(each, ["rmcp", each["commandName"]], folder, date, others)

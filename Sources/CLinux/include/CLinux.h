@@ -121,5 +121,7 @@ void rmcp_name_thread(const char *name);
 void rmcp_keep_freed_memory(int bytes);
 int rmcp_set_timer_slack(unsigned long nanoseconds);
 int rmcp_ppoll(struct pollfd *descriptors, unsigned long count, const struct timespec *timeout);
+// Takes a connection that does not block and is closed on exec; -1 and errno.
+int rmcp_accept(int descriptor);
 // MTU of an interface; -1 and errno.
 int rmcp_interface_mtu(const char *name);

@@ -1,4 +1,5 @@
 import Glibc
+import RMCPReport
 import Synchronization
 
 /// Sessions of a cache: how much of the capacity each takes, when it was used, and so which must go when there is no
@@ -19,12 +20,26 @@ final class CacheLedger: Sendable {
         var uses = 0
     }
 
+    /// Figures for who must not wait for the lock: renaming under it may take as long as a disk takes.
+    private final class Shown: Sendable {
+        let bytes = Atomic<UInt64>(0)
+        let evictedBytes = Atomic<UInt64>(0)
+        let sessions = Atomic<Int>(0)
+    }
+
     private struct State: ~Copyable {
-        var lines: [Int: Line] = [:]
-        var total: UInt64 = 0
+        let shown: Shown
+        var lines: [Int: Line] = [:] {
+            didSet { shown.sessions.store(lines.count, ordering: .relaxed) }
+        }
+        var total: UInt64 = 0 {
+            didSet { shown.bytes.store(total, ordering: .relaxed) }
+        }
         var nextLine = 0
         var latestUse: Int64 = 0
         var evictions: UInt64 = 0
+
+        init(shown: Shown) { self.shown = shown }
 
         /// Strikes off sessions that are not in use, least recently used first, until at least `bytes` and `count`
         /// sessions are gone or there is none left; their names.
@@ -40,6 +55,7 @@ final class CacheLedger: Sendable {
                 evictions += 1
             }
             total -= min(total, freed)
+            shown.evictedBytes.wrappingAdd(freed, ordering: .relaxed)
             return names
         }
 
@@ -67,11 +83,13 @@ final class CacheLedger: Sendable {
     private let capacity: UInt64
     /// Bytes of the file system that are left to others.
     private let kept: UInt64
-    private let state = LockedValue(State())
+    private let shown = Shown()
+    private let state: LockedValue<State>
     private let outOfSpace = Atomic<Bool>(false)
 
     init(directory: CacheDirectory, capacity: UInt64, kept: UInt64 = 0) {
         self.kept = kept
+        state = LockedValue(State(shown: shown))
         self.directory = directory
         self.capacity = capacity
     }
@@ -80,6 +98,12 @@ final class CacheLedger: Sendable {
 
     var total: UInt64 { state.withLock { $0.total } }
     var evictions: UInt64 { state.withLock { $0.evictions } }
+    /// Waits for nothing: the network thread asks.
+    var figures: CacheFigures {
+        CacheFigures(
+            bytes: shown.bytes.load(ordering: .relaxed), limit: capacity, evictedBytes: shown.evictedBytes.load(ordering: .relaxed),
+            sessions: shown.sessions.load(ordering: .relaxed))
+    }
     /// True once the file system was full before the capacity was used up.
     var hasRunOutOfSpace: Bool { outOfSpace.load(ordering: .relaxed) }
 

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import RMCPProtocol
+import RMCPReport
 
 /// A repair node's cache on disk: the encoded chunks of sessions that passed through, to repair from and to serve
 /// latecomers with, also after the sender has gone and after a restart.
@@ -50,6 +51,7 @@ final class ChunkCache: Sendable {
 
     /// Bytes that are kept, of all sessions.
     var bytes: UInt64 { ledger.total }
+    var figures: CacheFigures { ledger.figures }
     /// Sessions evicted since the cache was opened.
     var evictions: UInt64 { ledger.evictions }
     /// True once the file system was full before the capacity was used up: somebody else fills it.

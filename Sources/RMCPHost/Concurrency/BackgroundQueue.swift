@@ -101,13 +101,8 @@ public import RMCPProtocol
         return true
     }
 
-    /// Signals are for the thread that listens for them, and this one may be made before that blocks them.
     private func start() {
-        var (all, before) = (sigset_t(), sigset_t())
-        _ = unsafe sigfillset(&all)
-        _ = unsafe pthread_sigmask(SIG_BLOCK, &all, &before)
-        defer { _ = unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
-        isStarted = (try? HostThread(name: name) { self.run() }) != nil
+        isStarted = (try? HostThread(quiet: name) { self.run() }) != nil
         // Without a thread nothing can be done without holding up the caller, so it is left undone.
         if !isStarted { backlog.removeAll() }
     }

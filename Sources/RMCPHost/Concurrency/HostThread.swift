@@ -33,6 +33,15 @@ import Glibc
         }
     }
 
+    /// A thread that no signal comes to: those are for the thread that listens for them, and this one may be made before that blocks them.
+    convenience init(quiet name: String, _ run: @escaping @Sendable () -> Void) throws(HostError) {
+        var (all, before) = (sigset_t(), sigset_t())
+        _ = unsafe sigfillset(&all)
+        _ = unsafe pthread_sigmask(SIG_BLOCK, &all, &before)
+        defer { _ = unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try self.init(name: name, run)
+    }
+
     func join() {
         guard !isJoined else { return }
         isJoined = true

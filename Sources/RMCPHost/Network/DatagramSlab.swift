@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import RMCPProtocol
+import RMCPReport
 
 extension SocketAddress {
     /// Whether one host can have sent from here and can be answered: not a port of 0, nor an unspecified, multicast or
@@ -105,6 +106,8 @@ private struct ArrivalClock {
     private(set) var impossible: UInt64 = 0
     /// Datagrams that the socket dropped, since this was last taken.
     private var overflow: UInt64 = 0
+    /// The same of all sockets that had it, and what they gave.
+    private var totals: (overflow: UInt64, datagrams: UInt64, bytes: UInt64) = (0, 0, 0)
 
     init(buffers: Int, guarding: ControlGuard? = nil) {
         self.guarding = guarding
@@ -121,6 +124,17 @@ private struct ArrivalClock {
 
     /// Another socket has it from now on, which counts from 0.
     func beginAnew() { lastOverflow = 0 }
+
+    /// All that was counted since the beginning.
+    var figures: NetworkFigures {
+        var result = NetworkFigures()
+        result.receivedDatagrams = totals.datagrams
+        result.receivedBytes = totals.bytes
+        result.overflowed = totals.overflow
+        result.truncated = truncated
+        result.unanswerable = impossible
+        return result
+    }
 
     func takeOverflow() -> UInt64 {
         defer { overflow = 0 }
@@ -140,8 +154,11 @@ private struct ArrivalClock {
         let clock = ArrivalClock()
         for index in 0..<count {
             let entry = unsafe received[index]
+            totals.bytes += UInt64(entry.length)
+            totals.datagrams += entry.segment > 0 ? (UInt64(entry.length) + UInt64(entry.segment) - 1) / UInt64(entry.segment) : 1
             if entry.has_overflow != 0 {
                 overflow += UInt64(entry.overflow &- lastOverflow)
+                totals.overflow += UInt64(entry.overflow &- lastOverflow)
                 lastOverflow = entry.overflow
             }
             guard entry.truncated == 0, let source = SocketAddress(entry.address) else {

@@ -1,4 +1,5 @@
 import RMCPProtocol
+import RMCPReport
 
 /// The sockets at which sessions come in: the group's, those of regions that repair nodes have advertised, and one of its
 /// own for what is sent to this host alone and for what it sends.
@@ -21,6 +22,9 @@ final class Reception {
     private var watch: (poller: Poller, reply: Poller.Token)?
     /// When the groups are joined anew; nil while a session is under way, which looks after that itself.
     private(set) var idleRejoin: Instant?
+
+    /// Counts of answers and of joining anew, and what the slabs of regions that were left have counted.
+    private var counted = NetworkFigures()
 
     private struct GroupSocket {
         var address: SocketAddress
@@ -64,6 +68,14 @@ final class Reception {
     var bufferWarning: String? {
         guard let length = sockets.first?.socket.receiveBufferLength, length < HostLimits.sufficientReceiveBuffer else { return nil }
         return "the socket buffer is only \(length >> 10) KiB; fast senders will overrun it: sysctl -w net.core.rmem_max=33554432"
+    }
+
+    /// All that was counted since the beginning.
+    var figures: NetworkFigures {
+        var sum = counted
+        sum += replySlab.figures
+        for entry in sockets { sum += entry.slab.figures }
+        return sum
     }
 
     /// Share of the fullest socket's room (0...1) that waiting datagrams take.
@@ -111,7 +123,10 @@ final class Reception {
     }
 
     /// Leaves and joins every group, so that switches and routers hear of it again.
-    func rejoin() { for entry in sockets { entry.socket.rejoin() } }
+    func rejoin(_ cause: RejoinCause) {
+        counted.rejoins[cause] += 1
+        for entry in sockets { entry.socket.rejoin() }
+    }
 
     /// Joins anew now and then while no session is under way, of which nobody would notice that nothing comes any more.
     func keepMembership(isIdle: Bool, at now: Instant) {
@@ -120,7 +135,7 @@ final class Reception {
             return
         }
         guard now >= due else { return }
-        rejoin()
+        rejoin(.idle)
         idleRejoin = now + HostLimits.idleRejoinInterval
     }
 
@@ -129,7 +144,9 @@ final class Reception {
     /// False where it has not left. What the socket does not take is repeated by engines' timers.
     @discardableResult
     func answer(_ bytes: [UInt8], to destination: SocketAddress) -> Bool {
-        let result = replySocket.send(guarding?.protect(bytes) ?? bytes, to: destination)
+        let datagram = guarding?.protect(bytes) ?? bytes
+        let result = replySocket.send(datagram, to: destination)
+        if result == .sent { counted.answeredBytes += UInt64(datagram.count) }
         unsentAnswers.note(result, to: destination, through: interface.name, at: Poller.now)
         return result == .sent
     }
@@ -183,7 +200,7 @@ final class Reception {
             sockets[index].slab.beginAnew()
         }
         silence = SilenceWatch(interface: interface.name, group: group, at: Poller.now())
-        rejoin()
+        rejoin(.moved)
         return true
     }
 
@@ -208,6 +225,8 @@ final class Reception {
     /// Listens no more to a region that nobody advertises.
     func leave(_ region: SocketAddress) {
         guard region != group, let index = sockets.firstIndex(where: { $0.address == region }) else { return }
-        sockets.remove(at: index).token.map { watch?.poller.forget($0) }
+        let entry = sockets.remove(at: index)
+        counted += entry.slab.figures
+        entry.token.map { watch?.poller.forget($0) }
     }
 }

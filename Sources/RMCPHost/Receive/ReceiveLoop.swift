@@ -25,6 +25,7 @@ public final class ReceiveLoop {
         observer: { [unowned self] in self.observer($0) })
     /// Hooks that are waited for, by what becomes readable when they end.
     private var watchedHooks: [Int32: Poller.Token] = [:]
+    private var pace = FigurePace(at: Poller.now())
 
     /// - Parameters:
     ///   - service: the manager that is told how it goes.
@@ -94,6 +95,7 @@ public final class ReceiveLoop {
             followSettings(at: now)
             if loop.takeQuestion() { observer(.asked) }
             reception.keepMembership(isIdle: sessions.isEmpty, at: now)
+            if pace.isDue(at: now) { observer(.figures(figures)) }
             guard sessions.outcome == nil else { return .over }
             watchHooks()
             return isBusy ? .again : .wait(until: deadline(at: now))
@@ -102,14 +104,19 @@ public final class ReceiveLoop {
         for line in reception.lookAround(at: Poller.now(), isEnd: true) { observer(.warning(line)) }
         stop()
         if outcome == .complete, let spool = request.spool, spool.failures > 0 { outcome = .untold }
-        let directory = sessions.endpoint.directory
-        observer(
-            .stopped(
-                StrayCounters(
-                    malformed: directory.malformed + reception.truncated,
-                    foreign: directory.foreign + (guarding?.forged ?? 0) + (guarding?.replayed ?? 0)),
-                outcome.exitStatus, unspooled: request.spool?.failures))
+        let last = figures
+        observer(.figures(last))
+        observer(.stopped(last.strays, outcome.exitStatus, unspooled: request.spool?.failures))
         return outcome
+    }
+
+    /// All that was counted since the start.
+    private var figures: ReceiveFigures {
+        var result = sessions.figures
+        result.strays.malformed += reception.truncated
+        result.strays.foreign += (guarding?.forged ?? 0) + (guarding?.replayed ?? 0)
+        result.network = reception.figures
+        return result
     }
 
     /// Whether nobody waits for a certain bundle, so that to end when asked to is no failure.
@@ -134,7 +141,8 @@ public final class ReceiveLoop {
 
     private func deadline(at now: Instant) -> Instant? {
         min(
-            reception.idleRejoin ?? .distantFuture, reception.nextLook, sessions.endpoint.regions.nextSilence ?? .distantFuture,
+            reception.idleRejoin ?? .distantFuture, reception.nextLook, pace.deadline ?? .distantFuture,
+            sessions.endpoint.regions.nextSilence ?? .distantFuture,
             sessions.deadline(at: now) ?? .distantFuture)
     }
 
@@ -184,4 +192,5 @@ public final class ReceiveLoop {
 extension Reception: SessionNetwork {
     var interfaceName: String { interface.name }
     func send(_ bytes: [UInt8], to destination: SocketAddress) -> Bool { answer(bytes, to: destination) }
+    func rejoin() { rejoin(.silence) }
 }

@@ -32,6 +32,8 @@ final class ReceiveSession {
     var lastProgress: Instant?
     /// Time since which the one output is kept for it, or was for a while.
     var heldSince: Instant?
+    /// Time at which the user's command was started.
+    var hookBegan: Instant?
     /// Why it failed, for the user.
     var failure: String?
 
@@ -93,11 +95,16 @@ final class ReceiveSession {
     /// Gives all buffers back; the engine is not used any more.
     func giveBackBuffers() { inlet.giveBackAll() }
 
-    func snapshot(at now: Instant) -> ReceiveSnapshot {
+    /// Counts of what has left.
+    var counters: ReceiverCounters {
         var counters = engine.counters
         counters.statusesSent -= unsent.statusesSent
         counters.naksSent -= unsent.naksSent
-        return ReceiveSnapshot(
+        return counters
+    }
+
+    func snapshot(at now: Instant) -> ReceiveSnapshot {
+        ReceiveSnapshot(
             announce: announce, state: engine.state, elapsed: now - created, contentDone: contentDone,
             contentLength: announce.contentLength, contentKept: contentKept, loss: engine.loss, counters: counters, tree: handle?.storage.progress)
     }

@@ -134,6 +134,7 @@ extension ReceiveSessions {
             // Whoever was told to stop meanwhile has the command stopped, too.
             if isStopping { process.signal(SIGTERM) }
             let limit = isStopping ? HostLimits.hookPatience : request.hookTimeout
+            session.hookBegan = now
             session.stage = .hook(process, deadline: now + limit, signalled: isStopping ? now : nil)
             watchHook(of: session, at: now)
         case .spooled(_, let fault):
@@ -174,6 +175,7 @@ extension ReceiveSessions {
         if let status = process.ended() {
             once.noteProgress(at: now)
             session.stage = .committed
+            if let began = session.hookBegan { accounts.noteHook(now - began) }
             if status == 0 { return tell(session, at: now) }
             let end = signalled == nil ? "ended with status \(status)" : "was ended: it took longer than --exec-timeout allows, or rmcp was stopped"
             session.failure = "\(session.path) is complete, but the --exec command \(end)"
@@ -216,6 +218,7 @@ extension ReceiveSessions {
 
     func end(_ session: ReceiveSession, mayReturn: Bool) {
         let tag = session.announce.session.tag
+        accounts.close(session)
         session.giveBackBuffers()
         sessions[tag] = nil
         order.removeAll { $0 == tag }

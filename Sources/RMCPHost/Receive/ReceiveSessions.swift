@@ -76,7 +76,7 @@ final class ReceiveSessions {
     /// Jobs under way, by session.
     var outstanding: [SessionGeneration: Int] = [:]
     private var lastGeneration: UInt64 = 0
-    private var nextProgress: Instant
+    var accounts: ReceiveAccounts
     var once: OnceRule
     private var refusals: LineBudget
     private var random: RandomSource
@@ -112,7 +112,7 @@ final class ReceiveSessions {
             silence: request.configuration.presence.rejoinAfterSilence)
         random = RandomSource(seed: seed)
         endpoint = ReceiverEndpoint(directory: directory, group: request.group, refusals: RefusalReporter(seed: random.next(), at: now))
-        nextProgress = now
+        accounts = ReceiveAccounts(at: now)
         once = OnceRule(request, at: now)
         refusals = LineBudget(at: now)
         if !request.takesAgain { for entry in known { endpoint.directory.noteCompleted(entry.session, key: entry.key) } }
@@ -181,6 +181,7 @@ final class ReceiveSessions {
     }
 
     private func refuse(_ announce: Announce, _ reason: SessionRefusal, at now: Instant) {
+        accounts.noteRefused()
         if let held = refusals.take(at: now) {
             if held > 0 { observer(.warning(LineBudget.text(refused: held))) }
             observer(.refused(announce, reason))
@@ -336,7 +337,7 @@ final class ReceiveSessions {
     func deadline(at now: Instant) -> Instant? {
         var deadline: Instant?
         func consider(_ instant: Instant) { deadline = min(deadline ?? .distantFuture, instant) }
-        if !sessions.isEmpty { consider(nextProgress) }
+        accounts.deadline(isEmpty: sessions.isEmpty).map(consider)
         once.deadline(isIdle: isEmpty).map(consider)
         endpoint.refusals?.nextDue(at: now).map(consider)
         for entry in pending.values {
@@ -356,8 +357,7 @@ final class ReceiveSessions {
     }
 
     private func report(at now: Instant) {
-        guard now >= nextProgress, !sessions.isEmpty else { return }
-        nextProgress = now + .milliseconds(200)
+        guard accounts.isProgressDue(isEmpty: sessions.isEmpty, at: now) else { return }
         observer(.progress(order.compactMap { sessions[$0]?.snapshot(at: now) }))
     }
 

@@ -1,4 +1,5 @@
 import RMCPProtocol
+import RMCPReport
 
 /// A session that has been accepted and whose part of the cache is being opened. Nothing is served of it before.
 struct RepairArrival {
@@ -82,6 +83,7 @@ final class RepairCache {
     func start(path: String, capacity: UInt64, kept: UInt64 = 0) { submit(.start(path: path, capacity: capacity, kept: kept), for: issueTicket()) }
 
     func use(_ cache: ChunkCache) { self.cache = cache }
+    var figures: CacheFigures { cache?.figures ?? CacheFigures() }
 
     // MARK: Sessions that come and go
 

@@ -155,7 +155,7 @@ extension RepairLoop {
                     session.engine.handle(.absent(chunk: chunk), at: now)
                 }
             }
-        case .rejoin: reception.rejoin()
+        case .rejoin: reception.rejoin(.silence)
         case .deaf:
             let found = Diagnosis.ofLostMulticast(on: reception.interface.name).text
             warn("\(BundleName.printable(session.announce.name)): \(found); asking for unicast")
@@ -192,6 +192,7 @@ extension RepairLoop {
 
     func close(_ session: RepairSession) {
         let tag = session.announce.session.tag
+        accounts.close(session)
         let unkept = session.takeAllUnkept()
         session.close()
         cache.leave(session.bundle, of: tag, session.ticket, unkept: unkept)

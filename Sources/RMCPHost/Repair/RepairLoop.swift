@@ -13,7 +13,7 @@ public final class RepairLoop {
     /// Into the region, and what children send comes to its socket.
     let regionSlab: DatagramSlab
     /// Nil where nothing is sealed.
-    private let guarding: ControlGuard?
+    let guarding: ControlGuard?
     private let regionFollower: InterfaceFollower
     let outlet: Outlet
     let cache: RepairCache
@@ -32,9 +32,7 @@ public final class RepairLoop {
     private var warnings = Warnings()
     private var refusals: LineBudget
     var observer: (RepairUpdate) -> Void = { _ in }
-    private var nextProgress: Instant
-    /// Whether sessions were reported last.
-    private var isReported = false
+    var accounts: RepairAccounts
     private(set) var isStopping = false
     /// Which session sends next.
     private var turn = 0
@@ -82,7 +80,7 @@ public final class RepairLoop {
             place: RepairPlace(group: request.group, region: region, upstream: request.upstream), policy: trust, signer: request.signer,
             verifier: Ed25519Verifier(), sessionLimit: HostLimits.repairSessions, silence: request.configuration.presence.rejoinAfterSilence,
             identity: identity, at: now)
-        nextProgress = now
+        accounts = RepairAccounts(at: now)
         refusals = LineBudget(at: now)
     }
 
@@ -283,7 +281,8 @@ public final class RepairLoop {
     private func deadline(at now: Instant) -> Instant? {
         // The advertisement comes before a membership is due.
         var deadline = min(endpoint.pollTimeout(), reception.nextLook, regionFollower.deadline ?? .distantFuture)
-        if !sessions.isEmpty || isReported { deadline = min(deadline, nextProgress) }
+        if !sessions.isEmpty || accounts.isReported { deadline = min(deadline, accounts.nextProgress) }
+        if let due = accounts.pace.deadline { deadline = min(deadline, due) }
         if let attempt = outlet.nextAttempt { deadline = min(deadline, attempt) }
         if outlet.isBlocked { return deadline }
         for tag in order { sessions[tag]?.engine.pollTimeout(at: now).map { deadline = min(deadline, $0) } }
@@ -296,18 +295,12 @@ public final class RepairLoop {
         while let outgoing = endpoint.pollTransmit(time: HostClock.now().milliseconds) {
             switch outgoing {
             case .advertisement(let bytes, let group):
-                _ = outlet.socket.send(guarding?.protect(bytes) ?? bytes, to: group.scoped(to: regionFollower.interface.index))
+                let datagram = guarding?.protect(bytes) ?? bytes
+                let result = outlet.socket.send(datagram, to: group.scoped(to: regionFollower.interface.index))
+                if result == .sent { accounts.noteAdvertised(bytes: datagram.count) }
             case .solicitation(let bytes, let parent): reception.answer(bytes, to: parent)
             }
         }
-    }
-
-    private func report(at now: Instant) {
-        // The end of the last session is told, too.
-        guard now >= nextProgress, !sessions.isEmpty || isReported else { return }
-        isReported = !sessions.isEmpty
-        nextProgress = now + .milliseconds(200)
-        observer(.progress(order.compactMap { sessions[$0]?.snapshot() }))
     }
 
     // MARK: Sending

@@ -143,7 +143,7 @@ final class RepairSession {
         return RepairSnapshot(
             announce: announce, chunksHeld: downstream.heldCount, chunkCount: downstream.chunkTotal, isComplete: engine.isComplete,
             depth: engine.upstream.map { $0.path.count }, children: downstream.childCount, receivers: downstream.receivers,
-            rate: downstream.rate, loss: engine.upstream?.loss ?? 0, counters: downstream.counters,
+            rate: downstream.rate, loss: engine.upstream?.loss ?? 0, groupRoundTrip: downstream.groupRoundTrip, counters: downstream.counters,
             upstreamCounters: engine.upstream?.counters)
     }
 }

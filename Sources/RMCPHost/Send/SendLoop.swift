@@ -307,7 +307,7 @@ public final class SendLoop {
             contentSent: sent, contentLength: announce.contentLength, encodedLength: engine.encodedLength,
             rate: engine.rate, receivers: engine.receivers, wanted: record.wanted, required: record.required, medianLoss: LossBucket.fraction(of: loss),
             groupRoundTrip: engine.groupRoundTrip, counters: counters,
-            unsent: outlet.droppedToPeers, unanswerable: slab.impossible)
+            unsent: outlet.droppedToPeers, unanswerable: slab.impossible, network: network)
         snapshot.limits = record.limits
         snapshot.level = feeder.level
         return snapshot
@@ -335,5 +335,12 @@ public final class SendLoop {
         for node in engine.repairNodes(limit: NodeInquiry.limit) where !node.isLost {
             if let question = record.inquiry?.question(to: node.address) { _ = outlet.send(question, to: .peer(node.address), at: now) }
         }
+    }
+
+    private var network: NetworkFigures {
+        var figures = slab.figures
+        figures.unsentDatagrams = outlet.unsent.datagrams
+        figures.unsentBytes = outlet.unsent.bytes
+        return figures
     }
 }

@@ -33,7 +33,8 @@ extension ReceiverEngine {
         }
     }
 
-    var isDeaf: Bool { if case .deaf = hearing { true } else { false } }
+    /// Whether multicast does not arrive, so that the sender is asked to serve by unicast.
+    public var isDeaf: Bool { if case .deaf = hearing { true } else { false } }
 
     /// Silence alone says nothing of multicast: the sender may be suspended, or gone. It is asked, and by its answer, after which
     /// still nothing comes by multicast, it is known that only unicast arrives here.

@@ -59,6 +59,8 @@ public struct RepairEngine: Sendable {
     public private(set) var upstream: ReceiverEngine?
     /// The same as a flag: to compare the engine with nil would copy it.
     public private(set) var hasUpstream = false
+    /// Counters of those that were above and are not any more.
+    private var formerUpstream = ReceiverCounters()
     public private(set) var downstream: SenderEngine
     private var events: Deque<RepairEvent> = []
     /// What was kept of the table from before, for an upstream that begins later.
@@ -106,6 +108,14 @@ public struct RepairEngine: Sendable {
     public mutating func isOfUse() -> Bool { hasUpstream || downstream.receivers.active > 0 }
     /// Whether it leaves its children to others.
     public mutating func isRetired() -> Bool { downstream.isRetired }
+    /// Counters of the upper half since the beginning, whoever was above.
+    public mutating func upstreamCounters() -> ReceiverCounters {
+        var sum = formerUpstream
+        if let counters = upstream?.inPlace({ $0.counters }) { sum += counters }
+        return sum
+    }
+    /// Whether multicast from above does not arrive.
+    public mutating func isDeaf() -> Bool { upstream?.inPlace { $0.isDeaf } ?? false }
     /// Time at which the stream's sender was last heard; nil while there is nobody above.
     public mutating func lastHeardFromSender() -> Instant? { upstream?.inPlace { $0.lastHeardFromSender } }
 
@@ -299,6 +309,7 @@ public struct RepairEngine: Sendable {
                 upstream?.handle(.committed, at: now)
             case .finished:
                 events.append(.upstream(event))
+                formerUpstream = upstreamCounters()
                 upstream = nil
                 hasUpstream = false
                 downstream.endUpstream(at: now)

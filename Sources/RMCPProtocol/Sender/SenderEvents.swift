@@ -34,7 +34,7 @@ public enum SourceEvent: Sendable {
 
 /// How a session ended, at the sender.
 public struct SenderOutcome: Sendable, Hashable {
-    public enum Kind: Sendable, Hashable {
+    public enum Kind: Sendable, Hashable, CaseIterable {
         /// Every receiver that joined is complete.
         case complete
         /// Some receivers failed, were lost, came no further, went below a repair node that never reported them, or take no part though they

@@ -1,8 +1,8 @@
-import RMCPProtocol
+public import RMCPProtocol
 
 extension Measure where Source == ReceiveSnapshot {
     static let loss = Measure(
-        "loss", .ratio, "Worst smoothed loss of the sessions under way.", metric: Metric("loss_ratio", .largest)
+        "loss", .ratio, "Worst smoothed loss of the sessions under way."
     ) { .number($0.loss) }
 
     /// Measures of a session at a receiver.
@@ -11,7 +11,7 @@ extension Measure where Source == ReceiveSnapshot {
         Measure("session", .plain, "Id of the session.") { .text($0.announce.session.text) },
         Measure("state", .plain, "State of the receiver.") { .text($0.state.identifier) },
         Measure("seconds", .seconds, "Time since the session was joined.") { .number($0.elapsed.inSeconds) },
-        Measure("bytes_done", .bytes, "Verified content bytes of the sessions under way.", metric: Metric("content_bytes_done")) { .count($0.contentDone) },
+        Measure("bytes_done", .bytes, "Verified content bytes of the sessions under way.") { .count($0.contentDone) },
         Measure("bytes_kept", .bytes, "Content bytes that were there from before.") { .count($0.contentKept) },
         Measure("bytes", .bytes, "Content bytes in all.") { $0.contentLength.map { .count($0) } ?? .unknown },
         Measure("files_done", .plain, "Files of a tree that have all their bytes.") { $0.tree.map { .count(UInt64($0.done)) } ?? .absent },
@@ -42,45 +42,40 @@ public struct ReceiveTotals: Sendable {
     /// Bundles since the start.
     public var completed: Int
     public var failed: Int
+    /// Those that failed, by what they ended with.
+    public private(set) var failures: [ReceiverState: Int] = [:]
+    /// Milliseconds since 1970; nil before the first bundle is complete.
+    public private(set) var lastCompleted: UInt64?
+    public var figures: ReceiveFigures
 
-    public init(sessions: [ReceiveSnapshot] = [], completed: Int = 0, failed: Int = 0) {
+    public init(sessions: [ReceiveSnapshot] = [], completed: Int = 0, failed: Int = 0, figures: ReceiveFigures = ReceiveFigures()) {
         self.sessions = sessions
         self.completed = completed
         self.failed = failed
+        self.figures = figures
     }
 
     /// Takes in what the daemon tells.
+    /// - Parameter time: milliseconds since 1970.
     /// - Returns: whether anything is different now.
-    public mutating func count(_ update: ReceiveUpdate) -> Bool {
+    public mutating func count(_ update: ReceiveUpdate, at time: UInt64) -> Bool {
         switch update {
-        case .completed: completed += 1
-        case .failed: failed += 1
-        case .progress(let snapshots):
-            sessions = snapshots
-            return true
+        case .completed(let snapshot, _):
+            completed += 1
+            lastCompleted = time
+            remove(snapshot)
+        case .failed(let snapshot, _):
+            failed += 1
+            failures[snapshot.state, default: 0] += 1
+            remove(snapshot)
+        case .progress(let snapshots): sessions = snapshots
+        case .figures(let figures): self.figures = figures
         default: return false
         }
-        // Those that are left are in the next progress.
-        sessions = []
         return true
     }
-}
 
-extension Measure where Source == ReceiveTotals {
-    static let totals = [
-        Measure("sessions", .plain, "Sessions under way.", metric: Metric("sessions")) { .count(UInt64($0.sessions.count)) },
-        Measure("bundles_completed", .plain, "Bundles completed since the start.", metric: Metric("bundles_completed")) { .count(UInt64($0.completed)) },
-        Measure("bundles_failed", .plain, "Bundles failed since the start.", metric: Metric("bundles_failed")) { .count(UInt64($0.failed)) },
-    ]
-}
-
-extension PrometheusText {
-    public static func of(_ totals: ReceiveTotals) -> String {
-        var result = PrometheusText(role: "recv")
-        result.add(Measure<ReceiveTotals>.totals, of: [totals])
-        result.add(Measure<ReceiveSnapshot>.receive, of: totals.sessions)
-        return result.text
-    }
+    private mutating func remove(_ snapshot: ReceiveSnapshot) { sessions.removeAll { $0.announce.session == snapshot.announce.session } }
 }
 
 extension ReceiveUpdate {
@@ -90,6 +85,7 @@ extension ReceiveUpdate {
         case .listening(let interface, let group):
             [JSONLine(event: "listening", ["interface": .string(interface), "group": .string(group.text)])]
         case .warning(let text): [.warning(text)]
+        case .figures: []
         case .notice(let text): [JSONLine(event: "notice", ["message": .string(text)])]
         case .region(let group): [JSONLine(event: "region", ["group": .string(group.text)])]
         case .parentChanged(let announce, let depth):

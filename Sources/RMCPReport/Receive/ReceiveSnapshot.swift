@@ -73,10 +73,12 @@ public enum ReceiveUpdate: Sendable {
     /// A session that is not taken part in; said once for each.
     case refused(Announce, SessionRefusal)
     case began(ReceiveSnapshot)
-    /// All sessions under way; a few times a second while there are any.
+    /// All sessions under way; a few times a second while there are any, and once when there are none any more.
     case progress([ReceiveSnapshot])
     /// Somebody asks how it goes (SIGUSR1).
     case asked
+    /// All that was counted since the start: once a second at most.
+    case figures(ReceiveFigures)
     /// `path` is where the bundle is.
     case completed(ReceiveSnapshot, path: String)
     /// `reason` is one line: what happened, to what, and what to do next.

@@ -1,10 +1,10 @@
 import RMCPProtocol
 
 extension Measure where Source == RepairSnapshot {
-    static let repairs = Measure("repairs", .bytes, "Bytes of repairs.", isInLines: false, metric: Metric("repair_bytes")) {
+    static let repairs = Measure("repairs", .bytes, "Bytes of repairs.", isInLines: false) {
         .count($0.counters.repairBytes + $0.counters.catchUpBytes)
     }
-    static let loss = Measure("loss", .ratio, "Worst loss on the way here.", metric: Metric("loss_ratio", .largest)) { .number($0.loss) }
+    static let loss = Measure("loss", .ratio, "Worst loss on the way here.") { .number($0.loss) }
 
     /// Measures of a session at a repair node.
     static let repair = [
@@ -12,16 +12,15 @@ extension Measure where Source == RepairSnapshot {
         Measure("session", .plain, "Id of the session.") { .text($0.announce.session.text) },
         Measure("chunks_held", .plain, "Chunks that are here.") { .count(UInt64($0.chunksHeld)) },
         Measure("chunks", .plain, "Chunks in all.") { $0.chunkCount.map { .count(UInt64($0)) } ?? .unknown },
-        Measure("complete", .plain, "Of these, held whole.", metric: Metric("complete_sessions")) { .flag($0.isComplete) },
+        Measure("complete", .plain, "Of these, held whole.") { .flag($0.isComplete) },
         Measure("depth", .plain, "Repair nodes above, plus one.") { $0.depth.map { .count(UInt64($0)) } ?? .unknown },
-        Measure("children", .plain, "Children of all sessions.", metric: Metric("children")) { .count(UInt64($0.children)) },
+        Measure("children", .plain, "Children of all sessions.") { .count(UInt64($0.children)) },
         Measure("receivers", .plain, "Everybody below by state.") { .states($0.receivers, all: false) },
         Measure("rate", .bitsPerSecond, "Current rate in the region.") { .number($0.rate) },
-        repairs,
-        Measure("naks", .plain, "NAK datagrams from below.", metric: Metric("naks_received"), label: "NAKs from below") {
+        Measure("naks", .plain, "NAK datagrams from below.", label: "NAKs from below") {
             .count($0.counters.naksReceived)
         },
-        Measure("naks_sent", .plain, "NAK datagrams to parents.", metric: Metric("naks_sent"), label: "NAKs sent up") {
+        Measure("naks_sent", .plain, "NAK datagrams to parents.", label: "NAKs sent up") {
             .count($0.upstreamCounters?.naksSent ?? 0)
         },
         Measure("repair_bytes", .bytes, "Bytes of repairs in the stream.", label: "repairs") { .count($0.counters.repairBytes) },
@@ -29,19 +28,6 @@ extension Measure where Source == RepairSnapshot {
         Measure("relayed_bytes", .bytes, "Bytes sent on by a relay.", label: "first transmissions") { .count($0.counters.firstBytes) },
         loss,
     ]
-}
-
-extension Measure where Source == [RepairSnapshot] {
-    static let totals = [Measure("sessions", .plain, "Sessions that are served.", metric: Metric("sessions")) { .count(UInt64($0.count)) }]
-}
-
-extension PrometheusText {
-    public static func of(_ sessions: [RepairSnapshot]) -> String {
-        var result = PrometheusText(role: "repair")
-        result.add(Measure<[RepairSnapshot]>.totals, of: [sessions])
-        result.add(Measure<RepairSnapshot>.repair, of: sessions)
-        return result.text
-    }
 }
 
 extension RepairUpdate {
@@ -69,6 +55,7 @@ extension RepairUpdate {
         case .upstreamOver(let snapshot, let state): return [Self.line("upstream_over", snapshot, ["state": .string(state.identifier)])]
         case .retired(let announce, let reason):
             return [JSONLine(event: "retired", announce.identity(with: ["reason": .string(reason.identifier), "message": .string(reason.text)]))]
+        case .figures: return []
         case .stopped(let status): return [JSONLine(event: "stopped", ["exit_code": .integer(Int64(status.rawValue))])]
         }
     }

@@ -16,13 +16,15 @@ public struct RepairSnapshot: Sendable {
     public var rate: Double
     /// Loss on the way here (0...1).
     public var loss: Double
+    /// Longest round trip to children.
+    public var groupRoundTrip: Interval
     public var counters: SenderCounters
     /// Counters of the upper half; nil while nobody above is heard.
     public var upstreamCounters: ReceiverCounters?
 
     public init(
         announce: Announce, chunksHeld: UInt32, chunkCount: UInt32?, isComplete: Bool, depth: Int?, children: Int, receivers: StatusHistogram, rate: Double,
-        loss: Double, counters: SenderCounters, upstreamCounters: ReceiverCounters?
+        loss: Double, groupRoundTrip: Interval = .zero, counters: SenderCounters, upstreamCounters: ReceiverCounters?
     ) {
         self.announce = announce
         self.chunksHeld = chunksHeld
@@ -33,6 +35,7 @@ public struct RepairSnapshot: Sendable {
         self.receivers = receivers
         self.rate = rate
         self.loss = loss
+        self.groupRoundTrip = groupRoundTrip
         self.counters = counters
         self.upstreamCounters = upstreamCounters
     }
@@ -50,6 +53,8 @@ public enum RepairUpdate: Sendable {
     case progress([RepairSnapshot])
     /// Somebody asks how it goes (SIGUSR1).
     case asked
+    /// All that was counted since the start: once a second at most.
+    case figures(RepairFigures)
     /// Everything is here: the sender is not needed any more.
     case complete(RepairSnapshot)
     /// A parent was found or left; depth 1 is right below the sender.

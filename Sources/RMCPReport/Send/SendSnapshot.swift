@@ -25,6 +25,7 @@ public struct SendSnapshot: Sendable {
     /// Datagrams to peers that could not be sent, and datagrams from where nobody can be answered.
     public var unsent: UInt64
     public var unanswerable: UInt64
+    public var network: NetworkFigures
     /// What kept it from being further than it is.
     public var limits = SendLimits()
     /// The zstd level of what is encoded next; 0 stores.
@@ -36,7 +37,7 @@ public struct SendSnapshot: Sendable {
         phase: SessionPhase, elapsed: Interval, streaming: Interval?, contentSent: UInt64, contentLength: UInt64?, encodedLength: UInt64, rate: Double,
         receivers: StatusHistogram, wanted: Int? = nil, required: Int? = nil, medianLoss: Double, groupRoundTrip: Interval, counters: SenderCounters,
         unsent: UInt64,
-        unanswerable: UInt64
+        unanswerable: UInt64, network: NetworkFigures = NetworkFigures()
     ) {
         self.phase = phase
         self.elapsed = elapsed
@@ -53,6 +54,7 @@ public struct SendSnapshot: Sendable {
         self.counters = counters
         self.unsent = unsent
         self.unanswerable = unanswerable
+        self.network = network
     }
 }
 

@@ -61,7 +61,7 @@ struct RecvCommand: CodedCommand, Sendable {
 
     private func look(_ settings: Settings) throws(HostError) -> [String] {
         let request = try request(settings)
-        _ = try (metrics.path(settings), takesOlder(settings))
+        _ = try (metrics.path(settings), metrics.address(settings), takesOlder(settings))
         return try TrustOptions.describe(request.trust) + ReceiveLoop.check(request)
     }
 
@@ -76,7 +76,7 @@ struct RecvCommand: CodedCommand, Sendable {
             do throws(HostError) {
                 let settings = try Settings(command: "recv", configurationPath: command.configuration.config)
                 let request = try command.request(settings)
-                _ = try (command.metrics.path(settings), command.takesOlder(settings))
+                _ = try (command.metrics.path(settings), command.metrics.address(settings), command.takesOlder(settings))
                 return .success(ReceiveChanges(request: request, notes: inForce.update(settings, trust: request.trust)))
             } catch { return .failure(error) }
         }
@@ -87,13 +87,14 @@ struct RecvCommand: CodedCommand, Sendable {
         let service = ServiceNotifier.takenFromEnvironment()
         let settings = try Settings(command: "recv", configurationPath: configuration.config)
         var request = try request(settings)
-        let (style, metricsPath) = try (output.style(settings), metrics.path(settings))
+        let style = try output.style(settings)
+        let metrics = try metrics.output(settings, role: "recv", style) { PrometheusText.of(ReceiveTotals(), version: Version.text) }
         request.versions = try versions(request.trust, takesOlder: try takesOlder(settings), style)
         let daemon = try ReceiveLoop(request, service: service, reread: reread(request, settings))
         TrustOptions.warn(request.trust, style)
         if options.directory != nil, request.output != .directory { style.warn("--directory has no effect beside --output") }
-        let reporter = RecvReporter(style: style, metricsPath: metricsPath, service: service)
-        defer { reporter.finish() }
+        let reporter = RecvReporter(style: style, metrics: metrics, service: service)
+        defer { reporter.finish(isJob: request.once || request.output == .standardOutput) }
         let outcome = try daemon.run { reporter.handle($0) }
         guard let message = message(outcome, request) else { return outcome.exitStatus }
         if outcome == .timedOut { Console.error(message) }

@@ -42,7 +42,7 @@ struct RepairCommand: CodedCommand, Sendable {
 
     private func look(_ settings: Settings) throws(HostError) -> [String] {
         let request = try request(settings)
-        _ = try (output.style(settings), metrics.path(settings))
+        _ = try (output.style(settings), metrics.path(settings), metrics.address(settings))
         try request.check()
         return TrustOptions.describe(request.trust) + [try KeyFiles.check(path: try keyPath(settings), standard: KeyFiles.nodeKeyName)]
     }
@@ -58,7 +58,7 @@ struct RepairCommand: CodedCommand, Sendable {
             do throws(HostError) {
                 let settings = try Settings(command: "repair", configurationPath: command.configuration.config)
                 let request = try command.request(settings)
-                _ = try (command.output.style(settings), command.metrics.path(settings), command.keyPath(settings))
+                _ = try (command.output.style(settings), command.metrics.path(settings), command.metrics.address(settings), command.keyPath(settings))
                 return .success(RepairChanges(trust: request.trust, notes: inForce.update(settings, trust: request.trust)))
             } catch { return .failure(error) }
         }
@@ -68,15 +68,16 @@ struct RepairCommand: CodedCommand, Sendable {
         if check.check == true { return try check.report(command: "repair", configurationPath: configuration.config, output: output, look) }
         let service = ServiceNotifier.takenFromEnvironment()
         let settings = try Settings(command: "repair", configurationPath: configuration.config)
-        let (style, metricsPath) = try (output.style(settings), metrics.path(settings))
+        let style = try output.style(settings)
         var request = try request(settings)
         TrustOptions.warn(request.trust, style)
         let key = try KeyFiles.nodeKey(path: try keyPath(settings), warn: style.warn)
         request.signer = key.map { Ed25519Signer($0) }
+        let metrics = try metrics.output(settings, role: "repair", style) { PrometheusText.of(RepairTotals(), version: Version.text) }
         let daemon = try RepairLoop(request, service: service, reread: reread(request, settings))
         if let key, style.isJSON { Console.event(JSONLine(event: "node_key", ["key": .string(key.publicKey.text)])) }
         if let key, !style.isQuiet { Console.line("this node is \(key.publicKey.text); --trust-repair takes this line") }
-        let reporter = RepairReporter(style: style, metricsPath: metricsPath, service: service)
+        let reporter = RepairReporter(style: style, metrics: metrics, service: service)
         defer { reporter.finish() }
         let status = try daemon.run { reporter.handle($0) }
         guard status == .done else { throw Ending.interrupted() }

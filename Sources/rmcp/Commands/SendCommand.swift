@@ -37,7 +37,10 @@ struct SendCommand: CodedCommand {
         try options.apply(settings, to: &engine)
         try unicast.apply(settings, to: &engine)
         let nodes = try nodes.keys(settings)
-        _ = try (output.style(settings), metrics.path(settings), group.address(settings), group.interfaceName(settings), groupKey.key(settings))
+        _ = try (
+            output.style(settings), metrics.path(settings), metrics.address(settings), group.address(settings), group.interfaceName(settings),
+            groupKey.key(settings)
+        )
         _ = try (options.timeToLive(settings), options.compressionLevel(settings), settings.value(SendOptions.name, options.name))
         _ = try (settings.value(SendOptions.report, options.report), settings.flag(SendOptions.view, options.view), color.style(settings))
         _ = try (settings.flag(SendOptions.supersede, options.supersede), tree.selection(of: paths, settings))
@@ -57,6 +60,7 @@ struct SendCommand: CodedCommand {
         engine.tree.trustedNodes = try nodes.keys(settings)
         // Before anybody waits for a page that cannot be written.
         let report = try options.reportFile(settings)
+        let metrics = try metrics.output(settings, role: "send", style) { PrometheusText.of(SendTotals(), version: Version.text) }
         var request = SendRequest(
             source: try source(settings), group: try group.address(settings), interfaceName: try group.interfaceName(settings),
             timeToLive: try options.timeToLive(settings), name: try settings.value(SendOptions.name, options.name),
@@ -65,7 +69,7 @@ struct SendCommand: CodedCommand {
         request.asksNodes = style.isJSON || report != nil
         let session = try SendLoop(request) { () throws(HostError) in try signer(settings, isJSON: style.isJSON) }
         let view = try settings.flag(SendOptions.view, options.view) ? try color.style(settings) : nil
-        let reporter = SendReporter(style: style, metricsPath: try metrics.path(settings), view: view, report: report, options: settings.record.texts)
+        let reporter = SendReporter(style: style, metrics: metrics, view: view, report: report, options: settings.record.texts)
         defer { reporter.finish() }
         let outcome: SenderOutcome
         do throws(HostError) { outcome = try session.run { reporter.handle($0) } } catch {

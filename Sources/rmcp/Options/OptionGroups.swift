@@ -101,11 +101,22 @@ struct OutputOptions: OptionGroupDeclaration {
 struct MetricsOptions: OptionGroupDeclaration {
     static let metrics = Setting(
         "metrics", .text, "file", completion: .file(), "Keep Prometheus metrics in this file, for node_exporter's textfile collector.")
-    static let declared = [metrics.entry]
+    static let metricsListen = Setting(
+        "metrics-listen", .listener, "addr:port",
+        "Serve Prometheus metrics by HTTP at this address, such as 127.0.0.1:9464, [::1]:9464, or :9464 for all of the host's; port 0 takes a free one.")
+    static let declared = [metrics.entry, metricsListen.entry]
 
     @Option(Self.metrics) var metrics: String?
+    @Option(Self.metricsListen) var metricsListen: String?
 
     func path(_ settings: Settings) throws(HostError) -> String? { try settings.value(Self.metrics, metrics) }
+    func address(_ settings: Settings) throws(HostError) -> SocketAddress? { try settings.value(Self.metricsListen, metricsListen) }
+
+    /// Listens, if that is asked for; the file waits until the command is sure to run.
+    /// - Parameter render: the text of the beginning.
+    func output(_ settings: Settings, role: String, _ style: OutputStyle, _ render: @escaping @Sendable () -> String) throws(HostError) -> MetricsOutput {
+        try MetricsOutput(path: path(settings), address: address(settings), role: role, isQuiet: style.isQuiet, render)
+    }
 }
 
 /// Options of trust: whose bundles are taken.

@@ -30,6 +30,22 @@ extension ValueKind where Value == String {
 }
 
 extension ValueKind where Value == SocketAddress {
+    /// Where to listen: an address of this host, or all of them where none is given.
+    static let listener = ValueKind(expected: "an address of this host and a port, such as 127.0.0.1:9464, [::1]:9464 or :9464") { text in
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+        let host = text[..<colon]
+        // IPv6 without brackets would leave it open where the port begins.
+        guard !host.contains(":") || host.hasPrefix("[") && host.hasSuffix("]") else { return nil }
+        let address: SocketAddress? =
+            switch host {
+            case "": SocketAddress(family: .ipv6, high: 0, low: 0, port: port)
+            case "localhost": .ipv4(127, 0, 0, 1, port: port)
+            default: SocketAddress(parsing: String(host), defaultPort: port)
+            }
+        guard let address, !address.isMulticast else { return nil }
+        return address
+    }
+
     static let group = ValueKind(expected: "a multicast address with or without a port, such as 239.255.76.27:17627 or [ff15::7627]:17627") {
         SocketAddress(parsing: $0, defaultPort: GroupOptions.defaultPort)
     }

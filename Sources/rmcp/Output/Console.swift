@@ -92,7 +92,7 @@ enum Console {
     }
 
     /// Milliseconds since 1970.
-    private static func wallClock() -> UInt64 {
+    static func wallClock() -> UInt64 {
         var time = timespec()
         _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
         return UInt64(max(0, time.tv_sec)) * 1_000 + UInt64(time.tv_nsec) / 1_000_000

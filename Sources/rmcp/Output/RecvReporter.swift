@@ -6,23 +6,27 @@ import RMCPReport
 final class RecvReporter {
     private let style: OutputStyle
     private var live: LiveLine
-    private let metrics: MetricsFile?
+    private let metrics: MetricsOutput
     private let service: ServiceNotifier?
     private var totals = ReceiveTotals()
     private var steps = ProgressSteps()
 
     /// - Parameter service: shown in one line how it goes.
-    init(style: OutputStyle, metricsPath: String?, service: ServiceNotifier?) {
+    init(style: OutputStyle, metrics: MetricsOutput, service: ServiceNotifier?) {
         self.service = service
         self.style = style
         live = LiveLine(isActive: !style.isQuiet && !style.isJSON)
-        metrics = metricsPath.map { MetricsFile(path: $0) }
-        // A file that cannot be written is known before the first session.
-        metrics?.replace(with: PrometheusText.of(totals))
+        self.metrics = metrics
+        metrics.begin()
     }
 
     func handle(_ update: ReceiveUpdate) {
-        if totals.count(update) { metrics?.replace(with: PrometheusText.of(totals)) }
+        switch update {
+        case .listening: metrics.setReady(true)
+        case .stopped: metrics.setReady(false)
+        default: break
+        }
+        if totals.count(update, at: Console.wallClock()) { metrics.show { [totals] in PrometheusText.of(totals, version: Version.text) } }
         service?.show(ReceiveText.status(totals), at: Console.now())
         if case .asked = update { return live.print(totals.sessions.isEmpty ? ReceiveText.status(totals) : ReceiveText.line(totals.sessions)) }
         if style.isJSON { return update.lines.forEach(Console.event) }
@@ -30,6 +34,7 @@ final class RecvReporter {
         case .listening(let interface, let group): say("listening to \(group.text) on \(interface)")
         case .warning(let text): live.warn(text)
         case .notice(let text): say(text)
+        case .figures: break
         case .region(let group): if style.isVerbose { say("a repair node is near; listening to its group \(group.text) as well") }
         case .parentChanged(let announce, let depth):
             let parent = depth == 1 ? "the sender" : "a repair node at depth \(depth - 1)"
@@ -62,7 +67,8 @@ final class RecvReporter {
     }
 
     /// The last metrics are written when this returns, if their disk lets them.
-    func finish() { metrics?.finish() }
+    /// - Parameter isJob: it was run for one bundle, whose end can be read in them.
+    func finish(isJob: Bool) { metrics.finish(keepsFile: isJob) }
 
     private func say(_ text: String) { if !style.isQuiet { live.print(text) } }
 }

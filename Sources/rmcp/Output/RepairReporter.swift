@@ -6,25 +6,27 @@ import RMCPReport
 final class RepairReporter {
     private let style: OutputStyle
     private var live: LiveLine
-    private let metrics: MetricsFile?
+    private let metrics: MetricsOutput
+    private var totals = RepairTotals()
     private let service: ServiceNotifier?
     /// How its bundles stood at last.
     private var last: [RepairSnapshot] = []
 
     /// - Parameter service: shown in one line how it goes.
-    init(style: OutputStyle, metricsPath: String?, service: ServiceNotifier?) {
+    init(style: OutputStyle, metrics: MetricsOutput, service: ServiceNotifier?) {
         self.service = service
         self.style = style
         live = LiveLine(isActive: !style.isQuiet && !style.isJSON)
-        metrics = metricsPath.map { MetricsFile(path: $0) }
+        self.metrics = metrics
+        metrics.begin()
     }
 
     func handle(_ update: RepairUpdate) {
+        if totals.count(update) { show() }
         switch update {
-        case .listening: show([])
-        case .progress(let snapshots):
-            last = snapshots
-            show(snapshots)
+        case .listening: metrics.setReady(true)
+        case .stopped: metrics.setReady(false)
+        case .progress(let snapshots): last = snapshots
         case .asked: return live.print(last.isEmpty ? RepairText.status(last) : RepairText.line(last))
         default: break
         }
@@ -35,6 +37,7 @@ final class RepairReporter {
             say("\(source); \(upstream == nil ? "repairing" : "relaying") in region \(region.text) on \(regionInterface)")
         case .warning(let text): live.warn(text)
         case .notice(let text): say(text)
+        case .figures: break
         case .refused(let announce, let reason): live.warn("refused \(SessionText.describe(announce)): \(RepairText.explain(reason))")
         case .began(let snapshot, let kept):
             let size = snapshot.announce.contentLength.map { ", \(Units.size($0))" } ?? ""
@@ -56,13 +59,13 @@ final class RepairReporter {
         }
     }
 
-    private func show(_ snapshots: [RepairSnapshot]) {
-        metrics?.replace(with: PrometheusText.of(snapshots))
-        service?.show(RepairText.status(snapshots), at: Console.now())
+    private func show() {
+        metrics.show { [totals] in PrometheusText.of(totals, version: Version.text) }
+        service?.show(RepairText.status(totals.sessions), at: Console.now())
     }
 
-    /// The last metrics are written when this returns, if their disk lets them.
-    func finish() { metrics?.finish() }
+    /// The metrics' file is gone when this returns, if its disk lets it.
+    func finish() { metrics.finish(keepsFile: false) }
 
     private func say(_ text: String) { if !style.isQuiet { live.print(text) } }
 

@@ -6,12 +6,10 @@ import RMCPReport
 final class SendReporter {
     private let style: OutputStyle
     private var live: LiveLine
-    private let metrics: MetricsFile?
+    private let metrics: MetricsOutput
+    private var totals = SendTotals()
     /// Why the rate was changed last.
     private var reasonOfRate: RateController.Reason?
-
-    /// How it went at last.
-    private var last: SendSnapshot?
 
     /// Page that is written at the end.
     private let report: ReportFile?
@@ -26,23 +24,20 @@ final class SendReporter {
     ///   - view: how to draw the fuller view; nil where it is not wanted.
     ///   - report: nil where no page is wanted.
     ///   - options: options that somebody set, and their values.
-    init(style: OutputStyle, metricsPath: String?, view: ScreenStyle?, report: ReportFile?, options: [String: String]) {
+    init(style: OutputStyle, metrics: MetricsOutput, view: ScreenStyle?, report: ReportFile?, options: [String: String]) {
         self.style = style
         self.report = report
         context = ["version": .string(Version.text), "options": .object(options.mapValues { .string($0) })]
         live = LiveLine(isActive: !style.isQuiet && !style.isJSON)
         // Lines for programs on the same terminal would be drawn over.
         if let view, Console.isTerminal, !style.isQuiet, !style.isJSON || !Console.isOutputTerminal { screen = SendScreen(style: view) }
-        metrics = metricsPath.map { MetricsFile(path: $0) }
+        self.metrics = metrics
+        metrics.begin()
     }
 
     func handle(_ update: SendUpdate) {
-        switch update {
-        case .progress(let snapshot), .finished(_, let snapshot, _):
-            last = snapshot
-            metrics?.replace(with: PrometheusText.of(snapshot))
-        default: break
-        }
+        if case .ready = update { metrics.setReady(true) }
+        if totals.count(update, at: Console.wallClock()) { metrics.show { [totals] in PrometheusText.of(totals, version: Version.text) } }
         if style.isJSON || report != nil {
             let lines = lines(of: update)
             for line in lines {
@@ -100,7 +95,7 @@ final class SendReporter {
     /// Somebody asks how it goes: he is told, whatever else is said or not.
     private func answer(_ update: SendUpdate) {
         guard case .asked = update else { return }
-        tell(last.map(SendText.line) ?? "nothing has been sent yet")
+        tell(totals.snapshot.map(SendText.line) ?? "nothing has been sent yet")
     }
 
     private func tell(_ text: String) { if let screen { screen.say(text) } else { live.print(text) } }
@@ -109,7 +104,7 @@ final class SendReporter {
 
     /// The last word for programs, of a send that did not end well.
     func ending(_ outcome: SenderOutcome) -> Ending {
-        guard let last else { return Ending.interrupted() }
+        guard let last = totals.snapshot else { return Ending.interrupted() }
         let verdict = SendText.verdict(outcome, last)
         return Ending(outcome.kind.exitStatus, verdict.message, hint: verdict.hint)
     }
@@ -127,7 +122,7 @@ final class SendReporter {
         screen?.close()
         live.clear()
         report?.write()
-        metrics?.finish()
+        metrics.finish(keepsFile: true)
     }
 
     private func say(_ text: String) { if !style.isQuiet { tell(text) } }

@@ -43,6 +43,8 @@ final class ScheduleWorld {
     private(set) var log: [String] = []
     private(set) var completions = 0
     private(set) var crashes = 0
+    /// Counts of the receiver when they were last looked at; nil for one that has just begun.
+    private var counted: [UInt64]?
 
     init(seed: UInt64) throws {
         random = RandomSource(seed: seed)
@@ -141,6 +143,7 @@ final class ScheduleWorld {
     private func startReceiver() {
         // An older version may come in place of one that could not be noted, which the user was told.
         newest = recorded
+        counted = nil
         let request: ReceiveRequest
         do {
             request = ReceiveRequest(
@@ -217,6 +220,7 @@ final class ScheduleWorld {
             }
         }
         receiver.drive(at: now)
+        try checkFigures(receiver.figures)
         let sent = network.sent
         network.sent = []
         for (destination, bytes) in sent where now >= partitionedUntil {
@@ -289,6 +293,17 @@ final class ScheduleWorld {
     private func version(of content: [UInt8], named name: String) -> ScheduleVersion? {
         // Of several with the same content the newest speaks for it.
         versions.filter { $0.name == name && $0.content == content }.max { $0.creationTime < $1.creationTime }
+    }
+
+    /// Sessions come and go; what was counted of them does not go back.
+    private func checkFigures(_ figures: ReceiveFigures) throws {
+        let counters = figures.counters
+        let counts = [
+            counters.datagrams, counters.naksSent, counters.statusesSent, counters.malformed, counters.foreign, counters.forged, counters.windowDrops,
+            counters.chunksRejected, figures.contentReceived, figures.contentKept, figures.refused, figures.strays.malformed, figures.strays.foreign,
+        ]
+        if let counted, zip(counts, counted).contains(where: { $0 < $1 }) { throw Violation(description: "counts have gone back from \(counted) to \(counts)") }
+        counted = counts
     }
 
     private func checkNames() throws {

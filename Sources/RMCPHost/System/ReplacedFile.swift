@@ -1,31 +1,44 @@
 import Glibc
-import RMCPHost
 import RMCPProtocol
 
 /// A file that takes the place of the one before it: written beside its place and renamed, so that a reader never sees half of it.
-struct ReplacedFile: Sendable {
-    let path: String
+public struct ReplacedFile: Sendable {
+    private let path: String
     /// What it has, in the plural, for messages: "metrics".
-    let content: String
+    private let content: String
+    /// Mode that it has whatever the umask is; nil for what the umask leaves.
+    private let mode: UInt32?
 
-    func write(_ text: String) throws(HostError) {
+    public init(path: String, content: String, mode: UInt32? = nil) {
+        self.path = path
+        self.content = content
+        self.mode = mode
+    }
+
+    public func write(_ text: String) throws(HostError) {
         let target = try target()
         let temporary = Self.temporary(for: target)
         let descriptor = try Self.create(temporary)
-        if let code = DescriptorWriter.write(Array(text.utf8), to: descriptor.raw) {
-            _ = unsafe unlink(SystemText.cString(temporary))
-            errno = code
-            throw .system("write", temporary)
-        }
-        guard unsafe rename(SystemText.cString(temporary), SystemText.cString(target)) == 0 else {
-            let error = HostError.system("rename the \(content) to", target)
+        do throws(HostError) {
+            if let mode, fchmod(descriptor.raw, mode) != 0 { throw .system("set the mode of", temporary) }
+            try FileTransfer.writeSequentially(descriptor.raw, Array(text.utf8), path: temporary)
+            guard unsafe rename(SystemText.cString(temporary), SystemText.cString(target)) == 0 else {
+                throw .system("rename the \(content) to", target)
+            }
+        } catch {
             _ = unsafe unlink(SystemText.cString(temporary))
             throw error
         }
     }
 
+    /// Removes what `write` has written.
+    func remove() {
+        guard let target = try? target() else { return }
+        _ = unsafe unlink(SystemText.cString(target))
+    }
+
     /// Looks whether it can be written, before there is anything to write.
-    func check() throws(HostError) {
+    public func check() throws(HostError) {
         let temporary = Self.temporary(for: try target())
         _ = try Self.create(temporary)
         _ = unsafe unlink(SystemText.cString(temporary))

@@ -37,6 +37,9 @@ put() {
 }
 
 put 755 "$here/$program" "$prefix/bin/rmcp"
+for example in "$here"/docs/metrics/*; do
+  put 644 "$example" "$prefix/share/doc/rmcp/examples/metrics/${example##*/}"
+done
 for page in "$here"/man/*.[0-9]; do
   put 644 "$page" "$prefix/share/man/man${page##*.}/${page##*/}"
 done

@@ -24,7 +24,7 @@ import Testing
         let (output, errors) = (Pipe(), Pipe())
         process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
         process.arguments = ["30", "/bin/bash", "-c", "rmcp() { '\(binary)' \"$@\"; }; \(script)"]
-        process.environment = ["HOME": home, "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"]
+        process.environment = ["HOME": home, "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "RMCP": binary]
         process.currentDirectoryURL = URL(fileURLWithPath: home)
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
@@ -93,6 +93,25 @@ import Testing
         let result = try shell("rmcp \(arguments)")
         #expect(result.status != 0 && result.output.isEmpty && !result.errors.isEmpty)
         #expect(try shell("RMCP_JSON=1 rmcp --no-json \(arguments)").lines.last?["event"] as? String != "finished")
+    }
+
+    @Test("A line that a full disk has cut spoils no other", .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/prlimit"), "no prlimit(1)"))
+    func cutLine() throws {
+        // Without a terminal, so that SIGHUP is answered by a line.
+        let result = try shell(
+            """
+            until_said() { for i in $(seq 1500); do grep -q "$1" $2 2>/dev/null && return; sleep 0.02; done; echo "never: $1"; }
+            setsid "$RMCP" recv --json --allow-unsigned -i lo -g 239.255.76.79:17979 >out 2>err &
+            until_said listening out
+            prlimit --pid $! --fsize=200
+            while ! grep -q 'cannot write' err; do kill -HUP $!; sleep 0.05; done
+            prlimit --pid $! --fsize=unlimited
+            kill -HUP $!; until_said '^{.*notice.*}$' out
+            kill $!; wait $!; code=$?
+            grep -v '^{.*}$' out | wc -l >&2; grep '^{.*}$' out; exit $code
+            """)
+        #expect(result.status == 1 && result.errors.trimmingCharacters(in: .whitespacesAndNewlines) == "1", "\(result.output)\(result.errors)")
+        #expect(result.lines.compactMap { $0["event"] as? String }.suffix(2) == ["stopped", "error"], "\(result.output)")
     }
 
     @Test("What happened and what helps are two things")

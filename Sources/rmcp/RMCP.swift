@@ -23,6 +23,7 @@ struct RMCP: ParsableCommand {
     static func main() {
         ProcessStart.prepare()
         Console.name(AskedLines.command)
+        if AskedLines.areNamed { AskedLines.tellOfSignals() }
         do {
             let arguments = SentTreeOptions.spelledOut(SystemText.arguments)
             if arguments == ConfigurationHelp.arguments {

@@ -23,7 +23,7 @@ import Testing
         let process = Process()
         let (output, errors) = (Pipe(), Pipe())
         process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
-        process.arguments = ["30", "/bin/bash", "-c", "rmcp() { '\(binary)' \"$@\"; }; \(script)"]
+        process.arguments = ["60", "/bin/bash", "-c", "rmcp() { '\(binary)' \"$@\"; }; \(script)"]
         process.environment = ["HOME": home, "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "RMCP": binary]
         process.currentDirectoryURL = URL(fileURLWithPath: home)
         process.standardInput = FileHandle.nullDevice
@@ -71,22 +71,42 @@ import Testing
             ("rmcp recv --check --json --trust nothing", 2, "neither a public key"),
             ("rmcp nonsense --json", 2, "Unknown option"),
             // Before it listens for signals: it waits for what comes out of a pipe.
-            ("sleep 2 | timeout -s TERM 0.5 '$RMCP' send --json --unsigned --files-from0 - -i lo .", 130, "signal"),
-            ("sleep 2 | timeout -s HUP 0.5 '$RMCP' recv --json --trust /dev/stdin -i lo", 130, "signal"),
-            ("timeout -s INT 0.5 '$RMCP' send --json --unsigned -i lo -g 239.255.76.74:17974 /etc/hosts", 130, "signal"),
-            ("timeout -s INT 0.5 '$RMCP' recv --json --allow-unsigned -i lo -g 239.255.76.75:17975", 130, "signal"),
-            ("timeout -s INT 0.5 '$RMCP' repair --json --allow-unsigned --cache k -i lo -g 239.255.76.76:17976", 130, "signal"),
-            ("timeout -s INT 0.5 '$RMCP' watch --json -i lo -g 239.255.76.77:17977", 130, "signal"),
+            ("end_by TERM caught rmcp send --json --unsigned --files-from0 - -i lo .", 130, "signal"),
+            ("end_by HUP caught rmcp recv --json --trust /dev/stdin -i lo", 130, "signal"),
+            ("end_by INT ready rmcp send --json --unsigned -i lo -g 239.255.76.74:17974 /etc/hosts", 130, "signal"),
+            ("end_by INT listening rmcp recv --json --allow-unsigned -i lo -g 239.255.76.75:17975", 130, "signal"),
+            ("end_by INT listening rmcp repair --json --allow-unsigned --cache k -i lo -g 239.255.76.76:17976", 130, "signal"),
+            ("end_by INT listening rmcp watch --json -i lo -g 239.255.76.77:17977", 130, "signal"),
         ])
     func lastWord(script: String, status: Int32, says: String) throws {
-        let binary = ProcessInfo.processInfo.environment["RMCP_BINARY"] ?? Bundle.main.bundleURL.appendingPathComponent("rmcp").path
-        let result = try shell(
-            script.replacingOccurrences(of: "$RMCP", with: binary).replacingOccurrences(of: "timeout -s", with: "timeout --preserve-status -s"))
+        let result = try shell(Self.endBy + script)
         #expect(result.status == status, "\(result.errors)")
         #expect(result.last["event"] as? String == "error" && result.last["code"] as? Int32 == status, "\(result.output)")
         let text = "\(result.last["message"] as? String ?? "")\n\(result.last["hint"] as? String ?? "none")"
         #expect(text.contains(says) && !text.hasPrefix("\n") && !text.hasSuffix("\nnone"), "\(result.output)")
     }
+
+    /// A shell's function: runs a program, its input a pipe that says nothing, sends it a signal once it has said an event or, for `caught`,
+    /// has a handler for that signal, and writes what it wrote.
+    private static let endBy =
+        """
+        end_by() {
+          signal=$1; event=$2; shift 3
+          "$RMCP" "$@" >out < <(exec sleep 20 2>/dev/null) &
+          program=$!
+          for i in $(seq 900); do
+            if [ $event = caught ]; then
+              mask=$(sed -n 's/^SigCgt:[^0-9a-f]*//p' /proc/$program/status)
+              (( (16#$mask >> ($(kill -l $signal) - 1)) & 1 )) && break
+            elif grep -q "\\"$event\\"" out; then break; fi
+            sleep 0.02
+          done
+          kill -$signal $program; wait $program; code=$?
+          cat out
+          return $code
+        }
+
+        """
 
     @Test("Without --json standard output stays empty", arguments: ["send /nonexistent -i lo", "send --no-json --rate fast f", "recv --trust nothing"])
     func noLines(arguments: String) throws {
@@ -101,12 +121,14 @@ import Testing
         let result = try shell(
             """
             until_said() { for i in $(seq 1500); do grep -q "$1" $2 2>/dev/null && return; sleep 0.02; done; echo "never: $1"; }
+            : >out >err
             setsid "$RMCP" recv --json --allow-unsigned -i lo -g 239.255.76.79:17979 >out 2>err &
             until_said listening out
-            prlimit --pid $! --fsize=200
+            prlimit --pid $! --fsize=200:
             while ! grep -q 'cannot write' err; do kill -HUP $!; sleep 0.05; done
-            prlimit --pid $! --fsize=unlimited
-            kill -HUP $!; until_said '^{.*notice.*}$' out
+            prlimit --pid $! --fsize=unlimited:
+            # One that comes while settings are being read is not another.
+            for i in $(seq 300); do kill -HUP $!; grep -q '^{.*notice.*}$' out && break; sleep 0.05; done
             kill $!; wait $!; code=$?
             grep -v '^{.*}$' out | wc -l >&2; grep '^{.*}$' out; exit $code
             """)

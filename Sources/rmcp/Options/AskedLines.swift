@@ -8,6 +8,18 @@ enum AskedLines {
     private static let arguments = SystemText.arguments
     private static let known = OptionTable.commands.first { $0.name == arguments.first }
 
+    /// Whether the command line or the environment asks for them: what can be told at once. Files may ask for them, too.
+    static var areNamed: Bool {
+        guard let known else { return false }
+        let settings = Settings(command: known.name, files: [], environment: Settings.systemEnvironment)
+        let given = words(of: known).json
+        guard known.configurable(OutputOptions.json.entry.name) != nil else { return given ?? false }
+        return (try? settings.flag(OutputOptions.json, given)) ?? false
+    }
+
+    /// Programs are told of a signal that comes before anybody listens for signals.
+    static func tellOfSignals() { Console.tellOfSignals(isService: command == "recv" || command == "repair") }
+
     /// Whether the user asks for them, as far as that can be told: where something is wrong with what he says, it must be known how to
     /// tell him.
     static var areWanted: Bool {

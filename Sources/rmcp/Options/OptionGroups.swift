@@ -89,7 +89,7 @@ struct OutputOptions: OptionGroupDeclaration {
         let isJSON = try settings.flag(Self.json, json)
         if isJSON {
             try ProcessStart.requireOpen(STDOUT_FILENO, "standard output", for: "--json writes there")
-            Console.tellOfSignals(isService: AskedLines.command == "recv" || AskedLines.command == "repair")
+            AskedLines.tellOfSignals()
         }
         return OutputStyle(
             isJSON: isJSON, isQuiet: try settings.flag(Self.quiet, quiet),

@@ -91,16 +91,20 @@ import Testing
 
     @Test("A network that falls in two, with a repair node in each half, and is joined again")
     func partition() throws {
-        let lab = try Laboratory(receivers: 6, options: ["--loss", "2", "--split"])
-        try lab.behind(["r3", "r4", "r6"])
+        let lab = try Laboratory(receivers: 7, options: ["--loss", "2", "--split"])
+        try lab.behind(["r3", "r4", "r7"])
         let source = try lab.scratch.random("image", megabytes: 40)
-        let nodes = try ["r5", "r6"].map { try lab.repair($0) }
-        let receivers = try (1...4).map { try lab.receive("r\($0)", ["--once", "--json"]) }
-        let sender = try lab.send(paced + ["--wait-for", "4", source])
+        // Both nodes are as near, and whoever has one stays with it: so all have this one, and the other half is cut off from it.
+        let first = try lab.repair("r6")
+        var receivers = try (1...4).map { try lab.receive("r\($0)", ["--once", "--json"]) }
+        let sender = try lab.send(paced + ["--wait-for", "5", source])
+        #expect(receivers[0].wait { receivers.allSatisfy(hasNode) })
+        let nodes = [first, try lab.repair("r7")]
+        #expect(nodes[1].wait { nodes[1].says("began") })
+        // It is what the stream waits for.
+        receivers.append(try lab.receive("r5", ["--once", "--json"]))
         #expect(receivers[0].wait { receivers.allSatisfy(hasNode) && receivers.allSatisfy { $0.done > 2 << 20 } })
-        // Both nodes are as near, so all have chosen the same one: whoever it is, one half is cut off from it.
-        let chosen = nodes[0].last("children") > nodes[1].last("children") ? 0 : 1
-        let moving = chosen == 0 ? [2, 3] : [0, 1]
+        let moving = [2, 3]
         let before = moving.map { receivers[$0].count("parent") }
         let reached = receivers[0].done
         try lab.link("trunk", up: false)

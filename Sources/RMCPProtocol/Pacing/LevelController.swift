@@ -44,9 +44,6 @@ public struct LevelController: Sendable {
     private static let contendedShare = 0.45
     /// The same, from which it is two levels at once.
     private static let heavilyContendedShare = 0.6
-    /// Share of their time that threads need to encode all that the wire carries, below which they take nobody's cores: what
-    /// they do at once, they have done in advance.
-    private static let leastNeed = 0.05
     /// Share of their time that threads may be busy at the next higher level: the network's share of the cores must be left.
     private static let affordableShare = 0.6
     /// Times as much content that going down must promise: less is within what measuring is wrong by.
@@ -97,7 +94,6 @@ public struct LevelController: Sendable {
 
     private let threads: Int
     private let encodeAhead: Int
-    private let isFixedRate: Bool
     private var rung: Int
     private var window: Window?
     /// Chunks of an earlier level that are still on their way.
@@ -108,7 +104,6 @@ public struct LevelController: Sendable {
     public init(configuration: Configuration, threads: Int) {
         self.threads = max(1, threads)
         encodeAhead = configuration.memory.encodeAhead
-        isFixedRate = configuration.rate.fixedRate != nil
         rung = Self.ladder.firstIndex { $0.level == Self.firstLevel } ?? 0
         retry = Array(repeating: (Self.shortestRetry, .zero), count: Self.ladder.count)
     }
@@ -174,13 +169,8 @@ public struct LevelController: Sendable {
         move(to: target, skipping: encodeAhead)
     }
 
-    /// Whether the level is what takes the cores, and a lower one would not cost more on the wire than it gives.
+    /// Whether the network would carry as much content at a lower level, in more bytes: that cores are free then makes no link faster.
     private func isWorthRoom(_ window: Window, below rungs: Int, elapsed: Double, rate: Double) -> Bool {
-        // The share of the threads' time that it takes to encode what the wire carries at this level.
-        let need = rate / Units.bitsPerByte * window.worked.inSeconds / Double(max(1, window.encoded)) / Double(threads)
-        guard need >= Self.leastNeed else { return false }
-        // A rate that is the user's does not rise when cores are free.
-        guard isFixedRate else { return true }
         let target = max(0, rung - rungs)
         let ratio = max(1, Double(window.content) / Double(max(1, window.encoded)))
         let left = target == 0 ? 1 : max(1, ratio * Self.ladder[target].ratio / Self.ladder[rung].ratio)

@@ -61,10 +61,13 @@ struct AblationCommand: ParsableCommand {
             Group(title: "links, time", cases: ["link-50", "link-100", "link-1000"]),
             Group(title: "with 1 % loss", cases: ["link-50-loss", "link-100-loss", "link-1000-loss"]),
             Group(title: "queues of 5 and 200 ms, switches", cases: ["queue-5", "queue-200", "shallow", "switch"]),
+            Group(title: "links that change, time", cases: ["wider", "narrower"]),
             Group(title: "shared processors, time", cases: ["hosts-1", "hosts-4", "hosts-16"]),
+            Group(title: "small sockets there, time", cases: ["sockets"]),
             Group(title: "slowest / fastest there", cases: ["hosts-1", "hosts-4", "hosts-16"], isSpread: true),
             Group(title: "disks, time", cases: ["disk", "disk-stalls"]),
             Group(title: "beside CUBIC, smaller share", cases: ["cubic-50", "cubic-100", "cubic-1000"], isShare: true),
+            Group(title: "after CUBIC, smaller share", cases: ["after-cubic-50", "after-cubic-100", "after-cubic-1000"], isShare: true),
             Group(title: "beside another, smaller share", cases: ["two-50", "two-100", "two-1000"], isShare: true),
         ]
 

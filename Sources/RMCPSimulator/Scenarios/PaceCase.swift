@@ -18,11 +18,15 @@ public struct PaceCase: Sendable {
     /// Bits per second of the link that all of the stream goes through, and bytes that wait for it; nil for none that anybody notices.
     public var link: Double?
     public var queue = Interval.milliseconds(50)
+    /// Bits per second that the link carries from some time on.
+    public var change: (link: Double, after: Interval)?
     /// Loss at random on the way to each receiver (0...1).
     public var loss = 0.0
     public var rival: Rival?
     /// Time by which the one who shares the link begins later than the stream.
     public var rivalDelay = Interval.seconds(3)
+    /// The one who shares the link is there first, and the stream begins so much later.
+    public var isRivalFirst = false
     /// Processors that the sender and all receivers share; nil where each has enough of its own.
     public var processors: Int?
     public var socketBuffer = 32 << 20
@@ -56,17 +60,23 @@ public struct PaceCase: Sendable {
         let world = World(seed: seed)
         world.trace = trace
         if let link {
-            world.setSubnet(1, link: LinkModel(latency: .microseconds(100), rate: link, queueLimit: Int(link / 8 * queue.inSeconds)))
+            world.setSubnet(1, link: model(of: link))
         }
+        if let change { world.after(change.after) { $0.setSubnet(1, link: model(of: change.link)) } }
         let host = ReceiverHostModel(datagramRate: 2_000_000, socketBuffer: socketBuffer, disk: disk)
         for _ in 0..<receivers {
             world.addReceiver(
                 configuration: configuration, downlink: LinkModel(loss: loss > 0 ? .random(loss) : .none), uplink: LinkModel(latency: .microseconds(200)),
                 host: host, subnet: link == nil ? 0 : 1)
         }
-        addSender(to: world, configuration, name: "image")
+        if isRivalFirst {
+            addRival(to: world, configuration, after: .zero)
+            world.after(rivalDelay) { addSender(to: $0, configuration, name: "image") }
+        } else {
+            addSender(to: world, configuration, name: "image")
+            addRival(to: world, configuration, after: rivalDelay)
+        }
         if let processors { world.shareProcessors(ProcessorModel(count: processors)) }
-        addRival(to: world, configuration)
         let recorder = interval.map { world.recordPace(every: $0) }
         let marks = SharedMarks()
         if rival != nil {
@@ -77,6 +87,10 @@ public struct PaceCase: Sendable {
         return PaceResult(of: world, self, marks, samples: recorder?.samples ?? [])
     }
 
+    private func model(of rate: Double) -> LinkModel {
+        LinkModel(latency: .microseconds(100), rate: rate, queueLimit: Int(rate / 8 * queue.inSeconds))
+    }
+
     private func addSender(to world: World, _ configuration: Configuration, name: String) {
         let host = SenderHostModel(encodeRate: 2e9)
         // The other one is still there when its share of the link is counted.
@@ -85,11 +99,11 @@ public struct PaceCase: Sendable {
             content: SimulatedContent(seed: world.seed, length: length, chunkLength: Self.chunkLength), configuration: configuration, name: name, host: host)
     }
 
-    private func addRival(to world: World, _ configuration: Configuration) {
+    private func addRival(to world: World, _ configuration: Configuration, after delay: Interval) {
         switch rival {
         case nil: break
-        case .tcp(let kind): world.addCrossTraffic(kind, intoSubnet: 1, after: rivalDelay)
-        case .sender: world.after(rivalDelay) { addSender(to: $0, configuration, name: "other") }
+        case .tcp(let kind): world.addCrossTraffic(kind, intoSubnet: 1, after: delay)
+        case .sender: world.after(delay) { addSender(to: $0, configuration, name: "other") }
         }
     }
 
@@ -102,7 +116,7 @@ public struct PaceCase: Sendable {
     /// Seconds from start to end if the link carried nothing but what is needed, at its rate: a packet as often as receivers that lose
     /// some each on its own need it (E[M]), and nothing for repairs that nobody asks for.
     public var ideal: Double? {
-        guard let link, rival == nil else { return nil }
+        guard let link, rival == nil, change == nil else { return nil }
         let payload = 1_376.0
         let datagram = payload + Double(DataHeader.length + DatagramOverhead.bytes)
         return Double(length) * datagram / payload * 8 / link * expectedTransmissions

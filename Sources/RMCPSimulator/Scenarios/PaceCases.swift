@@ -2,7 +2,7 @@ import RMCPProtocol
 
 extension PaceCase {
     /// Cases that a rate has to be found for.
-    public static let all: [PaceCase] = links + queues + hosts + disks + rivals
+    public static let all: [PaceCase] = links + queues + changes + hosts + disks + rivals
 
     public static func named(_ name: String) -> PaceCase? { all.first { $0.name == name } }
 
@@ -41,8 +41,21 @@ extension PaceCase {
             link(1_000, { $0.queue = .milliseconds(5) }, mebibytes: 512, "switch", "behind a switch that holds 625 KB"),
         ]
 
-    private static let hosts: [PaceCase] = [1, 4, 16].map { count in
-        of("hosts-\(count)", "\(count) receivers on the sender's own two processors", mebibytes: count > 4 ? 256 : 512) {
+    private static let changes: [PaceCase] = [
+        link(100, { $0.change = (1e9, .seconds(1.5)) }, mebibytes: 256, "wider", "that become 1 Gb/s after a second and a half"),
+        link(1_000, { $0.change = (1e8, .seconds(1)) }, mebibytes: 128, "narrower", "that becomes 100 Mb/s after a second"),
+    ]
+
+    private static let hosts: [PaceCase] = [1, 4, 16].map { host($0, "hosts-\($0)", "") } + [smallSockets]
+
+    private static let smallSockets: PaceCase = {
+        var result = host(4, "sockets", ", with sockets of 2 MiB")
+        result.socketBuffer = 2 << 20
+        return result
+    }()
+
+    private static func host(_ count: Int, _ name: String, _ more: String) -> PaceCase {
+        of(name, "\(count) receivers on the sender's own two processors\(more)", mebibytes: count > 4 ? 256 : 512) {
             $0.receivers = count
             $0.processors = 2
         }
@@ -56,12 +69,21 @@ extension PaceCase {
         },
     ]
 
-    private static let rivals: [PaceCase] = [50.0, 100, 1_000].flatMap { megabits in
-        [(Rival.tcp(.cubic), "cubic", "a TCP flow (CUBIC)"), (.sender, "two", "another sender")].map { rival, name, who in
-            // Fifteen seconds.
-            link(
-                megabits, { $0.rival = rival }, mebibytes: UInt64(megabits * 15e6 / 8) / mebibyte, "\(name)-\(Int(megabits))",
-                "shared with \(who) that begins three seconds later")
-        }
+    private static let rivals: [PaceCase] = [50.0, 100, 1_000].flatMap { shared($0) }
+
+    private static func shared(_ megabits: Double) -> [PaceCase] {
+        [
+            shared(megabits, "cubic", "a TCP flow (CUBIC) that begins three seconds later") { $0.rival = .tcp(.cubic) },
+            shared(megabits, "two", "another sender that begins three seconds later") { $0.rival = .sender },
+            shared(megabits, "after-cubic", "a TCP flow (CUBIC) that began three seconds before") {
+                $0.rival = .tcp(.cubic)
+                $0.isRivalFirst = true
+            },
+        ]
+    }
+
+    /// Fifteen seconds of the link.
+    private static func shared(_ megabits: Double, _ name: String, _ who: String, _ change: @escaping (inout PaceCase) -> Void) -> PaceCase {
+        link(megabits, change, mebibytes: UInt64(megabits * 15e6 / 8) / mebibyte, "\(name)-\(Int(megabits))", "shared with \(who)")
     }
 }

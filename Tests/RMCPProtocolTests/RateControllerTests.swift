@@ -10,7 +10,8 @@ import Testing
         configuration.rate.initialRate = 100_000_000
         configuration.rate.maximumRate = 10_000_000_000
         change(&configuration)
-        return RateController(configuration: configuration, at: .zero)
+        // What arrives at the first rate has been measured.
+        return RateController(configuration: configuration, at: .zero - .milliseconds(10))
     }
 
     private func signal(
@@ -44,10 +45,12 @@ import Testing
         #expect(controller.isStartingUp)
         let rates = run(&controller, rounds: 0..<8) { _ in signal() }
         #expect(rates == [2e8, 4e8, 8e8, 1.6e9, 3.2e9, 6.4e9, 1e10, 1e10])
-        // Feedback between rounds does not count twice.
+        // Feedback between rounds does not count twice: what it is about was sent a round trip before.
         var eager = self.controller()
-        for millisecond in Int64(0)..<100 { eager.update(signal(), moment(millisecond)) }
+        for millisecond in Int64(90)..<190 { eager.update(signal(), moment(millisecond, heardOf: millisecond - 90)) }
         #expect(eager.rate == 2e8)
+        eager.update(signal(), moment(190, heardOf: 100))
+        #expect(eager.rate == 4e8)
     }
 
     @Test func nothingIsProvenWhileTheSenderHasNothingToSend() {
@@ -65,9 +68,11 @@ import Testing
         }
         #expect(update(heardOf: 0, at: 50) == 2e8)
         for milliseconds in stride(from: Int64(60), to: 2_000, by: 50) { #expect(update(heardOf: 49, at: milliseconds) == 2e8) }
-        #expect(update(heardOf: 50, at: 2_000) == 4e8)
-        #expect(update(heardOf: 1_999, at: 2_200) == 4e8)
-        #expect(update(heardOf: 2_000, at: 2_300) == 8e8)
+        // Ten milliseconds of it are what arrival is measured by.
+        #expect(update(heardOf: 59, at: 1_999) == 2e8)
+        #expect(update(heardOf: 60, at: 2_000) == 4e8)
+        #expect(update(heardOf: 2_009, at: 2_200) == 4e8)
+        #expect(update(heardOf: 2_010, at: 2_300) == 8e8)
     }
 
     /// One late datagram is no queue, nor is one measurement that was begun before the last doubling; two in a row are. Without
@@ -436,6 +441,37 @@ import Testing
         #expect(isNear(run(&controller, rounds: 0..<1) { _ in signal(pressure: 4, isStorageFull: true) }, [5.6e7]))
     }
 
+    // MARK: Cuts
+
+    /// The last receivers are busy with what came before, and next to nothing is sent: that is no measure of the path.
+    @Test func aSenderWithLittleToSendIsNotCutToWhatItSends() {
+        var controller = controller()
+        _ = run(&controller, rounds: 0..<4) { _ in signal() }
+        #expect(controller.rate == 1.6e9)
+        var quiet = moment(500)
+        quiet.sent = SendRateMeter.Spans(least: 1e5, most: 2e5)
+        controller.update(signal(pressure: 6, arrival: 1e5), quiet)
+        // A quarter of the rate, and seven tenths of that.
+        #expect(abs(controller.rate - 1.6e9 * 0.25 * 0.7) < 1)
+    }
+
+    /// A host that is overrun takes less than it did a moment ago.
+    @Test func aCutGoesNoLowerThanWhatWasCarriedWithoutAQueue() {
+        var controller = controller()
+        _ = run(&controller, rounds: 0..<4) { signal(arrival: $0) }
+        controller.update(signal(pressure: 4, arrival: 2e8), moment(500))
+        #expect(abs(controller.rate - 0.8e9 * 0.9 * 0.7) < 1, "\(controller.rate)")
+    }
+
+    /// Neither loss nor a queue, and nothing that was sent since has been answered.
+    @Test func noCutFollowsWithoutAnAnswer() {
+        var controller = controller()
+        controller.update(signal(pressure: 4), moment(0))
+        let rate = controller.rate
+        for milliseconds in stride(from: Int64(100), to: 3_000, by: 100) { controller.update(signal(), moment(milliseconds, heardOf: -1)) }
+        #expect(controller.rate == rate)
+    }
+
     // MARK: Decisions
 
     @Test func anUpdateSaysWhatItDidAndWhy() {
@@ -443,7 +479,7 @@ import Testing
         let doubled = controller.update(signal(), moment(0))
         #expect(doubled == RateController.Decision(before: 1e8, after: 2e8, reason: .doubled) && doubled.isChange)
         #expect("\(doubled)".hasPrefix("rate 100.0 -> 200.0 Mb/s: "))
-        let early = controller.update(signal(), moment(50))
+        let early = controller.update(signal(), moment(50, heardOf: 5))
         #expect(early == RateController.Decision(before: 2e8, after: 2e8, reason: .tooSoon) && !early.isChange)
         #expect("\(early)".hasPrefix("rate 200.0 Mb/s: "))
         #expect(controller.update(signal(pressure: 4), moment(200)).reason == .overload)

@@ -45,6 +45,21 @@ public struct RateRules: OptionSet, Sendable, Hashable {
     /// A group that is behind is no calm group.
     public static let groupBehind = RateRules(19)
 
+    /// The rate doubles as soon as what arrives at it has been measured, and not after a round.
+    public static let measuredDoubling = RateRules(20)
+    /// No cut follows another without an answer or a sign.
+    public static let answeredCut = RateRules(21)
+    /// A sender that is late when it is cut grows by factors afterwards.
+    public static let lateSender = RateRules(22)
+    /// A cut goes no lower than nine tenths of what was carried without a queue.
+    public static let calmRate = RateRules(23)
+    /// Arrival is believed down to a share of the rate, and not of what was sent.
+    public static let leastOfRate = RateRules(24)
+    /// After a cut a queue is carried at more than what is sent.
+    public static let arrivalAboveSent = RateRules(25)
+    /// Slight loss is lost behind the queue, whose rate is higher by that.
+    public static let slightLossBehind = RateRules(26)
+
     public static let all = RateRules(rawValue: .max)
 
     /// Each by its name.
@@ -53,6 +68,8 @@ public struct RateRules: OptionSet, Sendable, Hashable {
         ("arrivalUnderQueue", .arrivalUnderQueue), ("fasterDrain", .fasterDrain), ("acceleration", .acceleration), ("fastSteps", .fastSteps),
         ("severalSteps", .severalSteps), ("exploring", .exploring), ("ownLoss", .ownLoss), ("slightLoss", .slightLoss), ("competing", .competing),
         ("standingQueue", .standingQueue), ("probing", .probing), ("endOfProbing", .endOfProbing), ("arrivalAtLoss", .arrivalAtLoss),
-        ("comparison", .comparison), ("minority", .minority), ("groupBehind", .groupBehind),
+        ("comparison", .comparison), ("minority", .minority), ("groupBehind", .groupBehind), ("measuredDoubling", .measuredDoubling),
+        ("answeredCut", .answeredCut), ("lateSender", .lateSender), ("calmRate", .calmRate),
+        ("leastOfRate", .leastOfRate), ("arrivalAboveSent", .arrivalAboveSent), ("slightLossBehind", .slightLossBehind),
     ]
 }

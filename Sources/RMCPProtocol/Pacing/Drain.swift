@@ -13,6 +13,8 @@ struct Drain: Sendable {
     fileprivate var isStorage: Bool
     /// Highest rate of arrival since the first cut, bits per second: what full storage takes, whatever came of the cuts since.
     fileprivate var arrived: Double
+    /// The sender was late at the first cut, so that it is processors that there are too few of.
+    fileprivate var isLate: Bool
     /// `PressureBucket` at the latest cut.
     fileprivate var pressure: Int
     /// Cuts that the queue had time to drain after.
@@ -30,6 +32,8 @@ struct Drain: Sendable {
     /// Share of what the path carries at which growth begins once the queue is gone: arrival is told in buckets 9 % apart, and what is
     /// told too low is made good by growth.
     fileprivate static let resumeShare = 0.97
+    /// Share of what was carried without a queue that is sent after a cut at the least: below what arrives at a queue of one's own.
+    fileprivate static let shareOfCalm = 0.9
     /// Share of the rate that a further cut begins with, where the first was not enough.
     fileprivate static let secondShare = 0.85
     /// Shares of what is sent that are taken for carried where nobody says what arrives: under overload, and where half and more is lost.
@@ -37,7 +41,7 @@ struct Drain: Sendable {
     fileprivate static let carriedUnderCongestion = 0.5
     /// Share of what is sent below which clearly less arrives: arrival is told in buckets 9 % apart.
     fileprivate static let clearlyLess = 0.9
-    /// Shares of what is sent down to which arrival is believed: a doubling goes no further, and a host that slept tells nothing of the
+    /// Shares of the rate down to which arrival is believed: a doubling goes no further, and a host that slept tells nothing of the
     /// path. After a cut there was no doubling.
     fileprivate static let leastCarried = 0.25
     fileprivate static let leastCarriedAfterCut = 0.5
@@ -82,7 +86,7 @@ extension RateController {
         if isAnswered, isGone, !loss.isLossy(signal.loss) {
             let carried = drain.isStorage ? max(drain.carried, min(drain.arrived, drain.previousRate)) : drain.carried
             set(max(rate, carried * (rules.contains(.resumption) ? Drain.resumeShare : Drain.share(at: 0))), at: moment.now)
-            beginGrowth(moment)
+            beginGrowth(moment, isAlone: drain.isLate)
             return .drained
         }
         let isStorage = signal.pressure >= Pressure.storage && moment.now - changedAt >= Drain.storagePatience
@@ -93,6 +97,8 @@ extension RateController {
         if rules.contains(.competing), signal.pressure >= Pressure.queue, drain.cuts >= Drain.cutsOfRivals || rivals.wereSeen(at: moment.now) {
             return beginCompeting(rateAtLoss: drain.wasFound ? drain.previousRate : drain.carried, mayProbe: !drain.wasFound, moment)
         }
+        // Without an answer nothing tells that the first cut was not enough.
+        guard isAnswered || signal.pressure >= Pressure.queue || loss.isLossy(signal.loss) || !rules.contains(.answeredCut) else { return .unanswered }
         return cut(signal, moment, after: drain)
     }
 
@@ -113,10 +119,14 @@ extension RateController {
 
     /// Goes below what the path carries.
     mutating func cut(_ signal: RateSignal, _ moment: RateMoment, after drain: Drain? = nil) -> Reason {
-        let carried = min(carried(signal, moment, isFirst: drain == nil), drain?.carried ?? .infinity)
         let isForLoss = signal.pressure < Pressure.queue
+        let isLate = drain?.isLate ?? (!isForLoss && used(moment) < rate * Self.usedShare && rules.contains(.lateSender))
+        var carried = min(carried(signal, moment, isFirst: drain == nil), drain?.carried ?? .infinity)
+        // What was carried a moment ago without any queue is carried still: a host that is overrun takes less for as long as that lasts.
+        if drain == nil, let calm = takeCalm() { carried = max(carried, min(rate, calm * Drain.shareOfCalm)) }
         let previousRate = rate
-        let share = isStartingUp && !isForLoss && rules.contains(.deepDrain) ? Drain.shareAfterDoubling : Drain.share(at: signal.pressure)
+        let isDeep = isStartingUp && !isForLoss && !isLate && rules.contains(.deepDrain)
+        let share = isDeep ? Drain.shareAfterDoubling : Drain.share(at: signal.pressure)
         set(min(carried, drain == nil ? rate : rate * Drain.secondShare) * share, at: moment.now)
         phase = .draining(
             Drain(
@@ -124,7 +134,7 @@ extension RateController {
                 test: isForLoss ? LossMemory.Test(loss: signal.loss, arrival: signal.arrival, rate: previousRate) : nil,
                 previousRate: drain?.previousRate ?? previousRate, carried: carried, wasFound: drain?.wasFound ?? !isStartingUp,
                 isStorage: drain?.isStorage ?? false || signal.pressure >= Pressure.storage, arrived: max(drain?.arrived ?? 0, signal.arrival ?? 0),
-                pressure: signal.pressure, cuts: (drain?.cuts ?? 0) + 1))
+                isLate: isLate, pressure: signal.pressure, cuts: (drain?.cuts ?? 0) + 1))
         if isForLoss { return .lossRises }
         return signal.pressure >= Pressure.storage ? .storage : signal.pressure >= Pressure.overload ? .overload : .queue
     }
@@ -134,8 +144,14 @@ extension RateController {
         let used = used(moment)
         // The path carries what arrives while a queue stands, however close to what is sent that is. Loss alone is no proof of one.
         let bound = signal.pressure >= Pressure.queue && rules.contains(.arrivalUnderQueue) ? .infinity : offered(moment) * Drain.clearlyLess
-        if let arrival = signal.arrival.map({ $0 / (1 - loss.floor) }), arrival < bound {
-            return max(min(arrival, used), used * (isFirst ? Drain.leastCarried : Drain.leastCarriedAfterCut))
+        // Loss that is no reason to cut is lost behind the queue.
+        let lost = loss.isLossy(signal.loss) || !rules.contains(.slightLossBehind) ? loss.floor : max(loss.floor, signal.loss)
+        if let arrival = signal.arrival.map({ $0 / (1 - lost) }), arrival < bound {
+            // A queue is carried at more than what is sent after a cut.
+            let most = !isFirst && signal.pressure >= Pressure.queue && rules.contains(.arrivalAboveSent) ? .infinity : used
+            // A sender that has little to send says nothing of the path.
+            let least = (rules.contains(.leastOfRate) ? rate : used) * (isFirst ? Drain.leastCarried : Drain.leastCarriedAfterCut)
+            return max(min(arrival, most), least)
         }
         guard signal.loss < LossMemory.congestion else { return used * Drain.carriedUnderCongestion }
         return used * (signal.pressure < Pressure.overload ? 1 : Drain.carriedUnderOverload)

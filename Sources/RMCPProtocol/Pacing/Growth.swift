@@ -4,7 +4,7 @@ struct Growth: Sendable {
     fileprivate var step = Growth.leastStep
     /// Rate above which nothing is known of the path, bits per second, and steps in a row beyond it without any queue.
     fileprivate let known: Double
-    fileprivate var calm = 0
+    fileprivate var calm: Int
 
     /// Growth begins with this, bits per second, and each step is 6 % larger than the one before: a tenth of 50 Mb/s is made good in
     /// eight steps, of 1 Gb/s in 44, and the last of them is 1 or 2 %. It depends on nothing but the time since a cut, which those who
@@ -20,11 +20,18 @@ struct Growth: Sendable {
     /// Steps in one update, for the time that has passed: whoever sends less is answered less often, and would fall further behind.
     fileprivate static let mostSteps = 3
 
-    init() { known = .infinity }
-    /// - Parameter rate: bits per second at which growth begins.
-    init(at rate: Double, _ rules: RateRules) {
+    init() {
+        known = .infinity
+        calm = 0
+    }
+
+    /// - Parameters:
+    ///   - rate: bits per second at which growth begins.
+    ///   - isAlone: nobody shares what limited it, and so it grows by factors at once.
+    init(at rate: Double, isAlone: Bool = false, _ rules: RateRules) {
         step = max(Self.leastStep, rules.contains(.fastSteps) ? (rate - Self.fastRate) * Self.fastShare : 0)
-        known = rate * Self.knownFactor
+        known = isAlone ? 0 : rate * Self.knownFactor
+        calm = isAlone ? Self.calmSteps : 0
     }
 
     /// Far above what was carried nothing queues: the path carries more than it did, and steps would take seconds to find out how much.
@@ -71,8 +78,9 @@ extension RateController {
         return .grown
     }
 
-    mutating func beginGrowth(_ moment: RateMoment) {
-        phase = .growing(Growth(at: rate, rules))
+    /// - Parameter isAlone: see `Growth`.
+    mutating func beginGrowth(_ moment: RateMoment, isAlone: Bool = false) {
+        phase = .growing(Growth(at: rate, isAlone: isAlone, rules))
         loss.forgetSeen()
         nextGrowth = moment.now + moment.round
         standing.begin()

@@ -47,6 +47,8 @@ public struct RateController: Sendable {
     private(set) var changedAt: Instant
     /// Bits per second that arrived when the group was last heard of.
     private var arrived: Double?
+    /// Bits per second that arrived, and were sent, without any queue since the last cut, at the most.
+    private var calm: Double?
 
     /// Share of what arrived that is sent while most of the group is behind: it has to come back.
     private static let shareForGroupBehind = 0.7
@@ -84,6 +86,7 @@ public struct RateController: Sendable {
         if signal.isGroupBehind, rules.contains(.groupBehind) { return waitForGroup(moment) }
         arrived = signal.arrival ?? arrived
         loss.note(signal.loss, at: moment.now)
+        noteCalm(signal, moment)
         switch phase {
         case .fixed: return .fixed
         case .startup(let startUp): return update(startUp, signal, moment)
@@ -125,6 +128,22 @@ public struct RateController: Sendable {
         set(limit, at: moment.now)
         phase = .growing(Growth(at: rate, rules))
         return .groupBehind
+    }
+
+    // MARK: What was carried without a queue
+
+    /// Share of what is sent above which all of it arrives: arrival is told in buckets 9 % apart.
+    private static let shareOfAll = 0.9
+
+    private mutating func noteCalm(_ signal: RateSignal, _ moment: RateMoment) {
+        guard signal.pressure == 0, moment.heardOf >= changedAt, let arrival = signal.arrival, arrival >= offered(moment) * Self.shareOfAll else { return }
+        calm = max(calm ?? 0, min(arrival, used(moment)))
+    }
+
+    /// - Returns: bits per second; nil where there is nothing to go by.
+    mutating func takeCalm() -> Double? {
+        defer { calm = nil }
+        return rules.contains(.calmRate) ? calm : nil
     }
 
     // MARK: What the signal says of the rate

@@ -7,7 +7,7 @@ struct StartUp: Sendable {
     /// the last doubling. A half, and what measuring it may be wrong by: arrival is told in buckets 9 % apart.
     fileprivate static let shareBeforeDoubling = 0.45
     /// Share of what was sent that must arrive for more to be tried.
-    fileprivate static let shareToDouble = 0.8
+    fileprivate static let shareToDouble = 0.84
     fileprivate static let factor = 2.0
     /// Signs in a row that end start-up: one late datagram is no queue yet, and what was measured may have been before the last doubling.
     fileprivate static let signsOfQueue = 2
@@ -36,8 +36,8 @@ extension RateController {
             return startUp.queueSigns >= StartUp.signsOfQueue || !rules.contains(.secondSign) ? cut(signal, moment) : .queueMayBegin
         }
         guard mayGrow(moment), !loss.isSeen, !arrivesLess(signal, moment, than: StartUp.shareToDouble) else { return .unproven }
-        // What arrives is known when it was measured from beginning to end at this rate.
-        nextGrowth = moment.now + max(moment.round, moment.roundTrip + ArrivalRateMeter.shortestInterval * StartUp.measurements)
+        guard isMeasured(moment) else { return .tooSoon }
+        nextGrowth = moment.now + nextDoubling(signal, moment)
         if signal.pressure == 0 {
             phase = .startup(StartUp())
             set(rate * StartUp.factor, at: moment.now)
@@ -48,6 +48,19 @@ extension RateController {
         guard startUp.queueSigns >= StartUp.signsOfBeginning else { return .queueMayBegin }
         beginGrowth(moment)
         return .pathFound
+    }
+
+    /// What arrives is known when it was measured from beginning to end at this rate.
+    private static let measuring = ArrivalRateMeter.shortestInterval * StartUp.measurements
+
+    private func isMeasured(_ moment: RateMoment) -> Bool {
+        !rules.contains(.measuredDoubling) || moment.heardOf - changedAt >= Self.measuring
+    }
+
+    /// Time until the rate may double again: what has been heard of tells better than the group's round trip, which is a guess at first. A
+    /// queue that begins is given a round.
+    private func nextDoubling(_ signal: RateSignal, _ moment: RateMoment) -> Interval {
+        signal.pressure == 0 && rules.contains(.measuredDoubling) ? moment.statusInterval : max(moment.round, moment.roundTrip + Self.measuring)
     }
 
     /// So much less that start-up has gone too far; without any delay yet, less than before the last doubling.

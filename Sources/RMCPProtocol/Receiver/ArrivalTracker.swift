@@ -77,8 +77,8 @@ struct ArrivalTracker: Sendable {
         meter.closeInterval(at: now)
         guard expected >= Self.minimumSample else { return }
         let fraction = max(0, 1 - Double(received) / Double(expected))
-        // A long interval says more than what was before it.
-        let weight = totalExpected == 0 ? 1 : Double(expected) / Double(expected + Self.smoothing)
+        // A long interval says more than what was before it. Before the first one nothing was lost: one datagram of twenty is chance.
+        let weight = Double(expected) / Double(expected + Self.smoothing)
         loss += (fraction - loss) * weight
         totalExpected += UInt64(expected)
         expected = 0

@@ -10,6 +10,9 @@ public enum SessionText {
         return "\"\(BundleName.printable(announce.name))\" (\(key)\(secrecy), session \(announce.session.text.prefix(8)))"
     }
 
+    /// A bundle's name in a list; that of a tree ends in a slash, as `ls -p` has it.
+    public static func listedName(_ announce: Announce) -> String { BundleName.printable(announce.name) + (announce.kind == .tree ? "/" : "") }
+
     /// Why a session is not taken, and which option of `recv` would take it.
     public static func explain(_ reason: SessionRefusal) -> String {
         switch reason {

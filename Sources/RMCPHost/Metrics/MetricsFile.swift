@@ -7,12 +7,13 @@ public final class MetricsFile {
     private let board: MetricsBoard
     private let writer: Writer
     private let wakeUp: WakeUp
+    /// Signalled when the file is what it is to be at the end.
+    private let done: WakeUp
     private let end = LockedValue(End())
 
     private struct End {
         var isAsked = false
         var keepsFile = false
-        var isDone = false
     }
 
     /// The file is at least as new as this, also when nothing happens: readers tell by its age whether anybody is there.
@@ -26,11 +27,14 @@ public final class MetricsFile {
     public init(path: String, board: MetricsBoard, warn: @escaping @Sendable (String) -> Void) throws(HostError) {
         self.board = board
         writer = Writer(file: ReplacedFile(path: path, content: "metrics", mode: Self.mode), warn: warn)
-        let wakeUp = try WakeUp()
-        self.wakeUp = wakeUp
+        let (wakeUp, done) = (try WakeUp(), try WakeUp())
+        (self.wakeUp, self.done) = (wakeUp, done)
         board.onChange { wakeUp.signal() }
         // May stand still for as long as its disk does, and is never joined.
-        _ = try HostThread(quiet: "rmcp-metrics") { [board, writer, end] in Self.run(board, writer, wakeUp, end) }
+        _ = try HostThread(quiet: "rmcp-metrics") { [board, writer, end] in
+            Self.run(board, writer, wakeUp, end)
+            done.signal()
+        }
     }
 
     /// Returns when the file is what it is to be at the end, or when its disk takes longer than `limit`.
@@ -41,8 +45,10 @@ public final class MetricsFile {
             $0.keepsFile = keepsFile
         }
         wakeUp.signal()
+        let poller = Poller()
+        let token = poller.watch(done.descriptor.raw)
         let deadline = Poller.now() + limit
-        while !end.withLock({ $0.isDone }), Poller.now() < deadline { usleep(2_000) }
+        while !poller.isReadable(token), Poller.now() < deadline { poller.wait(until: deadline) }
     }
 
     private static func run(_ board: MetricsBoard, _ writer: Writer, _ wakeUp: WakeUp, _ end: LockedValue<End>) {
@@ -55,8 +61,7 @@ public final class MetricsFile {
             let edition = board.edition
             let now = Poller.now()
             if asked.isAsked {
-                if asked.keepsFile { writer.write(board.text, at: now) } else { writer.remove() }
-                return end.withLock { $0.isDone = true }
+                return asked.keepsFile ? writer.write(board.text, at: now) : writer.remove()
             }
             let due = written < 0 ? now : last + (edition == written ? renewal : pause)
             if now >= due {

@@ -15,7 +15,7 @@ public enum RepairText {
 
     private static func line(_ snapshot: RepairSnapshot) -> String {
         let total = snapshot.chunkCount.map { " of \($0)" } ?? ""
-        var parts = ["\(BundleName.printable(snapshot.announce.name)) \(snapshot.chunksHeld)\(total) chunks"]
+        var parts = ["\(SessionText.listedName(snapshot.announce)) \(snapshot.chunksHeld)\(total) chunks"]
         parts.append("\(Units.count(snapshot.receivers.population, "receiver")), \(snapshot.receivers.count(.complete)) complete")
         if snapshot.counters.repairBytes + snapshot.counters.catchUpBytes > 0 { parts.append("repaired \(Measure.repairs.words(snapshot))") }
         if snapshot.loss > 0.0005 { parts.append("loss \(Measure.loss.words(snapshot))") }

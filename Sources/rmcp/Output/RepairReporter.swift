@@ -69,5 +69,5 @@ final class RepairReporter {
 
     private func say(_ text: String) { if !style.isQuiet { live.print(text) } }
 
-    private static func name(_ announce: Announce) -> String { BundleName.printable(announce.name) }
+    private static func name(_ announce: Announce) -> String { SessionText.listedName(announce) }
 }

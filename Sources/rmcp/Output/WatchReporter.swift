@@ -71,7 +71,7 @@ final class WatchReporter {
         for session in snapshot.sessions {
             guard let histogram = session.nodes.first(where: { !$0.isGone && $0.report != nil })?.report?.histogram, histogram.population > 0 else { continue }
             let title =
-                "\(BundleName.printable(session.announce.name)): progress of \(Units.count(histogram.population, "receiver")), \(ReceiverBlock.loss(histogram))"
+                "\(SessionText.listedName(session.announce)): progress of \(Units.count(histogram.population, "receiver")), \(ReceiverBlock.loss(histogram))"
             lines += ["", terminal.bold(TextWidth.cut(title, to: width))] + ReceiverBlock.progress(histogram, width: min(width, Self.detailWidth), terminal)
         }
         return lines.count <= rows ? lines : []

@@ -178,11 +178,13 @@ import Testing
     @Test("Of several sessions one is chosen by number or id, the last unless told otherwise")
     func severalSessions() throws {
         var sessions = ReportedSessions()
-        for line in Self.session + ["garbage"] + [Self.ready("b", session: "11cd")] + Self.session.dropFirst() { sessions.note(line: line) }
+        for line in Self.session + ["garbage"] + [Self.ready("b", session: "1122334455cd")] + Self.session.dropFirst() { sessions.note(line: line) }
         #expect(sessions.count == 2 && sessions.skippedLines == 1)
         #expect(try sessions.choose(nil).number == 2)
         #expect(try sessions.choose("1").report.name == "image.iso")
-        #expect(try sessions.choose("11").report.name == "b")
+        #expect(try sessions.choose("11223344").report.name == "b" && sessions.choose("1122334455c").report.name == "b")
+        // A number is one, though an id begins with it.
+        #expect(throws: ReportedSessions.Objection.self) { try sessions.choose("11") }
         #expect(throws: ReportedSessions.Objection.self) { try sessions.choose("77") }
         #expect(try sessions.choose("1").report.skippedLines == 1)
     }

@@ -47,12 +47,18 @@ public struct ReportedSessions: Sendable {
         case noSuchSession(count: Int)
     }
 
-    /// - Parameter wish: a number from 1 on, or the beginning of an id; nil for the last one.
+    /// Digits from which on a number is the beginning of an id: so many are shown of one elsewhere.
+    private static let digitsOfID = 8
+
+    /// - Parameter wish: a number from 1 on, or the beginning of an id, 8 digits of it or one that is no number; nil for the last one.
     /// - Returns: the report, and its number.
     public func choose(_ wish: String?) throws(Objection) -> (report: TransferReport, number: Int) {
         guard let last = sessions.last else { throw foreignEvents > 0 ? .ofOthers(foreignCommand) : .nothing }
         guard let wish else { return (last, sessions.count) }
-        if let number = Int(wish), sessions.indices.contains(number - 1) { return (sessions[number - 1], number) }
+        if let number = Int(wish), wish.utf8.count < Self.digitsOfID {
+            guard sessions.indices.contains(number - 1) else { throw .noSuchSession(count: sessions.count) }
+            return (sessions[number - 1], number)
+        }
         let found = sessions.indices.filter { !wish.isEmpty && sessions[$0].sessionID.hasPrefix(wish.lowercased()) }
         guard let index = found.last else { throw .noSuchSession(count: sessions.count) }
         return (sessions[index], index + 1)

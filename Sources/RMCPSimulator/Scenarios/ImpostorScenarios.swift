@@ -22,12 +22,12 @@ extension Scenario {
             Expect.allComplete($0) + Expect.finish($0, receivers: Array(0..<8), within: 8)
         },
         Scenario("trusted-nodes", "three subnets with trusted repair nodes, and no others are taken: as where anybody is") { world in
-            trusted(world, subnets: 3)
+            trusted(world, subnets: 3) { $0.rate.fixedRate = unhurried }
         } check: {
             Expect.allComplete($0) + Expect.everybodyBelowARepairNode($0) + Expect.copies($0, atMost: 1.1)
         },
         Scenario("trusted-two-levels", "trusted repair nodes below a trusted repair node") { world in
-            trusted(world, subnets: 3, reach: [1, 2, 3])
+            trusted(world, subnets: 3, reach: [1, 2, 3]) { $0.rate.fixedRate = unhurried }
         } check: {
             Expect.allComplete($0) + Expect.everybodyBelowARepairNode($0)
         },
@@ -90,6 +90,9 @@ extension Scenario {
         configuration.tree.trustedNodes = Set((0..<nodes).map { RepairNode.signer(ofNode: $0).publicKey })
         return configuration
     }
+
+    /// Rate at which the content takes a second, in which everybody finds his repair node, bits per second.
+    private static let unhurried: UInt64 = 60_000_000
 
     /// Subnets with a repair node and four receivers each, the first so many of which are trusted by all.
     private static func trusted(

@@ -46,7 +46,7 @@ done
 put 644 "$here/bash-completion/rmcp" "$prefix/share/bash-completion/completions/rmcp"
 put 644 "$here/zsh/_rmcp" "$prefix/share/zsh/site-functions/_rmcp"
 put 644 "$here/fish/rmcp.fish" "$prefix/share/fish/vendor_completions.d/rmcp.fish"
-for file in "$here"/docs/* "$here/CHANGELOG.md"; do put 644 "$file" "$prefix/share/doc/rmcp/${file##*/}"; done
+for file in "$here"/docs/*.* "$here/CHANGELOG.md"; do put 644 "$file" "$prefix/share/doc/rmcp/${file##*/}"; done
 for file in "$here"/examples/*; do
   if [ -x "$file" ]; then mode=755; else mode=644; fi
   put "$mode" "$file" "$prefix/share/doc/rmcp/examples/${file##*/}"

@@ -173,6 +173,7 @@ def once(name, case, setup, lab, source):
         if name != "aria2" and run.status != 0:
             raise Failed(f"the sender's exit code is {run.status}: {run.sender.tail()}")
         if ends is None:
+            # Of rsync only the end is known.
             ends = [tool.had_file(process) for process in run.receivers.values()] if tool.ends_itself else [run.sender.usage()["ended"]]
         if None in ends:
             raise Failed(f"{ends.count(None)} receivers have not everything")
@@ -183,7 +184,7 @@ def once(name, case, setup, lab, source):
         usages = [process.usage() for process in (run.sender, *run.receivers.values())]
         processor = [usage["user"] + usage["system"] if usage else None for usage in usages]
         return {
-            "last": max(ends) - run.began, "first": min(ends) - run.began, "copies": (run.after["s"][0] - run.before["s"][0]) / size,
+            "last": max(ends) - run.began, "first": min(ends) - run.began if len(ends) > 1 else None, "copies": (run.after["s"][0] - run.before["s"][0]) / size,
             "sender": processor[0], "receivers": sum(processor[1:]) if None not in processor else None,
         }
     finally:

@@ -35,7 +35,7 @@ public struct NetworkFigures: Sendable, Hashable {
 public enum RejoinCause: String, Sendable, Hashable, CaseIterable {
     /// No session is under way, and nobody would notice that nothing comes.
     case idle
-    /// Nothing of a session that is under way has come.
+    /// Silence of a session that is under way: nothing of it has come.
     case silence
     /// The interface or its address is another one.
     case moved

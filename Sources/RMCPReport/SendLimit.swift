@@ -1,12 +1,12 @@
 public import RMCPProtocol
 
-/// What a send waited for at one time: without it, it would have been done sooner. Raw values are names for programs.
+/// Cause that a send waited for at one time: without it, it would have been done sooner. Raw values are names for programs.
 public enum SendLimit: String, Sendable, Hashable, CaseIterable {
     /// Receivers that were waited for before the start.
     case start = "start"
     /// Chunks that were not read and encoded yet.
     case source = "source"
-    /// This host, which did not send what it might have: others have its processors.
+    /// Host of the sender, which did not send what it might have: others have its processors.
     case host = "host"
     /// A rate that the user has set.
     case cap = "cap"

@@ -31,7 +31,7 @@ import Testing
             var lines: [String] = []
             try LineReader.read(path) { lines.append($0.replacingOccurrences(of: "\r", with: "")) }
             #expect(lines == ["first", long, "last"])
-            // What has no end is no line, and takes no more memory than one may.
+            // A text without end is no line, and takes no more memory than one may.
             try Data(repeating: UInt8(ascii: "y"), count: 5 << 20).write(to: URL(fileURLWithPath: path))
             var longest = 0
             try LineReader.read(path) { longest = max(longest, $0.utf8.count) }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import rmcp
 
-/// What the variables of a terminal say, and a real one that gets back what it was.
+/// Variables of a terminal, and a real one that gets back what it was.
 @Suite struct TerminalTests {
     private static func environment(_ values: [String: String]) -> (String) -> String? { { values[$0] } }
 
@@ -64,7 +64,7 @@ import Testing
         )
         #expect(text.contains(Self.enter) && text.contains("q leaves the view"))
         #expect(text.contains("as before") && text.ranges(of: Self.enter).count == text.ranges(of: Self.leave).count, "\(text)")
-        // What was said meanwhile stays.
+        // Lines that were said meanwhile stay.
         let after = text.components(separatedBy: Self.leave).last ?? ""
         #expect(after.contains("sending hosts") && after.contains("as before"), "\(after)")
     }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What rmcp tells Prometheus, looked at by Prometheus: a real one, that scrapes all three roles during a transfer.
+/// Metrics, looked at by Prometheus: a real one, that scrapes all three roles during a transfer.
 @Suite(.serialized, .enabled(if: Laboratory.isPossible, Laboratory.reason), .enabled(if: Prometheus.isThere, Prometheus.reason))
 struct MetricsTests {
     @Test("All three roles are scraped, what they say is what was sent, and dashboard and rules ask for what there is")
@@ -32,7 +32,7 @@ struct MetricsTests {
         let sent = sender.wait()
         #expect(sent.status == 0, "\(sent.errors)")
         for node in ["r1", "r2", "r3"] { try prometheus.check("\(node) at the end", lab.get(node, "metrics")) }
-        // What was scraped is what there is.
+        // Metrics that were scraped are what there is.
         let bytes = try prometheus.settled("rmcp_bundle_bytes_total{source=\"wire\"}") { $0.count == 2 && $0.allSatisfy { $0.value == Double(24 << 20) } }
         let said = try prometheus.query("rmcp_bundle_bytes_total")
         #expect(bytes, "\(said)")

@@ -87,7 +87,7 @@ final class Prometheus {
         return try #require(answer.first as? Double)
     }
 
-    /// What promtool says of a text.
+    /// Words of promtool for a text.
     func check(_ what: String, _ text: String) throws {
         let file = lab.scratch.path("check.prom")
         try text.write(toFile: file, atomically: true, encoding: .utf8)

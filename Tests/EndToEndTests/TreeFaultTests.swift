@@ -101,7 +101,7 @@ import Testing
         #expect(receivers[0].wait { receivers.allSatisfy(hasNode) })
         let nodes = [first, try lab.repair("r7")]
         #expect(nodes[1].wait { nodes[1].says("began") })
-        // It is what the stream waits for.
+        // The stream waits for it.
         receivers.append(try lab.receive("r5", ["--once", "--json"]))
         #expect(receivers[0].wait { receivers.allSatisfy(hasNode) && receivers.allSatisfy { $0.done > 2 << 20 } })
         let moving = [2, 3]

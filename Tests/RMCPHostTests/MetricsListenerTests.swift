@@ -124,7 +124,7 @@ import Testing
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         var silent: [Client] = []
         for index in 0..<2_000 {
-            // Those that were given up make room here, too.
+            // Connections that were given up make room here, too.
             if silent.count >= min(400, Int(limit.rlim_cur) / 4) { silent.removeFirst() }
             let client = try Client(listener.address)
             client.say(index % 2 == 0 ? "GET /metrics HTTP/1.1\r\nHost: a\r\nX-" : "")

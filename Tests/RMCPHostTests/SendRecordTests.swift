@@ -4,7 +4,7 @@ import Testing
 @testable import RMCPHost
 @testable import RMCPProtocol
 
-/// What a send waited for.
+/// Causes that a send waited for.
 @Suite struct SendRecordTests {
     /// Looks every ten milliseconds, from `start` on, while `rate` bits per second may be sent and `used` of it is.
     private static func run(

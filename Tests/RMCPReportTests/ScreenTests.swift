@@ -4,7 +4,7 @@ import Testing
 
 @testable import RMCPReport
 
-/// What is drawn on a terminal, as text.
+/// Pictures on a terminal, as text.
 @Suite struct ScreenTests {
     private static let unicode = ScreenStyle(isUnicode: true, hasColor: false)
     private static let plain = ScreenStyle(isUnicode: false, hasColor: false)

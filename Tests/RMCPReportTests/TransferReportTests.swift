@@ -56,7 +56,7 @@ import Testing
         #expect(report.marks.map(\.text) == ["started with 100 receivers", "everything was sent once", "finished"])
         #expect(report.marks.first?.seconds == 2.5)
         #expect(report.skippedLines == 0 && report.labels == ["failed_disk_full": ["lab-7"]])
-        // Those who were there at the start are no newcomers.
+        // Receivers who were there at the start are no newcomers.
         #expect(report.samples.sample(at: 2.5)?.population == 100)
     }
 

@@ -4,7 +4,7 @@ import RMCPProtocol
 /// A file that takes the place of the one before it: written beside its place and renamed, so that a reader never sees half of it.
 public struct ReplacedFile: Sendable {
     private let path: String
-    /// What it has, in the plural, for messages: "metrics".
+    /// Content of the file, in the plural, for messages: "metrics".
     private let content: String
     /// Mode that it has whatever the umask is; nil for what the umask leaves.
     private let mode: UInt32?
@@ -52,7 +52,7 @@ public struct ReplacedFile: Sendable {
         return OwnedDescriptor(raw)
     }
 
-    /// Where the text goes: what `path` is a link to, if it is one. Nothing but a regular file is replaced.
+    /// Place that the text goes to: what `path` is a link to, if it is one. Nothing but a regular file is replaced.
     private func target() throws(HostError) -> String {
         var status = stat()
         guard unsafe lstat(SystemText.cString(path), &status) == 0 else {

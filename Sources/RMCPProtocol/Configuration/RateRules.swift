@@ -55,7 +55,7 @@ public struct RateRules: OptionSet, Sendable, Hashable {
     public static let calmRate = RateRules(23)
     /// Arrival is believed down to a share of the rate, and not of what was sent.
     public static let leastOfRate = RateRules(24)
-    /// After a cut a queue is carried at more than what is sent.
+    /// A queue is carried after a cut at more than what is sent.
     public static let arrivalAboveSent = RateRules(25)
     /// Slight loss is lost behind the queue, whose rate is higher by that.
     public static let slightLossBehind = RateRules(26)

@@ -97,7 +97,7 @@ extension RateController {
         if rules.contains(.competing), signal.pressure >= Pressure.queue, drain.cuts >= Drain.cutsOfRivals || rivals.wereSeen(at: moment.now) {
             return beginCompeting(rateAtLoss: drain.wasFound ? drain.previousRate : drain.carried, mayProbe: !drain.wasFound, moment)
         }
-        // Without an answer nothing tells that the first cut was not enough.
+        // Answers alone tell that the first cut was not enough.
         guard isAnswered || signal.pressure >= Pressure.queue || loss.isLossy(signal.loss) || !rules.contains(.answeredCut) else { return .unanswered }
         return cut(signal, moment, after: drain)
     }
@@ -122,7 +122,7 @@ extension RateController {
         let isForLoss = signal.pressure < Pressure.queue
         let isLate = drain?.isLate ?? (!isForLoss && used(moment) < rate * Self.usedShare && rules.contains(.lateSender))
         var carried = min(carried(signal, moment, isFirst: drain == nil), drain?.carried ?? .infinity)
-        // What was carried a moment ago without any queue is carried still: a host that is overrun takes less for as long as that lasts.
+        // The rate that was carried a moment ago without any queue is carried still: a host that is overrun takes less for as long as that lasts.
         if drain == nil, let calm = takeCalm() { carried = max(carried, min(rate, calm * Drain.shareOfCalm)) }
         let previousRate = rate
         let isDeep = isStartingUp && !isForLoss && !isLate && rules.contains(.deepDrain)

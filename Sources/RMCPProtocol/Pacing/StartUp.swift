@@ -50,7 +50,7 @@ extension RateController {
         return .pathFound
     }
 
-    /// What arrives is known when it was measured from beginning to end at this rate.
+    /// Arrival is known when it was measured from beginning to end at this rate.
     private static let measuring = ArrivalRateMeter.shortestInterval * StartUp.measurements
 
     private func isMeasured(_ moment: RateMoment) -> Bool {

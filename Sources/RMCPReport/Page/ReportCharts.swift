@@ -44,7 +44,7 @@ struct ReportCharts {
         Kind(style: "catchup", name: "catch-up", counters: [.catchUp]),
     ]
 
-    /// What was sent, by kind, with what happened.
+    /// Drawing of what was sent, by kind, with what happened.
     func timeline() -> String {
         let edges = edges
         let columns = zip(edges, edges.dropFirst()).map { left, right in
@@ -113,7 +113,7 @@ struct ReportCharts {
     /// Shares of receivers, and their names.
     static let percentiles: [(share: Double, name: String)] = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (1, "all")]
 
-    /// How many were complete when.
+    /// Drawing of how many were complete when.
     func completion() -> String {
         let came = max(1, report.came)
         var chart = Chart(title: "Complete receivers over time", horizontal: times, vertical: .count(came))
@@ -132,7 +132,7 @@ struct ReportCharts {
         return chart.html(legend: [])
     }
 
-    /// How far they were, in tenths.
+    /// Drawing of how far they were, in tenths.
     func progress() -> String {
         let samples = samples
         var chart = Chart(title: "Receivers by progress over time", horizontal: times, vertical: .share)

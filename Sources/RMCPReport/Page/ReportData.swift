@@ -55,7 +55,7 @@ enum ReportData {
         return .object(fields)
     }
 
-    /// To milliseconds.
+    /// Seconds, to milliseconds.
     private static func rounded(_ seconds: Double) -> Double { (seconds * 1_000).rounded() / 1_000 }
 }
 

@@ -45,7 +45,7 @@ struct ReportPage {
         "<section\(isLong ? " class=\"long\"" : "")><h2>\(title)</h2>\(text.isEmpty ? "" : "<p>\(text)</p>")\(body)</section>"
     }
 
-    /// When, where to, and by whom.
+    /// Line that tells when, where to, and by whom.
     private func place() -> String {
         var parts: [String] = []
         if let began = report.began { parts.append(Markup.escaped(Self.date(BundleName.printable(began)))) }
@@ -204,7 +204,7 @@ struct ReportPage {
 }
 
 extension ReceiverState {
-    /// What a state means for whoever has to do something about it.
+    /// Meaning of a state for whoever has to do something about it.
     fileprivate var meaning: String {
         switch self {
         case .joined: "had heard of it, and had nothing yet"

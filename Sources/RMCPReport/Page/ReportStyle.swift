@@ -1,4 +1,4 @@
-/// How a report looks: on screens light and dark, narrow and wide, and on paper.
+/// Looks of a report: on screens light and dark, narrow and wide, and on paper.
 enum ReportStyle {
     static let sheet = """
         :root{--page:#f6f7f9;--card:#fff;--text:#1b1f27;--soft:#5b6472;--line:#dfe3e9;--faint:#eef0f3;--first:#2f6fde;--repair:#e08a1e;--catchup:#9a4fd0;\

@@ -39,11 +39,11 @@ public struct ReportedSessions: Sendable {
 
     /// Why there is no report.
     public enum Objection: Error, Sendable {
-        /// Nothing in it is an event.
+        /// File without an event.
         case nothing
         /// Events, but of another command, where it says which.
         case ofOthers(String?)
-        /// There is no such session among so many.
+        /// Number or id of a session that is not among so many.
         case noSuchSession(count: Int)
     }
 

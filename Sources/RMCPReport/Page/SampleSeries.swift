@@ -8,7 +8,7 @@ struct SampleSeries: Sendable {
     private(set) var all: [TransferReport.Sample] = []
     /// Seconds between two that are kept, at least.
     private var spacing = 0.0
-    /// What the first spacing is, when there have been too many.
+    /// Spacing at first, when there have been too many.
     private static let firstSpacing = 0.4
 
     var last: TransferReport.Sample? { all.last }

@@ -19,7 +19,7 @@ struct SendEvent: Decodable {
     let time: String?
     let message: String?
     let path: String?
-    /// What helps.
+    /// Advice: what helps.
     let hint: String?
     let exitCode: Int?
     let outcome: String?

@@ -30,11 +30,11 @@ public struct TransferReport: Sendable {
         var rate = 0.0
         /// Median, 90th percentile and largest (0...1).
         var loss = [0.0, 0.0, 0.0]
-        /// By raw value.
+        /// Receivers by their state's raw value.
         var states = Array(repeating: UInt64(0), count: StatusHistogram.stateCount)
-        /// By tenths, and all of it.
+        /// Receivers by tenths, and all of it.
         var progress = Array(repeating: UInt64(0), count: StatusHistogram.progressCount)
-        /// By raw value of the reason.
+        /// Seconds by raw value of the reason.
         var refused = Array(repeating: UInt64(0), count: RefusalReason.allCases.count)
         var repairNodes: UInt64 = 0
         var completeRepairNodes: UInt64 = 0
@@ -92,7 +92,7 @@ public struct TransferReport: Sendable {
         var seconds: Double
         var kind: Kind
         var text: String
-        /// Those that joined, where it is about such: marks that stand together are added up.
+        /// Receivers that joined, where it is about such: marks that stand together are added up.
         var joined: Joined?
     }
 
@@ -125,7 +125,7 @@ public struct TransferReport: Sendable {
     /// State, and labels of receivers that failed in it.
     var labels: [String: [String]] = [:]
     var nodes: [Node] = []
-    /// What ended it, if that was an error.
+    /// Error that ended it, if that was an error.
     var error: String?
     var samples = SampleSeries()
     private(set) var marks: [Mark] = []
@@ -157,7 +157,7 @@ public struct TransferReport: Sendable {
     /// A line that has been read, and is none of this session.
     mutating func noteSkipped(_ lines: Int = 1) { skippedLines += lines }
 
-    /// What ended the session, if that was no end like others: those are told by their outcome.
+    /// Cause that ended the session, if that was no end like others: those are told by their outcome.
     public mutating func note(error text: String, hint: String) {
         guard outcome == nil || outcome == "failed" else { return }
         error = hint.isEmpty ? text : "\(text); \(hint)"

@@ -1,6 +1,6 @@
 import RMCPProtocol
 
-/// How a send ended, in a sentence with numbers.
+/// End of a send, in a sentence with numbers.
 struct Verdict {
     enum Kind: String {
         case good
@@ -94,7 +94,7 @@ extension TransferReport {
     }
 }
 
-/// What a send waited for, and what would have made it faster.
+/// Causes that a send waited for, and what would have made it faster.
 struct LimitText {
     let name: String
     let advice: String

@@ -42,7 +42,7 @@ public struct ReceiveTotals: Sendable {
     /// Bundles since the start.
     public var completed: Int
     public var failed: Int
-    /// Those that failed, by what they ended with.
+    /// Bundles that failed, by what they ended with.
     public private(set) var failures: [ReceiverState: Int] = [:]
     /// Milliseconds since 1970; nil before the first bundle is complete.
     public private(set) var lastCompleted: UInt64?

@@ -20,7 +20,7 @@ public struct ReceiveFigures: Sendable, Hashable {
 }
 
 extension PrometheusText {
-    /// How a bundle at a receiver can end, but for being complete. Nobody is lost to itself, and what is interrupted goes on later.
+    /// Ends that a bundle at a receiver can have, but for being complete. Nobody is lost to itself, and what is interrupted goes on later.
     private static let failures = ReceiverState.allCases.filter { $0.isFailure && $0 != .lost && $0 != .interrupted }
 
     public static func of(_ totals: ReceiveTotals, version: String) -> String {

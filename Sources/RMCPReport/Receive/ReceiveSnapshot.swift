@@ -75,7 +75,7 @@ public enum ReceiveUpdate: Sendable {
     case began(ReceiveSnapshot)
     /// All sessions under way; a few times a second while there are any, and once when there are none any more.
     case progress([ReceiveSnapshot])
-    /// Somebody asks how it goes (SIGUSR1).
+    /// Question of how it goes (SIGUSR1).
     case asked
     /// All that was counted since the start: once a second at most.
     case figures(ReceiveFigures)

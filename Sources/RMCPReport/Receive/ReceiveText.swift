@@ -5,7 +5,7 @@ public enum ReceiveText {
     /// The live line: all sessions under way.
     public static func line(_ snapshots: [ReceiveSnapshot]) -> String { snapshots.map(line).joined(separator: " | ") }
 
-    /// How far the sessions under way are, all together, and for how long the oldest has been; nil while there are none.
+    /// Progress of the sessions: how far the sessions under way are, all together, and for how long the oldest has been; nil while there are none.
     public static func progress(_ snapshots: [ReceiveSnapshot]) -> (share: Double?, time: Interval)? {
         guard let time = snapshots.map(\.elapsed).max() else { return nil }
         let done = snapshots.reduce(0.0) { $0 + Double($1.contentDone) }

@@ -51,7 +51,7 @@ public enum RepairUpdate: Sendable {
     /// `kept` chunks were in the cache.
     case began(RepairSnapshot, kept: Int)
     case progress([RepairSnapshot])
-    /// Somebody asks how it goes (SIGUSR1).
+    /// Question of how it goes (SIGUSR1).
     case asked
     /// All that was counted since the start: once a second at most.
     case figures(RepairFigures)
@@ -76,7 +76,7 @@ public enum RetireReason: Sendable, Hashable, CaseIterable {
     case damaged
     case incomplete
 
-    /// For people to read: "not served any more: …".
+    /// Text for people to read: "not served any more: …".
     public var text: String {
         switch self {
         case .superseded: "a newer session of the same bundle has begun"

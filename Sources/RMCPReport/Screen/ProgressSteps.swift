@@ -1,6 +1,6 @@
 public import RMCPProtocol
 
-/// When a line about progress is worth its place in a log: after every tenth of the whole, and when nothing was said for half a minute.
+/// Steps at which a line about progress is worth its place in a log: after every tenth of the whole, and when nothing was said for half a minute.
 public struct ProgressSteps: Sendable {
     private static let steps = 10.0
     private static let silence = Interval.seconds(30)

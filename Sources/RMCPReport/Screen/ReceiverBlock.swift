@@ -1,6 +1,6 @@
 public import RMCPProtocol
 
-/// How a fleet fares, as a block of lines: it is what a sender and a watcher both know of it, numbers alone.
+/// Lines that show how a fleet fares: it is what a sender and a watcher both know of it, numbers alone.
 public enum ReceiverBlock {
     /// Columns of what stands before a bar, and behind it.
     private static let labelWidth = 6

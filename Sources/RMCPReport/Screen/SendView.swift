@@ -2,7 +2,7 @@ import RMCPProtocol
 
 /// The view of a send as lines: blocks below one another on a narrow terminal, beside one another on a wide one.
 public struct SendView {
-    /// What is shown; its lines fit.
+    /// Picture that is shown; its lines fit.
     public struct Picture: Sendable {
         public var snapshot: SendSnapshot
         public var name: String
@@ -97,7 +97,7 @@ public struct SendView {
 
     private func title(_ text: String, to width: Int) -> String { style.bold(cut(text, to: width)) }
 
-    /// What has been sent, how fast, and how long it will take.
+    /// Block of what has been sent, how fast, and how long it will take.
     private func transfer(width: Int, rows: Int) -> [String] {
         var lines: [String] = []
         if let length = snapshot.contentLength, length > 0 {
@@ -122,7 +122,7 @@ public struct SendView {
         return lines
     }
 
-    /// Who is where.
+    /// Block of who is where.
     private func receivers(width: Int) -> [String] {
         ReceiverBlock.progress(snapshot.receivers, width: width, style).map { cut($0, to: width) }
     }

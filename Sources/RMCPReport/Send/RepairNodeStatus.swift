@@ -1,13 +1,13 @@
 public import RMCPProtocol
 
-/// What a sender knows of a repair node right below it: what the node says of itself and of those below.
+/// Facts that a sender knows of a repair node right below it: what the node says of itself and of those below.
 public struct RepairNodeStatus: Sendable {
     public var address: SocketAddress
     /// Everybody below it, and the node itself among the repair nodes.
     public var histogram: StatusHistogram
-    /// Nothing has been heard of it for long.
+    /// Silence: nothing has been heard of it for long.
     public var isLost: Bool
-    /// What it said when it was asked: bytes that it has sent to those below, and chunks that it holds. Nil where it said nothing.
+    /// Figures that it said when it was asked: bytes that it has sent to those below, and chunks that it holds. Nil where it said nothing.
     public var repairedBytes: UInt64?
     public var chunksHeld: UInt32?
 

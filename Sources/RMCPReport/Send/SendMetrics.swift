@@ -80,7 +80,7 @@ extension PrometheusText {
         add(.receivedDatagrams, network.receivedDatagrams)
     }
 
-    /// What was handed to the network, by kind. The sum is all of it: control packets are what is left.
+    /// Bytes that were handed to the network, by kind. The sum is all of it: control packets are what is left.
     static func sent(_ counters: SenderCounters, unsent: NetworkFigures, answers: UInt64) -> KeyValuePairs<String, UInt64> {
         let named = counters.firstBytes &+ counters.repairBytes &+ counters.catchUpBytes &+ counters.relayedBytes
         let all = counters.bytesSent &+ unsent.unsentBytes

@@ -26,7 +26,7 @@ public struct SendSnapshot: Sendable {
     public var unsent: UInt64
     public var unanswerable: UInt64
     public var network: NetworkFigures
-    /// What kept it from being further than it is.
+    /// Causes that kept it from being further than it is.
     public var limits = SendLimits()
     /// The zstd level of what is encoded next; 0 stores.
     public var level = 0
@@ -115,7 +115,7 @@ public enum SendUpdate: Sendable {
     /// The rate was changed, and why: many times a second.
     case rateChanged(RateController.Decision)
     case progress(SendSnapshot)
-    /// Somebody asks how it goes (SIGUSR1).
+    /// Question of how it goes (SIGUSR1).
     case asked
     /// Everything has been sent once; repairs and latecomers follow.
     case sentOnce(SendSnapshot)

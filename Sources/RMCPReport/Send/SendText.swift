@@ -66,7 +66,7 @@ public enum SendText {
     /// Names in one line; programs are told all of them.
     private static let namedAtMost = 100
 
-    /// What a send has come to that did not end well, and what helps.
+    /// Words for a send that did not end well, and what helps.
     public static func verdict(_ outcome: SenderOutcome, _ snapshot: SendSnapshot) -> (message: String, hint: String) {
         let time = Units.time(snapshot.elapsed)
         switch outcome.kind {
@@ -106,7 +106,7 @@ public enum SendText {
         let progress = snapshot.receivers.progress
         let tenths = Double(StatusHistogram.progressCount - 1)
         func time(_ share: Double) -> String { Units.time(.seconds(Double(total) * max(0, 1 - share) / speed)) }
-        // Whoever is in a bucket has at least its share, and less than that of the next; nobody has what was not sent.
+        // Receivers in a bucket have at least its share, and less than that of the next; nobody has what was not sent.
         let nineInTen = min(sent, Double(StatusHistogram.quantile(0.1, of: progress) + 1) / tenths)
         let slowest = min(sent, Double(progress.firstIndex { $0 > 0 } ?? 0) / tenths)
         let (first, last) = (time(nineInTen), time(slowest))

@@ -58,7 +58,7 @@ struct SendCommand: CodedCommand {
         try options.apply(settings, to: &engine)
         try unicast.apply(settings, to: &engine)
         engine.tree.trustedNodes = try nodes.keys(settings)
-        // Before anybody waits for a page that cannot be written.
+        // A page that cannot be written is found out before anybody waits for it.
         let report = try options.reportFile(settings)
         let metrics = try metrics.output(settings, role: "send", style) { PrometheusText.of(SendTotals(), version: Version.text) }
         var request = SendRequest(

@@ -32,7 +32,7 @@ enum AskedLines {
         return (try? settings.flag(OutputOptions.json, given.json)) ?? false
     }
 
-    /// What the command line says of it, the last word first.
+    /// Words of the command line for it, the last word first.
     private static func words(of command: OptionTable.Command) -> (json: Bool?, configuration: String?) {
         var result: (json: Bool?, configuration: String?) = (nil, nil)
         var rest = arguments.dropFirst()

@@ -2,6 +2,6 @@
 enum EventHelp {
     static let arguments = ["help", "json"]
 
-    /// Without the last line break.
+    /// Text without the last line break.
     static var text: String { String(decoding: PackageResources.events_schema_json.dropLast(), as: UTF8.self) }
 }

@@ -30,7 +30,7 @@ extension ValueKind where Value == String {
 }
 
 extension ValueKind where Value == SocketAddress {
-    /// Where to listen: an address of this host, or all of them where none is given.
+    /// Place to listen at: an address of this host, or all of them where none is given.
     static let listener = ValueKind(expected: "an address of this host and a port, such as 127.0.0.1:9464, [::1]:9464 or :9464") { text in
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
         let host = text[..<colon]

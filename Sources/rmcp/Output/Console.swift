@@ -39,7 +39,7 @@ enum Console {
     /// - Parameter isProgress: whether it may be left out, since the next one says the same, newer.
     static func event(_ text: String, isProgress: Bool) { standardOutput.write(text, isProgress ? .progress : .line) }
 
-    /// Whatever signal ends the process before anybody listens for them: programs are told.
+    /// A signal that ends the process before anybody listens for them: programs are told.
     /// - Parameter isService: SIGTERM is how services are ended, and is no failure.
     static func tellOfSignals(isService: Bool) {
         let ending = Ending.interrupted()

@@ -62,7 +62,7 @@ final class LineWriter: @unchecked Sendable {
         queue.drain(within: limit)
     }
 
-    /// Where it is written. Tells of the first of many errors. Called from one thread.
+    /// Place that it is written to. Tells of the first of many errors. Called from one thread.
     private final class Outlet: @unchecked Sendable {
         private let descriptor: Int32
         private let tell: @Sendable (Int32) -> Void

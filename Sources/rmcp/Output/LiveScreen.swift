@@ -5,7 +5,7 @@ import RMCPReport
 /// The whole terminal, drawn again and again in place. What was on it before comes back at the end.
 struct LiveScreen {
     private var isOpen = false
-    /// What was drawn last, and for which size.
+    /// Picture that was drawn last, and for which size.
     private var shown: (lines: [String], columns: Int, rows: Int)?
 
     /// In one write, so that no half of a picture is ever seen. What does not fit is cut at the bottom, and said so. Nothing is written
@@ -67,7 +67,7 @@ enum TerminalMode {
         return true
     }
 
-    /// In a signal's handler, too.
+    /// Safe in a signal's handler, too.
     static func enter() { if unsafe descriptor >= 0 { _ = unsafe tcsetattr(descriptor, TCSANOW, &own) } }
     static func leave() { if unsafe descriptor >= 0 { _ = unsafe tcsetattr(descriptor, TCSANOW, &original) } }
 

@@ -1,7 +1,7 @@
 import RMCPHost
 import RMCPProtocol
 
-/// Where metrics go: a file, whoever asks by HTTP, both or nowhere.
+/// Places that metrics go to: a file, whoever asks by HTTP, both or nowhere.
 final class MetricsOutput {
     private let board: MetricsBoard
     private let path: String?
@@ -35,7 +35,7 @@ final class MetricsOutput {
     func show(_ render: @escaping @Sendable () -> String) { if isWanted { board.show(render) } }
     func setReady(_ isReady: Bool) { board.setReady(isReady) }
 
-    /// How long the end waits for the file's disk.
+    /// Time that the end waits for the file's disk.
     private static let patience = Interval.seconds(2)
 
     /// - Parameter keepsFile: so that what a job has done can be read when it is over.

@@ -5,9 +5,9 @@ import RMCPReport
 /// The end of a command that does not end with 0, when people have been told of it already: programs are told in their last line.
 struct Ending: Error {
     let status: ExitStatus
-    /// What happened, to what.
+    /// Message: what happened, to what.
     let message: String
-    /// What helps; empty where nothing is known to.
+    /// Advice; empty where nothing is known to.
     let hint: String
 
     init(_ status: ExitStatus, _ message: String, hint: String = "") {
@@ -47,7 +47,7 @@ extension ExitStatus {
         if let last { Console.event(last) }
         Console.finish()
         guard status == .done, let loss = Console.lostOutput else { Glibc.exit(status.rawValue) }
-        // There may be room again for a line.
+        // Room for a line may be there again.
         Console.event(.error(.failure, message: loss.message, hint: loss.hint))
         Console.finish()
         Glibc.exit(ExitStatus.failure.rawValue)

@@ -9,7 +9,7 @@ final class RepairReporter {
     private let metrics: MetricsOutput
     private var totals = RepairTotals()
     private let service: ServiceNotifier?
-    /// How its bundles stood at last.
+    /// State of its bundles at last.
     private var last: [RepairSnapshot] = []
 
     /// - Parameter service: shown in one line how it goes.

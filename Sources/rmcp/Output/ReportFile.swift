@@ -15,7 +15,7 @@ final class ReportFile {
 
     func note(line: String) { report.note(line: line) }
 
-    /// What ended it.
+    /// Error that ended it.
     func note(error: String, hint: String) { report.note(error: error, hint: hint) }
 
     func write() {

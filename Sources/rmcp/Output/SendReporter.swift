@@ -114,7 +114,7 @@ final class SendReporter {
         return update.lines.map { $0.adding(context) }
     }
 
-    /// What ended the send.
+    /// Error that ended the send.
     func note(_ error: HostError) { report?.note(error: error.message, hint: error.hint) }
 
     /// The page is written when this returns, and the last metrics, if their disk lets them.

@@ -9,7 +9,7 @@ final class SendScreen {
     private let hasKeys: Bool
     private var history = RateHistory()
     private var name = ""
-    /// What was said while the view was shown. It stays on the terminal when the view has gone.
+    /// Lines that were said while the view was shown. It stays on the terminal when the view has gone.
     private var messages: [String] = []
     private var omitted = 0
     private var isFrozen = false

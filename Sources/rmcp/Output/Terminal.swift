@@ -2,7 +2,7 @@ import Glibc
 import RMCPHost
 import RMCPReport
 
-/// What the terminal can do, as its user and its variables say.
+/// Abilities of the terminal, as its user and its variables say.
 enum Terminal {
     /// Whether and when to write bold, faint and in colours.
     enum Color: String, Sendable, CaseIterable {

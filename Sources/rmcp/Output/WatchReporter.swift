@@ -65,7 +65,7 @@ final class WatchReporter {
         screen.show((lines + detail(snapshot, width: width, rows: Console.size.rows - lines.count)).map(terminal.shown))
     }
 
-    /// How far everybody is, of each session, where all of that has room below the tables.
+    /// Progress of everybody, of each session, where all of that has room below the tables.
     private func detail(_ snapshot: WatchSnapshot, width: Int, rows: Int) -> [String] {
         var lines: [String] = []
         for session in snapshot.sessions {

@@ -88,23 +88,38 @@ import Testing
         }
     }
 
-    /// What did not arrive because it was not sent says nothing of the path, nor does a rate that is not used prove anything.
-    @Test func aSenderThatIsLateEndsNothing() {
-        var controller = controller()
-        func update(_ rounds: Range<Int>, sent: Double) {
-            for round in rounds {
-                let now = Instant.milliseconds(Int64(round) * 100)
-                controller.update(
-                    signal(arrival: sent),
-                    RateMoment(
-                        now: now, statusInterval: .milliseconds(10), roundTrip: .milliseconds(90), heardOf: now, isLimitedByRate: true,
-                        sent: SendRateMeter.Spans(least: sent, most: sent)))
-            }
+    /// Rounds in which so much is sent, and arrives.
+    private func update(_ controller: inout RateController, rounds: Range<Int>, sent: Double) {
+        for round in rounds {
+            let now = Instant.milliseconds(Int64(round) * 100)
+            controller.update(
+                signal(arrival: sent),
+                RateMoment(
+                    now: now, statusInterval: .milliseconds(10), roundTrip: .milliseconds(90), heardOf: now, isLimitedByRate: true,
+                    sent: SendRateMeter.Spans(least: sent, most: sent)))
         }
-        update(0..<10, sent: 3e7)
-        #expect(controller.rate == 1e8 && controller.isStartingUp)
-        update(10..<11, sent: 1e8)
+    }
+
+    /// Content that did not arrive because it was not sent says nothing of the path, nor does a rate that is not used prove anything.
+    @Test func aSenderThatIsLateEndsNothing() {
+        var controller = controller { $0.rate.initialRate = 1_000_000_000 }
+        update(&controller, rounds: 0..<10, sent: 3e8)
+        #expect(controller.rate == 1e9 && controller.isStartingUp)
+        update(&controller, rounds: 10..<11, sent: 1e9)
+        #expect(controller.rate == 2e9)
+    }
+
+    /// A host that is busy with waking others for a few packets at a time would stay at its first rate for ever.
+    @Test func aSenderThatIsLateWithSmallBatchesGrows() {
+        var controller = controller()
+        update(&controller, rounds: 0..<1, sent: 4e7)
+        #expect(controller.rate == 2e8 && controller.isStartingUp)
+        // Less than a quarter is no lateness that larger batches mend.
+        update(&controller, rounds: 1..<5, sent: 4e7)
         #expect(controller.rate == 2e8)
+        // From half a gigabit per second on batches are as large as they get.
+        for round in 5..<20 { update(&controller, rounds: round..<round + 1, sent: controller.rate * 0.5) }
+        #expect(controller.rate == 8e8)
     }
 
     /// Cuts that followed the first are not what full storage takes.

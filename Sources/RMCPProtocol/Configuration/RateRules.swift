@@ -60,6 +60,9 @@ public struct RateRules: OptionSet, Sendable, Hashable {
     /// Slight loss is lost behind the queue, whose rate is higher by that.
     public static let slightLossBehind = RateRules(26)
 
+    /// Start-up goes on where the sender is late with small batches.
+    public static let smallBatches = RateRules(27)
+
     public static let all = RateRules(rawValue: .max)
 
     /// Each by its name.
@@ -71,5 +74,6 @@ public struct RateRules: OptionSet, Sendable, Hashable {
         ("comparison", .comparison), ("minority", .minority), ("groupBehind", .groupBehind), ("measuredDoubling", .measuredDoubling),
         ("answeredCut", .answeredCut), ("lateSender", .lateSender), ("calmRate", .calmRate),
         ("leastOfRate", .leastOfRate), ("arrivalAboveSent", .arrivalAboveSent), ("slightLossBehind", .slightLossBehind),
+        ("smallBatches", .smallBatches),
     ]
 }

@@ -15,6 +15,10 @@ struct StartUp: Sendable {
     fileprivate static let signsOfBeginning = 4
     /// Status intervals until a sign is looked at again: the next one may have been under way already.
     fileprivate static let statusesBetweenSigns = 2.0
+    /// Rate below which a batch of a millisecond holds less than the longest send, bits per second.
+    fileprivate static let fullBatches = 500e6
+    /// Share of the rate that a sender has used at least, whose host is late with small batches.
+    fileprivate static let leastUsed = 0.25
     /// Shortest measurements of arrival in which a doubling shows from beginning to end.
     fileprivate static let measurements = 2.0
 }
@@ -35,7 +39,9 @@ extension RateController {
             nextGrowth = moment.now + moment.statusInterval * StartUp.statusesBetweenSigns
             return startUp.queueSigns >= StartUp.signsOfQueue || !rules.contains(.secondSign) ? cut(signal, moment) : .queueMayBegin
         }
-        guard mayGrow(moment), !loss.isSeen, !arrivesLess(signal, moment, than: StartUp.shareToDouble) else { return .unproven }
+        guard mayGrow(moment) || isLateWithSmallBatches(moment), !loss.isSeen,
+            !arrivesLess(signal, moment, than: StartUp.shareToDouble)
+        else { return .unproven }
         guard isMeasured(moment) else { return .tooSoon }
         nextGrowth = moment.now + nextDoubling(signal, moment)
         if signal.pressure == 0 {
@@ -55,6 +61,13 @@ extension RateController {
 
     private func isMeasured(_ moment: RateMoment) -> Bool {
         !rules.contains(.measuredDoubling) || moment.heardOf - changedAt >= Self.measuring
+    }
+
+    /// Whether the host is busy with waking others for a few packets at a time: many receivers that share its processors, each woken by each
+    /// batch. At twice the rate a batch is twice as large, and costs little more.
+    private func isLateWithSmallBatches(_ moment: RateMoment) -> Bool {
+        rules.contains(.smallBatches) && rate < StartUp.fullBatches && moment.isLimitedByRate && moment.heardOf >= changedAt
+            && used(moment) >= rate * StartUp.leastUsed
     }
 
     /// Time until the rate may double again: what has been heard of tells better than the group's round trip, which is a guess at first. A

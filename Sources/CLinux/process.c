@@ -50,7 +50,7 @@ static void put_digits(char *place, long value, int count) {
     for (; count > 0; value /= 10) place[--count] = (char)('0' + value % 10);
 }
 
-// As Units.timestamp writes it: days are turned into dates as there.
+// Time as Units.timestamp writes it: days are turned into dates as there.
 static void put_time(char *place) {
     struct timespec now = {0};
     clock_gettime(CLOCK_REALTIME, &now);
@@ -71,7 +71,7 @@ static void put_time(char *place) {
 static void say_last_line(int number) {
     (void)number;
     put_time(last_line + time_offset);
-    // Whatever becomes of it, the process ends.
+    // The process ends, whatever becomes of it.
     if (write(STDOUT_FILENO, last_line, last_length) < 0) _exit(130);
     _exit(130);
 }

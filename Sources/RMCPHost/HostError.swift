@@ -44,12 +44,12 @@ public struct HostError: Error, Sendable, Hashable, CustomStringConvertible {
 
     private static let separator = "; "
 
-    /// What went wrong, at what.
+    /// Fault: what went wrong, at what.
     public var message: String {
         if let messageLength { return String(description.prefix(messageLength)) }
         return description.firstRange(of: Self.separator).map { String(description[..<$0.lowerBound]) } ?? description
     }
-    /// What is behind it, or what to do next; empty where nobody knows.
+    /// Advice: what is behind it, or what to do next; empty where nobody knows.
     public var hint: String { String(description.dropFirst(message.count + Self.separator.count)) }
 
     /// Error for the errno of the call that has just failed.

@@ -36,7 +36,7 @@ import Testing
         "Sources/RMCPSimulator": ["SystemRandomNumberGenerator", "ContinuousClock", "print(", "Task ", "async ", "fatalError", "try!", "as!"],
         "Sources/RMCPContent": ["fatalError", "try!", "as!", "print("],
         "Sources/RMCPReport": ["fatalError", "try!", "as!", "print(", "Date("],
-        // Who waits, waits for an event.
+        // Threads that wait, wait for an event.
         "Sources/RMCPHost": ["fatalError", "try!", "as!", "print(", "async ", "actor ", "Task ", "usleep(", "nanosleep("],
         "Sources/rmcp": ["fatalError", "try!", "as!"],
     ]

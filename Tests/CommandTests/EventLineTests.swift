@@ -1,4 +1,3 @@
-import EventSchema
 import Foundation
 import Testing
 
@@ -16,29 +15,15 @@ import Testing
 
     /// Runs a script in a directory of its own; `rmcp` is the program.
     private func shell(_ script: String) throws -> Result {
-        let binary = ProcessInfo.processInfo.environment["RMCP_BINARY"] ?? Bundle.main.bundleURL.appendingPathComponent("rmcp").path
-        let home = NSTemporaryDirectory() + "rmcp-events-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: home) }
-        let process = Process()
-        let (output, errors) = (Pipe(), Pipe())
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
-        process.arguments = ["60", "/bin/bash", "-c", "rmcp() { '\(binary)' \"$@\"; }; \(script)"]
-        process.environment = ["HOME": home, "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "RMCP": binary]
-        process.currentDirectoryURL = URL(fileURLWithPath: home)
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = errors
-        try process.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        let said = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        let faults = EventSchema.faults(of: text)
-        #expect(faults.isEmpty, "\(faults)")
-        let lines = try text.split(separator: "\n").map { line in
+        let binary = CommandRun.binary
+        let run = try CommandRun.inDirectory { directory in
+            try CommandRun(
+                ["/bin/bash", "-c", "rmcp() { '\(binary)' \"$@\"; }; \(script)"], in: directory, environment: ["RMCP": binary], isMixed: false)
+        }
+        let lines = try run.output.split(separator: "\n").map { line in
             try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any], "\(line)")
         }
-        return Result(status: process.terminationStatus, lines: lines, output: text, errors: said)
+        return Result(status: run.status, lines: lines, output: run.output, errors: run.errors)
     }
 
     @Test(
@@ -70,7 +55,7 @@ import Testing
             ("rmcp keygen --json -o /proc/k", 1, "/proc/k"),
             ("rmcp recv --check --json --trust nothing", 2, "neither a public key"),
             ("rmcp nonsense --json", 2, "Unknown option"),
-            // Before it listens for signals: it waits for what comes out of a pipe.
+            // The time before it listens for signals: it waits for what comes out of a pipe.
             ("end_by TERM caught rmcp send --json --unsigned --files-from0 - -i lo .", 130, "signal"),
             ("end_by HUP caught rmcp recv --json --trust /dev/stdin -i lo", 130, "signal"),
             ("end_by INT ready rmcp send --json --unsigned -i lo -g 239.255.76.74:17974 /etc/hosts", 130, "signal"),
@@ -117,7 +102,7 @@ import Testing
 
     @Test("A line that a full disk has cut spoils no other", .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/prlimit"), "no prlimit(1)"))
     func cutLine() throws {
-        // Without a terminal, so that SIGHUP is answered by a line.
+        // No terminal is there, so that SIGHUP is answered by a line.
         let result = try shell(
             """
             until_said() { for i in $(seq 1500); do grep -q "$1" $2 2>/dev/null && return; sleep 0.02; done; echo "never: $1"; }

@@ -6,13 +6,6 @@ import Testing
 
 /// Files of events that are read, and pages that are written.
 @Suite struct ReportTests {
-    private static func inDirectory(_ body: (String) throws -> Void) throws {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("rmcp-report-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        try body(path)
-    }
-
     @Test("A page goes beside its events, under the same name")
     func names() {
         #expect(ReportCommand.output(for: "a/send.jsonl") == "a/send.html")
@@ -24,7 +17,7 @@ import Testing
 
     @Test("Lines are read whole, wherever a piece ends, with or without a last line break")
     func lines() throws {
-        try Self.inDirectory { directory in
+        try CommandRun.inDirectory { directory in
             let path = directory + "/events.jsonl"
             let long = String(repeating: "x", count: 200_000)
             try "first\n\n\(long)\r\nlast".write(toFile: path, atomically: true, encoding: .utf8)
@@ -43,7 +36,7 @@ import Testing
 
     @Test("A page that cannot be written is known before the transfer, and nothing is left of the trial")
     func check() throws {
-        try Self.inDirectory { directory in
+        try CommandRun.inDirectory { directory in
             let path = directory + "/report.html"
             _ = try ReportFile(path: path)
             #expect(try FileManager.default.contentsOfDirectory(atPath: directory).isEmpty)
@@ -65,21 +58,10 @@ import Testing
     /// Runs a script in `directory`, where `rmcp` is the program and `send` a short one without receivers.
     /// - Returns: the exit code, and what was said.
     private static func shell(_ script: String, in directory: String) throws -> (status: Int32, text: String) {
-        let binary = ProcessInfo.processInfo.environment["RMCP_BINARY"] ?? Bundle.main.bundleURL.appendingPathComponent("rmcp").path
-        let process = Process()
-        let output = Pipe()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
-        let functions = "rmcp() { '\(binary)' \"$@\"; }; send() { rmcp send --unsigned --min-wait 0s --max-wait 500ms -i lo -g 239.255.76.90:17990 \"$@\"; }"
-        process.arguments = ["30", "/bin/bash", "-c", "\(functions); \(script)"]
-        process.environment = ["HOME": directory, "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"]
-        process.currentDirectoryURL = URL(fileURLWithPath: directory)
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return (process.terminationStatus, text)
+        let functions =
+            "rmcp() { '\(CommandRun.binary)' \"$@\"; }; send() { rmcp send --unsigned --min-wait 0s --max-wait 500ms -i lo -g 239.255.76.90:17990 \"$@\"; }"
+        let run = try CommandRun(["/bin/bash", "-c", "exec 2>&1; \(functions); \(script)"], in: directory, seconds: 30)
+        return (run.status, run.output)
     }
 
     @Test(
@@ -93,9 +75,9 @@ import Testing
             ("(sleep 9 | send --json --report a.html --name $'\\xff<b>' - >a.jsonl) ; true", ""),
         ])
     func samePage(script: String, headline: String) throws {
-        try Self.inDirectory { directory in
-            let binary = ProcessInfo.processInfo.environment["RMCP_BINARY"] ?? Bundle.main.bundleURL.appendingPathComponent("rmcp").path
-            let result = try Self.shell(script.replacing("\\binary", with: binary) + "; test ! -s a.jsonl || rmcp report -o b.html a.jsonl", in: directory)
+        try CommandRun.inDirectory { directory in
+            let named = script.replacing("\\binary", with: CommandRun.binary)
+            let result = try Self.shell(named + "; test ! -s a.jsonl || rmcp report -o b.html a.jsonl", in: directory)
             // A name that is no UTF-8 is refused before there is anything to report.
             guard !headline.isEmpty else { return #expect(!FileManager.default.fileExists(atPath: directory + "/a.html"), "\(result.text)") }
             let pages = try ["a", "b"].map { try String(contentsOfFile: "\(directory)/\($0).html", encoding: .utf8) }
@@ -105,7 +87,7 @@ import Testing
 
     @Test("A report that cannot be written keeps the send from beginning")
     func unwritable() throws {
-        try Self.inDirectory { directory in
+        try CommandRun.inDirectory { directory in
             for (path, status) in [("none/a.html", 1), ("/dev/null", 1), ("-", 2), (".", 1)] as [(String, Int32)] {
                 let result = try Self.shell("send --report \(path) /etc/hosts", in: directory)
                 #expect(result.status == status && result.text.split(separator: "\n").count == 1 && result.text.hasPrefix("rmcp: "), "\(path): \(result.text)")
@@ -115,7 +97,7 @@ import Testing
 
     @Test("Files that make no page say why; standard input and output do for files")
     func files() throws {
-        try Self.inDirectory { directory in
+        try CommandRun.inDirectory { directory in
             let cases: [(String, Int32, String)] = [
                 ("echo hello >e.jsonl; rmcp report e.jsonl", 1, "e.jsonl has no event of rmcp send"),
                 ("rmcp report none.jsonl", 1, "none.jsonl"),

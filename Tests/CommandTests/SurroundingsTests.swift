@@ -1,19 +1,8 @@
-import EventSchema
 import Foundation
 import Testing
 
 /// The program where its descriptors, its files and its readers are not what it would like.
 @Suite struct SurroundingsTests {
-    private static var binary: String {
-        ProcessInfo.processInfo.environment["RMCP_BINARY"] ?? Bundle.main.bundleURL.appendingPathComponent("rmcp").path
-    }
-
-    private struct Result {
-        var status: Int32
-        var output: String
-        var errors: String
-    }
-
     private let directory: String
 
     init() throws {
@@ -23,27 +12,12 @@ import Testing
 
     /// A script with `rmcp` in its path, in a directory of its own that is gone afterwards; `quick` are options that make a
     /// send without receivers short.
-    private func shell(_ script: String) throws -> Result {
+    private func shell(_ script: String) throws -> CommandRun {
         defer { try? FileManager.default.removeItem(atPath: directory) }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
-        process.arguments = ["--kill-after=2", "20", "/bin/sh", "-c", script]
-        let path = URL(fileURLWithPath: Self.binary).deletingLastPathComponent().path
-        process.environment = ["HOME": directory, "PATH": "\(path):/usr/bin:/bin:/usr/sbin:/sbin", "quick": "--unsigned --max-wait 300ms --min-wait 0s -i lo"]
-        process.currentDirectoryURL = URL(fileURLWithPath: directory)
-        process.standardInput = FileHandle.nullDevice
-        // Files: a pipe is held open by whatever a script leaves behind.
-        let (output, errors) = (directory + "/.out", directory + "/.err")
-        for file in [output, errors] { _ = FileManager.default.createFile(atPath: file, contents: nil) }
-        process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: output))
-        process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: errors))
-        try process.run()
-        process.waitUntilExit()
-        let text = (try? String(contentsOfFile: output, encoding: .utf8)) ?? ""
-        #expect(EventSchema.faults(of: text, isMixed: true).isEmpty, "\(text)")
-        return Result(
-            status: process.terminationStatus, output: text,
-            errors: (try? String(contentsOfFile: errors, encoding: .utf8)) ?? "")
+        let path = URL(fileURLWithPath: CommandRun.binary).deletingLastPathComponent().path
+        return try CommandRun(
+            ["/bin/sh", "-c", script], in: directory,
+            environment: ["PATH": "\(path):/usr/bin:/bin:/usr/sbin:/sbin", "quick": "--unsigned --max-wait 300ms --min-wait 0s -i lo"], seconds: 20)
     }
 
     @Test(

@@ -26,10 +26,6 @@ import Testing
         #expect(Terminal.isUnicode(Self.environment(["LC_ALL": "", "LANG": "en_US.UTF-8"])))
     }
 
-    private static var binary: String {
-        ProcessInfo.processInfo.environment["RMCP_BINARY"] ?? Bundle.main.bundleURL.appendingPathComponent("rmcp").path
-    }
-
     /// Runs a script in a terminal of 80 columns and 24 rows.
     /// - Returns: all that was written there.
     private static func inTerminal(_ script: String, _ environment: [String: String] = [:]) throws -> String {
@@ -37,7 +33,8 @@ import Testing
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["timeout", "30", "script", "-qefc", "stty rows 24 cols 80; " + script, "/dev/null"]
         var variables = [
-            "PATH": URL(fileURLWithPath: binary).deletingLastPathComponent().path + ":/usr/sbin:/usr/bin:/sbin:/bin", "TERM": "xterm", "LANG": "C.UTF-8",
+            "PATH": URL(fileURLWithPath: CommandRun.binary).deletingLastPathComponent().path + ":/usr/sbin:/usr/bin:/sbin:/bin", "TERM": "xterm",
+            "LANG": "C.UTF-8",
             "HOME": "/nonexistent",
         ]
         variables.merge(environment) { $1 }

@@ -1,42 +1,12 @@
-import EventSchema
 import Foundation
 import Testing
 
 /// The program itself, given what it cannot work with: one line that says what to do, and the right exit code.
 @Suite struct UsageTests {
-    private static var binary: String {
-        ProcessInfo.processInfo.environment["RMCP_BINARY"] ?? Bundle.main.bundleURL.appendingPathComponent("rmcp").path
-    }
-
-    private struct Result {
-        var status: Int32
-        var output: String
-        var errors: String
-        var errorLines: Int { errors.split(separator: "\n").count }
-    }
-
-    private func run(_ arguments: [String], program: String = Self.binary, environment: [String: String] = [:]) throws -> Result {
-        let home = NSTemporaryDirectory() + "rmcp-home-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: home) }
-        let process = Process()
-        let (output, errors) = (Pipe(), Pipe())
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
-        process.arguments = ["20", program] + arguments
-        process.environment = ["HOME": home, "PATH": "/usr/bin:/bin"].merging(environment) { $1 }
-        process.currentDirectoryURL = URL(fileURLWithPath: home)
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = errors
-        try process.run()
-        let outputData = output.fileHandleForReading.readDataToEndOfFile()
-        let errorData = errors.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        let text = String(decoding: outputData, as: UTF8.self)
-        #expect(EventSchema.faults(of: text, isMixed: !arguments.contains("--json")).isEmpty, "\(text)")
-        return Result(
-            status: process.terminationStatus, output: text,
-            errors: String(decoding: errorData, as: UTF8.self))
+    private func run(_ arguments: [String], program: String = CommandRun.binary, environment: [String: String] = [:]) throws -> CommandRun {
+        try CommandRun.inDirectory { home in
+            try CommandRun([program] + arguments, in: home, environment: environment, isMixed: !arguments.contains("--json"), seconds: 20)
+        }
     }
 
     private struct Case: CustomTestStringConvertible, Sendable {
@@ -196,7 +166,7 @@ import Testing
             "\"$RMCP\" send /etc/hosts --max-wait 300ms --min-wait 0s -i lo -g 239.255.76.98:\(18000 + index) & pids=\"$pids $!\""
         }
         let script = commands.joined(separator: "\n") + "\nfor pid in $pids; do wait $pid; echo \"exit code $?\"; done"
-        let result = try run(["-c", script], program: "/bin/sh", environment: ["HOME": home, "XDG_CONFIG_HOME": home, "RMCP": Self.binary])
+        let result = try run(["-c", script], program: "/bin/sh", environment: ["HOME": home, "XDG_CONFIG_HOME": home, "RMCP": CommandRun.binary])
         let lines = result.output.split(separator: "\n")
         #expect(lines.count { $0 == "exit code 4" } == 8 && lines.count { $0.hasPrefix("rmcp-ed25519 ") } == 1, "\(result.output)\(result.errors)")
         #expect(try FileManager.default.contentsOfDirectory(atPath: home + "/rmcp") == ["id_ed25519"])

@@ -21,7 +21,7 @@ struct MetricsTests {
         let sender = try lab.send(
             ["--unsigned", "--json", "--wait-for", "2", "--min-wait", "2s", "--rate", "30M", "--level", "0", "--linger", "3s", "--metrics", file] + listen
                 + [source])
-        // While it is under way.
+        // Metrics while it is under way.
         #expect(sender.wait { receivers.allSatisfy { $0.done > 12 << 20 } }, "\(sender.errorsSoFar)")
         let middle = try prometheus.now()
         for node in ["s", "r1", "r2", "r3"] { try prometheus.check("\(node) busy", lab.get(node, "metrics")) }
@@ -62,7 +62,7 @@ struct MetricsTests {
         #expect(queries.count >= 20)
         for query in queries {
             var found = try times.contains { try !prometheus.query(query, at: $0).isEmpty }
-            // What is shown only where there is some is asked for without that.
+            // Panels that show something only where there is some are asked for without that.
             if !found, query.hasSuffix(" > 0") { found = try times.contains { try !prometheus.query(String(query.dropLast(4)), at: $0).isEmpty } }
             #expect(found, "the dashboard asks in vain: \(query)")
         }
@@ -128,7 +128,7 @@ struct MetricsTests {
         let prometheus = try #require(try? String(contentsOfFile: path, encoding: .utf8))
         #expect(prometheus.contains("rmcp_build_info{role=\"recv\""))
         func stamp() -> Date? { (try? FileManager.default.attributesOfItem(atPath: path))?[.modificationDate] as? Date }
-        // After the changes of the start.
+        // Figures after the changes of the start.
         #expect(receiver.wait { stamp().map { Date().timeIntervalSince($0) > 3 } ?? false })
         let before = try #require(stamp())
         #expect(receiver.wait { stamp().map { $0 > before } ?? false })

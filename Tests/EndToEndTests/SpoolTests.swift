@@ -32,7 +32,7 @@ import Testing
                 line["path"]?.string.map { URL(fileURLWithPath: $0).resolvingSymlinksInPath() }
                     == lab.scratch.url.resolvingSymlinksInPath().appendingPathComponent("bundles/\(name)"))
         }
-        // Nothing is there before the command has ended.
+        // The file is not there before the command has ended.
         #expect(try String(contentsOfFile: lab.scratch.path("seen"), encoding: .utf8).split(separator: "\n").count == 1)
     }
 

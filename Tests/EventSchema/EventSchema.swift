@@ -3,7 +3,7 @@ import Foundation
 /// docs/events.schema.json, and what is wrong with lines by it. Readers pass over events and fields that they do not know; here both are
 /// faults, so that none is written that is not documented.
 ///
-/// Of JSON Schema this knows what that file uses. A keyword that it does not know is a fault, too: nothing is passed over in silence.
+/// Keywords of JSON Schema are known as far as that file uses them. A keyword that it does not know is a fault, too: nothing is passed over in silence.
 public struct EventSchema: Sendable {
     public static let path = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("docs/events.schema.json").path

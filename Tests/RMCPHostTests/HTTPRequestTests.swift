@@ -64,7 +64,7 @@ import Testing
                 default: bytes.append(contentsOf: bytes[index...].prefix(400))
                 }
             }
-            // Whatever it is, a part of it is never more than all of it: who is refused is refused for good, who is answered is answered once.
+            // A part of a head is never more than all of it: who is refused is refused for good, who is answered is answered once.
             let whole = HTTPRequest.parse(bytes)
             let part = HTTPRequest.parse(Array(bytes.prefix(Int.random(in: 0...bytes.count, using: &random))))
             #expect(part == .incomplete || part == whole, "\(bytes)")

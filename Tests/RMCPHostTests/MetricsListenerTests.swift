@@ -119,7 +119,7 @@ import Testing
     func crowd() throws {
         let listener = try listener()
         defer { listener.stop() }
-        // This process has both ends.
+        // Both ends are this process's.
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         var silent: [Client] = []

@@ -48,7 +48,7 @@ import Testing
         let isTaken = Self.take(Self.report(nonce: nonce), from: Self.node, &inquiry)
         #expect(isTaken)
         #expect(inquiry.report(of: Self.node)?.counts.repairBytes == 7 && inquiry.report(of: Self.node)?.chunksHeld == 3)
-        // What was said last stays while the next question is under way.
+        // Words that were said last stay while the next question is under way.
         _ = inquiry.question(to: Self.node)
         #expect(inquiry.report(of: Self.node) != nil)
     }

@@ -17,7 +17,7 @@ import Testing
             came += 1
         }
         tracker.closeInterval(at: .zero)
-        // To nothing before, which weighs as 100.
+        // Weight: it is added to nothing before, which weighs as 100.
         #expect(abs(tracker.loss - Double(1_000 - came) / 1_100) < 1e-12)
         #expect(tracker.totalExpected == 1_000)
     }

@@ -129,7 +129,7 @@ import Testing
 
     /// Content of a bundle.
     enum Content: CaseIterable {
-        /// As a tar of /usr.
+        /// Content as a tar of /usr.
         case image
         case text
         case random

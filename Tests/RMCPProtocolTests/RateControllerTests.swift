@@ -10,7 +10,7 @@ import Testing
         configuration.rate.initialRate = 100_000_000
         configuration.rate.maximumRate = 10_000_000_000
         change(&configuration)
-        // What arrives at the first rate has been measured.
+        // Arrival at the first rate has been measured.
         return RateController(configuration: configuration, at: .zero - .milliseconds(10))
     }
 
@@ -117,7 +117,7 @@ import Testing
         // Less than a quarter is no lateness that larger batches mend.
         update(&controller, rounds: 1..<5, sent: 4e7)
         #expect(controller.rate == 2e8)
-        // From half a gigabit per second on batches are as large as they get.
+        // Batches from half a gigabit per second on are as large as they get.
         for round in 5..<20 { update(&controller, rounds: round..<round + 1, sent: controller.rate * 0.5) }
         #expect(controller.rate == 8e8)
     }

@@ -31,7 +31,7 @@ public enum StopSignals {
     /// A program that is started with one of them ignored (nohup, a shell's background) is to ignore it.
     static var listenedTo: [Int32] { all.filter { $0 == SIGTERM || $0 == SIGINT || rmcp_signal_is_ignored($0) == 0 } }
 
-    /// Until somebody listens for them, each ends the process at once, with 130. From here on it says so before, to standard output.
+    /// Signals that nobody listens for yet: each ends the process at once, with 130. From here on it says so before, to standard output.
     /// - Parameters:
     ///   - line: what it says, with a line break.
     ///   - time: stands in the line where the time is to be: 24 characters.

@@ -54,7 +54,7 @@ struct HTTPConnection: ~Copyable {
             let count = unsafe recv(descriptor.raw, &buffer, buffer.count, 0)
             if count < 0, errno == EINTR { continue }
             if count < 0 { return errno == EAGAIN }
-            // Whoever has only closed the sending half is answered: its head was looked at when it came.
+            // A client that has only closed the sending half is answered: its head was looked at when it came.
             if count == 0 { return false }
             input += buffer.prefix(count)
             let parsed = HTTPRequest.parse(input)

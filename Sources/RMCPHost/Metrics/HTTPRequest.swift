@@ -29,7 +29,7 @@ struct HTTPRequest: Sendable, Hashable {
                 return parse(lines)
             }
         }
-        // Those who speak something else are told so before they have filled the room.
+        // Clients that speak something else are told so before they have filled the room.
         if let first = lines.first, case .refused(let status) = parse(first: first).result { return .refused(status) }
         return bytes.count >= limit ? .refused(431) : .incomplete
     }

@@ -1,7 +1,7 @@
 import Glibc
 import RMCPReport
 
-/// What metrics are made of now: put here by the thread that runs the sessions, taken by those that write and serve the text.
+/// Values that metrics are made of now: put here by the thread that runs the sessions, taken by those that write and serve the text.
 public final class MetricsBoard: Sendable {
     private struct State {
         var render: @Sendable () -> String
@@ -39,7 +39,7 @@ public final class MetricsBoard: Sendable {
 
 /// Metrics that a process has in no role, read from the kernel.
 enum ProcessMetrics {
-    /// What cannot be read, where there is no /proc, is left out.
+    /// Figures that cannot be read, where there is no /proc, are left out.
     static var text: String {
         var samples: [(family: MetricFamily, value: Double)] = []
         var usage = rusage()
@@ -54,7 +54,7 @@ enum ProcessMetrics {
         return PrometheusText.process(samples)
     }
 
-    /// Not counting the one that is opened for it.
+    /// Count without the one that is opened for it.
     private static var openDescriptors: Int? {
         guard let directory = unsafe opendir("/proc/self/fd") else { return nil }
         defer { unsafe closedir(directory) }
@@ -63,7 +63,7 @@ enum ProcessMetrics {
         return count
     }
 
-    /// Since 1970: the kernel knows how long after its own start this process was started (proc(5)).
+    /// Seconds since 1970: the kernel knows how long after its own start this process was started (proc(5)).
     private static let start: Double? = {
         // The name, in parentheses, may contain anything.
         guard let text = FileTransfer.kernelText("/proc/self/stat"), let end = text.lastIndex(of: ")") else { return nil }

@@ -68,7 +68,7 @@ public final class MetricsFile {
                 writer.write(board.text, at: now)
                 (written, last) = (edition, now)
             } else {
-                // What changes meanwhile is written at its time, and need not wake anybody.
+                // Changes meanwhile are written at their time, and need not wake anybody.
                 poller.wait(until: due)
                 if poller.isReadable(token) { wakeUp.clear() }
             }

@@ -4,7 +4,7 @@ public import RMCPProtocol
 
 /// Serves metrics to whoever asks by HTTP, on a thread of its own that nothing else waits for.
 ///
-/// Whatever comes, little is done for it: so many connections at a time, a head of so many bytes, so long for each. A connection
+/// Little is done for whatever comes: so many connections at a time, a head of so many bytes, so long for each. A connection
 /// beyond those takes the place of the one that has kept everybody waiting for longest, so that a scrape gets through among
 /// thousands that say nothing.
 public final class MetricsListener {
@@ -12,7 +12,7 @@ public final class MetricsListener {
     private let wakeUp: WakeUp
     private let isOver: LockedValue<Bool>
     private var thread: HostThread?
-    /// Where it listens, with the port that was given to it if none was asked for.
+    /// Place that it listens at, with the port that was given to it if none was asked for.
     public let address: SocketAddress
 
     /// Connections at one time: a few servers and browsers, each closed when it has its answer.
@@ -86,7 +86,7 @@ private struct HTTPLoop: ~Copyable {
         self.server = server
         self.wakeUp = wakeUp
         self.pages = pages
-        // Who asks without end gets what the transfer leaves; where that cannot be said, what there is.
+        // A client that asks without end gets what the transfer leaves; where that cannot be said, what there is.
         _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
     }
 
@@ -123,7 +123,7 @@ private struct HTTPLoop: ~Copyable {
     }
 
     private mutating func accept(at now: Instant) {
-        // As many as there are places: then those that have come get their turn.
+        // Clients are taken for as many turns as there are places: then those that have come get their turn.
         for _ in 0..<MetricsListener.connections {
             let raw = rmcp_accept(server.raw)
             guard raw >= 0 else {
@@ -136,7 +136,7 @@ private struct HTTPLoop: ~Copyable {
         }
     }
 
-    /// Whoever has not asked yet goes before whoever has, and the oldest goes first.
+    /// Clients that have not asked yet go before those that have, and the oldest goes first.
     private mutating func giveUpOne() {
         let index = places.firstIndex { $0.connection.stage != .writing } ?? places.startIndex
         places.remove(at: index)

@@ -3,7 +3,7 @@ import RMCPReport
 
 /// Counts that a receiver keeps of sessions beyond their end, and when it tells of those under way.
 struct ReceiveAccounts {
-    /// Of sessions that are over, and of what belongs to none.
+    /// Sums of sessions that are over, and of what belongs to none.
     private(set) var figures = ReceiveFigures()
     private var nextProgress: Instant
     /// Whether sessions were reported last: that there are none any more is told, too.
@@ -11,7 +11,7 @@ struct ReceiveAccounts {
 
     init(at now: Instant) { nextProgress = now }
 
-    /// When progress is told next; nil where there is none to tell.
+    /// Time at which progress is told next; nil where there is none to tell.
     func deadline(isEmpty: Bool) -> Instant? { isEmpty && !isReported ? nil : nextProgress }
 
     mutating func isProgressDue(isEmpty: Bool, at now: Instant) -> Bool {

@@ -34,7 +34,7 @@ public struct ReceiveRequest: Sendable {
     public var tree: TreeOptions
     /// Bytes of the file system of a directory that stay free.
     public var reserve: UInt64 = 0
-    /// Where a file is left for each bundle that is complete.
+    /// Directory in which a file is left for each bundle that is complete.
     public var spool: SpoolDirectory?
     /// Run by /bin/sh after each bundle, with RMCP_* in its environment.
     public var hook: String?

@@ -49,7 +49,7 @@ public final class SpoolDirectory: Sendable {
         let directory = try FileSystem.host.openDirectory(path)
         let file = try AtomicFile(event.name, as: ".\(event.name).new", in: directory, label: label)
         try FileTransfer.write(file.descriptor.raw, Array(event.text.utf8), at: 0, path: label)
-        // As other files of this process are, so that others than its user may read it.
+        // Its mode is that of other files of this process, so that others than its user may read it.
         guard fchmod(file.descriptor.raw, ProcessUmask.fileMode) == 0 else { throw .system("set the mode of", label) }
         try file.publish(isDurable: true)
     }

@@ -6,7 +6,7 @@ struct RepairAccounts {
     private var sender = SenderCounters()
     private var receiver = ReceiverCounters()
     private(set) var advertisedBytes: UInt64 = 0
-    /// When progress is told next.
+    /// Time at which progress is told next.
     private(set) var nextProgress: Instant
     /// Whether sessions were reported last: that there are none any more is told, too.
     private(set) var isReported = false
@@ -32,7 +32,7 @@ struct RepairAccounts {
         receiver += session.engine.upstreamCounters()
     }
 
-    /// Of all sessions since the beginning.
+    /// Figures of all sessions since the beginning.
     func figures(with sessions: some Sequence<RepairSession>) -> RepairFigures {
         var sum = RepairFigures()
         sum.sender = sender

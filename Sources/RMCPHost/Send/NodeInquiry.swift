@@ -6,7 +6,7 @@ struct NodeInquiry {
     /// Nodes that are asked.
     static let limit = 32
     private static let interval = Interval.seconds(5)
-    /// What a node has repaired in the end is asked for in the end.
+    /// Repairs that a node has made in the end are asked for in the end.
     private static let lastInterval = Interval.seconds(1)
 
     private let session: SessionID
@@ -50,6 +50,6 @@ struct NodeInquiry {
         return true
     }
 
-    /// What the node said last; nil while it has said nothing.
+    /// Words of the node, the last; nil while it has said nothing.
     func report(of address: SocketAddress) -> WatchReport? { asked[address]?.report }
 }

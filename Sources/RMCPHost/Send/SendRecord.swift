@@ -1,7 +1,7 @@
 import RMCPProtocol
 import RMCPReport
 
-/// What a send's loop remembers for those who look at it: since when it goes on, and what it waited for.
+/// Facts that a send's loop remembers for those who look at it: since when it goes on, and what it waited for.
 struct SendRecord {
     /// Receivers that are waited for; nil where no number was given.
     let wanted: Int?
@@ -19,7 +19,7 @@ struct SendRecord {
     private let highestRate: Double
     /// Why the rate was changed last.
     private var reason: SendLimit = .growth
-    /// What it has waited for since `lastLook`.
+    /// Cause that it has waited for since `lastLook`.
     private var limit: SendLimit = .start
     private var lastLook: Instant
     /// Whether `limit` is one only if as much is sent as the rate allows.
@@ -56,7 +56,7 @@ struct SendRecord {
 
     mutating func note(_ decision: RateController.Decision) { reason = SendLimit(decision.reason) }
 
-    /// What limits it, as far as it can be seen at one time.
+    /// Cause that limits it, as far as it can be seen at one time.
     struct Look {
         var phase: SessionPhase
         /// Whether everything that is encoded has been sent.

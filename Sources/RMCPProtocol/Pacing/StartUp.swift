@@ -15,7 +15,7 @@ struct StartUp: Sendable {
     fileprivate static let signsOfBeginning = 4
     /// Status intervals until a sign is looked at again: the next one may have been under way already.
     fileprivate static let statusesBetweenSigns = 2.0
-    /// Rate below which a batch of a millisecond holds less than the longest send, bits per second.
+    /// Rate below which a batch of a millisecond holds less than the longest send of 65,000 bytes, bits per second.
     fileprivate static let fullBatches = 500e6
     /// Share of the rate that a sender has used at least, whose host is late with small batches.
     fileprivate static let leastUsed = 0.25

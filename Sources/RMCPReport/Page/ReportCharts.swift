@@ -76,7 +76,7 @@ struct ReportCharts {
         return chart.html(legend: used.map { ($0.style, $0.name) }, flags: flags) + events()
     }
 
-    /// What happened, by seconds since the start; what happened before is of no place in a drawing. Things that happen at once share a
+    /// Marks of what happened, by seconds since the start; what happened before is of no place in a drawing. Things that happen at once share a
     /// number, and so do those who join one after another.
     private var marks: [(seconds: Double, text: String)] {
         var result: [(seconds: Double, texts: [String], joined: TransferReport.Joined?)] = []

@@ -79,7 +79,7 @@ struct ReportPage {
         let content = report.contentLength ?? end[.content]
         let repaired = end[.repair] &+ end[.catchUp]
         let payload = repaired &+ end[.first] &+ end[.relayed]
-        // Before all has been sent once, more is encoded than was to be sent.
+        // More is encoded, before all has been sent once, than was to be sent.
         let isWhole = report.contentLength.map { end[.content] >= $0 } ?? (end.phase != "streaming")
         let ratio = isWhole && end[.encoded] > 0 ? "\(Units.fixed(Double(end[.wire]) / Double(end[.encoded]), digits: 2)) × the encoded bundle" : ""
         let items: [(String, String, String)] = [

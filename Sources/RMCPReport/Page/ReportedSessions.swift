@@ -26,7 +26,7 @@ public struct ReportedSessions: Sendable {
             foreignCommand = command
             return
         }
-        // Only a send is ready, and only the others listen.
+        // A send alone is ready, and the others alone listen.
         if event.event == "listening" { return foreignEvents += 1 }
         if event.event == "ready" { sessions.append(TransferReport()) }
         guard let last = sessions.indices.last else {

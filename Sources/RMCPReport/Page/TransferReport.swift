@@ -224,7 +224,7 @@ public struct TransferReport: Sendable {
                 mark(.level, "zstd level \(before) → \(level)", at: sample.seconds)
             }
         }
-        // Who changes parents is in no sum for a moment, and joins no second time.
+        // A receiver that changes parents is in no sum for a moment, and joins no second time.
         mostReceivers = max(mostReceivers, sample.population)
         samples.append(sample, isMilestone: isMilestone)
     }

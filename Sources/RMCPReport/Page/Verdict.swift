@@ -101,47 +101,46 @@ struct LimitText {
 
     init?(_ name: String, level: Int?) {
         guard let limit = SendLimit(rawValue: name) else { return nil }
+        (self.name, advice) = Self.text(of: limit, level: level)
+    }
+
+    private static func text(of limit: SendLimit, level: Int?) -> (name: String, advice: String) {
         switch limit {
         case .start:
-            self.name = "Waiting for receivers"
-            advice = "Before the start. With --wait-for N it begins as soon as N are there; --min-wait and --max-wait bound the wait."
+            ("Waiting for receivers", "Before the start. With --wait-for N it begins as soon as N are there; --min-wait and --max-wait bound the wait.")
         case .source:
-            self.name = "Reading and compressing"
-            advice =
+            (
+                "Reading and compressing",
                 level == 0
-                ? "Chunks were not read in time. A faster disk at the sender would help."
-                : "Chunks were not ready in time. A lower --level, more cores or a faster disk at the sender would help."
+                    ? "Chunks were not read in time. A faster disk at the sender would help."
+                    : "Chunks were not ready in time. A lower --level, more cores or a faster disk at the sender would help."
+            )
         case .host:
-            self.name = "The sender's own machine"
-            advice = "It sent much less than it might have, and neither source nor network was in the way: look at what else its processors do."
+            (
+                "The sender's own machine",
+                "It sent much less than it might have, and neither source nor network was in the way: look at what else its processors do."
+            )
         case .cap:
-            self.name = "The rate that was set"
-            advice = "It was sent as fast as --rate or --max-rate allows, and nothing else was in the way."
+            ("The rate that was set", "It was sent as fast as --rate or --max-rate allows, and nothing else was in the way.")
         case .growth:
-            self.name = "Finding the rate"
-            advice = "Nothing was in the way yet: the rate was still rising. Where the path is known, --rate begins with what it carries."
+            ("Finding the rate", "Nothing was in the way yet: the rate was still rising. Where the path is known, --rate begins with what it carries.")
         case .path:
-            self.name = "The network"
-            advice = "Datagrams queued on their way: the path carried no more. Only a faster link would help."
+            ("The network", "Datagrams queued on their way: the path carried no more. Only a faster link would help.")
         case .loss:
-            self.name = "Loss"
-            advice = "Datagrams were lost. Look at cables, wireless links and switches on the way, and at the receivers' net.core.rmem_max."
+            ("Loss", "Datagrams were lost. Look at cables, wireless links and switches on the way, and at the receivers' net.core.rmem_max.")
         case .rivals:
-            self.name = "Other traffic"
-            advice = "It shared the path with others, and left them their part."
+            ("Other traffic", "It shared the path with others, and left them their part.")
         case .receivers:
-            self.name = "Slow receivers"
-            advice = "Receivers were overrun or had fallen behind. Look at their processors, and at net.core.rmem_max."
+            ("Slow receivers", "Receivers were overrun or had fallen behind. Look at their processors, and at net.core.rmem_max.")
         case .storage:
-            self.name = "Disks of receivers"
-            advice = "Disks did not take it as fast as the network brought it."
+            ("Disks of receivers", "Disks did not take it as fast as the network brought it.")
         case .repairs:
-            self.name = "The last repairs"
-            advice =
+            (
+                "The last repairs",
                 "All had been sent once, and some still lacked something or were writing. A repair node near those who lose most would help; --until repair lets the sender leave."
+            )
         case .linger:
-            self.name = "Staying and leaving"
-            advice = "It stayed for latecomers (--linger), and told whoever listens that it leaves."
+            ("Staying and leaving", "It stayed for latecomers (--linger), and told whoever listens that it leaves.")
         }
     }
 }

@@ -8,7 +8,7 @@ struct LiveScreen {
     /// Picture that was drawn last, and for which size.
     private var shown: (lines: [String], columns: Int, rows: Int)?
 
-    /// In one write, so that no half of a picture is ever seen. What does not fit is cut at the bottom, and said so. Nothing is written
+    /// Draws in one write, so that no half of a picture is ever seen. What does not fit is cut at the bottom, and said so. Nothing is written
     /// where nothing is different, and nothing while others have the terminal.
     mutating func show(_ lines: [String]) {
         if !isOpen { Suspension.begin() }
@@ -30,7 +30,7 @@ struct LiveScreen {
 
     mutating func close() {
         guard isOpen else { return }
-        // Somebody else's terminal has been given back already.
+        // The terminal, if it is somebody else's now, has been given back already.
         if !Suspension.takeAbsence() { Console.write(Suspension.leave.description, .line) }
         Suspension.end()
         TerminalMode.leave()

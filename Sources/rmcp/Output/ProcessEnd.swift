@@ -37,7 +37,7 @@ extension ExitStatus {
 
     /// - Parameter last: the last line for programs.
     private static func end(_ status: ExitStatus, _ last: JSONLine?) -> Never {
-        // Nobody listens for signals any more: from here on one ends the process at once. What came before has been heard, or
+        // Signals are not listened for any more: from here on one ends the process at once. What came before has been heard, or
         // came too late: ignoring a signal drops it. Who was started with one ignored goes on ignoring it.
         for number in StopSignals.all {
             let before = signal(number, SIG_IGN)

@@ -41,7 +41,7 @@ final class SendReporter {
         if style.isJSON || report != nil {
             let lines = lines(of: update)
             for line in lines {
-                // Once, so that both have it from one moment.
+                // The lines are made once, so that both have them from one moment.
                 let text = Console.text(of: line)
                 report?.note(line: text)
                 if style.isJSON { Console.event(text, isProgress: line.isProgress) }
@@ -92,7 +92,7 @@ final class SendReporter {
         return false
     }
 
-    /// Somebody asks how it goes: he is told, whatever else is said or not.
+    /// The one who asks how it goes is told, whatever else is said or not.
     private func answer(_ update: SendUpdate) {
         guard case .asked = update else { return }
         tell(totals.snapshot.map(SendText.line) ?? "nothing has been sent yet")

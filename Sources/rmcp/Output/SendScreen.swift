@@ -48,7 +48,7 @@ final class SendScreen {
         }
         picture.messages = messages
         picture.isHelpShown = isHelpShown
-        // Behind a character in the last column nothing can be cleared without it.
+        // The last column: behind a character there nothing can be cleared without it.
         let size = Console.size
         screen.show(SendView(picture, width: size.columns - 1, height: size.rows, style: style).lines())
     }

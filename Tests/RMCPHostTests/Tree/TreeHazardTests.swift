@@ -144,7 +144,7 @@ import Testing
         #expect(hint?.kind == .diskFull && hint?.description.hasSuffix("or let --replace-first remove the old tree, of 16384 bytes, before") ?? false)
         #expect(Listing.of(path) == before)
         options.replacesFirst = true
-        // Nothing is gained by removing it where that is not enough.
+        // Removing it gains nothing where that is not enough.
         #expect(throws: HostError.self) { try tree(3, length: 40_000).receive(in: scratch.path, options: options, files: files) }
         #expect(Listing.of(path) == before)
         let notes = try tree(4, length: 16_002).receive(in: scratch.path, options: options, files: files)

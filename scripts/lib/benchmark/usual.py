@@ -33,6 +33,7 @@ class Aria2(Tool):
 
     name = "aria2"
     ends_itself = False
+    seeds = True  # the sender, until it is stopped
     # Pieces go on to others as soon as they are here, connections are made to all, and nothing else is looked for.
     COMMON = ["aria2c", "--no-conf", "--quiet", "--file-allocation=none", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false",
               "--listen-port=6881", "--seed-ratio=0.0", "--bt-max-peers=0", "--bt-request-peer-speed-limit=1000M", "--summary-interval=0"]
@@ -154,7 +155,8 @@ def once(name, case, setup, lab, source):
     run = Run(tool, case, setup, lab, source)
     try:
         run.start_receivers()
-        if name == "aria2":
+        seeds = getattr(tool, "seeds", False)
+        if seeds:
             run.before, run.began = lab.counters(), time.monotonic()
             run.sender = Measured(setup, lab, "s", tool.sender(setup, case, source))
             ends = wait_for_receivers(run)
@@ -162,15 +164,12 @@ def once(name, case, setup, lab, source):
         else:
             run.send()
             ends = None
-        for process in run.receivers.values():
-            if not tool.ends_itself:
-                process.process.terminate()
-        if name == "aria2":
-            run.sender.process.terminate()
-            run.sender.wait(10)
-        for process in run.receivers.values():
+        stopped = [] if tool.ends_itself else [*run.receivers.values(), *([run.sender] if seeds else [])]
+        for process in stopped:
+            process.process.terminate()
+        for process in (*run.receivers.values(), run.sender):
             process.wait(10)
-        if name != "aria2" and run.status != 0:
+        if not seeds and run.status != 0:
             raise Failed(f"the sender's exit code is {run.status}: {run.sender.tail()}")
         if ends is None:
             # Of rsync only the end is known.

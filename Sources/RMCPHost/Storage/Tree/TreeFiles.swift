@@ -223,7 +223,7 @@ final class TreeFiles: Sendable {
         let descriptor: OwnedDescriptor
         /// Something other than holes may be where nothing was written.
         let holdsOldBytes: Bool
-        /// It was made as a copy of the old file.
+        /// Blocks are those of the old file, of which it was made as a copy.
         var sharesBlocks = false
         /// Owner and mode that it was made with, where they are known.
         var made: MadeFiles.Look?
@@ -314,7 +314,7 @@ final class TreeFiles: Sendable {
             try SparseWrite.write(raw, content, at: offset, path: label, files: files)
         } else if let content {
             try FileTransfer.write(raw, content, at: offset, path: label, files: files)
-            // What is shorter is better written together, in the order of the disk.
+            // Shorter pieces are better written together, in the order of the disk.
             if length >= UInt64(catalog.layout.chunkLength) { files.beginFlush(raw, at: offset, length) }
         } else {
             try FileTransfer.writeZeros(raw, count: length, at: offset, path: label, files: files)

@@ -88,9 +88,14 @@ import Testing
     @Test("A report that cannot be written keeps the send from beginning")
     func unwritable() throws {
         try CommandRun.inDirectory { directory in
-            for (path, status) in [("none/a.html", 1), ("/dev/null", 1), ("-", 2), (".", 1)] as [(String, Int32)] {
+            let cases: [(String, Int32, String)] = [
+                ("none/a.html", 1, "none/a.html: no such file or directory; create its directory first"), ("/dev/null", 1, "no regular file"),
+                ("-", 2, "expected a file"), (".", 1, "no regular file"),
+            ]
+            for (path, status, words) in cases {
                 let result = try Self.shell("send --report \(path) /etc/hosts", in: directory)
                 #expect(result.status == status && result.text.split(separator: "\n").count == 1 && result.text.hasPrefix("rmcp: "), "\(path): \(result.text)")
+                #expect(result.text.contains(words), "\(path): \(result.text)")
             }
         }
     }

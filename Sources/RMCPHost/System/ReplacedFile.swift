@@ -18,7 +18,7 @@ public struct ReplacedFile: Sendable {
     public func write(_ text: String) throws(HostError) {
         let target = try target()
         let temporary = Self.temporary(for: target)
-        let descriptor = try Self.create(temporary)
+        let descriptor = try Self.create(temporary, beside: target)
         do throws(HostError) {
             if let mode, fchmod(descriptor.raw, mode) != 0 { throw .system("set the mode of", temporary) }
             try FileTransfer.writeSequentially(descriptor.raw, Array(text.utf8), path: temporary)
@@ -39,16 +39,17 @@ public struct ReplacedFile: Sendable {
 
     /// Looks whether it can be written, before there is anything to write.
     public func check() throws(HostError) {
-        let temporary = Self.temporary(for: try target())
-        _ = try Self.create(temporary)
+        let target = try target()
+        let temporary = Self.temporary(for: target)
+        _ = try Self.create(temporary, beside: target)
         _ = unsafe unlink(SystemText.cString(temporary))
     }
 
-    private static func create(_ temporary: String) throws(HostError) -> OwnedDescriptor {
+    private static func create(_ temporary: String, beside target: String) throws(HostError) -> OwnedDescriptor {
         // A name of this process alone, so what is there was left by one that was killed and had its number.
         _ = unsafe unlink(SystemText.cString(temporary))
         let raw = unsafe open(SystemText.cString(temporary), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
-        guard raw >= 0 else { throw .system("create", temporary) }
+        guard raw >= 0 else { throw .system("create a file beside", target, advice: errno == ENOENT ? "create its directory first" : nil) }
         return OwnedDescriptor(raw)
     }
 

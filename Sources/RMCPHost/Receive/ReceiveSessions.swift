@@ -36,19 +36,6 @@ extension StorageThreads: StorageExecutor {}
 /// A session begins once its storage is open, since that knows under which id this receiver took part before. Where the
 /// disk takes longer than the sender might wait, it begins without, and what comes waits in its slots.
 final class ReceiveSessions {
-    /// A session that was accepted and has no storage yet.
-    struct Pending {
-        let offer: SessionOffer
-        var announce: Announce { offer.announce }
-        var generation: SessionGeneration
-        /// The ephemeral id that it has unless a journal says that it had another.
-        var drawn: UInt32
-        var since: Instant
-        var isSubmitted = false
-        /// The session has begun, and its chunks wait in memory.
-        var hasBegun = false
-    }
-
     var request: ReceiveRequest
     let network: any SessionNetwork
     let executor: any StorageExecutor
@@ -143,8 +130,9 @@ final class ReceiveSessions {
             datagram, from: source, at: now, lastHeard: { lastHeard($0) }, canMakeRoom: { idlePlace(at: now) != nil },
             identity: { [identity] in identity?.id(in: $0) })
         switch answer {
+        case .ignore: break
         // Data that comes while a session waits for its storage is not kept: it is asked for later.
-        case .ignore, .session: break
+        case .session(let tag): pending[tag]?.note(datagram, from: source)
         case .join(let region): joining.append(region)
         case .refuse(let announce, let reason): refuse(announce, reason, at: now)
         case .begin(let offer, let superseded):
@@ -275,12 +263,13 @@ final class ReceiveSessions {
             !sessions.values.contains { endpoint.directory.hasPlace($0.announce.session) }
             ? MemoryLimit.receiveBuffers / 4 * 3 : MemoryLimit.receiveBuffers / 4 / (HostLimits.sessions - 1)
         configuration.memory.assemblySlots = max(4, min(configuration.memory.assemblySlots, slotBytes / Int(announce.chunkLength)))
-        let engine = ReceiverEngine(
+        var engine = ReceiverEngine(
             identity: handle?.identity ?? entry.drawn, configuration: configuration, announce: announce, source: entry.offer.source,
             transmitter: entry.offer.transmitter,
             // As long as nobody knows, there may be chunks from before.
             isResumable: handle.map { !$0.seeds.isEmpty } ?? true, expectsRepairNodes: endpoint.regions.hearsRepairNodes(at: now),
             verifier: Ed25519Verifier(), digest: BLAKE3Digest(), seed: random.next(), at: now)
+        engine.noteEarlier(longestDatagram: entry.longestDatagram)
         let session = ReceiveSession(
             announce: announce, generation: entry.generation, engine: engine, slots: configuration.memory.assemblySlots, pool: pool(for: announce.chunkLength),
             at: now)

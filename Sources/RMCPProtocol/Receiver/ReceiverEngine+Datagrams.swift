@@ -84,6 +84,13 @@ extension ReceiverEngine {
         return true
     }
 
+    /// Takes note of multicast datagrams of the sender that came before there was an engine.
+    /// - Parameter length: bytes of the longest.
+    public mutating func noteEarlier(longestDatagram length: Int) {
+        stream.noteLength(length)
+        if length >= DataHeader.length + Int(announce.payloadLength) { stream.path.noteFullLength() }
+    }
+
     private mutating func take(_ heartbeat: Heartbeat, from sender: UInt32, arrivedAt: Instant, at now: Instant) {
         // It says nothing else that is of use, and is believed when silence follows.
         if heartbeat.phase == .leaving || heartbeat.phase == .aborted { return }

@@ -23,8 +23,11 @@ struct StreamMeter: Sendable {
     ///   - times: when it arrived and when it was read, for DATA.
     mutating func note(_ header: PacketHeader, length: Int, over family: SocketAddress.Family, dataAt times: (arrival: Instant, read: Instant)?) {
         if header.transmitter == transmitter { arrivals.record(header.sequence, bytes: length, over: family, dataAt: times) }
-        longestDatagram = max(longestDatagram, length)
+        noteLength(length)
     }
+
+    /// - Parameter length: bytes of a datagram that has come whole.
+    mutating func noteLength(_ length: Int) { longestDatagram = max(longestDatagram, length) }
 
     mutating func note(_ heartbeat: Heartbeat, from sender: UInt32, arrivedAt: Instant) {
         guard sender == transmitter else { return }

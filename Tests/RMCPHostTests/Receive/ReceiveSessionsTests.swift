@@ -51,6 +51,28 @@ import Testing
         #expect(receiver.content("a") == version.content && receiver.names == ["a"] && receiver.senders[0].outcome?.kind == .complete)
     }
 
+    /// The first ANNOUNCE of full length comes right behind the one that the session begins with, and is not repeated for a tenth of a second:
+    /// so long the sender would not start.
+    @Test func aLongAnnounceCountsThatComesWhileStorageIsOpening() throws {
+        let receiver = try ManualReceiver()
+        let sender = try receiver.send(version("a", created: 1_000, seed: 1))
+        #expect(receiver.run(for: .milliseconds(80), until: { _ in sender.engine.children.active(without: sender.engine.datagramLength).all == 1 }))
+        #expect(sender.engine.children.active(without: sender.engine.datagramLength).lacking == 0)
+    }
+
+    /// Whoever repeats an ANNOUNCE from elsewhere shows nothing of the path from its sender.
+    @Test func aStrangersLongAnnounceDoesNotCount() throws {
+        let receiver = try ManualReceiver()
+        let sender = try receiver.send(version("a", created: 1_000, seed: 1))
+        receiver.senders = []
+        let announces = sender.drive(at: receiver.now).map(\.1).filter { try! PacketHeader(of: $0.span.bytes).kind == .announce }
+        receiver.take(announces[0], from: sender.address)
+        receiver.take(try #require(announces.last { $0.count > announces[0].count }), from: .ipv4(10, 9, 9, 9, port: 4_000))
+        receiver.senders = [sender]
+        #expect(receiver.run(for: .milliseconds(80), until: { _ in sender.engine.children.active(without: sender.engine.datagramLength).all == 1 }))
+        #expect(sender.engine.children.active(without: sender.engine.datagramLength).lacking == 1)
+    }
+
     /// A sender is started again while the storage of the first session is being opened: the second waits for it.
     @Test func aSessionThatIsSupersededWhileItsStorageOpensIsClosed() throws {
         let receiver = try ManualReceiver()

@@ -32,6 +32,9 @@ final class PartialFile: BundleStorage {
     /// Bytes of the file system that stay free.
     private let reserve: UInt64
     private let notes = LockedValue<[String]>([])
+    /// Held by the thread that writes. The kernel lets one write to a file at a time as well, and has the others spin: a tenth of a
+    /// receiver's processor time, where two threads store.
+    private let writing = LockedValue(())
     /// Set when the file may hold something other than holes where nothing was written.
     private let mayHoldOldBytes: Atomic<Bool>
     /// Set when all of its room is taken: nothing that is written takes more.
@@ -142,7 +145,9 @@ final class PartialFile: BundleStorage {
             try FileRoom(descriptor: descriptor, directory: directory, path: path, kept: reserve, files: files).checkKept(UInt64(record.contentLength))
         }
         do throws(HostError) {
-            try FileTransfer.write(descriptor.raw, content, at: map.offset(of: chunk), path: path, files: files)
+            try writing.withLock { _ throws(HostError) in
+                try FileTransfer.write(descriptor.raw, content, at: map.offset(of: chunk), path: path, files: files)
+            }
             files.beginFlush(descriptor.raw, at: map.offset(of: chunk), UInt64(content.byteCount))
         } catch {
             // A disk that is full has lost nothing: what is there is worth keeping until there is room.

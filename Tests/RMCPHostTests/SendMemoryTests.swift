@@ -1,3 +1,4 @@
+import Glibc
 import RMCPProtocol
 import Testing
 
@@ -16,7 +17,7 @@ import Testing
 
     @Test func ordinaryChunksAreHeldAsConfigured() throws {
         let configuration = try SendMemory.bounded(Configuration(), chunkLength: 1 << 20)
-        #expect(configuration.memory.maximumResidentChunks == 96 && configuration.memory.encodeAhead == 24 && configuration.memory.maximumFetches == 6)
+        #expect(configuration.memory.maximumResidentChunks == 96 && configuration.memory.encodeAhead == 16 && configuration.memory.maximumFetches == 6)
     }
 
     /// The largest catalog that there can be leaves room for chunks, and both keep to the limit.
@@ -30,5 +31,31 @@ import Testing
 
     @Test func aCatalogThatLeavesNothingIsRefused() {
         #expect(throws: HostError.self) { try SendMemory.bounded(Configuration(), chunkLength: 1 << 20, beside: MemoryLimit.sendBuffers - (40 << 20)) }
+    }
+}
+
+@Suite struct BufferPoolTests {
+    /// Buffers share large pages, and nothing else: as many as the limit says, each with memory of its own.
+    @Test(arguments: [(4_096, 3), (1_000, 5), (1 << 20, 5), (3 << 20, 2), (8 << 20, 2)]) func buffersAreApart(length: Int, limit: Int) {
+        let pool = BufferPool(bufferLength: length, limit: limit)
+        var buffers: [ChunkBuffer] = []
+        while let buffer = pool.take() { buffers.append(buffer) }
+        #expect(buffers.count == limit && pool.lentCount == limit)
+        for (index, buffer) in buffers.enumerated() {
+            #expect(buffer.length == length && buffer.bytes.count == length && UInt(bitPattern: buffer.bytes.baseAddress) % 4_096 == 0)
+            memset(buffer.bytes.baseAddress!, Int32(index + 1), length)
+        }
+        for (index, buffer) in buffers.enumerated() { #expect(buffer.bytes.allSatisfy { $0 == UInt8(index + 1) }) }
+        for buffer in buffers { pool.giveBack(buffer) }
+        #expect(pool.lentCount == 0 && pool.take() === buffers.last)
+    }
+
+    /// A buffer outlives its pool, and the buffers that it shares a page with.
+    @Test func aBufferKeepsItsMemory() {
+        var pool: BufferPool? = BufferPool(bufferLength: 1 << 20, limit: 4)
+        let kept = pool?.take()
+        pool = nil
+        kept?.bytes.storeBytes(of: 7, toByteOffset: (1 << 20) - 1, as: UInt8.self)
+        #expect(kept?.bytes.last == 7)
     }
 }

@@ -1,19 +1,41 @@
 import Glibc
 
+/// Memory that buffers are cut from. Pages of 2 MiB are asked for: content passes through all of it, and 512 times as many page faults
+/// are a twentieth of a sender's processor time.
+@safe private final class BufferSlab {
+    let bytes: UnsafeMutableRawBufferPointer
+    private let mapping: UnsafeMutableRawBufferPointer
+
+    /// Bytes of a large page, on x86-64 and on arm64 with pages of 4 KiB.
+    static let largePage = 2 << 20
+
+    init?(length: Int) {
+        let isLarge = length >= Self.largePage
+        let mapped = isLarge ? length + Self.largePage : length
+        let memory = unsafe mmap(nil, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard unsafe memory != MAP_FAILED, let memory = unsafe memory else { return nil }
+        unsafe mapping = UnsafeMutableRawBufferPointer(start: memory, count: mapped)
+        let start = isLarge ? unsafe memory.alignedUp(toMultipleOf: Self.largePage) : unsafe memory
+        unsafe bytes = UnsafeMutableRawBufferPointer(start: start, count: length)
+        // A kernel without them has small ones, and a process that may have little memory is better off with these.
+        if isLarge { _ = unsafe madvise(start, length, MADV_HUGEPAGE) }
+    }
+
+    deinit { _ = unsafe munmap(mapping.baseAddress, mapping.count) }
+}
+
 /// Page-aligned memory of a pool's buffer size. Whoever holds it may use it; it is given back to its pool by hand.
 @safe final class ChunkBuffer: LentMemory, @unchecked Sendable {
     let bytes: UnsafeMutableRawBufferPointer
     /// Bytes.
     let length: Int
+    private let slab: BufferSlab
 
-    fileprivate init?(length: Int) {
-        let memory = unsafe mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-        guard unsafe memory != MAP_FAILED else { return nil }
-        unsafe bytes = UnsafeMutableRawBufferPointer(start: memory, count: length)
+    fileprivate init(_ slab: BufferSlab, offset: Int, length: Int) {
+        unsafe bytes = UnsafeMutableRawBufferPointer(rebasing: slab.bytes[offset..<offset + length])
+        self.slab = slab
         self.length = length
     }
-
-    deinit { _ = unsafe munmap(bytes.baseAddress, bytes.count) }
 }
 
 /// A bounded number of buffers of one length. The last one given back is the next one taken: its pages are there
@@ -48,10 +70,19 @@ final class BufferPool: @unchecked Sendable {
 
     private func next() -> ChunkBuffer? {
         if let buffer = free.popLast() { return buffer }
-        guard made < limit, let buffer = ChunkBuffer(length: bufferLength) else { return nil }
-        made += 1
-        return buffer
+        guard made < limit, let slab = BufferSlab(length: slabLength) else { return nil }
+        let count = min(slabLength / stride, limit - made)
+        made += count
+        // The first of them is the next one taken: it is beside the one before.
+        for index in (1..<count).reversed() { free.append(ChunkBuffer(slab, offset: index * stride, length: bufferLength)) }
+        return ChunkBuffer(slab, offset: 0, length: bufferLength)
     }
+
+    /// Bytes from one buffer to the next.
+    private var stride: Int { (bufferLength + Self.page - 1) / Self.page * Self.page }
+    /// Bytes that are asked for at a time: a large page, or as much as one buffer or all of them take.
+    private var slabLength: Int { max(stride, min(BufferSlab.largePage, stride * limit)) }
+    private static let page = 4_096
 
     func giveBack(_ buffer: ChunkBuffer) {
         monitor.withLock {

@@ -10,6 +10,8 @@ enum SendMemory {
 
     /// Bytes of the 256 MiB that a process with a large catalog takes for other than catalog and chunks.
     private static let besideTree = 40 << 20
+    /// Part of the room that is for chunks which are encoded ahead.
+    private static let aheadDivisor = 5
     /// Part of the buffers' memory that a catalog has to leave.
     private static let leastShare = 8
 
@@ -17,7 +19,7 @@ enum SendMemory {
         configuration.memory.maximumResidentChunks + configuration.memory.encodeAhead + configuration.memory.maximumFetches
     }
 
-    /// Limits with as many chunks as `MemoryLimit.sendBuffers` have room for, in the proportions that they had.
+    /// Limits with as many chunks as `MemoryLimit.sendBuffers` have room for.
     /// - Parameters:
     ///   - isSealed: the cipher has memory of its own.
     ///   - source: bytes that the source keeps.
@@ -35,8 +37,8 @@ enum SendMemory {
         let room = bytes / Int(chunkLength) - HostLimits.workerThreads * (isSealed ? 3 : 1) - 2 * HostLimits.readAhead
         guard wanted > room else { return configuration }
         var result = configuration
-        // Two at least: one is encoded while the other is sent.
-        result.memory.encodeAhead = max(2, configuration.memory.encodeAhead * room / wanted)
+        // Two at least: one is encoded while the other is sent. A fifth of the room is one for each thread, where chunks are the longest.
+        result.memory.encodeAhead = min(configuration.memory.encodeAhead, max(2, room / Self.aheadDivisor))
         result.memory.maximumFetches = max(2, configuration.memory.maximumFetches * room / wanted)
         result.memory.maximumResidentChunks = max(1, room - result.memory.encodeAhead - result.memory.maximumFetches)
         return result

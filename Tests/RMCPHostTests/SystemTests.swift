@@ -127,6 +127,23 @@ import Testing
         #expect(scratch.names.isEmpty)
     }
 
+    // MARK: Transfers
+
+    @Test func thePathIsPutIntoWordsForErrorsOnly() throws {
+        let file = try open("file")
+        var asked = 0
+        func text() -> String {
+            asked += 1
+            return "file"
+        }
+        var bytes: [UInt8] = [1, 2, 3]
+        try FileTransfer.write(file.raw, bytes, at: 0, path: text())
+        #expect(try FileTransfer.read(file.raw, into: &bytes, at: 0, path: text()) == 3)
+        #expect(asked == 0)
+        let error = #expect(throws: HostError.self) { try FileTransfer.write(-1, bytes, at: 0, path: text()) }
+        #expect(asked == 1 && error?.description.contains("file") == true)
+    }
+
     // MARK: Directories
 
     @Test func directoriesAreMadeWithWhatIsAboveThem() throws {

@@ -416,6 +416,20 @@ final class SampleTree {
         close(inside)
     }
 
+    /// A directory that several files were read in is held open: it stays the one that was walked, and its names are no links.
+    @Test func nothingOutsideIsReadOfABusyDirectory() throws {
+        let tree = try SampleTree()
+        try tree.directory("d")
+        for name in ["1", "2", "3", "passwd"] { try tree.file("d/\(name)", bytes(100)) }
+        let source = try source([tree.path])
+        let all = try content(source)
+        try #require(rename("\(tree.path)/d", "\(tree.path)/e") == 0 && symlink("/etc", "\(tree.path)/d") == 0)
+        #expect((try? content(source)) ?? all == all)
+        #expect(throws: HostError.self) { try source.checkUnchanged() }
+        try #require(unlink("\(tree.path)/e/passwd") == 0 && symlink("/etc/passwd", "\(tree.path)/e/passwd") == 0)
+        #expect(throws: HostError.self) { try content(source) }
+    }
+
     @Test func aTreeBeyondTheLimitsIsRefusedWithAWayOut() throws {
         let tree = try SampleTree()
         var path = tree.path

@@ -1,4 +1,4 @@
-import RMCPProtocol
+public import RMCPProtocol
 
 /// Content of a tree: every name below its root with all that a file system keeps of it but the contents.
 ///
@@ -75,6 +75,16 @@ public struct Catalog: Sendable {
     /// One component; empty for the root.
     public func name(of index: Int) -> [UInt8] { Array(bytes[nameRange(of: index)]) }
 
+    /// The same with a zero behind it, as the kernel takes it.
+    public func kernelName(of index: Int) -> [CChar] {
+        let range = nameRange(of: index)
+        var name: [CChar] = []
+        name.reserveCapacity(range.count + 1)
+        for byte in bytes[range] { name.append(CChar(bitPattern: byte)) }
+        name.append(0)
+        return name
+    }
+
     /// The directory that the entry is in, which comes before it; 0 for the root itself.
     public func parent(of index: Int) -> Int { Int(parents[index]) }
 
@@ -92,6 +102,13 @@ public struct Catalog: Sendable {
     /// The path as people may read it; `.` for the root.
     public func printablePath(of index: Int) -> String { index == 0 ? "." : NameText.printable(path(of: index)) }
 
+    /// Bytes and time of a file, also by a further link to it: what tells a change, without the rest of the entry.
+    public func content(of file: Int) -> (size: UInt64, modified: FileTime) {
+        let rest = nameRange(of: file).upperBound
+        if kind(of: file) == .hardLink { return content(of: Int(number(at: rest, UInt32.self))) }
+        return (number(at: rest + CatalogForm.metadata, UInt64.self), modified(at: rest))
+    }
+
     private func nameRange(of index: Int) -> Range<Int> {
         let start = Int(offsets[index]) + CatalogForm.entryHead
         return start..<start + Int(bytes[start - 1])
@@ -100,13 +117,15 @@ public struct Catalog: Sendable {
     private func metadata(at offset: Int) -> CatalogMetadata {
         let mode = number(at: offset, UInt16.self)
         let owner = number(at: offset + 2, UInt32.self)
-        let seconds = number(at: offset + 6, UInt64.self)
-        let nanoseconds = number(at: offset + 14, UInt32.self)
         let attributes = number(at: offset + 18, UInt32.self)
         return CatalogMetadata(
             mode: mode, owner: owner == CatalogForm.none ? nil : Int(owner),
-            modified: FileTime(seconds: Int64(bitPattern: seconds), nanoseconds: nanoseconds),
-            attributes: attributes == CatalogForm.none ? nil : Int(attributes))
+            modified: modified(at: offset), attributes: attributes == CatalogForm.none ? nil : Int(attributes))
+    }
+
+    private func modified(at metadata: Int) -> FileTime {
+        let seconds = number(at: metadata + 6, UInt64.self)
+        return FileTime(seconds: Int64(bitPattern: seconds), nanoseconds: number(at: metadata + 14, UInt32.self))
     }
 
     /// A big-endian number of the bytes, where the walk has found one.

@@ -15,6 +15,7 @@ final class TreeContents: Sendable {
     private let opened = LockedValue<[(entry: Int, descriptor: OwnedDescriptor)]>([])
     /// Files held open: more than threads that read.
     private static let openedLimit = 16
+    private let directories = LockedValue(BusyDirectories())
     private static let slash = UInt8(ascii: "/")
 
     init(_ tree: TreeScan.Tree, path: String) {
@@ -65,7 +66,7 @@ final class TreeContents: Sendable {
     func open(file entry: Int) throws(HostError) -> OwnedDescriptor {
         let isLarge = !catalog.layout.body(of: entry).isEmpty
         if isLarge, let known = opened.withLock({ Self.use(entry, &$0) }) { return known }
-        let raw = open(entry, O_RDONLY | O_NONBLOCK)
+        let raw = openSmall(entry)
         guard raw >= 0 else {
             if [ENOENT, ENOTDIR, ELOOP, EXDEV].contains(errno) { throw changed(entry) }
             throw unreadable(entry)
@@ -73,6 +74,28 @@ final class TreeContents: Sendable {
         let descriptor = OwnedDescriptor(raw)
         if isLarge { opened.withLock { Self.note(entry, descriptor, &$0) } }
         return descriptor
+    }
+
+    /// Files after the first of a directory are opened by their names in it: a path would be made, and walked, for each.
+    /// - Returns: -1 with `errno`.
+    private func openSmall(_ entry: Int) -> Int32 {
+        let flags = O_RDONLY | O_NONBLOCK
+        let parent = catalog.parent(of: entry)
+        // What is in the root may be below another base, and has a path of one component.
+        guard parent != 0 else { return open(entry, flags) }
+        let (known, isBusy) = directories.withLock { $0.use(parent) }
+        if let known { return open(entry, in: known, flags) }
+        guard isBusy else { return open(entry, flags) }
+        let raw = open(parent, rmcp_o_path() | O_DIRECTORY)
+        guard raw >= 0 else { return open(entry, flags) }
+        let directory = OwnedDescriptor(raw)
+        directories.withLock { $0.note(directory, of: parent) }
+        return open(entry, in: directory, flags)
+    }
+
+    /// One component, which is no link, leads nowhere else.
+    private func open(_ entry: Int, in directory: OwnedDescriptor, _ flags: Int32) -> Int32 {
+        unsafe openat(directory.raw, catalog.kernelName(of: entry), flags | O_NOFOLLOW | O_CLOEXEC)
     }
 
     private static func use(_ entry: Int, _ opened: inout [(entry: Int, descriptor: OwnedDescriptor)]) -> OwnedDescriptor? {
@@ -101,11 +124,11 @@ final class TreeContents: Sendable {
     /// A file's size and time change when it is written to. Its ctime changes with its names and links, too.
     private func isSame(_ entry: Int, _ status: stat) -> Bool {
         guard TreeBase.mark(status) == marks[entry] else { return false }
-        let listed = catalog[entry]
-        switch listed.kind {
+        switch catalog.kind(of: entry) {
         case .file, .hardLink:
+            let listed = catalog.content(of: entry)
             return status.kind == S_IFREG && UInt64(max(0, status.st_size)) == listed.size && FileTime(of: status) == listed.modified
-        case .symbolicLink: return status.kind == S_IFLNK && FileTime(of: status) == listed.modified
+        case .symbolicLink: return status.kind == S_IFLNK && FileTime(of: status) == catalog[entry].modified
         case .fifo: return status.kind == S_IFIFO
         case .directory: return status.kind == S_IFDIR
         }
@@ -115,12 +138,15 @@ final class TreeContents: Sendable {
     /// - Throws: for the first that does not stand for what was listed.
     func checkUnchanged() throws(HostError) {
         var parent = -1
+        var base: Int32 = -1
         var directory: OwnedDescriptor?
         for entry in 1..<max(1, catalog.count) where catalog.kind(of: entry) != .directory {
-            let (base, path) = place(of: entry)
-            if parent != catalog.parent(of: entry) {
+            // What is in the root may be below another base each.
+            if parent != catalog.parent(of: entry) || parent == 0 {
                 parent = catalog.parent(of: entry)
                 directory = nil
+                let path: [UInt8]
+                (base, path) = place(of: entry)
                 if path.contains(Self.slash) {
                     let raw = open(parent, rmcp_o_path() | O_DIRECTORY)
                     guard raw >= 0 else { throw changed(entry) }
@@ -128,7 +154,7 @@ final class TreeContents: Sendable {
                 }
             }
             var status = stat()
-            guard unsafe fstatat(directory?.raw ?? base, Self.cString(catalog.name(of: entry)), &status, AT_SYMLINK_NOFOLLOW) == 0, isSame(entry, status)
+            guard unsafe fstatat(directory?.raw ?? base, catalog.kernelName(of: entry), &status, AT_SYMLINK_NOFOLLOW) == 0, isSame(entry, status)
             else { throw changed(entry) }
         }
     }
@@ -165,5 +191,30 @@ final class TreeContents: Sendable {
         HostError(
             "\(what) changed while the tree was being sent, so that nobody has it complete. Send it again once it is at rest: receivers keep what they have, "
                 + "and need only what is different")
+    }
+}
+
+/// Directories that files were read in last, held open.
+private struct BusyDirectories {
+    /// More than threads that read.
+    private static let limit = 8
+
+    private var open: [(entry: Int, descriptor: OwnedDescriptor)] = []
+    /// Directories of which one file was read: the next one opens them.
+    private var seen: [Int] = []
+
+    /// - Returns: the directory where it is open; else whether it is worth opening.
+    mutating func use(_ entry: Int) -> (OwnedDescriptor?, isBusy: Bool) {
+        if let known = open.last(where: { $0.entry == entry }) { return (known.descriptor, true) }
+        if seen.contains(entry) { return (nil, true) }
+        seen.append(entry)
+        if seen.count > Self.limit { seen.removeFirst() }
+        return (nil, false)
+    }
+
+    mutating func note(_ descriptor: OwnedDescriptor, of entry: Int) {
+        guard !open.contains(where: { $0.entry == entry }) else { return }
+        open.append((entry, descriptor))
+        if open.count > Self.limit { open.removeFirst() }
     }
 }

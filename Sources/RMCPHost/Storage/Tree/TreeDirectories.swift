@@ -61,9 +61,6 @@ final class TreeDirectories: Sendable {
 }
 
 extension Catalog {
-    /// Name of an entry as the kernel takes it.
-    func kernelName(of entry: Int) -> KernelName { name(of: entry).map { CChar(bitPattern: $0) } + [0] }
-
     /// Path of an entry as people read it.
     func text(of entry: Int, below root: String) -> String {
         entry == 0 ? root : PartialFile.join(root, printablePath(of: entry))

@@ -28,12 +28,16 @@ final class TreeFiles: Sendable {
     private let progress = LockedValue<[Int: Progress]>([:])
     private let counters: LockedValue<TreeProgress>
     private let made = MadeFiles()
+    private let earlyFlush: EarlyFlush
 
     /// - Parameters:
     ///   - directories: of the tree that is being made; all are there.
     ///   - path: of the tree, for messages.
-    init(_ directories: TreeDirectories, metadata: TreeMetadata, old: OldTree?, isResumed: Bool, path: String, files: FileSystem) {
+    init(
+        _ directories: TreeDirectories, metadata: TreeMetadata, old: OldTree?, isResumed: Bool, earlyFlush: EarlyFlush, path: String, files: FileSystem
+    ) {
         self.directories = directories
+        self.earlyFlush = earlyFlush
         catalog = directories.catalog
         self.metadata = metadata
         self.old = old
@@ -66,6 +70,7 @@ final class TreeFiles: Sendable {
     /// - Parameter content: nil stands for zeros.
     func place(_ range: Range<UInt64>, _ content: RawSpan?) throws(HostError) {
         var done = 0
+        var small: UInt64 = 0
         try catalog.layout.visit(range) { piece throws(HostError) in
             switch piece {
             case .catalog(let range): done += range.count
@@ -75,13 +80,18 @@ final class TreeFiles: Sendable {
                 done += Int(length)
                 let entry = catalog[index]
                 if let content {
+                    if !isFlushed(length) { small += length }
                     try place(index, entry, content.extracting(start..<done), at: offset, length: length)
                 } else {
                     try place(index, entry, nil, at: offset, length: length)
                 }
             }
         }
+        if small > 0 { earlyFlush.note(written: small) }
     }
+
+    /// Pieces of a whole chunk begin to be flushed as soon as they are written. Shorter ones are better written together, in the order of the disk.
+    private func isFlushed(_ length: UInt64) -> Bool { length >= UInt64(catalog.layout.chunkLength) }
 
     private func place(_ index: Int, _ entry: CatalogEntry, _ content: RawSpan?, at offset: UInt64, length: UInt64) throws(HostError) {
         if length == entry.size { try placeWhole(index, entry, content) } else { try placePart(index, entry, content, at: offset, length: length) }
@@ -309,15 +319,13 @@ final class TreeFiles: Sendable {
         } else if content == nil {
             return false
         }
-        let label = catalog.text(of: index, below: path)
         if let content, entry.isSparse, !file.holdsOldBytes {
-            try SparseWrite.write(raw, content, at: offset, path: label, files: files)
+            try SparseWrite.write(raw, content, at: offset, path: catalog.text(of: index, below: path), files: files)
         } else if let content {
-            try FileTransfer.write(raw, content, at: offset, path: label, files: files)
-            // Shorter pieces are better written together, in the order of the disk.
-            if length >= UInt64(catalog.layout.chunkLength) { files.beginFlush(raw, at: offset, length) }
+            try FileTransfer.write(raw, content, at: offset, path: catalog.text(of: index, below: path), files: files)
+            if isFlushed(length) { files.beginFlush(raw, at: offset, length) }
         } else {
-            try FileTransfer.writeZeros(raw, count: length, at: offset, path: label, files: files)
+            try FileTransfer.writeZeros(raw, count: length, at: offset, path: catalog.text(of: index, below: path), files: files)
         }
         return true
     }
@@ -329,14 +337,14 @@ enum SparseWrite {
     private static let block = 4_096
 
     /// Writes what is not zero to a file that has holes there.
-    static func write(_ descriptor: Int32, _ content: RawSpan, at offset: UInt64, path: String, files: FileSystem) throws(HostError) {
+    static func write(_ descriptor: Int32, _ content: RawSpan, at offset: UInt64, path: @autoclosure () -> String, files: FileSystem) throws(HostError) {
         var start = 0
         var dataStart: Int?
         while start < content.byteCount {
             let end = min(content.byteCount, start + block - Int((offset + UInt64(start)) % UInt64(block)))
             let isHole = FileComparison.isZero(content.extracting(start..<end))
             if isHole, let begun = dataStart {
-                try FileTransfer.write(descriptor, content.extracting(begun..<start), at: offset + UInt64(begun), path: path, files: files)
+                try FileTransfer.write(descriptor, content.extracting(begun..<start), at: offset + UInt64(begun), path: path(), files: files)
                 dataStart = nil
             } else if !isHole, dataStart == nil {
                 dataStart = start
@@ -344,7 +352,7 @@ enum SparseWrite {
             start = end
         }
         guard let begun = dataStart else { return }
-        try FileTransfer.write(descriptor, content.extracting(begun..<content.byteCount), at: offset + UInt64(begun), path: path, files: files)
+        try FileTransfer.write(descriptor, content.extracting(begun..<content.byteCount), at: offset + UInt64(begun), path: path(), files: files)
     }
 }
 

@@ -13,6 +13,8 @@ public struct TreeOptions: Sendable, Hashable {
     var reserve: UInt64 = 0
     /// The old tree is removed before the new one is written, where there is no room for both.
     var replacesFirst = false
+    /// Bytes of small files from one early flush to the next.
+    var flushStep = EarlyFlush.step
     /// Set-user-ID, set-group-ID and capabilities of files are kept.
     public var allowsSpecial: Bool
     /// Owners are set as the catalog names them, where this process may.

@@ -23,6 +23,7 @@ final class TreeStorage: BundleStorage {
         let root: OwnedDescriptor
         let files: TreeFiles
         let builder: TreeBuilder
+        let earlyFlush: EarlyFlush
     }
 
     let path: String
@@ -161,11 +162,13 @@ final class TreeStorage: BundleStorage {
         let former = try findRoom(for: catalog)
         let directories = TreeDirectories(catalog, root: root, files: files)
         let metadata = TreeMetadata(catalog, options: options, path: path, files: files)
-        let placer = TreeFiles(directories, metadata: metadata, old: former, isResumed: isResumed, path: path, files: files)
+        let earlyFlush = EarlyFlush(root, step: options.flushStep, files: files)
+        let placer = TreeFiles(
+            directories, metadata: metadata, old: former, isResumed: isResumed, earlyFlush: earlyFlush, path: path, files: files)
         let builder = TreeBuilder(files: placer, isResumed: isResumed, path: path, system: files)
         try builder.makeDirectories()
         if !isResumed { try staging.keep(catalog.bytes) }
-        tree.withLock { $0 = Tree(root: root, files: placer, builder: builder) }
+        tree.withLock { $0 = Tree(root: root, files: placer, builder: builder, earlyFlush: earlyFlush) }
         for (chunk, record) in spool.ready {
             if record.kind == .zero {
                 try place(map.extent(of: chunk, record), nil, with: placer)
@@ -270,6 +273,7 @@ final class TreeStorage: BundleStorage {
 
     /// The old tree goes when the command that follows a bundle has ended, which may want to look at it.
     func close() {
+        tree.withLock { $0 }?.earlyFlush.finish()
         if isPublished.load(ordering: .relaxed) {
             staging.remove()
             target.removeFormer()

@@ -13,6 +13,21 @@ public enum SessionText {
     /// A bundle's name in a list; that of a tree ends in a slash, as `ls -p` has it.
     public static func listedName(_ announce: Announce) -> String { BundleName.printable(announce.name) + (announce.kind == .tree ? "/" : "") }
 
+    /// Bytes of a bundle; nil for a stream. How many of a tree's are those of its files only its catalog says.
+    public static func size(of announce: Announce) -> String? {
+        announce.contentLength.map { announce.kind == .tree ? "\(Units.size($0)) with its catalog" : Units.size($0) }
+    }
+
+    /// How much of a bundle has come or gone so far. What lies around a tree's files is no part of what people sent.
+    /// - Parameters:
+    ///   - total: bytes; nil for a stream.
+    ///   - files: bytes of a tree's files; nil for what is none.
+    static func amount(_ done: UInt64, of total: UInt64?, files: UInt64?) -> String {
+        guard let total, total > 0 else { return Units.size(done) }
+        let share = Units.percent(Double(done) / Double(total))
+        return files.map { "\(share) of \(Units.size($0))" } ?? "\(Units.size(done)) of \(Units.size(total)) \(share)"
+    }
+
     /// Why a session is not taken, and which option of `recv` would take it.
     public static func explain(_ reason: SessionRefusal) -> String {
         switch reason {

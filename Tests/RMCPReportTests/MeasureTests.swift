@@ -53,6 +53,8 @@ import Testing
         snapshot.medianLoss = 0.01
         snapshot.counters = counters
         #expect(SendText.line(snapshot) == "2.0 KiB of 4.0 KiB 50 % · 1.0 KiB/s · 2 receiving · loss 1.0 % · repairs 2.0 KiB · ETA 2.0 s")
+        snapshot.tree = EntryCounts(files: 2, directories: 1, bytes: 3_072)
+        #expect(SendText.line(snapshot).hasPrefix("50 % of 3.0 KiB · 1.0 KiB/s · "))
     }
 
     @Test("Dates are those of the calendar")
@@ -105,11 +107,16 @@ import Testing
     }
 
     @Test func filesAreTold() {
-        let tree = TreeProgress(files: 20, done: 7, unchanged: 3)
+        let tree = TreeProgress(files: 20, bytes: 3_072, done: 7, unchanged: 3)
         #expect(ReceiveText.line([snapshot(tree)]).contains("· 7 of 20 files ·"))
+        // The catalog, and what fills a chunk, are nothing that somebody has sent.
+        #expect(ReceiveText.line([snapshot(tree)]).hasPrefix("etc 25 % of 3.0 KiB · "))
+        #expect(ReceiveText.line([snapshot(nil)]).hasPrefix("etc 1000 B of 3.9 KiB 25 % · "))
+        #expect(SessionText.size(of: snapshot(nil).announce) == "3.9 KiB with its catalog")
         #expect(ReceiveText.files(snapshot(tree)) == "20 files (3 unchanged), " && ReceiveText.files(snapshot(nil)).isEmpty)
         let line = ReceiveUpdate.progress([snapshot(tree)]).lines.map { $0.text(of: "x", at: 0) }.joined()
-        #expect(line.contains("\"files\":20,\"files_done\":7,\"files_unchanged\":3"))
-        #expect(!ReceiveUpdate.progress([snapshot(nil)]).lines.map { $0.text(of: "x", at: 0) }.joined().contains("files"))
+        #expect(line.contains("\"file_bytes\":3072,\"files\":20,\"files_done\":7,\"files_unchanged\":3"))
+        let without = ReceiveUpdate.progress([snapshot(nil)]).lines.map { $0.text(of: "x", at: 0) }.joined()
+        #expect(!without.contains("files") && !without.contains("file_bytes"))
     }
 }

@@ -65,6 +65,9 @@ import Testing
         #expect(
             Verdict(Self.report(Self.session)).sentence
                 == "1000 B reached 99 of 100 receivers in 12 s. 1 was not done. 2.0 KiB left the sender in place of 96.7 KiB for single copies: 50 times less.")
+        let tree = Self.session.map { $0.replacingOccurrences(of: "\"bytes\":", with: "\"files\":3,\"file_bytes\":900,\"bytes\":") }
+        #expect(Verdict(Self.report(tree)).sentence.hasPrefix("3 files (900 B) reached 99 of 100 receivers in 12 s."))
+        #expect(Self.report(tree).html(generator: "rmcp").contains("<dd>900 B</dd>"))
         let nobody = Self.report([Self.ready(), Self.line("finished", "\"phase\":\"leaving\",\"seconds\":30,\"outcome\":\"nobody_came\",\"receivers\":{}")])
         #expect(Verdict(nobody).sentence == "No receiver joined in 30 s, so nothing was sent." && Verdict(nobody).kind == .bad)
         var cut = Self.report(Array(Self.session.dropLast(2)))

@@ -39,6 +39,9 @@ public struct TreeLayout: Sendable {
 
     static func roundedUp(_ value: UInt64, to unit: UInt64) -> UInt64 { (value + unit - 1) / unit * unit }
 
+    /// Bytes of all files.
+    public var filesLength: UInt64 { packedLength + (contentLength - bodyStart) }
+
     /// Stretch of the chunks that belong to one file each; empty behind the end where no file has a body.
     public var bodies: Range<UInt64> { bodyStart..<contentLength }
 

@@ -310,6 +310,7 @@ public final class SendLoop {
             unsent: outlet.droppedToPeers, unanswerable: slab.impossible, network: network)
         snapshot.limits = record.limits
         snapshot.level = feeder.level
+        snapshot.tree = source.counts
         return snapshot
     }
 

@@ -17,6 +17,7 @@ enum ReportData {
         fields["version"] = report.version.map { .string($0) }
         fields["began"] = report.began.map { .string($0) }
         fields["bytes"] = report.contentLength.map { .unsigned($0) }
+        fields["file_bytes"] = report.files?.bytes.map { .unsigned($0) }
         fields["outcome"] = report.outcome.map { .string($0) }
         fields["exit_code"] = report.exitCode.map { .integer(Int64($0)) }
         fields["error"] = report.error.map { .string($0) }

@@ -76,7 +76,7 @@ struct ReportPage {
         guard let end = report.end, end.streaming != nil, end[.wire] > 0 else { return nil }
         let seconds = max(end.streaming ?? 0, 0.001)
         let waited = report.start ?? 0
-        let content = report.contentLength ?? end[.content]
+        let content = report.files?.bytes ?? report.contentLength ?? end[.content]
         let repaired = end[.repair] &+ end[.catchUp]
         let payload = repaired &+ end[.first] &+ end[.relayed]
         // More is encoded, before all has been sent once, than was to be sent.

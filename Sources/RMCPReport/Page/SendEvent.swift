@@ -15,7 +15,7 @@ struct SendEvent: Decodable {
     let version: String?
     let options: [String: String]?
     let bytes: Double?
-    let files: UInt64?
+    let files: TransferReport.Files?
     let time: String?
     let message: String?
     let path: String?
@@ -59,7 +59,7 @@ struct SendEvent: Decodable {
         version = value("version")
         options = value("options")
         bytes = value("bytes")
-        files = value("files")
+        files = value("files").map { TransferReport.Files(count: $0, bytes: value("file_bytes")) }
         time = value("time")
         message = value("message")
         path = value("path")

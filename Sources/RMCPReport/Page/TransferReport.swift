@@ -53,6 +53,12 @@ public struct TransferReport: Sendable {
         var failed: UInt64 { ReceiverState.allCases.filter(\.isFailure).reduce(0) { $0 &+ count($1) } }
     }
 
+    /// Files of a tree; their bytes are nil in records of senders that did not say so.
+    struct Files: Sendable, Equatable {
+        var count: UInt64
+        var bytes: UInt64?
+    }
+
     /// A repair node right below the sender.
     struct Node: Sendable, Decodable {
         var address: String
@@ -114,7 +120,8 @@ public struct TransferReport: Sendable {
     var options: [(name: String, value: String)] = []
     /// Nil for a stream.
     var contentLength: UInt64?
-    var files: UInt64?
+    /// Nil for what is no tree.
+    var files: Files?
     /// Time when it began, as the lines say it.
     var began: String?
     var wanted: UInt64?

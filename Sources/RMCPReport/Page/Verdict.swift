@@ -47,14 +47,15 @@ struct Verdict {
     }
 
     private static func size(of report: TransferReport) -> String {
-        let amount = Units.size(report.contentLength ?? report.end?[.content] ?? 0)
-        return report.files.map { "\(Units.count($0, "file")) (\(amount))" } ?? amount
+        let amount = Units.size(report.files?.bytes ?? report.contentLength ?? report.end?[.content] ?? 0)
+        return report.files.map { "\(Units.count($0.count, "file")) (\(amount))" } ?? amount
     }
 
     private static func part(_ report: TransferReport) -> String {
         let sent = report.end?[.content] ?? 0
         guard let length = report.contentLength, length > 0 else { return Units.size(sent) }
-        return "\(Units.size(sent)) of \(Units.size(length)) (\(Units.percent(Double(sent) / Double(length))))"
+        let share = Units.percent(Double(sent) / Double(length))
+        return report.files?.bytes.map { "\(share) of \(Units.size($0))" } ?? "\(Units.size(sent)) of \(Units.size(length)) (\(share))"
     }
 
     private static func missing(_ report: TransferReport) -> String {

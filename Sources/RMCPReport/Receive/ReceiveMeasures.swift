@@ -13,12 +13,13 @@ extension Measure where Source == ReceiveSnapshot {
         Measure("seconds", .seconds, "Time since the session was joined.") { .number($0.elapsed.inSeconds) },
         Measure("bytes_done", .bytes, "Verified content bytes of the sessions under way.") { .count($0.contentDone) },
         Measure("bytes_kept", .bytes, "Content bytes that were there from before.") { .count($0.contentKept) },
-        Measure("bytes", .bytes, "Content bytes in all.") { $0.contentLength.map { .count($0) } ?? .unknown },
+        Measure("bytes", .bytes, "Content bytes in all; of a tree, with its catalog.") { $0.contentLength.map { .count($0) } ?? .unknown },
         Measure("files_done", .plain, "Files of a tree that have all their bytes.") { $0.tree.map { .count(UInt64($0.done)) } ?? .absent },
         Measure("files_unchanged", .plain, "Files of a tree that were not written, since the old tree has them.") {
             $0.tree.map { .count(UInt64($0.unchanged)) } ?? .absent
         },
         Measure("files", .plain, "Files of a tree in all.") { $0.tree.map { .count(UInt64($0.files)) } ?? .absent },
+        Measure("file_bytes", .bytes, "Bytes of a tree's files.") { $0.tree.map { .count($0.bytes) } ?? .absent },
         loss,
         Measure("datagrams", .plain, "Datagrams received.", isInLines: false, label: "datagrams") { .count($0.counters.datagrams) },
         Measure("duplicates", .plain, "Packets that were here already.", isInLines: false, label: "duplicates") { .count($0.counters.duplicates) },

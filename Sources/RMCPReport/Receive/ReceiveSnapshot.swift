@@ -35,13 +35,16 @@ public struct ReceiveSnapshot: Sendable {
 /// Progress of the files of a tree at a receiver.
 public struct TreeProgress: Sendable, Hashable {
     public var files: Int
+    /// Bytes of all files.
+    public var bytes: UInt64
     /// Files that have all their bytes.
     public var done: Int
     /// Files among these that are what the old tree has, and were not written.
     public var unchanged: Int
 
-    public init(files: Int, done: Int = 0, unchanged: Int = 0) {
+    public init(files: Int, bytes: UInt64, done: Int = 0, unchanged: Int = 0) {
         self.files = files
+        self.bytes = bytes
         self.done = done
         self.unchanged = unchanged
     }

@@ -28,10 +28,8 @@ public enum ReceiveText {
     }
 
     private static func line(_ snapshot: ReceiveSnapshot) -> String {
-        var parts = ["\(BundleName.printable(snapshot.announce.name)) \(Units.size(snapshot.contentDone))"]
-        if let total = snapshot.contentLength, total > 0 {
-            parts[0] += " of \(Units.size(total)) \(Units.percent(Double(snapshot.contentDone) / Double(total)))"
-        }
+        let amount = SessionText.amount(snapshot.contentDone, of: snapshot.contentLength, files: snapshot.tree?.bytes)
+        var parts = ["\(BundleName.printable(snapshot.announce.name)) \(amount)"]
         if let tree = snapshot.tree { parts.append("\(tree.done) of \(Units.count(UInt64(tree.files), "file"))") }
         parts.append(speed(snapshot))
         parts.append(snapshot.state.reason)

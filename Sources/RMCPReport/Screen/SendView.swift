@@ -102,7 +102,8 @@ public struct SendView {
         var lines: [String] = []
         if let length = snapshot.contentLength, length > 0 {
             let share = Double(snapshot.contentSent) / Double(length)
-            let amount = "\(Units.size(snapshot.contentSent)) of \(Units.size(length))"
+            let files = snapshot.tree.map { "\(Units.size($0.bytes)) in \(Units.count(UInt64($0.files), "file"))" }
+            let amount = files ?? "\(Units.size(snapshot.contentSent)) of \(Units.size(length))"
             let percent = share < 1 ? Units.percent(min(share, 0.99)) : "100 %"
             let right = TextWidth.right(percent, to: 6)
             lines.append(cut(amount, to: width))

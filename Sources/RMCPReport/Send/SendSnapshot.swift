@@ -30,6 +30,8 @@ public struct SendSnapshot: Sendable {
     public var limits = SendLimits()
     /// The zstd level of what is encoded next; 0 stores.
     public var level = 0
+    /// Entries of a tree; nil for what is none.
+    public var tree: EntryCounts?
     /// Repair nodes right below, some of them where there are very many; only at milestones.
     public var nodes: [RepairNodeStatus] = []
 

@@ -7,10 +7,7 @@ public enum SendText {
         guard let streaming = snapshot.streaming else {
             return ["waiting \(Units.time(snapshot.elapsed))", receivers(snapshot.receivers)].joined(separator: " · ")
         }
-        var amount = Units.size(snapshot.contentSent)
-        if let total = snapshot.contentLength, total > 0 {
-            amount += " of \(Units.size(total)) \(Units.percent(Double(snapshot.contentSent) / Double(total)))"
-        }
+        let amount = SessionText.amount(snapshot.contentSent, of: snapshot.contentLength, files: snapshot.tree?.bytes)
         let speed = Double(snapshot.contentSent) / max(0.001, streaming.inSeconds)
         var parts = [amount, "\(Units.size(UInt64(speed)))/s", receivers(snapshot.receivers)]
         if snapshot.medianLoss > 0 { parts.append("loss \(Measure.medianLoss.words(snapshot))") }

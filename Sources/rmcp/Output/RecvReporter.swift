@@ -41,7 +41,7 @@ final class RecvReporter {
             if style.isVerbose { say("\(BundleName.printable(announce.name)): losses are repaired by \(parent) from now on") }
         case .refused(let announce, let reason): live.warn("refused \(SessionText.describe(announce)): \(SessionText.explain(reason))")
         case .began(let snapshot):
-            let size = snapshot.announce.contentLength.map { ", \(Units.size($0))" } ?? ""
+            let size = SessionText.size(of: snapshot.announce).map { ", \($0)" } ?? ""
             say("receiving \(SessionText.describe(snapshot.announce))\(size)")
         case .progress(let snapshots):
             live.show(ReceiveText.line(snapshots))
@@ -51,7 +51,7 @@ final class RecvReporter {
             }
         case .asked: break
         case .completed(let snapshot, let path):
-            let amount = "\(ReceiveText.files(snapshot))\(Units.size(snapshot.contentDone))"
+            let amount = "\(ReceiveText.files(snapshot))\(Units.size(snapshot.tree?.bytes ?? snapshot.contentDone))"
             var text = "complete: \(path), \(amount) in \(Units.time(snapshot.elapsed)) (\(ReceiveText.speed(snapshot)))"
             if snapshot.contentKept > 0 { text += ", \(Units.size(snapshot.contentKept)) of it from before" }
             say(text)

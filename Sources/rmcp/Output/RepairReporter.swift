@@ -40,7 +40,7 @@ final class RepairReporter {
         case .figures: break
         case .refused(let announce, let reason): live.warn("refused \(SessionText.describe(announce)): \(RepairText.explain(reason))")
         case .began(let snapshot, let kept):
-            let size = snapshot.announce.contentLength.map { ", \(Units.size($0))" } ?? ""
+            let size = SessionText.size(of: snapshot.announce).map { ", \($0)" } ?? ""
             say("serving \(SessionText.describe(snapshot.announce))\(size)\(kept > 0 ? ", \(kept) chunks from the cache" : "")")
         case .asked: break
         case .progress(let snapshots): live.show(RepairText.line(snapshots))

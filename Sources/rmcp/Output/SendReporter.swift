@@ -158,7 +158,7 @@ final class SendReporter {
     }
 
     private func result(_ histogram: StatusHistogram, came: UInt64, _ snapshot: SendSnapshot) {
-        let content = Units.size(snapshot.contentLength ?? snapshot.contentSent)
+        let content = Units.size(snapshot.tree?.bytes ?? snapshot.contentLength ?? snapshot.contentSent)
         let time = Units.time(snapshot.streaming ?? snapshot.elapsed)
         Console.line("\(histogram.count(.complete)) of \(came) receivers complete, \(content) each, in \(time)")
         let nodes = histogram.tree

@@ -109,7 +109,7 @@ struct WatchTable {
     private static func title(_ session: WatchedSession) -> String {
         let announce = session.announce
         var parts = [SessionText.listedName(announce)]
-        parts.append(announce.contentLength.map { Units.size($0) } ?? "stream")
+        parts.append(SessionText.size(of: announce) ?? "stream")
         if let top = session.nodes.first(where: { !$0.isGone }) {
             // Only the sender's rate is that of the stream.
             let isStreaming = top.role == .sender && top.phase == .streaming

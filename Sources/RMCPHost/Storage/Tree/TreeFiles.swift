@@ -42,7 +42,8 @@ final class TreeFiles: Sendable {
         self.metadata = metadata
         self.old = old
         self.isResumed = isResumed
-        counters = LockedValue(TreeProgress(files: (0..<catalog.count).count { directories.catalog.kind(of: $0) == .file }))
+        let count = (0..<catalog.count).count { directories.catalog.kind(of: $0) == .file }
+        counters = LockedValue(TreeProgress(files: count, bytes: catalog.layout.filesLength))
         self.path = path
         self.files = files
     }

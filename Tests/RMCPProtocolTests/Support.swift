@@ -25,9 +25,15 @@ extension ChildTable {
     static func name(_ id: UInt32) -> ChildName { ChildName(id, at: host) }
 
     @discardableResult
-    mutating func update(id: UInt32, report: StatusReport, at now: Instant) -> Bool { update(id: id, report: report, from: Self.host, at: now) }
+    mutating func update(id: UInt32, report: StatusReport, from address: SocketAddress = Self.host, at now: Instant) -> Bool {
+        var echoes = Echoes(configuration: Configuration(), at: .zero)
+        return update(id: id, report: report, from: address, into: &echoes, at: now)
+    }
     mutating func remove(_ id: UInt32, at now: Instant) { remove(Self.name(id), at: now) }
-    mutating func heard(_ id: UInt32, at now: Instant) { heard(Self.name(id), at: now) }
+    mutating func heard(_ id: UInt32, at now: Instant) {
+        var echoes = Echoes(configuration: Configuration(), at: .zero)
+        _ = hear(Self.name(id), .none, into: &echoes, at: now)
+    }
     func contains(_ id: UInt32) -> Bool { contains(Self.name(id)) }
     func isLost(_ id: UInt32) -> Bool { isLost(Self.name(id)) }
 }

@@ -25,7 +25,8 @@ public enum RefusalReason: UInt8, Sendable, Hashable, CaseIterable {
 
 /// Numbers of receivers that take no part, by reason.
 public struct RefusalCounts: Hashable, Sendable {
-    private var counts = Array(repeating: UInt64(0), count: RefusalReason.allCases.count)
+    /// By raw value of the reason. An array would be memory of its own for each STATUS that is read.
+    private var counts = SIMD4<UInt64>()
 
     public init() {}
 
@@ -34,12 +35,12 @@ public struct RefusalCounts: Hashable, Sendable {
         set { counts[Int(reason.rawValue)] = newValue }
     }
 
-    public var total: UInt64 { counts.total }
+    public var total: UInt64 { counts.indices.reduce(into: 0) { $0.increase(by: counts[$1]) } }
     /// Those who believe the sender.
     public var ofTrusting: UInt64 { RefusalReason.allCases.reduce(into: 0) { if $1.isOfTrusting { $0.increase(by: self[$1]) } } }
 
-    mutating func add(_ other: RefusalCounts) { for reason in RefusalReason.allCases { self[reason].increase(by: other[reason]) } }
-    mutating func subtract(_ other: RefusalCounts) { for reason in RefusalReason.allCases { self[reason].decrease(by: other[reason]) } }
+    mutating func add(_ other: RefusalCounts) { for index in counts.indices { counts[index].increase(by: other.counts[index]) } }
+    mutating func subtract(_ other: RefusalCounts) { for index in counts.indices { counts[index].decrease(by: other.counts[index]) } }
 
     // MARK: On the wire
 

@@ -32,6 +32,7 @@ struct ArrivalTracker: Sendable {
     ///   - family: of the addresses that it came between.
     ///   - dataAt: when it arrived and when it was read, for DATA; nil for everything else.
     @discardableResult
+    @inline(__always)
     mutating func record(
         _ sequence: UInt32, bytes length: Int, over family: SocketAddress.Family = .ipv4, dataAt times: (arrival: Instant, read: Instant)? = nil
     ) -> Int? {

@@ -76,8 +76,10 @@ struct AssemblySlots: Sendable {
         _modify { yield &slots[slot] }
     }
 
-    mutating func slot(ofChunk chunk: UInt32) -> Int? {
-        if chunk == lastChunk { return lastSlot }
+    @inline(__always)
+    mutating func slot(ofChunk chunk: UInt32) -> Int? { chunk == lastChunk ? lastSlot : search(chunk) }
+
+    private mutating func search(_ chunk: UInt32) -> Int? {
         guard let slot = index[chunk] else { return nil }
         lastChunk = chunk
         lastSlot = slot

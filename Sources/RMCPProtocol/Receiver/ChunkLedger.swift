@@ -55,6 +55,7 @@ struct ChunkLedger: Sendable {
 
     func record(of chunk: UInt32) -> ChunkRecord? { hasRecord.contains(chunk) ? records[Int(chunk)] : nil }
     /// The one field that every packet is held against: a record is a hundred bytes to copy.
+    @inline(__always)
     func encodedLength(of chunk: UInt32) -> UInt32? { hasRecord.contains(chunk) ? records[Int(chunk)].encodedLength : nil }
     func hasPage(_ index: UInt32) -> Bool { pages.contains(index) }
     var pageCount: Int { pages.count }

@@ -116,6 +116,7 @@ struct ParentLink: Sendable {
     // MARK: Hearing of parents
 
     /// Whether a datagram's transmitter is one of this session's parents; a HEARTBEAT makes it one.
+    @inline(__always)
     mutating func noteHeard(_ header: PacketHeader, from source: SocketAddress, at now: Instant) -> Bool {
         if !attachment.formers.isEmpty { attachment.noteHeard(header.transmitter, at: now) }
         guard candidates.noteHeard(header.transmitter, from: source, isStream: Self.isStream(header), at: now) || isNewParent(header, at: source, now: now)
@@ -124,6 +125,7 @@ struct ParentLink: Sendable {
         return true
     }
 
+    @inline(never)
     private mutating func isNewParent(_ header: PacketHeader, at source: SocketAddress, now: Instant) -> Bool {
         guard header.kind == .heartbeat, header.transmitter != child, header.transmitter != role.downstreamTransmitter, !role.wantsStream,
             trust.admitsUnproven(header.transmitter)

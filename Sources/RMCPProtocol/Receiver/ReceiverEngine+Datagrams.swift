@@ -28,6 +28,7 @@ extension ReceiverEngine {
 
     /// Takes a packet of DATA whose headers were read.
     /// - Parameter length: bytes of payload.
+    @inline(__always)
     public mutating func handle(_ data: DataHeader, _ header: PacketHeader, length: Int, arrival: Arrival, at now: Instant) -> Placement? {
         guard accept(header, length: DataHeader.length + length, isData: true, arrival, at: now) else { return nil }
         let isDirect = header.transmitter == stream.transmitter
@@ -66,6 +67,7 @@ extension ReceiverEngine {
     }
 
     /// Whether a datagram is of this session and of a parent that is known; notes that it came.
+    @inline(__always)
     mutating func accept(_ header: PacketHeader, length: Int, isData: Bool, _ arrival: Arrival, at now: Instant) -> Bool {
         guard header.sessionTag == session.tag, link.noteHeard(header, from: arrival.source, at: now) else {
             counters.foreign += 1
@@ -106,6 +108,7 @@ extension ReceiverEngine {
 
     // MARK: Data
 
+    @inline(__always)
     private mutating func place(_ data: DataHeader, payloadOffset: Int, length: Int, at now: Instant) -> Placement? {
         guard case .receiving = phase else { return nil }
         let full = Int(announce.payloadLength)
@@ -155,6 +158,7 @@ extension ReceiverEngine {
     }
 
     /// False when the packet is not wanted.
+    @inline(__always)
     private mutating func fill(slot: Int, with data: DataHeader, at now: Instant) -> Bool {
         guard !slots[slot].isWithHost else { return false }
         guard slots[slot].received.insert(Int(data.packet)) else {
@@ -174,9 +178,13 @@ extension ReceiverEngine {
     }
 
     /// A chunk whose record came after its packets may have more of them than it should: they were forged.
+    @inline(__always)
     mutating func handOverIfWhole(slot: Int, encodedLength: UInt32) {
         // Asked after each packet, so that it has to do without a division.
-        guard !slots[slot].isWithHost, slots[slot].received.count * Int(announce.payloadLength) >= Int(encodedLength) else { return }
+        if slots[slot].received.count * Int(announce.payloadLength) >= Int(encodedLength), !slots[slot].isWithHost { handOver(slot) }
+    }
+
+    private mutating func handOver(_ slot: Int) {
         let chunk = slots[slot].chunk
         guard let record = ledger.record(of: chunk) else { return }
         let total = packetCount(of: record)

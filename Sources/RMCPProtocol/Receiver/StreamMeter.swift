@@ -21,6 +21,7 @@ struct StreamMeter: Sendable {
     ///   - length: bytes.
     ///   - family: of the addresses that it came between.
     ///   - times: when it arrived and when it was read, for DATA.
+    @inline(__always)
     mutating func note(_ header: PacketHeader, length: Int, over family: SocketAddress.Family, dataAt times: (arrival: Instant, read: Instant)?) {
         if header.transmitter == transmitter { arrivals.record(header.sequence, bytes: length, over: family, dataAt: times) }
         noteLength(length)

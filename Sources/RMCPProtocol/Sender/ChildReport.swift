@@ -1,7 +1,8 @@
-/// The last thing that a child said of itself and of those below it. Most children are leaves: a few bytes instead of six lists.
+/// The last thing that a child said of itself and of those below it. Most children are leaves: a few bytes instead of six lists, which
+/// the others have elsewhere.
 enum ChildReport: Sendable {
     case leaf(LeafStatus)
-    case sum(StatusHistogram)
+    indirect case sum(StatusHistogram)
 
     init(_ histogram: StatusHistogram) { self = histogram.leaf.map { .leaf($0) } ?? .sum(histogram) }
 

@@ -34,9 +34,17 @@ struct ChildTable: Sendable {
         var cookie: UInt64
         /// The furthest that it has said it has come (`ChildReport.reached`).
         var reached: UInt64
-        var roundTrip = RoundTripEstimator.Sample()
+        var roundTrip: RoundTripEstimator.Sample
 
         mutating func take(_ echo: TimestampEcho, into echoes: inout Echoes, at now: Instant) { echoes.take(echo, of: &roundTrip, at: now) }
+    }
+
+    /// A child that asks for something.
+    struct Asker {
+        /// It says that it is not done.
+        let isActive: Bool
+        /// Its own round trip at last; zero where none is known.
+        let roundTrip: Interval
     }
 
     /// Children by id, as nearly all can be kept; `namesakes` has those whose id another host's child had before.
@@ -130,10 +138,12 @@ struct ChildTable: Sendable {
         childCount < limit && (children[name.transmitter] == nil || namesakes.count < Self.namesakeLimit)
     }
 
-    /// - Parameter address: where the report came from, which its cookie proves.
+    /// - Parameters:
+    ///   - address: where the report came from, which its cookie proves.
+    ///   - echoes: what the report's echo is told to, once the child is on the books.
     /// - Returns: whether this is the child's first status.
     @discardableResult
-    mutating func update(id: UInt32, report: StatusReport, from address: SocketAddress, at now: Instant) -> Bool {
+    mutating func update(id: UInt32, report: StatusReport, from address: SocketAddress, into echoes: inout Echoes, at now: Instant) -> Bool {
         let name = ChildName(id, at: address)
         if detached.contains(where: { $0.name == name && now - $0.at < Self.detachedMemory }) { return false }
         let old = child(name)
@@ -143,10 +153,11 @@ struct ChildTable: Sendable {
         if let old { subtract(old) }
         if old.map({ !$0.report.isAsFar(as: said) }) ?? true { movements += 1 }
         if old.map({ said.reached > $0.reached }) ?? true { advances += 1 }
-        let child = Child(
+        var child = Child(
             name: name, report: said, isNode: said.isRepairNode, lastHeard: now, longestDatagram: report.longestDatagram, isLost: false,
             address: address, cookie: report.cookie, reached: max(old?.reached ?? 0, said.reached),
             roundTrip: old?.roundTrip ?? RoundTripEstimator.Sample())
+        child.take(report.echo, into: &echoes, at: now)
         set(child)
         add(child)
         labels.set(said.admitted(report.labels), of: name)
@@ -201,23 +212,15 @@ struct ChildTable: Sendable {
     /// Whether there is a child with this id at any host.
     func hasNamesake(_ id: UInt32) -> Bool { children[id] != nil }
 
-    /// A NAK shows that its child lives, too.
-    mutating func heard(_ name: ChildName, at now: Instant) {
-        guard let child = child(name), !child.isLost else { return }
-        if children[name.transmitter]?.name == name { children[name.transmitter]?.lastHeard = now } else { namesakes[name]?.lastHeard = now }
+    /// A NAK shows that its child lives, too. All that is asked of the child is read together: each look at it is a copy.
+    /// - Returns: nil where there is no such child.
+    mutating func hear(_ name: ChildName, _ echo: TimestampEcho, into echoes: inout Echoes, at now: Instant) -> Asker? {
+        guard var child = child(name) else { return nil }
+        child.take(echo, into: &echoes, at: now)
+        if !child.isLost { child.lastHeard = now }
+        set(child)
+        return Asker(isActive: child.report.isActive, roundTrip: child.roundTrip.roundTrip)
     }
-
-    /// Takes a child's echo; nothing where there is no such child.
-    mutating func take(_ echo: TimestampEcho, of name: ChildName, into echoes: inout Echoes, at now: Instant) {
-        if children[name.transmitter]?.name == name {
-            children[name.transmitter]?.take(echo, into: &echoes, at: now)
-        } else {
-            namesakes[name]?.take(echo, into: &echoes, at: now)
-        }
-    }
-
-    /// A child's own round trip at last; zero where none is known.
-    func roundTrip(of name: ChildName) -> Interval { child(name)?.roundTrip.roundTrip ?? .zero }
 
     /// Whether the child says that it is not done; false where it is lost, and where there is no such child.
     func isActive(_ name: ChildName) -> Bool { child(name)?.report.isActive ?? false }

@@ -20,7 +20,9 @@ struct PendingNAKs: Sendable {
         catchUp = CatchUpQueue(configuration: configuration)
     }
 
-    var isEmpty: Bool { repairs.isEmpty && outlines.isEmpty && catchUp.isEmpty && !needsTable }
+    var isEmpty: Bool { !hasRepairs && catchUp.isEmpty && !needsTable }
+    /// Packets or outlines are wanted.
+    var hasRepairs: Bool { !repairs.isEmpty || !outlines.isEmpty }
     /// A page or END is wanted.
     var needsTable: Bool { !pages.isEmpty || needsEnd }
 

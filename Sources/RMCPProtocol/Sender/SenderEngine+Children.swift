@@ -12,8 +12,7 @@ extension SenderEngine {
         guard histogram.tree.repairNodes == 0 || proofs.mayReportSum(name, at: now) else { return counters.unproven += 1 }
         counters.statusesReceived += 1
         let before = (movements: children.movements, advances: children.advances)
-        children.update(id: header.transmitter, report: report, from: source, at: now)
-        children.take(report.echo, of: name, into: &echoes, at: now)
+        children.update(id: header.transmitter, report: report, from: source, into: &echoes, at: now)
         if children.movements != before.movements { progress.noteMovement(at: now) }
         if children.advances != before.advances { progress.noteAdvance(at: now) }
         noteDelivery(report, of: name, at: source, now: now)

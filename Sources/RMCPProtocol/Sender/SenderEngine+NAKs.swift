@@ -4,23 +4,21 @@ extension SenderEngine {
         counters.naksReceived += 1
         let name = ChildName(child, at: source)
         // A child that has not proven its address is helped as one of the group, now and then, and nothing else is believed of it.
-        let isKnown = children.hasShown(nak.cookie, from: source, child)
+        let asker = children.hasShown(nak.cookie, from: source, child) ? children.hear(name, nak.echo, into: &echoes, at: now) : nil
+        let isKnown = asker != nil
         guard isKnown || isProven(nak.cookie, of: child, at: source) || pending.strangers.take(at: now) else {
             counters.unproven += 1
             return
         }
-        if isKnown {
-            children.take(nak.echo, of: name, into: &echoes, at: now)
-            children.heard(name, at: now)
-        }
         // A child that says that it is under way is waited for anyway, and when it is done, its earlier requests are done as well.
-        if !children.isActive(name), isKnown || isProven(nak.cookie, of: child, at: source), window.hasSentAny(of: nak.request) {
+        if !(asker?.isActive ?? children.isActive(name)), isKnown || isProven(nak.cookie, of: child, at: source), window.hasSentAny(of: nak.request) {
             progress.noteRequest(at: now)
         }
         // A child that is further away than most asks again before it has been answered.
-        let holdOff = isKnown ? max(repairHoldOff, min(children.roundTrip(of: name), echoes.longestRoundTrip)) : repairHoldOff
+        let roundTrip = asker?.roundTrip ?? .zero
+        let holdOff = max(repairHoldOff, min(roundTrip, echoes.longestRoundTrip))
         // A NAK names what its child has waited for, after a round trip; half of one is left for round trips that are shorter than the last.
-        let since = now - (configuration.feedback.reorderDelay + (isKnown ? children.roundTrip(of: name) * 0.5 : .zero))
+        let since = now - (configuration.feedback.reorderDelay + roundTrip * 0.5)
         if isKnown, let index = unicastChildren.index(of: name) {
             _ = unicastChildren[index].pending.accept(
                 nak.request, from: nil, of: window, payloadLength: announce.payloadLength, since: since, holdOff: holdOff, at: now)

@@ -1,7 +1,7 @@
 extension SenderEngine {
     /// Moves through the life of a session as far as its conditions are met.
     mutating func advancePhase(at now: Instant) {
-        if let repeater { return advanceRepeater(repeater, at: now) }
+        if window.isRepairNode, let repeater { return advanceRepeater(repeater, at: now) }
         switch phase {
         case .waiting(let since): startIfReady(waitingSince: since, at: now)
         case .streaming:

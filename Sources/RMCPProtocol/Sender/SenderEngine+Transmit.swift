@@ -26,8 +26,9 @@ extension SenderEngine {
     /// The next thing to put on the wire, or nil until `pollTimeout`. Control goes first and is not paced; then repairs
     /// that are live, first transmissions, and what latecomers asked for.
     public mutating func pollTransmit(at now: Instant) -> Transmit? {
-        if let (packet, destination) = control.next() { return .datagram(encode(packet, to: destination), destination) }
-        if let destination = lengthProbe.next() {
+        // Most polls find none of these, and to hand on nothing of something large costs as much as to hand it on: what is empty is not asked.
+        if !control.isEmpty, let (packet, destination) = control.next() { return .datagram(encode(packet, to: destination), destination) }
+        if !lengthProbe.isEmpty, let destination = lengthProbe.next() {
             return .datagram(encode(announcement.packet, to: destination, paddedTo: datagramLength), destination)
         }
         switch phase {
@@ -38,8 +39,8 @@ extension SenderEngine {
             if !pacer.wasLimited, hasPacedWork || pending.nextDue.map({ $0 <= now }) ?? false { pacer.noteLimited() }
             return nil
         }
-        if let copy = nextCopy() { return copy }
-        if let page = pending.nextOfTable(in: &window) { return paced(page) }
+        if unicastChildren.hasCopies, let copy = nextCopy() { return copy }
+        if pending.needsTable, let page = pending.nextOfTable(in: &window) { return paced(page) }
         guard case .streaming = phase else {
             if let repair = nextRepair(to: .group, at: now) { return repair }
             if let transmit = nextUnicast(at: now) { return transmit }
@@ -70,7 +71,7 @@ extension SenderEngine {
         if pending.needsTable { return true }
         switch phase {
         case .streaming:
-            guard let repeater else { return window.position.chunk < chunkCount || window.isWhole }
+            guard window.isRepairNode, let repeater else { return window.position.chunk < chunkCount || window.isWhole }
             return repeater.isRelay
                 && (window.isEverythingSentOnce || window.position.chunk < chunkCount && window.resident.contains(window.position.chunk))
         case .draining, .lingering: return pending.catchUp.upcoming(limit: 1).contains { window.resident.contains($0) }
@@ -112,7 +113,7 @@ extension SenderEngine {
     // MARK: First transmissions
 
     private mutating func nextFirstTransmission(at now: Instant) -> Transmit? {
-        if let repeater, !repeater.isRelay { return nil }
+        if window.isRepairNode, let repeater, !repeater.isRelay { return nil }
         while window.position.chunk < chunkCount {
             guard isReady(window.position.chunk) else { return nil }
             if let page = window.nextPage(datagramLength: datagramLength) {
@@ -145,7 +146,7 @@ extension SenderEngine {
 
     /// A relay sends a chunk once it has verified it, in order; its bytes may have to come back from the cache.
     private mutating func isReady(_ chunk: UInt32) -> Bool {
-        guard repeater != nil, window[chunk]?.kind != .zero else { return true }
+        guard window.isRepairNode, window[chunk]?.kind != .zero else { return true }
         guard window.holds(chunk) else { return false }
         if window.resident.contains(chunk) { return true }
         fetch(chunk)
@@ -186,7 +187,8 @@ extension SenderEngine {
 
     /// The next part of an outline, or packets: who has the outline asks for few of them.
     private mutating func nextRepair(to audience: Audience, at now: Instant) -> Transmit? {
-        nextOutline(to: audience, at: now) ?? nextPackets(to: audience, at: now).map { .data($0) }
+        guard withPending(of: audience, { $0.hasRepairs }) else { return nil }
+        return nextOutline(to: audience, at: now) ?? nextPackets(to: audience, at: now).map { .data($0) }
     }
 
     private mutating func nextPackets(to audience: Audience, at now: Instant) -> DataBatch? {

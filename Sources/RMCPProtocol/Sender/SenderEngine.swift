@@ -162,7 +162,7 @@ public struct SenderEngine: Sendable {
 
     /// How many more chunks the host may encode now, those under way included: bounds memory whatever the network does.
     public var encodeCredit: Int {
-        guard repeater == nil, !window.isWhole, chunkCount < Limits.maximumChunks else { return 0 }
+        guard !window.isRepairNode, !window.isWhole, chunkCount < Limits.maximumChunks else { return 0 }
         if case .leaving = phase { return 0 }
         // Holes cost no memory, but records without a page are bounded too.
         guard chunkCount - window.table.pagedChunkCount < UInt32(TablePage.maximumRecords) else { return 0 }
@@ -299,7 +299,7 @@ public struct SenderEngine: Sendable {
 
     /// While streaming has begun and nobody knows yet what the path carries, each round that is saved counts.
     var isFindingRate: Bool {
-        guard case .streaming(let since) = phase, repeater == nil, pacer.isStartingUp else { return false }
+        guard case .streaming(let since) = phase, !window.isRepairNode, pacer.isStartingUp else { return false }
         return lastTick - since < configuration.feedback.startupDuration
     }
 

@@ -3,6 +3,9 @@ public enum Destination: Hashable, Sendable {
     /// The session's group.
     case group
     case peer(SocketAddress)
+
+    /// Without a comparison of addresses, which each packet's header would pay for.
+    var isGroup: Bool { if case .group = self { true } else { false } }
 }
 
 /// A transmission that an engine wants put on the wire next.
@@ -91,7 +94,7 @@ public struct DataBatch: Sendable {
     /// Headers in front of the `index`-th packet's payload.
     public func headers(at index: Int) -> (PacketHeader, DataHeader) {
         let header = PacketHeader(
-            kind: .data, isUnicast: destination != .group, sessionTag: sessionTag, transmitter: transmitter,
+            kind: .data, isUnicast: !destination.isGroup, sessionTag: sessionTag, transmitter: transmitter,
             sequence: firstSequence &+ UInt32(index))
         return (header, DataHeader(chunk: chunk, packet: self[index], isRepair: isRepair))
     }

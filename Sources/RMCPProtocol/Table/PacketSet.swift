@@ -21,6 +21,7 @@ public struct PacketSet: Hashable, Sendable {
 
     /// True when `index` was not in the set.
     @discardableResult
+    @inline(__always)
     public mutating func insert(_ index: Int) -> Bool {
         let word = index >> 6
         grow(toWords: word + 1)

@@ -79,6 +79,7 @@ struct ParentTable: Sendable {
     var root: ParentCandidate? { candidates.first { $0.isRoot } }
 
     /// By position, so that looking for one, as every datagram does, copies none.
+    @inline(__always)
     func index(of transmitter: UInt32) -> Int? {
         for index in candidates.indices where candidates[index].transmitter == transmitter { return index }
         return nil
@@ -88,6 +89,7 @@ struct ParentTable: Sendable {
     /// - Parameters:
     ///   - source: where it came from.
     ///   - isStream: it is of a kind that who has left does not send, and no HEARTBEAT.
+    @inline(__always)
     mutating func noteHeard(_ transmitter: UInt32, from source: SocketAddress, isStream: Bool, at now: Instant) -> Bool {
         guard let index = index(of: transmitter) else { return false }
         candidates[index].lastHeard = now
@@ -102,6 +104,7 @@ struct ParentTable: Sendable {
     /// as it speaks: then it was somebody else who spoke.
     ///
     /// The cookie stays: the parent knows it wherever it is, and by it a child that has moved as well.
+    @inline(never)
     private mutating func noteStranger(at index: Int, _ source: SocketAddress, now: Instant) {
         // One that signs where it is, is where the first copy of its last word came from: whoever repeats that comes later.
         if candidates[index].serial > 0 { return }

@@ -15,6 +15,7 @@ public struct DataHeader: Hashable, Sendable {
     }
 
     /// Throws when there is no payload behind it.
+    @inline(__always)
     init(reading reader: inout ByteReader) throws(WireError) {
         let word = try reader.readUInt64()
         chunk = UInt32(truncatingIfNeeded: word >> 32)

@@ -46,6 +46,7 @@ public struct PacketHeader: Hashable, Sendable {
         self.sequence = sequence
     }
 
+    @inline(__always)
     public init(reading reader: inout ByteReader) throws(WireError) {
         // Two loads and two checks of bounds: every datagram passes here.
         let first = try reader.readUInt64()

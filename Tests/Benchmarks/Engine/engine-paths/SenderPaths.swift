@@ -113,7 +113,7 @@ private func asked(seeds: (Int) -> UInt64) -> (StreamingSender, [[UInt8]]) {
             let seed = seeds(child) << 8 | UInt64(chunk)
             return RepairRequest.ChunkPackets(chunk: UInt32(Fixture.chunkCount - 4 + chunk), packets: scattered(count: 8, seed: seed))
         }
-        return Fixture.fromChild(.nak(NegativeAcknowledgement(echo: .none, request: request)), child)
+        return Fixture.fromChild(.nak(NegativeAcknowledgement(echo: .none, cookie: Fixture.cookie, request: request)), child)
     }
     return (sender, naks)
 }

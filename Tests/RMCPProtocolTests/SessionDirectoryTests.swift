@@ -30,8 +30,8 @@ import Testing
         return datagram(.announce(announce, signature), tag: session.tag)
     }
 
-    private func judge(_ datagram: [UInt8], by directory: inout SessionDirectory) -> Answer {
-        switch directory.judge(datagram.span.bytes, from: source, at: Instant(nanoseconds: 0), lastHeard: { _ in Instant(nanoseconds: 0) }) {
+    private func judge(_ datagram: [UInt8], by directory: inout SessionDirectory, at now: Instant = .zero) -> Answer {
+        switch directory.judge(datagram.span.bytes, from: source, at: now, lastHeard: { _ in Instant(nanoseconds: 0) }) {
         case .accept(let announce, _): .accept(announce.session)
         case .refuse(let announce, let refusal, let isNew): isNew ? .refuse(announce.session, refusal) : .ignore
         case .ignore: .ignore
@@ -257,8 +257,26 @@ import Testing
             expect(announce(session(tag), by: nil), .ignore, by: &directory)
         }
         expect(announce(session(10), by: nil), .refuse(session(10), .unsigned), by: &directory)
-        expect(announce(session(1), by: trusted), .refuse(session(1), .completedBefore), by: &directory)
+        expect(announce(session(1), by: trusted), .ignore, by: &directory)
         expect(announce(session(2), by: trusted), .ignore, by: &directory)
+    }
+
+    /// A repair node offers what it has on and on, hundreds of sessions perhaps: each is told of once, and none that became complete here.
+    @Test func completeSessionsAreToldOfOnce() {
+        var directory = directory()
+        for tag in UInt32(1)...200 { directory.noteCompletedBefore(session(tag), key: trusted.publicKey) }
+        for tag in UInt32(201)...300 {
+            expect(announce(session(tag), by: trusted), .accept(session(tag)), by: &directory)
+            directory.noteCompleted(session(tag), key: trusted.publicKey)
+            directory.end(session(tag), mayReturn: false)
+        }
+        func told(at milliseconds: Int64) -> [Answer] {
+            (UInt32(1)...300).map { judge(announce(session($0), by: trusted), by: &directory, at: .milliseconds(milliseconds + Int64($0) * 100)) }
+        }
+        let first = told(at: 0)
+        #expect(first.prefix(200).elementsEqual((UInt32(1)...200).map { .refuse(session($0), .completedBefore) }))
+        #expect(first.dropFirst(200).allSatisfy { $0 == .ignore })
+        #expect(told(at: 100_000).allSatisfy { $0 == .ignore })
     }
 
     private func version(_ number: UInt64, created: UInt64, epoch: UInt32 = 0, name: String = "image", by signer: LaneSigner, kind: BundleKind = .file)

@@ -102,7 +102,7 @@ final class ReceiveSessions {
         accounts = ReceiveAccounts(at: now)
         once = OnceRule(request, at: now)
         refusals = LineBudget(at: now)
-        if !request.takesAgain { for entry in known { endpoint.directory.noteCompleted(entry.session, key: entry.key) } }
+        if !request.takesAgain { for entry in known { endpoint.directory.noteCompletedBefore(entry.session, key: entry.key) } }
     }
 
     var isEmpty: Bool { sessions.isEmpty && pending.isEmpty }

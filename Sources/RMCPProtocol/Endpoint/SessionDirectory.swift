@@ -107,8 +107,11 @@ public struct SessionDirectory: Sendable {
     }
     /// Sessions that were taken part in and failed for good. Nobody who is not believed gets anything in here.
     private var closed = Memory(limit: 1_024)
-    /// Sessions that were received whole.
-    private var completed = Memory(limit: 10_000)
+    /// Sessions that an earlier process has received whole: somebody who has just started this one may wonder why nothing comes.
+    private var completedBefore = Memory(limit: 10_000)
+    /// Complete sessions that nothing more is said of, since their user knows: they became complete here, or were told of once. A repair
+    /// node offers them on and on, and nothing is wrong with that.
+    private var knownComplete = Memory(limit: 10_000)
     /// Sessions whose refusal was told. Forgetting one costs a line.
     private var told = Memory(limit: 64)
     /// Bundles whose newest version is remembered; the oldest are forgotten.
@@ -153,7 +156,8 @@ public struct SessionDirectory: Sendable {
             if error == .foreignMagic || error == .foreignVersion { foreign += 1 } else { malformed += 1 }
             return .ignore
         }
-        if closed.contains(Known(session: announce.session, key: announce.key)) { return .ignore }
+        let known = Known(session: announce.session, key: announce.key)
+        if closed.contains(known) || knownComplete.contains(known) { return .ignore }
         if active.contains(where: { $0.session == announce.session }) { return .ignore }
         // The cheapest question first: whoever wants one bundle of many hears of all of them.
         if !isWanted(announce) { return .ignore }
@@ -172,7 +176,8 @@ public struct SessionDirectory: Sendable {
             }
             // Whoever is refused is judged anew each time, so that nobody can fill a memory by being refused: but its user is
             // told once.
-            return .refuse(announce, refusal, isNew: told.insert(Known(session: announce.session, key: announce.key)))
+            let isNew = refusal == .completedBefore ? knownComplete.insert(known) : told.insert(known)
+            return .refuse(announce, refusal, isNew: isNew)
         }
         let verdict = admit(announce, at: now, lastHeard: lastHeard)
         if announce.isSigned { if case .accept = verdict { budget.noteGood(origin) } else { budget.noteVain(origin, at: now) } }
@@ -272,7 +277,7 @@ public struct SessionDirectory: Sendable {
     private func refusal(
         of announce: Announce, at now: Instant, lastHeard: (SessionID) -> Instant?, canMakeRoom: () -> Bool
     ) -> SessionRefusal? {
-        if completed.contains(Known(session: announce.session, key: announce.key)) { return .completedBefore }
+        if completedBefore.contains(Known(session: announce.session, key: announce.key)) { return .completedBefore }
         if let newest = policy.newestVersion(of: announce), announce.version < newest { return .rollback(newest: newest) }
         guard !policy.refusedKinds.contains(announce.kind) else { return .unsupported(announce.kind) }
         if active.contains(where: { $0.session.tag == announce.session.tag }) { return .tagInUse }
@@ -359,6 +364,9 @@ public struct SessionDirectory: Sendable {
         if !mayReturn { closed.insert(Known(session: session, key: announce.key)) }
     }
 
-    /// The session was received whole, by this process or an earlier one: it is not taken again.
-    public mutating func noteCompleted(_ session: SessionID, key: PublicKey) { completed.insert(Known(session: session, key: key)) }
+    /// The session was received whole: it is not taken again, and nothing is said of it.
+    public mutating func noteCompleted(_ session: SessionID, key: PublicKey) { knownComplete.insert(Known(session: session, key: key)) }
+
+    /// The session was received whole by an earlier process: it is not taken again, and that is told when it is offered.
+    public mutating func noteCompletedBefore(_ session: SessionID, key: PublicKey) { completedBefore.insert(Known(session: session, key: key)) }
 }

@@ -39,6 +39,8 @@ final class RecvReporter {
         case .parentChanged(let announce, let depth):
             let parent = depth == 1 ? "the sender" : "a repair node at depth \(depth - 1)"
             if style.isVerbose { say("\(BundleName.printable(announce.name)): losses are repaired by \(parent) from now on") }
+        // Nothing is wrong.
+        case .refused(let announce, .completedBefore): say("not taken: \(SessionText.describe(announce)): \(SessionText.explain(.completedBefore))")
         case .refused(let announce, let reason): live.warn("refused \(SessionText.describe(announce)): \(SessionText.explain(reason))")
         case .began(let snapshot):
             let size = SessionText.size(of: snapshot.announce).map { ", \($0)" } ?? ""

@@ -1,7 +1,8 @@
 import DequeModule
 
-/// Whether joined receivers get datagrams as long as DATA will be. Each ANNOUNCE is followed by one of full length; who gets only the
-/// short one sits behind a hole in the path MTU, and the datagram's length goes down the ladder before the first chunk is cut.
+/// Whether joined receivers get datagrams as long as DATA will be. An ANNOUNCE of full length follows the short one, seldom while nobody is
+/// known to lack it, and for a receiver that has joined and does. Who gets only the short one sits behind a hole in the path MTU, and the
+/// datagram's length goes down the ladder before the first chunk is cut.
 ///
 /// A few who lack it, or say so, bring it down to a length that costs the others next to nothing, and no further.
 ///
@@ -27,6 +28,12 @@ struct LengthProbe: Sendable {
     private var state = State.settled
     /// Destinations that an ANNOUNCE of full length is still to be sent to.
     private var destinations: Deque<Destination> = []
+    /// Somebody who has joined lacks it, and has said so since it was last sent.
+    private var isWanted = false
+    /// ANNOUNCEs until the next that is followed by one of full length though nobody asks for it.
+    private var announcesLeft = 0
+    /// When it was last sent.
+    private var lastTime = Instant.longAgo
     private let ladder: [Int]
     private let leastForFew: Int
     private let quantile: Double
@@ -36,6 +43,9 @@ struct LengthProbe: Sendable {
     /// may have been under way.
     private static let announces = 3.0
     private static let statuses = 2.0
+    /// ANNOUNCEs from one that is followed by a padded one to the next, where nobody lacks it. Most of what a sender says while it waits would
+    /// be padding, up to 700 kb/s of it; who joins gets one anyway, and in most sessions has got this one by then.
+    private static let announcesApart = 10
 
     init(configuration: Configuration) {
         ladder = configuration.packets.datagramLengthLadder
@@ -46,7 +56,29 @@ struct LengthProbe: Sendable {
 
     var isEmpty: Bool { destinations.isEmpty }
 
-    mutating func schedule(_ destinations: Deque<Destination>) { self.destinations = destinations }
+    /// An ANNOUNCE goes out.
+    /// - Parameter destinations: where it goes.
+    mutating func noteAnnounce(to destinations: Deque<Destination>, at now: Instant) {
+        announcesLeft -= 1
+        var isProbing = false
+        if case .probing = state { isProbing = true }
+        if isProbing || isWanted || announcesLeft <= 0 { schedule(destinations, at: now) }
+    }
+
+    /// Somebody has joined who has got none: it follows at once, or the next ANNOUNCE if there has just been one.
+    mutating func noteLacking(_ destinations: Deque<Destination>, at now: Instant) {
+        if now - lastTime >= announceInterval { schedule(destinations, at: now) } else { isWanted = true }
+    }
+
+    private mutating func schedule(_ destinations: Deque<Destination>, at now: Instant) {
+        self.destinations = destinations
+        isWanted = false
+        announcesLeft = Self.announcesApart
+        lastTime = now
+    }
+
+    /// Nothing is offered any more.
+    mutating func cancel() { destinations.removeAll() }
     mutating func next() -> Destination? { destinations.popFirst() }
 
     /// - Parameters:

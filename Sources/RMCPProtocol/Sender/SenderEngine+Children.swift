@@ -16,6 +16,7 @@ extension SenderEngine {
         if children.movements != before.movements { progress.noteMovement(at: now) }
         if children.advances != before.advances { progress.noteAdvance(at: now) }
         noteDelivery(report, of: name, at: source, now: now)
+        noteLength(report, at: now)
         if histogram.active == 0 {
             // A final STATUS is repeated until the child hears this.
             acknowledge(header, name, at: source, now: now)

@@ -6,14 +6,23 @@ extension SenderEngine {
         var interval = configuration.joining.announceInterval
         if case .waiting = phase {
             interval = configuration.joining.announceIntervalWaiting
-            lengthProbe.schedule([.group] + unicastChildren.lazy.filter(\.isRelay).map { .peer($0.address) })
+            lengthProbe.noteAnnounce(to: streamDestinations, at: now)
         }
         timers.arm(.announce, at: now + interval)
         guard repeater?.hasServed ?? true else {
-            return lengthProbe.schedule([])
+            return lengthProbe.cancel()
         }
         tellAll(announcement.packet)
         if let place = repeater?.places?.last { tellAll(place) }
+    }
+
+    /// The destinations of what is to show that full datagrams arrive.
+    private var streamDestinations: Deque<Destination> { [.group] + unicastChildren.lazy.filter(\.isRelay).map { .peer($0.address) } }
+
+    /// A child that reports while the session waits has to show that full datagrams reach it.
+    mutating func noteLength(_ report: StatusReport, at now: Instant) {
+        guard case .waiting = phase, Int(report.longestDatagram) < datagramLength else { return }
+        if report.histogram.active > 0 || report.histogram.tree.repairNodes > 0 { lengthProbe.noteLacking(streamDestinations, at: now) }
     }
 
     /// Answers a SOLICITATION, unless too many have been asked of late.

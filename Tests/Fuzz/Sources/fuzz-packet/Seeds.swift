@@ -57,6 +57,9 @@ private func samples() -> [(String, Packet)] {
     region.add(LeafStatus(state: .receiving, progress: 4, network: nil, isRehomed: true))
     region.tree.repairNodes = 2
     region.tree.completeRepairNodes = 1
+    var failures = StatusHistogram(LeafStatus(state: .failedDiskFull, progress: 0, network: nil))
+    failures.add(LeafStatus(state: .failedHook, progress: 10, network: nil))
+    let labels = [FailureLabel("lab-07", .failedDiskFull), FailureLabel("h\u{f6}rsaal 3", .failedHook)].compactMap { $0 }
     var counts = WatchReport.Counts()
     (counts.firstBytes, counts.repairBytes, counts.catchUpBytes, counts.naks) = (8_000, 1_400, 0, 3)
     var report = WatchReport(
@@ -87,6 +90,7 @@ private func samples() -> [(String, Packet)] {
         ("ncf-bitmap", .ncf(bitmap)),
         ("status-leaf", .status(StatusReport(echo: echo, longestDatagram: 1_400, histogram: leaf))),
         ("status-deaf", .status(StatusReport(echo: .none, longestDatagram: 0, isDeaf: true, histogram: leaf))),
+        ("status-labels", .status(StatusReport(echo: echo, longestDatagram: 1_400, cookie: 9, histogram: failures, labels: labels))),
         ("status-sum", .status(StatusReport(echo: echo, longestDatagram: 1_400, histogram: sum))),
         ("status-region", .status(StatusReport(echo: echo, longestDatagram: 1_400, wantsStream: true, cookie: 9, histogram: region))),
         ("acknowledgement", .acknowledgement(sequence: 12)),

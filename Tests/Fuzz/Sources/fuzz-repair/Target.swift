@@ -92,7 +92,8 @@ private func child(_ host: inout Host, _ argument: UInt8, _ input: inout Input) 
         if choice & 128 != 0 { histogram.tree.repairNodes = .max }
         packet = .status(
             StatusReport(
-                echo: .none, longestDatagram: 500, isDeaf: choice & 32 != 0, wantsStream: choice & 64 != 0, cookie: cookie, histogram: histogram))
+                echo: .none, longestDatagram: 500, isDeaf: choice & 32 != 0, wantsStream: choice & 64 != 0, cookie: cookie, histogram: histogram,
+                labels: [FailureLabel("child \(argument & 7)", state)].compactMap { $0 }))
     }
     host.hearChild(write(packet, isUnicast: true, tag: session.tag, transmitter: 100 + UInt32(argument & 7)), from: address)
 }

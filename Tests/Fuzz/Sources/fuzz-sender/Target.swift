@@ -40,7 +40,10 @@ private func status(
     longest: UInt16 = 500, bucket: UInt8 = 0
 ) -> [UInt8] {
     let leaf = LeafStatus(state: state, progress: bucket % 11, network: .init(loss: bucket % 16, pressure: bucket >> 5, arrival: bucket))
-    let report = StatusReport(echo: echo, longestDatagram: longest, isDeaf: isDeaf, wantsStream: wantsStream, cookie: cookie, histogram: StatusHistogram(leaf))
+    let label = bucket & 2 != 0 ? FailureLabel("child \(child)", state) : nil
+    let report = StatusReport(
+        echo: echo, longestDatagram: longest, isDeaf: isDeaf, wantsStream: wantsStream, cookie: cookie, histogram: StatusHistogram(leaf),
+        labels: label.map { [$0] } ?? [])
     return write(.status(report), isUnicast: true, tag: session.tag, transmitter: child)
 }
 

@@ -60,9 +60,11 @@ struct AblationCommand: ParsableCommand {
         static let all = [
             Group(title: "links, time", cases: ["link-50", "link-100", "link-1000"]),
             Group(title: "with 1 % loss", cases: ["link-50-loss", "link-100-loss", "link-1000-loss"]),
+            Group(title: "2, 10 and 20 Mb/s", cases: ["slow-2", "slow-10", "slow-20"]),
             Group(title: "queues of 5 and 200 ms, switches", cases: ["queue-5", "queue-200", "shallow", "switch"]),
             Group(title: "links that change, time", cases: ["wider", "narrower"]),
             Group(title: "shared processors, time", cases: ["hosts-1", "hosts-4", "hosts-16"]),
+            Group(title: "64 receivers there, time", cases: ["hosts-64"]),
             Group(title: "small sockets there, time", cases: ["sockets"]),
             Group(title: "slowest / fastest there", cases: ["hosts-1", "hosts-4", "hosts-16"], isSpread: true),
             Group(title: "disks, time", cases: ["disk", "disk-stalls"]),

@@ -29,6 +29,19 @@ import Testing
         return times
     }
 
+    @Test func eachWakeUpIsPaidForOnce() {
+        var processors = Processors(model: ProcessorModel(count: 1))
+        let thread = processors.addThread()
+        for _ in 0..<2 {
+            #expect(processors.isAsleep(thread) && processors.wake(thread) && !processors.isAsleep(thread))
+            processors.enqueue(thread)
+            #expect(processors.begin() == thread)
+            #expect(processors.takeWakeCost(of: thread) == .seconds(processors.model.wakeCost))
+            #expect(processors.takeWakeCost(of: thread) == .zero)
+            _ = processors.spend(.milliseconds(1), by: thread, hasMore: false)
+        }
+    }
+
     @Test func processorsAreSharedEvenly() {
         let times = times(threads: 5, processors: 2, pieces: 300)
         #expect(times.reduce(.zero, +) == .milliseconds(600))

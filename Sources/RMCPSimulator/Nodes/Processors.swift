@@ -9,6 +9,10 @@ public struct ProcessorModel: Sendable {
     public var count: Int
     /// Mean time from a thread's being woken until it stands in the queue for a processor; exponentially distributed.
     public var wakeDelay = Interval.microseconds(50)
+    /// Seconds that a thread takes, each time that it is woken, before it does anything: the switch to it, and finding out what there is.
+    public var wakeCost = 20e-6
+    /// Seconds that a sender's thread takes to wake each receiver that sleeps as its trains come there.
+    public var wakingCost = 4e-6
     /// Time that a thread goes on while others wait.
     public var slice = Interval.milliseconds(3)
     /// Seconds that a call takes, to send or to receive one train.
@@ -56,6 +60,8 @@ struct Processors {
 
     private struct Thread {
         var state = State.asleep
+        /// It has been woken, and has not done anything since.
+        var isWoken = false
         /// Time that it has had, or has missed by sleeping.
         var runtime = Interval.zero
         /// Time since it was last given a processor.
@@ -78,7 +84,16 @@ struct Processors {
     mutating func wake(_ thread: Int) -> Bool {
         guard threads[thread].state == .asleep else { return false }
         threads[thread].state = .rising
+        threads[thread].isWoken = true
         return true
+    }
+
+    func isAsleep(_ thread: Int) -> Bool { threads[thread].state == .asleep }
+
+    /// Time that the thread's having been woken takes, once each time.
+    mutating func takeWakeCost(of thread: Int) -> Interval {
+        defer { threads[thread].isWoken = false }
+        return threads[thread].isWoken ? .seconds(model.wakeCost) : .zero
     }
 
     /// The thread stands in the queue.

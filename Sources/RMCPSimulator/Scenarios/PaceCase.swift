@@ -28,7 +28,7 @@ public struct PaceCase: Sendable {
     /// The one who shares the link is there first, and the stream begins so much later.
     public var isRivalFirst = false
     /// Processors that the sender and all receivers share; nil where each has enough of its own.
-    public var processors: Int?
+    public var processors: ProcessorModel?
     public var socketBuffer = 32 << 20
     public var disk = DiskModel(rate: 2e9)
     /// Bits per second; nil finds one.
@@ -76,7 +76,7 @@ public struct PaceCase: Sendable {
             addSender(to: world, configuration, name: "image")
             addRival(to: world, configuration, after: rivalDelay)
         }
-        if let processors { world.shareProcessors(ProcessorModel(count: processors)) }
+        if let processors { world.shareProcessors(processors) }
         let recorder = interval.map { world.recordPace(every: $0) }
         let marks = SharedMarks()
         if rival != nil {

@@ -2,7 +2,7 @@ import RMCPProtocol
 
 extension PaceCase {
     /// Cases that a rate has to be found for.
-    public static let all: [PaceCase] = links + queues + changes + hosts + disks + rivals
+    public static let all: [PaceCase] = links + slow + queues + changes + hosts + disks + rivals
 
     public static func named(_ name: String) -> PaceCase? { all.first { $0.name == name } }
 
@@ -33,6 +33,12 @@ extension PaceCase {
         }
     }
 
+    private static let slow: [PaceCase] = [
+        link(2, { $0.queue = .milliseconds(100) }, mebibytes: 2, "slow-2", "behind a queue of 100 ms"),
+        link(10, { $0.queue = .milliseconds(50) }, mebibytes: 8, "slow-10", "behind a queue of 50 ms"),
+        link(20, { $0.queue = .milliseconds(10) }, mebibytes: 16, "slow-20", "behind a queue of 10 ms"),
+    ]
+
     private static let queues: [PaceCase] =
         [5, 200].map { milliseconds in
             link(100, { $0.queue = .milliseconds(milliseconds) }, mebibytes: 64, "queue-\(milliseconds)", "behind a queue of \(milliseconds) ms")
@@ -46,7 +52,16 @@ extension PaceCase {
         link(1_000, { $0.change = (1e8, .seconds(1)) }, mebibytes: 128, "narrower", "that becomes 100 Mb/s after a second"),
     ]
 
-    private static let hosts: [PaceCase] = [1, 4, 16].map { host($0, "hosts-\($0)", "") } + [smallSockets]
+    private static let hosts: [PaceCase] = [1, 4, 16].map { host($0, "hosts-\($0)", "") } + [many, smallSockets]
+
+    /// Each of so many processes finds little of what it needs in the caches when it is woken.
+    private static let many: PaceCase = {
+        var result = host(64, "hosts-64", ", each of whose wake-ups costs twice as much")
+        result.length = 64 * mebibyte
+        result.processors?.wakeCost *= 2
+        result.processors?.wakingCost *= 2
+        return result
+    }()
 
     private static let smallSockets: PaceCase = {
         var result = host(4, "sockets", ", with sockets of 2 MiB")
@@ -57,7 +72,7 @@ extension PaceCase {
     private static func host(_ count: Int, _ name: String, _ more: String) -> PaceCase {
         of(name, "\(count) receivers on the sender's own two processors\(more)", mebibytes: count > 4 ? 256 : 512) {
             $0.receivers = count
-            $0.processors = 2
+            $0.processors = ProcessorModel(count: 2)
         }
     }
 

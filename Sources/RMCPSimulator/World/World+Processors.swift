@@ -95,11 +95,11 @@ extension World {
 
     /// Does what is next at once, and keeps the processor for as long as it takes; a worker's result comes at its end.
     private func beginPiece(of thread: Int, on host: SharedHost) {
-        let cost: Interval
+        var cost = host.processors.takeWakeCost(of: thread)
         switch host.roles[thread] {
-        case .worker: cost = host.jobs[thread].first?.cost ?? .zero
-        case .sender(let index): cost = runPiece(of: senders[index], host.processors.model)
-        case .receiver(let index): cost = runPiece(of: receivers[index], host.processors.model)
+        case .worker: cost = cost + (host.jobs[thread].first?.cost ?? .zero)
+        case .sender(let index): cost = cost + runPiece(of: senders[index], host.processors.model)
+        case .receiver(let index): cost = cost + runPiece(of: receivers[index], host.processors.model)
         }
         queue.schedule(.processor(.done(thread, cost: max(cost, .microseconds(1)))), at: now + max(cost, .microseconds(1)))
     }
@@ -136,7 +136,14 @@ extension World {
         let bytes = Double(after.bytesSent - before.bytesSent)
         let datagrams = Double(after.datagramsSent - before.datagramsSent)
         let copies = model.sendCost + model.deliveryCost * Double(receivers.count)
-        return .seconds(model.callCost * Double(1 + waiting.datagrams.count) + datagrams * model.datagramCost + bytes * copies)
+        let waking = datagrams > 0 ? Double(sleepers) * model.wakingCost : 0
+        return .seconds(model.callCost * Double(1 + waiting.datagrams.count) + datagrams * model.datagramCost + bytes * copies + waking)
+    }
+
+    /// Receivers that sleep, each of which a train to the group wakes.
+    private var sleepers: Int {
+        guard let processors = sharedHost?.processors else { return 0 }
+        return receivers.reduce(0) { $0 + ($1.threads.map { processors.isAsleep($0.network) } ?? false ? 1 : 0) }
     }
 
     /// Trains that a sender's thread sends before others get at its processor.

@@ -35,8 +35,11 @@ public struct FeedbackSettings: Sendable {
     public var maximumNAKInterval = Interval.seconds(1)
     public var minimumStatusInterval = Interval.milliseconds(10)
     public var maximumStatusInterval = Interval.seconds(10)
-    /// The same, and between heartbeats, while the rate doubles: it then takes a twentieth of a second to 5 Gb/s.
+    /// The same, and between heartbeats, while the rate is in start-up: each step of it takes five of them.
     public var startupStatusInterval = Interval.milliseconds(3)
+    /// STATUS datagrams a second from all children together meanwhile: 16 receivers would otherwise take twice as long for each step. It
+    /// comes to a thousand in `startupDuration` at the most.
+    public var startupStatusRateLimit = 2_000.0
     /// And no longer than this, if the source never lets the rate be tried.
     public var startupDuration = Interval.milliseconds(500)
     /// Least time between a STATUS and one that is ahead of its turn because buffers fill: 5 ms at 10 Gb/s are 6 MB, a

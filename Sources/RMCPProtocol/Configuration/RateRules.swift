@@ -4,76 +4,80 @@ public struct RateRules: OptionSet, Sendable, Hashable {
     public init(rawValue: UInt32) { self.rawValue = rawValue }
     private init(_ position: UInt32) { rawValue = 1 << position }
 
-    /// Two signs of a queue end start-up, and not one.
-    public static let secondSign = RateRules(0)
     /// The first cut after doublings goes lower.
-    public static let deepDrain = RateRules(1)
+    public static let deepDrain = RateRules(0)
     /// Growth goes on from nearly all that was carried, and not from where the cut went.
-    public static let resumption = RateRules(2)
+    public static let resumption = RateRules(1)
     /// Growth begins when the queue is gone, and not when it is short.
-    public static let emptyQueue = RateRules(3)
+    public static let emptyQueue = RateRules(2)
     /// The path carries what arrives while a queue stands, and not what is sent where both are nearly the same.
-    public static let arrivalUnderQueue = RateRules(4)
+    public static let arrivalUnderQueue = RateRules(3)
     /// Cuts follow each other while a queue grows, or storage stays full.
-    public static let fasterDrain = RateRules(5)
+    public static let fasterDrain = RateRules(4)
     /// Steps grow.
-    public static let acceleration = RateRules(6)
+    public static let acceleration = RateRules(5)
     /// Steps begin in proportion to the rate above 1 Gb/s.
-    public static let fastSteps = RateRules(7)
+    public static let fastSteps = RateRules(6)
     /// Steps are due by time, and not one an answer.
-    public static let severalSteps = RateRules(8)
+    public static let severalSteps = RateRules(7)
     /// Far above what was carried the rate grows by factors.
-    public static let exploring = RateRules(9)
+    public static let exploring = RateRules(8)
     /// Loss that a cut did not lower is the path's own.
-    public static let ownLoss = RateRules(10)
+    public static let ownLoss = RateRules(9)
     /// Slight loss without a queue is waited for.
-    public static let slightLoss = RateRules(11)
+    public static let slightLoss = RateRules(10)
     /// A queue that stays is somebody else's: the rate does as TCP does.
-    public static let competing = RateRules(12)
+    public static let competing = RateRules(11)
     /// A queue that stands whenever growth begins is somebody else's.
-    public static let standingQueue = RateRules(13)
+    public static let standingQueue = RateRules(12)
     /// Beside others a share is looked for by factors, before the first loss.
-    public static let probing = RateRules(14)
-    /// Looking for a share ends where no more arrives.
-    public static let endOfProbing = RateRules(15)
+    public static let probing = RateRules(13)
     /// The rate after a loss beside others is bounded by what arrives.
-    public static let arrivalAtLoss = RateRules(16)
+    public static let arrivalAtLoss = RateRules(14)
     /// Arrival is compared with what was sent, and not with the rate.
-    public static let comparison = RateRules(17)
+    public static let comparison = RateRules(15)
     /// A few that are overrun are waited for.
-    public static let minority = RateRules(18)
-    /// A group that is behind is no calm group.
-    public static let groupBehind = RateRules(19)
+    public static let minority = RateRules(16)
 
     /// The rate doubles as soon as what arrives at it has been measured, and not after a round.
-    public static let measuredDoubling = RateRules(20)
+    public static let measuredDoubling = RateRules(17)
     /// No cut follows another without an answer or a sign.
-    public static let answeredCut = RateRules(21)
+    public static let answeredCut = RateRules(18)
     /// A sender that is late when it is cut grows by factors afterwards.
-    public static let lateSender = RateRules(22)
+    public static let lateSender = RateRules(19)
     /// A cut goes no lower than nine tenths of what was carried without a queue.
-    public static let calmRate = RateRules(23)
+    public static let calmRate = RateRules(20)
     /// Arrival is believed down to a share of the rate, and not of what was sent.
-    public static let leastOfRate = RateRules(24)
+    public static let leastOfRate = RateRules(21)
     /// A queue is carried after a cut at more than what is sent.
-    public static let arrivalAboveSent = RateRules(25)
+    public static let arrivalAboveSent = RateRules(22)
     /// Slight loss is lost behind the queue, whose rate is higher by that.
-    public static let slightLossBehind = RateRules(26)
+    public static let slightLossBehind = RateRules(23)
 
     /// Start-up goes on where the sender is late with small batches.
-    public static let smallBatches = RateRules(27)
+    public static let smallBatches = RateRules(24)
+
+    /// Start-up multiplies the rate by up to four, and not by two.
+    public static let largeFactor = RateRules(25)
+    /// Loss in start-up cuts once arrival has been measured at this rate alone.
+    public static let measuredLoss = RateRules(26)
+    /// What a queue lost is told for a while, and is no reason for another cut.
+    public static let lossOfQueue = RateRules(27)
+    /// A group that is behind is no calm group.
+    public static let groupBehind = RateRules(28)
 
     public static let all = RateRules(rawValue: .max)
 
     /// Each by its name.
     public static let named: [(name: String, rule: RateRules)] = [
-        ("secondSign", .secondSign), ("deepDrain", .deepDrain), ("resumption", .resumption), ("emptyQueue", .emptyQueue),
+        ("deepDrain", .deepDrain), ("resumption", .resumption), ("emptyQueue", .emptyQueue),
         ("arrivalUnderQueue", .arrivalUnderQueue), ("fasterDrain", .fasterDrain), ("acceleration", .acceleration), ("fastSteps", .fastSteps),
         ("severalSteps", .severalSteps), ("exploring", .exploring), ("ownLoss", .ownLoss), ("slightLoss", .slightLoss), ("competing", .competing),
-        ("standingQueue", .standingQueue), ("probing", .probing), ("endOfProbing", .endOfProbing), ("arrivalAtLoss", .arrivalAtLoss),
-        ("comparison", .comparison), ("minority", .minority), ("groupBehind", .groupBehind), ("measuredDoubling", .measuredDoubling),
+        ("standingQueue", .standingQueue), ("probing", .probing), ("arrivalAtLoss", .arrivalAtLoss),
+        ("comparison", .comparison), ("minority", .minority), ("measuredDoubling", .measuredDoubling),
         ("answeredCut", .answeredCut), ("lateSender", .lateSender), ("calmRate", .calmRate),
         ("leastOfRate", .leastOfRate), ("arrivalAboveSent", .arrivalAboveSent), ("slightLossBehind", .slightLossBehind),
-        ("smallBatches", .smallBatches),
+        ("smallBatches", .smallBatches), ("largeFactor", .largeFactor), ("measuredLoss", .measuredLoss), ("lossOfQueue", .lossOfQueue),
+        ("groupBehind", .groupBehind),
     ]
 }

@@ -4,8 +4,8 @@ public struct RateSettings: Sendable {
     public var fixedRate: UInt64?
     public var minimumRate: UInt64 = 1_000_000
     public var maximumRate: UInt64 = 100_000_000_000
-    /// Low enough for a slow link's queue; eight doublings, a fifth of a second, from 5 Gb/s.
-    public var initialRate: UInt64 = 20_000_000
+    /// Low enough for a slow link's queue: 60 KB until there is an answer, on a short path. Six steps, a tenth of a second, from 5 Gb/s.
+    public var initialRate: UInt64 = 40_000_000
     /// Quantile of the loss and pressure histograms that the rate follows (0...1).
     public var rateQuantile = 0.9
     /// Rules that the search for a rate has: all of them, but where it is told what one is worth.

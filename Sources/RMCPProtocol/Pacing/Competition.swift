@@ -63,8 +63,6 @@ extension RateController {
             drift(to: next)
             return .rivalsGrow
         }
-        // Others give way to who sends more. Where so much less arrives there are none, and the queue is one's own.
-        if arrivesLess(signal, moment), rules.contains(.endOfProbing) { return cut(signal, moment) }
         guard mayGrow(moment) else { return .unproven }
         set(rate * Competition.probingFactor, at: moment.now)
         nextGrowth = moment.now + moment.round

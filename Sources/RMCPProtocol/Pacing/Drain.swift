@@ -41,9 +41,9 @@ struct Drain: Sendable {
     fileprivate static let carriedUnderCongestion = 0.5
     /// Share of what is sent below which clearly less arrives: arrival is told in buckets 9 % apart.
     fileprivate static let clearlyLess = 0.9
-    /// Shares of the rate down to which arrival is believed: a doubling goes no further, and a host that slept tells nothing of the
-    /// path. After a cut there was no doubling.
-    fileprivate static let leastCarried = 0.25
+    /// Shares of the rate down to which arrival is believed: start-up goes up by no more than four, arrival is told in buckets 9 % apart, and
+    /// a host that slept tells nothing of the path. After a cut the rate was no such guess.
+    fileprivate static let leastCarried = 0.2
     fileprivate static let leastCarriedAfterCut = 0.5
     /// Share of the rate below which arrival says that the rate is still above what the path carries: less than a bucket, which is 9 %.
     fileprivate static let stillQueued = 0.93
@@ -94,6 +94,9 @@ extension RateController {
             return drainFaster(drain, signal, moment)
         }
         guard moment.now >= drain.until else { return .draining }
+        // What a queue lost is told for as long as other loss, and is no reason for another cut.
+        let isOfQueue = drain.test == nil && signal.pressure < Pressure.queue && rules.contains(.lossOfQueue)
+        if isOfQueue, moment.now < drain.until + Drain.timeToTellLoss(at: rate) { return .draining }
         if rules.contains(.competing), signal.pressure >= Pressure.queue, drain.cuts >= Drain.cutsOfRivals || rivals.wereSeen(at: moment.now) {
             return beginCompeting(rateAtLoss: drain.wasFound ? drain.previousRate : drain.carried, mayProbe: !drain.wasFound, moment)
         }

@@ -13,7 +13,7 @@ struct Growth: Sendable {
     private static let acceleration = 1.06
     /// Bits per second above which the first step is in proportion, and by which share of the rest: a transfer is over in a second there.
     private static let fastRate = 1e9
-    private static let fastShare = 0.05
+    private static let fastShare = 0.1
     /// Largest step as a share of the rate; where that is less than the least step, this may be as large a share: low rates must not leap.
     private static let largestShare = 0.1
     private static let largestShareOfLeast = 0.25

@@ -16,7 +16,7 @@
 ///
 /// ```
 ///   startup ──first queue, loss──▶ draining ──queue gone──▶ growing
-///   (doubles each round)            │    ▲                   │  ▲
+///   (doubles, or more)              │    ▲                   │  ▲
 ///                                   │    └────queue, loss────┘  │
 ///                  queue stays twice└────▶ competing ◀──▶┘  gone; stands all the time
 /// ```
@@ -71,6 +71,9 @@ public struct RateController: Sendable {
 
     /// True until the path's rate has been found once: feedback is worth more than its cost then.
     public var isStartingUp: Bool { if case .startup = phase { true } else { false } }
+
+    /// The stream begins: nothing has been sent at the first rate before.
+    mutating func begin(at now: Instant) { changedAt = now }
 
     /// Takes what the group says now.
     /// - Returns: what that did to the rate, and why.

@@ -1,43 +1,43 @@
-/// Start-up: the rate doubles each round, until there is a queue or loss for the first time (slow start, RFC 5681, 3.1).
+/// Start-up: the rate is multiplied as soon as what arrives at it has been measured, until there is a queue or loss for the first time
+/// (slow start, RFC 5681, 3.1).
 struct StartUp: Sendable {
-    /// Signs of a queue in a row.
-    fileprivate var queueSigns = 0
+    /// Updates in a row with the beginning of a queue.
+    fileprivate var beginnings = 0
 
-    /// Share of what was sent below which start-up has gone too far where nothing queues yet: what is measured may have been sent before
-    /// the last doubling. A half, and what measuring it may be wrong by: arrival is told in buckets 9 % apart.
+    /// Share of what was sent below which start-up has gone too far where nothing queues yet: a half, and what measuring it may be wrong by,
+    /// since arrival is told in buckets 9 % apart.
     fileprivate static let shareBeforeDoubling = 0.45
     /// Share of what was sent that must arrive for more to be tried.
     fileprivate static let shareToDouble = 0.84
     fileprivate static let factor = 2.0
-    /// Signs in a row that end start-up: one late datagram is no queue yet, and what was measured may have been before the last doubling.
-    fileprivate static let signsOfQueue = 2
+    /// Factor in place of two while what it may send in vain is little, and the bits that are little: 1 MB, which is less than the memory
+    /// of most switches. It is what goes out above a proven rate until an answer comes.
+    fileprivate static let largestFactor = 4.0
+    fileprivate static let littleExcess = 8e6
     /// Rounds in a row with the beginning of a queue: one that stays this short is no reason to go on waiting.
-    fileprivate static let signsOfBeginning = 4
-    /// Status intervals until a sign is looked at again: the next one may have been under way already.
-    fileprivate static let statusesBetweenSigns = 2.0
+    fileprivate static let longestBeginning = 4
     /// Rate below which a batch of a millisecond holds less than the longest send of 65,000 bytes, bits per second.
     fileprivate static let fullBatches = 500e6
     /// Share of the rate that a sender has used at least, whose host is late with small batches.
     fileprivate static let leastUsed = 0.25
     /// Shortest measurements of arrival in which a doubling shows from beginning to end.
     fileprivate static let measurements = 2.0
+    /// Status intervals after which such a measurement has been reported at the latest.
+    fileprivate static let statusesToReport = 2.0
 }
 
 extension RateController {
     mutating func update(_ startUp: StartUp, _ signal: RateSignal, _ moment: RateMoment) -> Reason {
         guard moment.heardOf >= changedAt || signal.pressure >= Pressure.overload else { return .unanswered }
-        if signal.pressure >= Pressure.overload || loss.isLasting(signal, moment, waitsNot: !rules.contains(.slightLoss)) { return cut(signal, moment) }
+        if signal.pressure >= Pressure.overload { return cut(signal, moment) }
+        if loss.isLasting(signal, moment, waitsNot: !rules.contains(.slightLoss)) { return isToldByLoss(signal, moment) ? cut(signal, moment) : .tooSoon }
         if signal.isStorageFull, let reason = waitForMinority(moment) {
             phase = .growing(Growth())
             return reason
         }
         guard moment.now >= nextGrowth else { return .tooSoon }
-        var startUp = startUp
-        if signal.pressure >= Pressure.queue || (moment.isLimitedByRate && arrivesTooLittle(signal, moment)) {
-            startUp.queueSigns += 1
-            phase = .startup(startUp)
-            nextGrowth = moment.now + moment.statusInterval * StartUp.statusesBetweenSigns
-            return startUp.queueSigns >= StartUp.signsOfQueue || !rules.contains(.secondSign) ? cut(signal, moment) : .queueMayBegin
+        if signal.pressure >= Pressure.queue || (moment.isLimitedByRate && isReported(moment) && arrivesTooLittle(signal, moment)) {
+            return cut(signal, moment)
         }
         guard mayGrow(moment) || isLateWithSmallBatches(moment), !loss.isSeen,
             !arrivesLess(signal, moment, than: StartUp.shareToDouble)
@@ -46,12 +46,13 @@ extension RateController {
         nextGrowth = moment.now + nextDoubling(signal, moment)
         if signal.pressure == 0 {
             phase = .startup(StartUp())
-            set(rate * StartUp.factor, at: moment.now)
+            set(rate * factor(moment), at: moment.now)
             return .doubled
         }
-        startUp.queueSigns += 1
+        var startUp = startUp
+        startUp.beginnings += 1
         phase = .startup(startUp)
-        guard startUp.queueSigns >= StartUp.signsOfBeginning else { return .queueMayBegin }
+        guard startUp.beginnings >= StartUp.longestBeginning else { return .queueMayBegin }
         beginGrowth(moment)
         return .pathFound
     }
@@ -61,6 +62,23 @@ extension RateController {
 
     private func isMeasured(_ moment: RateMoment) -> Bool {
         !rules.contains(.measuredDoubling) || moment.heardOf - changedAt >= Self.measuring
+    }
+
+    /// Factor by which the rate grows: the answer to it comes about as late as the one to this rate did.
+    private func factor(_ moment: RateMoment) -> Double {
+        guard rules.contains(.largeFactor) else { return StartUp.factor }
+        let excess = StartUp.littleExcess / (rate * max(moment.now - changedAt, Self.measuring).inSeconds)
+        return min(max(StartUp.factor, 1 + excess), StartUp.largestFactor)
+    }
+
+    /// Loss without a queue tells how far to go down once arrival has been reported that is of this rate alone; with the rate before in it, it
+    /// would be far too low. Where half is lost nothing is waited for.
+    private func isToldByLoss(_ signal: RateSignal, _ moment: RateMoment) -> Bool {
+        !rules.contains(.measuredLoss) || signal.pressure > 0 || signal.loss >= LossMemory.congestion || isReported(moment)
+    }
+
+    private func isReported(_ moment: RateMoment) -> Bool {
+        moment.heardOf - changedAt >= Self.measuring + moment.statusInterval * StartUp.statusesToReport
     }
 
     /// Whether the host is busy with waking others for a few packets at a time: many receivers that share its processors, each woken by each
@@ -76,7 +94,7 @@ extension RateController {
         signal.pressure == 0 && rules.contains(.measuredDoubling) ? moment.statusInterval : max(moment.round, moment.roundTrip + Self.measuring)
     }
 
-    /// So much less that start-up has gone too far; without any delay yet, less than before the last doubling.
+    /// So much less that start-up has gone too far; without any delay yet, much less.
     private func arrivesTooLittle(_ signal: RateSignal, _ moment: RateMoment) -> Bool {
         arrivesLess(signal, moment, than: signal.pressure > 0 ? Self.usedShare : StartUp.shareBeforeDoubling)
     }

@@ -57,6 +57,9 @@ struct Pacer: Sendable {
 
     // MARK: The rate
 
+    /// The stream begins.
+    mutating func begin(at now: Instant) { controller.begin(at: now) }
+
     /// - Parameters:
     ///   - heardOf: when the newest datagram was sent that receivers have answered.
     ///   - followed: bits per second of a stream that this one keeps pace with; 0 for none.

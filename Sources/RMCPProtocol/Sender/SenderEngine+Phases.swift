@@ -61,6 +61,7 @@ extension SenderEngine {
         // Receivers that came and went before anything was sent have no part in how it ends.
         children.forgetGone()
         phase = .streaming(since: now)
+        pacer.begin(at: now)
         lastTick = now
         progress.noteAdvance(at: now)
         timers.arm(.heartbeat, at: now)

@@ -124,6 +124,7 @@ extension SenderEngine {
         case .waiting:
             guard repeater.upstreamPhase != .waiting else { return }
             phase = .streaming(since: now)
+            pacer.begin(at: now)
             progress.noteAdvance(at: now)
             timers.arm(.heartbeat, at: now)
             events.append(.started(receivers: children.active))

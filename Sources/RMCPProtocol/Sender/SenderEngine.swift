@@ -289,7 +289,8 @@ public struct SenderEngine: Sendable {
 
     /// How often a child may report, so that all together stay within the limit.
     var statusInterval: Interval {
-        let fair = Interval.seconds(Double(children.childCount) / configuration.feedback.statusRateLimit)
+        let limit = isFindingRate ? configuration.feedback.startupStatusRateLimit : configuration.feedback.statusRateLimit
+        let fair = Interval.seconds(Double(children.childCount) / limit)
         let shortest = isFindingRate ? configuration.feedback.startupStatusInterval : configuration.feedback.minimumStatusInterval
         return min(max(fair, shortest), configuration.feedback.maximumStatusInterval)
     }

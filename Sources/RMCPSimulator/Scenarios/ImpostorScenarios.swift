@@ -43,7 +43,7 @@ extension Scenario {
             Expect.allComplete($0) + Expect.that($0.receivers[1...].allSatisfy { $0.record.lastDepth == 2 }, "receivers are not below the relay")
         },
         Scenario("untrusted-node", "the second of two subnets has a repair node that is not trusted: its receivers stay with the sender") { world in
-            trusted(world, subnets: 2, trusting: 1)
+            trusted(world, subnets: 2, trusting: 1) { $0.rate.fixedRate = 100_000_000 }
         } check: { world in
             let depths = world.receivers.map(\.record.lastDepth)
             return Expect.allComplete(world) + Expect.that(depths == [2, 2, 2, 2, 1, 1, 1, 1], "depths \(depths)")

@@ -28,6 +28,9 @@ public struct PresenceSettings: Sendable {
     /// A parent whose datagrams come from another address has moved there when nothing came from the former one for so long: five
     /// heartbeats at their rarest, and well below `childTimeout`, so that the child is not lost meanwhile.
     public var movingSilence = Interval.seconds(1)
+    /// The stream is over when nobody has sent a HEARTBEAT of it for so long, five at their rarest: from then on loss, delay and arrival are
+    /// measured by what the parent sends.
+    public var streamSilence = Interval.seconds(1)
     /// LEAVING is said this often, `leavingInterval` apart: one lost datagram must not cost a receiver its timeout.
     public var leavingRepeats = 4
     public var leavingInterval = Interval.milliseconds(15)

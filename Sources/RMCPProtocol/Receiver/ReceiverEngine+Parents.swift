@@ -20,8 +20,11 @@ extension ReceiverEngine {
         if !status.hasReported, status.settlesAt == nil, heartbeat.place.depth > 0, sender != link.transmitter, !state.isFinal { settleFirst(at: now) }
         let hasSettled = status.settlesAt.map { now >= $0 } ?? true
         if hasSettled, !isFinished, link.mustProve(to: sender, heartbeat) { attach(to: sender, at: now) }
-        // Loss is measured by who streams: the sender where it is heard, else a relay.
-        if link.candidates.isRoot(sender), stream.transmitter != sender, !link.candidates.isRoot(stream.transmitter) { stream.follow(sender) }
+        // Loss is measured by who streams: the sender where it is heard, else a relay. Once the sender has left, a repair node alone sends.
+        guard stream.transmitter != sender else { return }
+        let isFirstOfRoot = link.candidates.isRoot(sender) && !link.candidates.isRoot(stream.transmitter)
+        let isLeftAlone = sender == link.transmitter && stream.hasEnded(for: configuration.presence.streamSilence, at: now)
+        if isFirstOfRoot || isLeftAlone { stream.follow(sender) }
     }
 
     /// Follows what the parent says of its group.

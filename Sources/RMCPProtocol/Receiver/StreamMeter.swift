@@ -8,6 +8,8 @@ struct StreamMeter: Sendable {
     var path = PathWatch()
     private(set) var arrivals = ArrivalTracker()
     private var queueing = QueueingDelayEstimator()
+    /// When the transmitter's last HEARTBEAT came.
+    private var lastHeartbeat: Instant?
     /// Bits per second, as the transmitter's last HEARTBEAT says; 0 before.
     private(set) var rate = 0.0
 
@@ -33,8 +35,12 @@ struct StreamMeter: Sendable {
     mutating func note(_ heartbeat: Heartbeat, from sender: UInt32, arrivedAt: Instant) {
         guard sender == transmitter else { return }
         rate = Double(heartbeat.rate)
+        lastHeartbeat = arrivedAt
         queueing.record(timestamp: heartbeat.timestamp, at: arrivedAt)
     }
+
+    /// Whether the transmitter was heard, and has said nothing for so long: what was measured is of the past.
+    func hasEnded(for silence: Interval, at now: Instant) -> Bool { lastHeartbeat.map { now - $0 >= silence } ?? false }
 
     /// The transmitter's next datagram to the group had this number when it signed that.
     mutating func anchor(at sequence: UInt32) { arrivals.anchor(at: sequence) }
@@ -46,5 +52,6 @@ struct StreamMeter: Sendable {
         self.transmitter = transmitter
         arrivals = ArrivalTracker()
         queueing = QueueingDelayEstimator()
+        lastHeartbeat = nil
     }
 }

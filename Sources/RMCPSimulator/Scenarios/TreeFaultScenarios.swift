@@ -95,7 +95,7 @@ extension Scenario {
         } check: { world in
             Expect.complete(world, receivers: world.allReceivers) + Expect.outcome(world, .complete)
         },
-        Scenario("until-repair", "the sender leaves as soon as the repair node has everything") { world in
+        Scenario("until-repair", "the sender leaves as soon as the repair node has everything", limit: .seconds(30)) { world in
             var lossy = Setting.lossy(.random(0.3))
             lossy.rate = 20e6
             Tree.build(world, subnets: 1, receivers: 4, downlink: lossy) { $0.joining.until = .repairNodes }

@@ -7,7 +7,8 @@ extension Scenario {
             lossy(world)
             phantoms(world)
         } check: {
-            Expect.allComplete($0) + Expect.finish($0, receivers: Array(0..<8), within: 10)
+            // One that a phantom has not let go by the time at which the sender leaves may go below the next phantom, for six seconds.
+            Expect.allComplete($0) + Expect.finish($0, receivers: Array(0..<8), within: 14)
         },
         Scenario("phantom-node-many-addresses", "the same from as many addresses: receivers stay with the sender") { world in
             lossy(world)

@@ -10,8 +10,8 @@ final class EarlyFlush: Sendable {
         var thread: HostThread?
     }
 
-    /// Bytes of small files from one flush to the next: half a second at 500 Mb/s. Less costs journal commits, and more leaves more to the end:
-    /// of 16, 32 and 64 MiB this was the fastest (docs/decisions/0039).
+    /// Bytes of small files from one flush to the next: half a second at 500 Mb/s. Less costs journal commits, and more leaves more to the end
+    /// (docs/decisions/0039).
     static let step: UInt64 = 32 << 20
 
     private let descriptor: OwnedDescriptor

@@ -18,7 +18,7 @@ public enum SessionText {
         announce.contentLength.map { announce.kind == .tree ? "\(Units.size($0)) with its catalog" : Units.size($0) }
     }
 
-    /// How much of a bundle has come or gone so far. What lies around a tree's files is no part of what people sent.
+    /// Amount of a bundle that has come or gone so far. What lies around a tree's files is no part of what people sent.
     /// - Parameters:
     ///   - total: bytes; nil for a stream.
     ///   - files: bytes of a tree's files; nil for what is none.

@@ -86,7 +86,7 @@ extension ReceiverEngine {
         return true
     }
 
-    /// Takes note of multicast datagrams of the sender that came before there was an engine.
+    /// Multicast datagrams of the sender count that came before there was an engine.
     /// - Parameter length: bytes of the longest.
     public mutating func noteEarlier(longestDatagram length: Int) {
         stream.noteLength(length)

@@ -39,7 +39,7 @@ struct StreamMeter: Sendable {
         queueing.record(timestamp: heartbeat.timestamp, at: arrivedAt)
     }
 
-    /// Whether the transmitter was heard, and has said nothing for so long: what was measured is of the past.
+    /// End of the stream: its transmitter was heard, and has said nothing for so long. What was measured is of the past then.
     func hasEnded(for silence: Interval, at now: Instant) -> Bool { lastHeartbeat.map { now - $0 >= silence } ?? false }
 
     /// The transmitter's next datagram to the group had this number when it signed that.

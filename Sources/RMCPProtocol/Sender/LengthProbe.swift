@@ -1,6 +1,6 @@
 import DequeModule
 
-/// Whether joined receivers get datagrams as long as DATA will be. An ANNOUNCE of full length follows the short one, seldom while nobody is
+/// Trial of the path before the start: do joined receivers get datagrams as long as DATA will be? An ANNOUNCE of full length follows the short one, seldom while nobody is
 /// known to lack it, and for a receiver that has joined and does. Who gets only the short one sits behind a hole in the path MTU, and the
 /// datagram's length goes down the ladder before the first chunk is cut.
 ///

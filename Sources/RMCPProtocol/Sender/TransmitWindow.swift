@@ -22,7 +22,7 @@ struct TransmitWindow: Sendable {
     }
 
     var chunkCount: UInt32 { table.chunkCount }
-    /// Whether the chunks come from above. Asked for each batch, where `SenderEngine.repeater` would be copied to be looked at.
+    /// True where the chunks come from above. Asked for each batch, where `SenderEngine.repeater` would be copied to be looked at.
     var isRepairNode: Bool { held != nil }
     subscript(chunk: UInt32) -> ChunkRecord? { table[chunk] }
 

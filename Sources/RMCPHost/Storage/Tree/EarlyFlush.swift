@@ -1,4 +1,4 @@
-/// Has small files go to the disk while the rest of their tree comes, so that little is left for the end, when everybody waits.
+/// Flushes that write small files to the disk while the rest of their tree comes, so that little is left for the end, when everybody waits.
 ///
 /// Large files begin on their own (`beginFlush`). For small ones that would be a call each, in the order in which they come; the file
 /// system writes many of them at once, side by side. A thread does it, one at a time. What it cannot write is said to who flushes at the end:

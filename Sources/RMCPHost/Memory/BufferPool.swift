@@ -17,7 +17,7 @@ import Glibc
         unsafe mapping = UnsafeMutableRawBufferPointer(start: memory, count: mapped)
         let start = isLarge ? unsafe memory.alignedUp(toMultipleOf: Self.largePage) : unsafe memory
         unsafe bytes = UnsafeMutableRawBufferPointer(start: start, count: length)
-        // A kernel without them has small ones, and a process that may have little memory is better off with these.
+        // Small pages serve as well, where the kernel has no large ones.
         if isLarge { _ = unsafe madvise(start, length, MADV_HUGEPAGE) }
     }
 

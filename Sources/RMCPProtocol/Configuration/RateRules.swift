@@ -61,7 +61,7 @@ public struct RateRules: OptionSet, Sendable, Hashable {
     public static let largeFactor = RateRules(25)
     /// Loss in start-up cuts once arrival has been measured at this rate alone.
     public static let measuredLoss = RateRules(26)
-    /// What a queue lost is told for a while, and is no reason for another cut.
+    /// Loss by a queue is told for a while, and is no reason for another cut.
     public static let lossOfQueue = RateRules(27)
     /// A group that is behind is no calm group.
     public static let groupBehind = RateRules(28)

@@ -25,7 +25,7 @@ public enum RefusalReason: UInt8, Sendable, Hashable, CaseIterable {
 
 /// Numbers of receivers that take no part, by reason.
 public struct RefusalCounts: Hashable, Sendable {
-    /// By raw value of the reason. An array would be memory of its own for each STATUS that is read.
+    /// Counts by raw value of the reason. An array would be memory of its own for each STATUS that is read.
     private var counts = SIMD4<UInt64>()
 
     public init() {}

@@ -94,7 +94,7 @@ extension RateController {
             return drainFaster(drain, signal, moment)
         }
         guard moment.now >= drain.until else { return .draining }
-        // What a queue lost is told for as long as other loss, and is no reason for another cut.
+        // Loss by a queue is told for as long as other loss, and is no reason for another cut.
         let isOfQueue = drain.test == nil && signal.pressure < Pressure.queue && rules.contains(.lossOfQueue)
         if isOfQueue, moment.now < drain.until + Drain.timeToTellLoss(at: rate) { return .draining }
         if rules.contains(.competing), signal.pressure >= Pressure.queue, drain.cuts >= Drain.cutsOfRivals || rivals.wereSeen(at: moment.now) {

@@ -94,7 +94,7 @@ extension RateController {
         signal.pressure == 0 && rules.contains(.measuredDoubling) ? moment.statusInterval : max(moment.round, moment.roundTrip + Self.measuring)
     }
 
-    /// So much less that start-up has gone too far; without any delay yet, much less.
+    /// Arrival is so much less that start-up has gone too far; without any delay yet, much less.
     private func arrivesTooLittle(_ signal: RateSignal, _ moment: RateMoment) -> Bool {
         arrivesLess(signal, moment, than: signal.pressure > 0 ? Self.usedShare : StartUp.shareBeforeDoubling)
     }

@@ -8,7 +8,7 @@ struct StreamMeter: Sendable {
     var path = PathWatch()
     private(set) var arrivals = ArrivalTracker()
     private var queueing = QueueingDelayEstimator()
-    /// When the transmitter's last HEARTBEAT came.
+    /// Arrival of the transmitter's last HEARTBEAT.
     private var lastHeartbeat: Instant?
     /// Bits per second, as the transmitter's last HEARTBEAT says; 0 before.
     private(set) var rate = 0.0

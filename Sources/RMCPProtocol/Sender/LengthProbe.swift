@@ -1,8 +1,9 @@
 import DequeModule
 
-/// Trial of the path before the start: do joined receivers get datagrams as long as DATA will be? An ANNOUNCE of full length follows the short one, seldom while nobody is
-/// known to lack it, and for a receiver that has joined and does. Who gets only the short one sits behind a hole in the path MTU, and the
-/// datagram's length goes down the ladder before the first chunk is cut.
+/// Trial of the path before the start: do joined receivers get datagrams as long as DATA will be?
+/// An ANNOUNCE of full length follows the short one, seldom while nobody is known to lack it, and for a receiver that has joined and
+/// does. Who gets only the short one sits behind a hole in the path MTU, and the datagram's length goes down the ladder before the first
+/// chunk is cut.
 ///
 /// A few who lack it, or say so, bring it down to a length that costs the others next to nothing, and no further.
 ///
@@ -32,7 +33,7 @@ struct LengthProbe: Sendable {
     private var isWanted = false
     /// ANNOUNCEs until the next that is followed by one of full length though nobody asks for it.
     private var announcesLeft = 0
-    /// When it was last sent.
+    /// Time at which it was last sent.
     private var lastTime = Instant.longAgo
     private let ladder: [Int]
     private let leastForFew: Int

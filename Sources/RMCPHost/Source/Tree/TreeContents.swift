@@ -81,7 +81,7 @@ final class TreeContents: Sendable {
     private func openSmall(_ entry: Int) -> Int32 {
         let flags = O_RDONLY | O_NONBLOCK
         let parent = catalog.parent(of: entry)
-        // What is in the root may be below another base, and has a path of one component.
+        // Names in the root may be below another base, and are paths of one component.
         guard parent != 0 else { return open(entry, flags) }
         let (known, isBusy) = directories.withLock { $0.use(parent) }
         if let known { return open(entry, in: known, flags) }
@@ -141,7 +141,7 @@ final class TreeContents: Sendable {
         var base: Int32 = -1
         var directory: OwnedDescriptor?
         for entry in 1..<max(1, catalog.count) where catalog.kind(of: entry) != .directory {
-            // What is in the root may be below another base each.
+            // Names in the root may be below another base each.
             if parent != catalog.parent(of: entry) || parent == 0 {
                 parent = catalog.parent(of: entry)
                 directory = nil

@@ -64,6 +64,40 @@ def warm(length, directory):
     os.unlink(f"{directory}/warm")
 
 
+class FreshDisk:
+    """A new ext4 file system in a file on the disk, as long as it is entered; its path.
+
+    Directories of the machine's own file system are not alike: ext4 passes over inodes that were freed in the last minutes where it has no
+    journal, and gives blocks back to the disk while the next run writes. Making 80,000 files took seven times as long after a removal.
+    """
+
+    BLOCK = 4 * MIB
+
+    def __init__(self, directory, length, inodes):
+        self.image, self.place, self.inodes, self.device = f"{directory}/image", f"{directory}/new", inodes, None
+        os.makedirs(self.place, exist_ok=True)
+        # Blocks that were written once take no time to be found by the file system below.
+        if not os.path.exists(self.image) or os.path.getsize(self.image) < length:
+            shell("dd", "if=/dev/zero", f"of={self.image}", f"bs={self.BLOCK}", f"count={-(-length // self.BLOCK)}", "conv=fsync", "status=none")
+
+    def __enter__(self):
+        shell("mkfs.ext4", "-q", "-F", "-N", str(self.inodes), "-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0", self.image)
+        try:
+            # Direct, so that nothing is held in memory twice.
+            self.device = shell("losetup", "--find", "--show", "--direct-io=on", self.image).strip()
+            shell("mount", self.device, self.place)
+        except BaseException:
+            self.__exit__()
+            raise
+        os.sync()
+        return self.place
+
+    def __exit__(self, *_):
+        subprocess.run(["umount", self.place], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if self.device:
+            subprocess.run(["losetup", "--detach", self.device], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def available_memory():
     with open("/proc/meminfo") as file:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))

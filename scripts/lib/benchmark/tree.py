@@ -1,4 +1,9 @@
-"""20,000 files of 10 KiB beside one file of as many bytes: what it costs to send a directory, and what others take for it."""
+"""20,000 files of 10 KiB beside one file of as many bytes: what it costs to send a directory, and what others take for it.
+
+A C program (Tests/Benchmarks/reference/files.c) reads and makes the same files and sends nothing. What it takes more for the directory than
+for the file is the kernel's, and nobody takes less.
+"""
+import json
 import os
 import shlex
 import shutil
@@ -7,13 +12,14 @@ import subprocess
 from dataclasses import replace
 
 from benchmark.cases import Case
-from benchmark.machine import MIB, random_file
+from benchmark.machine import FreshDisk, MIB, random_file
 from benchmark.namespaces import read, wait_until
 from benchmark.tools import READY, Rmcp, Udpcast
 from benchmark.transfer import Failed, Run
 
 FILES, LENGTH, IN_DIRECTORY = 20_000, 10 << 10, 200
-CASE = Case("tree", FILES * LENGTH // MIB, tools=("file", "rmcp", "udpcast", "rsync"), limit=180)
+CASE = Case("tree", FILES * LENGTH // MIB, tools=("file", "rmcp", "one-made", "made", "udpcast", "rsync"), limit=180)
+FLUSHED = 32  # MiB of small files from one syncfs(2) to the next: rmcp's own step, EarlyFlush.swift
 
 
 class TarUdpcast(Udpcast):
@@ -60,7 +66,9 @@ class Rsync(Rmcp):
 
 
 TOOLS = {"file": Rmcp, "rmcp": Rmcp, "udpcast": TarUdpcast, "rsync": Rsync}
-WHAT = {"file": "rmcp, one file", "rmcp": "rmcp, 20,000 files", "udpcast": "tar c into udp-sender", "rsync": "rsync -a to each in turn"}
+WHAT = {"file": "rmcp, one file", "rmcp": "rmcp, 20,000 files", "one-made": "one file made by a C program",
+        "made": "20,000 files made by a C program", "udpcast": "tar c into udp-sender", "rsync": "rsync -a to each in turn"}
+ONE = {"made": "one-made"}  # what a tool's one file is; of the others it is rmcp's
 
 
 def make(work):
@@ -76,8 +84,27 @@ def make(work):
     return file, tree
 
 
-def once(name, case, setup, lab, source):
-    """Seconds from the sender's start until the last receiver has everything; raises Failed."""
+def made(program, setup, case, source):
+    """Seconds, and seconds of processors, until the C program has made the source as often as there are receivers."""
+    parent = setup.disk if case.disk else setup.work
+    places = [f"{parent}/m{number}" for number in range(case.receivers)]
+    try:
+        for place in places:
+            os.mkdir(place)
+        done = subprocess.run([program, source, str(FLUSHED), *places], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=case.limit)
+        if done.returncode != 0:
+            raise Failed(done.stderr.strip() or f"its exit code is {done.returncode}")
+        took = json.loads(done.stdout)
+        return took["seconds"], took["cpu"]
+    except subprocess.TimeoutExpired:
+        raise Failed(f"not done within {case.limit:g} s") from None
+    finally:
+        for place in places:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def sent(name, case, setup, lab, source):
+    """Seconds from the sender's start until the last receiver has everything, and those of processors, at both ends."""
     tool = TOOLS[name]()
     run = Run(tool, case, setup, lab, source)
     try:
@@ -96,47 +123,71 @@ def once(name, case, setup, lab, source):
         for node in run.nodes:
             if subprocess.run(["diff", "-rq", source, tool.file(run.directory(node), source)], stdout=subprocess.DEVNULL).returncode != 0:
                 raise Failed(f"what {node} has differs")
-        return max(ends) - run.began
+        usages = [process.usage() for process in (run.sender, *run.receivers.values())]
+        return max(ends) - run.began, sum(usage["user"] + usage["system"] for usage in usages if usage)
     finally:
         run.end()
         run.remove_files()
 
 
-def measure(setup, lab_of, options, busy, say):
-    """A row for each place, number of receivers and tool."""
-    file, tree = make(setup.work)
+def once(name, case, setup, lab, sources, program):
+    """The two figures of one run; raises Failed."""
+    file, tree = sources
+    if name in TOOLS:
+        return sent(name, case, setup, lab, file if name == "file" else tree)
+    return made(program, setup, case, file if name == "one-made" else tree)
+
+
+def measure(setup, lab_of, program, options, busy, say):
+    """A row for each place, number of receivers and tool. `program` is the one in C."""
+    sources = make(setup.work)
     rows = []
     for receivers in [options.receivers] if options.receivers else [1, 4]:
         lab = lab_of(receivers)
         try:
             for disk in (False, True) if setup.disk else (False,):
                 case = replace(CASE, receivers=receivers, disk=disk, limit=options.limit or CASE.limit)
-                times = {name: [] for name in case.tools}
-                failures = {}
-                for number in range(options.rounds or 3):
-                    for name in case.tools:
-                        if name in failures:
-                            continue
-                        busy.look()
-                        try:
-                            times[name].append(once(name, case, setup, lab, file if name == "file" else tree))
-                            say(f"tree, round {number + 1}: {name} {times[name][-1]:.2f} s")
-                        except Failed as failure:
-                            failures[name] = str(failure)
-                            say(f"tree, round {number + 1}: {name}: {failure}")
-                rows += [{"receivers": receivers, "disk": disk, "tool": name, "seconds": times[name], "failure": failures.get(name)}
-                         for name in case.tools]
+                rows += measure_place(case, setup, lab, sources, program, options.rounds or 3, busy, say)
         finally:
             lab.down()
     return rows
 
 
+def measure_place(case, setup, lab, sources, program, rounds, busy, say):
+    figures = {name: [] for name in case.tools}
+    failures = {}
+    for number in range(rounds):
+        for name in case.tools:
+            if name in failures:
+                continue
+            busy.look()
+            try:
+                if case.disk:
+                    with FreshDisk(setup.disk, (case.receivers + 1) * 2 * FILES * LENGTH, (case.receivers + 1) * 2 * FILES) as place:
+                        figures[name].append(once(name, case, replace(setup, disk=place), lab, sources, program))
+                else:
+                    figures[name].append(once(name, case, setup, lab, sources, program))
+                say(f"tree, round {number + 1}: {name} {figures[name][-1][0]:.2f} s")
+            except (Failed, subprocess.CalledProcessError) as failure:
+                # Without loop devices there is no file system to write to.
+                failures[name] = str(failure)
+                say(f"tree, round {number + 1}: {name}: {failure}")
+    return [{"receivers": case.receivers, "disk": case.disk, "tool": name, "seconds": [run[0] for run in figures[name]],
+             "cpu": [run[1] for run in figures[name]], "failure": failures.get(name)} for name in case.tools]
+
+
 def table(rows):
-    lines = ["| receivers | on | what | seconds | times one file |", "|---:|---|---|---:|---:|"]
+    """Beside one file: how often its time, and how many seconds more."""
+    lines = ["| receivers | on | what | seconds | processors, s | times one file | seconds more than one file |", "|---:|---|---|---:|---:|---:|---:|"]
     for row in rows:
-        one = next(other for other in rows if other["tool"] == "file" and all(other[key] == row[key] for key in ("receivers", "disk")))
-        median = statistics.median(row["seconds"]) if row["seconds"] else None
-        seconds = f"{median:.2f} ({min(row['seconds']):.2f}...{max(row['seconds']):.2f})" if median else row["failure"]
-        times = f"{median / statistics.median(one['seconds']):.2f}" if median and one["seconds"] else ""
-        lines.append(f"| {row['receivers']} | {'disk' if row['disk'] else 'memory'} | {WHAT[row['tool']]} | {seconds} | {times} |")
+        one = next(other for other in rows if other["tool"] == ONE.get(row["tool"], "file") and all(other[key] == row[key] for key in ("receivers", "disk")))
+        times = more = cpu = ""
+        seconds = row["failure"]
+        if row["seconds"]:
+            median, cpu = statistics.median(row["seconds"]), f"{statistics.median(row['cpu']):.2f}"
+            seconds = f"{median:.2f} ({min(row['seconds']):.2f}...{max(row['seconds']):.2f})"
+            if one["seconds"] and row["tool"] not in ("file", "one-made"):
+                less = statistics.median(one["seconds"])
+                times, more = f"{median / less:.2f}", f"{median - less:.2f}"
+        lines.append(f"| {row['receivers']} | {'ext4' if row['disk'] else 'memory'} | {WHAT[row['tool']]} | {seconds} | {cpu} | {times} | {more} |")
     return lines

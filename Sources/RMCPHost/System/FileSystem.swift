@@ -227,19 +227,31 @@ extension FileSystem {
 
     /// Names in a directory, sorted; nil with `errno` where it cannot be read.
     func names(in directory: Int32) -> [String]? {
+        var names: [String] = []
+        guard unsafe visitNames(in: directory, { unsafe names.append(SystemText.text($0)) }) else { return nil }
+        return names.sorted()
+    }
+
+    /// Number of names in a directory, without a text for each; nil with `errno` where it cannot be read.
+    func nameCount(in directory: Int32) -> Int? {
+        var count = 0
+        return unsafe visitNames(in: directory) { _ in count += 1 } ? count : nil
+    }
+
+    /// All names but `.` and `..`, in the order of the directory.
+    private func visitNames(in directory: Int32, _ body: (UnsafePointer<CChar>) -> Void) -> Bool {
         let raw = unsafe openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard raw >= 0 else { return nil }
+        guard raw >= 0 else { return false }
         guard let stream = unsafe fdopendir(raw) else {
             close(raw)
-            return nil
+            return false
         }
         defer { _ = unsafe closedir(stream) }
-        var names: [String] = []
         let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name) ?? 0
         while let entry = unsafe readdir(stream) {
-            let name = unsafe SystemText.text(UnsafeRawPointer(entry).advanced(by: nameOffset).assumingMemoryBound(to: CChar.self))
-            if name != ".", name != ".." { names.append(name) }
+            let name = unsafe UnsafeRawPointer(entry).advanced(by: nameOffset).assumingMemoryBound(to: CChar.self)
+            if unsafe strcmp(name, ".") != 0, unsafe strcmp(name, "..") != 0 { unsafe body(name) }
         }
-        return names.sorted()
+        return true
     }
 }

@@ -244,6 +244,20 @@ import Testing
         #expect(scratch.names.isEmpty)
     }
 
+    /// A directory is counted by its bytes: whatever begins with a dot, or is no UTF-8, is a name.
+    @Test func allNamesCountButTwo() throws {
+        let directory = OwnedDescriptor(unsafe open(scratch.path, O_RDONLY | O_DIRECTORY))
+        #expect(FileSystem.host.nameCount(in: directory.raw) == 0)
+        for name in [[46, 120], [46, 46, 120], [46, 46, 46], [255], [97]] as [[UInt8]] {
+            let raw = unsafe openat(directory.raw, name.map { CChar(bitPattern: $0) } + [0], O_WRONLY | O_CREAT, 0o600)
+            try #require(raw >= 0)
+            close(raw)
+        }
+        #expect(FileSystem.host.nameCount(in: directory.raw) == 5)
+        #expect(FileSystem.host.names(in: directory.raw)?.count == 5)
+        #expect(FileSystem.host.nameCount(in: -1) == nil)
+    }
+
     @Test func somebodyElsesPartIsNotWrittenTo() throws {
         let outside = TemporaryDirectory()
         try FileManager.default.createSymbolicLink(atPath: scratch.path + "/.tree.rmcp-partial", withDestinationPath: outside.path)

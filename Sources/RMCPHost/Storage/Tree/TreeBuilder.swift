@@ -40,12 +40,11 @@ struct TreeBuilder {
             children[catalog.parent(of: index)] += 1
             let kind = catalog.kind(of: index)
             if kind == .directory { continue }
-            let entry = catalog[index]
-            if kind == .file {
-                if entry.size == 0 { try files.makeEmpty(index, entry) }
-                continue
+            if kind != .file {
+                try makeSpecial(index, catalog[index])
+            } else if catalog.content(of: index).size == 0 {
+                try files.makeEmpty(index, catalog[index])
             }
-            try makeSpecial(index, entry)
         }
         for index in (0..<catalog.count).reversed() where catalog.kind(of: index) == .directory {
             try finishDirectory(index, children: Int(children[index]))
@@ -80,10 +79,10 @@ struct TreeBuilder {
     ///   else has made some.
     private func finishDirectory(_ index: Int, children: Int) throws(HostError) {
         let opened = try open(index)
-        guard let names = system.names(in: opened.raw) else { throw .system("read directory", catalog.text(of: index, below: path)) }
-        guard names.count == children else {
+        guard let count = system.nameCount(in: opened.raw) else { throw .system("read directory", catalog.text(of: index, below: path)) }
+        guard count == children else {
             throw HostError(
-                "\(catalog.text(of: index, below: path)) has \(names.count) names where \(children) were sent; receive where nobody else writes, on a file system that tells capitals apart"
+                "\(catalog.text(of: index, below: path)) has \(count) names where \(children) were sent; receive where nobody else writes, on a file system that tells capitals apart"
             )
         }
         var metadata = files.metadata.wanted(catalog[index])

@@ -111,6 +111,14 @@ final class Running: @unchecked Sendable {
     }
 
     func signal(_ number: Int32) { if let child { kill(child, number) } }
+
+    /// A signal that the process has not taken yet, by what the kernel says of it.
+    func hasPending(_ number: Int32) -> Bool {
+        let status = child.flatMap { try? String(contentsOfFile: "/proc/\($0)/status", encoding: .utf8) } ?? ""
+        guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix("ShdPnd:") }) else { return false }
+        let signals = UInt64(line.dropFirst("ShdPnd:".count).trimmingCharacters(in: .whitespaces), radix: 16) ?? 0
+        return signals & 1 << UInt64(number - 1) != 0
+    }
 }
 
 /// A directory that is gone afterwards, on memory where there is some: the disk is not what is tested.

@@ -74,13 +74,19 @@ class FreshDisk:
     BLOCK = 4 * MIB
 
     def __init__(self, directory, length, inodes):
-        self.image, self.place, self.inodes, self.device = f"{directory}/image", f"{directory}/new", inodes, None
+        self.image, self.place, self.length, self.inodes, self.device = f"{directory}/image", f"{directory}/new", length, inodes, None
         os.makedirs(self.place, exist_ok=True)
-        # Blocks that were written once take no time to be found by the file system below.
-        if not os.path.exists(self.image) or os.path.getsize(self.image) < length:
-            shell("dd", "if=/dev/zero", f"of={self.image}", f"bs={self.BLOCK}", f"count={-(-length // self.BLOCK)}", "conv=fsync", "status=none")
+
+    def make_image(self):
+        """Blocks that were written once take no time to be found by the file system below."""
+        # A mount namespace that was made meanwhile has the last one's file system mounted until it ends.
+        if os.path.exists(self.image) and shell("losetup", "--associated", self.image):
+            os.unlink(self.image)
+        if not os.path.exists(self.image) or os.path.getsize(self.image) < self.length:
+            shell("dd", "if=/dev/zero", f"of={self.image}", f"bs={self.BLOCK}", f"count={-(-self.length // self.BLOCK)}", "conv=fsync", "status=none")
 
     def __enter__(self):
+        self.make_image()
         shell("mkfs.ext4", "-q", "-F", "-N", str(self.inodes), "-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0", self.image)
         try:
             # Direct, so that nothing is held in memory twice.

@@ -40,13 +40,15 @@ enum MemoryLimit {
 
     /// - Parameter text: of /proc/PID/cgroup: lines of hierarchy, controllers, path.
     static func groups(_ text: String) -> [Group] {
-        text.split(separator: "\n").compactMap { line in
+        let groups = text.split(separator: "\n").compactMap { line -> Group? in
             let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
             guard fields.count == 3 else { return nil }
             let path = fields[2].split(separator: "/").map(String.init)
             if fields[0] == "0", fields[1].isEmpty { return Group(controller: nil, path: path) }
             return fields[1].split(separator: ",").contains("memory") ? Group(controller: "memory", path: path) : nil
         }
+        // A controller is in one hierarchy. What version 1 limits, version 2 does not, and asking it may take 12 ms.
+        return groups.contains { $0.controller != nil } ? groups.filter { $0.controller != nil } : groups
     }
 
     /// The least that the group and those above it say; nil where none says anything. A container may see its own group as

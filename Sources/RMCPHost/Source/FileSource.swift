@@ -55,8 +55,9 @@ final class FileSource: PlannedSource {
             descriptor = probe
             isDevice = false
             length = UInt64(status.st_size)
-            holes = HoleSurvey(descriptor, length: length, blocks: UInt64(status.st_blocks) * 512)
-            allocatedLength = HoleSurvey.dataLength(raw, length) ?? min(length, UInt64(status.st_blocks) * 512)
+            let blocks = UInt64(status.st_blocks) * 512
+            holes = HoleSurvey(descriptor, length: length, blocks: blocks)
+            allocatedLength = HoleSurvey.dataLength(raw, length, blocks: blocks) ?? min(length, blocks)
             mode = UInt16(status.st_mode & 0o777)
             modificationTime = FileTime(seconds: Int64(status.st_mtim.tv_sec), nanoseconds: UInt32(clamping: status.st_mtim.tv_nsec))
             warnings = []

@@ -228,7 +228,7 @@ struct TreeScan {
         let size = UInt64(max(0, status.st_size))
         let blocks = UInt64(max(0, status.st_blocks)) * 512
         // A file system that compresses has fewer blocks, and no holes.
-        let data = blocks < size ? HoleSurvey.dataLength(descriptor.raw, size) ?? blocks : size
+        let data = blocks < size ? HoleSurvey.dataLength(descriptor.raw, size, blocks: blocks) ?? blocks : size
         hasHoles = hasHoles || data < size
         if status.st_nlink > 1 { links[FileIdentity(status)] = builder.count }
         counts.files += 1

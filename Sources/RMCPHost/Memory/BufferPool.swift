@@ -80,8 +80,10 @@ final class BufferPool: @unchecked Sendable {
 
     /// Bytes from one buffer to the next.
     private var stride: Int { (bufferLength + Self.page - 1) / Self.page * Self.page }
-    /// Bytes that are asked for at a time: a large page, or as much as one buffer or all of them take.
-    private var slabLength: Int { max(stride, min(BufferSlab.largePage, stride * limit)) }
+    /// Bytes that are asked for at a time, or as much as one buffer or all of them take. Memory comes when it is touched, a page at a time;
+    /// asking waits for all threads that are being given some.
+    private var slabLength: Int { max(stride, min(Self.mostAtATime, stride * limit)) }
+    private static let mostAtATime = 8 * BufferSlab.largePage
     private static let page = 4_096
 
     func giveBack(_ buffer: ChunkBuffer) {

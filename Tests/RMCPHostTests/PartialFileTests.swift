@@ -1,4 +1,5 @@
 import Foundation
+import RMCPContent
 import RMCPProtocol
 import Testing
 
@@ -42,6 +43,38 @@ import Testing
             }
             #expect(kind(of: directory + "/pipe") == S_IFIFO && kind(of: directory + "/link") == S_IFLNK)
             #expect(try FileManager.default.contentsOfDirectory(atPath: directory).sorted() == ["link", "pipe"])
+        }
+    }
+
+    /// Files in memory, as far as anybody asks. It notes what is reserved.
+    private final class FilesInMemory: FileSystem, @unchecked Sendable {
+        let reserved = LockedValue<[Range<Int>]>([])
+        override func kind(of descriptor: Int32) -> Int { FileRoom.tmpfs }
+        override func allocate(_ descriptor: Int32, mode: Int32, at offset: Int, _ length: Int) -> Int32 {
+            reserved.withLock { $0.append(offset..<offset + length) }
+            return 0
+        }
+    }
+
+    @Test("Where reserving takes as long as writing, it goes on beside it, four times as fast")
+    func reservingInMemory() throws {
+        try withDirectory { directory in
+            let (files, mebibyte, length) = (FilesInMemory(), 1 << 20, UInt64(10 << 20) + 5)
+            let announce = Announce(
+                session: SessionID(high: 1, low: 2), kind: .file, chunkLength: UInt32(mebibyte), payloadLength: 1_376, creationTime: 0, contentLength: length,
+                allocatedLength: length, mode: 0o644, modificationTime: nil, name: "image", key: .none)
+            let file = try PartialFile(announce: announce, name: "image", directoryPath: directory, files: files)
+            defer { file.close() }
+            func reserved() -> [Range<Int>] { files.reserved.withLock { $0 } }
+            try file.prepare(contentLength: length, allocatedLength: length)
+            #expect(reserved() == [0..<4 * mebibyte])
+            let bytes = [UInt8](repeating: 7, count: mebibyte)
+            let digest = BLAKE3Digest().digest(of: bytes)
+            let record = ChunkRecord(
+                kind: .stored, contentLength: UInt32(mebibyte), encodedLength: UInt32(mebibyte), encodedDigest: digest, contentDigest: digest)
+            // In any order, and no more than there is.
+            for chunk: UInt32 in [9, 0, 3] { try file.write(chunk: chunk, record: record, content: bytes.span.bytes) }
+            #expect(reserved() == [0..<4 * mebibyte, 4 * mebibyte..<8 * mebibyte, 8 * mebibyte..<Int(length)])
         }
     }
 

@@ -15,7 +15,8 @@ struct FileRoom {
 
     /// Magic numbers (statfs(2)) of file systems that store what is written as it is, so that what they have left is what
     /// fits: ext2 to ext4, XFS, tmpfs, FAT and exFAT.
-    private static let plain: Set<Int> = [0xEF53, 0x5846_5342, 0x0102_1994, 0x4D44, 0x2011_BAB0]
+    private static let plain: Set<Int> = [0xEF53, 0x5846_5342, tmpfs, 0x4D44, 0x2011_BAB0]
+    static let tmpfs = 0x0102_1994
 
     /// Whether what a file system says that it has left is what fits.
     static func isPlain(_ descriptor: Int32) -> Bool { plain.contains(rmcp_file_system_kind(descriptor)) }
@@ -64,19 +65,30 @@ struct FileRoom {
     /// The reserve of ext4 is root's.
     static func free(_ space: statvfs) -> UInt64 { UInt64(geteuid() == 0 ? space.f_bfree : space.f_bavail) * UInt64(space.f_frsize) }
 
-    /// Reserves the whole extent.
-    /// - Returns: false where the file system does not do that.
-    func reserve(_ contentLength: UInt64) throws(HostError) -> Bool {
-        while files.allocate(descriptor.raw, mode: RMCP_FALLOC_FL_KEEP_SIZE, at: 0, Int(contentLength)) != 0 {
+    /// Reserves as much of what is left as is reserved at a time: all of it, but 4 MiB of a file in memory, where reserving takes as long as
+    /// writing, 0.1 s for 512 MiB, and whoever writes waits for it.
+    /// - Parameter rest: bytes of the file that are not reserved, and that are not afterwards; none where the file system does not do that.
+    /// - Returns: whether some were reserved.
+    func reserve(_ rest: inout Range<UInt64>) throws(HostError) -> Bool {
+        let isMemory = files.kind(of: descriptor.raw) == Self.tmpfs
+        let step = isMemory ? min(Self.stepInMemory, UInt64(rest.count)) : UInt64(rest.count)
+        while files.allocate(descriptor.raw, mode: RMCP_FALLOC_FL_KEEP_SIZE, at: Int(rest.lowerBound), Int(step)) != 0 {
             if errno == EINTR { continue }
-            if errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL { return false }
-            let error = HostError.system("reserve \(contentLength) bytes for", path, in: directory.raw)
+            if errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL {
+                rest = rest.upperBound..<rest.upperBound
+                return false
+            }
+            let error = HostError.system("reserve \(rest.count) bytes for", path, in: directory.raw)
             // The part that could be reserved is given back to others.
             if let status = files.status(of: descriptor.raw) { _ = files.truncate(descriptor.raw, to: Int(status.st_size)) }
             throw error
         }
+        rest = rest.lowerBound + step..<rest.upperBound
         return true
     }
+
+    /// Four of the usual chunks, one of which is written meanwhile: all is reserved when a fifth has come.
+    private static let stepInMemory: UInt64 = 4 << 20
 
     /// The error, with what would help where an old file takes the room.
     func hinting(at name: String, _ error: HostError, replacesFirst: Bool) -> HostError {

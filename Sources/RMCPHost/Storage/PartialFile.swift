@@ -33,8 +33,8 @@ final class PartialFile: BundleStorage {
     private let reserve: UInt64
     private let notes = LockedValue<[String]>([])
     /// Held by the thread that writes. The kernel lets one write to a file at a time as well, and has the others spin: a tenth of a
-    /// receiver's processor time, where two threads store.
-    private let writing = LockedValue(())
+    /// receiver's processor time, where two threads store. What it reserves beside is what is left of the file.
+    private let writing = LockedValue(UInt64(0)..<0)
     /// Set when the file may hold something other than holes where nothing was written.
     private let mayHoldOldBytes: Atomic<Bool>
     /// Set when all of its room is taken: nothing that is written takes more.
@@ -98,7 +98,6 @@ final class PartialFile: BundleStorage {
 
     func prepare(contentLength: UInt64?, allocatedLength: UInt64) throws(HostError) {
         guard let contentLength, contentLength > 0 else { return }
-        let room = FileRoom(descriptor: descriptor, directory: directory, path: path, kept: reserve, files: files)
         try room.checkLength(contentLength)
         do throws(HostError) { try room.check(contentLength: contentLength, expected: allocatedLength).map(note) } catch {
             guard replacesFirst, try removeTarget() else { throw room.hinting(at: name, error, replacesFirst: replacesFirst) }
@@ -106,9 +105,17 @@ final class PartialFile: BundleStorage {
         }
         // A sparse source stays sparse: only where (nearly) all of it is data is the whole extent reserved.
         guard allocatedLength >= contentLength - contentLength / 16 else { return }
-        guard try room.reserve(contentLength) else { return }
-        mayHoldOldBytes.store(true, ordering: .relaxed)
-        isReserved.store(true, ordering: .relaxed)
+        try writing.withLock { rest throws(HostError) in
+            rest = 0..<contentLength
+            guard try reserve(&rest, of: room) else { return }
+            mayHoldOldBytes.store(true, ordering: .relaxed)
+        }
+    }
+
+    private func reserve(_ rest: inout Range<UInt64>, of room: FileRoom) throws(HostError) -> Bool {
+        guard try room.reserve(&rest) else { return false }
+        if rest.isEmpty { isReserved.store(true, ordering: .relaxed) }
+        return true
     }
 
     /// Makes room for what comes by removing what it will replace; false where there is nothing to remove.
@@ -118,6 +125,8 @@ final class PartialFile: BundleStorage {
         note("\(path): the old one is removed, since there is no room for two; until the new one is complete there is none")
         return true
     }
+
+    private var room: FileRoom { FileRoom(descriptor: descriptor, directory: directory, path: path, kept: reserve, files: files) }
 
     // MARK: What the user should know
 
@@ -141,12 +150,11 @@ final class PartialFile: BundleStorage {
 
     func write(chunk: UInt32, record: ChunkRecord, content: RawSpan) throws(HostError) {
         try checkIsThere()
-        if reserve > 0, !isReserved.load(ordering: .relaxed) {
-            try FileRoom(descriptor: descriptor, directory: directory, path: path, kept: reserve, files: files).checkKept(UInt64(record.contentLength))
-        }
+        if reserve > 0, !isReserved.load(ordering: .relaxed) { try room.checkKept(UInt64(record.contentLength)) }
         do throws(HostError) {
-            try writing.withLock { _ throws(HostError) in
+            try writing.withLock { rest throws(HostError) in
                 try FileTransfer.write(descriptor.raw, content, at: map.offset(of: chunk), path: path, files: files)
+                if !rest.isEmpty { _ = try reserve(&rest, of: room) }
             }
             files.beginFlush(descriptor.raw, at: map.offset(of: chunk), UInt64(content.byteCount))
         } catch {

@@ -60,6 +60,9 @@ class FileSystem: @unchecked Sendable {
         return unsafe fstatvfs(descriptor, &space) == 0 ? space : nil
     }
 
+    /// Magic number of its file system (statfs(2)).
+    func kind(of descriptor: Int32) -> Int { rmcp_file_system_kind(descriptor) }
+
     /// The kernel is asked to remove a directory of this name. Of what is none it says, after all that is asked before a name
     /// may be removed or replaced, that it is none: ENOTDIR means yes, and nothing is done.
     func removeDirectory(_ name: String, in directory: Int32) -> Int32 { unsafe unlinkat(directory, SystemText.cString(name), AT_REMOVEDIR) }

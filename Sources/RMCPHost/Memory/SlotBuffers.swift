@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import RMCPContent
 import RMCPProtocol
@@ -41,6 +42,8 @@ import RMCPProtocol
             }
         } else {
             unsafe memcpy(start + placement.offset, payload, placement.length)
+            let next = placement.offset + placement.length
+            unsafe rmcp_prefetch_for_write(start + next, min(placement.length, bufferLength - next))
         }
         return true
     }

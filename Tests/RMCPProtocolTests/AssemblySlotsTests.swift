@@ -6,7 +6,7 @@ import Testing
 @Suite struct AssemblySlotsTests {
     @Test func followsAModel() {
         var random = RandomSource(seed: 91)
-        var slots = AssemblySlots(count: 12, packetCapacity: 100)
+        var slots = AssemblySlots(count: 12, storageQueue: 12, standstill: .milliseconds(50), packetCapacity: 100)
         var model: [UInt32: Int] = [:]
         var withHost: Set<UInt32> = []
         for step in 0..<5_000 {
@@ -51,7 +51,7 @@ import Testing
     }
 
     @Test func aCoverOfTheChunkBeforeHasExpired() throws {
-        var slots = AssemblySlots(count: 1, packetCapacity: 10)
+        var slots = AssemblySlots(count: 1, storageQueue: 1, standstill: .milliseconds(50), packetCapacity: 10)
         let allocated = slots.allocate(chunk: 4, isCatchUp: false, at: .zero)
         let slot = try #require(allocated)
         slots[slot].hold.postpone(PacketSet(0..<3), until: .distantFuture, limit: 1, at: .zero)
@@ -63,5 +63,32 @@ import Testing
         #expect(!slots[slot].hold.isConfirmed(at: .milliseconds(3)))
         #expect(slots.allocate(chunk: 6, isCatchUp: false, at: .zero) == nil)
         #expect(slots.slot(ofChunk: 4) == nil && slots.slot(ofChunk: 5) == slot)
+    }
+
+    @Test func aStorageThatStandsStillGetsAllSlots() throws {
+        var slots = AssemblySlots(count: 12, storageQueue: 4, standstill: .milliseconds(50), packetCapacity: 10)
+        var now = Instant.zero + .seconds(9)
+        func handOver(_ chunk: UInt32) throws -> Int {
+            let slot = try #require(slots.allocate(chunk: chunk, isCatchUp: false, at: now))
+            slots.setWithHost(slot, true)
+            return slot
+        }
+        // Nothing waited until now, however long that was.
+        let first = try handOver(0)
+        _ = try handOver(1)
+        #expect(slots.storageShare == 0.5)
+        now = now + .milliseconds(40)
+        slots.noteStored(at: now)
+        slots.release(first)
+        now = now + .milliseconds(40)
+        _ = try handOver(2)
+        #expect(slots.storageShare == 0.5)
+        // Fifty since it stored anything.
+        now = now + .milliseconds(10)
+        _ = try handOver(3)
+        #expect(slots.storageShare == 3.0 / 12)
+        // And it stays so: such a disk does it again.
+        slots.noteStored(at: now)
+        #expect(slots.storageShare == 3.0 / 12)
     }
 }

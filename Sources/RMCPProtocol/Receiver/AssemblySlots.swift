@@ -47,6 +47,11 @@ struct AssemblySlot: Sendable {
 struct AssemblySlots: Sendable {
     private var slots: [AssemblySlot] = []
     private let limit: Int
+    /// Slots that may wait for storage.
+    private var storageQueue: Int
+    private let standstill: Interval
+    /// Time at which something was stored last, or had not to wait.
+    private var storedAt = Instant.zero
     private let packetCapacity: Int
     /// Slot of a chunk, for packets that are out of order.
     private var index: [UInt32: Int] = [:]
@@ -56,17 +61,23 @@ struct AssemblySlots: Sendable {
     private var lastChunk: UInt32 = .max
     private var lastSlot = 0
 
-    init(count: Int, packetCapacity: Int) {
+    /// - Parameters:
+    ///   - storageQueue: slots that may wait for the host's storage as long as that keeps up; `count` at most.
+    ///   - standstill: time without anything stored from which it does not.
+    ///   - packetCapacity: of one chunk.
+    init(count: Int, storageQueue: Int, standstill: Interval, packetCapacity: Int) {
         limit = count
+        self.storageQueue = max(1, min(storageQueue, count))
+        self.standstill = standstill
         self.packetCapacity = packetCapacity
     }
 
     var count: Int { limit }
     var freeCount: Int { limit - usedCount }
     var usedCount: Int { slots.count - free.count }
-    /// Share of the slots that wait for the host's storage (0...1). Those that wait for packets are no sign of a slow
+    /// Slots that wait for the host's storage, as a share of those that may (0...1). Those that wait for packets are no sign of a slow
     /// host: sending slower would not bring them their packets.
-    var storageShare: Double { Double(withHostCount) / Double(max(1, limit)) }
+    var storageShare: Double { min(1, Double(withHostCount) / Double(storageQueue)) }
     /// Of all slots that were ever in use.
     var indices: Range<Int> { slots.indices }
 
@@ -87,6 +98,7 @@ struct AssemblySlots: Sendable {
     }
 
     mutating func allocate(chunk: UInt32, isCatchUp: Bool, at now: Instant) -> Int? {
+        noteStorage(at: now)
         guard freeCount > 0 else { return nil }
         let slot = free.popLast() ?? slots.count
         if slot == slots.count { slots.append(AssemblySlot(received: PacketSet(capacity: packetCapacity))) }
@@ -100,6 +112,14 @@ struct AssemblySlots: Sendable {
         index[chunk] = slot
         return slot
     }
+
+    /// A storage that stands still at times gets all the room that there is.
+    private mutating func noteStorage(at now: Instant) {
+        if withHostCount == 0 { return noteStored(at: now) }
+        if now - storedAt >= standstill { storageQueue = limit }
+    }
+
+    mutating func noteStored(at now: Instant) { storedAt = now }
 
     /// Whether the host has all packets of this chunk, from this slot. What it says of any other slot or chunk is of another
     /// session, or of what is over.

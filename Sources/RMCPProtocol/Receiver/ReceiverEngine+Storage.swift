@@ -33,6 +33,7 @@ extension ReceiverEngine {
             guard slots.isWithHost(slot, of: chunk) else { return false }
             ledger[chunk] = .done
             creditSupplier(of: slot)
+            slots.noteStored(at: now)
             slots.release(slot)
         case .storedZeros(let range): return storeZeros(range)
         case .rejected(let slot, let chunk):

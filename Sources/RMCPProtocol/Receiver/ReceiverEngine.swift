@@ -134,6 +134,8 @@ public struct ReceiverEngine: Sendable {
         lastHeardGroup = now
         slots = AssemblySlots(
             count: configuration.memory.assemblySlots,
+            storageQueue: configuration.memory.storageQueue(ofChunks: announce.chunkLength),
+            standstill: configuration.memory.storageStandstill,
             packetCapacity: ChunkGeometry.packetCount(
                 encodedLength: announce.chunkLength, payloadLength: announce.payloadLength))
         front = StreamFront(reorderDelay: configuration.feedback.reorderDelay, at: now)

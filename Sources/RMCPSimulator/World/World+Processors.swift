@@ -120,7 +120,7 @@ extension World {
         }
         let (bytes, datagrams) = item.payload.size
         read(item.payload, item.arrival, at: node)
-        let isFirst = node.socket.takenBytes < UInt64(node.configuration.value.memory.assemblySlots) << 20
+        let isFirst = node.socket.takenBytes < UInt64(node.configuration.value.memory.storageQueue)
         return .seconds(
             model.callCost + Double(datagrams) * model.datagramCost + Double(bytes) * (model.readCost + (isFirst ? model.firstTouchCost : 0)))
     }

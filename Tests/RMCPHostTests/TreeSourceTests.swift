@@ -178,6 +178,22 @@ final class SampleTree {
         #expect(files["sparse"] == expected && files["before"] == bytes(200_000) && files["z"] == bytes(200_000))
     }
 
+    /// Names and values of any length: the kernel is offered little room first.
+    @Test func longAttributesAreSent() throws {
+        let tree = try SampleTree()
+        try tree.file("a")
+        let names = (0..<3).map { "user.\($0)" + String(repeating: "n", count: 200) }
+        let values = [[UInt8](repeating: 1, count: 256), [UInt8](repeating: 2, count: 257), [UInt8](repeating: 3, count: 2_000)]
+        for (name, value) in zip(names, values) {
+            guard setxattr("\(tree.path)/a", name, value, value.count, 0) != 0 else { continue }
+            print("no such attributes on \(tree.path): \(String(cString: strerror(errno)))")
+            return
+        }
+        let catalog = try received(try source([tree.path])).0
+        let found = catalog[1].attributes.map { catalog.attributes($0) }
+        #expect(found == zip(names, values).map { CatalogAttribute(name: Array($0.utf8), value: $1) })
+    }
+
     @Test func attributesOfUsersAreSentAndOthersAskedFor() throws {
         let tree = try SampleTree()
         try tree.file("a")

@@ -69,7 +69,8 @@ import Testing
         var slots = AssemblySlots(count: 12, storageQueue: 4, standstill: .milliseconds(50), packetCapacity: 10)
         var now = Instant.zero + .seconds(9)
         func handOver(_ chunk: UInt32) throws -> Int {
-            let slot = try #require(slots.allocate(chunk: chunk, isCatchUp: false, at: now))
+            let allocated = slots.allocate(chunk: chunk, isCatchUp: false, at: now)
+            let slot = try #require(allocated)
             slots.setWithHost(slot, true)
             return slot
         }

@@ -37,6 +37,30 @@ import Testing
         expect(bucket.nextTransmission(at: .milliseconds(60_000)), nanoseconds: 60_000_001_000)
     }
 
+    /// 10 bytes a microsecond again.
+    @Test func whoeverIsLateMakesGoodSomeOfIt() {
+        var bucket = TokenBucket(rate: 80_000_000, burst: 5_000, lateBurst: 20_000, at: .zero)
+        bucket.consume(5_000)
+        expect(&bucket, mayTransmit: false, at: .zero)
+        // Nobody waits: a silence adds a burst.
+        expect(&bucket, mayTransmit: true, at: .milliseconds(60))
+        #expect(bucket.late == 0)
+        bucket.consume(5_000)
+        expect(&bucket, mayTransmit: false, at: .milliseconds(60))
+        bucket.noteAwaited()
+        // Due at once, and a millisecond and a half late.
+        expect(&bucket, mayTransmit: true, at: .microseconds(61_500))
+        #expect(bucket.late == 15_000)
+        // What is left of it stays, and nothing comes to it.
+        bucket.consume(4_000)
+        expect(&bucket, mayTransmit: true, at: .microseconds(61_600))
+        #expect(bucket.late == 11_000)
+        bucket.consume(11_000)
+        bucket.noteAwaited()
+        expect(&bucket, mayTransmit: true, at: .milliseconds(90))
+        #expect(bucket.late == 20_000, "however late it is")
+    }
+
     @Test func timeThatStandsStillOrGoesBackAddsNothing() {
         var bucket = TokenBucket(rate: 8_000_000, burst: 1_000, at: .milliseconds(10))
         bucket.consume(1_000)

@@ -4,15 +4,22 @@ public struct TokenBucket: Sendable {
     public private(set) var bytesPerSecond: Double
     private var tokens: Double
     private var burst: Double
+    /// Bytes that are kept while something waits for tokens: a host that is late has not used what it might have.
+    private let lateBurst: Double
+    private var isAwaited = false
     private var updated: Instant
 
     /// Above 8 Gb/s a byte takes less than the clock's nanosecond: time must pass all the same.
     private static let shortestWait = Interval.microseconds(1)
 
-    /// - Parameter rate: bits per second, above 0.
-    public init(rate: UInt64, burst: Int, at now: Instant) {
+    /// - Parameters:
+    ///   - rate: bits per second, above 0.
+    ///   - burst: bytes that are kept of what is not used.
+    ///   - lateBurst: the same where it could not be used since the host was late; `burst` if that is more.
+    public init(rate: UInt64, burst: Int, lateBurst: Int = 0, at now: Instant) {
         bytesPerSecond = Double(rate) / Units.bitsPerByte
         self.burst = Double(burst)
+        self.lateBurst = Double(lateBurst)
         tokens = Double(burst)
         updated = now
     }
@@ -26,9 +33,16 @@ public struct TokenBucket: Sendable {
 
     private mutating func refill(at now: Instant) {
         guard now > updated else { return }
-        tokens = min(burst, tokens + (now - updated).inSeconds * bytesPerSecond)
+        let limit = isAwaited ? max(burst, lateBurst) : max(burst, tokens)
+        tokens = min(limit, tokens + (now - updated).inSeconds * bytesPerSecond)
         updated = now
     }
+
+    /// Tokens of which more than a burst was kept for a host that is late; 0 otherwise, bytes.
+    var late: Double { tokens > burst ? tokens : 0 }
+
+    /// Something waits for nothing but tokens.
+    mutating func noteAwaited() { isAwaited = true }
 
     /// True while a datagram may go: the bucket may be overdrawn by one batch, which is then waited for.
     public mutating func mayTransmit(at now: Instant) -> Bool {
@@ -36,7 +50,10 @@ public struct TokenBucket: Sendable {
         return tokens > 0
     }
 
-    public mutating func consume(_ bytes: Int) { tokens -= Double(bytes) }
+    public mutating func consume(_ bytes: Int) {
+        tokens -= Double(bytes)
+        isAwaited = false
+    }
 
     /// When `mayTransmit` will be true.
     public func nextTransmission(at now: Instant) -> Instant {

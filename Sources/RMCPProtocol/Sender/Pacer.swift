@@ -6,8 +6,11 @@ struct Pacer: Sendable {
     /// With IP and UDP headers, bytes since the beginning: all, and those to the group.
     private var totalBytes: UInt64 = 0
     private var groupBytes: UInt64 = 0
-    /// Packets in a batch at the current rate.
-    private(set) var batchLimit = 1
+    /// Packets in a batch at the current rate, and in the longest.
+    private var steadyBatch = 1
+    private var longestBatch = 1
+    /// Bytes of one of them on the wire.
+    private var packetCost = 1
     /// Whether the rate, and not the source, held something back since the last update of the rate.
     private(set) var wasLimited = false
     private let maximumRate: Double
@@ -23,7 +26,7 @@ struct Pacer: Sendable {
 
     init(configuration: Configuration, datagramLength: Int, at now: Instant) {
         controller = RateController(configuration: configuration, at: now)
-        bucket = TokenBucket(rate: UInt64(controller.rate), burst: Self.firstBurst, at: now)
+        bucket = TokenBucket(rate: UInt64(controller.rate), burst: Self.firstBurst, lateBurst: Self.largestSend, at: now)
         maximumRate = Double(configuration.rate.maximumRate)
         overhead = configuration.packets.overhead
         batchDuration = configuration.rate.batchDuration
@@ -40,7 +43,17 @@ struct Pacer: Sendable {
     mutating func mayTransmit(at now: Instant) -> Bool { bucket.mayTransmit(at: now) }
 
     /// Something waits for nothing but the rate.
-    mutating func noteLimited() { wasLimited = true }
+    mutating func noteLimited() {
+        wasLimited = true
+        bucket.noteAwaited()
+    }
+
+    /// Packets in the next batch. A host that is late sends what it was late with in one: each batch wakes all receivers of the host, and many
+    /// that share its processors are what made it late.
+    var batchLimit: Int {
+        let late = bucket.late
+        return late > 0 ? min(longestBatch, max(steadyBatch, Int(late) / packetCost)) : steadyBatch
+    }
 
     func nextTransmission(at now: Instant) -> Instant { bucket.nextTransmission(at: now) }
 
@@ -83,8 +96,8 @@ struct Pacer: Sendable {
         // A burst of at most one batch duration, and at least one datagram.
         let burst = max(datagramLength, Int(Double(rate) / Units.bitsPerByte * batchDuration.inSeconds))
         bucket.setRate(rate, burst: burst, at: now)
-        let packets = burst / (datagramLength + overhead)
-        let room = Self.largestSend / datagramLength
-        batchLimit = max(1, min(packets, maximumBatchPackets, room, DataBatch.capacity))
+        packetCost = datagramLength + overhead
+        longestBatch = max(1, min(maximumBatchPackets, Self.largestSend / datagramLength, DataBatch.capacity))
+        steadyBatch = max(1, min(burst / packetCost, longestBatch))
     }
 }

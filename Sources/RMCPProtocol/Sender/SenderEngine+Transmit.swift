@@ -36,7 +36,7 @@ extension SenderEngine {
         case .streaming, .draining, .lingering: break
         }
         guard pacer.mayTransmit(at: now) else {
-            if !pacer.wasLimited, hasPacedWork || pending.nextDue.map({ $0 <= now }) ?? false { pacer.noteLimited() }
+            if hasPacedWork || pending.nextDue.map({ $0 <= now }) ?? false { pacer.noteLimited() }
             return nil
         }
         if unicastChildren.hasCopies, let copy = nextCopy() { return copy }

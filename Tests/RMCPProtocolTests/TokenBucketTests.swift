@@ -49,11 +49,11 @@ import Testing
         expect(&bucket, mayTransmit: false, at: .milliseconds(60))
         bucket.noteAwaited()
         // Due at once, and a millisecond and a half late.
-        expect(&bucket, mayTransmit: true, at: .microseconds(61_500))
+        expect(&bucket, mayTransmit: true, at: .zero + .microseconds(61_500))
         #expect(bucket.late == 15_000)
         // What is left of it stays, and nothing comes to it.
         bucket.consume(4_000)
-        expect(&bucket, mayTransmit: true, at: .microseconds(61_600))
+        expect(&bucket, mayTransmit: true, at: .zero + .microseconds(61_600))
         #expect(bucket.late == 11_000)
         bucket.consume(11_000)
         bucket.noteAwaited()

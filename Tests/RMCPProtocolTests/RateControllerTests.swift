@@ -115,12 +115,12 @@ import Testing
         #expect(controller.rate < 1e8)
     }
 
-    /// Rounds in which so much is sent, and arrives.
-    private func update(_ controller: inout RateController, rounds: Range<Int>, sent: Double) {
+    /// Rounds in which so much is sent, and arrives unless another rate of arrival is given.
+    private func update(_ controller: inout RateController, rounds: Range<Int>, sent: Double, arrival: Double? = nil, pressure: Int = 0) {
         for round in rounds {
             let now = Instant.milliseconds(Int64(round) * 100)
             controller.update(
-                signal(arrival: sent),
+                signal(pressure: pressure, arrival: arrival ?? sent),
                 RateMoment(
                     now: now, statusInterval: .milliseconds(10), roundTrip: .milliseconds(90), heardOf: now, isLimitedByRate: true,
                     sent: SendRateMeter.Spans(least: sent, most: sent)))
@@ -129,24 +129,40 @@ import Testing
 
     /// Content that did not arrive because it was not sent says nothing of the path, nor does a rate that is not used prove anything.
     @Test func aSenderThatIsLateEndsNothing() {
-        var controller = controller { $0.rate.initialRate = 1_000_000_000 }
-        update(&controller, rounds: 0..<10, sent: 3e8)
-        #expect(controller.rate == 1e9 && controller.isStartingUp)
-        update(&controller, rounds: 10..<11, sent: 1e9)
-        #expect(controller.rate == 2e9)
+        var controller = controller { $0.rate.initialRate = 4_000_000_000 }
+        update(&controller, rounds: 0..<10, sent: 1.2e9)
+        #expect(controller.rate == 4e9 && controller.isStartingUp)
+        update(&controller, rounds: 10..<11, sent: 4e9)
+        #expect(controller.rate == 8e9)
     }
 
     /// A host that is busy with waking others for a few packets at a time would stay at its first rate for ever.
     @Test func aSenderThatIsLateWithSmallBatchesGrows() {
         var controller = controller()
-        update(&controller, rounds: 0..<1, sent: 4e7)
+        update(&controller, rounds: 0..<1, sent: 1.5e7)
         #expect(controller.rate == 2e8 && controller.isStartingUp)
-        // Less than a quarter is no lateness that larger batches mend.
-        update(&controller, rounds: 1..<5, sent: 4e7)
+        // Who hardly sends is not busy with small batches.
+        update(&controller, rounds: 1..<5, sent: 1.5e7)
         #expect(controller.rate == 2e8)
-        // Batches from half a gigabit per second on are as large as they get.
-        for round in 5..<20 { update(&controller, rounds: round..<round + 1, sent: controller.rate * 0.5) }
-        #expect(controller.rate == 8e8)
+        // Batches from four gigabits per second on are large enough.
+        for round in 5..<20 { update(&controller, rounds: round..<round + 1, sent: controller.rate * 0.2) }
+        #expect(controller.rate == 6.4e9)
+    }
+
+    /// Little that arrives at a rate that is not used is no reason for a cut.
+    @Test func aSenderThatIsLateIsNotCutForWhatArrives() {
+        var controller = controller { $0.rate.initialRate = 4_000_000_000 }
+        update(&controller, rounds: 0..<5, sent: 6e8, arrival: 2e8)
+        #expect(controller.rate == 4e9 && controller.isStartingUp)
+    }
+
+    /// A sender that is late and was overrun comes back to batches that are large enough, whatever it uses meanwhile.
+    @Test func aSenderThatIsLateGrowsAgainAfterACut() {
+        var controller = controller { $0.rate.initialRate = 4_000_000_000 }
+        update(&controller, rounds: 0..<1, sent: 5e8, pressure: 2)
+        #expect(controller.rate < 1e9)
+        update(&controller, rounds: 1..<12, sent: 5e8)
+        #expect(controller.rate > 2e9, "\(controller.rate)")
     }
 
     /// Cuts that followed the first are not what full storage takes.
@@ -339,7 +355,7 @@ import Testing
         }
         // Twice it is there while the rate grows from below; the first time it is cut for.
         for _ in 0..<2 {
-            _ = update({ self.signal(pressure: 1, arrival: $0) }, rounds: 10)
+            _ = update({ self.signal(pressure: 1, arrival: $0) }, rounds: 12)
             _ = update({ self.signal(pressure: 2, arrival: $0) }, rounds: 1)
             if controller.rate < start * 0.95 { _ = update({ self.signal(pressure: 1, arrival: $0) }, rounds: 2) }
         }

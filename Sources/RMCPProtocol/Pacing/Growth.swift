@@ -5,6 +5,8 @@ struct Growth: Sendable {
     /// Rate above which nothing is known of the path, bits per second, and steps in a row beyond it without any queue.
     fileprivate let known: Double
     fileprivate var calm: Int
+    /// Processors, and no queue that others share, limited the rate.
+    fileprivate let isAlone: Bool
 
     /// Growth begins with this, bits per second, and each step is 6 % larger than the one before: a tenth of 50 Mb/s is made good in
     /// eight steps, of 1 Gb/s in 44, and the last of them is 1 or 2 %. It depends on nothing but the time since a cut, which those who
@@ -23,6 +25,7 @@ struct Growth: Sendable {
     init() {
         known = .infinity
         calm = 0
+        isAlone = false
     }
 
     /// - Parameters:
@@ -32,6 +35,7 @@ struct Growth: Sendable {
         step = max(Self.leastStep, rules.contains(.fastSteps) ? (rate - Self.fastRate) * Self.fastShare : 0)
         known = isAlone ? 0 : rate * Self.knownFactor
         calm = isAlone ? Self.calmSteps : 0
+        self.isAlone = isAlone
     }
 
     /// Far above what was carried nothing queues: the path carries more than it did, and steps would take seconds to find out how much.
@@ -58,7 +62,8 @@ extension RateController {
             return cut(signal, moment)
         }
         if signal.isStorageFull, let reason = waitForMinority(moment) { return reason }
-        guard mayGrow(moment), !arrivesLess(signal, moment) else { return .unproven }
+        let isLate = growth.isAlone && moment.now >= nextGrowth && isLateWithSmallBatches(moment)
+        guard mayGrow(moment) || isLate, !arrivesLess(signal, moment) else { return .unproven }
         var growth = growth
         growth.calm = signal.pressure == 0 && rate > growth.known ? growth.calm + 1 : 0
         if growth.calm > Growth.calmSteps, rules.contains(.exploring) {

@@ -52,7 +52,7 @@ extension PaceCase {
         link(1_000, { $0.change = (1e8, .seconds(1)) }, mebibytes: 128, "narrower", "that becomes 100 Mb/s after a second"),
     ]
 
-    private static let hosts: [PaceCase] = [1, 4, 16].map { host($0, "hosts-\($0)", "") } + [many, smallSockets]
+    private static let hosts: [PaceCase] = [1, 4, 16].map { host($0, "hosts-\($0)", "") } + [many, smallSockets, behindLink, fewBytes]
 
     /// Each of so many processes finds little of what it needs in the caches when it is woken.
     private static let many: PaceCase = {
@@ -66,6 +66,21 @@ extension PaceCase {
     private static let smallSockets: PaceCase = {
         var result = host(4, "sockets", ", with sockets of 2 MiB")
         result.socketBuffer = 2 << 20
+        return result
+    }()
+
+    /// Processors are what there is too little of at first, and then the link.
+    private static let behindLink: PaceCase = {
+        var result = host(16, "hosts-link", ", behind a switch of 800 Mb/s that holds 500 KB")
+        result.link = 800e6
+        result.queue = .milliseconds(5)
+        return result
+    }()
+
+    /// What Linux gives who does not ask for more.
+    private static let fewBytes: PaceCase = {
+        var result = host(16, "sockets-small", ", with sockets of 256 KiB")
+        result.socketBuffer = 256 << 10
         return result
     }()
 

@@ -46,6 +46,10 @@ public struct PaceCase: Sendable {
     private static let limit = Interval.seconds(120)
     private static let chunkLength: UInt32 = 1 << 20
 
+    /// A flow that was there first is met at another moment with each seed: its queue comes and goes over seconds.
+    private static func phase(_ seed: UInt64) -> Interval { .milliseconds(Int64(seed % phases) * 150) }
+    private static let phases: UInt64 = 10
+
     private var configuration: Configuration {
         var configuration = Setting.configuration
         configuration.rate.fixedRate = fixedRate
@@ -71,7 +75,7 @@ public struct PaceCase: Sendable {
         }
         if isRivalFirst {
             addRival(to: world, configuration, after: .zero)
-            world.after(rivalDelay) { addSender(to: $0, configuration, name: "image") }
+            world.after(rivalDelay + Self.phase(seed)) { addSender(to: $0, configuration, name: "image") }
         } else {
             addSender(to: world, configuration, name: "image")
             addRival(to: world, configuration, after: rivalDelay)
@@ -80,7 +84,7 @@ public struct PaceCase: Sendable {
         let recorder = interval.map { world.recordPace(every: $0) }
         let marks = SharedMarks()
         if rival != nil {
-            world.after(rivalDelay + Self.settling) { marks.start = Self.amounts(of: $0) }
+            world.after((isRivalFirst ? rivalDelay + Self.phase(seed) : rivalDelay) + Self.settling) { marks.start = Self.amounts(of: $0) }
             world.after(.seconds(Double(length) * 8 / (link ?? 1))) { marks.end = Self.amounts(of: $0) }
         }
         world.run(limit: rival == nil ? Self.limit : .seconds(Double(length) * 8 / (link ?? 1) + 1))

@@ -102,6 +102,8 @@ extension ReceiverEngine {
 
     /// Another parent may still be there; without one this receiver has what it has.
     private mutating func parentLeft(at now: Instant) {
+        // The sender itself was told how this ended: nobody else is left to tell, whatever former parents are still owed.
+        if case .final(let state, _, _) = phase, link.depth == 1 { return close(after: state, at: now) }
         judgeParents(at: now)
         guard !link.isChoosing else { return }
         switch phase {

@@ -7,8 +7,7 @@ extension Scenario {
             lossy(world)
             phantoms(world)
         } check: {
-            // One that a phantom has not let go by the time at which the sender leaves may go below the next phantom, for six seconds.
-            Expect.allComplete($0) + Expect.finish($0, receivers: Array(0..<8), within: 14)
+            Expect.allComplete($0) + Expect.finish($0, receivers: Array(0..<8), within: 10)
         },
         Scenario("phantom-node-many-addresses", "the same from as many addresses: receivers stay with the sender") { world in
             lossy(world)
@@ -44,7 +43,7 @@ extension Scenario {
             Expect.allComplete($0) + Expect.that($0.receivers[1...].allSatisfy { $0.record.lastDepth == 2 }, "receivers are not below the relay")
         },
         Scenario("untrusted-node", "the second of two subnets has a repair node that is not trusted: its receivers stay with the sender") { world in
-            trusted(world, subnets: 2, trusting: 1) { $0.rate.fixedRate = 100_000_000 }
+            trusted(world, subnets: 2, trusting: 1, megabytes: 64)
         } check: { world in
             let depths = world.receivers.map(\.record.lastDepth)
             return Expect.allComplete(world) + Expect.that(depths == [2, 2, 2, 2, 1, 1, 1, 1], "depths \(depths)")
@@ -97,7 +96,7 @@ extension Scenario {
 
     /// Subnets with a repair node and four receivers each, the first so many of which are trusted by all.
     private static func trusted(
-        _ world: World, subnets: Int, trusting count: Int? = nil, reach: [Int]? = nil, change: (inout Configuration) -> Void = { _ in }
+        _ world: World, subnets: Int, trusting count: Int? = nil, reach: [Int]? = nil, megabytes: Int = 8, change: (inout Configuration) -> Void = { _ in }
     ) {
         let configuration = trusting(world, nodes: count ?? subnets)
         for subnet in 1...subnets {
@@ -109,7 +108,7 @@ extension Scenario {
         }
         var sending = configuration
         change(&sending)
-        world.addSender(content: Setting.content(world), configuration: sending, egress: Setting.gigabit)
+        world.addSender(content: Setting.content(world, megabytes: megabytes), configuration: sending, egress: Setting.gigabit)
     }
 
     // MARK: Strangers

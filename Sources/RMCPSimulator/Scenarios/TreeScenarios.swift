@@ -4,7 +4,7 @@ extension Scenario {
     /// Repair nodes: what they save, and what happens when they die, lie, come back or are cut off.
     static let treeScenarios: [Scenario] = [
         Scenario("tree", "three subnets with a repair node and 8 receivers each, 5 % loss on the receivers' links") { world in
-            Tree.build(world, subnets: 3, receivers: 8, downlink: Setting.lossy(.random(0.05))) { $0.rate.fixedRate = 100_000_000 }
+            Tree.build(world, subnets: 3, receivers: 8, megabytes: 64, downlink: Setting.lossy(.random(0.05)))
         } check: { world in
             // Receivers that have not heard of the region yet ask the sender at first.
             Expect.allComplete(world) + Expect.copies(world, atMost: 1.1) + Expect.everybodyBelowARepairNode(world)

@@ -167,7 +167,8 @@ public struct SenderEngine: Sendable {
         // Holes cost no memory, but records without a page are bounded too.
         guard chunkCount - window.table.pagedChunkCount < UInt32(TablePage.maximumRecords) else { return 0 }
         let ahead = Int(chunkCount - min(window.position.chunk, chunkCount))
-        return max(0, configuration.memory.encodeAhead - ahead)
+        let holes = ahead < configuration.memory.encodeAhead ? 0 : window.table.holes(from: window.position.chunk)
+        return max(0, configuration.memory.encodeAhead - ahead + holes)
     }
 
     public mutating func pollEvent() -> SenderEvent? { events.popFirst() }

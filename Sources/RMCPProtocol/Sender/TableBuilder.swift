@@ -36,6 +36,9 @@ struct TableBuilder: Sendable {
     /// Nil beyond the end of the table.
     subscript(chunk: UInt32) -> ChunkRecord? { chunk < chunkCount ? records[Int(chunk)] : nil }
 
+    /// Chunks from this one on that have no bytes.
+    func holes(from chunk: UInt32) -> Int { records[Int(min(chunk, chunkCount))...].count { $0.encodedLength == 0 } }
+
     mutating func append(_ record: ChunkRecord) {
         records.append(record)
         contentLength += UInt64(record.contentLength)

@@ -12,7 +12,7 @@ extension Scenario {
             world.addSender(
                 content: SimulatedContent(seed: 5, length: 1 << 30, zeroShare: 1), configuration: Setting.configuration)
         } check: { world in
-            Expect.allComplete(world) + Expect.that(world.counters(ofSender: 0).bytesSent < 220_000, "\(world.counters(ofSender: 0).bytesSent) bytes sent")
+            Expect.allComplete(world) + Expect.that(world.counters(ofSender: 0).bytesSent < 100_000, "\(world.counters(ofSender: 0).bytesSent) bytes sent")
         },
         Scenario("five-gigabytes", "more than 4 GiB, most of it holes", limit: .seconds(120)) { world in
             let configuration = Setting.configuration

@@ -42,7 +42,7 @@ public struct LevelController: Sendable {
     /// Share of the clock that busy threads wait for a core from which there are too few cores. A sender that is alone on two
     /// cores has two encoding threads and one for the network, and so a third at most.
     private static let contendedShare = 0.45
-    /// The same, from which it is two levels at once.
+    /// The same, from which nothing is compressed at all, if the wire carries it: a fast transfer is over before the levels between are tried.
     private static let heavilyContendedShare = 0.6
     /// Share of their time that threads may be busy at the next higher level: the network's share of the cores must be left.
     private static let affordableShare = 0.6
@@ -135,7 +135,7 @@ public struct LevelController: Sendable {
         let busy = window.spent.inSeconds / (elapsed * Double(threads))
         let waited = 1 - window.worked.inSeconds / max(window.spent.inSeconds, Self.leastTime)
         if rung > 0, busy >= Self.busyShare, waited >= Self.contendedShare {
-            let rungs = waited >= Self.heavilyContendedShare ? 2 : 1
+            let rungs = waited >= Self.heavilyContendedShare ? rung : 1
             if isWorthRoom(window, below: rungs, elapsed: elapsed, rate: rate) { return makeRoom(by: rungs, at: now) }
         }
         let isWhole = window.chunks >= Self.windowChunks && now - window.start >= Self.window

@@ -35,7 +35,7 @@ public enum SendLimit: String, Sendable, Hashable, CaseIterable {
         case .queueMayBegin, .draining, .pathFound, .drained, .queue: self = .path
         case .lossMayPass, .ownLoss, .lossRises: self = .loss
         case .rivalsGrow, .rivalsProbed, .rivalsGone, .rivalsLoss, .rivalsFound: self = .rivals
-        case .overload, .groupBehind, .minority: self = .receivers
+        case .overload, .minority: self = .receivers
         case .storage: self = .storage
         }
     }

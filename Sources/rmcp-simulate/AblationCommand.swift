@@ -65,7 +65,7 @@ struct AblationCommand: ParsableCommand {
             Group(title: "links that change, time", cases: ["wider", "narrower"]),
             Group(title: "shared processors, time", cases: ["hosts-1", "hosts-4", "hosts-16"]),
             Group(title: "64 receivers there, time", cases: ["hosts-64"]),
-            Group(title: "small sockets there, time", cases: ["sockets", "sockets-small"]),
+            Group(title: "small sockets there, time", cases: ["sockets"]),
             Group(title: "slowest / fastest there", cases: ["hosts-1", "hosts-4", "hosts-16"], isSpread: true),
             Group(title: "disks, time", cases: ["disk", "disk-stalls"]),
             Group(title: "beside CUBIC, smaller share", cases: ["cubic-50", "cubic-100", "cubic-1000"], isShare: true),

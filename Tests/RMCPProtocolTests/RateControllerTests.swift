@@ -14,10 +14,8 @@ import Testing
         return RateController(configuration: configuration, at: .zero - .milliseconds(100))
     }
 
-    private func signal(
-        loss: Double = 0, pressure: Int = 0, arrival: Double? = nil, isStorageFull: Bool = false, isGroupBehind: Bool = false
-    ) -> RateSignal {
-        RateSignal(loss: loss, pressure: pressure, arrival: arrival, isStorageFull: isStorageFull, isGroupBehind: isGroupBehind)
+    private func signal(loss: Double = 0, pressure: Int = 0, arrival: Double? = nil, isStorageFull: Bool = false) -> RateSignal {
+        RateSignal(loss: loss, pressure: pressure, arrival: arrival, isStorageFull: isStorageFull)
     }
 
     private func moment(_ milliseconds: Int64, heardOf: Int64? = nil, isLimitedByRate: Bool = true) -> RateMoment {
@@ -240,26 +238,6 @@ import Testing
         let explored = controller.rate
         #expect(isNear(run(&controller, rounds: round..<round + 1) { signal(arrival: $0) }, [explored * 1.25]))
         #expect(run(&controller, rounds: round + 1..<round + 2) { signal(pressure: 1, arrival: $0) }[0] < explored * 1.4, "a queue begins: steps again")
-    }
-
-    // MARK: A group that is behind
-
-    /// Receivers that have fallen behind say nothing of the network. Where most have, that is not calm: the rate goes below what they took,
-    /// and stays there until they are back.
-    @Test func aGroupThatIsBehindIsWaitedFor() {
-        var controller = controller { $0.rate.initialRate = 4_000_000_000 }
-        _ = run(&controller, rounds: 0..<1) { _ in signal(pressure: 1, arrival: 2e9) }
-        let behind = run(&controller, rounds: 1..<20) { _ in signal(isGroupBehind: true) }
-        #expect(isNear(behind, Array(repeating: 1.4e9, count: 19)), "\(behind)")
-        #expect(controller.update(signal(isGroupBehind: true), moment(2_000)).reason == .unproven)
-        let back = run(&controller, rounds: 21..<40) { signal(arrival: $0) }
-        #expect((back.last ?? 0) > 2e9)
-    }
-
-    @Test func aGroupThatNeverSaidWhatArrivesIsWaitedForARoundAtATime() {
-        var controller = controller()
-        #expect(isNear(run(&controller, rounds: 0..<3) { _ in signal(isGroupBehind: true) }, [7e7, 4.9e7, 3.43e7]))
-        #expect(controller.update(signal(isGroupBehind: true), moment(210, heardOf: 150)).reason == .unanswered)
     }
 
     /// A controller that has found 100 Mb/s and some.

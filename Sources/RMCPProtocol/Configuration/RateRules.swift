@@ -63,8 +63,6 @@ public struct RateRules: OptionSet, Sendable, Hashable {
     public static let measuredLoss = RateRules(26)
     /// Loss by a queue is told for a while, and is no reason for another cut.
     public static let lossOfQueue = RateRules(27)
-    /// A group that is behind is no calm group.
-    public static let groupBehind = RateRules(28)
 
     public static let all = RateRules(rawValue: .max)
 
@@ -78,6 +76,5 @@ public struct RateRules: OptionSet, Sendable, Hashable {
         ("answeredCut", .answeredCut), ("lateSender", .lateSender), ("calmRate", .calmRate),
         ("leastOfRate", .leastOfRate), ("arrivalAboveSent", .arrivalAboveSent), ("slightLossBehind", .slightLossBehind),
         ("smallBatches", .smallBatches), ("largeFactor", .largeFactor), ("measuredLoss", .measuredLoss), ("lossOfQueue", .lossOfQueue),
-        ("groupBehind", .groupBehind),
     ]
 }

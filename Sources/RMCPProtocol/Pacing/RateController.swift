@@ -45,13 +45,8 @@ public struct RateController: Sendable {
     /// Until when what was done last has not shown yet.
     var nextGrowth: Instant
     private(set) var changedAt: Instant
-    /// Bits per second that arrived when the group was last heard of.
-    private var arrived: Double?
     /// Bits per second that arrived, and were sent, without any queue since the last cut, at the most.
     private var calm: Double?
-
-    /// Share of what arrived that is sent while most of the group is behind: it has to come back.
-    private static let shareForGroupBehind = 0.7
 
     public init(configuration: Configuration, at now: Instant) {
         minimum = Double(max(1, configuration.rate.minimumRate))
@@ -86,8 +81,6 @@ public struct RateController: Sendable {
 
     private mutating func decide(_ signal: RateSignal, _ moment: RateMoment) -> Reason {
         if case .fixed = phase { return .fixed }
-        if signal.isGroupBehind, rules.contains(.groupBehind) { return waitForGroup(moment) }
-        arrived = signal.arrival ?? arrived
         loss.note(signal.loss, at: moment.now)
         noteCalm(signal, moment)
         switch phase {
@@ -119,18 +112,6 @@ public struct RateController: Sendable {
         nextGrowth = moment.now + moment.round
         set(waiting, at: moment.now)
         return .minority
-    }
-
-    /// Most have fallen behind, and the rate goes below what they took before.
-    private mutating func waitForGroup(_ moment: RateMoment) -> Reason {
-        nextGrowth = moment.now + moment.round
-        let limit = (arrived ?? rate) * Self.shareForGroupBehind
-        guard rate > limit else { return .unproven }
-        // One step a round, without a measurement.
-        guard arrived != nil || moment.heardOf >= changedAt else { return .unanswered }
-        set(limit, at: moment.now)
-        phase = .growing(Growth(at: rate, rules))
-        return .groupBehind
     }
 
     // MARK: What was carried without a queue

@@ -46,7 +46,6 @@ extension RateController {
         case overload = "receivers are being overrun"
         case storage = "storage does not keep up"
         case lossRises = "datagrams are lost"
-        case groupBehind = "most receivers have fallen behind"
         case minority = "a few receivers are being overrun"
         case rivalsLoss = "beside others there was a loss"
         case rivalsFound = "the queue is somebody else's"

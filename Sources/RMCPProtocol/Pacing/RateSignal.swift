@@ -8,15 +8,12 @@ public struct RateSignal: Sendable {
     public var arrival: Double?
     /// Somebody in profile is about to lose datagrams for want of room, whatever the quantile says.
     public var isStorageFull: Bool
-    /// Most of the group has fallen behind, and so says nothing of the network: that is no sign of calm.
-    public var isGroupBehind: Bool
 
-    public init(loss: Double, pressure: Int, arrival: Double?, isStorageFull: Bool, isGroupBehind: Bool = false) {
+    public init(loss: Double, pressure: Int, arrival: Double?, isStorageFull: Bool) {
         self.loss = loss
         self.pressure = pressure
         self.arrival = arrival
         self.isStorageFull = isStorageFull
-        self.isGroupBehind = isGroupBehind
     }
 }
 

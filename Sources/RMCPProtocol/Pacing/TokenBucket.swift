@@ -5,7 +5,8 @@ public struct TokenBucket: Sendable {
     private var tokens: Double
     private var burst: Double
     /// Bytes that are kept while something waits for tokens: a host that is late has not used what it might have.
-    private let lateBurst: Double
+    private var lateBurst: Double
+    private let leastLateBurst: Double
     private var isAwaited = false
     private var updated: Instant
 
@@ -15,11 +16,12 @@ public struct TokenBucket: Sendable {
     /// - Parameters:
     ///   - rate: bits per second, above 0.
     ///   - burst: bytes that are kept of what is not used.
-    ///   - lateBurst: the same where it could not be used since the host was late; `burst` if that is more.
+    ///   - lateBurst: the same, at the least, where it could not be used since the host was late.
     public init(rate: UInt64, burst: Int, lateBurst: Int = 0, at now: Instant) {
         bytesPerSecond = Double(rate) / Units.bitsPerByte
         self.burst = Double(burst)
-        self.lateBurst = Double(lateBurst)
+        leastLateBurst = Double(lateBurst)
+        self.lateBurst = Double(max(burst, lateBurst))
         tokens = Double(burst)
         updated = now
     }
@@ -28,13 +30,16 @@ public struct TokenBucket: Sendable {
         refill(at: now)
         bytesPerSecond = Double(rate) / Units.bitsPerByte
         self.burst = Double(burst)
+        lateBurst = max(self.burst, leastLateBurst)
         tokens = min(tokens, self.burst)
     }
 
     private mutating func refill(at now: Instant) {
         guard now > updated else { return }
-        let limit = isAwaited ? max(burst, lateBurst) : max(burst, tokens)
-        tokens = min(limit, tokens + (now - updated).inSeconds * bytesPerSecond)
+        let filled = tokens + (now - updated).inSeconds * bytesPerSecond
+        let limit = isAwaited ? lateBurst : burst
+        // What is left of more than a burst stays.
+        tokens = filled <= limit ? filled : max(limit, tokens)
         updated = now
     }
 

@@ -24,6 +24,6 @@ extension SenderEngine {
             loss: LossBucket.fraction(of: loss),
             pressure: StatusHistogram.quantile(configuration.rate.rateQuantile, of: summary.pressure),
             arrival: reporting ? ArrivalBucket.bitsPerSecond(of: arrival) : nil,
-            isStorageFull: summary.pressure[Int(PressureBucket.storageFull)] > 0, isGroupBehind: isGroupBehind)
+            isStorageFull: summary.pressure[Int(PressureBucket.storageFull)] > 0)
     }
 }

@@ -167,7 +167,7 @@ public struct SenderEngine: Sendable {
         // Holes cost no memory, but records without a page are bounded too.
         guard chunkCount - window.table.pagedChunkCount < UInt32(TablePage.maximumRecords) else { return 0 }
         let ahead = Int(chunkCount - min(window.position.chunk, chunkCount))
-        let holes = ahead < configuration.memory.encodeAhead ? 0 : window.table.holes(from: window.position.chunk)
+        let holes = ahead < configuration.memory.encodeAhead ? 0 : window.table.trailingHoles(from: window.position.chunk)
         return max(0, configuration.memory.encodeAhead - ahead + holes)
     }
 

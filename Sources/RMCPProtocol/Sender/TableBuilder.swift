@@ -36,8 +36,12 @@ struct TableBuilder: Sendable {
     /// Nil beyond the end of the table.
     subscript(chunk: UInt32) -> ChunkRecord? { chunk < chunkCount ? records[Int(chunk)] : nil }
 
-    /// Chunks from this one on that have no bytes.
-    func holes(from chunk: UInt32) -> Int { records[Int(min(chunk, chunkCount))...].count { $0.encodedLength == 0 } }
+    /// Chunks at the end, from this one on, that have no bytes: one with bytes ends the count, and costs one look.
+    func trailingHoles(from chunk: UInt32) -> Int {
+        var index = records.count
+        while index > Int(chunk), records[index - 1].encodedLength == 0 { index -= 1 }
+        return records.count - index
+    }
 
     mutating func append(_ record: ChunkRecord) {
         records.append(record)

@@ -146,7 +146,8 @@ import Testing
 
     @Test("A latecomer behind such a hole says so, and the sender ends without it")
     func lateBehindPathMTU() throws {
-        let lab = try Laboratory(receivers: 2)
+        // A batch that crosses whole is passed on by the bridge, whatever its packets' length.
+        let lab = try Laboratory(receivers: 2, options: ["--split"])
         #expect(try lab.run("b", ["ip", "link", "set", "r2", "mtu", "1280"]).wait().status == 0)
         let source = try lab.scratch.random("image", megabytes: 8)
         let first = try lab.receive("r1", ["--once", "--json"])

@@ -77,7 +77,7 @@ extension PaceCase {
         return result
     }()
 
-    /// What Linux gives who does not ask for more.
+    /// Room that Linux gives who does not ask for more.
     private static let fewBytes: PaceCase = {
         var result = host(16, "sockets-small", ", with sockets of 256 KiB")
         result.socketBuffer = 256 << 10

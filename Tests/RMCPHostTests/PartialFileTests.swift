@@ -49,6 +49,13 @@ import Testing
     /// Files in memory, as far as anybody asks. It notes what is reserved.
     private final class FilesInMemory: FileSystem, @unchecked Sendable {
         let reserved = LockedValue<[Range<Int>]>([])
+        /// Bytes that are left; as many as there are where nil.
+        let free = LockedValue<UInt64?>(nil)
+        override func space(of descriptor: Int32) -> statvfs? {
+            guard var space = super.space(of: descriptor) else { return nil }
+            if let left = free.withLock({ $0 }) { (space.f_frsize, space.f_bfree, space.f_bavail) = (1, fsblkcnt_t(left), fsblkcnt_t(left)) }
+            return space
+        }
         override func kind(of descriptor: Int32) -> Int { FileRoom.tmpfs }
         override func allocate(_ descriptor: Int32, mode: Int32, at offset: Int, _ length: Int) -> Int32 {
             reserved.withLock { $0.append(offset..<offset + length) }
@@ -63,7 +70,7 @@ import Testing
             let announce = Announce(
                 session: SessionID(high: 1, low: 2), kind: .file, chunkLength: UInt32(mebibyte), payloadLength: 1_376, creationTime: 0, contentLength: length,
                 allocatedLength: length, mode: 0o644, modificationTime: nil, name: "image", key: .none)
-            let file = try PartialFile(announce: announce, name: "image", directoryPath: directory, files: files)
+            let file = try PartialFile(announce: announce, name: "image", directoryPath: directory, reserve: 1_000, files: files)
             defer { file.close() }
             func reserved() -> [Range<Int>] { files.reserved.withLock { $0 } }
             try file.prepare(contentLength: length, allocatedLength: length)
@@ -72,6 +79,12 @@ import Testing
             let digest = BLAKE3Digest().digest(of: bytes)
             let record = ChunkRecord(
                 kind: .stored, contentLength: UInt32(mebibyte), encodedLength: UInt32(mebibyte), encodedDigest: digest, contentDigest: digest)
+            // Nothing is left but what is kept for others: a reserved part is written all the same, and no other.
+            files.free.withLock { $0 = 1_000 }
+            try file.write(chunk: 1, record: record, content: bytes.span.bytes)
+            #expect(reserved() == [0..<4 * mebibyte, 4 * mebibyte..<8 * mebibyte])
+            #expect(throws: HostError.self) { try file.write(chunk: 8, record: record, content: bytes.span.bytes) }
+            files.free.withLock { $0 = nil }
             // In any order, and no more than there is.
             for chunk: UInt32 in [9, 0, 3] { try file.write(chunk: chunk, record: record, content: bytes.span.bytes) }
             #expect(reserved() == [0..<4 * mebibyte, 4 * mebibyte..<8 * mebibyte, 8 * mebibyte..<Int(length)])

@@ -139,7 +139,7 @@ import Testing
         var controller = controller()
         update(&controller, rounds: 0..<1, sent: 1.5e7)
         #expect(controller.rate == 2e8 && controller.isStartingUp)
-        // Who hardly sends is not busy with small batches.
+        // A sender that hardly sends is not busy with small batches.
         update(&controller, rounds: 1..<5, sent: 1.5e7)
         #expect(controller.rate == 2e8)
         // Batches from four gigabits per second on are large enough.

@@ -51,7 +51,7 @@ import Testing
         // Due at once, and a millisecond and a half late.
         expect(&bucket, mayTransmit: true, at: .zero + .microseconds(61_500))
         #expect(bucket.late == 15_000)
-        // What is left of it stays, and nothing comes to it.
+        // The rest of it stays, and nothing comes to it.
         bucket.consume(4_000)
         expect(&bucket, mayTransmit: true, at: .zero + .microseconds(61_600))
         #expect(bucket.late == 11_000)

@@ -20,8 +20,10 @@ int rmcp_fallocate(int descriptor, int mode, long offset, long length);
 // sync_file_range(2) that begins to write a range to the disk, and waits for nothing; -1 and errno.
 int rmcp_begin_flush(int descriptor, long offset, long length);
 // Has the processor bring in memory that is written to next, while it does something else.
+// Where a line is longer than 64 bytes, it is asked for twice.
+#define RMCP_CACHE_LINE 64
 static inline void rmcp_prefetch_for_write(const void *start, size_t length) {
-    for (size_t offset = 0; offset < length; offset += 64) __builtin_prefetch((const char *)start + offset, 1, 3);
+    for (size_t offset = 0; offset < length; offset += RMCP_CACHE_LINE) __builtin_prefetch((const char *)start + offset, 1, 3);
 }
 int rmcp_o_tmpfile(void);
 int rmcp_o_path(void);

@@ -150,9 +150,11 @@ final class PartialFile: BundleStorage {
 
     func write(chunk: UInt32, record: ChunkRecord, content: RawSpan) throws(HostError) {
         try checkIsThere()
-        if reserve > 0, !isReserved.load(ordering: .relaxed) { try room.checkKept(UInt64(record.contentLength)) }
         do throws(HostError) {
             try writing.withLock { rest throws(HostError) in
+                // A part that is reserved has its room already.
+                let isTaken = isReserved.load(ordering: .relaxed) || (map.offset(of: chunk) + UInt64(content.byteCount) <= rest.lowerBound && !rest.isEmpty)
+                if reserve > 0, !isTaken { try room.checkKept(UInt64(record.contentLength)) }
                 try FileTransfer.write(descriptor.raw, content, at: map.offset(of: chunk), path: path, files: files)
                 if !rest.isEmpty { _ = try reserve(&rest, of: room) }
             }

@@ -38,7 +38,7 @@ public struct TokenBucket: Sendable {
         guard now > updated else { return }
         let filled = tokens + (now - updated).inSeconds * bytesPerSecond
         let limit = isAwaited ? lateBurst : burst
-        // What is left of more than a burst stays.
+        // Tokens beyond a burst stay, and none come to them.
         tokens = filled <= limit ? filled : max(limit, tokens)
         updated = now
     }

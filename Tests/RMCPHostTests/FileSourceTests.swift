@@ -65,6 +65,27 @@ import Testing
         #expect(picture(source, chunks: expected.count) == expected)
     }
 
+    private static let hasMemory = access("/dev/shm", W_OK) == 0
+
+    /// Zeros that are only reserved need no room where they go, however a file in memory is asked about them.
+    @Test(.enabled(if: hasMemory, "nothing can be written to /dev/shm"), arguments: [0.0, 0.3, 0.98, 1.0])
+    func reservedZerosNeedNoRoom(written: Double) throws {
+        let path = "/dev/shm/rmcp-source-\(UUID().uuidString)"
+        let raw = open(path, O_CREAT | O_RDWR | O_EXCL, 0o600)
+        try #require(raw >= 0)
+        defer {
+            close(raw)
+            unlink(path)
+        }
+        let length = 64 * Self.chunk
+        try #require(posix_fallocate(raw, 0, length) == 0)
+        let data = [UInt8](repeating: 7, count: Int(Double(length) * written) & ~4_095)
+        try #require(pwrite(raw, data, data.count, 0) == data.count)
+        let source = try FileSource(path: path)
+        // A large page of memory is written as a whole.
+        #expect(source.allocatedLength >= UInt64(data.count) && source.allocatedLength < UInt64(data.count + Self.chunk), "\(source.allocatedLength)")
+    }
+
     /// Everything that a source hands out, as a feeder takes it: in order, and each chunk once more by its record.
     private func content(_ source: any BundleSource) throws -> [UInt8] {
         let map = ChunkMap(chunkLength: UInt32(Self.chunk))

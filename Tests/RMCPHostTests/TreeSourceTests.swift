@@ -178,6 +178,18 @@ final class SampleTree {
         #expect(files["sparse"] == expected && files["before"] == bytes(200_000) && files["z"] == bytes(200_000))
     }
 
+    /// A long file of zeros that are only reserved needs no room where it goes, and has no holes that the source could leave out.
+    @Test func reservedZerosNeedNoRoom() throws {
+        let tree = try SampleTree()
+        let raw = open(tree.path + "/reserved", O_CREAT | O_RDWR, 0o600)
+        try #require(raw >= 0)
+        defer { close(raw) }
+        try #require(posix_fallocate(raw, 0, 20 << 20) == 0)
+        let (catalog, files) = try received(try source([tree.path]))
+        #expect(catalog.header.allocatedLength == 0 && !catalog[1].isSparse, "\(catalog.header.allocatedLength)")
+        #expect(files["reserved"] == [UInt8](repeating: 0, count: 20 << 20))
+    }
+
     /// Names and values of any length: the kernel is offered little room first.
     @Test func longAttributesAreSent() throws {
         let tree = try SampleTree()

@@ -33,7 +33,7 @@ final class HoleSurvey: Sendable {
     /// - Returns: nil where it takes too long to find out.
     static func dataLength(_ descriptor: Int32, _ length: UInt64, blocks: UInt64) -> UInt64? {
         // One in memory looks at each page, 10 ms for 512 MiB.
-        if blocks >= length, rmcp_file_system_kind(descriptor) == FileRoom.tmpfs { return length }
+        if blocks >= length, rmcp_file_system_kind(descriptor) == FileRoom.tmpfs, hasDataThroughout(descriptor, length) { return length }
         var (offset, data) = (0, 0)
         for _ in 0..<firstQuestions {
             let start = lseek(descriptor, offset, rmcp_seek_data())
@@ -44,6 +44,13 @@ final class HoleSurvey: Sendable {
             offset = end
         }
         return nil
+    }
+
+    /// Data at places all over a file in memory mean data everywhere: zeros that are only reserved there come in long stretches.
+    private static func hasDataThroughout(_ descriptor: Int32, _ length: UInt64) -> Bool {
+        guard length > 0 else { return false }
+        let step = Int(clamping: length - 1) / firstQuestions
+        return (0...firstQuestions).allSatisfy { lseek(descriptor, $0 * step, rmcp_seek_data()) == $0 * step }
     }
 
     /// Holes that are believed: a hole where there are blocks is none, and what a file system says of holes is wrong where

@@ -47,6 +47,9 @@ struct TreeScan {
     private static let namedFailures = 5
     /// Entries that programs are told, of either kind.
     private static let listedEntries = 1_000
+    /// Bytes of a file from which on zeros in it that are only reserved are worth a question to its file system: so many that a last chunk,
+    /// which is written with them, is little of it.
+    private static let reservedLength: UInt64 = 8 << 20
     private static let slash = UInt8(ascii: "/")
 
     init(_ selection: TreeSelection) throws(HostError) {
@@ -227,14 +230,17 @@ struct TreeScan {
         let metadata = metadata(status, descriptor.raw)
         let size = UInt64(max(0, status.st_size))
         let blocks = UInt64(max(0, status.st_blocks)) * 512
-        // A file system that compresses has fewer blocks, and no holes.
-        let data = blocks < size ? HoleSurvey.dataLength(descriptor.raw, size, blocks: blocks) ?? blocks : size
-        hasHoles = hasHoles || data < size
+        // A file system that compresses has fewer blocks, and no holes. Zeros that are only reserved have blocks and take no room where
+        // they go, but in a file of less than a chunk.
+        let isAsked = blocks < size || size >= Self.reservedLength
+        let data = isAsked ? HoleSurvey.dataLength(descriptor.raw, size, blocks: blocks) ?? min(blocks, size) : size
+        let isSparse = blocks < size && data < size
+        hasHoles = hasHoles || isSparse
         if status.st_nlink > 1 { links[FileIdentity(status)] = builder.count }
         counts.files += 1
         counts.bytes += size
         try add(status) { (builder) throws(CatalogError) in
-            try builder.file(name, metadata, size: size, allocatedLength: data, isSparse: data < size)
+            try builder.file(name, metadata, size: size, allocatedLength: data, isSparse: isSparse)
         }
     }
 

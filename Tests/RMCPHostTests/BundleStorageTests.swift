@@ -326,14 +326,16 @@ import Testing
         let (files, length) = (FilesWithRoom(), UInt64(bundle.content.count))
         for (room, isTaken) in [(length + 1_000, true), (length + 999, false)] {
             files.free.withLock { $0 = room }
-            let storage = try PartialFile.whenNeeded(
-                announce: bundle.announce, name: "image", directoryPath: directory, replacesFirst: false, reserve: 1_000, files: files)
-            defer { storage.close() }
+            let open = { () throws(HostError) in
+                try PartialFile.whenNeeded(
+                    announce: bundle.announce, name: "image", directoryPath: directory, replacesFirst: false, reserve: 1_000, files: files)
+            }
             guard !isTaken else {
-                try storage.prepare(contentLength: length, allocatedLength: length)
+                try open().close()
                 continue
             }
-            let error = #expect(throws: HostError.self) { try storage.prepare(contentLength: length, allocatedLength: length) }
+            // Before it is open the receiver has not joined.
+            let error = #expect(throws: HostError.self) { try open() }
             #expect(error?.kind == .diskFull && error?.description.contains("--reserve keeps 1000") == true)
         }
     }

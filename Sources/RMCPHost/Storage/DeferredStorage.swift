@@ -17,25 +17,21 @@ final class DeferredStorage: BundleStorage {
     let path: String
     private let announce: Announce
     private let make: @Sendable () throws(HostError) -> any BundleStorage
-    private let check: @Sendable () throws(HostError) -> String?
     private let state = LockedValue(State.waiting(zeros: []))
     private let identity: LockedValue<UInt32?>
     /// Storage once it is made: `state` is locked for as long as making it takes.
     private let finished = LockedValue<(any BundleStorage)?>(nil)
-    private let notes = LockedValue<[String]>([])
-    /// Line that `check` came to; it is not told once more.
-    private let told = LockedValue<String?>(nil)
+    /// Line for the user that is known before anything is made; it is not told once more.
+    private let told: String?
+    private let notes: LockedValue<[String]>
 
-    /// - Parameters:
-    ///   - check: what is known without making it, as `prepare` would say it; a line for the user.
-    init(
-        path: String, announce: Announce, check: @escaping @Sendable () throws(HostError) -> String?,
-        make: @escaping @Sendable () throws(HostError) -> any BundleStorage
-    ) {
+    /// - Parameter told: what is known without making it, as `prepare` would say it; a line for the user.
+    init(path: String, announce: Announce, told: String? = nil, make: @escaping @Sendable () throws(HostError) -> any BundleStorage) {
         self.path = path
         self.announce = announce
-        self.check = check
+        self.told = told
         self.make = make
+        notes = LockedValue(told.map { [$0] } ?? [])
         identity = LockedValue(nil)
     }
 
@@ -71,11 +67,8 @@ final class DeferredStorage: BundleStorage {
         return drawn
     }
 
-    func prepare(contentLength: UInt64?, allocatedLength: UInt64) throws(HostError) {
-        guard let line = try check() else { return }
-        told.withLock { $0 = line }
-        notes.withLock { $0.append(line) }
-    }
+    /// Nothing is reserved before something has to be stored, and what is known before was asked for before this was made.
+    func prepare(contentLength: UInt64?, allocatedLength: UInt64) throws(HostError) {}
 
     func write(chunk: UInt32, record: ChunkRecord, content: RawSpan) throws(HostError) {
         try made().write(chunk: chunk, record: record, content: content)
@@ -107,7 +100,6 @@ final class DeferredStorage: BundleStorage {
             defer { notes = [] }
             return notes
         }
-        let told = told.withLock { $0 }
         return own + (storage?.takeNotes().filter { $0 != told } ?? [])
     }
 

@@ -83,8 +83,6 @@ extension DeviceStorage {
     static func whenNeeded(path: String, announce: Announce, files: FileSystem) throws(HostError) -> any BundleStorage {
         _ = try DeviceStorage(path: path, announce: announce, files: files)
         return DeferredStorage(path: path, announce: announce) { () throws(HostError) in
-            nil
-        } make: { () throws(HostError) in
             try DeviceStorage(path: path, announce: announce, files: files)
         }
     }

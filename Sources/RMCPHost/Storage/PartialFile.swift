@@ -273,16 +273,15 @@ extension PartialFile {
         // A journal and a partial file take two, one of which is taken by now. Where they are not counted there are none in all.
         if let space = files.space(of: raw), space.f_files > 0, (geteuid() == 0 ? space.f_ffree : space.f_favail) == 0 { return try make() }
         let probe = FileRoom(descriptor: nameless, directory: directory, path: path, kept: reserve, files: files)
-        return DeferredStorage(path: path, announce: announce) { () throws(HostError) in
-            guard let contentLength = announce.contentLength, contentLength > 0 else { return nil }
+        // Before the receiver joins: a sender that starts at once would be through before a busy machine has looked.
+        var told: String?
+        if let contentLength = announce.contentLength, contentLength > 0 {
             try probe.checkLength(contentLength)
-            do throws(HostError) { return try probe.check(contentLength: contentLength, expected: announce.allocatedLength) } catch {
+            do throws(HostError) { told = try probe.check(contentLength: contentLength, expected: announce.allocatedLength) } catch {
                 let mayMakeRoom = replacesFirst && files.status(of: name, in: directory.raw)?.kind == S_IFREG
                 guard mayMakeRoom else { throw probe.hinting(at: name, error, replacesFirst: replacesFirst) }
-                return nil
             }
-        } make: { () throws(HostError) in
-            try make()
         }
+        return DeferredStorage(path: path, announce: announce, told: told, make: make)
     }
 }

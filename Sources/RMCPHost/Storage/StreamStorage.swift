@@ -94,8 +94,6 @@ extension DeferredStorage {
     /// Standard output, once something has to be stored.
     static func ofOutput(_ announce: Announce, digester: ContentDigester) -> DeferredStorage {
         DeferredStorage(path: "standard output", announce: announce) { () throws(HostError) in
-            nil
-        } make: { () throws(HostError) in
             if announce.kind == .tree { return try PaxStorage(announce: announce, digester: digester) }
             return try StreamStorage(announce: announce, digester: digester)
         }

@@ -300,10 +300,6 @@ extension TreeStorage {
                 announce: announce, target: target, directoryPath: directoryPath, options: options, digester: digester, files: files)
         }
         if PartialPlace.isFree(of: name, in: directory, files: files) { return try make() }
-        return DeferredStorage(path: path, announce: announce) { () throws(HostError) in
-            nil
-        } make: { () throws(HostError) in
-            try make()
-        }
+        return DeferredStorage(path: path, announce: announce, make: make)
     }
 }

@@ -1,3 +1,4 @@
+import CLinux
 import Foundation
 import RMCPContent
 import RMCPProtocol
@@ -79,15 +80,49 @@ import Testing
             let digest = BLAKE3Digest().digest(of: bytes)
             let record = ChunkRecord(
                 kind: .stored, contentLength: UInt32(mebibyte), encodedLength: UInt32(mebibyte), encodedDigest: digest, contentDigest: digest)
-            // Nothing is left but what is kept for others: a reserved part is written all the same, and no other.
+            // Nothing is left but what is kept for others: a reserved part is written all the same, and no other is, or is reserved.
             files.free.withLock { $0 = 1_000 }
             try file.write(chunk: 1, record: record, content: bytes.span.bytes)
-            #expect(reserved() == [0..<4 * mebibyte, 4 * mebibyte..<8 * mebibyte])
+            #expect(reserved() == [0..<4 * mebibyte])
             #expect(throws: HostError.self) { try file.write(chunk: 8, record: record, content: bytes.span.bytes) }
             files.free.withLock { $0 = nil }
             // In any order, and no more than there is.
             for chunk: UInt32 in [9, 0, 3] { try file.write(chunk: chunk, record: record, content: bytes.span.bytes) }
             #expect(reserved() == [0..<4 * mebibyte, 4 * mebibyte..<8 * mebibyte, 8 * mebibyte..<Int(length)])
+        }
+    }
+
+    /// A disk that has no room for the whole extent, and some for what is written.
+    private final class FilesWithoutExtents: FileSystem, @unchecked Sendable {
+        let attempts = LockedValue(0)
+        override func allocate(_ descriptor: Int32, mode: Int32, at offset: Int, _ length: Int) -> Int32 {
+            guard mode == RMCP_FALLOC_FL_KEEP_SIZE else { return super.allocate(descriptor, mode: mode, at: offset, length) }
+            attempts.withLock { $0 += 1 }
+            errno = ENOSPC
+            return -1
+        }
+    }
+
+    @Test("Where not all of it is data, no room for all of it is no reason to refuse it", arguments: [0, 1] as [UInt64])
+    func reservingWhatMayFit(holes: UInt64) throws {
+        try withDirectory { directory in
+            let (files, length) = (FilesWithoutExtents(), UInt64(1 << 20))
+            let announce = Announce(
+                session: SessionID(high: 1, low: 2), kind: .file, chunkLength: 4_096, payloadLength: 1_376, creationTime: 0, contentLength: length,
+                allocatedLength: length - holes, mode: 0o644, modificationTime: nil, name: "image", key: .none)
+            let storage = try PartialFile.whenNeeded(announce: announce, name: "image", directoryPath: directory, replacesFirst: false, files: files)
+            defer { storage.close() }
+            let bytes = [UInt8](repeating: 7, count: 4_096)
+            let digest = BLAKE3Digest().digest(of: bytes)
+            let record = ChunkRecord(kind: .stored, contentLength: 4_096, encodedLength: 4_096, encodedDigest: digest, contentDigest: digest)
+            func write(_ chunk: UInt32) -> HostError.Kind? {
+                do throws(HostError) { try storage.write(chunk: chunk, record: record, content: bytes.span.bytes) } catch { return error.kind }
+                return nil
+            }
+            #expect(write(3) == (holes == 0 ? .diskFull : nil) && write(1) == (holes == 0 ? .diskFull : nil) && files.attempts.withLock { $0 } == 1)
+            // Whoever could not begin has left nothing, and holds nothing up.
+            let names = try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+            #expect(names == (holes == 0 ? [] : [".image.rmcp-journal", ".image.rmcp-partial"]))
         }
     }
 

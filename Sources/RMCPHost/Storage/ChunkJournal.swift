@@ -82,6 +82,8 @@ final class ChunkJournal: Sendable {
                 files: files)
         } catch {
             if !isLocked { unlocked.withLock { _ = $0.remove(FileIdentity(opened)) } }
+            // One that could not be begun says nothing.
+            if opened.st_size == 0 { _ = files.remove(name, in: directory.raw) }
             throw error
         }
     }

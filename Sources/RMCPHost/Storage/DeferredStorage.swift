@@ -46,9 +46,12 @@ final class DeferredStorage: BundleStorage {
                 do throws(HostError) {
                     let storage = try make()
                     if let drawn = identity.withLock({ $0 }) { _ = storage.identity(in: announce.session, drawn: drawn) }
-                    try storage.prepare(contentLength: announce.contentLength, allocatedLength: announce.allocatedLength)
-                    // Something of somebody else's may be under its name by now.
-                    for run in zeros { try storage.zero(chunks: run.chunks, contentLength: run.contentLength) }
+                    do throws(HostError) { try prepare(storage, zeros) } catch {
+                        // Nothing is in it, and its locks are another's.
+                        storage.abandon()
+                        storage.close()
+                        throw error
+                    }
                     state = .made(storage)
                     finished.withLock { $0 = storage }
                     return storage
@@ -58,6 +61,12 @@ final class DeferredStorage: BundleStorage {
                 }
             }
         }
+    }
+
+    private func prepare(_ storage: any BundleStorage, _ zeros: [(chunks: Range<UInt32>, contentLength: UInt64)]) throws(HostError) {
+        try storage.prepare(contentLength: announce.contentLength, allocatedLength: announce.allocatedLength)
+        // Something of somebody else's may be under its name by now.
+        for run in zeros { try storage.zero(chunks: run.chunks, contentLength: run.contentLength) }
     }
 
     private var storage: (any BundleStorage)? { state.withLock { if case .made(let storage) = $0 { storage } else { nil } } }

@@ -56,6 +56,11 @@ struct FileRoom {
         guard Self.free(space) >= length + kept else { throw refusal(length, Self.free(space)) }
     }
 
+    private func leavesKept(_ length: UInt64) -> Bool {
+        do throws(HostError) { try checkKept(length) } catch { return false }
+        return true
+    }
+
     private func refusal(_ needed: UInt64, _ available: UInt64) -> HostError {
         HostError(
             "\(path) needs \(needed) bytes, its file system has \(available) left, and --reserve keeps \(kept) of them free; make room or receive elsewhere with -d",
@@ -67,11 +72,15 @@ struct FileRoom {
 
     /// Reserves as much of what is left as is reserved at a time: all of it, but 4 MiB of a file in memory, where reserving takes as long as
     /// writing, 0.1 s for 512 MiB, and whoever writes waits for it.
-    /// - Parameter rest: bytes of the file that are not reserved, and that are not afterwards; none where the file system does not do that.
+    /// - Parameters:
+    ///   - rest: bytes of the file that are not reserved, and that are not afterwards; none where the file system does not do that.
+    ///   - mayFit: some of it may turn out to be zeros, which take no room: a lack of room for all of it is no error.
     /// - Returns: whether some were reserved.
-    func reserve(_ rest: inout Range<UInt64>) throws(HostError) -> Bool {
+    func reserve(_ rest: inout Range<UInt64>, mayFit: Bool) throws(HostError) -> Bool {
         let isMemory = files.kind(of: descriptor.raw) == Self.tmpfs
         let step = isMemory ? min(Self.stepInMemory, UInt64(rest.count)) : UInt64(rest.count)
+        // What others need since this began is theirs: each part is held against that when it is written.
+        if isMemory || mayFit, !leavesKept(step) { return false }
         while files.allocate(descriptor.raw, mode: RMCP_FALLOC_FL_KEEP_SIZE, at: Int(rest.lowerBound), Int(step)) != 0 {
             if errno == EINTR { continue }
             if errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL {
@@ -81,7 +90,9 @@ struct FileRoom {
             let error = HostError.system("reserve \(rest.count) bytes for", path, in: directory.raw)
             // The part that could be reserved is given back to others.
             if let status = files.status(of: descriptor.raw) { _ = files.truncate(descriptor.raw, to: Int(status.st_size)) }
-            throw error
+            guard mayFit, error.kind == .diskFull else { throw error }
+            rest = rest.upperBound..<rest.upperBound
+            return false
         }
         rest = rest.lowerBound + step..<rest.upperBound
         return true

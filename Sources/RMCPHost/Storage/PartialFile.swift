@@ -31,6 +31,8 @@ final class PartialFile: BundleStorage {
     private let replacesFirst: Bool
     /// Bytes of the file system that stay free.
     private let reserve: UInt64
+    /// Less of it is data than it is long.
+    private let isSparse: Bool
     private let notes = LockedValue<[String]>([])
     /// Held by the thread that writes. The kernel lets one write to a file at a time as well, and has the others spin: a tenth of a
     /// receiver's processor time, where two threads store. What it reserves beside is what is left of the file.
@@ -58,6 +60,7 @@ final class PartialFile: BundleStorage {
         modificationTime = announce.modificationTime
         self.replacesFirst = replacesFirst
         self.reserve = reserve
+        isSparse = announce.contentLength.map { announce.allocatedLength < $0 } ?? true
         try FinalName.check(name, in: directory, path: path, files: files)
         let place = try PartialPlace(of: name, announce, in: directory, path: directoryPath, files: files)
         let opened = place.journal
@@ -113,7 +116,7 @@ final class PartialFile: BundleStorage {
     }
 
     private func reserve(_ rest: inout Range<UInt64>, of room: FileRoom) throws(HostError) -> Bool {
-        guard try room.reserve(&rest) else { return false }
+        guard try room.reserve(&rest, mayFit: isSparse) else { return false }
         if rest.isEmpty { isReserved.store(true, ordering: .relaxed) }
         return true
     }

@@ -31,7 +31,10 @@ enum LeftFiles {
         if !replaced.isEmpty { lines.append("\(path): removed former trees of \(replaced.joined(separator: ", ")), which others have taken the place of") }
         if kept > 0 {
             lines.append(
-                "\(path): \(kept) bundles that are not complete take \(keptBytes) bytes; a session of their name goes on from them, and after a week they go")
+                kept == 1
+                    ? "\(path): 1 bundle that is not complete takes \(keptBytes) bytes; a session of its name goes on from it, and after a week it goes"
+                    : "\(path): \(kept) bundles that are not complete take \(keptBytes) bytes; a session of their name goes on from them, and after a week they go"
+            )
         }
         return lines
     }

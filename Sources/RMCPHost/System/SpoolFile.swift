@@ -3,7 +3,10 @@ import Glibc
 
 /// A file without a name, for what has to wait and would be too much for memory. It is gone with the process.
 final class SpoolFile: Sendable {
-    private static let label = "the spool file"
+    /// Name for messages.
+    private let label: String
+    /// What helps where there is no room; nil for what is said of its file system.
+    private let advice: String?
     private let descriptor: OwnedDescriptor
     private let files: FileSystem
 
@@ -15,23 +18,24 @@ final class SpoolFile: Sendable {
         var failure: HostError?
         for directory in directories {
             let raw = files.open(directory, rmcp_o_tmpfile() | O_RDWR, mode: 0o600)
-            if raw >= 0 {
-                descriptor = OwnedDescriptor(raw)
-                return
-            }
-            failure = failure ?? .system("make a spool file in", directory, advice: "set TMPDIR to a directory with room")
+            if raw < 0 { failure = failure ?? .system("make a spool file in", directory, advice: Self.otherDirectory) }
             // Not every file system has files without names; all have files whose name is gone.
-            if let made = Self.openUnlinked(in: directory, files) {
-                descriptor = made
-                return
-            }
+            guard let made = raw >= 0 ? OwnedDescriptor(raw) : Self.openUnlinked(in: directory, files) else { continue }
+            label = "the spool file in \(directory)"
+            advice = Self.otherDirectory
+            descriptor = made
+            return
         }
         throw failure ?? HostError("there is no directory for a spool file; set TMPDIR")
     }
 
+    private static let otherDirectory = "set TMPDIR to a directory with room"
+
     /// Made in a directory.
     init(in directory: OwnedDescriptor, files: FileSystem) throws(HostError) {
         self.files = files
+        label = "the spool file"
+        advice = nil
         let raw = files.open(".", in: directory.raw, rmcp_o_tmpfile() | O_RDWR, mode: 0o600)
         if raw >= 0 {
             descriptor = OwnedDescriptor(raw)
@@ -55,13 +59,16 @@ final class SpoolFile: Sendable {
     }
 
     func write(_ bytes: RawSpan, at offset: UInt64) throws(HostError) {
-        try FileTransfer.write(descriptor.raw, bytes, at: offset, path: Self.label, files: files)
+        do throws(HostError) { try FileTransfer.write(descriptor.raw, bytes, at: offset, path: label, files: files) } catch {
+            guard error.kind == .diskFull, let advice else { throw error }
+            throw HostError(error.message, hint: advice, kind: .diskFull)
+        }
     }
 
     /// Fills `bytes`. A disk may have lost them without a word: whoever reads them verifies them.
     func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(HostError) {
         let wanted = bytes.byteCount
-        guard try FileTransfer.read(descriptor.raw, into: &bytes, at: offset, path: Self.label, files: files) == wanted else { throw Self.lost }
+        guard try FileTransfer.read(descriptor.raw, into: &bytes, at: offset, path: label, files: files) == wanted else { throw Self.lost }
     }
 
     /// The same for an array.

@@ -119,6 +119,28 @@ import Testing
         #expect(length() == 16 + 4 * 40)
     }
 
+    /// A disk that is full, and has names left.
+    private final class FullFiles: FileSystem, @unchecked Sendable {
+        override func write(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int, at offset: Int) -> Int { full() }
+        override func write(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int { full() }
+        private func full() -> Int {
+            errno = ENOSPC
+            return -1
+        }
+    }
+
+    @Test func aFullSpoolSaysWhereItIsAndWhatHelps() throws {
+        let spool = try SpoolFile(files: FullFiles())
+        let error = #expect(throws: HostError.self) { try spool.write([1].span.bytes, at: 0) }
+        #expect(error?.kind == .diskFull && error?.message.contains("the spool file in /") == true && error?.hint.contains("TMPDIR") == true)
+    }
+
+    @Test func aJournalThatCannotBeBegunIsNotLeft() throws {
+        let directory = try FileSystem.host.openDirectory(scratch.path)
+        #expect(throws: HostError.self) { try ChunkJournal.open(stem: ".image", chunkLength: 4_096, in: directory, files: FullFiles()) }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path).isEmpty)
+    }
+
     @Test func aSpoolThatForgetsIsNotBelieved() throws {
         let path = scratch.path + "/out"
         let output = Foundation.open(path, O_RDWR | O_CREAT, 0o600)

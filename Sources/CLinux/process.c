@@ -102,6 +102,12 @@ void rmcp_name_thread(const char *name) {
     pthread_setname_np(pthread_self(), shortened);
 }
 
+void rmcp_limit_arenas(int count) {
+#ifdef M_ARENA_MAX
+    mallopt(M_ARENA_MAX, count);
+#endif
+}
+
 void rmcp_keep_freed_memory(int bytes) {
 #ifdef M_TRIM_THRESHOLD
     mallopt(M_MMAP_THRESHOLD, bytes);

@@ -45,6 +45,28 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: lab.scratch.path("open")).isEmpty)
     }
 
+    /// Where it is enough, and where it is not, depends on machine and libraries.
+    @Test("With any address space a transfer is complete or its end is explained", arguments: [80, 120, 200, 300, 450, 700], [true, false])
+    func addressSpace(mebibytes: Int, isSender: Bool) throws {
+        let lab = try Laboratory(receivers: 1)
+        let source = try lab.scratch.random("image", megabytes: 60)
+        let limited = ["sh", "-c", "ulimit -v \(mebibytes << 10); exec \"$@\"", "sh"]
+        let directory = try lab.scratch.directory("r1").path
+        let receive = [Program.path, "recv", "--once", "--allow-unsigned", "--timeout", "5s", "-d", directory]
+        let send = [Program.path, "send", "--unsigned", "--wait-for", "1", "--min-wait", "0s", "--max-wait", "5s", source]
+        let receiver = try lab.run("r1", (isSender ? [] : limited) + receive, seconds: 40)
+        let sender = try lab.run("s", (isSender ? limited : []) + send, seconds: 40)
+        let (sent, received) = (sender.wait(), receiver.wait())
+        let one = isSender ? sent : received
+        if one.status == 0 {
+            #expect(lab.has("r1", source) && sent.status == 0 && received.status == 0)
+        } else {
+            #expect(one.errors.contains("ulimit -v") && [1, 3].contains(one.status), "\(one.status): \(one.errors)")
+        }
+        // Enough for both.
+        #expect(mebibytes < 450 || one.status == 0, "\(one.errors)")
+    }
+
     @Test("A file of keys that cannot be looked at is not one that is missing; one of versions matters to who trusts keys")
     func unreadable() throws {
         let lab = try Laboratory(receivers: 1)

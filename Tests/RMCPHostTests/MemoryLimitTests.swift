@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import RMCPHost
@@ -11,6 +12,14 @@ import Testing
         #expect(MemoryLimit.groups("3:devices:/\n0::/user.slice\n") == [MemoryLimit.Group(controller: nil, path: ["user.slice"])])
         #expect(MemoryLimit.groups("").isEmpty && MemoryLimit.groups("garbage\n1:2\n").isEmpty)
         #expect(MemoryLimit.groups("0::/") == [MemoryLimit.Group(controller: nil, path: [])])
+    }
+
+    @Test func addressSpaceThatIsTakenIsNotThere() {
+        let (page, used) = (UInt64(sysconf(Int32(_SC_PAGESIZE))), "300 20 10 5 0 100 0\n")
+        #expect(MemoryLimit.addressSpace((nil, nil), used: used).isEmpty)
+        #expect(MemoryLimit.addressSpace((400 * page, nil), used: used) == [100 * page])
+        #expect(MemoryLimit.addressSpace((200 * page, 150 * page), used: used) == [0, 50 * page])
+        #expect(MemoryLimit.addressSpace((5, 6), used: "") == [5, 6])
     }
 
     @Test func aShareHasBounds() {

@@ -50,6 +50,18 @@ import Testing
         #expect(pool.lentCount == 0 && pool.take() === buffers.last)
     }
 
+    /// No process has so much address space.
+    private static let tooMuch = 1 << 46
+
+    @Test func aShortageIsKnown() {
+        let short = BufferPool(bufferLength: Self.tooMuch, limit: 4)
+        #expect(short.shortage == nil)
+        #expect(short.take() == nil && short.shortage?.hint.contains("ulimit -v") == true && short.lentCount == 0)
+        // One that has lent all that it may is as it should be.
+        let whole = BufferPool(bufferLength: 4_096, limit: 1)
+        #expect(whole.take() != nil && whole.take() == nil && whole.shortage == nil)
+    }
+
     /// A buffer outlives its pool, and the buffers that it shares a page with.
     @Test func aBufferKeepsItsMemory() {
         var pool: BufferPool? = BufferPool(bufferLength: 1 << 20, limit: 4)

@@ -26,11 +26,6 @@ public import RMCPProtocol
 
         public mutating func removeLast() { if let item = items.popLast() { size -= measure(item) } }
 
-        public mutating func removeAll() {
-            items.removeAll()
-            size = 0
-        }
-
         fileprivate mutating func popFirst() -> Item? {
             guard let item = items.popFirst() else { return nil }
             size -= measure(item)
@@ -46,6 +41,8 @@ public import RMCPProtocol
     private var backlog: Backlog
     private var isHandling = false
     private var isStarted = false
+    /// There was no thread to be had.
+    private var isWithoutThread = false
 
     /// The thread starts with the first item.
     /// - Parameters:
@@ -85,6 +82,14 @@ public import RMCPProtocol
             if !isStarted { start() }
             _ = unsafe pthread_cond_broadcast(condition)
         }
+        // It may hold up the caller. Undone, nobody would be told why there is no thread.
+        while isWithoutThread, !isHandling, let item = backlog.popFirst() {
+            isHandling = true
+            _ = unsafe pthread_mutex_unlock(mutex)
+            handle(item)
+            _ = unsafe pthread_mutex_lock(mutex)
+            isHandling = false
+        }
         return result
     }
 
@@ -103,8 +108,7 @@ public import RMCPProtocol
 
     private func start() {
         isStarted = (try? HostThread(quiet: name) { self.run() }) != nil
-        // Without a thread nothing can be done without holding up the caller, so it is left undone.
-        if !isStarted { backlog.removeAll() }
+        isWithoutThread = !isStarted
     }
 
     private func run() {

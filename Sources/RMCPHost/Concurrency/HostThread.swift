@@ -29,7 +29,10 @@ import Glibc
             }, body.toOpaque())
         guard code == 0 else {
             unsafe body.release()
-            throw HostError("cannot start a thread: \(HostError.errorText(code))")
+            // Threads, or address space for its stack, which the kernel does not tell apart.
+            throw HostError(
+                "cannot start a thread: \(HostError.errorText(code))",
+                hint: "give this process more threads or memory: ulimit -u, ulimit -v, or TasksMax= and LimitAS= of the unit")
         }
     }
 

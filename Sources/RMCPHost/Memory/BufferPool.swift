@@ -46,6 +46,8 @@ final class BufferPool: @unchecked Sendable {
     private let monitor = Monitor()
     private var free: [ChunkBuffer] = []
     private var made = 0
+    /// Set while the kernel has no memory for another buffer, although the limit allows one.
+    private var lacksMemory = false
     private var isClosed = false
 
     init(bufferLength: Int, limit: Int) {
@@ -70,12 +72,30 @@ final class BufferPool: @unchecked Sendable {
 
     private func next() -> ChunkBuffer? {
         if let buffer = free.popLast() { return buffer }
-        guard made < limit, let slab = BufferSlab(length: slabLength) else { return nil }
-        let count = min(slabLength / stride, limit - made)
+        guard made < limit else { return nil }
+        let (slab, count) = makeSlab()
+        lacksMemory = slab == nil
+        guard let slab else { return nil }
         made += count
         // The first of them is the next one taken: it is beside the one before.
         for index in (1..<count).reversed() { free.append(ChunkBuffer(slab, offset: index * stride, length: bufferLength)) }
         return ChunkBuffer(slab, offset: 0, length: bufferLength)
+    }
+
+    /// Memory for several buffers, or for one where there is not so much.
+    private func makeSlab() -> (BufferSlab?, count: Int) {
+        if let slab = BufferSlab(length: slabLength) { return (slab, min(slabLength / stride, limit - made)) }
+        return (BufferSlab(length: stride), 1)
+    }
+
+    /// Fault for which fewer buffers are made than the limit allows; nil while there is memory. Whoever counts on them would wait for ever.
+    var shortage: HostError? {
+        monitor.withLock {
+            guard lacksMemory else { return nil }
+            return HostError(
+                "there is memory for \(made) of \(limit) chunks of \(bufferLength) bytes",
+                hint: "give this process more: ulimit -v, ulimit -d, LimitAS= or LimitDATA= of the unit, vm.overcommit_memory")
+        }
     }
 
     /// Bytes from one buffer to the next.

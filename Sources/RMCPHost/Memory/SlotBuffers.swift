@@ -48,6 +48,9 @@ import RMCPProtocol
         return true
     }
 
+    /// Fault for which the pool has fewer buffers than slots were counted for.
+    var shortage: HostError? { pool.shortage }
+
     /// One of two payloads for a place is forged: which, the chunk's outline will tell.
     private mutating func keepAside(_ payload: UnsafeRawBufferPointer, _ placement: Placement) {
         guard alternateBytes + payload.count <= Self.alternateLimit else { return }

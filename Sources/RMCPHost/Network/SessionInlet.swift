@@ -27,6 +27,8 @@ extension RepairEngine: PlacingEngine {
 /// Where one session's datagrams come in: the engine judges them, and what it wants is copied to its assembly slots.
 struct SessionInlet: ~Copyable {
     private var buffers: SlotBuffers
+    /// Set once a payload had no place.
+    private var hasRefused = false
 
     init(slots: Int, pool: BufferPool) { buffers = SlotBuffers(slots: slots, pool: pool) }
 
@@ -36,9 +38,15 @@ struct SessionInlet: ~Copyable {
     ) -> Int {
         unsafe train.whileTagged(tag, from: offset) { bytes in
             guard let placement = unsafe engine.take(RawSpan(_unsafeBytes: bytes), from: train.arrival, at: now) else { return }
-            if unsafe !buffers.place(bytes, placement) { engine.refuse(slot: placement.slot, at: now) }
+            if unsafe !buffers.place(bytes, placement) {
+                hasRefused = true
+                engine.refuse(slot: placement.slot, at: now)
+            }
         }
     }
+
+    /// Fault for which payloads have no place; nil where buffers come back.
+    var shortage: HostError? { hasRefused ? buffers.shortage : nil }
 
     /// The buffer of a slot that is complete, for a worker.
     mutating func takeBuffer(of slot: Int) -> ChunkBuffer? { buffers.take(slot) }

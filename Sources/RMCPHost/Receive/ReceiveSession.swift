@@ -75,6 +75,9 @@ final class ReceiveSession {
         inlet.take(train, from: offset, tag: tag, for: &engine, at: now)
     }
 
+    /// Fault for which what comes has no place in memory.
+    var shortage: HostError? { inlet.shortage }
+
     func takeBuffer(of slot: Int) -> ChunkBuffer? { inlet.takeBuffer(of: slot) }
     func putBuffer(_ buffer: ChunkBuffer, at slot: Int) { inlet.put(buffer, at: slot) }
     func takeAlternates(of slot: Int) -> [ChunkOutline.Alternate] { inlet.takeAlternates(of: slot) }

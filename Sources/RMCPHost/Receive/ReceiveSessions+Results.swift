@@ -140,11 +140,14 @@ extension ReceiveSessions {
         case .spooled(_, let fault):
             if let fault { observer(.warning("\(session.path) is complete, and nobody is told of it by --spool-events: \(fault)")) }
             session.engine.handle(.committed, at: now)
-        case .failed(_, let error, _):
-            if session.failure == nil { session.failure = error.description }
-            session.engine.handle(.failed(session.isCommitted ? .failedHook : error.receiverState), at: now)
+        case .failed(_, let error, _): fail(session, error, at: now)
         case .cancelled, .opened, .closed: break
         }
+    }
+
+    func fail(_ session: ReceiveSession, _ error: HostError, at now: Instant) {
+        if session.failure == nil { session.failure = error.description }
+        session.engine.handle(.failed(session.isCommitted ? .failedHook : error.receiverState), at: now)
     }
 
     private func committed(_ session: ReceiveSession, _ notes: [String], at now: Instant) {

@@ -37,6 +37,17 @@ import Testing
             })
     }
 
+    /// What has no place in memory would be asked for as long as the sender is there.
+    @Test func aSessionWithoutMemoryFails() throws {
+        let receiver = try ManualReceiver()
+        receiver.sessions?.pools[4_096] = BufferPool(bufferLength: 1 << 46, limit: 8)
+        let version = version("a", created: 1_000, seed: 1)
+        let sender = try receiver.send(version)
+        #expect(receiver.run(until: { _ in sender.outcome != nil }))
+        #expect(receiver.failures.count == 1 && receiver.failures[0].contains("there is memory for 0 of 8 chunks"), "\(receiver.failures)")
+        #expect(sender.engine.counters.bytesSent < 2 * UInt64(version.content.count), "\(sender.engine.counters.bytesSent) bytes sent")
+    }
+
     /// Opening takes longer than a sender waits: the session begins without storage, and what has come is written once it
     /// is there.
     @Test func aSessionBeginsWhileItsStorageIsStillOpening() throws {

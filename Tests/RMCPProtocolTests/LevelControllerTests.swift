@@ -47,6 +47,8 @@ import Testing
         let levels = levels(seconds: 2, rate: 20e9, encoder: { speed($0) })
         #expect(levels.last == 0)
         #expect(levels.suffix(levels.count / 2).filter { $0 != 0 }.count < levels.count / 20)
+        // A fast transfer is over soon: the levels between are not tried one after the other.
+        #expect(levels.prefix { $0 != 0 }.count <= 2 * LevelController.urgentChunks, "\(levels.prefix(40))")
     }
 
     @Test("At 1 Gb/s two cores carry level 1 to 3, four level 3 to 5", arguments: [(2.0, [1, 3]), (4.0, [3, 5])])
@@ -106,6 +108,23 @@ import Testing
         #expect(!much.contains(-3) && !much.contains(-7) && much.last == 0)
     }
 
+    @Test("Where others want the cores, nothing is compressed for two seconds, also while threads look idle")
+    func patienceWithOthers() throws {
+        var controller = LevelController(configuration: Configuration(), threads: 2)
+        var (lowered, raised): (Int64?, Int64?)
+        for millisecond in stride(from: Int64(0), to: 5_000, by: 3) {
+            let isStored = controller.level == 0
+            if isStored, lowered == nil { lowered = millisecond }
+            if !isStored, lowered != nil, raised == nil { raised = millisecond }
+            let sample = LevelController.Sample(
+                spent: .microseconds(isStored ? 200 : 4_000), worked: .microseconds(isStored ? 150 : 1_000), contentLength: 1 << 20, encodedLength: 500_000,
+                isStarved: false)
+            controller.note(sample, rate: 8e9, at: .milliseconds(millisecond))
+        }
+        let stored = try #require(raised) - #require(lowered)
+        #expect((2_000..<2_500).contains(stored), "\(stored) ms")
+    }
+
     @Test("Threads that have time may wait for a core, and a sender's own three threads may wait for two")
     func noContention() {
         #expect(levels(worked: 1, period: 40, chunks: 400).allSatisfy { $0 >= 1 })
@@ -148,8 +167,10 @@ import Testing
 
     /// Time that a bundle takes on a machine whose cores others want as well: two threads get half a core each, and the wire's rate is what
     /// it is whatever they do.
-    /// - Parameter fixed: nil lets the controller choose; otherwise the level.
-    private func seconds(_ content: Content, rate: Double, level fixed: Int?) -> Double {
+    /// - Parameters:
+    ///   - promised: times as much as the wire carries, which the rate says.
+    ///   - fixed: nil lets the controller choose; otherwise the level.
+    private func seconds(_ content: Content, rate: Double, promised: Double = 1, level fixed: Int?) -> Double {
         var controller = LevelController(configuration: Configuration(), threads: 2)
         let chunk = Double(1 << 20)
         var (encoded, sent) = (0.0, 0.0)
@@ -168,7 +189,7 @@ import Testing
             controller.note(
                 LevelController.Sample(
                     spent: .seconds(cost * 2), worked: .seconds(cost), contentLength: UInt32(chunk), encodedLength: UInt32(length), isStarved: isStarved),
-                rate: rate, at: .zero + .seconds(encoded))
+                rate: rate * promised, at: .zero + .seconds(encoded))
         }
         return sent
     }
@@ -180,6 +201,14 @@ import Testing
         let best = min(seconds(content, rate: rate, level: 0), seconds(content, rate: rate, level: 1))
         let chosen = seconds(content, rate: rate, level: nil)
         #expect(chosen <= best * 1.05, "\(chosen) s in place of \(best)")
+    }
+
+    /// Start-up ends at a rate that filled a queue, and one that the host holds back is as high as it was.
+    @Test("A rate that promises ten times what the wire carries costs no more than trying does", arguments: Content.allCases, [100e6, 300e6, 1e9])
+    func promises(content: Content, rate: Double) {
+        let best = min(seconds(content, rate: rate, level: 0), seconds(content, rate: rate, level: 1))
+        let chosen = seconds(content, rate: rate, promised: 10, level: nil)
+        #expect(chosen <= best * 1.2, "\(chosen) s in place of \(best)")
     }
 
     @Test("A level that turned out too slow is tried again less and less often")

@@ -2,8 +2,8 @@
 /// make the bundle smaller.
 ///
 /// It looks at both ends of the encoder. When the network has sent everything before the next chunks are ready, and would
-/// carry more content at a lower level, although that is more bytes, the level goes down. When the network never waits, and
-/// the threads would still have time at the next level, it goes up. How busy threads are is measured by the clock, not by
+/// carry more content at a lower level, although that is more bytes, the level goes down, at once to where most content would go. When the
+/// network never waits, and the threads would still have time at the next level, it goes up. How busy threads are is measured by the clock, not by
 /// processor time: on a machine whose cores others want too, encoding takes longer, and the level goes down with it. Where
 /// busy threads mostly wait for a core, the level goes down in any case: they take from the network thread, and from
 /// receivers on the same machine, what a smaller bundle does not give back.
@@ -54,6 +54,12 @@ public struct LevelController: Sendable {
     private static let longestRetry = Interval.seconds(30)
     /// And for so long where others wanted the cores: they hardly stop soon.
     private static let shortestContention = Interval.seconds(2)
+    /// Share of the content that went at the former level, in the same time, below which a higher one is left again: after a window what is
+    /// measured is right within a tenth, and a few chunks must not cost more than they have to.
+    private static let keptShare = 0.9
+    private static let urgentlyKeptShare = 0.7
+    /// Time that a few chunks must have taken to be compared: they come in bursts.
+    private static let urgentWindow = Interval.milliseconds(25)
     /// The level that it begins at: the best for its price where nothing waits.
     private static let firstLevel = 1
     /// Divisor of the content: where a level saves less than a sixteenth, no other saves more.
@@ -99,6 +105,12 @@ public struct LevelController: Sendable {
     /// Chunks of an earlier level that are still on their way.
     private var skipped = 0
     private var retry: [(wait: Interval, after: Instant)]
+    /// Rung before the last move, and the content that went there, bytes per second; nil once the move has turned out right.
+    private var former: (rung: Int, speed: Double)?
+    /// Moves down are not made for so long: the last one turned out wrong.
+    private var descent: (wait: Interval, after: Instant) = (shortestContention, .zero)
+    /// Highest rung at which the network has not had to wait, of those that are left since it had to.
+    private var proven = 0
 
     /// - Parameter threads: how many encode at one time, 1 or more.
     public init(configuration: Configuration, threads: Int) {
@@ -132,20 +144,25 @@ public struct LevelController: Sendable {
         self.window = window
         guard window.chunks >= Self.urgentChunks else { return }
         let elapsed = (now - window.start).inSeconds
+        let isWhole = window.chunks >= Self.windowChunks && now - window.start >= Self.window
+        if isWorse(window, isWhole: isWhole, at: now) { return moveBack(at: now) }
         let busy = window.spent.inSeconds / (elapsed * Double(threads))
         let waited = 1 - window.worked.inSeconds / max(window.spent.inSeconds, Self.leastTime)
-        if rung > 0, busy >= Self.busyShare, waited >= Self.contendedShare {
+        if rung > 0, now >= descent.after, busy >= Self.busyShare, waited >= Self.contendedShare {
             let rungs = waited >= Self.heavilyContendedShare ? rung : 1
             if isWorthRoom(window, below: rungs, elapsed: elapsed, rate: rate) { return makeRoom(by: rungs, at: now) }
         }
-        let isWhole = window.chunks >= Self.windowChunks && now - window.start >= Self.window
         if Double(window.starved) >= Double(window.chunks) * Self.starvedShare {
-            let gain = gainBelow(window, elapsed: elapsed, rate: rate)
-            if busy >= Self.busyShare, gain > (isWhole ? Self.worthwhileGain : Self.urgentGain) { return moveDown(at: now) }
+            let (target, gain) = bestBelow(window, elapsed: elapsed, rate: rate)
+            if now >= descent.after, busy >= Self.busyShare, gain > (isWhole ? Self.worthwhileGain : Self.urgentGain) { return moveDown(to: target, at: now) }
         } else if isWhole, window.starved == 0, waited < Self.contendedShare, isAffordableAbove(window, busy: busy, at: now) {
-            return move(to: rung + 1, skipping: encodeAhead)
+            return move(to: rung + 1, skipping: encodeAhead, at: now)
         }
-        if isWhole { self.window = Window(start: now) }
+        if isWhole {
+            former = nil
+            if window.starved == 0 { proven = max(proven, rung) }
+            self.window = Window(start: now)
+        }
     }
 
     private func isAffordableAbove(_ window: Window, busy: Double, at now: Instant) -> Bool {
@@ -155,10 +172,11 @@ public struct LevelController: Sendable {
         return busy * Self.ladder[rung + 1].cost / Self.ladder[rung].cost <= Self.affordableShare
     }
 
-    private mutating func moveDown(at now: Instant) {
-        postpone(rung, by: retry[rung].wait, at: now)
+    private mutating func moveDown(to target: Int, at now: Instant) {
+        for left in target + 1...rung { postpone(left, by: retry[left].wait, at: now) }
+        proven = min(proven, target)
         // Nothing was ahead but what the threads have in hand.
-        move(to: rung - 1, skipping: threads)
+        move(to: target, skipping: threads, at: now)
     }
 
     /// Others want the cores. They hardly stop wanting them soon.
@@ -166,7 +184,7 @@ public struct LevelController: Sendable {
         let target = max(0, rung - rungs)
         for left in target + 1...rung { postpone(left, by: max(retry[left].wait, Self.shortestContention), at: now) }
         // Chunks that the network does not wait for have been encoded at this level all the same.
-        move(to: target, skipping: encodeAhead)
+        move(to: target, skipping: encodeAhead, at: now)
     }
 
     /// Whether the network would carry as much content at a lower level, in more bytes: that cores are free then makes no link faster.
@@ -181,17 +199,53 @@ public struct LevelController: Sendable {
         retry[rung] = (min(wait * Self.backoff, Self.longestRetry), now + wait)
     }
 
-    /// How many times as much content the network would carry one rung below, if it did not have to wait there.
-    private func gainBelow(_ window: Window, elapsed: Double, rate: Double) -> Double {
-        guard rung > 0 else { return 0 }
-        let below = Self.ladder[rung - 1].ratio
-        let measured = Double(window.content) / Double(max(1, window.encoded))
-        // Stored is stored; between levels the ladder's proportion holds for other content, too.
-        let ratio = rung == 1 ? 1 : max(1, measured * below / Self.ladder[rung].ratio)
-        return rate / Units.bitsPerByte * ratio * elapsed / Double(max(1, window.content))
+    /// Rung below at which most content goes, and how many times as much: what the network carries there, if it did not have to wait, and what
+    /// the threads encode there, by the ladder's costs, whichever is less. Of rungs that are alike it is the highest. None is below one that
+    /// has kept up: costs compare as the ladder says for most content, and not for all.
+    private func bestBelow(_ window: Window, elapsed: Double, rate: Double) -> (rung: Int, gain: Double) {
+        let now = Double(max(1, window.content))
+        let measured = now / Double(max(1, window.encoded))
+        var best = (rung: max(0, rung - 1), gain: 0.0)
+        for below in (min(proven, rung - 1)..<rung).reversed() where below >= 0 {
+            // Stored is stored; between levels the ladder's proportion holds for other content, too.
+            let ratio = below == 0 ? 1 : max(1, measured * Self.ladder[below].ratio / Self.ladder[rung].ratio)
+            let carried = rate / Units.bitsPerByte * ratio * elapsed / now
+            let encoded = Self.ladder[rung].cost / Self.ladder[below].cost
+            let gain = min(carried, encoded)
+            if gain > best.gain * Self.worthwhileGain { best = (below, gain) }
+        }
+        return best
     }
 
-    private mutating func move(to rung: Int, skipping chunks: Int) {
+    /// Whether less content goes than at the level before. Rates and costs promise, and only this tells: a rate that was found before a queue
+    /// was full promises what no link carries, and cores that others want promise nothing.
+    private func isWorse(_ window: Window, isWhole: Bool, at now: Instant) -> Bool {
+        guard let former else { return false }
+        let share = Self.speed(of: window, at: now) / former.speed
+        if isWhole { return share < (former.rung < rung ? Self.keptShare : 1) }
+        return former.rung < rung && now - window.start >= Self.urgentWindow && share < Self.urgentlyKeptShare
+    }
+
+    /// A move up is made again later, and a move down as well.
+    private mutating func moveBack(at now: Instant) {
+        guard let target = former?.rung else { return }
+        if target < rung {
+            postpone(rung, by: max(retry[rung].wait, Self.shortestContention), at: now)
+        } else {
+            descent = (min(descent.wait * Self.backoff, Self.longestRetry), now + descent.wait)
+        }
+        move(to: target, skipping: threads, at: now)
+        former = nil
+    }
+
+    private static func speed(of window: Window, at now: Instant) -> Double {
+        Double(window.content) / max((now - window.start).inSeconds, leastTime)
+    }
+
+    private mutating func move(to rung: Int, skipping chunks: Int, at now: Instant) {
+        // Further down before it is known whether the first step was right, it is compared with where it began.
+        let isFurtherDown = former.map { $0.rung > self.rung && self.rung > rung } ?? false
+        if !isFurtherDown { former = window.map { (self.rung, Self.speed(of: $0, at: now)) } }
         self.rung = rung
         skipped = chunks
         window = nil

@@ -29,6 +29,15 @@ import Testing
         #expect(Diagnosis.ofSending(ENETUNREACH, to: peer, through: "no-such-interface")?.name == .interfaceGone)
     }
 
+    /// A host that has nothing but IPv6 has an interface that is up, and a way out.
+    @Test func anInterfaceOfTheOtherFamilyIsNamed() throws {
+        let other = interface(addresses: [try #require(SocketAddress(parsing: "fd77::1", defaultPort: 9))])
+        let text = NetworkInterface.missing(for: group, among: [other]).description
+        #expect(text.contains("eth7 (fd77::1)") && text.contains("none that is up has an IPv4 address") && text.contains("-g [ff15::7627]:17627"), "\(text)")
+        let none = [interface(isUp: false), interface(addresses: [])]
+        #expect(NetworkInterface.missing(for: group, among: none).description.contains("bring one up"))
+    }
+
     @Test func theReversePathFilterIsNamedWhereItIsOnAndHasDropped() {
         #expect(Diagnosis.ofSilence(on: "eth7", droppedByReversePath: 3, mode: 1)?.name == .reversePathFilter)
         #expect(Diagnosis.ofSilence(on: "eth7", droppedByReversePath: 3, mode: 0) == nil)

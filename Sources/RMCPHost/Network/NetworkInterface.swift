@@ -90,13 +90,23 @@ public struct NetworkInterface: Sendable, Hashable {
         if isHost { throw HostError("no route to \(group.text)") }
         let candidates = all.filter { $0.isCandidate(for: group) }
         if candidates.count == 1 { return candidates[0] }
-        if candidates.isEmpty {
-            throw HostError(
-                "no interface for \(group.text): none is up with an address and multicast; bring one up, or use -i lo for this host alone",
-                kind: .usage)
-        }
+        if candidates.isEmpty { throw missing(for: group, among: all) }
         throw HostError(
             "no route to \(group.text), and several interfaces could take it: \(names(of: candidates)); choose one with -i",
+            kind: .usage)
+    }
+
+    /// Fault for which there is no interface for a group.
+    static func missing(for group: SocketAddress, among all: [NetworkInterface]) -> HostError {
+        // Hosts of the other family alone, and those that wait for an address, have one that is up.
+        let others = all.filter { $0.isUp && $0.isMulticast && !$0.isLoopback && !$0.addresses.isEmpty }
+        guard !others.isEmpty else {
+            return HostError(
+                "no interface for \(group.text): none is up with an address and multicast; bring one up, or use -i lo for this host alone", kind: .usage)
+        }
+        let (family, other) = group.family == .ipv4 ? ("IPv4", "IPv6, such as -g [ff15::7627]:17627") : ("IPv6", "IPv4")
+        return HostError(
+            "no interface for \(group.text): none that is up has an \(family) address: \(names(of: others)); give one of them an address, or use a group of \(other)",
             kind: .usage)
     }
 

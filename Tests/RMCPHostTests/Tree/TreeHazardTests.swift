@@ -166,6 +166,27 @@ import Testing
         #expect(blocks?.kind == .diskFull && blocks?.description.contains("make room or receive elsewhere") ?? false)
     }
 
+    /// Somebody else fills the disk while a tree comes.
+    @Test func whatIsKeptForOthersStaysFree() throws {
+        let entries: [(String, MemoryTree.Node)] = [("big", .file(MemoryTree.bytes(40_000)))]
+        let tree = try MemoryTree(entries)
+        let files = FullFiles()
+        var options = TreeOptions()
+        options.reserve = 1 << 20
+        let storage = try tree.open(in: scratch.path, options: options, files: files)
+        for chunk: UInt32 in 0..<4 { try tree.store(chunk, in: storage) }
+        files.blocks = (1 << 20) / 4_096
+        let error = #expect(throws: HostError.self) { try tree.store(4, in: storage) }
+        #expect(error?.kind == .diskFull && error?.description.contains("--reserve keeps 1048576") == true)
+        storage.abandon()
+        storage.close()
+        // Nothing new is needed for what is there already.
+        files.blocks = .max
+        try tree.receive(in: scratch.path, options: options, files: files)
+        files.blocks = (1 << 20) / 4_096
+        try MemoryTree(entries, session: 2).receive(in: scratch.path, options: options, files: files)
+    }
+
     /// Room for what changes is enough.
     @Test func whatIsThereNeedsNoRoom() throws {
         let entries: [(String, MemoryTree.Node)] = [("big", .file(MemoryTree.bytes(400_000))), ("f", .file([1]))]

@@ -23,6 +23,8 @@ final class TreeFiles: Sendable {
     private let old: OldTree?
     /// Files that an earlier session has left may be there.
     private let isResumed: Bool
+    /// Bytes of the file system that are left to others.
+    private let kept: UInt64
     private let path: String
     private let files: FileSystem
     private let progress = LockedValue<[Int: Progress]>([:])
@@ -32,11 +34,14 @@ final class TreeFiles: Sendable {
 
     /// - Parameters:
     ///   - directories: of the tree that is being made; all are there.
+    ///   - kept: bytes of the file system that stay free.
     ///   - path: of the tree, for messages.
     init(
-        _ directories: TreeDirectories, metadata: TreeMetadata, old: OldTree?, isResumed: Bool, earlyFlush: EarlyFlush, path: String, files: FileSystem
+        _ directories: TreeDirectories, metadata: TreeMetadata, old: OldTree?, isResumed: Bool, kept: UInt64, earlyFlush: EarlyFlush, path: String,
+        files: FileSystem
     ) {
         self.directories = directories
+        self.kept = kept
         self.earlyFlush = earlyFlush
         catalog = directories.catalog
         self.metadata = metadata
@@ -219,6 +224,7 @@ final class TreeFiles: Sendable {
         let file = try make(index, entry, nil, in: directory)
         let label = catalog.text(of: index, below: path)
         for range in ranges {
+            try checkKept(UInt64(range.count), file, label)
             try FileCopy.copy(known.descriptor.raw, to: file.descriptor.raw, range, path: label, files: files)
         }
         guard known.isUnchanged(files) else {
@@ -320,6 +326,7 @@ final class TreeFiles: Sendable {
         } else if content == nil {
             return false
         }
+        if content != nil { try checkKept(length, file, catalog.text(of: index, below: path)) }
         if let content, entry.isSparse, !file.holdsOldBytes {
             try SparseWrite.write(raw, content, at: offset, path: catalog.text(of: index, below: path), files: files)
         } else if let content {
@@ -329,6 +336,12 @@ final class TreeFiles: Sendable {
             try FileTransfer.writeZeros(raw, count: length, at: offset, path: catalog.text(of: index, below: path), files: files)
         }
         return true
+    }
+
+    /// Room was asked for when the catalog came; somebody else may have taken it since.
+    private func checkKept(_ length: UInt64, _ file: Staged, _ label: @autoclosure () -> String) throws(HostError) {
+        guard kept > 0 else { return }
+        try FileRoom(descriptor: file.descriptor, directory: file.descriptor, path: label(), kept: kept, files: files).checkKept(length)
     }
 }
 

@@ -164,7 +164,8 @@ final class TreeStorage: BundleStorage {
         let metadata = TreeMetadata(catalog, options: options, path: path, files: files)
         let earlyFlush = EarlyFlush(root, step: options.flushStep, files: files)
         let placer = TreeFiles(
-            directories, metadata: metadata, old: former, isResumed: isResumed, earlyFlush: earlyFlush, path: path, files: files)
+            directories, metadata: metadata, old: former, isResumed: isResumed, kept: options.reserve, earlyFlush: earlyFlush, path: path,
+            files: files)
         let builder = TreeBuilder(files: placer, isResumed: isResumed, path: path, system: files)
         try builder.makeDirectories()
         if !isResumed { try staging.keep(catalog.bytes) }

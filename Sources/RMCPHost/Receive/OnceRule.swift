@@ -43,11 +43,11 @@ struct OnceRule {
     /// Meaning of a session's end.
     func outcome(of session: ReceiveSession, _ state: ReceiverState, at now: Instant) -> ReceiveOutcome? {
         // What standard output has had of a bundle cannot be taken back, whoever waits for another one.
-        if isStream, state != .complete, session.contentDone > 0 { return .failed(state) }
+        if isStream, state != .complete, session.isProven { return .failed(state) }
         guard isOn else { return nil }
         if state == .complete { return .complete }
         let isTheOnlyOne = accepted == 1 && (session.wasHeard || state != .failedSender)
-        return session.contentDone > 0 || isTheOnlyOne ? .failed(state) : nil
+        return session.isProven || isTheOnlyOne ? .failed(state) : nil
     }
 
     /// Meaning of the time. A bundle that is being flushed, or whose command runs, is progress however long it takes.

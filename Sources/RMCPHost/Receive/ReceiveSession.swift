@@ -34,6 +34,8 @@ final class ReceiveSession {
     var heldSince: Instant?
     /// Time at which the user's command was started.
     var hookBegan: Instant?
+    /// A chunk of it was verified, whatever became of that: its sender meant it.
+    var isProven = false
     /// Why it failed, for the user.
     var failure: String?
 
@@ -83,6 +85,7 @@ final class ReceiveSession {
     func takeAlternates(of slot: Int) -> [ChunkOutline.Alternate] { inlet.takeAlternates(of: slot) }
 
     func noteStored(_ length: UInt64, kept: Bool) {
+        isProven = true
         contentDone += length
         if kept { contentKept += length }
     }

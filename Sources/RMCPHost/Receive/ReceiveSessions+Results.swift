@@ -140,7 +140,10 @@ extension ReceiveSessions {
         case .spooled(_, let fault):
             if let fault { observer(.warning("\(session.path) is complete, and nobody is told of it by --spool-events: \(fault)")) }
             session.engine.handle(.committed, at: now)
-        case .failed(_, let error, _): fail(session, error, at: now)
+        case .failed(_, let error, let buffer):
+            // A chunk that could not be stored has been verified.
+            if buffer != nil { session.isProven = true }
+            fail(session, error, at: now)
         case .cancelled, .opened, .closed: break
         }
     }

@@ -67,8 +67,10 @@ final class ManualReceiver {
 
     private let output: ReceiveRequest.Output
     private let once: Bool
+    private let files: FileSystem
 
-    init(output: ReceiveRequest.Output = .directory, once: Bool = false) throws {
+    init(output: ReceiveRequest.Output = .directory, once: Bool = false, files: FileSystem = .host) throws {
+        self.files = files
         self.output = output
         self.once = once
         base = NSTemporaryDirectory() + "rmcp-receiver-\(UUID().uuidString)"
@@ -85,7 +87,7 @@ final class ManualReceiver {
             takesAgain: takesAgain, hook: nil, timeout: nil, configuration: Configuration())
         let completed = CompletedSessions(path: base + "/state/completed", place: "here")
         sessions = ReceiveSessions(
-            request, network: network, executor: executor, completed: completed, known: try completed.sessions(), seed: 7, at: now,
+            request, network: network, executor: executor, completed: completed, known: try completed.sessions(), files: files, seed: 7, at: now,
             observer: { [unowned self] in updates.append($0) })
     }
 

@@ -258,4 +258,24 @@ import Testing
         #expect(receiver.run(until: { $0.sessions?.outcome != nil }))
         #expect(receiver.sessions?.outcome == .complete && receiver.completions == 1)
     }
+
+    /// A disk that is full, and has names left.
+    private final class FullFiles: FileSystem, @unchecked Sendable {
+        override func write(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int, at offset: Int) -> Int {
+            errno = ENOSPC
+            return -1
+        }
+    }
+
+    /// A chunk that its sender has signed was here, so that the session was meant: it could not be stored.
+    @Test func onceIsEndedByASessionThatCannotBeStored() throws {
+        let receiver = try ManualReceiver(once: true, files: FullFiles())
+        let stale = try receiver.send(version("a", created: 1_000, seed: 1))
+        let announced = stale.drive(at: receiver.now).first { try! PacketHeader(of: $0.1.span.bytes).kind == .announce }
+        receiver.senders = []
+        receiver.take(try #require(announced?.1), from: stale.address)
+        try receiver.send(version("b", created: 2_000, seed: 2))
+        #expect(receiver.run(until: { $0.sessions?.outcome != nil }))
+        #expect(receiver.sessions?.outcome == .failed(.failedDiskFull), "\(receiver.failures)")
+    }
 }

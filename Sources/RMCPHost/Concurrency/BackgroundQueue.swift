@@ -89,6 +89,7 @@ public import RMCPProtocol
             handle(item)
             _ = unsafe pthread_mutex_lock(mutex)
             isHandling = false
+            _ = unsafe pthread_cond_broadcast(condition)
         }
         return result
     }

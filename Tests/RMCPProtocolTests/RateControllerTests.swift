@@ -96,21 +96,14 @@ import Testing
         #expect(controller.rate > 1e8)
     }
 
-    /// Arrival that is measured from before the last step on says nothing of a queue, nor how far to go down for loss.
+    /// Arrival that is measured from before the last step on says nothing of a queue.
     @Test func whatIsOfTheRateBeforeEndsNoStartup() {
-        for sign in [signal(pressure: 1, arrival: 0.5e8), signal(loss: 0.2, arrival: 0.5e8)] {
-            var controller = controller()
-            controller.begin(at: .zero)
-            controller.update(sign, moment(29))
-            #expect(controller.rate == 1e8 && controller.isStartingUp)
-            controller.update(sign, moment(30))
-            #expect(controller.rate < 1e8 && !controller.isStartingUp)
-        }
-        // Where half is lost there is nothing to wait for.
         var controller = controller()
         controller.begin(at: .zero)
-        controller.update(signal(loss: 0.5, arrival: 0.5e8), moment(15))
-        #expect(controller.rate < 1e8)
+        controller.update(signal(pressure: 1, arrival: 0.5e8), moment(29))
+        #expect(controller.rate == 1e8 && controller.isStartingUp)
+        controller.update(signal(pressure: 1, arrival: 0.5e8), moment(30))
+        #expect(controller.rate < 1e8 && !controller.isStartingUp)
     }
 
     /// Rounds in which so much is sent, and arrives unless another rate of arrival is given.
@@ -477,33 +470,12 @@ import Testing
 
     // MARK: Cuts
 
-    /// The last receivers are busy with what came before, and next to nothing is sent: that is no measure of the path.
-    @Test func aSenderWithLittleToSendIsNotCutToWhatItSends() {
-        var controller = controller()
-        _ = run(&controller, rounds: 0..<4) { _ in signal() }
-        #expect(controller.rate == 1.6e9)
-        var quiet = moment(500)
-        quiet.sent = SendRateMeter.Spans(least: 1e5, most: 2e5)
-        controller.update(signal(pressure: 6, arrival: 1e5), quiet)
-        // A quarter of the rate, and seven tenths of that.
-        #expect(abs(controller.rate - 1.6e9 * 0.2 * 0.7) < 1)
-    }
-
     /// A host that is overrun takes less than it did a moment ago.
     @Test func aCutGoesNoLowerThanWhatWasCarriedWithoutAQueue() {
         var controller = controller()
         _ = run(&controller, rounds: 0..<4) { signal(arrival: $0) }
         controller.update(signal(pressure: 4, arrival: 2e8), moment(500))
         #expect(abs(controller.rate - 0.8e9 * 0.9 * 0.7) < 1, "\(controller.rate)")
-    }
-
-    /// Neither loss nor a queue, and nothing that was sent since has been answered.
-    @Test func noCutFollowsWithoutAnAnswer() {
-        var controller = controller()
-        controller.update(signal(pressure: 4), moment(0))
-        let rate = controller.rate
-        for milliseconds in stride(from: Int64(100), to: 3_000, by: 100) { controller.update(signal(), moment(milliseconds, heardOf: -1)) }
-        #expect(controller.rate == rate)
     }
 
     // MARK: Decisions

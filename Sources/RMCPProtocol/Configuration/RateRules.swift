@@ -41,28 +41,22 @@ public struct RateRules: OptionSet, Sendable, Hashable {
 
     /// The rate doubles as soon as what arrives at it has been measured, and not after a round.
     public static let measuredDoubling = RateRules(17)
-    /// No cut follows another without an answer or a sign.
-    public static let answeredCut = RateRules(18)
     /// A sender that is late when it is cut grows by factors afterwards.
-    public static let lateSender = RateRules(19)
+    public static let lateSender = RateRules(18)
     /// A cut goes no lower than nine tenths of what was carried without a queue.
-    public static let calmRate = RateRules(20)
-    /// Arrival is believed down to a share of the rate, and not of what was sent.
-    public static let leastOfRate = RateRules(21)
+    public static let calmRate = RateRules(19)
     /// A queue is carried after a cut at more than what is sent.
-    public static let arrivalAboveSent = RateRules(22)
+    public static let arrivalAboveSent = RateRules(20)
     /// Slight loss is lost behind the queue, whose rate is higher by that.
-    public static let slightLossBehind = RateRules(23)
+    public static let slightLossBehind = RateRules(21)
 
     /// Start-up goes on where the sender is late with small batches.
-    public static let smallBatches = RateRules(24)
+    public static let smallBatches = RateRules(22)
 
     /// Start-up multiplies the rate by up to four, and not by two.
-    public static let largeFactor = RateRules(25)
-    /// Loss in start-up cuts once arrival has been measured at this rate alone.
-    public static let measuredLoss = RateRules(26)
+    public static let largeFactor = RateRules(23)
     /// Loss by a queue is told for a while, and is no reason for another cut.
-    public static let lossOfQueue = RateRules(27)
+    public static let lossOfQueue = RateRules(24)
 
     public static let all = RateRules(rawValue: .max)
 
@@ -73,8 +67,8 @@ public struct RateRules: OptionSet, Sendable, Hashable {
         ("severalSteps", .severalSteps), ("exploring", .exploring), ("ownLoss", .ownLoss), ("slightLoss", .slightLoss), ("competing", .competing),
         ("standingQueue", .standingQueue), ("probing", .probing), ("arrivalAtLoss", .arrivalAtLoss),
         ("comparison", .comparison), ("minority", .minority), ("measuredDoubling", .measuredDoubling),
-        ("answeredCut", .answeredCut), ("lateSender", .lateSender), ("calmRate", .calmRate),
-        ("leastOfRate", .leastOfRate), ("arrivalAboveSent", .arrivalAboveSent), ("slightLossBehind", .slightLossBehind),
-        ("smallBatches", .smallBatches), ("largeFactor", .largeFactor), ("measuredLoss", .measuredLoss), ("lossOfQueue", .lossOfQueue),
+        ("lateSender", .lateSender), ("calmRate", .calmRate),
+        ("arrivalAboveSent", .arrivalAboveSent), ("slightLossBehind", .slightLossBehind),
+        ("smallBatches", .smallBatches), ("largeFactor", .largeFactor), ("lossOfQueue", .lossOfQueue),
     ]
 }

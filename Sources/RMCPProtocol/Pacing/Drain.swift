@@ -100,8 +100,6 @@ extension RateController {
         if rules.contains(.competing), signal.pressure >= Pressure.queue, drain.cuts >= Drain.cutsOfRivals || rivals.wereSeen(at: moment.now) {
             return beginCompeting(rateAtLoss: drain.wasFound ? drain.previousRate : drain.carried, mayProbe: !drain.wasFound, moment)
         }
-        // Answers alone tell that the first cut was not enough.
-        guard isAnswered || signal.pressure >= Pressure.queue || loss.isLossy(signal.loss) || !rules.contains(.answeredCut) else { return .unanswered }
         return cut(signal, moment, after: drain)
     }
 
@@ -152,9 +150,7 @@ extension RateController {
         if let arrival = signal.arrival.map({ $0 / (1 - lost) }), arrival < bound {
             // A queue is carried at more than what is sent after a cut.
             let most = !isFirst && signal.pressure >= Pressure.queue && rules.contains(.arrivalAboveSent) ? .infinity : used
-            // A sender that has little to send says nothing of the path.
-            let least = (rules.contains(.leastOfRate) ? rate : used) * (isFirst ? Drain.leastCarried : Drain.leastCarriedAfterCut)
-            return max(min(arrival, most), least)
+            return max(min(arrival, most), used * (isFirst ? Drain.leastCarried : Drain.leastCarriedAfterCut))
         }
         guard signal.loss < LossMemory.congestion else { return used * Drain.carriedUnderCongestion }
         return used * (signal.pressure < Pressure.overload ? 1 : Drain.carriedUnderOverload)

@@ -31,7 +31,7 @@ extension RateController {
     mutating func update(_ startUp: StartUp, _ signal: RateSignal, _ moment: RateMoment) -> Reason {
         guard moment.heardOf >= changedAt || signal.pressure >= Pressure.overload else { return .unanswered }
         if signal.pressure >= Pressure.overload { return cut(signal, moment) }
-        if loss.isLasting(signal, moment, waitsNot: !rules.contains(.slightLoss)) { return isToldByLoss(signal, moment) ? cut(signal, moment) : .tooSoon }
+        if loss.isLasting(signal, moment, waitsNot: !rules.contains(.slightLoss)) { return cut(signal, moment) }
         if signal.isStorageFull, let reason = waitForMinority(moment) {
             phase = .growing(Growth())
             return reason
@@ -68,12 +68,6 @@ extension RateController {
         guard rules.contains(.largeFactor) else { return StartUp.factor }
         let excess = StartUp.littleExcess / (rate * max(moment.now - changedAt, Self.measuring).inSeconds)
         return min(max(StartUp.factor, 1 + excess), StartUp.largestFactor)
-    }
-
-    /// Loss without a queue tells how far to go down once arrival has been reported that is of this rate alone; with the rate before in it, it
-    /// would be far too low. Where half is lost nothing is waited for.
-    private func isToldByLoss(_ signal: RateSignal, _ moment: RateMoment) -> Bool {
-        !rules.contains(.measuredLoss) || signal.pressure > 0 || signal.loss >= LossMemory.congestion || isReported(moment)
     }
 
     private func isReported(_ moment: RateMoment) -> Bool {

@@ -59,6 +59,25 @@ import Testing
         #expect(isOver && session.outcome?.kind == .complete && session.isWhole)
     }
 
+    /// What waited for a thread and is read at once is no queue, however full the socket was; what stays while it is read is one.
+    @Test func batchesThatWaitToBeReadAreNoPressure() {
+        var reporter = StatusReporter(sharing: SharedConfiguration(Configuration()), at: .zero)
+        func pressure(of shares: [Double]) -> [UInt8] {
+            shares.indices.map { index in
+                reporter.note(socketShare: shares[index], at: .milliseconds(Int64(index)))
+                return reporter.takePressure(queueingDelay: .zero, storageShare: 0).bucket
+            }
+        }
+        #expect(pressure(of: [0.9, 0.6, 0, 0.9, 0.5, 0, 0.9]).allSatisfy { $0 == 0 })
+        reporter.note(socketShare: 0, at: .milliseconds(7))
+        #expect(pressure(of: [0.9, 0.9, 0.9, 0.3, 0.5, 0]) == [0, 0, 7, 0, 4, 0])
+        reporter.note(socketShare: 0.9, at: .milliseconds(10))
+        #expect(reporter.urgentTime(storageShare: 0) == nil)
+        reporter.note(socketShare: 0.9, at: .milliseconds(12))
+        #expect(reporter.urgentTime(storageShare: 0) != nil)
+        #expect(reporter.isPressed(storageShare: 0))
+    }
+
     @Test func numbersThatAreNoneAreNone() {
         var session = SessionHarness(signer: NoSigner(), receivers: 1)
         for share in [Double.nan, .infinity, -.infinity, -1, 1e300] { session.receivers[0].engine.handle(.backlog(share: share), at: session.now) }

@@ -98,6 +98,13 @@ import Testing
         #expect(result.copies < 1.1 && (result.seconds ?? .infinity) < 2, "\(result.copies) copies in \(result.seconds ?? .infinity) s")
     }
 
+    /// A batch is a quarter of such a socket: where what waits to be read counts as a queue, the rate stays at half of what hosts take.
+    @Test func socketsOfFourBatchesAreNoQueue() throws {
+        let pace = try #require(PaceCase.named("sockets-small"))
+        let result = pace.run(seed: 1)
+        #expect(result.copies < 1.1 && (result.seconds ?? .infinity) < 5, "\(result.copies) copies in \(result.seconds ?? .infinity) s")
+    }
+
     // MARK: Disks
 
     private func disk(_ stalls: DiskModel.Stalls?) -> SimulatedDisk {

@@ -45,6 +45,10 @@ public struct FeedbackSettings: Sendable {
     /// Least time between a STATUS and one that is ahead of its turn because buffers fill: 5 ms at 10 Gb/s are 6 MB, a
     /// fraction of the assembly slots.
     public var urgentStatusInterval = Interval.milliseconds(5)
+    /// Datagrams that are left in a socket count as pressure when they have been for so long, each time that it was read. Two batches
+    /// come in it. A quarter of a small socket is one batch, and counted at once they kept 16 receivers with sockets of 256 KiB to half of what
+    /// they take; after twice as long, sockets of 2 MiB lose more.
+    public var standingBacklog = Interval.milliseconds(2)
     /// A final STATUS is repeated after this long until it is acknowledged, doubling each time up to 0.8 s.
     public var finalStatusTimeout = Interval.milliseconds(50)
     /// A repair node acknowledges a final STATUS when it has told its own parent of it, or after this long: who is done and goes must

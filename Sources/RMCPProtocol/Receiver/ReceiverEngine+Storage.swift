@@ -60,7 +60,7 @@ extension ReceiverEngine {
             counters.overflowed &+= datagrams
             status.noteOverflow()
         case .backlog(let share):
-            status.note(socketShare: share)
+            status.note(socketShare: share, at: now)
             reportRisingPressure(at: now)
         }
         return true

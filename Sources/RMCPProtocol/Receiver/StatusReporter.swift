@@ -45,8 +45,10 @@ struct StatusReporter: Sendable {
     private var keepsEverything = true
     /// The socket has dropped datagrams since the last STATUS.
     private var hasOverflowed = false
-    /// Share of the socket's room that waiting datagrams take (0...1).
+    /// Share of the socket's room that datagrams take which stand there (0...1).
     private var socketShare = 0.0
+    /// Since when datagrams have been left in the socket each time that it was read; nil where none were.
+    private var leftSince: Instant?
 
     init(sharing shared: SharedConfiguration, at now: Instant) {
         self.shared = shared
@@ -103,8 +105,20 @@ struct StatusReporter: Sendable {
     // MARK: What the host says
 
     mutating func noteOverflow() { hasOverflowed = true }
-    /// No number that is none gets any further.
-    mutating func note(socketShare share: Double) { socketShare = share > 0 ? min(share, 1) : 0 }
+    /// Datagrams were left in the socket, or none were. A batch that waited for the thread that reads it is no queue: one is what stays
+    /// while it is read (CoDel, RFC 8289, 3.2: the least in an interval, and not what comes and goes in it).
+    /// - Parameter share: of the socket's room that they take (0...1). No number that is none gets any further.
+    mutating func note(socketShare share: Double, at now: Instant) {
+        guard share > 0 else {
+            socketShare = 0
+            leftSince = nil
+            return
+        }
+        let since = leftSince ?? now
+        leftSince = since
+        socketShare = now - since >= shared.value.feedback.standingBacklog ? min(share, 1) : 0
+    }
+
     mutating func noteNotKept() { keepsEverything = false }
     /// Whether the host has more than enough to read.
     func isPressed(storageShare: Double) -> Bool { PressureBucket.index(storageShare: max(storageShare, socketShare)) > 0 }

@@ -1,4 +1,6 @@
+import CLinux
 import Foundation
+import Glibc
 import RMCPContent
 import RMCPProtocol
 import Testing
@@ -203,6 +205,41 @@ import Testing
         guard FileManager.default.isReadableFile(atPath: path) else { return }
         let error = #expect(throws: HostError.self) { try FileSource(path: path) }
         #expect(error?.kind == .usage && error?.description.contains("rmcp send --name NAME - <") == true)
+    }
+
+    /// Nothing can be read from the start of a process's memory.
+    @Test func aFileThatCannotBeReadIsNotSentEmpty() {
+        let error = #expect(throws: HostError.self) { try FileSource(path: "/proc/self/mem") }
+        #expect(error?.kind == .failure && error?.message.hasPrefix("read /proc/self/mem: ") == true, "\(String(describing: error))")
+    }
+
+    @Test func aSocketIsRefusedForWhatItIs() throws {
+        let directory = try Directory()
+        let path = directory.path + "/socket"
+        let socket = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+        defer { close(socket) }
+        var address = sockaddr_un(sun_family: sa_family_t(AF_UNIX), sun_path: sockaddr_un().sun_path)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8).prefix($0.count - 1)) }
+        let bound = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+        }
+        try #require(bound == 0)
+        let error = #expect(throws: HostError.self) { try FileSource(path: path) }
+        #expect(error?.kind == .usage && error?.description.contains("neither a file nor a block device") == true)
+    }
+
+    /// Devices that nothing is attached to; only root may look at them.
+    private static var emptyDevices: [String] {
+        (0..<64).map { "/dev/loop\($0)" }.filter { path in
+            let raw = open(path, O_RDONLY)
+            defer { if raw >= 0 { close(raw) } }
+            return raw >= 0 && rmcp_block_device_size(raw) == 0
+        }
+    }
+
+    @Test(.enabled(if: !emptyDevices.isEmpty, "there is no loop device of 0 bytes")) func aDeviceOfNothingIsNoBundle() throws {
+        let error = #expect(throws: HostError.self) { try FileSource(path: try #require(Self.emptyDevices.last)) }
+        #expect(error?.kind == .usage && error?.description.contains("has no bytes") == true)
     }
 
     @Test func anEmptyFileIsAFile() throws {

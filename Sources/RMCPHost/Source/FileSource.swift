@@ -43,9 +43,13 @@ final class FileSource: PlannedSource {
     init(path: String) throws(HostError) {
         // Not blocking until its kind is known: opening a FIFO waits for somebody who writes to it.
         let raw = unsafe open(SystemText.cString(path), O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-        guard raw >= 0 else { throw .system("read", path) }
-        let probe = OwnedDescriptor(raw)
         var status = stat()
+        guard raw >= 0 else {
+            let error = HostError.system("read", path)
+            let isSocket = unsafe stat(SystemText.cString(path), &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+            throw isSocket ? Self.kindRefused(path) : error
+        }
+        let probe = OwnedDescriptor(raw)
         guard unsafe fstat(raw, &status) == 0 else { throw .system("read", path) }
         self.path = path
         identity = Identity(status)
@@ -68,6 +72,8 @@ final class FileSource: PlannedSource {
             descriptor = OwnedDescriptor(device)
             let size = rmcp_block_device_size(device)
             guard size >= 0 else { throw .system("measure", path) }
+            // Whoever has it has a disk to send; an empty bundle would be taken for that.
+            guard size > 0 else { throw HostError("\(path) has no bytes; put a medium in, or attach something to it", kind: .usage) }
             isDevice = true
             length = UInt64(size)
             holes = HoleSurvey(descriptor, length: length, blocks: length)
@@ -82,10 +88,14 @@ final class FileSource: PlannedSource {
         case S_IFDIR:
             throw HostError("\(path) has become a directory", kind: .usage)
         default:
-            throw HostError("\(path) is neither a file nor a block device; to send a pipe use: rmcp send - < \(path)", kind: .usage)
+            throw Self.kindRefused(path)
         }
         contentLength = length
         _ = posix_fadvise(descriptor.raw, 0, 0, POSIX_FADV_SEQUENTIAL)
+    }
+
+    private static func kindRefused(_ path: String) -> HostError {
+        HostError("\(path) is neither a file nor a block device; to send a pipe use: rmcp send - < \(path)", kind: .usage)
     }
 
     /// Files of /proc and /sys have a size that says nothing of what is read from them.
@@ -94,7 +104,8 @@ final class FileSource: PlannedSource {
         var byte: UInt8 = 0
         let count = unsafe pread(raw, &byte, 1, max(0, Int(status.st_size) - 1))
         // Something that is not there yet is as good as something.
-        let isSomething = count > 0 || (count < 0 && errno == EAGAIN)
+        guard count >= 0 || errno == EAGAIN else { throw .system("read", path) }
+        let isSomething = count != 0
         guard isSomething != (status.st_size > 0) else { return }
         throw HostError(
             "\(path) does not have the \(status.st_size) bytes that its file system says; to send what is read from it use: rmcp send --name NAME - < \(path)",

@@ -218,6 +218,7 @@ final class PartialFile: BundleStorage {
         // The name is what is renamed, and the descriptor what was verified.
         guard let named = files.status(of: partialName, in: directory.raw), let written = files.status(of: descriptor.raw), named.isSameFile(as: written)
         else { throw HostError("\(path): somebody has replaced its partial file, \(partialName), which is not what was received") }
+        try files.checkPath(path, to: name, in: directory)
         guard files.rename(partialName, to: name, in: directory.raw) == 0 else { throw .system("rename the finished file to", path, in: directory.raw) }
         try files.flushNames(in: directory, of: path).map(note)
         isGone.store(true, ordering: .relaxed)

@@ -193,6 +193,22 @@ extension FileSystem {
         return OwnedDescriptor(raw)
     }
 
+    /// Makes sure that a bundle will be where it is said to be: its directory may have been moved since it was opened, or something mounted there.
+    /// - Parameters:
+    ///   - path: of the bundle.
+    ///   - name: the last component of it.
+    func checkPath(_ path: String, to name: String, in directory: OwnedDescriptor) throws(HostError) {
+        let outer = String(decoding: path.utf8.dropLast(name.utf8.count), as: UTF8.self)
+        let raw = open(outer.isEmpty ? "." : outer, O_DIRECTORY | rmcp_o_path())
+        // What cannot be looked at for another reason says nothing.
+        guard raw >= 0 || errno == ENOENT || errno == ENOTDIR else { return }
+        let there = raw >= 0 ? status(of: raw) : nil
+        if raw >= 0 { close(raw) }
+        guard let here = status(of: directory.raw), there?.isSameFile(as: here) != true else { return }
+        throw HostError(
+            "\(path): its directory was moved, or another was mounted there, while the bundle came; what came is kept in it: put it back, and send again")
+    }
+
     /// Makes what was renamed in a directory outlive a power failure.
     /// - Parameter path: what has its name there, for messages.
     /// - Returns: a line for the user, where the file system does not do that.

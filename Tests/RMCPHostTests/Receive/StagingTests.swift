@@ -129,6 +129,25 @@ import Testing
         }
     }
 
+    @Test("A bundle is said to be where it is, and nowhere else", arguments: [false, true])
+    func aDirectoryThatWasMoved(isMadeAnew: Bool) throws {
+        let place = scratch.path + "/place"
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false)
+        let file = try PartialFile(announce: announce(), name: "image", directoryPath: place)
+        try fill(file)
+        try FileManager.default.moveItem(atPath: place, toPath: scratch.path + "/moved")
+        if isMadeAnew { try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false) }
+        let error = #expect(throws: HostError.self) { try file.commit(contentLength: UInt64(Self.length)) }
+        #expect(error?.message.contains("its directory was moved") == true, "\(String(describing: error))")
+        // What came is worth keeping.
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path + "/moved").sorted() == [".image.rmcp-journal", ".image.rmcp-partial"])
+        if isMadeAnew { try FileManager.default.removeItem(atPath: place) }
+        try FileManager.default.moveItem(atPath: scratch.path + "/moved", toPath: place)
+        try file.publish()
+        #expect(try FileManager.default.contentsOfDirectory(atPath: place) == ["image"])
+        file.close()
+    }
+
     @Test func aFullSpoolSaysWhereItIsAndWhatHelps() throws {
         let spool = try SpoolFile(files: FullFiles())
         let error = #expect(throws: HostError.self) { try spool.write([1].span.bytes, at: 0) }

@@ -254,6 +254,7 @@ final class TreeStorage: BundleStorage {
         // The name is what is renamed, and the descriptor what was verified.
         guard let named = files.status(of: staged, in: staging.descriptor.raw), let written = files.status(of: tree.root.raw), named.isSameFile(as: written)
         else { throw HostError("\(path): somebody has replaced the directory in which it was received") }
+        try files.checkPath(path, to: target.name, in: target.directory)
         try target.publish(staged, in: staging.descriptor, version: announce.session.text)
         tree.builder.finishRoot()
         isPublished.store(true, ordering: .relaxed)

@@ -166,7 +166,7 @@ public final class SendLoop {
             if let due = engine.pollTimeout(at: now), due <= now { engine.handleTimeout(at: now) }
             outlet.socket.limitPacing(to: engine.rate)
             let isBusy = transmit()
-            record.note(engine, isBlocked: outlet.isBlocked, at: now)
+            record.note(look, at: now)
             for text in outlet.takeWarnings() { warn(text) }
             if let text = guarding?.takeWarning(at: now) { observer(.warning(text)) }
             handleEvents()
@@ -242,6 +242,13 @@ public final class SendLoop {
             }
             if count == 0 { return }
         }
+    }
+
+    /// Looked at field by field: handed over as a whole, the engine would be copied each time the loop comes round.
+    private var look: SendRecord.Look {
+        SendRecord.Look(
+            phase: engine.sessionPhase, isStarved: engine.positionChunk == engine.chunkCount, isBlocked: outlet.isBlocked, rate: engine.rate,
+            sent: engine.counters.bytesSent)
     }
 
     /// Sends what the engine has; true when there is more.

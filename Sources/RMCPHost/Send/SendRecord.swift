@@ -69,11 +69,6 @@ struct SendRecord {
     }
 
     /// Called whenever the loop comes round: what limits it now limits it until the next time.
-    mutating func note(_ engine: borrowing SenderEngine, isBlocked: Bool, at now: Instant) {
-        let isStarved = engine.positionChunk == engine.chunkCount
-        note(Look(phase: engine.sessionPhase, isStarved: isStarved, isBlocked: isBlocked, rate: engine.rate, sent: engine.counters.bytesSent), at: now)
-    }
-
     mutating func note(_ look: Look, at now: Instant) {
         if now > lastLook {
             let spent = now - lastLook

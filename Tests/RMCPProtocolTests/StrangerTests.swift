@@ -24,11 +24,12 @@ import Testing
         var outcome: SenderOutcome?
         let pace: Double
 
-        init(seed: UInt64) {
+        init(seed: UInt64, until: JoiningSettings.Until = .receivers) {
             random = RandomSource(seed: seed)
             var configuration = Configuration()
             configuration.joining.minimumWait = .milliseconds(50)
             configuration.joining.maximumWait = .seconds(2)
+            configuration.joining.until = until
             sender = SenderEngine(
                 configuration: configuration, announce: RepairHarness.announce, signer: RepairHarness.signer, digest: LaneDigest(), seed: seed, at: now)
             sender.handle(.hole(chunks: 4, contentLength: 4_000), at: now)
@@ -167,6 +168,40 @@ import Testing
         #expect(group.outcome?.kind == .partial && group.outcome?.unaccounted == 2)
         // They have the time to find out that nothing comes of it.
         #expect(group.now - since >= .seconds(20) && group.now - since < .seconds(25), "\(group.now - since)")
+    }
+
+    /// A sender that leaves receivers to the repair nodes need not know what becomes of those who went below one: it has everything.
+    @Test func whoGoesBelowANodeThatIsWholeIsLeftToIt() {
+        var group = Group(seed: 5, until: .repairNodes)
+        group.leaves = (1...2).map { Group.Leaf(id: $0, address: .ipv4(10, 0, 1, UInt8($0), port: 1), state: .receiving, isStill: true) }
+        let node = SocketAddress.ipv4(10, 0, 3, 1, port: 1)
+        func report(_ group: inout Group, isWhole: Bool) {
+            var histogram = StatusHistogram()
+            histogram.tree.repairNodes = 1
+            histogram.tree.completeRepairNodes = isWhole ? 1 : 0
+            let status = StatusReport(echo: .none, longestDatagram: 1_400, cookie: group.sender.cookie(for: node), histogram: histogram)
+            group.tell(.status(status), as: 9, from: node)
+        }
+        group.step()
+        while group.sender.sessionPhase == .waiting {
+            report(&group, isWhole: false)
+            group.step()
+        }
+        let left = group.leaves
+        group.leaves = []
+        for leaf in left { group.tell(.detach(cookie: group.sender.cookie(for: leaf.address)), as: leaf.id, from: leaf.address) }
+        let since = group.now
+        // The node says nothing of them, and lacks something for as long as they might be awaited, and longer.
+        while group.now - since < .seconds(25) {
+            report(&group, isWhole: false)
+            group.step()
+        }
+        #expect(group.outcome == nil && group.sender.children.unaccounted == 2)
+        for _ in 0..<1_000 where group.outcome == nil {
+            report(&group, isWhole: true)
+            group.step()
+        }
+        #expect(group.outcome?.kind == .complete && group.outcome?.unaccounted == 2, "\(String(describing: group.outcome))")
     }
 
     /// One that only asks holds nobody up for ever.

@@ -35,6 +35,11 @@ extension SenderEngine {
         timers.arm(.linger, at: end)
     }
 
+    /// Repair nodes have everything, and serve on who is not done.
+    private var isLeftToRepairNodes: Bool {
+        configuration.joining.until == .repairNodes && children.repairNodes > 0 && children.incompleteRepairNodes == 0
+    }
+
     private var isEverybodyDone: Bool {
         switch configuration.joining.until {
         case .receivers: children.saidToBeActive == 0
@@ -90,7 +95,9 @@ extension SenderEngine {
 
     /// Whether receivers that have left for a repair node, or are counted twice, have had the time to be counted right.
     private func mayConclude(at now: Instant) -> Bool {
-        progress.mayConclude(statusInterval: statusInterval, hasDebts: children.hasDebts, hasUnaccounted: children.unaccounted > 0, at: now)
+        // Whoever went below a repair node is served there, whether it has counted him or not.
+        let hasUnaccounted = children.unaccounted > 0 && !isLeftToRepairNodes
+        return progress.mayConclude(statusInterval: statusInterval, hasDebts: children.hasDebts, hasUnaccounted: hasUnaccounted, at: now)
     }
 
     /// Ends the session for the reasons that the receivers' states give.
@@ -98,11 +105,11 @@ extension SenderEngine {
         let summary = children.receivers
         let isUnderWay = children.saidToBeActive > 0
         let kind: SenderOutcome.Kind
-        if children.unaccounted > 0 {
+        if isLeftToRepairNodes, summary.failed == 0 {
+            kind = .complete
+        } else if children.unaccounted > 0 {
             // Their fate is not known, and it must not be said that they never came.
             kind = .partial
-        } else if configuration.joining.until == .repairNodes, children.repairNodes > 0, children.incompleteRepairNodes == 0, summary.failed == 0 {
-            kind = .complete
         } else if summary.population == 0, !isUnderWay {
             kind = nobody
         } else if !isUnderWay, summary.failed == 0 {

@@ -171,7 +171,7 @@ import Testing
     }
 
     private func session(_ sample: CacheSample, in daemon: RepairLoop) throws -> RepairSession {
-        daemon.admit(sample.announce, .none, by: nil, at: now)
+        daemon.admit(sample.announce, .none, nil, at: now)
         let deadline = Poller.now() + .seconds(20)
         daemon.loop.run { time, _ in
             daemon.collect(at: now)

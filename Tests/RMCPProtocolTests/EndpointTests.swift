@@ -55,6 +55,30 @@ import Testing
         #expect(handle(offer(announce(session(7))), &endpoint) == "ignore")
     }
 
+    /// Of what comes before there is an engine, ANNOUNCEs of the one who offered the session show what the path carries, and nothing else.
+    @Test func anOfferCountsTheAnnouncesOfItsSender() {
+        let announced = announce(session(7))
+        var offer = SessionOffer(announce: announced, signature: .none, source: sender, transmitter: 77)
+        func note(
+            _ length: Int, kind: Packet? = nil, tag: UInt32 = 7, by transmitter: UInt32 = 77, isUnicast: Bool = false, from source: SocketAddress? = nil,
+            countsUnicast: Bool = false
+        ) -> Int {
+            let packet = kind ?? .announce(announced, .none)
+            let short = datagram(packet, isUnicast: isUnicast, tag: tag, transmitter: transmitter)
+            let sent = datagram(
+                packet, isUnicast: isUnicast, tag: tag, transmitter: transmitter, payload: [UInt8](repeating: 0, count: length - short.count))
+            offer.note(sent.span.bytes, from: source ?? sender, countsUnicast: countsUnicast)
+            return offer.longestDatagram
+        }
+        #expect(note(500) == 500 && note(1_400) == 1_400 && note(600) == 1_400)
+        var random = RandomSource(seed: 3)
+        #expect(note(1_500, tag: 8) == 1_400 && note(1_500, by: 78) == 1_400 && note(1_500, isUnicast: true) == 1_400)
+        #expect(note(1_500, from: .ipv4(10, 0, 0, 2, port: 40_000)) == 1_400 && note(1_500, kind: random.packet(of: .heartbeat)) == 1_400)
+        offer.note([UInt8](repeating: 1, count: 1_500).span.bytes, from: sender)
+        #expect(offer.longestDatagram == 1_400)
+        #expect(note(1_500, isUnicast: true, countsUnicast: true) == 1_500)
+    }
+
     @Test func aRestartedSendersSessionGivesWay() {
         var endpoint = receiver()
         #expect(handle(offer(announce(session(1), name: "image")), &endpoint).hasPrefix("begin 1"))

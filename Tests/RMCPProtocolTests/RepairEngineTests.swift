@@ -45,6 +45,39 @@ import Testing
 
     // MARK: Up
 
+    /// The sender does not start before it knows that its datagrams come whole, and pads an ANNOUNCE now and then: one that came while the cache
+    /// was being opened, or before the first HEARTBEAT, counts.
+    @Test(arguments: [true, false]) func anAnnounceOfFullLengthCountsThatCameEarly(isBeforeTheEngine: Bool) throws {
+        var node = RepairHarness()
+        let packet = Packet.announce(RepairHarness.announce, RepairHarness.signer.signature(for: RepairHarness.announce.signedMessage))
+        var offer = SessionOffer(
+            announce: RepairHarness.announce, signature: .none, source: RepairHarness.sender, transmitter: RepairHarness.senderID)
+        let padding = [UInt8](repeating: 0, count: 1_000)
+        let padded = datagram(packet, tag: RepairHarness.announce.session.tag, transmitter: RepairHarness.senderID, payload: padding)
+        if isBeforeTheEngine { offer.note(padded.span.bytes, from: RepairHarness.sender) }
+        node.engine.note(offer)
+        if !isBeforeTheEngine { node.hear(packet, payload: padding) }
+        node.beat(.waiting)
+        node.run(.seconds(1))
+        let reports = node.said.compactMap { if case .status(let report) = $0.packet { report } else { nil } }
+        #expect(Int(try #require(reports.first).longestDatagram) == padded.count)
+    }
+
+    /// An ANNOUNCE of the sender's shows nothing of the path from another node.
+    @Test func anOfferIsNotAnotherParents() throws {
+        var node = RepairHarness()
+        var offer = SessionOffer(announce: RepairHarness.announce, signature: .none, source: RepairHarness.sender, transmitter: 9)
+        let packet = Packet.announce(RepairHarness.announce, .none)
+        let padded = datagram(packet, tag: RepairHarness.announce.session.tag, transmitter: 9, payload: [UInt8](repeating: 0, count: 1_000))
+        offer.note(padded.span.bytes, from: RepairHarness.sender)
+        #expect(offer.longestDatagram == padded.count)
+        node.engine.note(offer)
+        node.beat(.waiting)
+        node.run(.seconds(1))
+        let reports = node.said.compactMap { if case .status(let report) = $0.packet { report } else { nil } }
+        #expect(Int(try #require(reports.first).longestDatagram) < padded.count)
+    }
+
     /// A leaf would draw a backoff of up to forty milliseconds. However many children ask, it asks once.
     @Test func theUnionGoesUpWithoutBackoff() throws {
         var node = RepairHarness()

@@ -132,7 +132,7 @@ final class ReceiveSessions {
         switch answer {
         case .ignore: break
         // Data that comes while a session waits for its storage is not kept: it is asked for later.
-        case .session(let tag): pending[tag]?.note(datagram, from: source)
+        case .session(let tag): pending[tag]?.offer.note(datagram, from: source)
         case .join(let region): joining.append(region)
         case .refuse(let announce, let reason): refuse(announce, reason, at: now)
         case .begin(let offer, let superseded):
@@ -141,6 +141,8 @@ final class ReceiveSessions {
             lastGeneration += 1
             let session = offer.announce.session
             let refusing = endpoint.refusals?.withdraw(session)
+            var offer = offer
+            offer.note(datagram, from: source)
             let drawn: UInt32 =
                 ending.first { $0.announce.session == session }?.identity ?? identity?.id(in: session) ?? refusing
                 ?? .random(in: 1...(.max), using: &random)
@@ -269,7 +271,7 @@ final class ReceiveSessions {
             // As long as nobody knows, there may be chunks from before.
             isResumable: handle.map { !$0.seeds.isEmpty } ?? true, expectsRepairNodes: endpoint.regions.hearsRepairNodes(at: now),
             verifier: Ed25519Verifier(), digest: BLAKE3Digest(), seed: random.next(), at: now)
-        engine.noteEarlier(longestDatagram: entry.longestDatagram)
+        engine.noteEarlier(longestDatagram: entry.offer.longestDatagram)
         let session = ReceiveSession(
             announce: announce, generation: entry.generation, engine: engine, slots: configuration.memory.assemblySlots, pool: pool(for: announce.chunkLength),
             at: now)

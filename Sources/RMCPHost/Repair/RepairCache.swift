@@ -7,8 +7,8 @@ struct RepairArrival {
     var signature: Signature
     /// The ANNOUNCE, for the cache.
     var datagram: [UInt8]
-    /// Node that announced it; nil for a session that the cache has from before.
-    var parent: (source: SocketAddress, transmitter: UInt32)?
+    /// Offer by which it was accepted; nil for a session that the cache has from before.
+    var offer: SessionOffer?
     var since: Instant
     let ticket: CacheTicket
     /// False while a predecessor of the same tag has jobs under way.
@@ -106,6 +106,14 @@ final class RepairCache {
     }
 
     func arrival(of session: SessionID) -> RepairArrival? { arrivals.values.first { $0.announce.session == session && !$0.ticket.isOver } }
+
+    /// A datagram has come of a session that waits for its part to be open.
+    /// - Parameter countsUnicast: as `SessionOffer.note`.
+    func note(_ datagram: RawSpan, from source: SocketAddress, ofTag tag: UInt32, countsUnicast: Bool) {
+        for (generation, arrival) in arrivals where arrival.announce.session.tag == tag && !arrival.ticket.isOver {
+            arrivals[generation]?.offer?.note(datagram, from: source, countsUnicast: countsUnicast)
+        }
+    }
 
     /// The session is not wanted any more.
     func cancel(_ arrival: RepairArrival) {

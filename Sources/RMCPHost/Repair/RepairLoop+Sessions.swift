@@ -11,7 +11,7 @@ extension RepairLoop {
             guard case .announce(let announce, let signature)? = unsafe try? Packet.parse(entry.datagram.span.bytes).1 else { return nil }
             return (announce, signature)
         }
-        for (announce, signature) in endpoint.takeUp(offered, notAfter: HostClock.now().latestCredible) { admit(announce, signature, by: nil, at: now) }
+        for (announce, signature) in endpoint.takeUp(offered, notAfter: HostClock.now().latestCredible) { admit(announce, signature, nil, at: now) }
     }
 
     /// State of a session that is under way.
@@ -28,12 +28,11 @@ extension RepairLoop {
     }
 
     /// Takes part in a session, as soon as its part of the cache is open.
-    func admit(
-        _ announce: Announce, _ signature: Signature, by parent: (source: SocketAddress, transmitter: UInt32)?, at now: Instant
-    ) {
+    /// - Parameter offer: nil for a session that the cache has from before.
+    func admit(_ announce: Announce, _ signature: Signature, _ offer: SessionOffer?, at now: Instant) {
         let datagram = Packet.announce(announce, signature).datagram(sessionTag: announce.session.tag, transmitter: identity)
         let arrival = RepairArrival(
-            announce: announce, signature: signature, datagram: datagram, parent: parent, since: now, ticket: cache.issueTicket())
+            announce: announce, signature: signature, datagram: datagram, offer: offer, since: now, ticket: cache.issueTicket())
         if !cache.open(arrival) { endpoint.directory.end(announce.session, mayReturn: true) }
     }
 
@@ -54,7 +53,9 @@ extension RepairLoop {
         order.append(announce.session.tag)
         let kept = restore(session, table, at: now)
         observer(.began(session.snapshot(), kept: kept))
-        if let (source, transmitter) = arrival.parent { session.engine.handleAnnounce(from: source, transmitter: transmitter, at: now) }
+        guard let offer = arrival.offer else { return }
+        session.engine.note(offer)
+        session.engine.handleAnnounce(from: offer.source, transmitter: offer.transmitter, at: now)
     }
 
     /// Has what was kept read back; each chunk is verified before it counts.

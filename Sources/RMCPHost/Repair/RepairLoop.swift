@@ -245,7 +245,10 @@ public final class RepairLoop {
     private func handle(above bytes: UnsafeRawBufferPointer, _ arrival: Arrival, at now: Instant) {
         let datagram = unsafe RawSpan(_unsafeBytes: bytes)
         func give(toSessionOf tag: UInt32) {
-            _ = unsafe sessions[tag]?.handleUpstream(DatagramTrain(bytes: bytes, segment: 0, arrival: arrival), from: 0, tag: tag, at: now)
+            guard let session = sessions[tag] else {
+                return cache.note(datagram, from: arrival.source, ofTag: tag, countsUnicast: endpoint.place.mode == .relay)
+            }
+            _ = unsafe session.handleUpstream(DatagramTrain(bytes: bytes, segment: 0, arrival: arrival), from: 0, tag: tag, at: now)
         }
         switch endpoint.handle(above: datagram, from: arrival.source, at: now, activity: { activity(of: $0) }) {
         case .ignore: break
@@ -258,7 +261,9 @@ public final class RepairLoop {
         case .begin(let offer, let superseded, let evicted):
             if let superseded { giveUp(superseded, .superseded, at: now) }
             if let evicted { giveUp(evicted, .noPlace, at: now) }
-            admit(offer.announce, offer.signature, by: (offer.source, offer.transmitter), at: now)
+            var offer = offer
+            offer.note(datagram, from: arrival.source, countsUnicast: endpoint.place.mode == .relay)
+            admit(offer.announce, offer.signature, offer, at: now)
         }
     }
 

@@ -1,19 +1,3 @@
-/// A session that was accepted: what its ANNOUNCE says, and who said it.
-public struct SessionOffer: Sendable {
-    public var announce: Announce
-    public var signature: Signature
-    public var source: SocketAddress
-    /// The ephemeral id of who announced it.
-    public var transmitter: UInt32
-
-    public init(announce: Announce, signature: Signature, source: SocketAddress, transmitter: UInt32) {
-        self.announce = announce
-        self.signature = signature
-        self.source = source
-        self.transmitter = transmitter
-    }
-}
-
 /// A receiver's dealings with datagrams of all sessions and of none: whose they are, which sessions begin, what gives way
 /// to them, and which regions are listened to. It has neither engines nor sockets: whoever drives it has.
 ///

@@ -63,6 +63,8 @@ public struct RepairEngine: Sendable {
     private var formerUpstream = ReceiverCounters()
     public private(set) var downstream: SenderEngine
     private var events: Deque<RepairEvent> = []
+    /// Who offered the session, while nobody is above; nil for one that the cache has from before.
+    private var offer: SessionOffer?
     /// What was kept of the table from before, for an upstream that begins later.
     private var table: [[UInt8]] = []
     private var random: RandomSource
@@ -120,6 +122,9 @@ public struct RepairEngine: Sendable {
     public mutating func lastHeardFromSender() -> Instant? { upstream?.inPlace { $0.lastHeardFromSender } }
 
     // MARK: From before
+
+    /// What has come of the one who offers the session, before there was an engine.
+    public mutating func note(_ offer: SessionOffer) { self.offer = offer }
 
     /// Takes a page or END that the cache kept. False when it is not authentic.
     public mutating func restore(_ datagram: [UInt8], at now: Instant) -> Bool {
@@ -182,6 +187,8 @@ public struct RepairEngine: Sendable {
             role: role, isResumable: true, expectsRepairNodes: expectsOthers, verifier: verifier, digest: digest, seed: random.next(), at: now)
         for datagram in table { engine.restore(datagram, at: now) }
         table = []
+        if let offer, offer.source == source, offer.transmitter == transmitter { engine.noteEarlier(longestDatagram: offer.longestDatagram) }
+        offer = nil
         upstream = engine
         hasUpstream = true
         forward(at: now)
@@ -202,6 +209,8 @@ public struct RepairEngine: Sendable {
         if !hasUpstream, kind == .heartbeat, let (header, packet) = try? Packet.parse(datagram) {
             begin(by: packet, header, from: arrival.source, at: now)
         }
+        let isRelay = mode == .relay
+        if !hasUpstream { offer?.note(datagram, from: arrival.source, countsUnicast: isRelay) }
         return note(upstream?.handle(datagram: datagram, arrival: arrival, at: now), at: now)
     }
 
@@ -211,7 +220,11 @@ public struct RepairEngine: Sendable {
     }
 
     public mutating func handle(upstream packet: Packet, _ header: PacketHeader, length: Int, arrival: Arrival, at now: Instant) {
-        if !hasUpstream { begin(by: packet, header, from: arrival.source, at: now) }
+        if !hasUpstream {
+            begin(by: packet, header, from: arrival.source, at: now)
+            let isRelay = mode == .relay
+            offer?.note(header, length: length, from: arrival.source, countsUnicast: isRelay)
+        }
         upstream?.handle(packet, header, length: length, arrival: arrival, at: now)
         forward(at: now)
     }

@@ -71,6 +71,18 @@ import Testing
         #expect(sender.engine.children.active(without: sender.engine.datagramLength).lacking == 0)
     }
 
+    /// The short one before it may be lost.
+    @Test func aLongAnnounceCountsThatTheSessionBeginsWith() throws {
+        let receiver = try ManualReceiver()
+        let sender = try receiver.send(version("a", created: 1_000, seed: 1))
+        receiver.senders = []
+        let announces = sender.drive(at: receiver.now).map(\.1).filter { try! PacketHeader(of: $0.span.bytes).kind == .announce }
+        receiver.take(try #require(announces.last { $0.count > announces[0].count }), from: sender.address)
+        receiver.senders = [sender]
+        #expect(receiver.run(for: .milliseconds(80), until: { _ in sender.engine.children.active(without: sender.engine.datagramLength).all == 1 }))
+        #expect(sender.engine.children.active(without: sender.engine.datagramLength).lacking == 0)
+    }
+
     /// Whoever repeats an ANNOUNCE from elsewhere shows nothing of the path from its sender.
     @Test func aStrangersLongAnnounceDoesNotCount() throws {
         let receiver = try ManualReceiver()

@@ -1,7 +1,7 @@
 import Glibc
 
 /// Names in a directory in the order of their bytes, packed: a directory may have a million of them.
-struct DirectoryNames {
+struct DirectoryNames: Sendable {
     private var bytes: [UInt8] = []
     /// Beginning and end of each, and its kind as the directory has it (`d_type`).
     private var names: [(range: Range<UInt32>, kind: UInt8)] = []
@@ -40,8 +40,9 @@ struct DirectoryNames {
     var count: Int { names.count }
     subscript(index: Int) -> [UInt8] { Array(bytes[names[index].range.indices]) }
 
-    /// Whether it was a regular file when the directory was read. File systems need not say.
+    /// Kind that it had when the directory was read. File systems need not say.
     func isFile(_ index: Int) -> Bool { names[index].kind == UInt8(DT_REG) }
+    func isDirectory(_ index: Int) -> Bool { names[index].kind == UInt8(DT_DIR) }
 }
 
 extension Range<UInt32> {

@@ -31,6 +31,7 @@ struct TreeScan {
     private var owners: OwnerNames
     private var ownerNumbers: [UInt64: Int?] = [:]
     private var attributes: AttributeReader
+    private let ahead: WalkAhead
     /// Files with further names, by the first of them.
     private var links: [FileIdentity: Int] = [:]
     /// Path below the root of what is looked at.
@@ -49,25 +50,28 @@ struct TreeScan {
     private static let listedEntries = 1_000
     /// Bytes of a file from which on zeros in it that are only reserved are worth a question to its file system: so many that a last chunk,
     /// which is written with them, is little of it.
-    private static let reservedLength: UInt64 = 8 << 20
+    static let reservedLength: UInt64 = 8 << 20
     private static let slash = UInt8(ascii: "/")
 
-    init(_ selection: TreeSelection) throws(HostError) {
+    /// - Parameter helpers: threads that look at what comes next.
+    init(_ selection: TreeSelection, helpers: Int = WalkAhead.threads) throws(HostError) {
         self.selection = selection
         excluded = try ExcludedNames(selection.excluded)
         builder = CatalogBuilder(hasOwners: selection.owners != .none, hasAttributes: selection.attributes != .none)
         owners = OwnerNames(selection.owners)
         attributes = AttributeReader(selection.attributes)
+        ahead = WalkAhead(selection, excluded: excluded, threads: helpers)
     }
 
     // MARK: Ways to choose
 
     /// A directory, and what is in it.
     mutating func walk(_ root: OwnedDescriptor) throws(HostError) {
+        defer { ahead.end() }
         bases = [TreeBase(first: 0, descriptor: root, dropsName: false)]
         let status = try status(of: root)
         device = status.st_dev
-        try directory(root.raw, [], status)
+        try directory(root, [], status)
     }
 
     /// A directory, and of what is in it what is listed.
@@ -124,6 +128,7 @@ struct TreeScan {
 
     /// A directory that is nowhere, with these in it.
     mutating func walk(_ roots: [TreeRoot]) throws(HostError) {
+        defer { ahead.end() }
         let latest = roots.map { FileTime(of: $0.status) }.max { ($0.seconds, $0.nanoseconds) < ($1.seconds, $1.nanoseconds) }
         var own = stat()
         (own.st_uid, own.st_gid) = (geteuid(), getegid())
@@ -137,7 +142,7 @@ struct TreeScan {
                 continue
             }
             enter(root.name)
-            if !excluded.contain(path, isDirectory: true) { try directory(root.descriptor.raw, root.name, root.status) }
+            if !excluded.contain(path, isDirectory: true) { try directory(root.descriptor, root.name, root.status) }
             leave()
         }
         builder.end()
@@ -147,12 +152,20 @@ struct TreeScan {
 
     // MARK: Entries
 
-    private mutating func directory(_ descriptor: Int32, _ name: [UInt8], _ status: stat) throws(HostError) {
-        try begin(descriptor, name, status)
+    /// - Parameter found: what is known of it already.
+    private mutating func directory(
+        _ descriptor: OwnedDescriptor, _ name: [UInt8], _ status: stat, _ found: WalkAhead.Directory? = nil
+    ) throws(HostError) {
+        try begin(descriptor.raw, name, status)
         // A file system that is mounted there is left out, and the directory is kept.
         if status.st_dev == device || !selection.staysOnFileSystem {
-            if let names = DirectoryNames(of: descriptor) {
-                for index in 0..<names.count { try entry(names[index], in: descriptor, isListed: false, isFile: names.isFile(index)) }
+            if let names = found?.names ?? DirectoryNames(of: descriptor.raw) {
+                ahead.enter(descriptor, path, names, found)
+                defer { ahead.leave() }
+                for index in 0..<names.count {
+                    let found = names.isFile(index) || names.isDirectory(index) ? ahead.finding(at: index) : nil
+                    try entry(names[index], in: descriptor.raw, isListed: false, isFile: names.isFile(index), found)
+                }
             } else {
                 fail(errno)
             }
@@ -169,9 +182,19 @@ struct TreeScan {
     /// - Parameters:
     ///   - isListed: whether the user has named it, so that it must be there.
     ///   - isFile: it was a regular file when its directory was read, and need not be looked at before it is opened.
-    private mutating func entry(_ name: [UInt8], in directory: Int32, isListed: Bool, isFile: Bool = false) throws(HostError) {
+    ///   - found: what is known of it already, and not left out.
+    private mutating func entry(
+        _ name: [UInt8], in directory: Int32, isListed: Bool, isFile: Bool = false, _ found: WalkAhead.Finding? = nil
+    ) throws(HostError) {
         enter(name)
         defer { leave() }
+        switch found {
+        case .file(let file):
+            let size = UInt64(max(0, file.status.st_size))
+            return try add(name, file.status, metadata(file.status, file.attributes), data: size, isSparse: false)
+        case .directory(let directory): return try self.directory(directory.descriptor, name, directory.status, directory)
+        case nil: break
+        }
         if isFile, !excluded.contain(path, isDirectory: false), try openFile(name, in: directory) { return }
         guard let status = Self.status(of: name, in: directory) else {
             // A name that has gone since its directory was read is not there.
@@ -182,7 +205,7 @@ struct TreeScan {
         switch status.kind {
         case S_IFDIR:
             guard let descriptor = Self.open(name, in: directory, O_DIRECTORY) else { return fail(errno) }
-            try self.directory(descriptor.raw, name, self.status(of: descriptor))
+            try self.directory(descriptor, name, self.status(of: descriptor))
         case S_IFREG: try file(name, in: directory, status)
         case S_IFLNK:
             guard let target = Self.target(of: name, in: directory) else { return fail(errno) }
@@ -234,7 +257,12 @@ struct TreeScan {
         // they go, but in a file of less than a chunk.
         let isAsked = blocks < size || size >= Self.reservedLength
         let data = isAsked ? HoleSurvey.dataLength(descriptor.raw, size, blocks: blocks) ?? min(blocks, size) : size
-        let isSparse = blocks < size && data < size
+        try add(name, status, metadata, data: data, isSparse: blocks < size && data < size)
+    }
+
+    /// - Parameter data: bytes that are no hole.
+    private mutating func add(_ name: [UInt8], _ status: stat, _ metadata: CatalogMetadata, data: UInt64, isSparse: Bool) throws(HostError) {
+        let size = UInt64(max(0, status.st_size))
         hasHoles = hasHoles || isSparse
         if status.st_nlink > 1 { links[FileIdentity(status)] = builder.count }
         counts.files += 1
@@ -255,8 +283,12 @@ struct TreeScan {
     private mutating func metadata(_ status: stat, _ descriptor: Int32) -> CatalogMetadata {
         let found = attributes.attributes(of: descriptor, on: status.st_dev)
         if found == nil { fail(errno) }
-        return CatalogMetadata(
-            mode: UInt16(status.st_mode & 0o7777), owner: owner(status), modified: FileTime(of: status), attributes: builder.number(of: found ?? []))
+        return metadata(status, found ?? [])
+    }
+
+    private mutating func metadata(_ status: stat, _ attributes: [CatalogAttribute]) -> CatalogMetadata {
+        CatalogMetadata(
+            mode: UInt16(status.st_mode & 0o7777), owner: owner(status), modified: FileTime(of: status), attributes: builder.number(of: attributes))
     }
 
     private mutating func owner(_ status: stat) -> Int? {
@@ -327,7 +359,8 @@ struct TreeScan {
 
     // MARK: Calls
 
-    private static func open(_ name: [UInt8], in directory: Int32, _ flags: Int32) -> OwnedDescriptor? {
+    /// Nil with `errno`.
+    static func open(_ name: [UInt8], in directory: Int32, _ flags: Int32) -> OwnedDescriptor? {
         let raw = unsafe openat(directory, cString(name), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | flags)
         return raw < 0 ? nil : OwnedDescriptor(raw)
     }

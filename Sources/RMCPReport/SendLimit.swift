@@ -31,7 +31,7 @@ public enum SendLimit: String, Sendable, Hashable, CaseIterable {
     public init(_ reason: RateController.Reason) {
         switch reason {
         case .fixed: self = .cap
-        case .unanswered, .tooSoon, .unproven, .doubled, .grown, .explored: self = .growth
+        case .unanswered, .tooSoon, .unproven, .doubled, .grown, .explored, .cameBack: self = .growth
         case .queueMayBegin, .draining, .pathFound, .drained, .queue: self = .path
         case .lossMayPass, .ownLoss, .lossRises: self = .loss
         case .rivalsGrow, .rivalsProbed, .rivalsGone, .rivalsLoss, .rivalsFound: self = .rivals

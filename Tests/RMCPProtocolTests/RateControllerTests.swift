@@ -449,6 +449,18 @@ import Testing
         #expect(over[0] > 4.096e7 && over[1] > over[0], "\(over)")
     }
 
+    /// The path carried what was sent before a few were waited for: it is no limit that has to be found again in steps.
+    @Test func whatAFewWereWaitedWithComesBackByFactors() {
+        var controller = grown()
+        let before = controller.rate
+        _ = run(&controller, rounds: 100..<104) { _ in signal(isStorageFull: true) }
+        #expect(isNear([controller.rate], [before * 0.4096]))
+        let back = run(&controller, rounds: 104..<108) { signal(arrival: $0) }
+        #expect(isNear(back, [before * 0.512, before * 0.64, before * 0.8, before]), "\(back), \(before)")
+        let above = run(&controller, rounds: 108..<109) { signal(arrival: $0) }[0]
+        #expect(above > before && above < before * 1.1, "steps again")
+    }
+
     /// Who is still overrun after half a second, or says so, holds nobody up for the next ten, and then for twenty.
     @Test func aMinorityGetsNoMoreThanThat() {
         var controller = controller()

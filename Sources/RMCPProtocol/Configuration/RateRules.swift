@@ -58,6 +58,9 @@ public struct RateRules: OptionSet, Sendable, Hashable {
     /// Loss by a queue is told for a while, and is no reason for another cut.
     public static let lossOfQueue = RateRules(24)
 
+    /// The rate comes back by factors to what it was before a few were waited for.
+    public static let comingBack = RateRules(25)
+
     public static let all = RateRules(rawValue: .max)
 
     /// Each by its name.
@@ -69,6 +72,6 @@ public struct RateRules: OptionSet, Sendable, Hashable {
         ("comparison", .comparison), ("minority", .minority), ("measuredDoubling", .measuredDoubling),
         ("lateSender", .lateSender), ("calmRate", .calmRate),
         ("arrivalAboveSent", .arrivalAboveSent), ("slightLossBehind", .slightLossBehind),
-        ("smallBatches", .smallBatches), ("largeFactor", .largeFactor), ("lossOfQueue", .lossOfQueue),
+        ("smallBatches", .smallBatches), ("largeFactor", .largeFactor), ("lossOfQueue", .lossOfQueue), ("comingBack", .comingBack),
     ]
 }

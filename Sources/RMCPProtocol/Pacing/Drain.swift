@@ -126,6 +126,7 @@ extension RateController {
         // The rate that was carried a moment ago without any queue is carried still: a host that is overrun takes less for as long as that lasts.
         if drain == nil, let calm = takeCalm() { carried = max(carried, min(rate, calm * Drain.shareOfCalm)) }
         let previousRate = rate
+        minority.noteCut()
         let isDeep = isStartingUp && !isForLoss && !isLate && rules.contains(.deepDrain)
         let share = isDeep ? Drain.shareAfterDoubling : Drain.share(at: signal.pressure)
         set(min(carried, drain == nil ? rate : rate * Drain.secondShare) * share, at: moment.now)

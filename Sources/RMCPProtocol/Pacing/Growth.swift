@@ -7,6 +7,9 @@ struct Growth: Sendable {
     fileprivate var calm: Int
     /// Processors, and no queue that others share, limited the rate.
     fileprivate let isAlone: Bool
+    /// Rate that the path carried before a few were waited for, bits per second: growth comes back to it by factors, since it was none of the
+    /// path's limits that the rate went down for.
+    fileprivate let previousRate: Double
 
     /// Growth begins with this, bits per second, and each step is 6 % larger than the one before: a tenth of 50 Mb/s is made good in
     /// eight steps, of 1 Gb/s in 44, and the last of them is 1 or 2 %. It depends on nothing but the time since a cut, which those who
@@ -26,14 +29,17 @@ struct Growth: Sendable {
         known = .infinity
         calm = 0
         isAlone = false
+        previousRate = 0
     }
 
     /// - Parameters:
     ///   - rate: bits per second at which growth begins.
     ///   - isAlone: nobody shares what limited it, and so it grows by factors at once.
-    init(at rate: Double, isAlone: Bool = false, _ rules: RateRules) {
+    ///   - previousRate: bits per second up to which it grows by factors; 0 where there are none.
+    init(at rate: Double, isAlone: Bool = false, comingBackTo previousRate: Double = 0, _ rules: RateRules) {
+        self.previousRate = rules.contains(.comingBack) ? previousRate : 0
         step = max(Self.leastStep, rules.contains(.fastSteps) ? (rate - Self.fastRate) * Self.fastShare : 0)
-        known = isAlone ? 0 : rate * Self.knownFactor
+        known = isAlone ? 0 : max(rate, self.previousRate) * Self.knownFactor
         calm = isAlone ? Self.calmSteps : 0
         self.isAlone = isAlone
     }
@@ -66,6 +72,12 @@ extension RateController {
         guard mayGrow(moment) || isLate, !arrivesLess(signal, moment) else { return .unproven }
         var growth = growth
         growth.calm = signal.pressure == 0 && rate > growth.known ? growth.calm + 1 : 0
+        if signal.pressure == 0, rate < growth.previousRate {
+            set(min(rate * Growth.exploringFactor, growth.previousRate), at: moment.now)
+            phase = .growing(growth)
+            nextGrowth = moment.now + moment.round
+            return .cameBack
+        }
         if growth.calm > Growth.calmSteps, rules.contains(.exploring) {
             set(rate * Growth.exploringFactor, at: moment.now)
             phase = .growing(growth)

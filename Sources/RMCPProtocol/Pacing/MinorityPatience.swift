@@ -6,6 +6,8 @@
 struct MinorityPatience: Sendable {
     /// Bits per second, the least that the rate comes down to while they try.
     private var floor = 0.0
+    /// Bits per second before they were waited for.
+    private(set) var previousRate = 0.0
     private var until = Instant.zero
     /// When the present patience began; nil while there is none.
     private var began: Instant?
@@ -25,15 +27,20 @@ struct MinorityPatience: Sendable {
     private static let shortestPause = Interval.seconds(10)
     private static let longestPause = Interval.seconds(160)
 
+    /// The rate was cut for all: what it was before is none that the path carries.
+    mutating func noteCut() { previousRate = 0 }
+
     /// Bits per second to go down to; nil while there is no patience left.
     mutating func rate(from rate: Double, at now: Instant) -> Double? {
         guard now >= spentUntil else { return nil }
         if now >= until {
             floor = rate * Self.leastShare
+            previousRate = rate
             // Minorities that had enough of it before are no liars, and a long time without any is a new beginning.
             if now - spentUntil >= pause { pause = Self.shortestPause }
             began = now
         }
+        previousRate = max(previousRate, rate)
         until = now + Self.memory
         if let began, now - began >= Self.budget {
             spentUntil = now + pause

@@ -41,7 +41,7 @@ public struct RateController: Sendable {
     var loss: LossMemory
     var standing = StandingQueue()
     var rivals = RivalMemory()
-    private var minority = MinorityPatience()
+    var minority = MinorityPatience()
     /// Until when what was done last has not shown yet.
     var nextGrowth: Instant
     private(set) var changedAt: Instant
@@ -108,7 +108,7 @@ public struct RateController: Sendable {
         guard rules.contains(.minority) else { return nil }
         guard moment.now >= nextGrowth else { return .tooSoon }
         guard let waiting = minority.rate(from: rate, at: moment.now) else { return nil }
-        if case .growing = phase { phase = .growing(Growth(at: rate, rules)) }
+        if case .growing = phase { phase = .growing(Growth(at: rate, comingBackTo: minority.previousRate, rules)) }
         nextGrowth = moment.now + moment.round
         set(waiting, at: moment.now)
         return .minority

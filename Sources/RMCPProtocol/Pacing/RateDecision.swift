@@ -35,6 +35,7 @@ extension RateController {
         case doubled = "nothing queues: start-up doubles it"
         case grown = "nothing queues: growth adds a step"
         case explored = "nothing queues far above what was carried: it grows by a quarter"
+        case cameBack = "nobody is waited for any more: it comes back by a quarter"
         case pathFound = "the beginning of a queue stays: growth goes on in steps"
         case ownLoss = "as much was lost after the cut: the loss is the path's own"
         case drained = "the queue or the loss is gone"

@@ -107,11 +107,11 @@ import Testing
     }
 
     /// Rounds in which so much is sent, and arrives unless another rate of arrival is given.
-    private func update(_ controller: inout RateController, rounds: Range<Int>, sent: Double, arrival: Double? = nil, pressure: Int = 0) {
+    private func update(_ controller: inout RateController, rounds: Range<Int>, sent: Double, arrival: Double? = nil, loss: Double = 0, pressure: Int = 0) {
         for round in rounds {
             let now = Instant.milliseconds(Int64(round) * 100)
             controller.update(
-                signal(pressure: pressure, arrival: arrival ?? sent),
+                signal(loss: loss, pressure: pressure, arrival: arrival ?? sent),
                 RateMoment(
                     now: now, statusInterval: .milliseconds(10), roundTrip: .milliseconds(90), heardOf: now, isLimitedByRate: true,
                     sent: SendRateMeter.Spans(least: sent, most: sent)))
@@ -145,6 +145,17 @@ import Testing
         var controller = controller { $0.rate.initialRate = 4_000_000_000 }
         update(&controller, rounds: 0..<5, sent: 6e8, arrival: 2e8)
         #expect(controller.rate == 4e9 && controller.isStartingUp)
+    }
+
+    /// Batches that a late sender's switch had no room for say nothing of the rate, which was not sent: growth is no slower than after a queue.
+    @Test func aSenderThatIsLateGrowsAgainAfterALoss() {
+        var controller = controller { $0.rate.initialRate = 4_000_000_000 }
+        update(&controller, rounds: 0..<1, sent: 1e9, loss: 0.1)
+        #expect(controller.rate < 1e9)
+        update(&controller, rounds: 5..<6, sent: 1e9)
+        let drained = controller.rate
+        for round in 6..<9 { update(&controller, rounds: round..<round + 1, sent: controller.rate) }
+        #expect(controller.rate > drained * 1.9, "\(drained), \(controller.rate)")
     }
 
     /// A sender that is late and was overrun comes back to batches that are large enough, whatever it uses meanwhile.

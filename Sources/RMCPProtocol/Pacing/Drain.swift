@@ -121,7 +121,7 @@ extension RateController {
     /// Goes below what the path carries.
     mutating func cut(_ signal: RateSignal, _ moment: RateMoment, after drain: Drain? = nil) -> Reason {
         let isForLoss = signal.pressure < Pressure.queue
-        let isLate = drain?.isLate ?? (!isForLoss && used(moment) < rate * Self.usedShare && rules.contains(.lateSender))
+        let isLate = drain?.isLate ?? (used(moment) < rate * Self.usedShare && rules.contains(.lateSender))
         var carried = min(carried(signal, moment, isFirst: drain == nil), drain?.carried ?? .infinity)
         // The rate that was carried a moment ago without any queue is carried still: a host that is overrun takes less for as long as that lasts.
         if drain == nil, let calm = takeCalm() { carried = max(carried, min(rate, calm * Drain.shareOfCalm)) }

@@ -122,7 +122,7 @@ int rmcp_process_descriptor(int process);
 int rmcp_clock_is_synchronised(void);
 // Names the calling thread; the kernel keeps 15 bytes.
 void rmcp_name_thread(const char *name);
-// Has the threads share so many of the allocator's arenas, in place of having one each.
+// Arenas of the allocator that threads share, in place of having one each.
 void rmcp_limit_arenas(int count);
 // Has the allocator keep what is freed, up to so many bytes for each of its arenas, instead of giving it back to the
 // kernel, which would clear it page by page for whoever needs it next.

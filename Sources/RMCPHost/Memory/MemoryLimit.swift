@@ -58,7 +58,7 @@ public enum MemoryLimit {
 
     private static let dataField = 5
 
-    /// Has threads share the allocator's memory where the address space is limited: each part of its own takes 64 MiB of that, and a
+    /// Threads share the allocator's memory from here on, where the address space is limited: each part of its own takes 64 MiB of that, and a
     /// receiver has 22 threads. To be called before there are any.
     public static func spareAddressSpace() {
         let limits = rlimits

@@ -244,7 +244,7 @@ public final class SendLoop {
         }
     }
 
-    /// Looked at field by field: handed over as a whole, the engine would be copied each time the loop comes round.
+    /// The engine's state, field by field: handed over as a whole, the engine would be copied each time the loop comes round.
     private var look: SendRecord.Look {
         SendRecord.Look(
             phase: engine.sessionPhase, isStarved: engine.positionChunk == engine.chunkCount, isBlocked: outlet.isBlocked, rate: engine.rate,

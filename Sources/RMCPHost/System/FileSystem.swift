@@ -193,7 +193,7 @@ extension FileSystem {
         return OwnedDescriptor(raw)
     }
 
-    /// Makes sure that a bundle will be where it is said to be: its directory may have been moved since it was opened, or something mounted there.
+    /// A bundle must come to be where it is said to be: its directory may have been moved since it was opened, or something mounted there.
     /// - Parameters:
     ///   - path: of the bundle.
     ///   - name: the last component of it.

@@ -5,7 +5,7 @@ import Glibc
 final class SpoolFile: Sendable {
     /// Name for messages.
     private let label: String
-    /// What helps where there is no room; nil for what is said of its file system.
+    /// Advice where there is no room; nil for what is said of its file system.
     private let advice: String?
     private let descriptor: OwnedDescriptor
     private let files: FileSystem

@@ -217,8 +217,8 @@ public struct LevelController: Sendable {
         return best
     }
 
-    /// Whether less content goes than at the level before. Rates and costs promise, and only this tells: a rate that was found before a queue
-    /// was full promises what no link carries, and cores that others want promise nothing.
+    /// Less content goes than at the level before. Rates and costs promise, and only this tells: a rate that was found before a queue was full
+    /// promises what no link carries, and cores that others want promise nothing.
     private func isWorse(_ window: Window, isWhole: Bool, at now: Instant) -> Bool {
         guard let former else { return false }
         let share = Self.speed(of: window, at: now) / former.speed
@@ -243,7 +243,7 @@ public struct LevelController: Sendable {
     }
 
     private mutating func move(to rung: Int, skipping chunks: Int, at now: Instant) {
-        // Further down before it is known whether the first step was right, it is compared with where it began.
+        // A second step down before the first has turned out right is compared with where that began.
         let isFurtherDown = former.map { $0.rung > self.rung && self.rung > rung } ?? false
         if !isFurtherDown { former = window.map { (self.rung, Self.speed(of: $0, at: now)) } }
         self.rung = rung

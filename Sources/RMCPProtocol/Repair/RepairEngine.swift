@@ -63,7 +63,7 @@ public struct RepairEngine: Sendable {
     private var formerUpstream = ReceiverCounters()
     public private(set) var downstream: SenderEngine
     private var events: Deque<RepairEvent> = []
-    /// Who offered the session, while nobody is above; nil for one that the cache has from before.
+    /// Offer of the session, while nobody is above; nil for one that the cache has from before.
     private var offer: SessionOffer?
     /// What was kept of the table from before, for an upstream that begins later.
     private var table: [[UInt8]] = []
@@ -123,7 +123,7 @@ public struct RepairEngine: Sendable {
 
     // MARK: From before
 
-    /// What has come of the one who offers the session, before there was an engine.
+    /// Datagrams of the one who offers the session, which came before there was an engine.
     public mutating func note(_ offer: SessionOffer) { self.offer = offer }
 
     /// Takes a page or END that the cache kept. False when it is not authentic.

@@ -16,7 +16,7 @@ public struct SessionOffer: Sendable {
         self.transmitter = transmitter
     }
 
-    /// Takes a datagram that came before there was an engine. One of anybody else, or of another kind, changes nothing.
+    /// A datagram has come before there was an engine. One of anybody else, or of another kind, changes nothing.
     ///
     /// No more is believed than an engine believes, which has seen no signature of most datagrams either: the address, and the id.
     /// - Parameters:

@@ -37,7 +37,7 @@ import Testing
             })
     }
 
-    /// What has no place in memory would be asked for as long as the sender is there.
+    /// Payloads that have no place in memory would be asked for as long as the sender is there.
     @Test func aSessionWithoutMemoryFails() throws {
         let receiver = try ManualReceiver()
         receiver.sessions?.pools[4_096] = BufferPool(bufferLength: 1 << 46, limit: 8)

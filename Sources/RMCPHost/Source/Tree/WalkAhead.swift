@@ -180,7 +180,7 @@ final class WalkAhead: @unchecked Sendable {
         }
     }
 
-    /// Waits for one; nil when the walk is over.
+    /// The next one, which is waited for; nil when the walk is over.
     private func nextJob() -> Job? {
         monitor.withLock {
             while !isOver {

@@ -10,7 +10,7 @@ public struct MemorySettings: Sendable {
     public var assemblySlots = 96
     /// Bytes of chunks that may wait for a receiver's storage while it keeps up: memory that is used in turn is memory that no cache holds,
     /// and that the kernel has to clear first.
-    public var storageQueue = 8 << 20
+    public var storageQueue = 24 << 20
     /// A storage that has stored nothing for this long, although something waits, has stood still, as disks do. All slots may wait for it then.
     public var storageStandstill = Interval.milliseconds(50)
     /// Children of one parent.

@@ -13,7 +13,7 @@ import RMCPProtocol
 final class ChunkFeeder {
     enum Job: Sendable {
         /// Bring the content into the buffer, if it is not there yet, and encode it.
-        case encode(chunk: UInt32, ContentExtent, ChunkBuffer, level: Int)
+        case encode(chunk: UInt32, ContentExtent, ChunkBuffer)
         /// Bring back what was encoded before; it must be the same.
         case fetch(chunk: UInt32, ContentExtent, ChunkRecord, ChunkBuffer, level: Int)
         /// Outline what is in the buffer, which stays there meanwhile.
@@ -70,10 +70,11 @@ final class ChunkFeeder {
         self.chunkLimit = chunkLimit
         map = ChunkMap(announce)
         resident = ResidentBuffers(pool: BufferPool(bufferLength: Int(announce.chunkLength), limit: SendMemory.buffers(for: configuration)))
-        compression = CompressionLevels(fixed: level, configuration: configuration, threads: HostLimits.workerThreads)
+        let compression = CompressionLevels(fixed: level, configuration: configuration, threads: HostLimits.workerThreads)
+        self.compression = compression
         let chunkLength = announce.chunkLength
         workers = try WorkerPool(name: "rmcp-encode", threads: HostLimits.workerThreads, wakeUp: wakeUp) {
-            let worker = EncodeWorker(source: source, chunkLength: chunkLength, sealer: sealer)
+            let worker = EncodeWorker(source: source, chunkLength: chunkLength, level: compression.next, sealer: sealer)
             return { worker.run($0) }
         }
         try source.start(map, pool: pool, wakeUp: wakeUp)
@@ -137,7 +138,7 @@ final class ChunkFeeder {
             ready[nextChunk] = .hole(chunks: chunks)
             nextChunk += UInt32(chunks)
         case .data(let extent, let buffer):
-            workers.submit(.encode(chunk: nextChunk, extent, buffer, level: compression.choose(for: nextChunk)))
+            workers.submit(.encode(chunk: nextChunk, extent, buffer))
             inFlight += 1
             nextChunk += 1
         }
@@ -178,7 +179,7 @@ final class ChunkFeeder {
                 engine.handle(.hole(chunks: chunks, contentLength: map.chunkLength), at: now)
                 nextDelivery += UInt32(chunks)
             case .chunk(let record, let buffer, let effort):
-                compression.note(record, effort: effort, engine, at: now)
+                compression.note(nextDelivery, record, effort: effort, engine, at: now)
                 if record.kind == .zero { giveBack(buffer) } else { _ = resident.keep(buffer, of: nextDelivery) }
                 engine.handle(.encoded(record), at: now)
                 nextDelivery += 1

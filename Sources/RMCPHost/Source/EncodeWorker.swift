@@ -3,6 +3,8 @@ import RMCPProtocol
 
 /// Time that encoding a chunk took, reading left out: by the clock, and with a processor.
 struct EncodeEffort: Sendable {
+    /// zstd level that it was encoded at.
+    var level = 0
     var spent = Interval.zero
     var worked = Interval.zero
 }
@@ -11,12 +13,15 @@ struct EncodeEffort: Sendable {
 final class EncodeWorker {
     private let source: any BundleSource
     private let sealer: ChunkSealer?
+    /// Level for what is encoded next.
+    private let level: LockedValue<Int>
     private var encoder: ChunkEncoder?
     private let scratch: ChunkScratch
 
     /// - Parameter sealer: nil where nothing is sealed.
-    init(source: any BundleSource, chunkLength: UInt32, sealer: ChunkSealer? = nil) {
+    init(source: any BundleSource, chunkLength: UInt32, level: LockedValue<Int>, sealer: ChunkSealer? = nil) {
         self.source = source
+        self.level = level
         self.sealer = sealer
         scratch = ChunkScratch(length: Int(chunkLength))
     }
@@ -32,9 +37,11 @@ final class EncodeWorker {
                 return .checked
             case .outline(let chunk, let shape, let buffer):
                 return .outlined(chunk: chunk, ChunkOutline.parts(of: buffer.span(shape.encodedLength), chunk: chunk, shape))
-            case .encode(let chunk, let extent, let buffer, let level):
+            case .encode(let chunk, let extent, let buffer):
                 try source.load(extent, into: buffer)
-                let (record, effort) = try measured { () throws(HostError) in try encode(buffer, chunk: chunk, length: extent.length, level: level) }
+                // Asked for now: what waits for a thread is not bound to a level that has been left since.
+                let level = level.withLock { $0 }
+                let (record, effort) = try measured(level) { () throws(HostError) in try encode(buffer, chunk: chunk, length: extent.length, level: level) }
                 if record.kind != .zero { try source.keep(buffer.span(Int(record.encodedLength)), of: extent) }
                 return .encoded(chunk: chunk, record: record, buffer: buffer, effort: effort)
             case .fetch(let chunk, let extent, let record, let buffer, let level):
@@ -48,10 +55,10 @@ final class EncodeWorker {
         }
     }
 
-    private func measured(_ body: () throws(HostError) -> ChunkRecord) throws(HostError) -> (ChunkRecord, EncodeEffort) {
+    private func measured(_ level: Int, _ body: () throws(HostError) -> ChunkRecord) throws(HostError) -> (ChunkRecord, EncodeEffort) {
         let (begun, begunWork) = (Poller.now(), Poller.threadTime())
         let record = try body()
-        return (record, EncodeEffort(spent: Poller.now() - begun, worked: Poller.threadTime() - begunWork))
+        return (record, EncodeEffort(level: level, spent: Poller.now() - begun, worked: Poller.threadTime() - begunWork))
     }
 
     /// Encodes what is in the buffer; the encoded bytes end up in its front.

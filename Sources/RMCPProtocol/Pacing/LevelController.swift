@@ -44,6 +44,8 @@ public struct LevelController: Sendable {
     private static let contendedShare = 0.45
     /// The same, from which nothing is compressed at all, if the wire carries it: a fast transfer is over before the levels between are tried.
     private static let heavilyContendedShare = 0.6
+    /// Share of the rate (0...1) below which it is not what limits the network.
+    private static let usedShare = 0.75
     /// Share of their time that threads may be busy at the next higher level: the network's share of the cores must be left.
     private static let affordableShare = 0.6
     /// Times as much content that going down must promise: less is within what measuring is wrong by.
@@ -52,8 +54,11 @@ public struct LevelController: Sendable {
     private static let shortestRetry = Interval.milliseconds(300)
     private static let backoff = 2.0
     private static let longestRetry = Interval.seconds(30)
-    /// And for so long where others wanted the cores: they hardly stop soon.
-    private static let shortestContention = Interval.seconds(2)
+    /// And for so long where others wanted the cores: they hardly stop soon, and an attempt may cost half a second. A wire that carries less
+    /// than the encoder does not wait for this: there the move down is undone.
+    private static let shortestContention = Interval.seconds(5)
+    /// Time without a move down after one that was undone, the first time.
+    private static let shortestDescent = Interval.seconds(2)
     /// Share of the content that went at the former level, in the same time, below which a higher one is left again: after a window what is
     /// measured is right within a tenth, and a few chunks must not cost more than they have to.
     private static let keptShare = 0.9
@@ -69,6 +74,8 @@ public struct LevelController: Sendable {
 
     /// A chunk's costs, told when its turn has come to be sent.
     public struct Sample: Sendable {
+        /// zstd level that it was encoded at.
+        public var level: Int
         /// Time that encoding took by the clock, without reading the source, and the part of it in which the thread had a processor.
         public var spent: Interval
         public var worked: Interval
@@ -78,7 +85,8 @@ public struct LevelController: Sendable {
         /// Whether everything before it had been sent by the time it was ready.
         public var isStarved: Bool
 
-        public init(spent: Interval, worked: Interval, contentLength: UInt32, encodedLength: UInt32, isStarved: Bool) {
+        public init(level: Int, spent: Interval, worked: Interval, contentLength: UInt32, encodedLength: UInt32, isStarved: Bool) {
+            self.level = level
             self.spent = spent
             self.worked = worked
             self.contentLength = contentLength
@@ -102,13 +110,13 @@ public struct LevelController: Sendable {
     private let encodeAhead: Int
     private var rung: Int
     private var window: Window?
-    /// Chunks of an earlier level that are still on their way.
-    private var skipped = 0
     private var retry: [(wait: Interval, after: Instant)]
     /// Rung before the last move, and the content that went there, bytes per second; nil once the move has turned out right.
     private var former: (rung: Int, speed: Double)?
+    /// Chunks that fill what is ahead after a move down, as fast as they are encoded: how fast content goes shows behind them.
+    private var filling = 0
     /// Moves down are not made for so long: the last one turned out wrong.
-    private var descent: (wait: Interval, after: Instant) = (shortestContention, .zero)
+    private var descent: (wait: Interval, after: Instant) = (shortestDescent, .zero)
     /// Highest rung at which the network has not had to wait, of those that are left since it had to.
     private var proven = 0
 
@@ -126,9 +134,11 @@ public struct LevelController: Sendable {
     /// A chunk that was encoded while the stream goes on is ready to be sent.
     /// - Parameter rate: bits per second that may be sent.
     public mutating func note(_ sample: Sample, rate: Double, at now: Instant) {
-        guard skipped == 0 else {
-            skipped -= 1
-            return
+        // Chunks of an earlier level may still be on their way.
+        guard sample.level == level else { return }
+        if filling > 0 {
+            filling -= 1
+            if filling == 0 { window = nil }
         }
         guard var window else {
             self.window = Window(start: now)
@@ -145,7 +155,7 @@ public struct LevelController: Sendable {
         guard window.chunks >= Self.urgentChunks else { return }
         let elapsed = (now - window.start).inSeconds
         let isWhole = window.chunks >= Self.windowChunks && now - window.start >= Self.window
-        if isWorse(window, isWhole: isWhole, at: now) { return moveBack(at: now) }
+        if filling == 0, isWorse(window, isWhole: isWhole, at: now) { return moveBack(at: now) }
         let busy = window.spent.inSeconds / (elapsed * Double(threads))
         let waited = 1 - window.worked.inSeconds / max(window.spent.inSeconds, Self.leastTime)
         if rung > 0, now >= descent.after, busy >= Self.busyShare, waited >= Self.contendedShare {
@@ -156,10 +166,10 @@ public struct LevelController: Sendable {
             let (target, gain) = bestBelow(window, elapsed: elapsed, rate: rate)
             if now >= descent.after, busy >= Self.busyShare, gain > (isWhole ? Self.worthwhileGain : Self.urgentGain) { return moveDown(to: target, at: now) }
         } else if isWhole, window.starved == 0, waited < Self.contendedShare, isAffordableAbove(window, busy: busy, at: now) {
-            return move(to: rung + 1, skipping: encodeAhead, at: now)
+            return move(to: rung + 1, at: now)
         }
         if isWhole {
-            former = nil
+            if filling == 0 { former = nil }
             if window.starved == 0 { proven = max(proven, rung) }
             self.window = Window(start: now)
         }
@@ -175,24 +185,24 @@ public struct LevelController: Sendable {
     private mutating func moveDown(to target: Int, at now: Instant) {
         for left in target + 1...rung { postpone(left, by: retry[left].wait, at: now) }
         proven = min(proven, target)
-        // Nothing was ahead but what the threads have in hand.
-        move(to: target, skipping: threads, at: now)
+        move(to: target, at: now)
     }
 
     /// Others want the cores. They hardly stop wanting them soon.
     private mutating func makeRoom(by rungs: Int, at now: Instant) {
         let target = max(0, rung - rungs)
         for left in target + 1...rung { postpone(left, by: max(retry[left].wait, Self.shortestContention), at: now) }
-        // Chunks that the network does not wait for have been encoded at this level all the same.
-        move(to: target, skipping: encodeAhead, at: now)
+        move(to: target, at: now)
     }
 
-    /// Whether the network would carry as much content at a lower level, in more bytes: that cores are free then makes no link faster.
+    /// Whether the network would carry as much content at a lower level, in more bytes: that cores are free then makes no link faster. A rate that is
+    /// not used says nothing of that: it is what hosts without cores came to.
     private func isWorthRoom(_ window: Window, below rungs: Int, elapsed: Double, rate: Double) -> Bool {
         let target = max(0, rung - rungs)
         let ratio = max(1, Double(window.content) / Double(max(1, window.encoded)))
         let left = target == 0 ? 1 : max(1, ratio * Self.ladder[target].ratio / Self.ladder[rung].ratio)
-        return rate / Units.bitsPerByte * left * elapsed >= Double(window.content)
+        let carried = rate / Units.bitsPerByte * elapsed
+        return carried * left >= Double(window.content) || Double(window.encoded) < carried * Self.usedShare
     }
 
     private mutating func postpone(_ rung: Int, by wait: Interval, at now: Instant) {
@@ -234,7 +244,7 @@ public struct LevelController: Sendable {
         } else {
             descent = (min(descent.wait * Self.backoff, Self.longestRetry), now + descent.wait)
         }
-        move(to: target, skipping: threads, at: now)
+        move(to: target, at: now)
         former = nil
     }
 
@@ -242,12 +252,12 @@ public struct LevelController: Sendable {
         Double(window.content) / max((now - window.start).inSeconds, leastTime)
     }
 
-    private mutating func move(to rung: Int, skipping chunks: Int, at now: Instant) {
+    private mutating func move(to rung: Int, at now: Instant) {
         // A second step down before the first has turned out right is compared with where that began.
         let isFurtherDown = former.map { $0.rung > self.rung && self.rung > rung } ?? false
         if !isFurtherDown { former = window.map { (self.rung, Self.speed(of: $0, at: now)) } }
+        filling = rung < self.rung ? encodeAhead : 0
         self.rung = rung
-        skipped = chunks
         window = nil
     }
 }

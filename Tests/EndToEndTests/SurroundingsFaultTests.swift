@@ -45,7 +45,7 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: lab.scratch.path("open")).isEmpty)
     }
 
-    /// Where it is enough, and where it is not, depends on machine and libraries.
+    /// The least that is enough depends on machine and libraries.
     @Test("With any address space a transfer is complete or its end is explained", arguments: [80, 120, 200, 300, 450, 700], [true, false])
     func addressSpace(mebibytes: Int, isSender: Bool) throws {
         let lab = try Laboratory(receivers: 1)

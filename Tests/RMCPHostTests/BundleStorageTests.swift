@@ -334,7 +334,7 @@ import Testing
                 try open().close()
                 continue
             }
-            // Before it is open the receiver has not joined.
+            // The receiver has not joined before it is open.
             let error = #expect(throws: HostError.self) { try open() }
             #expect(error?.kind == .diskFull && error?.description.contains("--reserve keeps 1000") == true)
         }
@@ -359,7 +359,7 @@ import Testing
         files.free.withLock { $0 = 1 << 20 }
         let error = #expect(throws: HostError.self) { try bundle.store(1, in: storage) }
         #expect(error?.kind == .diskFull)
-        // What came is worth keeping until there is room.
+        // A chunk that came is worth keeping until there is room.
         files.free.withLock { $0 = 1 << 30 }
         try bundle.store(1, in: storage)
     }

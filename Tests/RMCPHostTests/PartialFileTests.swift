@@ -120,7 +120,7 @@ import Testing
                 return nil
             }
             #expect(write(3) == (holes == 0 ? .diskFull : nil) && write(1) == (holes == 0 ? .diskFull : nil) && files.attempts.withLock { $0 } == 1)
-            // Whoever could not begin has left nothing, and holds nothing up.
+            // A file that could not be begun leaves nothing, and holds nothing up.
             let names = try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
             #expect(names == (holes == 0 ? [] : [".image.rmcp-journal", ".image.rmcp-partial"]))
         }

@@ -55,7 +55,7 @@ import Testing
         #expect(handle(offer(announce(session(7))), &endpoint) == "ignore")
     }
 
-    /// Of what comes before there is an engine, ANNOUNCEs of the one who offered the session show what the path carries, and nothing else.
+    /// ANNOUNCEs of the one who offered the session show what the path carries before there is an engine, and nothing else does.
     @Test func anOfferCountsTheAnnouncesOfItsSender() {
         let announced = announce(session(7))
         var offer = SessionOffer(announce: announced, signature: .none, source: sender, transmitter: 77)

@@ -59,7 +59,7 @@ import Testing
         #expect(isOver && session.outcome?.kind == .complete && session.isWhole)
     }
 
-    /// What waited for a thread and is read at once is no queue, however full the socket was; what stays while it is read is one.
+    /// Datagrams that waited for a thread and are read at once are no queue, however full the socket was; what stays while it is read is one.
     @Test func batchesThatWaitToBeReadAreNoPressure() {
         var reporter = StatusReporter(sharing: SharedConfiguration(Configuration()), at: .zero)
         func pressure(of shares: [Double]) -> [UInt8] {

@@ -79,24 +79,20 @@ import Testing
 
     @Test("A source that is slower than everything does not bring the level down")
     func slowSource() {
-        var controller = LevelController(configuration: Configuration(), threads: 2)
-        for index in 0..<1_000 {
-            let sample = LevelController.Sample(
-                level: controller.level, spent: .milliseconds(4), worked: .milliseconds(4), contentLength: 1 << 20, encodedLength: 500_000, isStarved: true)
-            controller.note(sample, rate: 1e9, at: .milliseconds(Int64(index) * 50))
-        }
-        #expect(controller.level == 1)
+        #expect(levels(worked: 4, period: 50, chunks: 1_000, isStarved: true, rate: 1e9).last == 1)
     }
 
-    /// Chunks of 4 ms each, one every `period` ms; of the 4 ms the thread has a processor for `worked`.
-    private func levels(worked: Int64, period: Int64, chunks: Int) -> [Int] {
+    /// Chunks of `spent` ms each, one every `period` ms; of that time the thread has a processor for `worked`. The network is not what they wait
+    /// for, unless `isStarved`.
+    private func levels(
+        spent: Int64 = 4, worked: Int64, period: Int64, chunks: Int, isStarved: Bool = false, rate: Double = 8e9
+    ) -> [Int] {
         var controller = LevelController(configuration: Configuration(), threads: 2)
         return (0..<chunks).map { index in
             let sample = LevelController.Sample(
-                level: controller.level, spent: .milliseconds(4), worked: .milliseconds(worked), contentLength: 1 << 20, encodedLength: 500_000,
-                isStarved: false)
-            // The network is not what they wait for.
-            controller.note(sample, rate: 8e9, at: .milliseconds(Int64(index) * period))
+                level: controller.level, spent: .milliseconds(spent), worked: .milliseconds(worked), contentLength: 1 << 20, encodedLength: 500_000,
+                isStarved: isStarved)
+            controller.note(sample, rate: rate, at: .milliseconds(Int64(index) * period))
             return controller.level
         }
     }
@@ -112,14 +108,8 @@ import Testing
     /// Receivers without cores take little, and the rate goes down to about that: no wire is known to be so slow.
     @Test("A rate that is not used does not keep busy threads from making room")
     func unusedRate() {
-        var controller = LevelController(configuration: Configuration(), threads: 2)
-        for index in 0..<100 {
-            let sample = LevelController.Sample(
-                level: controller.level, spent: .milliseconds(20), worked: .milliseconds(6), contentLength: 1 << 20, encodedLength: 500_000, isStarved: false)
-            // 50 MB/s of 78.
-            controller.note(sample, rate: 620e6, at: .milliseconds(Int64(index) * 10))
-        }
-        #expect(controller.level == 0)
+        // 50 MB/s of 78.
+        #expect(levels(spent: 20, worked: 6, period: 10, chunks: 100, rate: 620e6).last == 0)
     }
 
     @Test("Where others want the cores, nothing is compressed for five seconds, also while threads look idle")

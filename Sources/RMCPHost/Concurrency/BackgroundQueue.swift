@@ -41,7 +41,7 @@ public import RMCPProtocol
     private var backlog: Backlog
     private var isHandling = false
     private var isStarted = false
-    /// There was no thread to be had.
+    /// No thread was to be had.
     private var isWithoutThread = false
 
     /// The thread starts with the first item.
@@ -82,15 +82,8 @@ public import RMCPProtocol
             if !isStarted { start() }
             _ = unsafe pthread_cond_broadcast(condition)
         }
-        // It may hold up the caller. Undone, nobody would be told why there is no thread.
-        while isWithoutThread, !isHandling, let item = backlog.popFirst() {
-            isHandling = true
-            _ = unsafe pthread_mutex_unlock(mutex)
-            handle(item)
-            _ = unsafe pthread_mutex_lock(mutex)
-            isHandling = false
-            _ = unsafe pthread_cond_broadcast(condition)
-        }
+        // The caller may be held up by it. Undone, nobody would be told why there is no thread.
+        while isWithoutThread, !isHandling, let item = backlog.popFirst() { handleUnlocked(item) }
         return result
     }
 
@@ -119,12 +112,17 @@ public import RMCPProtocol
                 _ = unsafe pthread_cond_wait(condition, mutex)
                 continue
             }
-            isHandling = true
-            _ = unsafe pthread_mutex_unlock(mutex)
-            handle(item)
-            _ = unsafe pthread_mutex_lock(mutex)
-            isHandling = false
-            _ = unsafe pthread_cond_broadcast(condition)
+            handleUnlocked(item)
         }
+    }
+
+    /// The mutex is held before and afterwards, and not meanwhile.
+    private func handleUnlocked(_ item: Item) {
+        isHandling = true
+        _ = unsafe pthread_mutex_unlock(mutex)
+        handle(item)
+        _ = unsafe pthread_mutex_lock(mutex)
+        isHandling = false
+        _ = unsafe pthread_cond_broadcast(condition)
     }
 }

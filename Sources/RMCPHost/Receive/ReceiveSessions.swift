@@ -310,7 +310,7 @@ final class ReceiveSessions {
         if let due = session.engine.pollTimeout(), due <= now { session.engine.handleTimeout(at: now) }
         keepOutput(for: session, at: now)
         watchHook(of: session, at: now)
-        // What had no place would be asked for over and over.
+        // Payloads that had no place would be asked for over and over.
         if !session.engine.state.isFinal, let shortage = session.shortage { fail(session, shortage, at: now) }
         handleEvents(session, at: now)
         transmit(session, at: now)

@@ -110,7 +110,7 @@ final class ChunkFeeder {
         while !planned, nextChunk < chunkLimit, inFlight + ready.count < engine.encodeCredit {
             guard try startNext() else { break }
         }
-        // What the engine holds counts on all of them.
+        // All of the buffers are counted on by the engine.
         if let shortage = pool.shortage { throw shortage }
         // The engine gives no credit for more, so it is asked here whether there is more.
         if !planned, nextChunk == chunkLimit { try endAtLimit() }

@@ -39,7 +39,7 @@ final class EncodeWorker {
                 return .outlined(chunk: chunk, ChunkOutline.parts(of: buffer.span(shape.encodedLength), chunk: chunk, shape))
             case .encode(let chunk, let extent, let buffer):
                 try source.load(extent, into: buffer)
-                // Asked for now: what waits for a thread is not bound to a level that has been left since.
+                // The level is asked for now: a chunk that waited for a thread is not bound to one that has been left since.
                 let level = level.withLock { $0 }
                 let (record, effort) = try measured(level) { () throws(HostError) in try encode(buffer, chunk: chunk, length: extent.length, level: level) }
                 if record.kind != .zero { try source.keep(buffer.span(Int(record.encodedLength)), of: extent) }

@@ -72,7 +72,7 @@ final class FileSource: PlannedSource {
             descriptor = OwnedDescriptor(device)
             let size = rmcp_block_device_size(device)
             guard size >= 0 else { throw .system("measure", path) }
-            // Whoever has it has a disk to send; an empty bundle would be taken for that.
+            // An empty bundle would be taken for the disk that was meant.
             guard size > 0 else { throw HostError("\(path) has no bytes; put a medium in, or attach something to it", kind: .usage) }
             isDevice = true
             length = UInt64(size)

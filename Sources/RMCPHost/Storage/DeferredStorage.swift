@@ -65,7 +65,7 @@ final class DeferredStorage: BundleStorage {
 
     private func prepare(_ storage: any BundleStorage, _ zeros: [(chunks: Range<UInt32>, contentLength: UInt64)]) throws(HostError) {
         try storage.prepare(contentLength: announce.contentLength, allocatedLength: announce.allocatedLength)
-        // Something of somebody else's may be under its name by now.
+        // A file of somebody else's may be under its name by now.
         for run in zeros { try storage.zero(chunks: run.chunks, contentLength: run.contentLength) }
     }
 

@@ -79,7 +79,7 @@ struct FileRoom {
     func reserve(_ rest: inout Range<UInt64>, mayFit: Bool) throws(HostError) -> Bool {
         let isMemory = files.kind(of: descriptor.raw) == Self.tmpfs
         let step = isMemory ? min(Self.stepInMemory, UInt64(rest.count)) : UInt64(rest.count)
-        // What others need since this began is theirs: each part is held against that when it is written.
+        // Room that others have taken since this began is theirs: each part is held against that when it is written.
         if isMemory || mayFit, !leavesKept(step) { return false }
         while files.allocate(descriptor.raw, mode: RMCP_FALLOC_FL_KEEP_SIZE, at: Int(rest.lowerBound), Int(step)) != 0 {
             if errno == EINTR { continue }

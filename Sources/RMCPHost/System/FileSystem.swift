@@ -200,7 +200,7 @@ extension FileSystem {
     func checkPath(_ path: String, to name: String, in directory: OwnedDescriptor) throws(HostError) {
         let outer = String(decoding: path.utf8.dropLast(name.utf8.count), as: UTF8.self)
         let raw = open(outer.isEmpty ? "." : outer, O_DIRECTORY | rmcp_o_path())
-        // What cannot be looked at for another reason says nothing.
+        // A directory that cannot be looked at for another reason says nothing.
         guard raw >= 0 || errno == ENOENT || errno == ENOTDIR else { return }
         let there = raw >= 0 ? status(of: raw) : nil
         if raw >= 0 { close(raw) }

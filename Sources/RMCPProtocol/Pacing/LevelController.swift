@@ -195,7 +195,7 @@ public struct LevelController: Sendable {
         move(to: target, at: now)
     }
 
-    /// Whether the network would carry as much content at a lower level, in more bytes: that cores are free then makes no link faster. A rate that is
+    /// As much content would go over the network at a lower level, in more bytes: that cores are free then makes no link faster. A rate that is
     /// not used says nothing of that: it is what hosts without cores came to.
     private func isWorthRoom(_ window: Window, below rungs: Int, elapsed: Double, rate: Double) -> Bool {
         let target = max(0, rung - rungs)

@@ -47,7 +47,7 @@ struct StatusReporter: Sendable {
     private var hasOverflowed = false
     /// Share of the socket's room that datagrams take which stand there (0...1).
     private var socketShare = 0.0
-    /// Since when datagrams have been left in the socket each time that it was read; nil where none were.
+    /// Time from which on datagrams have been left in the socket each time that it was read; nil where none were.
     private var leftSince: Instant?
 
     init(sharing shared: SharedConfiguration, at now: Instant) {

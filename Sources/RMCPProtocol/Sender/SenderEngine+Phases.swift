@@ -95,7 +95,7 @@ extension SenderEngine {
 
     /// Whether receivers that have left for a repair node, or are counted twice, have had the time to be counted right.
     private func mayConclude(at now: Instant) -> Bool {
-        // Whoever went below a repair node is served there, whether it has counted him or not.
+        // A receiver that went below a repair node is served there, counted or not.
         let hasUnaccounted = children.unaccounted > 0 && !isLeftToRepairNodes
         return progress.mayConclude(statusInterval: statusInterval, hasDebts: children.hasDebts, hasUnaccounted: hasUnaccounted, at: now)
     }

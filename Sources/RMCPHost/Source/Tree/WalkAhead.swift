@@ -80,7 +80,7 @@ final class WalkAhead: @unchecked Sendable {
     private let attributes: TreeSelection.Attributes
     private let threads: Int
     private let monitor = Monitor()
-    // Behind the monitor:
+    // State behind the monitor:
     private var levels: [Level] = []
     private var levelCount = 0
     private var found: [Place: Result] = [:]
@@ -166,7 +166,7 @@ final class WalkAhead: @unchecked Sendable {
             isStarted = true
             return true
         }
-        // Without them the walk goes on alone.
+        // The walk goes on alone where there are none.
         if isDue { for number in 0..<threads { _ = try? HostThread(quiet: "rmcp-walk-\(number)") { [self] in work() } } }
     }
 
@@ -240,7 +240,7 @@ final class WalkAhead: @unchecked Sendable {
         guard !excluded.contain(path, isDirectory: true), let descriptor = TreeScan.open(name, in: level.descriptor.raw, O_DIRECTORY),
             let status = FileSystem.host.status(of: descriptor.raw)
         else { return nil }
-        // What is mounted there may have to be left out.
+        // A mount may have to be left out.
         guard status.st_dev == FileSystem.host.status(of: level.descriptor.raw)?.st_dev, let names = DirectoryNames(of: descriptor.raw) else { return nil }
         return Directory(descriptor: descriptor, status: status, names: names, files: files(of: names, from: 0, in: descriptor, path, &reader))
     }

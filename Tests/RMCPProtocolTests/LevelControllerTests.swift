@@ -216,6 +216,24 @@ import Testing
         #expect(chosen <= best * 1.2, "\(chosen) s in place of \(best)")
     }
 
+    /// Receivers that are overrun take less for a while, whatever the level.
+    @Test("What does not shrink is not compressed again because less of it goes")
+    func randomBytesThatGoSlower() {
+        var controller = LevelController(configuration: Configuration(), threads: 2)
+        var levels: [Int] = []
+        var now = Interval.zero
+        for _ in 0..<400 {
+            let isStored = controller.level == 0
+            now = now + .milliseconds(isStored ? 20 : 5)
+            let sample = LevelController.Sample(
+                level: controller.level, spent: .milliseconds(isStored ? 2 : 10), worked: .milliseconds(isStored ? 1 : 2), contentLength: 1 << 20,
+                encodedLength: 1 << 20, isStarved: false)
+            controller.note(sample, rate: 8e9, at: .zero + now)
+            levels.append(controller.level)
+        }
+        #expect(levels.drop { $0 != 0 }.allSatisfy { $0 == 0 } && levels.last == 0, "\(levels)")
+    }
+
     @Test("A level that turned out too slow is tried again less and less often")
     func patience() {
         // Much slower than the ladder says, so that level 5 looks affordable from 3 and is not.

@@ -59,7 +59,7 @@ public struct LevelController: Sendable {
     private static let shortestContention = Interval.seconds(5)
     /// Time without a move down after one that was undone, the first time.
     private static let shortestDescent = Interval.seconds(2)
-    /// Share of the content that went at the former level, in the same time, below which a higher one is left again: after a window what is
+    /// Share of the content that went at the former level, in the same time, below which a move is undone: after a window what is
     /// measured is right within a tenth, and a few chunks must not cost more than they have to.
     private static let keptShare = 0.9
     private static let urgentlyKeptShare = 0.7
@@ -178,9 +178,12 @@ public struct LevelController: Sendable {
     private func isAffordableAbove(_ window: Window, busy: Double, at now: Instant) -> Bool {
         guard rung + 1 < Self.ladder.count, now >= retry[rung + 1].after else { return false }
         // Where nothing shrinks no level is better than another.
-        guard rung == 0 || window.encoded < window.content - window.content / Self.leastSaving else { return false }
+        guard rung == 0 || saves(window) else { return false }
         return busy * Self.ladder[rung + 1].cost / Self.ladder[rung].cost <= Self.affordableShare
     }
+
+    /// Content that does not shrink is as many bytes at one level as at another: no wire takes longer for it because the level went down.
+    private func saves(_ window: Window) -> Bool { window.encoded < window.content - window.content / Self.leastSaving }
 
     private mutating func moveDown(to target: Int, at now: Instant) {
         for left in target + 1...rung { postpone(left, by: retry[left].wait, at: now) }
@@ -232,7 +235,7 @@ public struct LevelController: Sendable {
     private func isWorse(_ window: Window, isWhole: Bool, at now: Instant) -> Bool {
         guard let former else { return false }
         let share = Self.speed(of: window, at: now) / former.speed
-        if isWhole { return share < (former.rung < rung ? Self.keptShare : 1) }
+        if isWhole { return share < Self.keptShare }
         return former.rung < rung && now - window.start >= Self.urgentWindow && share < Self.urgentlyKeptShare
     }
 
@@ -255,7 +258,7 @@ public struct LevelController: Sendable {
     private mutating func move(to rung: Int, at now: Instant) {
         // A second step down before the first has turned out right is compared with where that began.
         let isFurtherDown = former.map { $0.rung > self.rung && self.rung > rung } ?? false
-        if !isFurtherDown { former = window.map { (self.rung, Self.speed(of: $0, at: now)) } }
+        if !isFurtherDown { former = window.flatMap { saves($0) || rung > self.rung ? (self.rung, Self.speed(of: $0, at: now)) : nil } }
         filling = rung < self.rung ? encodeAhead : 0
         self.rung = rung
         window = nil

@@ -110,7 +110,8 @@ import Testing
         defer { if name.hasPrefix("/") { try? lab.shell("s", "losetup -d \(name)") } }
         let check = "--exec 'test $(stat -c %s $RMCP_PATH) = 104857600'"
         let (sent, received) = try transfer(lab, setup: "mount -t tmpfs -o size=50m none /mnt", receive: "-d /mnt \(check)", source: source)
-        #expect(sent.status == 0 && received.status == 0 && received.errors.contains("it may not fit"), "\(sent.errors)\(received.errors)")
+        let told = received.errors.components(separatedBy: "it may not fit").count - 1
+        #expect(sent.status == 0 && received.status == 0 && told == 1, "\(sent.errors)\(received.errors)")
     }
 
     @Test("A source that takes fewer blocks than it has bytes of data is known to need them", .enabled(if: Shim.isPossible, Shim.reason))

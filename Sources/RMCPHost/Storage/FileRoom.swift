@@ -47,7 +47,8 @@ struct FileRoom {
                 "\(path) needs \(needed) bytes and its file system has \(available) left; make room or receive elsewhere with -d", kind: .diskFull)
         }
         guard available + present < contentLength else { return nil }
-        return "\(path) is \(contentLength) bytes long and its file system says that it has \(available) left; it may not fit"
+        // The same text each time: it is looked at again when the file is made, and told once.
+        return "\(path) is \(contentLength) bytes long, more than its file system says that it has left; it may not fit"
     }
 
     /// - Throws: kind `.diskFull` when so many bytes more would leave others less than is kept for them.

@@ -37,6 +37,7 @@ struct RMCP: ParsableCommand {
             var command = try parseAsRoot(arguments)
             try RepeatedOptions.check(arguments)
             if var runnable = command as? any CodedCommand {
+                try AddressSpace.check()
                 let status = try runnable.execute()
                 if status == .done { ExitStatus.exit(status) }
                 end(Ending(status, "ended with exit code \(status.rawValue)", hint: "the lines before say why"))

@@ -45,8 +45,8 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: lab.scratch.path("open")).isEmpty)
     }
 
-    /// The least that is enough depends on machine and libraries.
-    @Test("With any address space a transfer is complete or its end is explained", arguments: [80, 120, 200, 300, 450, 700], [true, false])
+    /// The least that is enough depends on machine and libraries, which do not load with less than some 80 MiB.
+    @Test("With any address space a transfer is complete or its end is explained", arguments: [90, 100, 110, 120, 140, 200, 300], [true, false])
     func addressSpace(mebibytes: Int, isSender: Bool) throws {
         let lab = try Laboratory(receivers: 1)
         let source = try lab.scratch.random("image", megabytes: 60)
@@ -64,7 +64,7 @@ import Testing
             #expect(one.errors.contains("ulimit -v") && [1, 3].contains(one.status), "\(one.status): \(one.errors)")
         }
         // Enough for both.
-        #expect(mebibytes < 450 || one.status == 0, "\(one.errors)")
+        #expect(mebibytes < 200 || one.status == 0, "\(one.errors)")
     }
 
     @Test("A file of keys that cannot be looked at is not one that is missing; one of versions matters to who trusts keys")

@@ -14,14 +14,6 @@ import Testing
         #expect(MemoryLimit.groups("0::/") == [MemoryLimit.Group(controller: nil, path: [])])
     }
 
-    @Test func addressSpaceThatIsTakenIsNotThere() {
-        let (page, used) = (UInt64(sysconf(Int32(_SC_PAGESIZE))), "300 20 10 5 0 100 0\n")
-        #expect(MemoryLimit.addressSpace((nil, nil), used: used).isEmpty)
-        #expect(MemoryLimit.addressSpace((400 * page, nil), used: used) == [100 * page])
-        #expect(MemoryLimit.addressSpace((200 * page, 150 * page), used: used) == [0, 50 * page])
-        #expect(MemoryLimit.addressSpace((5, 6), used: "") == [5, 6])
-    }
-
     @Test func aShareHasBounds() {
         #expect(MemoryLimit.share(4, in: 8...128, of: 400) == 100)
         #expect(MemoryLimit.share(4, in: 8...128, of: 4_000) == 128)

@@ -6,6 +6,10 @@ import Glibc
     private var handle = pthread_t()
     private var isJoined = false
 
+    /// Bytes. A limit of stacks (ulimit -s) is for the first thread, and would be the size of all others: of 8 MiB each, a receiver's
+    /// threads took most of what a limit of address space leaves it.
+    private static let stackLength = 1 << 20
+
     private final class Body {
         let name: String
         let run: @Sendable () -> Void
@@ -18,15 +22,22 @@ import Glibc
     /// - Parameter name: shown by ps and perf; the kernel keeps 15 bytes.
     init(name: String, _ run: @escaping @Sendable () -> Void) throws(HostError) {
         let body = unsafe Unmanaged.passRetained(Body(name: name, run: run))
-        let code = unsafe pthread_create(
-            &handle, nil,
-            { argument in
-                guard let argument = unsafe argument else { return nil }
-                let body = unsafe Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
-                unsafe rmcp_name_thread(body.name)
-                body.run()
-                return nil
-            }, body.toOpaque())
+        var attributes = pthread_attr_t()
+        _ = unsafe pthread_attr_init(&attributes)
+        defer { _ = unsafe pthread_attr_destroy(&attributes) }
+        _ = unsafe pthread_attr_setstacksize(&attributes, Self.stackLength)
+        let code =
+            AddressSpace.allocate(Self.stackLength) { _ in
+                unsafe pthread_create(
+                    &handle, &attributes,
+                    { argument in
+                        guard let argument = unsafe argument else { return nil }
+                        let body = unsafe Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
+                        unsafe rmcp_name_thread(body.name)
+                        body.run()
+                        return nil
+                    }, body.toOpaque())
+            } ?? ENOMEM
         guard code == 0 else {
             unsafe body.release()
             // Threads, or address space for its stack, which the kernel does not tell apart.

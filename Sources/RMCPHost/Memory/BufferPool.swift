@@ -84,8 +84,8 @@ final class BufferPool: @unchecked Sendable {
 
     /// Memory for several buffers, or for one where there is not so much.
     private func makeSlab() -> (BufferSlab?, count: Int) {
-        if let slab = BufferSlab(length: slabLength) { return (slab, min(slabLength / stride, limit - made)) }
-        return (BufferSlab(length: stride), 1)
+        if let slab = AddressSpace.allocate(slabLength, BufferSlab.init(length:)) { return (slab, min(slabLength / stride, limit - made)) }
+        return (AddressSpace.allocate(stride, BufferSlab.init(length:)), 1)
     }
 
     /// Fault for which fewer buffers are made than the limit allows; nil while there is memory. Whoever counts on them would wait for ever.
@@ -94,7 +94,7 @@ final class BufferPool: @unchecked Sendable {
             guard lacksMemory else { return nil }
             return HostError(
                 "there is memory for \(made) of \(limit) chunks of \(bufferLength) bytes",
-                hint: "give this process more: ulimit -v, ulimit -d, LimitAS= or LimitDATA= of the unit, vm.overcommit_memory")
+                hint: AddressSpace.hint)
         }
     }
 

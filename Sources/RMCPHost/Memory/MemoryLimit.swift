@@ -7,7 +7,7 @@ public enum MemoryLimit {
     /// Bytes; as it was at the start.
     static let bytes: UInt64 =
         ([machine] + groups(FileTransfer.kernelText("/proc/self/cgroup") ?? "").compactMap(limit)
-        + addressSpace(rlimits, used: FileTransfer.kernelText("/proc/self/statm") ?? "")).min() ?? machine
+        + AddressSpace.left).min() ?? machine
 
     /// A share of the memory, within bounds.
     static func share(_ divisor: UInt64, in bounds: ClosedRange<Int>, of bytes: UInt64 = bytes) -> Int {
@@ -31,42 +31,6 @@ public enum MemoryLimit {
     private static var machine: UInt64 {
         UInt64(clamping: sysconf(Int32(_SC_PHYS_PAGES))) * UInt64(clamping: sysconf(Int32(_SC_PAGESIZE)))
     }
-
-    // MARK: Address space
-
-    /// Limits of address space and of data in it (RLIMIT_AS, RLIMIT_DATA), bytes; nil for none.
-    private static var rlimits: (all: UInt64?, data: UInt64?) {
-        func limit(_ resource: __rlimit_resource) -> UInt64? {
-            var value = rlimit()
-            guard unsafe getrlimit(__rlimit_resource_t(resource.rawValue), &value) == 0, value.rlim_cur != rlim_t.max else { return nil }
-            return UInt64(value.rlim_cur)
-        }
-        return (limit(RLIMIT_AS), limit(RLIMIT_DATA))
-    }
-
-    /// Bytes that are left.
-    /// - Parameter used: of /proc/self/statm, pages: the first number is the whole, and the sixth the data.
-    static func addressSpace(_ limits: (all: UInt64?, data: UInt64?), used: String) -> [UInt64] {
-        let pages = used.split(whereSeparator: { !$0.isNumber }).compactMap { UInt64($0) }
-        let page = UInt64(clamping: sysconf(Int32(_SC_PAGESIZE)))
-        return [(limits.all, 0), (limits.data, dataField)].compactMap { limit, field in
-            guard let limit else { return nil }
-            let bytes = field < pages.count ? pages[field] * page : 0
-            return limit > bytes ? limit - bytes : 0
-        }
-    }
-
-    private static let dataField = 5
-
-    /// Threads share the allocator's memory from here on, where the address space is limited: each part of its own takes 64 MiB of that, and a
-    /// receiver has 22 threads. To be called before there are any.
-    public static func spareAddressSpace() {
-        let limits = rlimits
-        if limits.all != nil || limits.data != nil { rmcp_limit_arenas(sharedArenas) }
-    }
-
-    /// Two: the thread of the network, which allocates all the time, and the others.
-    private static let sharedArenas: Int32 = 2
 
     // MARK: Control groups
 

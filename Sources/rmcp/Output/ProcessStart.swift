@@ -11,7 +11,7 @@ enum ProcessStart {
         // Some parents leave them blocked; who ignores them on purpose (nohup, a shell's background) is still obeyed.
         StopSignals.unblock()
         _ = ProcessUmask.value
-        MemoryLimit.spareAddressSpace()
+        AddressSpace.share()
     }
 
     /// Whether somebody's terminal, when it is closed, ends this process by SIGHUP.

@@ -107,7 +107,8 @@ import Testing
                 ("echo hello >e.jsonl; rmcp report e.jsonl", 1, "e.jsonl has no event of rmcp send"),
                 ("rmcp report none.jsonl", 1, "none.jsonl"),
                 (
-                    "rmcp recv --json -i lo --once --timeout 300ms --allow-unsigned -g 239.255.76.90:17990 >r.jsonl; rmcp report r.jsonl", 1,
+                    // Another group than that of senders that nobody must come to.
+                    "rmcp recv --json -i lo --once --timeout 300ms --allow-unsigned -g 239.255.76.91:17991 >r.jsonl; rmcp report r.jsonl", 1,
                     "events of rmcp recv"
                 ),
                 ("send --json /etc/hosts >s.jsonl; rmcp report --session 2 s.jsonl", 2, "has 1 session"),

@@ -1,7 +1,7 @@
 import Glibc
 
-/// A small text file that all processes of one user keep together: each reads what the others have written, adds its
-/// own, and replaces the file, while it holds the lock of a file beside it.
+/// A small text file that all processes of one user keep together: each reads what the others have written, and adds a line or
+/// replaces the file, while it holds the lock of a file beside it.
 struct SharedFile: Sendable {
     let path: String
     var files = FileSystem.host
@@ -34,6 +34,31 @@ struct SharedFile: Sendable {
         try replace(with: bytes)
     }
 
+    /// Puts a line behind the last one, so that it outlives a power failure. A line that a crash or a full disk left half-written ends there.
+    /// - Returns: bytes that the file has then.
+    func append(_ line: String) throws(HostError) -> Int {
+        let lock = try lock()
+        defer { if let lock { _ = files.lock(lock.raw, LOCK_UN) } }
+        let raw = files.open(path, O_RDWR | O_CREAT | O_APPEND | O_NONBLOCK, mode: 0o600)
+        guard raw >= 0 else { throw .system("write", path) }
+        let descriptor = OwnedDescriptor(raw)
+        guard let status = files.status(of: descriptor.raw) else { throw .system("write", path) }
+        guard status.kind == S_IFREG else { throw HostError("\(path) is no regular file") }
+        let length = Int(status.st_size)
+        var last: [UInt8] = [Self.lineEnd]
+        if length > 0 { _ = try FileTransfer.read(descriptor.raw, into: &last, at: UInt64(length - 1), path: path, files: files) }
+        let added = (last == [Self.lineEnd] ? [] : [Self.lineEnd]) + Array(line.utf8) + [Self.lineEnd]
+        try FileTransfer.writeSequentially(descriptor.raw, added, path: path, files: files)
+        if files.flush(descriptor.raw) != 0, !FileSystem.isUnsupported(flush: errno) { throw .system("write", path) }
+        if length == 0 {
+            let directory = try files.openDirectory(place().folder)
+            if files.flush(directory.raw) != 0, !FileSystem.isUnsupported(flush: errno) { throw .system("flush the directory of", path) }
+        }
+        return length + added.count
+    }
+
+    private static let lineEnd = UInt8(ascii: "\n")
+
     /// Nil on a file system without locks: two processes then may lose each other's lines, as they would without this.
     private func lock() throws(HostError) -> OwnedDescriptor? {
         try Directories.makeParents(of: path)
@@ -50,14 +75,17 @@ struct SharedFile: Sendable {
     }
 
     private func replace(with bytes: [UInt8]) throws(HostError) {
-        guard let slash = path.lastIndex(of: "/") else { throw HostError("\(path): give a path with a folder") }
-        let folder = slash == path.startIndex ? "/" : String(path[..<slash])
+        let (folder, name) = try place()
         let directory = try files.openDirectory(folder)
-        let name = String(path[path.index(after: slash)...])
         let temporary = "\(name).\(String(UInt64.random(in: 0...(.max)), radix: 36))"
         let file = try AtomicFile(name, as: temporary, in: directory, label: path, files: files)
         try FileTransfer.writeSequentially(file.descriptor.raw, bytes, path: path, files: files)
         try file.publish(isDurable: true)
+    }
+
+    private func place() throws(HostError) -> (folder: String, name: String) {
+        guard let slash = path.lastIndex(of: "/") else { throw HostError("\(path): give a path with a folder") }
+        return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
     }
 
     /// This program's file of this name among the user's state.

@@ -85,6 +85,32 @@ import Testing
         #expect(try there.sessions().map(\.session.tag) == [9])
     }
 
+    @Test func whatIsCompletedIsOneLineMoreWhateverIsThere() throws {
+        let path = scratch.path + "/completed"
+        let completed = CompletedSessions(path: path, place: "here")
+        try completed.note(announce("a", created: 1, session: 1))
+        let (before, line) = try (Listing.status(path), String(contentsOfFile: path, encoding: .utf8))
+        // As a full disk or a crash leaves it.
+        try (line + line.prefix(20)).write(toFile: path, atomically: false, encoding: .utf8)
+        try completed.note(announce("a", created: 1, session: 2))
+        #expect(try completed.sessions().map(\.session.tag) == [1, 2])
+        let after = Listing.status(path)
+        #expect(after.st_ino == before.st_ino && after.st_size > before.st_size)
+    }
+
+    @Test func theFirstCompletedAreForgotten() throws {
+        let path = scratch.path + "/completed"
+        let completed = CompletedSessions(path: path, place: "here")
+        try completed.note(announce("a", created: 1, session: 1))
+        let others = String(repeating: "0123456789abcdef0123456789abcdef f 1 unsigned\n", count: 50_000)
+        try (String(contentsOfFile: path, encoding: .utf8) + others).write(toFile: path, atomically: false, encoding: .utf8)
+        #expect(try completed.sessions().map(\.session.tag) == [1])
+        try completed.note(announce("a", created: 1, session: 2))
+        #expect(try completed.sessions().map(\.session.tag) == [2])
+        #expect(try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").count == CompletedSessions.limit)
+        #expect(Set(scratch.names) == ["completed", "completed.lock"])
+    }
+
     @Test func theLastToCommitWinsOnlyIfItIsNewer() throws {
         let gate = CommitGate(versions: nil, trustedKeys: [])
         let begun = gate.turn

@@ -10,14 +10,8 @@ import RMCPProtocol
 /// receiver that writes to a path has one place whatever the path, since who writes one image after the other to files of
 /// different names wants the next image, and not the same again.
 final class CompletedSessions: Sendable {
-    struct Known: Sendable {
+    struct Known: Hashable, Sendable {
         var session: SessionID
-        var key: PublicKey
-    }
-
-    private struct Entry: Hashable, Sendable {
-        var session: SessionID
-        var place: UInt64
         var key: PublicKey
     }
 
@@ -26,9 +20,11 @@ final class CompletedSessions: Sendable {
 
     /// Nil where there is no place for it.
     private let file: SharedFile?
-    private let place: UInt64
-    /// Sessions that are remembered, those of all places; beyond, the first are forgotten.
+    private let place: String
+    /// Sessions that are remembered, those of all places; the first are forgotten when the file is longer than `longest`.
     static let limit = 10_000
+    /// Bytes; more than the lines of so many sessions.
+    private static let longest = 2 << 20
 
     /// `$XDG_STATE_HOME/rmcp/completed`, or `~/.local/state/rmcp/completed`.
     /// Nil for a user without a home.
@@ -36,7 +32,7 @@ final class CompletedSessions: Sendable {
 
     init(path: String? = CompletedSessions.defaultPath, place: String, files: FileSystem = .host) {
         file = path.map { SharedFile(path: $0, files: files) }
-        self.place = BLAKE3Digest().digest(of: Array(place.utf8)).value.a
+        self.place = String(BLAKE3Digest().digest(of: Array(place.utf8)).value.a, radix: 16)
     }
 
     /// Text that tells this receiver from others that share the file.
@@ -49,31 +45,32 @@ final class CompletedSessions: Sendable {
     /// Sessions of this receiver, in the order of their completion.
     func sessions() throws(HostError) -> [Known] {
         guard let file else { return [] }
-        return Self.parse(try file.read()).filter { $0.entry.place == place }.map { Known(session: $0.entry.session, key: $0.entry.key) }
+        let place = Array(place.utf8)
+        var seen: Set<Known> = []
+        return Self.lines(try file.read()).compactMap { Self.parse($0, place: place) }.filter { seen.insert($0).inserted }
     }
 
+    /// Takes time that does not depend on how many there are: it is on the way to every bundle's end.
     func note(_ announce: Announce) throws {
         guard let file else { return }
         let key = announce.isSigned ? PublicKeyText.line(for: announce.key) : Self.unsigned
-        let line = "\(announce.session.text) \(String(place, radix: 16)) \(Poller.wallClockMilliseconds()) \(key)"
-        let entry = Entry(session: announce.session, place: place, key: announce.key)
-        try file.update { bytes -> [UInt8]? in
-            let old = Self.parse(bytes)
-            guard !old.contains(where: { $0.entry == entry }) else { return nil }
-            let lines = old.suffix(Self.limit - 1).map(\.line) + [line]
-            return Array((lines.joined(separator: "\n") + "\n").utf8)
-        }
+        let length = try file.append("\(announce.session.text) \(place) \(Poller.wallClockMilliseconds()) \(key)")
+        guard length > Self.longest else { return }
+        try file.update { bytes -> [UInt8]? in Array(Self.lines(bytes).suffix(Self.limit).joined(separator: [Self.lineEnd])) + [Self.lineEnd] }
     }
 
-    private static func parse(_ bytes: [UInt8]) -> [(entry: Entry, line: String)] {
-        bytes.split(separator: UInt8(ascii: "\n")).compactMap { line in
-            // A damaged line costs that its session is taken again.
-            guard let text = String(validating: line, as: UTF8.self) else { return nil }
-            let fields = text.split(separator: " ", maxSplits: 3).map(String.init)
-            guard fields.count == 4, let session = SessionID(text: fields[0]), let place = UInt64(fields[1], radix: 16),
-                let key = fields[3] == unsigned ? .some(PublicKey.none) : PublicKeyText.parse(line: fields[3])
-            else { return nil }
-            return (Entry(session: session, place: place, key: key), text)
-        }
+    private static let lineEnd = UInt8(ascii: "\n")
+
+    private static func lines(_ bytes: [UInt8]) -> [ArraySlice<UInt8>] { bytes.split(separator: lineEnd) }
+
+    /// - Parameter place: lines of others are passed over before they are text, of which there are thousands.
+    private static func parse(_ line: ArraySlice<UInt8>, place: [UInt8]) -> Known? {
+        let parts = line.split(separator: UInt8(ascii: " "), maxSplits: 3)
+        // A damaged line costs that its session is taken again.
+        guard parts.count == 4, parts[1].elementsEqual(place), let text = String(validating: parts[0], as: UTF8.self),
+            let session = SessionID(text: text), let last = String(validating: parts[3], as: UTF8.self)
+        else { return nil }
+        if last == unsigned { return Known(session: session, key: .none) }
+        return PublicKeyText.parse(line: last).map { Known(session: session, key: $0) }
     }
 }

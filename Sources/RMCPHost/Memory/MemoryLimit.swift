@@ -6,8 +6,7 @@ import Glibc
 public enum MemoryLimit {
     /// Bytes; as it was at the start.
     static let bytes: UInt64 =
-        ([machine] + groups(FileTransfer.kernelText("/proc/self/cgroup") ?? "").compactMap(limit)
-        + AddressSpace.left).min() ?? machine
+        ([machine] + groups(FileTransfer.kernelText("/proc/self/cgroup") ?? "").compactMap(limit) + AddressSpace.left).min() ?? machine
 
     /// A share of the memory, within bounds.
     static func share(_ divisor: UInt64, in bounds: ClosedRange<Int>, of bytes: UInt64 = bytes) -> Int {

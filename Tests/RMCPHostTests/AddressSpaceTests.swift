@@ -15,6 +15,12 @@ import Testing
 
     @Test func noLimitRefusesNothing() {
         #expect(AddressSpace.left((nil, nil), used: "1 1 1 1 1 1 1\n").isEmpty)
-        #expect(AddressSpace.allocate(1 << 40) { $0 } == 1 << 40 || !AddressSpace.left.isEmpty)
+        #expect(AddressSpace.leavesSpare(1 << 40, of: []))
+    }
+
+    @Test func eachLimitKeepsItsSpare() {
+        let spare: UInt64 = 8 << 20
+        #expect(AddressSpace.leavesSpare(100, of: [spare + 100]) && !AddressSpace.leavesSpare(100, of: [spare + 99]))
+        #expect(!AddressSpace.leavesSpare(100, of: [1 << 40, spare + 99]) && !AddressSpace.leavesSpare(0, of: [0]))
     }
 }

@@ -4,7 +4,7 @@ import Glibc
 /// Address space that this process may still take, where that is limited (RLIMIT_AS and RLIMIT_DATA of getrlimit(2)). An allocation of Swift's
 /// that fails ends the process without a reason; so what is large is refused while there is enough for all else.
 public enum AddressSpace {
-    /// How there is more.
+    /// Advice for whoever has too little.
     static let hint = "give this process more: ulimit -v, ulimit -d, LimitAS= or LimitDATA= of the unit, vm.overcommit_memory"
 
     /// Bytes: what all else may take until a session has ended with a reason, many times over.
@@ -16,10 +16,9 @@ public enum AddressSpace {
 
     private static let allocation = LockedValue(())
 
-    /// Has threads share the allocator's memory where the address space is limited. To be called before there are any.
+    /// Threads share the allocator's memory from here on, where the address space is limited. To be called before there are any.
     public static func share() {
-        let limits = limits
-        if limits.all != nil || limits.data != nil { rmcp_limit_arenas(sharedArenas) }
+        if !left.isEmpty { rmcp_limit_arenas(sharedArenas) }
     }
 
     /// - Throws: where there is too little to begin anything.
@@ -29,11 +28,17 @@ public enum AddressSpace {
 
     /// Memory of such a length, bytes; nil where that would leave less than `spare`.
     static func allocate<Memory>(_ length: Int, _ make: (Int) -> Memory?) -> Memory? {
-        allocation.withLock { _ in left.allSatisfy { $0 >= UInt64(length + spare) } ? make(length) : nil }
+        allocation.withLock { _ in leavesSpare(length, of: left) ? make(length) : nil }
     }
 
-    /// Bytes that each limit leaves.
-    static var left: [UInt64] { left(limits, used: FileTransfer.kernelText("/proc/self/statm") ?? "") }
+    /// - Parameter left: bytes, by each limit.
+    static func leavesSpare(_ length: Int, of left: [UInt64]) -> Bool { left.allSatisfy { $0 >= UInt64(length + spare) } }
+
+    /// Bytes that each limit leaves; none where there is no limit.
+    static var left: [UInt64] {
+        let limits = limits
+        return limits == (nil, nil) ? [] : left(limits, used: FileTransfer.kernelText("/proc/self/statm") ?? "")
+    }
 
     /// Limits of address space and of data in it, bytes; nil for none.
     private static var limits: (all: UInt64?, data: UInt64?) {

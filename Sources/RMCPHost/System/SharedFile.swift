@@ -57,7 +57,7 @@ struct SharedFile: Sendable {
         return length + added.count
     }
 
-    private static let lineEnd = UInt8(ascii: "\n")
+    static let lineEnd = UInt8(ascii: "\n")
 
     /// Nil on a file system without locks: two processes then may lose each other's lines, as they would without this.
     private func lock() throws(HostError) -> OwnedDescriptor? {

@@ -90,7 +90,7 @@ import Testing
         let completed = CompletedSessions(path: path, place: "here")
         try completed.note(announce("a", created: 1, session: 1))
         let (before, line) = try (Listing.status(path), String(contentsOfFile: path, encoding: .utf8))
-        // As a full disk or a crash leaves it.
+        // Half a line is what a full disk or a crash leaves.
         try (line + line.prefix(20)).write(toFile: path, atomically: false, encoding: .utf8)
         try completed.note(announce("a", created: 1, session: 2))
         #expect(try completed.sessions().map(\.session.tag) == [1, 2])

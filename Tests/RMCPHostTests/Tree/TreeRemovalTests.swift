@@ -3,7 +3,7 @@ import Testing
 
 @testable import RMCPHost
 
-/// What is removed may have been made by anybody.
+/// Trees that are removed may have been made by anybody.
 @Suite struct TreeRemovalTests {
     private let scratch = TemporaryDirectory()
 
@@ -21,7 +21,7 @@ import Testing
     func depth(levels: Int) throws {
         let directory = try FileSystem.host.openDirectory(scratch.path)
         make(levels: levels, in: directory)
-        // As a receiver does it: its threads have small stacks.
+        // A receiver does it in a thread, and those have small stacks.
         let thread = try HostThread(name: "removal") { [scratch] in
             #expect(TreeRemoval.remove("d", in: directory.raw, files: .host), "\(HostError.errorText(errno))")
             #expect(scratch.names.isEmpty)

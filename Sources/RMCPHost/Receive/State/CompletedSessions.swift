@@ -50,18 +50,16 @@ final class CompletedSessions: Sendable {
         return Self.lines(try file.read()).compactMap { Self.parse($0, place: place) }.filter { seen.insert($0).inserted }
     }
 
-    /// Takes time that does not depend on how many there are: it is on the way to every bundle's end.
+    /// The time for it does not depend on how many there are: it is on the way to every bundle's end.
     func note(_ announce: Announce) throws {
         guard let file else { return }
         let key = announce.isSigned ? PublicKeyText.line(for: announce.key) : Self.unsigned
         let length = try file.append("\(announce.session.text) \(place) \(Poller.wallClockMilliseconds()) \(key)")
         guard length > Self.longest else { return }
-        try file.update { bytes -> [UInt8]? in Array(Self.lines(bytes).suffix(Self.limit).joined(separator: [Self.lineEnd])) + [Self.lineEnd] }
+        try file.update { bytes -> [UInt8]? in Array(Self.lines(bytes).suffix(Self.limit).joined(separator: [SharedFile.lineEnd])) + [SharedFile.lineEnd] }
     }
 
-    private static let lineEnd = UInt8(ascii: "\n")
-
-    private static func lines(_ bytes: [UInt8]) -> [ArraySlice<UInt8>] { bytes.split(separator: lineEnd) }
+    private static func lines(_ bytes: [UInt8]) -> [ArraySlice<UInt8>] { bytes.split(separator: SharedFile.lineEnd) }
 
     /// - Parameter place: lines of others are passed over before they are text, of which there are thousands.
     private static func parse(_ line: ArraySlice<UInt8>, place: [UInt8]) -> Known? {

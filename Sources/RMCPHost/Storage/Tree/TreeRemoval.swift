@@ -10,7 +10,7 @@ struct TreeRemoval {
     private let files: FileSystem
     /// The directory that is emptied.
     private let top: Int32
-    /// Set when a directory was moved to `top`, where it is still to be removed.
+    /// A directory was moved to `top`, where it is still to be removed.
     private var hasMoved = false
 
     private init(of top: Int32, files: FileSystem) {

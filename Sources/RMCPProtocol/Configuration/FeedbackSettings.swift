@@ -35,8 +35,8 @@ public struct FeedbackSettings: Sendable {
     public var maximumNAKInterval = Interval.seconds(1)
     public var minimumStatusInterval = Interval.milliseconds(10)
     public var maximumStatusInterval = Interval.seconds(10)
-    /// The same, and between heartbeats, while the rate is in start-up: each step of it takes five of them.
-    public var startupStatusInterval = Interval.milliseconds(3)
+    /// The same, and between heartbeats, while the rate is in start-up: each step of it takes five of them or more.
+    public var startupStatusInterval = Interval.milliseconds(1)
     /// STATUS datagrams a second from all children together meanwhile: 16 receivers would otherwise take twice as long for each step. It
     /// comes to a thousand in `startupDuration` at the most.
     public var startupStatusRateLimit = 2_000.0

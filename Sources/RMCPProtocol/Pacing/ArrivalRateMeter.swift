@@ -12,11 +12,10 @@ struct ArrivalRateMeter: Sendable {
 
     /// Without DATA for so long, the sender had none: at 1 Mb/s they are 11 ms apart.
     private static let gap = Interval.milliseconds(100)
-    /// A batch arrives at the speed of the link; over several of them it does not matter. As long as the shortest time
-    /// between two STATUSes.
-    static let shortestInterval = Interval.milliseconds(5)
+    /// A batch arrives at the speed of the link; over two or more, which are a millisecond long at most, it does not matter.
+    static let shortestInterval = Interval.milliseconds(2)
     /// One DATA more or less is a twentieth.
-    private static let minimumSample = 20
+    static let minimumSample = 20
     /// Share of the shortest interval that must lie between the first datagram and the last: it may have begun in the middle.
     private static let leastSpan = 0.5
 

@@ -49,8 +49,10 @@ extension RateController {
         // Beside others nothing tells whose loss it is: what a cut gains, they take.
         let isStorage = signal.pressure >= Pressure.storage
         if moment.now >= nextGrowth, isStorage || loss.isEvent(signal.loss) || isLossOld(signal, moment) {
-            // No more than what arrives would leave seven tenths of: a rate far above what the path carries is no share of it.
-            let rateAtLoss = !rules.contains(.arrivalAtLoss) ? rate : min(rate, (signal.arrival ?? rate) / CompetingGrowth.share)
+            // No more than what arrives would leave seven tenths of: a rate far above what the path carries is no share of it. What arrives
+            // of a probe is the whole of the share.
+            let carried = (signal.arrival ?? rate) / (competition.growth.isProbing ? 1 : CompetingGrowth.share)
+            let rateAtLoss = rules.contains(.arrivalAtLoss) ? min(rate, carried) : rate
             rivals.noteLoss(at: moment.now)
             set(min(rate * CompetingGrowth.share, rateAtLoss), at: moment.now)
             _ = beginCompeting(rateAtLoss: rateAtLoss, moment)
@@ -64,7 +66,7 @@ extension RateController {
             drift(to: next)
             return .rivalsGrow
         }
-        guard mayGrow(moment) else { return .unproven }
+        guard mayGrow(moment), !arrivesLess(signal, moment) else { return .unproven }
         set(rate * Competition.probingFactor, at: moment.now)
         nextGrowth = moment.now + moment.round
         return .rivalsProbed

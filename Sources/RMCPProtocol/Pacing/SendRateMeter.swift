@@ -16,10 +16,12 @@ struct SendRateMeter: Sendable {
     private static let resolution = 12.0
     /// Spans that are looked at beyond what reports are about: one may have begun a span before.
     private static let spans = 2.0
-    /// Datagrams that a receiver waits for before it says how fast they arrive (`ArrivalRateMeter.minimumSample`).
-    private static let leastDatagrams = 20.0
     /// Bits of a full-sized datagram of 1,500 bytes.
     private static let datagramBits = 12_000.0
+
+    /// Time in which so many datagrams leave that a receiver says how fast they arrive.
+    /// - Parameter rate: bits per second.
+    static func timeToTell(at rate: Double) -> Interval { .seconds(Double(ArrivalRateMeter.minimumSample) * datagramBits / rate) }
 
     /// Rates over spans of a report's length, bits per second.
     struct Spans: Sendable {
@@ -34,7 +36,7 @@ struct SendRateMeter: Sendable {
     ///   - heardOf: when the newest was sent that reports are about; the oldest of them begin two of their lengths before.
     /// - Returns: nil until enough time has passed.
     mutating func note(total: UInt64, group: UInt64, rate: Double, statusInterval: Interval, heardOf: Instant, at now: Instant) -> Spans? {
-        let span = max(statusInterval, ArrivalRateMeter.shortestInterval, .seconds(Self.leastDatagrams * Self.datagramBits / rate))
+        let span = max(statusInterval, ArrivalRateMeter.shortestInterval, Self.timeToTell(at: rate))
         let memory = max(.zero, now - heardOf) + span * Self.spans
         let sample = Sample(time: now, total: total, group: group)
         // The newest one moves on until it is far enough from the one before.

@@ -10,7 +10,7 @@ struct StandingQueue: Sendable {
     /// Bits per second at the most when growth ended, in those.
     private(set) var rate = 0.0
 
-    /// Share of statuses (0...1) that tell of a queue where it stands all the time. One's own queue begins only towards the end of growth.
+    /// Share of statuses (0...1) above which they tell of a queue that stands all the time. One's own queue begins only towards the end of growth.
     private static let share = 0.5
     /// Statuses that must have told: growth that ends early tells little, and one that was long is enough. With any one time of growth of
     /// eight, a link with random loss took up to a tenth longer; with 32 of them, the share of 1 Gb/s after CUBIC is 0.56 and not 0.91.
@@ -28,7 +28,7 @@ struct StandingQueue: Sendable {
 
     /// Growth has come to its end at `rate`, because of a queue: true when it is somebody else's.
     mutating func judge(_ rate: Double) -> Bool {
-        guard Double(stood) >= Double(noted) * Self.share else {
+        guard Double(stood) > Double(noted) * Self.share else {
             standing = 0
             self.rate = 0
             return false

@@ -23,6 +23,11 @@ struct StartUp: Sendable {
     fileprivate static let leastUsed = 0.1
     /// Shortest measurements of arrival in which a doubling shows from beginning to end.
     fileprivate static let measurements = 2.0
+    /// The same in times that a receiver needs for its least number of datagrams: at the first rate that is longer. A slow link's queue is told
+    /// of meanwhile.
+    fileprivate static let samples = 1.5
+    /// The longest time that is waited for others' answers before a doubling: a tenth of a second for start-up with 64 receivers.
+    fileprivate static let longestWaitForOthers = Interval.milliseconds(6)
     /// Status intervals after which such a measurement has been reported at the latest.
     fileprivate static let statusesToReport = 2.0
 }
@@ -57,21 +62,24 @@ extension RateController {
     }
 
     /// Arrival is known when it was measured from beginning to end at this rate.
-    private static let measuring = ArrivalRateMeter.shortestInterval * StartUp.measurements
+    private var measuring: Interval {
+        max(ArrivalRateMeter.shortestInterval * StartUp.measurements, SendRateMeter.timeToTell(at: rate) * StartUp.samples)
+    }
 
+    /// The answer is the newest of all; a status interval later the others have answered, too. Where that is long, a share of many has.
     private func isMeasured(_ moment: RateMoment) -> Bool {
-        !rules.contains(.measuredDoubling) || moment.heardOf - changedAt >= Self.measuring
+        !rules.contains(.measuredDoubling) || moment.heardOf - changedAt >= measuring + min(moment.statusInterval, StartUp.longestWaitForOthers)
     }
 
     /// Factor by which the rate grows: the answer to it comes about as late as the one to this rate did.
     private func factor(_ moment: RateMoment) -> Double {
         guard rules.contains(.largeFactor) else { return StartUp.factor }
-        let excess = StartUp.littleExcess / (rate * max(moment.now - changedAt, Self.measuring).inSeconds)
+        let excess = StartUp.littleExcess / (rate * max(moment.now - changedAt, measuring).inSeconds)
         return min(max(StartUp.factor, 1 + excess), StartUp.largestFactor)
     }
 
     private func isReported(_ moment: RateMoment) -> Bool {
-        moment.heardOf - changedAt >= Self.measuring + moment.statusInterval * StartUp.statusesToReport
+        moment.heardOf - changedAt >= measuring + moment.statusInterval * StartUp.statusesToReport
     }
 
     /// Processors and not the rate hold the sender back, and batches are small: its host is busy with waking receivers, each by each batch. At
@@ -84,7 +92,7 @@ extension RateController {
     /// Time until the rate may double again: what has been heard of tells better than the group's round trip, which is a guess at first. A
     /// queue that begins is given a round.
     private func nextDoubling(_ signal: RateSignal, _ moment: RateMoment) -> Interval {
-        signal.pressure == 0 && rules.contains(.measuredDoubling) ? moment.statusInterval : max(moment.round, moment.roundTrip + Self.measuring)
+        signal.pressure == 0 && rules.contains(.measuredDoubling) ? moment.statusInterval : max(moment.round, moment.roundTrip + measuring)
     }
 
     /// The rate is what limits, and is used: little that arrives at less than that is the host's lateness.

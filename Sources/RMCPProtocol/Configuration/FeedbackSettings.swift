@@ -35,13 +35,8 @@ public struct FeedbackSettings: Sendable {
     public var maximumNAKInterval = Interval.seconds(1)
     public var minimumStatusInterval = Interval.milliseconds(10)
     public var maximumStatusInterval = Interval.seconds(10)
-    /// The same, and between heartbeats, while the rate is in start-up: each step of it takes five of them or more.
-    public var startupStatusInterval = Interval.milliseconds(1)
-    /// STATUS datagrams a second from all children together meanwhile: 16 receivers would otherwise take twice as long for each step. It
-    /// comes to a thousand in `startupDuration` at the most.
-    public var startupStatusRateLimit = 2_000.0
-    /// And no longer than this, if the source never lets the rate be tried.
-    public var startupDuration = Interval.milliseconds(500)
+    /// How soon while the rate is being found.
+    public var finding = FindingFeedback()
     /// Least time between a STATUS and one that is ahead of its turn because buffers fill: 5 ms at 10 Gb/s are 6 MB, a
     /// fraction of the assembly slots.
     public var urgentStatusInterval = Interval.milliseconds(5)
@@ -61,4 +56,32 @@ public struct FeedbackSettings: Sendable {
     public var maximumReportsPerSecond = 20
 
     public init() {}
+
+    /// Time between two STATUSes of a child, so that all together stay within the limits.
+    /// - Parameter isFindingRate: the rate is in start-up, or what went beyond the path is draining.
+    public func statusInterval(children: Int, isFindingRate: Bool) -> Interval {
+        let fair = isFindingRate ? finding.fairInterval(children: children) : .seconds(Double(children) / statusRateLimit)
+        return min(max(fair, isFindingRate ? finding.statusInterval : minimumStatusInterval), maximumStatusInterval)
+    }
+}
+
+/// STATUSes while nobody knows yet what the path carries: each round that is saved counts.
+public struct FindingFeedback: Sendable {
+    /// Least time between two STATUSes of a child, and between heartbeats: each step of start-up takes five of them or more.
+    public var statusInterval = Interval.milliseconds(1)
+    /// STATUS datagrams a second from all children together: 16 receivers would otherwise take twice as long for each step.
+    public var statusRateLimit = 2_000.0
+    /// Time between two STATUSes of a child from which on more of them are worth having: each step takes a few of these times.
+    public var patience = Interval.milliseconds(8)
+    /// STATUS datagrams a second from so many children that they would take longer. They are five thousand in `duration` at the most.
+    public var statusRateLimitOfMany = 10_000.0
+    /// No longer than this after the stream has begun, if the source never lets the rate be tried.
+    public var duration = Interval.milliseconds(500)
+
+    public init() {}
+
+    fileprivate func fairInterval(children: Int) -> Interval {
+        func interval(at limit: Double) -> Interval { .seconds(Double(children) / limit) }
+        return max(min(interval(at: statusRateLimit), patience), interval(at: statusRateLimitOfMany))
+    }
 }

@@ -9,7 +9,7 @@ struct Drain: Sendable {
     /// Bits per second that the path carried, at the least since the first cut.
     fileprivate var carried: Double
     /// The rate had been found before, and was not a doubling's guess.
-    fileprivate var wasFound: Bool
+    let wasFound: Bool
     fileprivate var isStorage: Bool
     /// Highest rate of arrival since the first cut, bits per second: what full storage takes, whatever came of the cuts since.
     fileprivate var arrived: Double

@@ -64,8 +64,17 @@ public struct RateController: Sendable {
         loss = LossMemory(at: now)
     }
 
-    /// True until the path's rate has been found once: feedback is worth more than its cost then.
+    /// True until the first cut, or until the beginning of a queue stays.
     public var isStartingUp: Bool { if case .startup = phase { true } else { false } }
+
+    /// True until the path's rate has been found once, and what went beyond it is gone: feedback is worth more than its cost then.
+    var isFinding: Bool {
+        switch phase {
+        case .startup: true
+        case .draining(let drain): !drain.wasFound
+        case .fixed, .growing, .competing: false
+        }
+    }
 
     /// The stream begins: nothing has been sent at the first rate before.
     mutating func begin(at now: Instant) { changedAt = now }

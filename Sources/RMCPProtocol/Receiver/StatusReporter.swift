@@ -72,7 +72,7 @@ struct StatusReporter: Sendable {
     /// - Returns: whether it has to be hastened.
     mutating func adopt(_ interval: Interval, due: Instant, at now: Instant) -> Bool {
         // A floor for all: as many as there are receivers would do what one forged HEARTBEAT says.
-        let interval = max(interval, shared.value.feedback.startupStatusInterval)
+        let interval = max(interval, shared.value.feedback.finding.statusInterval)
         guard interval != self.interval || due - now > interval * Self.latestShare else { return false }
         self.interval = interval
         return true

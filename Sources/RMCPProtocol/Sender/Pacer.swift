@@ -36,7 +36,7 @@ struct Pacer: Sendable {
 
     /// Bits per second.
     var rate: Double { controller.rate }
-    var isStartingUp: Bool { controller.isStartingUp }
+    var isFindingRate: Bool { controller.isFinding }
 
     // MARK: Sending
 

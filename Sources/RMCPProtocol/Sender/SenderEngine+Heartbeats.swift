@@ -59,7 +59,7 @@ extension SenderEngine {
         switch phase {
         case .waiting: return configuration.presence.heartbeatIntervalWaiting
         case .streaming:
-            if isFindingRate { return max(statusInterval, configuration.feedback.startupStatusInterval) }
+            if isFindingRate { return max(statusInterval, configuration.feedback.finding.statusInterval) }
             return min(max(spacedHeartbeats, configuration.presence.minimumHeartbeatInterval), longest)
         case .draining(let since):
             // Receivers ask for what is missing in answer to heartbeats: often at first, then as seldom as while streaming.

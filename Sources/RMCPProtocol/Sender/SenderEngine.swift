@@ -277,7 +277,7 @@ public struct SenderEngine: Sendable {
         let interval = statusInterval
         lastTick = now
         timers.arm(
-            .tick, at: now + max(interval, isFindingRate ? configuration.feedback.startupStatusInterval : configuration.presence.minimumHeartbeatInterval))
+            .tick, at: now + max(interval, isFindingRate ? configuration.feedback.finding.statusInterval : configuration.presence.minimumHeartbeatInterval))
         children.expire(silentFor: childTimeout, at: now)
         unicastChildren.removeAll { [children] in children.isLost($0) }
         pending.prune(holdOff: echoes.longestRoundTrip, at: now)
@@ -289,20 +289,15 @@ public struct SenderEngine: Sendable {
     }
 
     /// How often a child may report, so that all together stay within the limit.
-    var statusInterval: Interval {
-        let limit = isFindingRate ? configuration.feedback.startupStatusRateLimit : configuration.feedback.statusRateLimit
-        let fair = Interval.seconds(Double(children.childCount) / limit)
-        let shortest = isFindingRate ? configuration.feedback.startupStatusInterval : configuration.feedback.minimumStatusInterval
-        return min(max(fair, shortest), configuration.feedback.maximumStatusInterval)
-    }
+    var statusInterval: Interval { configuration.feedback.statusInterval(children: children.childCount, isFindingRate: isFindingRate) }
 
     /// Time for which a child may be silent.
     var childTimeout: Interval { max(configuration.presence.childTimeout, statusInterval * Self.statusesUntilLost) }
 
     /// While streaming has begun and nobody knows yet what the path carries, each round that is saved counts.
     var isFindingRate: Bool {
-        guard case .streaming(let since) = phase, !window.isRepairNode, pacer.isStartingUp else { return false }
-        return lastTick - since < configuration.feedback.startupDuration
+        guard case .streaming(let since) = phase, !window.isRepairNode, pacer.isFindingRate else { return false }
+        return lastTick - since < configuration.feedback.finding.duration
     }
 
     /// Time before which a repaired packet is not repaired again: a round trip.

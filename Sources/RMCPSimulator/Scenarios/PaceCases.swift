@@ -2,7 +2,7 @@ import RMCPProtocol
 
 extension PaceCase {
     /// Cases that a rate has to be found for.
-    public static let all: [PaceCase] = links + slow + queues + changes + hosts + disks + rivals
+    public static let all: [PaceCase] = links + flat + slow + queues + changes + hosts + disks + rivals
 
     public static func named(_ name: String) -> PaceCase? { all.first { $0.name == name } }
 
@@ -46,6 +46,16 @@ extension PaceCase {
             link(1_000, { $0.queue = .microseconds(500) }, mebibytes: 512, "shallow", "behind a switch that holds 62 KB"),
             link(1_000, { $0.queue = .milliseconds(5) }, mebibytes: 512, "switch", "behind a switch that holds 625 KB"),
         ]
+
+    /// A flat group, whose members report the more seldom the more they are.
+    private static let flat: [PaceCase] = [
+        link(
+            1_000,
+            {
+                $0.queue = .milliseconds(5)
+                $0.receivers = 300
+            }, mebibytes: 128, "flat-300", "behind a switch that holds 625 KB, to 300 receivers")
+    ]
 
     private static let changes: [PaceCase] = [
         link(100, { $0.change = (1e9, .seconds(1.5)) }, mebibytes: 256, "wider", "that become 1 Gb/s after a second and a half"),

@@ -26,7 +26,7 @@ struct World {
         configuration.rate.fixedRate = 1_000_000
         configuration.joining.maximumWait = .seconds(2)
         configuration.feedback.minimumStatusInterval = .milliseconds(40)
-        configuration.feedback.startupStatusInterval = .milliseconds(20)
+        configuration.feedback.finding.statusInterval = .milliseconds(20)
         configuration.presence.minimumHeartbeatInterval = .milliseconds(40)
         configuration.presence.childTimeout = .seconds(2)
         configuration.presence.senderTimeout = .seconds(6)

@@ -126,6 +126,28 @@ import Testing
         }
     }
 
+    /// What was cut off would be holes, under digests that were verified before: found when more is written behind it, and at the end.
+    @Test(arguments: [true, false]) func aFileThatSomebodyTruncatesIsNotComplete(writesMore: Bool) throws {
+        try withDirectory { directory in
+            let announce = Announce(
+                session: SessionID(high: 1, low: 2), kind: .file, chunkLength: 4_096, payloadLength: 1_376, creationTime: 0, contentLength: 12_288,
+                allocatedLength: 0, mode: 0o644, modificationTime: nil, name: "image", key: .none)
+            let file = try PartialFile(announce: announce, name: "image", directoryPath: directory)
+            defer { file.close() }
+            let bytes = [UInt8](repeating: 7, count: 4_096)
+            let digest = BLAKE3Digest().digest(of: bytes)
+            let record = ChunkRecord(kind: .stored, contentLength: 4_096, encodedLength: 4_096, encodedDigest: digest, contentDigest: digest)
+            for chunk: UInt32 in [1, 0] { try file.write(chunk: chunk, record: record, content: bytes.span.bytes) }
+            #expect(truncate(directory + "/.image.rmcp-partial", 5_000) == 0)
+            let error = #expect(throws: HostError.self) {
+                if writesMore { try file.write(chunk: 2, record: record, content: bytes.span.bytes) }
+                try file.commit(contentLength: 12_288)
+            }
+            #expect(error?.description == "\(directory)/image: somebody has truncated its partial file; what was received is lost, and is removed")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: directory).isEmpty)
+        }
+    }
+
     /// As rsync does it: the link is replaced, what it names is untouched.
     @Test func aLinkToAFileIsReplacedAndNotFollowed() throws {
         try withDirectory { directory in

@@ -37,6 +37,8 @@ final class PartialFile: BundleStorage {
     /// Held by the thread that writes. The kernel lets one write to a file at a time as well, and has the others spin: a tenth of a
     /// receiver's processor time, where two threads store. What it reserves beside is what is left of the file.
     private let writing = LockedValue(UInt64(0)..<0)
+    /// Length that the file had, or was written up to: it grows, and is no shorter unless somebody else has truncated it.
+    private let leastLength = Atomic<UInt64>(0)
     /// Set when the file may hold something other than holes where nothing was written.
     private let mayHoldOldBytes: Atomic<Bool>
     /// Set when all of its room is taken: nothing that is written takes more.
@@ -91,6 +93,7 @@ final class PartialFile: BundleStorage {
             if isOld { _ = files.flush(descriptor.raw) }
         }
         mayHoldOldBytes = Atomic(isKept)
+        if isKept, let status = files.status(of: descriptor.raw) { leastLength.store(UInt64(clamping: status.st_size), ordering: .relaxed) }
         if !opened.isLocked { note("\(path): its file system has no locks; let no other rmcp recv write there") }
     }
 
@@ -158,7 +161,9 @@ final class PartialFile: BundleStorage {
                 // A part that is reserved has its room already.
                 let isTaken = isReserved.load(ordering: .relaxed) || (map.offset(of: chunk) + UInt64(content.byteCount) <= rest.lowerBound && !rest.isEmpty)
                 if reserve > 0, !isTaken { try room.checkKept(UInt64(record.contentLength)) }
+                try checkLength()
                 try FileTransfer.write(descriptor.raw, content, at: map.offset(of: chunk), path: path, files: files)
+                leastLength.max(map.offset(of: chunk) + UInt64(content.byteCount), ordering: .relaxed)
                 if !rest.isEmpty { _ = try reserve(&rest, of: room) }
             }
             files.beginFlush(descriptor.raw, at: map.offset(of: chunk), UInt64(content.byteCount))
@@ -186,6 +191,10 @@ final class PartialFile: BundleStorage {
 
     func flush(contentLength: UInt64) throws(HostError) {
         try checkIsThere()
+        do throws(HostError) { try checkLength() } catch {
+            discard()
+            throw error
+        }
         guard files.truncate(descriptor.raw, to: Int(contentLength)) == 0 else { throw .system("set the length of", path) }
         decorate()
         while files.flush(descriptor.raw) != 0 {
@@ -248,6 +257,12 @@ final class PartialFile: BundleStorage {
     private var isOwnName: Bool {
         guard let named = files.status(of: partialName.withLock { $0 }, in: directory.raw), let written = files.status(of: descriptor.raw) else { return false }
         return named.isSameFile(as: written)
+    }
+
+    /// Writing behind the end, and setting the length, would make holes of what somebody has cut off.
+    private func checkLength() throws(HostError) {
+        guard let status = files.status(of: descriptor.raw), UInt64(clamping: status.st_size) < leastLength.load(ordering: .relaxed) else { return }
+        throw HostError("\(path): somebody has truncated its partial file; what was received is lost, and is removed")
     }
 
     private func checkIsThere() throws(HostError) {

@@ -231,6 +231,19 @@ import Testing
     }
 
     /// The directory that is received in is swapped for a link to somewhere else, between two chunks.
+    /// Its end would be made of holes, under digests that were verified before.
+    @Test func aFileThatSomebodyTruncatesIsNoneOfTheTree() throws {
+        let tree = try MemoryTree([("b", .file(MemoryTree.bytes(9_000)))])
+        let storage = try tree.open(in: scratch.path)
+        defer { storage.close() }
+        for index in 0..<tree.count - 1 { try tree.store(index, in: storage) }
+        #expect(truncate(scratch.path + "/.tree.rmcp-partial/tree/b", 100) == 0)
+        let error = #expect(throws: HostError.self) { try tree.store(tree.count - 1, in: storage) }
+        #expect(error?.description == "\(path)/b was truncated by somebody while the tree came; receive where nobody else writes")
+        storage.abandon()
+        #expect(!scratch.names.contains("tree"))
+    }
+
     @Test func aSwappedDirectoryIsNotFollowed() throws { try aSwappedDirectoryIsNotFollowed(files: .host) }
 
     private func aSwappedDirectoryIsNotFollowed(files: FileSystem) throws {

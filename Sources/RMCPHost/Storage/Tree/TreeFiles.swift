@@ -152,7 +152,7 @@ final class TreeFiles: Sendable {
             try turn(index, entry, in: directory)
         }
         let holdsOldBytes = progress.withLock { $0[index]?.holdsOldBytes ?? true }
-        let file = try reopen(index, holdsOldBytes: holdsOldBytes, in: directory)
+        let file = try reopen(index, entry, holdsOldBytes: holdsOldBytes, in: directory)
         let isWritten = try write(content, length: length, at: offset, to: file, index, entry)
         let isUnchanged: Bool? = progress.withLock { progress in
             guard case .written(let left, let holdsOldBytes, let wasUnchanged)? = progress[index] else { return nil }
@@ -276,13 +276,16 @@ final class TreeFiles: Sendable {
         return file
     }
 
-    /// Opens a file of this session.
-    private func reopen(_ index: Int, holdsOldBytes: Bool, in directory: OwnedDescriptor) throws(HostError) -> Staged {
+    /// Opens a file of this session, which has its length since it was made.
+    private func reopen(_ index: Int, _ entry: CatalogEntry, holdsOldBytes: Bool, in directory: OwnedDescriptor) throws(HostError) -> Staged {
         let raw = files.openInside(catalog.kernelName(of: index), in: directory.raw, O_RDWR | O_NONBLOCK)
         guard raw >= 0 else { throw .system("open", catalog.text(of: index, below: path), in: directory.raw) }
         let descriptor = OwnedDescriptor(raw)
         guard let status = files.status(of: raw), status.kind == S_IFREG, status.st_nlink == 1 else {
             throw HostError("\(catalog.text(of: index, below: path)) was replaced by somebody while the tree came; receive where nobody else writes")
+        }
+        guard UInt64(clamping: status.st_size) == entry.size else {
+            throw HostError("\(catalog.text(of: index, below: path)) was truncated by somebody while the tree came; receive where nobody else writes")
         }
         return Staged(descriptor: descriptor, holdsOldBytes: holdsOldBytes)
     }

@@ -39,6 +39,19 @@ struct SharedFile: Sendable {
     func append(_ line: String) throws(HostError) -> Int {
         let lock = try lock()
         defer { if let lock { _ = files.lock(lock.raw, LOCK_UN) } }
+        return try addLine(line)
+    }
+
+    /// The same with a line that depends on what is there; nil leaves it as it is. Nobody else changes it meanwhile.
+    func extend<Failure: Error>(_ line: ([UInt8]) throws(Failure) -> String?) throws -> Int {
+        let lock = try lock()
+        defer { if let lock { _ = files.lock(lock.raw, LOCK_UN) } }
+        let bytes = try read()
+        guard let line = try line(bytes) else { return bytes.count }
+        return try addLine(line)
+    }
+
+    private func addLine(_ line: String) throws(HostError) -> Int {
         let raw = files.open(path, O_RDWR | O_CREAT | O_APPEND | O_NONBLOCK, mode: 0o600)
         guard raw >= 0 else { throw .system("write", path) }
         let descriptor = OwnedDescriptor(raw)

@@ -41,6 +41,37 @@ import Testing
         #expect(try publish(announce("b", created: 2_000), in: first))
     }
 
+    @Test func aVersionIsOneLineMoreWhateverIsThere() throws {
+        let records = try VersionRecords(path: path)
+        #expect(try publish(announce("a b", created: 2_000), in: records))
+        let (before, line) = try (Listing.status(path), String(contentsOfFile: path, encoding: .utf8))
+        // What a crash leaves of a line is no line of a shorter name.
+        for cut in [line.count - 2, line.count - 46, line.count - 60, line.count - 61, 6] {
+            try (line + line.prefix(cut)).write(toFile: path, atomically: false, encoding: .utf8)
+            #expect(try VersionRecords(path: path).newest.keys.map(\.name) == ["a b"])
+        }
+        for created in [2_000, 2_000, 3_000] as [UInt64] { #expect(try publish(announce("c", created: created), in: records)) }
+        #expect(try !publish(announce("c", created: 2_000), in: records))
+        let after = Listing.status(path)
+        #expect(after.st_ino == before.st_ino && after.st_size > before.st_size)
+        #expect(try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").count == 4, "two of c, and half a line")
+        #expect(try VersionRecords(path: path).newest.values.sorted() == [BundleVersion(time: 2_000), BundleVersion(time: 3_000)])
+    }
+
+    /// The newest of each, and of all of them.
+    @Test func whatIsOutOfDateIsForgottenWhenTheFileIsLong() throws {
+        let records = try VersionRecords(path: path)
+        #expect(try publish(announce("a", created: 5_000), in: records))
+        let line = try String(contentsOfFile: path, encoding: .utf8)
+        let others = (0..<40_000).map { line.replacingOccurrences(of: "5000 a ", with: "\(6_000 + $0) \($0 % 15_000)-\(String(repeating: "n", count: 60)) ") }
+        try others.joined().write(toFile: path, atomically: false, encoding: .utf8)
+        #expect(try publish(announce("b", created: 50_000), in: records))
+        let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+        #expect(lines.count == VersionRecords.limit && lines.contains { $0.hasPrefix("50000 b ") } && lines.contains { $0.hasPrefix("45999 ") })
+        #expect(!lines.contains { $0.hasPrefix("6000 ") })
+        #expect(try publish(announce("a", created: 5_000), in: records) && scratch.names.sorted() == ["versions", "versions.lock"])
+    }
+
     /// A hundred at a time: none of their lines is lost.
     @Test func manyWritersLoseNothing() async throws {
         let path = path

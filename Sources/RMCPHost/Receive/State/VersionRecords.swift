@@ -3,16 +3,19 @@ public import RMCPProtocol
 import RMCPReport
 
 /// The newest version that has been received whole of each bundle, by name and key: what keeps an old, still
-/// validly signed bundle from being passed off as the current one. One line each in a text file that all receivers of a
-/// user share: public key, version (`VersionText`), name.
+/// validly signed bundle from being passed off as the current one. Lines of a text file that all receivers of a user share:
+/// version (`VersionText`), name, public key. The last one of a bundle counts. The key is at the end, so that a line which was cut off by
+/// a crash or a full disk is none of another name.
 public final class VersionRecords: Sendable {
     /// Nil where there is no place for it: what is known is forgotten with the process.
     private let file: SharedFile?
     private let known: LockedValue<[BundleIdentity: BundleVersion]>
     private let takesOlder: Bool
     private let clock: @Sendable () -> HostClock
-    /// Bundles that are remembered; beyond, those of the oldest version are forgotten.
+    /// Bundles that are remembered; beyond, those of the oldest version are forgotten when the file is longer than `longest`.
     static let limit = 10_000
+    /// Bytes; more than the lines of so many bundles.
+    private static let longest = 4 << 20
 
     /// `$XDG_STATE_HOME/rmcp/versions`, or `~/.local/state/rmcp/versions`.
     /// Nil for a user without a home.
@@ -41,14 +44,15 @@ public final class VersionRecords: Sendable {
     /// Milliseconds since 1970: what was made later is not noted. A clock that was once ahead would keep out all that comes after it.
     var latest: UInt64 { takesOlder ? 0 : clock().latestCredible }
 
-    private static func parse(_ bytes: [UInt8]) -> [BundleIdentity: BundleVersion] {
+    /// - Parameter name: of the bundles that are wanted; nil for all. Lines of others are passed over before they are text, of which there
+    ///   are thousands.
+    private static func parse(_ bytes: [UInt8], of name: String? = nil) -> [BundleIdentity: BundleVersion] {
         var result: [BundleIdentity: BundleVersion] = [:]
-        for line in bytes.split(separator: UInt8(ascii: "\n")) {
+        for line in bytes.split(separator: SharedFile.lineEnd) {
             // A line that is damaged is skipped: it can only have been a newer version's.
-            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 3)
-            guard fields.count == 4, let text = String(validating: fields[0] + [UInt8(ascii: " ")] + fields[1], as: UTF8.self),
-                let key = PublicKeyText.parse(line: text), let version = VersionText.parse(String(decoding: fields[2], as: UTF8.self)),
-                let name = String(validating: fields[3], as: UTF8.self)
+            guard let fields = fields(of: line), name.map({ $0.utf8.elementsEqual(fields.name) }) ?? true,
+                let key = String(validating: fields.key, as: UTF8.self).flatMap({ PublicKeyText.parse(line: $0) }),
+                let version = VersionText.parse(String(decoding: fields.version, as: UTF8.self)), let name = String(validating: fields.name, as: UTF8.self)
             else { continue }
             let identity = BundleIdentity(name: name, key: key)
             result[identity] = max(result[identity] ?? version, version)
@@ -56,9 +60,21 @@ public final class VersionRecords: Sendable {
         return result
     }
 
+    /// A name may have spaces, and neither of the others has any but the one in a key's line.
+    private static func fields(of line: ArraySlice<UInt8>) -> (version: ArraySlice<UInt8>, name: ArraySlice<UInt8>, key: ArraySlice<UInt8>)? {
+        let space = UInt8(ascii: " ")
+        guard let first = line.firstIndex(of: space), let last = line.lastIndex(of: space),
+            let second = line[..<last].lastIndex(of: space), first < second
+        else { return nil }
+        return (line[..<first], line[(first + 1)..<second], line[(second + 1)...])
+    }
+
+    private static func line(_ identity: BundleIdentity, _ version: BundleVersion) -> String {
+        "\(VersionText.text(version)) \(identity.name) \(PublicKeyText.line(for: identity.key))"
+    }
+
     private static func text(_ versions: [BundleIdentity: BundleVersion]) -> [UInt8] {
-        let lines = versions.map { "\(PublicKeyText.line(for: $0.key.key)) \(VersionText.text($0.value)) \($0.key.name)" }.sorted()
-        return Array((lines.joined(separator: "\n") + "\n").utf8)
+        Array((versions.map { line($0.key, $0.value) }.sorted().joined(separator: "\n") + "\n").utf8)
     }
 
     /// Lets `publish` give a bundle its name if no newer one of that name, by this key or another that is trusted, has
@@ -80,14 +96,16 @@ public final class VersionRecords: Sendable {
         guard let file else {
             try Self.check(announce, against: newest, trusting: keys)
             try publish()
-            _ = note(announce)
+            note(announce)
             return nil
         }
         var refusal: HostError?
         var isPublished = false
         do {
-            try file.update { bytes in
-                let versions = merge(Self.parse(bytes))
+            // The time for it does not depend on how many others there are: it is on the way to every bundle's end.
+            let length = try file.extend { bytes in
+                let noted = Self.parse(bytes, of: announce.name)
+                let versions = merge(noted)
                 do throws(HostError) {
                     try Self.check(announce, against: versions, trusting: keys)
                     try publish()
@@ -96,15 +114,18 @@ public final class VersionRecords: Sendable {
                     return nil
                 }
                 isPublished = true
-                return note(announce)
+                let version = note(announce)
+                let identity = BundleIdentity(announce)
+                return noted[identity].map { $0 < version } ?? true ? Self.line(identity, version) : nil
             }
+            if length > Self.longest { try file.update { bytes in Self.text(Self.newest(Self.parse(bytes))) } }
         } catch {
             // The file cannot be locked, read or written: what this process knows itself has to do.
             if let refusal { throw refusal }
             if !isPublished {
                 try Self.check(announce, against: newest, trusting: keys)
                 try publish()
-                _ = note(announce)
+                note(announce)
             }
             return "\(BundleName.printable(announce.name)): \(error); older versions of it will not be refused after a restart"
         }
@@ -149,13 +170,22 @@ public final class VersionRecords: Sendable {
         }
     }
 
-    private func note(_ announce: Announce) -> [UInt8] {
+    /// - Returns: the newest version that is known.
+    @discardableResult
+    private func note(_ announce: Announce) -> BundleVersion {
         known.withLock { known in
             let identity = BundleIdentity(announce)
-            known[identity] = max(known[identity] ?? announce.version, announce.version)
-            while known.count > Self.limit, let oldest = known.min(by: { $0.value < $1.value }) { known[oldest.key] = nil }
-            return Self.text(known)
+            let version = max(known[identity] ?? announce.version, announce.version)
+            known[identity] = version
+            if known.count > Self.limit * 2 { known = Self.newest(known) }
+            return version
         }
+    }
+
+    /// As many as are remembered.
+    private static func newest(_ versions: [BundleIdentity: BundleVersion]) -> [BundleIdentity: BundleVersion] {
+        guard versions.count > limit else { return versions }
+        return Dictionary(uniqueKeysWithValues: versions.sorted { $0.value > $1.value }.prefix(limit).map { ($0.key, $0.value) })
     }
 }
 

@@ -32,7 +32,7 @@ import Testing
                     slots[slot].received.insert(random.int(0...99))
                     slots.setWithHost(slot, true)
                     withHost.insert(chunk)
-                    slots[slot].hold.ask(for: .seconds(1_000), at: now)
+                    slots[slot].hold.ask(for: .seconds(1_000), isCertain: true, at: now)
                     model[chunk] = slot
                 } else {
                     #expect(model.count == 12)

@@ -32,7 +32,6 @@ import Testing
         #expect(asked.contains { !$0.chunks.isEmpty } && asked.contains { !$0.packets.isEmpty })
     }
 
-    /// An NCF in time still spares a request, and so do the next ones for a while.
     /// Packets that may not exist are asked for less and less often, and again at once as soon as some of them have come.
     @Test func requestsInVainGrowApart() {
         var hold = RequestHold()
@@ -48,14 +47,30 @@ import Testing
         hold.ask(for: .milliseconds(12), at: now)
         #expect(hold.until == now + .milliseconds(12))
         var packets = PacketHold()
-        for _ in 0..<20 { packets.ask(for: .milliseconds(12), at: now) }
+        for _ in 0..<20 { packets.ask(for: .milliseconds(12), isCertain: false, at: now) }
         #expect(packets.until == now + .seconds(5))
         packets.noteRepair(until: now)
         packets.cutShort(at: now)
-        packets.ask(for: .milliseconds(12), at: now)
+        packets.ask(for: .milliseconds(12), isCertain: false, at: now)
         #expect(packets.until == now + .milliseconds(12))
     }
 
+    /// What the table has is asked for as long as it does not come: where a third of all datagrams is lost, that is chance.
+    @Test func requestsForWhatExistsDoNotGrowFarApart() {
+        var (chunks, packets) = (RequestHold(), PacketHold())
+        for _ in 0..<20 {
+            chunks.ask(for: .milliseconds(12), isCertain: true, at: .zero)
+            packets.ask(for: .milliseconds(12), isCertain: true, at: .zero)
+        }
+        #expect(chunks.until == .milliseconds(500) && packets.until == .milliseconds(500))
+        packets.askWhole(for: .milliseconds(12), at: .zero)
+        #expect(packets.until == .milliseconds(500))
+        // Paths that are longer than that have the plain hold.
+        packets.ask(for: .seconds(2), isCertain: true, at: .zero)
+        #expect(packets.until == .milliseconds(2_000))
+    }
+
+    /// An NCF in time still spares a request, and so do the next ones for a while.
     @Test func aConfirmationIsBelieved() {
         var end = RepairRequest()
         end.needsEnd = true

@@ -54,6 +54,7 @@ struct ChunkLedger: Sendable {
     }
 
     func record(of chunk: UInt32) -> ChunkRecord? { hasRecord.contains(chunk) ? records[Int(chunk)] : nil }
+    func hasRecord(of chunk: UInt32) -> Bool { hasRecord.contains(chunk) }
     /// The one field that every packet is held against: a record is a hundred bytes to copy.
     @inline(__always)
     func encodedLength(of chunk: UInt32) -> UInt32? { hasRecord.contains(chunk) ? records[Int(chunk)].encodedLength : nil }

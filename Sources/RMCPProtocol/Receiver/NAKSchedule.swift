@@ -201,7 +201,7 @@ struct NAKSchedule: Sendable {
         var composer = NAKComposer(limit: room, datagrams: shared.value.feedback.maximumNAKDatagrams)
         if ledger.lacksPages, pages.isOver(at: now) {
             for range in ledger.missingPages(below: ledger.sentPages).prefix(Self.pageRanges) { composer.add(pages: range) }
-            pages.ask(for: holdOff(situation), at: now)
+            pages.ask(for: holdOff(situation), isCertain: ledger.end != nil, at: now)
         }
         if ledger.lacksEnd, end.isOver(at: now), composer.addEnd() { end.ask(for: holdOff(situation), at: now) }
         addAbsentChunks(to: &composer, &ledger, &slots, situation)
@@ -238,7 +238,7 @@ struct NAKSchedule: Sendable {
                 continue
             }
             guard composer.add(chunk: slots[slot].chunk, packets: packets) else { return }
-            slots[slot].hold.ask(for: holdOff(situation), at: now)
+            slots[slot].hold.ask(for: holdOff(situation), isCertain: ledger.hasRecord(of: slots[slot].chunk), at: now)
         }
     }
 
@@ -265,6 +265,6 @@ struct NAKSchedule: Sendable {
             guard composer.add(chunks: chunk..<end) else { break }
             position = ledger.firstRequestable(from: end, below: bound)
         }
-        catchUp.ask(for: shared.value.feedback.catchUpHoldOff, at: situation.now)
+        catchUp.ask(for: shared.value.feedback.catchUpHoldOff, isCertain: true, at: situation.now)
     }
 }

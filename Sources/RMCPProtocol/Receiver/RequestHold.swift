@@ -13,9 +13,11 @@ struct RequestHold: Sendable {
     func isOver(at now: Instant) -> Bool { now >= until }
 
     /// This receiver has asked.
-    /// - Parameter holdOff: as long as the answer may take.
-    mutating func ask(for holdOff: Interval, at now: Instant) {
-        until = now + fruitless.next(holdOff)
+    /// - Parameters:
+    ///   - holdOff: as long as the answer may take.
+    ///   - isCertain: what is asked for exists, and is not merely claimed.
+    mutating func ask(for holdOff: Interval, isCertain: Bool = false, at now: Instant) {
+        until = now + fruitless.next(holdOff, isCertain: isCertain)
         postponements = 0
     }
 
@@ -49,14 +51,16 @@ private struct FruitlessRequests: Sendable {
     /// Requests whose hold is the plain one: with a third of all datagrams lost, one in fifty is not answered by then.
     private static let patience = 6
     private static let longest = Interval.seconds(5)
+    /// The same for what is known to exist: the next answer is as likely as the one before, and a receiver may wait for nothing else.
+    private static let longestOfCertain = Interval.milliseconds(500)
     /// Doublings after which every hold is the longest: 5 s are more than 4 ms times 2 to the tenth.
     private static let mostDoublings = 10
 
     /// The hold after one more request.
-    mutating func next(_ holdOff: Interval) -> Interval {
+    mutating func next(_ holdOff: Interval, isCertain: Bool = false) -> Interval {
         count += 1
         let doublings = min(max(0, count - Self.patience), Self.mostDoublings)
-        return max(holdOff, min(holdOff * Double(1 << doublings), Self.longest))
+        return max(holdOff, min(holdOff * Double(1 << doublings), isCertain ? Self.longestOfCertain : Self.longest))
     }
 }
 
@@ -88,14 +92,16 @@ struct PacketHold: Sendable {
     }
 
     /// Its packets have been asked for.
-    /// - Parameter holdOff: as long as the answer may take.
-    mutating func ask(for holdOff: Interval, at now: Instant) {
-        until = now + fruitless.next(holdOff)
+    /// - Parameters:
+    ///   - holdOff: as long as the answer may take.
+    ///   - isCertain: the table has the chunk.
+    mutating func ask(for holdOff: Interval, isCertain: Bool, at now: Instant) {
+        until = now + fruitless.next(holdOff, isCertain: isCertain)
         confirmed.noteProgress()
     }
 
-    /// The chunk has been asked for as a whole.
-    mutating func askWhole(for holdOff: Interval, at now: Instant) { until = now + fruitless.next(holdOff) }
+    /// The chunk has been asked for as a whole, which is done for those that the table has.
+    mutating func askWhole(for holdOff: Interval, at now: Instant) { until = now + fruitless.next(holdOff, isCertain: true) }
 
     /// A repair has come. Repairs come in a train: what it will still bring is not asked for again.
     mutating func noteRepair(until end: Instant) {

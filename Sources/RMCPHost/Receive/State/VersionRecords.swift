@@ -4,7 +4,7 @@ import RMCPReport
 
 /// The newest version that has been received whole of each bundle, by name and key: what keeps an old, still
 /// validly signed bundle from being passed off as the current one. Lines of a text file that all receivers of a user share:
-/// version (`VersionText`), name, public key. The last one of a bundle counts. The key is at the end, so that a line which was cut off by
+/// version (`VersionText`), name, public key. The newest one of a bundle counts. The key is at the end, so that a line which was cut off by
 /// a crash or a full disk is none of another name.
 public final class VersionRecords: Sendable {
     /// Nil where there is no place for it: what is known is forgotten with the process.

@@ -71,9 +71,10 @@ public struct FindingFeedback: Sendable {
     public var statusInterval = Interval.milliseconds(1)
     /// STATUS datagrams a second from all children together: 16 receivers would otherwise take twice as long for each step.
     public var statusRateLimit = 2_000.0
-    /// Time between two STATUSes of a child from which on more of them are worth having: each step takes a few of these times.
-    public var patience = Interval.milliseconds(8)
-    /// STATUS datagrams a second from so many children that they would take longer: 11 Mb/s with their headers, for `duration` at the most.
+    /// Time between two STATUSes of a child from which on more of them are worth having: each step takes a few of these times. With 8 ms
+    /// 64 receivers on two processors were kept busy by their reports now and then, and took up to six times as long.
+    public var patience = Interval.milliseconds(32)
+    /// STATUS datagrams a second from so many children that they would take longer: 10 Mb/s with their headers, for `duration` at the most.
     public var statusRateLimitOfMany = 10_000.0
     /// No longer than this after the stream has begun, if the source never lets the rate be tried.
     public var duration = Interval.milliseconds(500)

@@ -126,7 +126,7 @@ import Testing
         }
     }
 
-    /// What was cut off would be holes, under digests that were verified before: found when more is written behind it, and at the end.
+    /// Holes would be where somebody has cut off what was verified: they are found when more is written behind them, and at the end.
     @Test(arguments: [true, false]) func aFileThatSomebodyTruncatesIsNotComplete(writesMore: Bool) throws {
         try withDirectory { directory in
             let announce = Announce(

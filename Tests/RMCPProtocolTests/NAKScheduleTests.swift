@@ -55,7 +55,7 @@ import Testing
         #expect(packets.until == now + .milliseconds(12))
     }
 
-    /// What the table has is asked for as long as it does not come: where a third of all datagrams is lost, that is chance.
+    /// Chunks of the table are asked for as long as they do not come: where a third of all datagrams is lost, that is chance.
     @Test func requestsForWhatExistsDoNotGrowFarApart() {
         var (chunks, packets) = (RequestHold(), PacketHold())
         for _ in 0..<20 {
@@ -63,7 +63,7 @@ import Testing
             packets.ask(for: .milliseconds(12), isCertain: true, at: .zero)
         }
         #expect(chunks.until == .milliseconds(500) && packets.until == .milliseconds(500))
-        packets.askWhole(for: .milliseconds(12), at: .zero)
+        packets.askWhole(for: .milliseconds(12), isCertain: true, at: .zero)
         #expect(packets.until == .milliseconds(500))
         // Paths that are longer than that have the plain hold.
         packets.ask(for: .seconds(2), isCertain: true, at: .zero)

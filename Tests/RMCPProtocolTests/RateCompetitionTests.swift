@@ -38,7 +38,7 @@ extension RateControllerTests {
         #expect(isNear(run(&controller, rounds: 141..<142) { signal(pressure: 2, arrival: $0) }.map { $0 / before }, [0.85]))
     }
 
-    /// Who comes to a queue that stands all the time looks for his share until there is loss, and grows as TCP from then on.
+    /// A newcomer to a queue that stands all the time looks for its share until there is loss, and grows as TCP from then on.
     @Test func aQueueThatStandsAllTheTimeIsProbed() {
         var controller = grown()
         let start = controller.rate
@@ -61,7 +61,7 @@ extension RateControllerTests {
         #expect((after.last ?? 0) < atLoss, "as CUBIC grows from there")
     }
 
-    /// More that does not arrive is nobody's share, and a loss then leaves what arrived.
+    /// A rate that does not arrive is nobody's share, and a loss then leaves what arrived.
     @Test func whatDoesNotArriveIsNotProbedFurther() {
         var controller = grown()
         var now = 100
@@ -104,7 +104,7 @@ extension RateControllerTests {
         }
     }
 
-    /// Grows as CUBIC does: to the rate at the last loss in the time that RFC 9438 says, and slowly around it.
+    /// Growth is CUBIC's: to the rate at the last loss in the time that RFC 9438 says, and slowly around it.
     @Test func competingGrowthIsThatOfCubic() {
         let growth = CompetingGrowth(rateAtLoss: 1e8, roundTrip: .milliseconds(100), at: .zero)
         // A window of 833 packets: K = (833 * 0.3 / 0.4)^(1/3) = 8.55 s.

@@ -86,24 +86,16 @@ import Testing
         #expect(isNear([controller.rate / Double(initial)], [factor]))
     }
 
-    /// Nothing has been sent at the first rate when the stream begins.
-    @Test func theFirstRateIsProvenFirst() {
-        var controller = controller()
+    /// Nothing has been sent at the first rate when the stream begins. At a low one it takes longer until enough datagrams have come to tell
+    /// anything, and a slow link's queue must be told of.
+    @Test(arguments: [(100_000_000, 10), (40_000_000, 15)] as [(UInt64, Int64)])
+    func theFirstRateIsProvenFirst(initial: UInt64, milliseconds: Int64) {
+        var controller = controller { $0.rate.initialRate = initial }
         controller.begin(at: .zero)
-        for milliseconds in Int64(0)..<10 { controller.update(signal(), moment(milliseconds)) }
-        #expect(controller.rate == 1e8)
-        controller.update(signal(), moment(10))
-        #expect(controller.rate > 1e8)
-    }
-
-    /// At low rates it takes longer until enough datagrams have come to tell anything, and a slow link's queue must be told of.
-    @Test func aLowRateIsMeasuredForLonger() {
-        var controller = controller { $0.rate.initialRate = 40_000_000 }
-        controller.begin(at: .zero)
-        for milliseconds in Int64(0)..<15 { controller.update(signal(), moment(milliseconds)) }
-        #expect(controller.rate == 4e7)
-        controller.update(signal(), moment(15))
-        #expect(controller.rate > 4e7)
+        for earlier in 0..<milliseconds { controller.update(signal(), moment(earlier)) }
+        #expect(controller.rate == Double(initial))
+        controller.update(signal(), moment(milliseconds))
+        #expect(controller.rate > Double(initial))
     }
 
     /// Reports that come seldom are not all waited for: where they are 30 ms apart, many have answered by then.

@@ -191,10 +191,7 @@ final class PartialFile: BundleStorage {
 
     func flush(contentLength: UInt64) throws(HostError) {
         try checkIsThere()
-        do throws(HostError) { try checkLength() } catch {
-            discard()
-            throw error
-        }
+        try checkLength()
         guard files.truncate(descriptor.raw, to: Int(contentLength)) == 0 else { throw .system("set the length of", path) }
         decorate()
         while files.flush(descriptor.raw) != 0 {
@@ -262,6 +259,7 @@ final class PartialFile: BundleStorage {
     /// Writing behind the end, and setting the length, would make holes of what somebody has cut off.
     private func checkLength() throws(HostError) {
         guard let status = files.status(of: descriptor.raw), UInt64(clamping: status.st_size) < leastLength.load(ordering: .relaxed) else { return }
+        discard()
         throw HostError("\(path): somebody has truncated its partial file; what was received is lost, and is removed")
     }
 

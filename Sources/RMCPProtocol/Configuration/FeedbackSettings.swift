@@ -35,7 +35,7 @@ public struct FeedbackSettings: Sendable {
     public var maximumNAKInterval = Interval.seconds(1)
     public var minimumStatusInterval = Interval.milliseconds(10)
     public var maximumStatusInterval = Interval.seconds(10)
-    /// How soon while the rate is being found.
+    /// Pace of STATUSes while the rate is being found.
     public var finding = FindingFeedback()
     /// Least time between a STATUS and one that is ahead of its turn because buffers fill: 5 ms at 10 Gb/s are 6 MB, a
     /// fraction of the assembly slots.
@@ -76,7 +76,7 @@ public struct FindingFeedback: Sendable {
     public var patience = Interval.milliseconds(32)
     /// STATUS datagrams a second from so many children that they would take longer: 10 Mb/s with their headers, for `duration` at the most.
     public var statusRateLimitOfMany = 10_000.0
-    /// No longer than this after the stream has begun, if the source never lets the rate be tried.
+    /// Time from the beginning of the stream after which their pace is the usual one, if the source never lets the rate be tried.
     public var duration = Interval.milliseconds(500)
 
     public init() {}

@@ -65,7 +65,7 @@ public struct RateController: Sendable {
     }
 
     /// True until the first cut, or until the beginning of a queue stays.
-    public var isStartingUp: Bool { if case .startup = phase { true } else { false } }
+    var isStartingUp: Bool { if case .startup = phase { true } else { false } }
 
     /// True until the path's rate has been found once, and what went beyond it is gone: feedback is worth more than its cost then.
     var isFinding: Bool {

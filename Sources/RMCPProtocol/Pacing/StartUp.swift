@@ -26,7 +26,8 @@ struct StartUp: Sendable {
     /// The same in times that a receiver needs for its least number of datagrams: at the first rate that is longer. A slow link's queue is told
     /// of meanwhile.
     fileprivate static let samples = 1.5
-    /// The longest time that is waited for others' answers before a doubling: a tenth of a second for start-up with 64 receivers.
+    /// The longest time that is waited for others' answers before a doubling: with whole status intervals start-up would take 64 receivers a
+    /// tenth of a second longer.
     fileprivate static let longestWaitForOthers = Interval.milliseconds(6)
     /// Status intervals after which such a measurement has been reported at the latest.
     fileprivate static let statusesToReport = 2.0

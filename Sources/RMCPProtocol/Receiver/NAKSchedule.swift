@@ -229,7 +229,8 @@ struct NAKSchedule: Sendable {
             if slots[slot].isCatchUp, slots[slot].received.isEmpty {
                 guard slots[slot].chunk < situation.front.chunk else { continue }
                 guard composer.add(chunks: slots[slot].chunk..<slots[slot].chunk + 1) else { return }
-                slots[slot].hold.askWhole(for: shared.value.feedback.catchUpHoldOff, at: now)
+                slots[slot].hold.askWhole(
+                    for: shared.value.feedback.catchUpHoldOff, isCertain: ledger.hasRecord(of: slots[slot].chunk), at: now)
                 continue
             }
             let packets = Self.missing(inSlot: slot, ledger, &slots, situation)

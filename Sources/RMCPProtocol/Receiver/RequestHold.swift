@@ -57,7 +57,7 @@ private struct FruitlessRequests: Sendable {
     private static let mostDoublings = 10
 
     /// The hold after one more request.
-    mutating func next(_ holdOff: Interval, isCertain: Bool = false) -> Interval {
+    mutating func next(_ holdOff: Interval, isCertain: Bool) -> Interval {
         count += 1
         let doublings = min(max(0, count - Self.patience), Self.mostDoublings)
         return max(holdOff, min(holdOff * Double(1 << doublings), isCertain ? Self.longestOfCertain : Self.longest))
@@ -100,8 +100,8 @@ struct PacketHold: Sendable {
         confirmed.noteProgress()
     }
 
-    /// The chunk has been asked for as a whole, which is done for those that the table has.
-    mutating func askWhole(for holdOff: Interval, at now: Instant) { until = now + fruitless.next(holdOff, isCertain: true) }
+    /// The chunk has been asked for as a whole.
+    mutating func askWhole(for holdOff: Interval, isCertain: Bool, at now: Instant) { until = now + fruitless.next(holdOff, isCertain: isCertain) }
 
     /// A repair has come. Repairs come in a train: what it will still bring is not asked for again.
     mutating func noteRepair(until end: Instant) {

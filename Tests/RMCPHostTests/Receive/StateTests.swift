@@ -45,7 +45,7 @@ import Testing
         let records = try VersionRecords(path: path)
         #expect(try publish(announce("a b", created: 2_000), in: records))
         let (before, line) = try (Listing.status(path), String(contentsOfFile: path, encoding: .utf8))
-        // What a crash leaves of a line is no line of a shorter name.
+        // Half a line, as a crash leaves it, is no line of a shorter name.
         for cut in [line.count - 2, line.count - 46, line.count - 60, line.count - 61, 6] {
             try (line + line.prefix(cut)).write(toFile: path, atomically: false, encoding: .utf8)
             #expect(try VersionRecords(path: path).newest.keys.map(\.name) == ["a b"])

@@ -118,7 +118,8 @@ public final class VersionRecords: Sendable {
                 let identity = BundleIdentity(announce)
                 return noted[identity].map { $0 < version } ?? true ? Self.line(identity, version) : nil
             }
-            if length > Self.longest { try file.update { bytes in Self.text(Self.newest(Self.parse(bytes))) } }
+            // It is noted by now; a file that stays long is shortened with the next one.
+            if length > Self.longest { try? file.update { bytes in Self.text(Self.newest(Self.parse(bytes))) } }
         } catch {
             // The file cannot be locked, read or written: what this process knows itself has to do.
             if let refusal { throw refusal }
@@ -182,7 +183,7 @@ public final class VersionRecords: Sendable {
         }
     }
 
-    /// As many as are remembered.
+    /// Bundles of the newest versions, as many as are remembered.
     private static func newest(_ versions: [BundleIdentity: BundleVersion]) -> [BundleIdentity: BundleVersion] {
         guard versions.count > limit else { return versions }
         return Dictionary(uniqueKeysWithValues: versions.sorted { $0.value > $1.value }.prefix(limit).map { ($0.key, $0.value) })

@@ -111,16 +111,19 @@ final class Poller {
     /// Returns when a descriptor is ready or the deadline has come.
     /// - Parameter room: where to wait for room to write, too.
     func wait(until deadline: Instant?, room: Token? = nil) {
-        for index in entries.indices {
-            entries[index].events = Int16(POLLIN) | (index == room?.index ? Int16(POLLOUT) : 0)
-            entries[index].revents = 0
-        }
-        if let deadline {
-            let left = max(0, (deadline - Self.now()).nanoseconds)
+        // A turn of a loop that waits for nothing need not know the time.
+        let left = deadline.map { $0 == .zero ? 0 : max(0, ($0 - Self.now()).nanoseconds) }
+        unsafe entries.withUnsafeMutableBufferPointer { entries in
+            for index in entries.indices {
+                unsafe entries[index].events = Int16(POLLIN) | (index == room?.index ? Int16(POLLOUT) : 0)
+                unsafe entries[index].revents = 0
+            }
+            guard let left else {
+                _ = unsafe rmcp_ppoll(entries.baseAddress, UInt(entries.count), nil)
+                return
+            }
             var timeout = timespec(tv_sec: Int(left / 1_000_000_000), tv_nsec: Int(left % 1_000_000_000))
-            _ = unsafe rmcp_ppoll(&entries, UInt(entries.count), &timeout)
-        } else {
-            _ = unsafe rmcp_ppoll(&entries, UInt(entries.count), nil)
+            _ = unsafe rmcp_ppoll(entries.baseAddress, UInt(entries.count), &timeout)
         }
     }
 

@@ -42,6 +42,8 @@ final class WorkerPool<Job: Sendable, Output: Sendable> {
 
     /// The next result, if there is one; makes room in the queue for what waits.
     func collect() -> Output? {
+        // Nothing is under way: the queues' locks are left alone.
+        guard outstanding > 0 else { return nil }
         while let job = backlog.first, jobs.tryPush(job) { backlog.removeFirst() }
         guard let output = outputs.tryPop() else { return nil }
         outstanding -= 1

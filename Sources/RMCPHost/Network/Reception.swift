@@ -26,13 +26,21 @@ final class Reception {
     /// Counts of answers and of joining anew, and what the slabs of regions that were left have counted.
     private var counted = NetworkFigures()
 
-    private struct GroupSocket {
-        var address: SocketAddress
+    /// A class, so that going through them copies nothing.
+    private final class GroupSocket {
+        let address: SocketAddress
         var socket: DatagramSocket
         /// A slab of its own, since the kernel counts what each socket dropped.
-        var slab: DatagramSlab
+        let slab: DatagramSlab
         /// Nil while nobody waits for it.
         var token: Poller.Token?
+
+        init(address: SocketAddress, socket: DatagramSocket, slab: DatagramSlab, token: Poller.Token? = nil) {
+            self.address = address
+            self.socket = socket
+            self.slab = slab
+            self.token = token
+        }
     }
 
     /// Through an interface that is the only one thought of.

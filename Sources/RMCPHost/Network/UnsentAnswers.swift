@@ -67,6 +67,8 @@ struct SilenceWatch {
     /// - Parameter isEnd: looks at once, since nobody will do so later.
     mutating func look(at now: Instant, isEnd: Bool = false) -> Diagnosis? {
         guard now >= next || isEnd else { return nil }
+        // Nobody will be told of anything: the counters need not be read.
+        if isEnd, wasHeard || isTold { return nil }
         next = now + Self.interval
         defer { startOver() }
         guard let found = filter.look(), !wasHeard, !isTold else { return nil }

@@ -139,30 +139,27 @@ public final class ReceiveLoop {
         if rereader?.isReading == false { loop.service?.reloaded(at: now) }
     }
 
-    private func deadline(at now: Instant) -> Instant? {
-        min(
-            reception.idleRejoin ?? .distantFuture, reception.nextLook, pace.deadline ?? .distantFuture,
-            sessions.endpoint.regions.nextSilence ?? .distantFuture,
-            sessions.deadline(at: now) ?? .distantFuture)
+    private func deadline(at now: Instant) -> Instant {
+        let own = min(reception.nextLook, min(reception.idleRejoin ?? .distantFuture, pace.deadline ?? .distantFuture))
+        return min(own, sessions.deadline(at: now) ?? .distantFuture)
     }
 
     // MARK: Arrivals
 
     private func receive(at now: Instant) -> Bool {
+        let sessions = sessions
         var isBusy = false
         for round in 0..<HostLimits.receiveRounds {
             let now = round == 0 ? now : Poller.now()
             isBusy = reception.receive { sessions.handle($0, at: now) }
             if !isBusy { break }
             // What was assembled goes to the storage threads at once, so that they work while more is read.
-            for tag in sessions.order { sessions.sessions[tag].map { sessions.handleEvents($0, at: now) } }
+            sessions.handleEvents(at: now)
         }
         sessions.followRegions(at: now)
-        let dropped = reception.takeOverflow()
-        if dropped > 0 { for tag in sessions.order { sessions.sessions[tag]?.engine.handle(.overflow(datagrams: dropped), at: now) } }
         // Whoever has read everything need not ask.
         let share = isBusy && !sessions.order.isEmpty ? reception.backlogShare : 0
-        for tag in sessions.order { sessions.sessions[tag]?.engine.handle(.backlog(share: share), at: now) }
+        sessions.noteSocket(dropped: reception.takeOverflow(), share: share, at: now)
         return isBusy
     }
 

@@ -5,6 +5,8 @@ import RMCPReport
 
 /// Questions of engines to storage, and its answers.
 extension ReceiveSessions {
+    func handleEvents(at now: Instant) { for tag in order { sessions[tag].map { handleEvents($0, at: now) } } }
+
     func handleEvents(_ session: ReceiveSession, at now: Instant) {
         while let event = session.engine.pollEvent() { handleEvent(event, of: session, at: now) }
     }

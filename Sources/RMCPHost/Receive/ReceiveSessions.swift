@@ -158,6 +158,7 @@ final class ReceiveSessions {
 
     /// Listens to the regions that were advertised in what was read, and no more to those that are not; not while that is under way.
     func followRegions(at now: Instant) {
+        guard !joining.isEmpty || endpoint.regions.nextSilence.map({ now >= $0 }) ?? false else { return }
         for region in joining where network.join(region, in: &endpoint.regions, at: now) { observer(.region(region)) }
         joining.removeAll(keepingCapacity: true)
         for region in endpoint.regions.takeSilent(at: now) { network.leave(region) }
@@ -191,6 +192,17 @@ final class ReceiveSessions {
         end(old, mayReturn: false)
     }
 
+    /// The socket that all sessions share was read.
+    /// - Parameters:
+    ///   - dropped: datagrams that it had no room for since it was last read.
+    ///   - share: of its room (0...1) that waiting datagrams take.
+    func noteSocket(dropped: UInt64, share: Double, at now: Instant) {
+        for session in order.lazy.compactMap({ self.sessions[$0] }) {
+            if dropped > 0 { session.engine.handle(.overflow(datagrams: dropped), at: now) }
+            session.engine.handle(.backlog(share: share), at: now)
+        }
+    }
+
     // MARK: Opening
 
     /// The session is over before its storage is open.
@@ -204,6 +216,7 @@ final class ReceiveSessions {
     /// Opens the storage of sessions whose predecessors have let go of it. One whose predecessor does not come to an end,
     /// since its disk takes so long, gets storage of its own where there may be two.
     func openWhatCan(at now: Instant) {
+        guard !pending.isEmpty else { return }
         for (tag, entry) in pending.sorted(by: { $0.value.generation.number < $1.value.generation.number }) {
             if !entry.hasBegun, now - entry.since >= HostLimits.openingPatience {
                 pending[tag]?.hasBegun = true
@@ -333,6 +346,7 @@ final class ReceiveSessions {
         accounts.deadline(isEmpty: sessions.isEmpty).map(consider)
         once.deadline(isIdle: isEmpty).map(consider)
         endpoint.refusals?.nextDue(at: now).map(consider)
+        endpoint.regions.nextSilence.map(consider)
         for entry in pending.values {
             if !entry.hasBegun { consider(entry.since + HostLimits.openingPatience) }
             // Where there is one output, nothing but its predecessor's end helps.

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
@@ -32,7 +33,14 @@ int rmcp_enable_gro(int descriptor) { return rmcp_set_integer_option(descriptor,
 int rmcp_enable_overflow_count(int descriptor) {
     return rmcp_set_integer_option(descriptor, SOL_SOCKET, SO_RXQ_OVFL, 1);
 }
-int rmcp_enable_arrival_time(int descriptor) { return rmcp_set_integer_option(descriptor, SOL_SOCKET, SO_TIMESTAMPNS, 1); }
+int rmcp_set_arrival_times(int descriptor, int is_on) { return rmcp_set_integer_option(descriptor, SOL_SOCKET, SO_TIMESTAMPNS, is_on); }
+int rmcp_last_arrival(int descriptor, int64_t *seconds, int64_t *nanoseconds) {
+    struct timespec arrival;
+    if (ioctl(descriptor, SIOCGSTAMPNS, &arrival) != 0) return -1;
+    *seconds = arrival.tv_sec;
+    *nanoseconds = arrival.tv_nsec;
+    return 0;
+}
 int rmcp_socket_memory(int descriptor, uint32_t *used, uint32_t *limit) {
     uint32_t values[SK_MEMINFO_VARS];
     socklen_t length = sizeof values;
@@ -41,9 +49,9 @@ int rmcp_socket_memory(int descriptor, uint32_t *used, uint32_t *limit) {
     *limit = values[SK_MEMINFO_RCVBUF];
     return 0;
 }
-int rmcp_enable_received_ttl(int descriptor, int family) {
-    return family == AF_INET6 ? rmcp_set_integer_option(descriptor, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1)
-                              : rmcp_set_integer_option(descriptor, IPPROTO_IP, IP_RECVTTL, 1);
+int rmcp_set_received_ttl(int descriptor, int family, int is_on) {
+    return family == AF_INET6 ? rmcp_set_integer_option(descriptor, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, is_on)
+                              : rmcp_set_integer_option(descriptor, IPPROTO_IP, IP_RECVTTL, is_on);
 }
 int rmcp_set_forced_receive_buffer(int descriptor, int bytes) {
     return rmcp_set_integer_option(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, bytes);

@@ -31,13 +31,15 @@ import Testing
     }
 
     private func say(
-        _ place: NodePlace, to receiver: inout LoneReceiver, by signer: LaneSigner = node, from source: SocketAddress = home, timeToLive: UInt8? = 8
+        _ place: NodePlace, to receiver: inout LoneReceiver, by signer: LaneSigner = node, from source: SocketAddress = home, timeToLive: UInt8? = 8,
+        toGroup: Bool? = nil
     ) {
+        let isToGroup = toGroup ?? (timeToLive != nil)
         let signature = signer.signature(for: place.signedMessage(session: receiver.announce.session, cookie: 0))
         let bytes = datagram(
-            .place(place, signature), isUnicast: timeToLive == nil, tag: receiver.announce.session.tag, transmitter: place.transmitter, sequence: 0)
-        _ = receiver.engine.handle(
-            datagram: bytes.span.bytes, arrival: Arrival(source: source, timeToLive: timeToLive, at: receiver.now), at: receiver.now)
+            .place(place, signature), isUnicast: !isToGroup, tag: receiver.announce.session.tag, transmitter: place.transmitter, sequence: 0)
+        let arrival = Arrival(source: source, toGroup: isToGroup, timeToLive: timeToLive, at: receiver.now)
+        _ = receiver.engine.handle(datagram: bytes.span.bytes, arrival: arrival, at: receiver.now)
     }
 
     private func beat(_ transmitter: UInt32, to receiver: inout LoneReceiver, from source: SocketAddress, path: [UInt32] = [sender]) {
@@ -96,6 +98,11 @@ import Testing
         // The node itself may move.
         say(place(3), to: &receiver, from: Self.elsewhere)
         #expect(candidate(receiver)?.address == Self.elsewhere)
+        // To the group counts as that, also where the time to live is not known; how far away it is stays as it was known.
+        let hops = candidate(receiver)?.hops
+        say(place(4), to: &receiver, from: Self.home, timeToLive: nil, toGroup: true)
+        #expect(candidate(receiver)?.address == Self.home && hops != nil && candidate(receiver)?.hops == hops)
+        say(place(5), to: &receiver, from: Self.elsewhere)
         // A word that it has said before is not taken again.
         say(place(2), to: &receiver)
         #expect(candidate(receiver)?.address == Self.elsewhere)

@@ -197,7 +197,10 @@ import Testing
         let placement = engine.handle(upstream: question.span.bytes, arrival: Arrival(source: home, at: now), at: now)
         #expect(placement == nil)
         // What all of a group hear none of them answers.
-        _ = engine.handle(upstream: question.span.bytes, arrival: Arrival(source: .ipv4(10, 0, 0, 9, port: 1), timeToLive: 1, at: now), at: now)
+        for timeToLive in [1, nil] as [UInt8?] {
+            let arrival = Arrival(source: .ipv4(10, 0, 0, 9, port: 1), toGroup: true, timeToLive: timeToLive, at: now)
+            _ = engine.handle(upstream: question.span.bytes, arrival: arrival, at: now)
+        }
         let polled = engine.pollUpstream(at: now)
         let (bytes, destination) = try #require(polled)
         #expect(destination == home)

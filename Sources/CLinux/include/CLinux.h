@@ -61,9 +61,11 @@ int rmcp_get_integer_option(int descriptor, int level, int name, int *value);
 int rmcp_enable_gro(int descriptor);
 int rmcp_enable_overflow_count(int descriptor);
 // Tells with each datagram what was left of its time to live.
-int rmcp_enable_received_ttl(int descriptor, int family);
+int rmcp_set_received_ttl(int descriptor, int family, int is_on);
 // Tells with each datagram when the kernel got it, on the real-time clock.
-int rmcp_enable_arrival_time(int descriptor);
+int rmcp_set_arrival_times(int descriptor, int is_on);
+// When the kernel got the datagram that was read last; -1 where that is not known. For a socket that once told with each.
+int rmcp_last_arrival(int descriptor, int64_t *seconds, int64_t *nanoseconds);
 // Bytes that waiting datagrams take, the kernel's overhead included, and how many may.
 int rmcp_socket_memory(int descriptor, uint32_t *used, uint32_t *limit);
 int rmcp_set_forced_receive_buffer(int descriptor, int bytes);

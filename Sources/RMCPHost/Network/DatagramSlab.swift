@@ -22,15 +22,24 @@ extension SocketAddress {
 
 /// Translation of the kernel's time stamps, which are of the real-time clock, to the monotonic clock.
 private struct ArrivalClock {
-    private let now = Poller.now()
+    let now = Poller.now()
     private let wallClock = Poller.wallClock()
     /// Nanoseconds. What has waited for longer was stamped before the clock was set.
     private static let longestWait: Int64 = 2_000_000_000
 
     /// When the kernel got it, or now where the socket does not tell.
-    func arrival(of entry: rmcp_received) -> Instant {
-        guard entry.arrival_seconds > 0 else { return now }
-        let waited = (wallClock.tv_sec - Int(entry.arrival_seconds)) * 1_000_000_000 + wallClock.tv_nsec - Int(entry.arrival_nanoseconds)
+    func arrival(of entry: rmcp_received) -> Instant { arrival(seconds: entry.arrival_seconds, nanoseconds: entry.arrival_nanoseconds) }
+
+    /// When the kernel got what was read last from a socket.
+    func lastArrival(on raw: Int32) -> Instant {
+        var (seconds, nanoseconds) = (Int64(0), Int64(0))
+        guard unsafe rmcp_last_arrival(raw, &seconds, &nanoseconds) == 0 else { return now }
+        return arrival(seconds: seconds, nanoseconds: nanoseconds)
+    }
+
+    private func arrival(seconds: Int64, nanoseconds: Int64) -> Instant {
+        guard seconds > 0 else { return now }
+        let waited = (wallClock.tv_sec - Int(seconds)) * 1_000_000_000 + wallClock.tv_nsec - Int(nanoseconds)
         return now - Interval(nanoseconds: min(max(0, Int64(waited)), Self.longestWait))
     }
 }
@@ -97,6 +106,9 @@ private struct ArrivalClock {
     private let buffers: Int
     /// Lets in what is of this node's group; nil lets in everything.
     private let guarding: ControlGuard?
+    /// Family of the group that the socket has joined; nil for what comes by unicast, of which nothing is left out.
+    private let family: Int32?
+    private var detail = ArrivalDetail()
     private let memory: UnsafeMutableRawBufferPointer
     private let received: UnsafeMutableBufferPointer<rmcp_received>
     private var lastOverflow: UInt32 = 0
@@ -109,8 +121,10 @@ private struct ArrivalClock {
     /// The same of all sockets that had it, and what they gave.
     private var totals: (overflow: UInt64, datagrams: UInt64, bytes: UInt64) = (0, 0, 0)
 
-    init(buffers: Int, guarding: ControlGuard? = nil) {
+    /// - Parameter group: the one that the socket has joined, if any.
+    init(buffers: Int, guarding: ControlGuard? = nil, of group: SocketAddress? = nil) {
         self.guarding = guarding
+        family = group?.systemFamily
         self.buffers = min(buffers, 64)
         unsafe memory = .allocate(byteCount: self.buffers * Self.stride, alignment: 4_096)
         unsafe received = .allocate(capacity: self.buffers)
@@ -123,7 +137,10 @@ private struct ArrivalClock {
     }
 
     /// Another socket has it from now on, which counts from 0.
-    func beginAnew() { lastOverflow = 0 }
+    func beginAnew() {
+        lastOverflow = 0
+        detail = ArrivalDetail()
+    }
 
     /// All that was counted since the beginning.
     var figures: NetworkFigures {
@@ -152,8 +169,11 @@ private struct ArrivalClock {
         let count = unsafe Int(rmcp_receive(raw, memory.baseAddress, Self.stride, UInt32(buffers), received.baseAddress))
         guard count > 0 else { return 0 }
         let clock = ArrivalClock()
+        let together = detail.scope == .read ? clock.lastArrival(on: raw) : nil
+        var areSingle = true
         for index in 0..<count {
             let entry = unsafe received[index]
+            areSingle = areSingle && entry.segment == 0
             totals.bytes += UInt64(entry.length)
             totals.datagrams += entry.segment > 0 ? (UInt64(entry.length) + UInt64(entry.segment) - 1) / UInt64(entry.segment) : 1
             if entry.has_overflow != 0 {
@@ -170,7 +190,8 @@ private struct ArrivalClock {
                 impossible += 1
                 continue
             }
-            let arrival = Arrival(source: source, timeToLive: UInt8(exactly: entry.ttl), at: clock.arrival(of: entry))
+            let arrival = Arrival(
+                source: source, toGroup: family != nil, timeToLive: UInt8(exactly: entry.ttl), at: together ?? clock.arrival(of: entry))
             let filled = unsafe UnsafeRawBufferPointer(rebasing: memory[index * Self.stride..<index * Self.stride + Int(entry.length)])
             if let guarding {
                 unsafe guarding.admit(filled, segment: Int(entry.segment), arrival, body)
@@ -178,6 +199,13 @@ private struct ArrivalClock {
                 body(unsafe DatagramTrain(bytes: filled, segment: Int(entry.segment), arrival: arrival))
             }
         }
+        if let family, detail.note(count, areSingle: areSingle, at: clock.now) { adjust(raw, family) }
         return count
+    }
+
+    private func adjust(_ raw: Int32, _ family: Int32) {
+        let tellsOfEach: Int32 = detail.scope == .datagram ? 1 : 0
+        _ = rmcp_set_arrival_times(raw, tellsOfEach)
+        _ = rmcp_set_received_ttl(raw, family, tellsOfEach)
     }
 }

@@ -92,7 +92,7 @@ final class DatagramSocket {
         _ = rmcp_set_integer_option(descriptor.raw, SOL_SOCKET, SO_SNDBUF, 4 << 20)
         _ = rmcp_enable_gro(descriptor.raw)
         _ = rmcp_enable_overflow_count(descriptor.raw)
-        _ = rmcp_enable_arrival_time(descriptor.raw)
+        _ = rmcp_set_arrival_times(descriptor.raw, 1)
         return DatagramSocket(descriptor: descriptor, interface: interface, group: group, timeToLive: timeToLive, receiveBuffer: receiveBuffer)
     }
 
@@ -110,8 +110,8 @@ final class DatagramSocket {
         _ = rmcp_set_multicast_all(descriptor.raw, group.systemFamily, 0)
         _ = rmcp_enable_gro(descriptor.raw)
         _ = rmcp_enable_overflow_count(descriptor.raw)
-        _ = rmcp_enable_arrival_time(descriptor.raw)
-        _ = rmcp_enable_received_ttl(descriptor.raw, group.systemFamily)
+        _ = rmcp_set_arrival_times(descriptor.raw, 1)
+        _ = rmcp_set_received_ttl(descriptor.raw, group.systemFamily, 1)
         let result = DatagramSocket(descriptor: descriptor, interface: interface, group: group, timeToLive: 0, receiveBuffer: groupBufferLength)
         guard result.membership(join: true) else {
             throw .system("join \(group.host) on", interface.name)

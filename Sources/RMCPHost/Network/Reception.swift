@@ -60,7 +60,7 @@ final class Reception {
             sockets = [
                 GroupSocket(
                     address: group, socket: try DatagramSocket.receiving(from: group, through: interface),
-                    slab: DatagramSlab(buffers: HostLimits.slabBuffers, guarding: guarding))
+                    slab: DatagramSlab(buffers: HostLimits.slabBuffers, guarding: guarding, of: group))
             ]
         }
         replySocket = try DatagramSocket.sending(to: group, through: interface, timeToLive: 1, takesStream: true)
@@ -225,7 +225,7 @@ final class Reception {
         table.noteJoined(region)
         sockets.append(
             GroupSocket(
-                address: region, socket: socket, slab: DatagramSlab(buffers: HostLimits.regionSlabBuffers, guarding: guarding),
+                address: region, socket: socket, slab: DatagramSlab(buffers: HostLimits.regionSlabBuffers, guarding: guarding, of: region),
                 token: watch?.poller.watch(socket.raw)))
         return true
     }

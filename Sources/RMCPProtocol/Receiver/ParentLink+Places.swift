@@ -8,11 +8,12 @@ extension ParentLink {
     }
 
     /// Takes what a trusted node has signed.
-    mutating func take(_ place: NodePlace, from source: SocketAddress, timeToLive: UInt8?, at now: Instant) {
+    /// - Parameter timeToLive: what was left of it; nil where that is not known.
+    mutating func take(_ place: NodePlace, from source: SocketAddress, toGroup: Bool, timeToLive: UInt8?, at now: Instant) {
         guard !role.wantsStream || place.transmitter == transmitter, candidates.add(place.transmitter, at: source, keeping: transmitter, now: now) else {
             return
         }
-        candidates.prove(place, at: source, toGroup: timeToLive != nil, until: now + configuration.tree.placeValidity, now: now)
+        candidates.prove(place, at: source, toGroup: toGroup, until: now + configuration.tree.placeValidity, now: now)
         if place.phase == .leaving || place.phase == .aborted { return candidates.noteLeft(place.transmitter, at: now) }
         candidates.update(place.transmitter) {
             $0.phase = place.phase

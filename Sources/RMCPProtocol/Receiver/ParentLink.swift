@@ -142,7 +142,7 @@ struct ParentLink: Sendable {
     }
 
     /// Notes what a HEARTBEAT says of its parent's place.
-    /// - Parameter timeToLive: what was left of it; nil for a HEARTBEAT by unicast, which measures nothing.
+    /// - Parameter timeToLive: what was left of it; nil for a HEARTBEAT that measures nothing, as those by unicast.
     mutating func note(_ heartbeat: Heartbeat, from sender: UInt32, timeToLive: UInt8?, at now: Instant) {
         let root = trust.sender
         candidates.noteLeaving(sender, heartbeat.phase == .leaving || heartbeat.phase == .aborted, at: now)

@@ -16,11 +16,11 @@ extension ReceiverEngine {
             if link.trust.isNews(place.key) { events.append(.untrusted(place.key)) }
             return
         }
-        let timeToLive = header.isUnicast ? nil : arrival.timeToLive
-        guard link.wants(place, toGroup: timeToLive != nil, at: now) else { return }
+        let isToGroup = !header.isUnicast && arrival.isToGroup
+        guard link.wants(place, toGroup: isToGroup, at: now) else { return }
         let origin = VerificationBudget.Origin(source: arrival.source, transmitter: header.transmitter)
         guard isMade(signature, by: place.key, from: origin, at: now, { place.signedMessage(session: $0, cookie: 0) }) else { return }
-        link.take(place, from: arrival.source, timeToLive: timeToLive, at: now)
+        link.take(place, from: arrival.source, toGroup: isToGroup, timeToLive: isToGroup ? arrival.timeToLive : nil, at: now)
         if !status.hasReported, status.settlesAt == nil, place.transmitter != link.transmitter, !state.isFinal { settleFirst(at: now) }
         if link.takeMoved() { events.append(.parentMoved(link.address)) }
         judgeParents(at: now)

@@ -201,7 +201,7 @@ public struct RepairEngine: Sendable {
         // Whoever knows of this node by its parent asks where it is a child. One question to a group must not have an answer
         // from each of its repair nodes.
         if kind == .query {
-            if arrival.timeToLive == nil, let answer = downstream.answer(toWatcher: datagram, from: arrival.source, at: now) {
+            if !arrival.isToGroup, let answer = downstream.answer(toWatcher: datagram, from: arrival.source, at: now) {
                 answers.append((answer, arrival.source))
             }
             return nil

@@ -88,10 +88,9 @@ struct Delivery {
 
     /// A copy of what a sender multicast down the link of each member of the group; `arrival` says when it is at the switch.
     mutating func multicast(_ payload: Payload, _ arrival: Arrival, using random: inout RandomSource) {
-        var arrival = arrival
         guard !topology.links.isEmpty || !repairSites.isEmpty else {
-            arrival.timeToLive = Topology.timeToLive
-            return carry(payload, toMembersAmong: downlinks.indices, arrival, using: &random)
+            let there = Arrival(source: arrival.source, timeToLive: Topology.timeToLive, at: arrival.at)
+            return carry(payload, toMembersAmong: downlinks.indices, there, using: &random)
         }
         for subnet in topology.occupiedSubnets() {
             guard let (left, time) = topology.pass(payload, into: subnet, at: arrival.at, using: &random) else { continue }

@@ -2,14 +2,13 @@ import RMCPProtocol
 
 /// How closely the kernel tells when datagrams arrived, and what was left of their time to live.
 ///
-/// To be told of each datagram takes a tenth of a receiver's processor time where they come one by one. So once many come in each read, the
-/// time of the last stands for all of them: they are no more than 16, and came within a millisecond. The time to live is looked at now and
-/// then: the length of a path seldom changes.
+/// To be told of each datagram takes a tenth of a receiver's processor time where they come one by one. So once several come in each read, the
+/// time of the last stands for all of them, 16 at the most. The time to live is looked at now and then: the length of a path seldom changes.
 ///
 /// ```
-///   datagram ──many in each read, for 0.1 s at the least──▶ read
-///       ▲                                                    │
-///       └──0.9 s, a train, or few in each read───────────────┘
+///   datagram ──several in each of 16 reads, after 0.1 s──▶ read
+///       ▲                                                  │
+///       └──after 0.9 s, a train, or one in each of 16 reads┘
 /// ```
 struct ArrivalDetail {
     enum Scope {
@@ -27,7 +26,7 @@ struct ArrivalDetail {
 
     /// Reads in a row that are no accident.
     private static let sufficientReads = 16
-    /// HEARTBEATs come within each of these while there is a stream.
+    /// HEARTBEATs are 10 to 200 ms apart: if none comes meanwhile, one does in the next second or the one after.
     private static let shortestLook = Interval.milliseconds(100)
     private static let longestRest = Interval.milliseconds(900)
 
@@ -36,14 +35,14 @@ struct ArrivalDetail {
     ///   - areSingle: whether none of them is a train, of which the kernel tells once anyway.
     /// - Returns: whether the scope has changed.
     mutating func note(_ count: Int, areSingle: Bool, at now: Instant) -> Bool {
-        let isMany = areSingle && count > 1
+        let areSeveral = areSingle && count > 1
         switch scope {
         case .datagram:
-            reads = isMany ? reads + 1 : 0
+            reads = areSeveral ? reads + 1 : 0
             guard reads >= Self.sufficientReads, now - since >= Self.shortestLook else { return false }
             change(to: .read, at: now)
         case .read:
-            reads = isMany ? 0 : reads + 1
+            reads = areSeveral ? 0 : reads + 1
             guard !areSingle || reads >= Self.sufficientReads || now - since >= Self.longestRest else { return false }
             change(to: .datagram, at: now)
         }

@@ -158,7 +158,6 @@ final class ReceiveSessions {
 
     /// Listens to the regions that were advertised in what was read, and no more to those that are not; not while that is under way.
     func followRegions(at now: Instant) {
-        guard !joining.isEmpty || endpoint.regions.nextSilence.map({ now >= $0 }) ?? false else { return }
         for region in joining where network.join(region, in: &endpoint.regions, at: now) { observer(.region(region)) }
         joining.removeAll(keepingCapacity: true)
         for region in endpoint.regions.takeSilent(at: now) { network.leave(region) }

@@ -30,11 +30,7 @@ public struct RegionTable: Sendable {
 
     private let group: SocketAddress?
     /// In the order in which they were advertised first; at most `limit`.
-    private var entries: [Entry] = [] {
-        didSet { nextSilence = entries.lazy.filter(\.isJoined).map { $0.advertisedAt + Self.memory }.min() }
-    }
-    /// When `takeSilent` may have something to say; nil while no region is joined. Kept, since it is asked in each turn of a loop.
-    public private(set) var nextSilence: Instant?
+    private var entries: [Entry] = []
     /// Oldest first, each with the time until which it is left alone.
     private var failed: [(region: SocketAddress, until: Instant)] = []
 
@@ -74,6 +70,9 @@ public struct RegionTable: Sendable {
         if failed.count >= Self.failedLimit { failed.removeFirst() }
         failed.append((region, now + Self.retryInterval))
     }
+
+    /// When `takeSilent` may have something to say; nil while no region is joined.
+    public var nextSilence: Instant? { entries.lazy.filter(\.isJoined).map { $0.advertisedAt + Self.memory }.min() }
 
     /// Regions that nobody advertises any more. They are to be left, and their places are free.
     public mutating func takeSilent(at now: Instant) -> [SocketAddress] {

@@ -135,8 +135,7 @@ final class World {
     }
 
     func overflow(_ datagrams: UInt8) {
-        for tag in sessions.order { sessions.sessions[tag]?.engine.handle(.overflow(datagrams: UInt64(datagrams)), at: now) }
-        for tag in sessions.order { sessions.sessions[tag]?.engine.handle(.backlog(share: Double(datagrams) / 255), at: now) }
+        sessions.noteSocket(dropped: UInt64(datagrams), share: Double(datagrams) / 255, at: now)
         drive()
     }
 

@@ -6,6 +6,9 @@ public struct PresenceSettings: Sendable {
     /// are spaced out so as to stay below `heartbeatShare` of the rate.
     public var minimumHeartbeatInterval = Interval.milliseconds(10)
     public var maximumHeartbeatInterval = Interval.milliseconds(200)
+    /// Housekeeping comes round this often while nothing is sent and nobody is served: a sender may wait for hours. What can be lost
+    /// meanwhile is a tenth of a second after a child that has fallen silent.
+    public var idleTickInterval = Interval.milliseconds(100)
     public var heartbeatShare = 0.005
     /// The sender signs where it stands this often: a forged claim is believed no longer. Ed25519 takes half a millisecond to verify on
     /// the slowest boards (Cortex-A53), so that this is a quarter of a percent of one.

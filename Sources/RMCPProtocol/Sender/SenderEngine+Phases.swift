@@ -28,6 +28,7 @@ extension SenderEngine {
     mutating func beginDraining(at now: Instant) {
         phase = .draining(since: now)
         timers.cancel(.linger)
+        timers.arm(.tick, at: now)
     }
 
     mutating func beginLingering(until end: Instant) {
@@ -70,6 +71,7 @@ extension SenderEngine {
         lastTick = now
         progress.noteAdvance(at: now)
         timers.arm(.heartbeat, at: now)
+        timers.arm(.tick, at: now)
         hastenStatement(at: now)
         events.append(.started(receivers: joined + children.unaccounted))
     }

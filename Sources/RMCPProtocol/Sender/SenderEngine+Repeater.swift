@@ -127,6 +127,7 @@ extension SenderEngine {
             pacer.begin(at: now)
             progress.noteAdvance(at: now)
             timers.arm(.heartbeat, at: now)
+            timers.arm(.tick, at: now)
             events.append(.started(receivers: children.active))
         case .streaming:
             guard !repeater.isRelay, let end = window.table.end, repeater.upstreamPhase != .streaming, window.position.chunk >= end.chunkCount

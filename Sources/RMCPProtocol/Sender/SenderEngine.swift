@@ -274,10 +274,8 @@ public struct SenderEngine: Sendable {
 
     /// Housekeeping at the pace of feedback: lost children, rate, round trip.
     private mutating func tick(at now: Instant) {
-        let interval = statusInterval
         lastTick = now
-        timers.arm(
-            .tick, at: now + max(interval, isFindingRate ? configuration.feedback.finding.statusInterval : configuration.presence.minimumHeartbeatInterval))
+        timers.arm(.tick, at: nextTick(after: now))
         children.expire(silentFor: childTimeout, at: now)
         unicastChildren.removeAll { [children] in children.isLost($0) }
         pending.prune(holdOff: echoes.longestRoundTrip, at: now)
@@ -286,6 +284,18 @@ public struct SenderEngine: Sendable {
         updateRate(at: now)
         let isAwaited = children.saidToBeActive > 0 || (configuration.joining.until == .repairNodes && children.incompleteRepairNodes > 0)
         if isAwaited || children.population == 0 { progress.noteActive() } else { progress.noteIdle(at: now) }
+    }
+
+    private func nextTick(after now: Instant) -> Instant {
+        let presence = configuration.presence
+        switch phase {
+        case .waiting(let since):
+            // The stream begins at these times at the latest, whoever reports.
+            let limits = [since + configuration.joining.minimumWait, since + configuration.joining.maximumWait]
+            return limits.reduce(now + max(statusInterval, presence.idleTickInterval)) { $1 > now ? min($0, $1) : $0 }
+        case .lingering where children.saidToBeActive == 0: return now + max(statusInterval, presence.idleTickInterval)
+        default: return now + max(statusInterval, isFindingRate ? configuration.feedback.finding.statusInterval : presence.minimumHeartbeatInterval)
+        }
     }
 
     /// How often a child may report, so that all together stay within the limit.

@@ -43,6 +43,11 @@ import Testing
         Case(arguments: ["recv", "--check", "--trust", "/nonexistent"] + loopback, status: 2, words: ["/nonexistent"]),
         Case(arguments: ["repair", "--check", "--region", "10.1.1.1"] + loopback, status: 2, words: ["10.1.1.1"]),
         Case(arguments: ["send", "--check", "/etc/hosts", "--key", "/nonexistent"] + loopback, status: 2, words: ["/nonexistent", "keygen"]),
+        Case(arguments: ["send", "/etc/hosts", "--unsigned", "--supersede"] + loopback, status: 2, words: ["unsigned", "--supersede"]),
+        Case(arguments: ["send", "/etc/hosts", "--report", "/nonexistent/page.html"] + loopback, status: 1, words: ["/nonexistent", "no such file"]),
+        Case(arguments: ["send", "/etc", "/usr", "--name", "x", "--files-from0", "/dev/null"] + loopback, status: 2, words: ["one directory"]),
+        Case(arguments: ["repair", "--allow-unsigned", "-i", "nothere0"], status: 2, words: ["nothere0"]),
+        Case(arguments: ["repair", "--allow-unsigned", "--region", "10.1.1.1", "-i", "lo"], status: 2, words: ["10.1.1.1"]),
         Case(arguments: ["recv", "--accept", ""] + loopback, status: 2, words: ["empty pattern"]),
         Case(arguments: ["send", "/etc/hosts", "--require", "0"] + loopback, status: 2, words: ["--require 0", "1 or more"]),
         Case(arguments: ["send", "/etc/hosts", "--rate", "0"] + loopback, status: 2, words: ["rate", "0"]),
@@ -70,6 +75,15 @@ import Testing
         #expect(result.errors.hasPrefix("rmcp: "), "\(result.errors)")
         for word in example.words { #expect(result.errors.contains(word), "'\(word)' is not in: \(result.errors)") }
         #expect(result.output.isEmpty, "\(result.output)")
+    }
+
+    @Test(
+        "What a start would find --check finds, and ends with 2",
+        arguments: cases.filter { ["send", "recv", "repair"].contains($0.arguments[0]) && !$0.arguments.contains("--check") })
+    private func badInputChecked(example: Case) throws {
+        let result = try run(example.arguments + ["--check"])
+        #expect(result.status == 2 && result.errorLines == 1 && result.output.isEmpty, "\(result.status) \(result.errors) \(result.output)")
+        for word in example.words { #expect(result.errors.contains(word), "'\(word)' is not in: \(result.errors)") }
     }
 
     @Test(

@@ -65,6 +65,7 @@ public final class ReceiveLoop {
     /// - Returns: lines for the user.
     public static func check(_ request: ReceiveRequest) throws(HostError) -> [String] {
         try request.group.requireMulticast()
+        if let name = request.interfaceName { _ = try NetworkInterface.forGroup(request.group, named: name) }
         return [try OutputCheck.run(request.output, directory: request.directory).warning, try request.spool?.check()].compactMap { $0 }
     }
 

@@ -45,7 +45,7 @@ public final class RepairLoop {
     public init(
         _ request: RepairNodeRequest, service: ServiceNotifier? = nil, reread: (@Sendable () -> Result<RepairChanges, HostError>)? = nil
     ) throws(HostError) {
-        try request.check()
+        try request.validate()
         self.request = request
         let region = request.effectiveRegion
         let loop = try HostLoop(service: service, reloads: reread != nil)

@@ -50,8 +50,15 @@ public struct RepairNodeRequest: Sendable {
     /// site, so that its receivers need not be told; else the group with the next address.
     public var effectiveRegion: SocketAddress { region ?? (upstream != nil ? group : Self.derivedRegion(of: group)) }
 
-    /// - Throws: what of it cannot be.
+    /// Faults of the request itself, and those that a look at the host's interfaces shows.
     public func check() throws(HostError) {
+        try validate()
+        if let interfaceName { _ = try NetworkInterface.forGroup(upstream ?? group, named: interfaceName, isHost: upstream != nil) }
+        if let regionInterfaceName { _ = try NetworkInterface.forGroup(effectiveRegion, named: regionInterfaceName) }
+    }
+
+    /// - Throws: what of it cannot be, whatever the host is like.
+    func validate() throws(HostError) {
         for group in [group, region ?? group] { try group.requireMulticast() }
         guard effectiveRegion.family == group.family else {
             throw HostError("the region \(effectiveRegion.text) and the group \(group.text) are of different families", kind: .usage)

@@ -33,8 +33,8 @@ public final class SendLoop {
 
     /// - Throws: one line about what cannot be read, reached or bound.
     public convenience init(_ request: SendRequest, makeSigner: () throws(HostError) -> any MessageSigner) throws(HostError) {
-        try request.group.requireMulticast()
-        try self.init(request, source: try Self.open(request), makeSigner: makeSigner)
+        try request.validate()
+        try self.init(request, source: try request.openSource(), makeSigner: makeSigner)
     }
 
     /// - Parameter source: what is sent, whatever the request says.
@@ -59,9 +59,6 @@ public final class SendLoop {
         // After everything that the user may have got wrong: asking for a signer may make a key.
         let signer = try makeSigner()
         announce.key = signer.publicKey
-        if request.supersedes, !announce.isSigned {
-            throw HostError("receivers keep no versions of unsigned bundles, so that there is nothing to --supersede", kind: .usage)
-        }
         // Nobody remembers sessions that are not signed.
         if announce.isSigned {
             let stamp = SenderStamps.ofUser.next(for: announce.key, supersedes: request.supersedes)
@@ -97,7 +94,7 @@ public final class SendLoop {
     private static func makeAnnounce(
         _ request: SendRequest, source: any BundleSource, configuration: Configuration
     ) throws(HostError) -> Announce {
-        let name = try name(of: request, source.defaultName)
+        let name = try request.bundleName(source.defaultName)
         var chunkLength = source.chunkLength ?? configuration.packets.chunkLength
         // The table is bounded, so the largest bundles have longer chunks.
         while let length = source.contentLength, ChunkMap(chunkLength: chunkLength).chunkCount(for: length) > UInt64(Limits.maximumChunks) {
@@ -119,27 +116,6 @@ public final class SendLoop {
     private static func seal(_ announce: Announce, for key: GroupKey) throws(HostError) -> (Announce, ChunkSealer) {
         let sealer = ChunkSealer(new: announce.session, key: key)
         do throws(ContentError) { return (try sealer.seal(announce), sealer) } catch { throw HostError("cannot seal the bundle's name: \(error)") }
-    }
-
-    private static func open(_ request: SendRequest) throws(HostError) -> any BundleSource {
-        guard case .paths(let selection) = request.source else { return try StreamSource() }
-        // A name is judged before a walk that takes its time.
-        _ = try name(of: request, selection.defaultName)
-        if let path = selection.file { return try FileSource(path: path) }
-        return try TreeSource(selection, chunkLength: request.configuration.packets.chunkLength)
-    }
-
-    private static func name(of request: SendRequest, _ ordinary: String?) throws(HostError) -> String {
-        guard let given = request.name ?? ordinary else {
-            throw HostError("several paths are sent as one bundle, which needs a name: give it with --name", kind: .usage)
-        }
-        guard let name = SystemText.validated(given) else {
-            throw HostError("the bundle's name \(given) is no UTF-8, as receivers need it; give another with --name", kind: .usage)
-        }
-        if let objection = BundleName.objection(to: name) {
-            throw HostError("the bundle's name \"\(BundleName.printable(name))\" will not do: \(objection); give another with --name", kind: .usage)
-        }
-        return name
     }
 
     // MARK: Running

@@ -32,43 +32,46 @@ struct SendCommand: CodedCommand {
     @OptionGroup(title: "Output") var metrics: MetricsOptions
     @OptionGroup(title: "Output") var color: ColorOptions
 
-    private func look(_ settings: Settings) throws(HostError) -> [String] {
+    /// Everything but the report and the signer.
+    private func request(_ settings: Settings) throws(HostError) -> SendRequest {
         var engine = Configuration()
         try options.apply(settings, to: &engine)
         try unicast.apply(settings, to: &engine)
-        let nodes = try nodes.keys(settings)
-        _ = try (
-            output.style(settings), metrics.path(settings), metrics.address(settings), group.address(settings), group.interfaceName(settings),
-            groupKey.key(settings)
-        )
-        _ = try (options.timeToLive(settings), options.compressionLevel(settings), settings.value(SendOptions.name, options.name))
-        _ = try (settings.value(SendOptions.report, options.report), settings.flag(SendOptions.view, options.view), color.style(settings))
-        _ = try (settings.flag(SendOptions.supersede, options.supersede), tree.selection(of: paths, settings))
-        var lines = nodes.map { ["trusted repair nodes: \($0.count)"] } ?? []
-        if try settings.flag(SendOptions.unsigned, options.unsigned) { return lines + ["nothing is signed"] }
-        lines.append(try KeyFiles.check(path: try settings.value(SendOptions.key, options.key), standard: KeyFiles.signingKeyName))
-        return lines
+        engine.tree.trustedNodes = try nodes.keys(settings)
+        return SendRequest(
+            source: try source(settings), group: try group.address(settings), interfaceName: try group.interfaceName(settings),
+            timeToLive: try options.timeToLive(settings), name: try settings.value(SendOptions.name, options.name),
+            compressionLevel: try options.compressionLevel(settings), isSigned: !(try settings.flag(SendOptions.unsigned, options.unsigned)),
+            supersedes: try settings.flag(SendOptions.supersede, options.supersede), groupKey: try groupKey.key(settings), configuration: engine)
+    }
+
+    /// Nil where nothing is drawn on all of a terminal.
+    private func view(_ settings: Settings) throws(HostError) -> ScreenStyle? {
+        try settings.flag(SendOptions.view, options.view) ? try color.style(settings) : nil
+    }
+
+    private func look(_ settings: Settings) throws(HostError) -> [String] {
+        let request = try request(settings)
+        _ = try (output.style(settings), metrics.path(settings), metrics.address(settings), options.reportFile(settings), view(settings))
+        try request.check()
+        let lines = request.configuration.tree.trustedNodes.map { ["trusted repair nodes: \($0.count)"] } ?? []
+        guard request.isSigned else { return lines + ["nothing is signed"] }
+        return lines + [try KeyFiles.check(path: try settings.value(SendOptions.key, options.key), standard: KeyFiles.signingKeyName)]
     }
 
     mutating func execute() throws -> ExitStatus {
         if check.check == true { return try check.report(command: "send", configurationPath: configuration.config, output: output, look) }
         let settings = try Settings(command: "send", configurationPath: configuration.config)
         let style = try output.style(settings)
-        var engine = Configuration()
-        try options.apply(settings, to: &engine)
-        try unicast.apply(settings, to: &engine)
-        engine.tree.trustedNodes = try nodes.keys(settings)
+        var request = try request(settings)
         // A page that cannot be written is found out before anybody waits for it.
         let report = try options.reportFile(settings)
         let metrics = try metrics.output(settings, role: "send", style) { PrometheusText.of(SendTotals(), version: Version.text) }
-        var request = SendRequest(
-            source: try source(settings), group: try group.address(settings), interfaceName: try group.interfaceName(settings),
-            timeToLive: try options.timeToLive(settings), name: try settings.value(SendOptions.name, options.name),
-            compressionLevel: try options.compressionLevel(settings), supersedes: try settings.flag(SendOptions.supersede, options.supersede),
-            groupKey: try groupKey.key(settings), configuration: engine)
         request.asksNodes = style.isJSON || report != nil
-        let session = try SendLoop(request) { () throws(HostError) in try signer(settings, isJSON: style.isJSON) }
-        let view = try settings.flag(SendOptions.view, options.view) ? try color.style(settings) : nil
+        let session = try SendLoop(request) { () throws(HostError) in
+            request.isSigned ? try signer(settings, isJSON: style.isJSON) : UnsignedSigner()
+        }
+        let view = try view(settings)
         let reporter = SendReporter(style: style, metrics: metrics, view: view, report: report, options: settings.record.texts)
         defer { reporter.finish() }
         let outcome: SenderOutcome
@@ -92,7 +95,6 @@ struct SendCommand: CodedCommand {
     }
 
     private func signer(_ settings: Settings, isJSON: Bool) throws(HostError) -> any MessageSigner {
-        if try settings.flag(SendOptions.unsigned, options.unsigned) { return UnsignedSigner() }
         let (signingKey, isNew) = try KeyFiles.signingKey(path: try settings.value(SendOptions.key, options.key))
         if isNew {
             Console.line("made a signing key, \(try KeyFiles.defaultKey(option: "--key")); receivers trust it with --trust and this line:")

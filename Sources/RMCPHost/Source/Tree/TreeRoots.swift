@@ -46,6 +46,27 @@ extension TreeSelection {
         return FileSystem.status(of: path)?.kind == S_IFDIR ? nil : path
     }
 
+    func requireOneDirectory() throws(HostError) {
+        guard paths.count == 1 else {
+            throw HostError("--files-from0 takes one directory, which its paths are below; for the present one give .", kind: .usage)
+        }
+    }
+
+    /// Opens what is named, and nothing below it.
+    func check() throws(HostError) {
+        _ = try ExcludedNames(excluded)
+        if list != nil { try requireOneDirectory() }
+        if let file {
+            _ = try FileSource(path: file)
+        } else if paths.count > 1 {
+            _ = try openRoots()
+        } else {
+            _ = try openRoot()
+            // Standard input is read once, by the walk.
+            if let list, list != "-" { _ = try ListedPaths(readingFrom: list) }
+        }
+    }
+
     private static func lastComponent(of path: String) -> String {
         let last = path.split(separator: "/").last.map(String.init)
         if let last, last != ".", last != ".." { return last }

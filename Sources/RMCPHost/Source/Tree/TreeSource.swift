@@ -33,9 +33,7 @@ final class TreeSource: PlannedSource {
     init(_ selection: TreeSelection, chunkLength: UInt32) throws(HostError) {
         var scan = try TreeScan(selection)
         if let list = selection.list {
-            guard selection.paths.count == 1 else {
-                throw HostError("--files-from0 takes one directory, which its paths are below; for the present one give .", kind: .usage)
-            }
+            try selection.requireOneDirectory()
             let root = try selection.openRoot()
             try scan.walk(root, try ListedPaths(readingFrom: list))
         } else if selection.paths.count == 1 {

@@ -6,6 +6,30 @@ import Testing
 /// Whatever others say, what the sender says of an honest receiver is what that one says itself, and a session is complete only
 /// when all of them are.
 @Suite struct StrangerTests {
+    @Test("What is of another protocol or version is foreign, and what is damaged is malformed, at each end")
+    func foreignIsNotMalformed() {
+        var session = SessionHarness(signer: NoSigner(), receivers: 1)
+        #expect(session.run { $0.receivers[0].engine.chunksDone > 2 })
+        let (sender, receiver) = (session.sender.counters, session.receivers[0].engine.counters)
+        func tell(_ bend: (inout [UInt8]) -> Void) {
+            var up = session.forged(.solicitation)
+            bend(&up)
+            session.sender.handle(datagram: up.span.bytes, from: .ipv4(10, 0, 0, 9, port: 1), at: session.now)
+            var down = session.forged(.heartbeat(.sample()))
+            bend(&down)
+            session.receivers[0].take(down, at: session.now)
+        }
+        tell { $0[0] ^= 1 }
+        tell { $0[2] = 1 }
+        #expect(session.sender.counters.foreign == sender.foreign + 2 && session.sender.counters.malformed == sender.malformed)
+        #expect(session.receivers[0].engine.counters.foreign == receiver.foreign + 2)
+        #expect(session.receivers[0].engine.counters.malformed == receiver.malformed)
+        tell { $0[3] = 0 }
+        tell { $0.removeLast($0.count - 17) }
+        #expect(session.sender.counters.foreign == sender.foreign + 2 && session.sender.counters.malformed == sender.malformed + 2)
+        #expect(session.receivers[0].engine.counters.malformed == receiver.malformed + 2)
+    }
+
     /// A sender of a few holes, honest leaves that get through their states at their own pace, and others.
     private struct Group {
         struct Leaf {

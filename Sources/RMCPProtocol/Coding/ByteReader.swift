@@ -7,6 +7,9 @@ public enum WireError: Error, Sendable, Hashable {
     /// A field holds a value that no implementation sends; the name says which.
     case invalidField(StaticName)
 
+    /// The datagram is another protocol's, or another version's, and not a damaged one of this.
+    var isForeign: Bool { self == .foreignMagic || self == .foreignVersion }
+
     /// A field's name, hashable where `StaticString` is not.
     public struct StaticName: Hashable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
         public let description: String

@@ -157,7 +157,11 @@ public struct RepairEndpoint: Sendable {
 
     /// Takes a datagram that came to the region's socket and for which the driver has no engine.
     public mutating func handle(below datagram: RawSpan) -> Below {
-        guard let header = try? PacketHeader(of: datagram) else { return .ignore }
+        let header: PacketHeader
+        do throws(WireError) { header = try PacketHeader(of: datagram) } catch {
+            directory.note(error)
+            return .ignore
+        }
         if directory.isUnderWay(header.sessionTag) { return .session(header.sessionTag) }
         guard header.sessionTag == 0, !directory.active.isEmpty, case .solicitation? = try? Packet.parse(datagram).1 else { return .ignore }
         // One session is told with each question, in turn, so that the answer is no longer than the question.

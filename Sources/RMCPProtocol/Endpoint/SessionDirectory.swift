@@ -133,6 +133,9 @@ public struct SessionDirectory: Sendable {
         self.candidateLimit = candidateLimit
     }
 
+    /// A datagram that was not understood.
+    mutating func note(_ error: WireError) { if error.isForeign { foreign += 1 } else { malformed += 1 } }
+
     /// Judges a datagram whose session tag belongs to no engine.
     /// - Parameters:
     ///   - source: where it came from.
@@ -153,7 +156,7 @@ public struct SessionDirectory: Sendable {
             guard case .announce(let parsed, let parsedSignature) = try Packet.parse(datagram).1 else { return .ignore }
             (announce, signature) = (parsed, parsedSignature)
         } catch {
-            if error == .foreignMagic || error == .foreignVersion { foreign += 1 } else { malformed += 1 }
+            note(error)
             return .ignore
         }
         let known = Known(session: announce.session, key: announce.key)

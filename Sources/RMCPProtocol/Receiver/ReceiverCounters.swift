@@ -21,6 +21,9 @@ public struct ReceiverCounters: Sendable, Hashable {
     public var parentChanges: UInt64 = 0
     public init() {}
 
+    /// A datagram that was not understood.
+    mutating func note(_ error: WireError) { if error.isForeign { foreign += 1 } else { malformed += 1 } }
+
     /// Each count with the other's of the same name.
     public static func += (sum: inout ReceiverCounters, other: ReceiverCounters) {
         sum.datagrams &+= other.datagrams

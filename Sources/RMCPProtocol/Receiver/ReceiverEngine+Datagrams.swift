@@ -21,7 +21,7 @@ extension ReceiverEngine {
             guard reader.remaining > 0 else { throw .truncated }
             return handle(data, header, length: reader.remaining, arrival: arrival, at: now)
         } catch {
-            counters.malformed += 1
+            counters.note(error)
             return nil
         }
     }

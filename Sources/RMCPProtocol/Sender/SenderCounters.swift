@@ -18,6 +18,9 @@ public struct SenderCounters: Sendable, Hashable {
     public var datagramLengthReductions: UInt64 = 0
     public init() {}
 
+    /// A datagram that was not understood.
+    mutating func note(_ error: WireError) { if error.isForeign { foreign += 1 } else { malformed += 1 } }
+
     /// Each count with the other's of the same name.
     public static func += (sum: inout SenderCounters, other: SenderCounters) {
         sum.bytesSent &+= other.bytesSent

@@ -6,11 +6,12 @@ extension SenderEngine {
 
     /// The same for a host that was asked at the socket of its upper half, and answers from there.
     mutating func answer(toWatcher datagram: RawSpan, from source: SocketAddress, at now: Instant) -> [UInt8]? {
-        guard let (header, packet) = try? Packet.parse(datagram), case .query(let query) = packet else {
-            counters.malformed += 1
+        let (header, packet): (PacketHeader, Packet)
+        do throws(WireError) { (header, packet) = try Packet.parse(datagram) } catch {
+            counters.note(error)
             return nil
         }
-        guard header.sessionTag == session.tag, header.transmitter != transmitter, !isFinished else {
+        guard case .query(let query) = packet, header.sessionTag == session.tag, header.transmitter != transmitter, !isFinished else {
             counters.foreign += 1
             return nil
         }

@@ -189,10 +189,7 @@ public struct SenderEngine: Sendable {
             // Its NCF would not fit a datagram, and 64 KB of entries take a tenth of a second to look at.
             if datagram.byteCount > datagramLength, PacketHeader.kind(of: datagram) == .nak { throw .invalidField("length") }
             (header, packet) = try Packet.parse(datagram)
-        } catch {
-            counters.malformed += 1
-            return
-        }
+        } catch { return counters.note(error) }
         handle(packet, header, from: source, at: now)
     }
 

@@ -1,10 +1,10 @@
 import CLinux
 import Glibc
 
-/// A thread that runs a closure once.
+/// A thread that runs a closure once. Whoever made it joins it, or lets go of it: it is detached then.
 @safe final class HostThread: @unchecked Sendable {
-    private var handle = pthread_t()
-    private var isJoined = false
+    /// Nil once it is joined. Its maker's alone.
+    private var handle: pthread_t?
 
     /// Bytes. A limit of stacks (ulimit -s) is for the first thread, and would be the size of all others: of 8 MiB each, a receiver's
     /// threads took most of what a limit of address space leaves it.
@@ -26,10 +26,11 @@ import Glibc
         _ = unsafe pthread_attr_init(&attributes)
         defer { _ = unsafe pthread_attr_destroy(&attributes) }
         _ = unsafe pthread_attr_setstacksize(&attributes, Self.stackLength)
+        var made = pthread_t()
         let code =
             AddressSpace.allocate(Self.stackLength) { _ in
                 unsafe pthread_create(
-                    &handle, &attributes,
+                    &made, &attributes,
                     { argument in
                         guard let argument = unsafe argument else { return nil }
                         let body = unsafe Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
@@ -45,6 +46,7 @@ import Glibc
                 "cannot start a thread: \(HostError.errorText(code))",
                 hint: "give this process more threads or memory: ulimit -u, ulimit -v, or TasksMax= and LimitAS= of the unit")
         }
+        handle = made
     }
 
     /// A thread that no signal comes to: those are for the thread that listens for them, and this one may be made before that blocks them.
@@ -57,8 +59,11 @@ import Glibc
     }
 
     func join() {
-        guard !isJoined else { return }
-        isJoined = true
-        _ = pthread_join(handle, nil)
+        guard let made = handle else { return }
+        handle = nil
+        _ = pthread_join(made, nil)
     }
+
+    /// The kernel keeps the stack of a thread that has ended until it is joined, or for ever.
+    deinit { if let handle { _ = pthread_detach(handle) } }
 }

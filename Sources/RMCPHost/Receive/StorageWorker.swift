@@ -213,8 +213,8 @@ final class StorageWorker {
     }
 }
 
-/// The threads that storage jobs run on: a few that store chunks, as many as there are cores, as many that read back what
-/// was here before, and some that wait for flushes, for opening, and for other things of a disk's making.
+/// The threads that storage jobs run on. As many as there are cores store chunks. As many again read back what was here before. Some more
+/// wait for flushes, for opening, and for other things of a disk's making.
 final class StorageThreads {
     private let chunks: WorkerPool<StorageJob, StorageOutput>
     private let checks: WorkerPool<StorageJob, StorageOutput>

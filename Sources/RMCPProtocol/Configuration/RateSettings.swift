@@ -4,7 +4,7 @@ public struct RateSettings: Sendable {
     public var fixedRate: UInt64?
     public var minimumRate: UInt64 = 1_000_000
     public var maximumRate: UInt64 = 100_000_000_000
-    /// Low enough for a slow link's queue: 60 KB until there is an answer, on a short path. Six steps, a tenth of a second, from 5 Gb/s.
+    /// Low enough for a slow link's queue: 60 KB until there is an answer, on a short path. A twenty-fifth of a second from 5 Gb/s.
     public var initialRate: UInt64 = 40_000_000
     /// Quantile of the loss and pressure histograms that the rate follows (0...1).
     public var rateQuantile = 0.9

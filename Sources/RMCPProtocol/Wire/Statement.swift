@@ -11,7 +11,8 @@ public struct StatedPace: Hashable, Sendable {
     }
 }
 
-/// A signed word of the sender, now and then, of where its session stands. HEARTBEATs say so too, and anybody can forge them: between two statements such a claim is believed as far as the last one allows, and no longer than to the next one.
+/// A signed word of the sender, now and then, of where its session stands. HEARTBEATs say so too, and anybody can forge them: between two
+/// statements such a claim is believed as far as the last one allows, and no longer than to the next one.
 ///
 /// Repair nodes repeat it as it was signed. It does for positions what PGM's SPM does for windows (RFC 3208, 6.1).
 public struct Statement: Hashable, Sendable {

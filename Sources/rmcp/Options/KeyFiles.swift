@@ -103,7 +103,13 @@ enum KeyFiles {
         let key = GroupKey()
         guard try !isThere(controlPath) else { throw alreadyThere(controlPath) }
         guard try writeUnlessPresent(key.fileText, at: path) else { throw alreadyThere(path) }
-        guard try writeUnlessPresent(key.control.fileText, at: controlPath) else { throw alreadyThere(controlPath) }
+        do throws(HostError) {
+            guard try writeUnlessPresent(key.control.fileText, at: controlPath) else { throw alreadyThere(controlPath) }
+        } catch {
+            // Nobody has this key yet, and alone it would be in the way of the next try.
+            _ = unsafe unlink(SystemText.cString(path))
+            throw error
+        }
         return controlPath
     }
 

@@ -43,7 +43,7 @@ struct LiveScreen {
 enum TerminalMode {
     nonisolated(unsafe) private static var original = termios()
     nonisolated(unsafe) private static var own = termios()
-    /// Nil where keys are not asked for.
+    /// Negative where keys are not asked for.
     nonisolated(unsafe) private static var descriptor: Int32 = -1
 
     /// Whether the terminal is this process's now, and not that of the shell that has put it into the background. What is no

@@ -223,9 +223,10 @@ extension FileSystem {
         return nil
     }
 
-    /// Whether an error of fsync(2) means that this file system does not flush such a thing, and not that something was
-    /// lost: no reason to call what is there a failure.
-    static func isUnsupported(flush code: Int32) -> Bool { code != EIO && code != ENOSPC && code != EDQUOT && code != EINTR }
+    /// Whether an error of fsync(2) means that this file system does not flush such a thing: no reason to call what is there a failure. Any
+    /// other may mean that something was lost. What a disk says comes through as it is: ENODATA of a bad sector, ETIMEDOUT of a path that
+    /// is gone, EROFS of a file system that has stopped itself.
+    static func isUnsupported(flush code: Int32) -> Bool { [EINVAL, EOPNOTSUPP, ENOSYS].contains(code) }
 
     /// Whether an error of flock(2) means that this file system has no locks.
     static func isUnsupported(lock code: Int32) -> Bool { [ENOLCK, EOPNOTSUPP, ENOSYS, EINVAL].contains(code) }

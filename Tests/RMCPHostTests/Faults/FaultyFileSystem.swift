@@ -173,7 +173,7 @@ final class FaultyFileSystem: FileSystem, @unchecked Sendable {
 
     override func flush(_ descriptor: Int32) -> Int32 {
         if let folder = folder(descriptor) {
-            if strikes() { return fail(EIO) }
+            if strikes() { return fail(EIO, ETIMEDOUT) }
             settle(folder, folder.pending.count)
             return 0
         }
@@ -184,7 +184,8 @@ final class FaultyFileSystem: FileSystem, @unchecked Sendable {
             file.hasError = false
             file.lost.formUnion(file.dirty)
             file.dirty = []
-            return fail(EIO, ENOSPC)
+            // Codes of the disk come through: ENODATA is a bad sector.
+            return fail(EIO, ENOSPC, ENODATA, ETIMEDOUT, EROFS, EREMOTEIO)
         }
         store(file, descriptor, file.dirty)
         return 0

@@ -47,6 +47,17 @@ import Testing
         #expect(answers == [true, false, true, true, nil])
     }
 
+    @Test func whatIsMountedBelowADirectoryIsFound() {
+        let table = #"""
+            26 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw
+            40 26 7:0 / /srv/tree\040one/d/mp rw - ext4 /dev/loop0 rw
+            41 26 7:1 / /srv/treetop/x rw - ext4 /dev/loop1 rw
+            42 26 7:2 / /srv/other rw - ext4 /dev/loop2 rw
+            """#
+        let found = ["/srv/tree one", "/srv/tree", "/srv/treetop", "/srv/other", "/srv/tree one/d/mp"].map { MountTable.firstMount(below: $0, in: table) }
+        #expect(found == ["/srv/tree one/d/mp", nil, "/srv/treetop/x", nil, nil])
+    }
+
     /// The survey's word on each chunk.
     private func picture(_ source: FileSource, chunks: Int) -> String {
         var result = ""

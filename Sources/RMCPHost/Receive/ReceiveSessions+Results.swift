@@ -79,7 +79,8 @@ extension ReceiveSessions {
             giveBackBuffer(of: output, to: session)
             if case .opened(_, let result) = output {
                 opened(generation, result, at: now)
-            } else if case .closed = output {
+            } else if case .closed(_, let notes) = output {
+                for note in notes { observer(.warning(note)) }
                 ending.removeAll { $0.generation == generation }
                 openWhatCan(at: now)
             } else if let session {

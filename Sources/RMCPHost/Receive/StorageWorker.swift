@@ -57,14 +57,14 @@ enum StorageOutput: Sendable {
     case failed(SessionGeneration, HostError, ChunkBuffer?)
     /// The session was over before the job began.
     case cancelled(SessionGeneration, ChunkBuffer?)
-    case closed(SessionGeneration)
+    case closed(SessionGeneration, notes: [String])
 
     var generation: SessionGeneration {
         switch self {
         case .opened(let generation, _), .prepared(let generation, _), .stored(let generation, _, _, _, _), .rejected(let generation, _, _, _),
             .examined(let generation, _, _, _, _), .checked(let generation, _, _, _), .zeroed(let generation, _, _), .committed(let generation, _),
             .hookStarted(let generation, _), .spooled(let generation, _),
-            .failed(let generation, _, _), .cancelled(let generation, _), .closed(let generation):
+            .failed(let generation, _, _), .cancelled(let generation, _), .closed(let generation, _):
             generation
         }
     }
@@ -115,7 +115,7 @@ final class StorageWorker {
         case .close(let handle):
             if handle.isDiscarded { handle.storage.discard() } else { handle.storage.abandon() }
             handle.storage.close()
-            return .closed(handle.generation)
+            return .closed(handle.generation, notes: handle.storage.takeNotes())
         }
     }
 

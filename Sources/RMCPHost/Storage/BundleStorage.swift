@@ -29,7 +29,7 @@ protocol BundleStorage: AnyObject, Sendable {
     var progress: TreeProgress? { get }
     /// Warnings of what was done so far, a line each; told once.
     func takeNotes() -> [String]
-    /// Lets others have what this had locked. Nothing is called after this.
+    /// Lets others have what this had locked. Nothing is called after this but `takeNotes`.
     func close()
 }
 

@@ -109,7 +109,8 @@ final class DeferredStorage: BundleStorage {
             defer { notes = [] }
             return notes
         }
-        return own + (storage?.takeNotes().filter { $0 != told } ?? [])
+        // Closing may have its own to tell.
+        return own + (finished.withLock { $0 }?.takeNotes().filter { $0 != told } ?? [])
     }
 
     func close() {

@@ -21,5 +21,27 @@ enum MountTable {
         return answer
     }
 
+    /// Path of something that is mounted below a directory; nil where nothing is, as far as is seen here.
+    /// - Parameter path: from the root, without links.
+    static func firstMount(below path: String) -> String? { FileTransfer.kernelText("/proc/self/mountinfo").flatMap { firstMount(below: path, in: $0) } }
+
+    static func firstMount(below path: String, in text: String) -> String? {
+        // The kernel writes these as octal numbers.
+        let outer = path.map { "\\ \t\n".contains($0) ? escape($0) : String($0) }.joined() + "/"
+        for line in text.split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            if fields.count > Self.placeField, fields[Self.placeField].utf8.starts(with: outer.utf8) {
+                return "\(path)/\(fields[Self.placeField].utf8.dropFirst(outer.utf8.count).map { String(UnicodeScalar($0)) }.joined())"
+            }
+        }
+        return nil
+    }
+
+    private static func escape(_ character: Character) -> String {
+        let octal = String(character.asciiValue ?? 0, radix: 8)
+        return "\\" + String(repeating: "0", count: 3 - octal.count) + octal
+    }
+
     private static let deviceField = 2
+    private static let placeField = 4
 }

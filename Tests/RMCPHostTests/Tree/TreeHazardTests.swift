@@ -48,6 +48,41 @@ import Testing
         #expect(error?.description == "\(path)/name and Name are one name to this file system; receive on one that tells them apart")
     }
 
+    /// A file that cannot be removed, as one with the attribute "immutable", or with something mounted on it.
+    private final class StubbornFiles: FileSystem, @unchecked Sendable {
+        override func remove(_ name: KernelName, in directory: Int32, isDirectory: Bool = false) -> Int32 {
+            guard name == SystemText.cString("stuck") else { return super.remove(name, in: directory, isDirectory: isDirectory) }
+            errno = EPERM
+            return -1
+        }
+    }
+
+    @Test("What cannot be removed of an old tree is in no later one's way", arguments: [false, true]) func stubborn(isResumed: Bool) throws {
+        let files = StubbornFiles()
+        let old = try MemoryTree([("d", .directory([("stuck", .file(MemoryTree.bytes(6_000, salt: 9)))]))])
+        try old.receive(in: scratch.path, files: files)
+        var session: UInt64 = 2
+        for salt in 1...3 {
+            let tree = try small(salt, session: session)
+            session += 1
+            if isResumed {
+                // Cut off in its middle.
+                let storage = try tree.open(in: scratch.path, files: files)
+                try tree.store(0, in: storage)
+                storage.abandon()
+                storage.close()
+            }
+            let storage = try tree.open(in: scratch.path, files: files)
+            for index in 0..<tree.count { _ = try tree.resume(index, in: storage) }
+            try storage.commit(contentLength: UInt64(tree.content.count))
+            storage.close()
+            let notes = storage.takeNotes()
+            #expect(notes.contains { $0.contains("cannot be removed (permission denied)") && $0.contains(".tree.rmcp-partial") }, "\(notes)")
+            #expect(Listing.of(path).filter { $0.contains("stuck") }.isEmpty && FileManager.default.fileExists(atPath: path + "/d/b"))
+            #expect(FileManager.default.contents(atPath: path + "/a") == Data(MemoryTree.bytes(6_000, salt: salt)))
+        }
+    }
+
     /// A kernel, or a filter of system calls, without openat2(2).
     private final class OldFiles: FileSystem, @unchecked Sendable {
         let code: Int32

@@ -76,6 +76,8 @@ import Testing
                 ("a", .file(MemoryTree.bytes(100))), ("again", .hardLink("a")), ("big", .file(MemoryTree.bytes(2 * 4_096 + 9, salt: salt))),
                 ("d", .directory([("f", .file(MemoryTree.bytes(5_000, salt: salt))), ("g", .fifo()), ("kept", .file(MemoryTree.bytes(6_000)))], mode: 0o700)),
                 ("empty", .file([])), ("l", .link("version \(salt)")),
+                // What the other one does not have must not be taken for a part of it.
+                ("only\(salt)", .directory([("x\(salt)", .file(MemoryTree.bytes(10)))])),
             ], session: session)
     }
 

@@ -11,6 +11,8 @@ final class TreeStaging: Sendable {
     static let catalogName = "catalog"
     /// Name of the old tree, while it makes room for the new one.
     static let formerName = "former"
+    /// Beginning of the names of what could not be removed, and is in nobody's way under these.
+    private static let leftPrefix = "left."
 
     let directory: OwnedDescriptor
     /// The staging directory, open for reading: since before anything of this session was written, so that flushing it says all that was lost.
@@ -36,9 +38,8 @@ final class TreeStaging: Sendable {
             var left = place.journal.isEmpty ? nil : Self.readCatalog(in: descriptor, announce, files: files)
             // Files that cannot be flushed may not be on the disk, though they can be read.
             if left != nil, files.flushFileSystem(descriptor.raw) != 0 { left = nil }
-            if left == nil { TreeRemoval.empty(descriptor, files: files) }
             leftCatalog = left
-            removeFormer()
+            if left == nil { try clear() } else { try removeFormer() }
         } catch {
             if place.journal.isEmpty { place.journal.remove() }
             place.journal.unlock()
@@ -66,23 +67,34 @@ final class TreeStaging: Sendable {
         return descriptor
     }
 
+    /// Bytes behind the catalog: the number of the inode of the tree's root. What has the tree's name otherwise is another one: the old tree,
+    /// after they have changed places.
+    private static let markLength = 8
+
+    private static func mark(_ status: stat) -> [UInt8] { (0..<markLength).map { UInt8(truncatingIfNeeded: status.st_ino >> (8 * $0)) } }
+
+    /// Nil where there is none, or the tree beside it is not the one that is made by it.
     private static func readCatalog(in staging: OwnedDescriptor, _ announce: Announce, files: FileSystem) -> Catalog? {
         let raw = files.openInside(SystemText.cString(catalogName), in: staging.raw, O_RDONLY | O_NONBLOCK)
         guard raw >= 0, let contentLength = announce.contentLength else { return nil }
         let descriptor = OwnedDescriptor(raw)
-        guard let bytes = try? FileTransfer.contents(raw, limit: Int(CatalogLimits.catalogLength), path: catalogName, files: files) else { return nil }
+        let limit = Int(CatalogLimits.catalogLength) + markLength
+        guard let bytes = try? FileTransfer.contents(raw, limit: limit, path: catalogName, files: files), bytes.count > markLength else { return nil }
         withExtendedLifetime(descriptor) {}
-        return try? Catalog(bytes, chunkLength: announce.chunkLength, contentLength: contentLength)
+        guard let root = files.status(of: treeName, in: staging.raw), bytes.suffix(markLength).elementsEqual(mark(root)) else { return nil }
+        return try? Catalog(bytes.dropLast(markLength), chunkLength: announce.chunkLength, contentLength: contentLength)
     }
 
     /// Keeps the catalog for the next session.
-    func keep(_ catalog: [UInt8]) throws(HostError) {
+    /// - Parameter root: of the tree that is made by it.
+    func keep(_ catalog: [UInt8], of root: OwnedDescriptor) throws(HostError) {
+        guard let status = files.status(of: root.raw) else { throw .system("look at", partialName.withLock { $0 } + "/" + Self.treeName) }
         let kernelName = SystemText.cString(Self.catalogName)
         _ = files.remove(kernelName, in: descriptor.raw)
         let raw = files.openInside(kernelName, in: descriptor.raw, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
         guard raw >= 0 else { throw .system("create", partialName.withLock { $0 } + "/" + Self.catalogName, in: descriptor.raw) }
         let file = OwnedDescriptor(raw)
-        try FileTransfer.write(file.raw, catalog, at: 0, path: Self.catalogName, files: files)
+        try FileTransfer.write(file.raw, catalog + Self.mark(status), at: 0, path: Self.catalogName, files: files)
     }
 
     /// The root of the tree that is being made.
@@ -99,10 +111,23 @@ final class TreeStaging: Sendable {
     }
 
     /// Removes the old tree that was to make room, or what an earlier session has left of it.
-    func removeFormer() { _ = TreeRemoval.remove(Self.formerName, in: descriptor.raw, files: files) }
+    func removeFormer() throws(HostError) {
+        if !TreeRemoval.remove(Self.formerName, in: descriptor.raw, files: files) { try setAside(Self.formerName) }
+    }
 
     /// Begins anew: what was left is of another tree.
-    func forget() { TreeRemoval.empty(descriptor, files: files) }
+    func clear() throws(HostError) {
+        if TreeRemoval.empty(descriptor, files: files) { return }
+        for name in files.names(in: descriptor.raw) ?? [] where !name.hasPrefix(Self.leftPrefix) { try setAside(name) }
+    }
+
+    /// What cannot be removed, such as a file that is immutable, must not become a part of the tree that is made here.
+    private func setAside(_ name: String) throws(HostError) {
+        let aside = SystemText.cString("\(Self.leftPrefix)\(String(UInt64.random(in: 0...(.max)), radix: 36))")
+        guard files.rename(SystemText.cString(name), in: descriptor.raw, to: aside, in: descriptor.raw) == 0 else {
+            throw .system("remove", partialName.withLock { $0 } + "/" + name, advice: "it is left of an earlier tree; remove it by hand")
+        }
+    }
 
     func takeFirstName() {
         guard isSecond else { return }
@@ -110,10 +135,13 @@ final class TreeStaging: Sendable {
     }
 
     /// The journal goes first: without it nobody believes the rest.
-    func remove() {
+    /// - Returns: a line for the user, where something of it stays.
+    @discardableResult
+    func remove() -> String? {
         journal.remove()
         let name = partialName.withLock { $0 }
-        guard let named = files.status(of: name, in: directory.raw), let own = files.status(of: descriptor.raw), named.isSameFile(as: own) else { return }
-        _ = TreeRemoval.remove(name, in: directory.raw, files: files)
+        guard let named = files.status(of: name, in: directory.raw), let own = files.status(of: descriptor.raw), named.isSameFile(as: own) else { return nil }
+        guard !TreeRemoval.remove(name, in: directory.raw, files: files) else { return nil }
+        return "what is left in \(name) of an earlier tree cannot be removed (\(HostError.errorText(errno))); remove it by hand"
     }
 }

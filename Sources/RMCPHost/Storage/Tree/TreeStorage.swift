@@ -42,6 +42,8 @@ final class TreeStorage: BundleStorage {
     /// Set when the staging directory is nobody's any more, or what is in it cannot be trusted.
     private let isGone = Atomic<Bool>(false)
     private let isPublished = Atomic<Bool>(false)
+    /// The first fault for which everything was removed: what others meet afterwards follows from that.
+    private let fault = LockedValue<HostError?>(nil)
 
     init(
         announce: Announce, target: TreeTarget, directoryPath: String, options: TreeOptions, digester: ContentDigester, files: FileSystem
@@ -157,7 +159,7 @@ final class TreeStorage: BundleStorage {
     /// The catalog is whole: what waited for it is placed.
     private func begin(with spool: borrowing CatalogSpool) throws(HostError) {
         let (catalog, isResumed) = try catalog(of: spool)
-        if !isResumed { staging.forget() }
+        if !isResumed { try staging.clear() }
         let root = try staging.openTree()
         let former = try findRoom(for: catalog)
         let directories = TreeDirectories(catalog, root: root, files: files)
@@ -168,7 +170,7 @@ final class TreeStorage: BundleStorage {
             files: files)
         let builder = TreeBuilder(files: placer, isResumed: isResumed, path: path, system: files)
         try builder.makeDirectories()
-        if !isResumed { try staging.keep(catalog.bytes) }
+        if !isResumed { try staging.keep(catalog.bytes, of: root) }
         tree.withLock { $0 = Tree(root: root, files: placer, builder: builder, earlyFlush: earlyFlush) }
         for (chunk, record) in spool.ready {
             if record.kind == .zero {
@@ -213,11 +215,20 @@ final class TreeStorage: BundleStorage {
     }
 
     private func place(_ extent: ContentExtent, _ content: RawSpan?, with placer: TreeFiles) throws(HostError) {
-        do throws(HostError) { try placer.place(extent.offset..<extent.end, content) } catch {
-            // A disk that is full has lost nothing: what is there is worth keeping until there is room.
-            if error.kind != .diskFull { discard() }
-            throw error
+        do throws(HostError) { try placer.place(extent.offset..<extent.end, content) } catch { throw discard(after: error) }
+    }
+
+    /// - Returns: the fault that ends it.
+    private func discard(after error: HostError) -> HostError {
+        // A disk that is full has lost nothing: what is there is worth keeping until there is room.
+        if error.kind == .diskFull, !isGone.load(ordering: .relaxed) { return error }
+        let first = fault.withLock { fault in
+            let first = fault ?? error
+            fault = first
+            return first
         }
+        discard()
+        return first
     }
 
     // MARK: The end
@@ -226,19 +237,14 @@ final class TreeStorage: BundleStorage {
         try checkIsThere()
         waitForPlacers()
         guard let tree = tree.withLock({ $0 }) else { throw HostError("\(path): its catalog is not here") }
-        do throws(HostError) { try tree.builder.finish() } catch {
-            if error.kind != .diskFull { discard() }
-            throw error
-        }
+        do throws(HostError) { try tree.builder.finish() } catch { throw discard(after: error) }
         while files.flushFileSystem(staging.descriptor.raw) != 0 {
             if errno == EINTR { continue }
             if FileSystem.isUnsupported(flush: errno) {
                 note("\(path): its file system does not flush (\(HostError.errorText(errno))); it may be gone after a power failure")
                 break
             }
-            let error = HostError.system("flush", path, advice: "what was received cannot be trusted to be on the disk, and is removed")
-            discard()
-            throw error
+            throw discard(after: .system("flush", path, advice: "what was received cannot be trusted to be on the disk, and is removed"))
         }
     }
 
@@ -277,14 +283,19 @@ final class TreeStorage: BundleStorage {
     func close() {
         tree.withLock { $0 }?.earlyFlush.finish()
         if isPublished.load(ordering: .relaxed) {
-            staging.remove()
+            staging.remove().map { note("\(path) is complete; \($0)") }
             target.removeFormer()
+        } else if isGone.load(ordering: .relaxed) {
+            // Others may have written while it was being removed.
+            staging.remove()
         }
         staging.journal.unlock()
     }
 
     private func checkIsThere() throws(HostError) {
-        guard !isGone.load(ordering: .relaxed) else { throw HostError("\(path): an earlier write was lost; what was received is removed") }
+        guard !isGone.load(ordering: .relaxed) else {
+            throw fault.withLock { $0 } ?? HostError("\(path): an earlier write was lost; what was received is removed")
+        }
     }
 }
 

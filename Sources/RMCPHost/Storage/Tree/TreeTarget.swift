@@ -65,8 +65,17 @@ struct TreeTarget {
         if isAnothers, unsafe faccessat(directory.raw, kernelName, W_OK, AT_EACCESS) != 0 {
             throw HostError("\(path) is another user's and not writable, so that it cannot change places; receive elsewhere")
         }
+        if let inner = innerMount() {
+            throw HostError("\(path): something is mounted in it, at \(inner), which would go away with the old tree; unmount it first")
+        }
         guard try canExchange() else { throw immovable(errno) }
         if let code = try movingFailure() { throw immovable(code) }
+    }
+
+    /// Place below the old tree where another file system is mounted.
+    private func innerMount() -> String? {
+        guard let above = FileSystem.resolved("/proc/self/fd/\(directory.raw)") else { return nil }
+        return MountTable.firstMount(below: PartialFile.join(above == "/" ? "" : above, name))
     }
 
     private func immovable(_ code: Int32) -> HostError {
@@ -159,7 +168,7 @@ struct TreeTarget {
         }
         guard result == 0 else { throw .system("remove the old", path, in: directory.raw) }
         if replacement == .symlink { removeTrees(but: nil) }
-        staging.removeFormer()
+        try staging.removeFormer()
     }
 
     // MARK: The end

@@ -48,7 +48,7 @@ import Testing
 
         func opened(_ arrival: RepairArrival) throws -> (bundle: CachedBundle, table: [[UInt8]]) {
             let output = try next()
-            guard case .opened(let bundle, let table) = output.result else { throw HostError("\(output)") }
+            guard case .opened(let bundle, let table, _) = output.result else { throw HostError("\(output)") }
             #expect(output.generation == arrival.ticket.generation && cache.takeArrival(output.generation) != nil)
             return (bundle, table)
         }
@@ -101,6 +101,25 @@ import Testing
         guard case .closed = try bench.next().result else { throw HostError("not closed") }
         let (again, _) = try bench.opened(second)
         #expect(sample.isVerified(5, in: again))
+    }
+
+    @Test("A session that the disk does not let begin is served all the same, and nothing of it is kept")
+    func unkept() throws {
+        let bench = try Bench()
+        try FileManager.default.removeItem(atPath: bench.place.path)
+        let sample = CacheSample()
+        let arrival = bench.arrival(sample)
+        #expect(bench.cache.open(arrival))
+        let output = try bench.next()
+        guard case .opened(let bundle, let table, let fault?) = output.result else { throw HostError("\(output)") }
+        #expect(bundle.keepsNothing && table.isEmpty && !fault.description.isEmpty && bench.cache.takeArrival(output.generation) != nil)
+        try bench.store(sample, 3, in: bundle, arrival.ticket)
+        guard case .stored(0, 3, _, isKept: false) = try bench.next().result else { throw HostError("not passed on") }
+        #expect(!sample.mayBe(3, in: bundle))
+        bench.cache.leave(bundle, of: sample.announce.session.tag, arrival.ticket)
+        guard case .closed = try bench.next().result else { throw HostError("not closed") }
+        #expect(!bench.cache.isLetting && !bench.cache.isBusy)
+        bench.cache.shutDown()
     }
 
     @Test("Another bundle under a session's id takes the place of the one before it once that is over")

@@ -79,6 +79,9 @@ final class CacheLedger: Sendable {
         }
     }
 
+    /// Number of a line that there is not, of a session that the cache keeps nothing of.
+    static let noLine = -1
+
     let directory: CacheDirectory
     private let capacity: UInt64
     /// Bytes of the file system that are left to others.

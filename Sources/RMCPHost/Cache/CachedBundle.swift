@@ -63,6 +63,13 @@ final class CachedBundle: Sendable {
         state = LockedValue(State(announce: announce, datagram: datagram, isNew: isNew, files: nil))
     }
 
+    /// One of a session that the cache could not begin: it holds nothing and keeps nothing, and what comes is passed on.
+    convenience init(unkept announce: Announce, datagram: [UInt8], ledger: CacheLedger) {
+        self.init(announce: announce, datagram: datagram, isNew: true, line: CacheLedger.noLine, ledger: ledger)
+    }
+
+    var keepsNothing: Bool { line == CacheLedger.noLine }
+
     /// The newest that was given to `ChunkCache.open`: a sender may lower its payload length before it sends.
     var announce: Announce { state.withLock { $0.announce } }
     /// The signed datagram as it came, so that it can be verified again.

@@ -74,10 +74,13 @@ final class ChunkCache: Sendable {
         try kept.withLock { kept throws(HostError) in try open(announce, datagram, in: &kept) }
     }
 
+    /// A bundle for a session that `open` failed for.
+    func unkept(announce: Announce, datagram: [UInt8]) -> CachedBundle { CachedBundle(unkept: announce, datagram: datagram, ledger: ledger) }
+
     private func open(_ announce: Announce, _ datagram: [UInt8], in kept: inout [SessionID: CachedBundle]) throws(HostError) -> CachedBundle {
         if let bundle = kept[announce.session], let line = ledger.line(bundle.line) {
             guard bundle.isOf(announce) || line.uses == 0 else {
-                throw HostError("session \(announce.session.text) is in use with another announcement")
+                throw HostError("session \(announce.session.text) is in use with another announcement", kind: .usage)
             }
             // What somebody has put a link or a directory into is damaged. Other errors are the caller's: a process that
             // has run out of descriptors must not lose what it has kept.

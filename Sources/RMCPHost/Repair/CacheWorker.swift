@@ -59,7 +59,8 @@ struct KeptSession: Sendable {
 struct CacheOutput: Sendable {
     enum Result: Sendable {
         case started(ChunkCache, [KeptSession])
-        case opened(CachedBundle, table: [[UInt8]])
+        /// `fault` is why the cache keeps nothing of it; nil where it keeps it.
+        case opened(CachedBundle, table: [[UInt8]], fault: HostError?)
         /// Failure of `start` or `open`.
         case notOpened(HostError)
         case closed
@@ -154,9 +155,10 @@ final class CacheWorker {
         do throws(HostError) {
             let bundle = try cache.open(announce: announce, datagram: datagram)
             // What cannot be read comes from upstream again.
-            return .opened(bundle, table: (try? bundle.tableDatagrams()) ?? [])
+            return .opened(bundle, table: (try? bundle.tableDatagrams()) ?? [], fault: nil)
         } catch {
-            return .notOpened(error)
+            // Whoever is below has no other parent, perhaps: what the disk does not take is passed on all the same.
+            return error.kind == .usage ? .notOpened(error) : .opened(cache.unkept(announce: announce, datagram: datagram), table: [], fault: error)
         }
     }
 

@@ -41,7 +41,8 @@ extension RepairLoop {
     func collect(at now: Instant) {
         while let output = cache.collect() {
             switch output.result {
-            case .opened(let bundle, let table):
+            case .opened(let bundle, let table, let fault):
+                if let fault { warn("\(fault.description); what comes of this session is passed on and not kept") }
                 if let arrival = cache.takeArrival(output.generation) { begin(arrival, bundle, table: table, at: now) }
                 retryStores()
             case .notOpened(let error):
@@ -66,10 +67,10 @@ extension RepairLoop {
         switch output.result {
         case .kept: session.endKeeping()
         case .stored(let slot, let chunk, let buffer, let isKept):
-            if !isKept, !session.isOver, let record = session.engine.record(of: chunk), makeRoomInCache(at: now) {
+            if !isKept, !session.bundle.keepsNothing, !session.isOver, let record = session.engine.record(of: chunk), makeRoomInCache(at: now) {
                 return session.waitForRoom(WaitingStore(slot: slot, chunk: chunk, record: record, buffer: buffer))
             }
-            if !isKept { warn("the cache is full; what does not fit is passed on and not kept: give it more with --cache-size") }
+            if !isKept, !session.bundle.keepsNothing { warn("the cache is full; what does not fit is passed on and not kept: give it more with --cache-size") }
             session.keep(buffer, of: chunk)
             // Payloads that were kept aside of it were forged.
             _ = session.takeAlternates(of: slot)

@@ -20,6 +20,9 @@ public struct JoiningSettings: Sendable {
         case repairNodes
     }
     public var until = Until.receivers
+    /// Where only repair nodes are waited for: so long after one of them has come further or asked for something, they will not have the rest.
+    /// A node that has no room for a chunk passes it on, and does not ask for it again.
+    public var nodePatience = Interval.seconds(30)
     /// Time to live of multicast, 0...255: said in heartbeats, so that children can tell how far away they are.
     public var timeToLive: UInt8 = 1
     /// A child that went to another parent is counted again within this time, a few statuses up the tree: so long

@@ -10,6 +10,8 @@ extension SenderEngine {
             if isEverybodyDone, mayConclude(at: now) {
                 beginLingering(until: now + configuration.joining.linger)
                 advancePhase(at: now)
+            } else if isLeftToRestingNodes(at: now), mayConclude(at: now) {
+                conclude(at: now)
             } else if children.finishing == 0, progress.isStalled(at: now) {
                 // A receiver that flushes or runs a command shows no progress until it is done, however long that takes.
                 conclude(at: now)
@@ -39,6 +41,11 @@ extension SenderEngine {
     /// Repair nodes have everything, and serve on who is not done.
     private var isLeftToRepairNodes: Bool {
         configuration.joining.until == .repairNodes && children.repairNodes > 0 && children.incompleteRepairNodes == 0
+    }
+
+    /// Nobody is waited for but repair nodes, and those will not have what they lack.
+    private func isLeftToRestingNodes(at now: Instant) -> Bool {
+        configuration.joining.until == .repairNodes && children.repairNodes > 0 && children.saidToBeActive == 0 && progress.hasRestingNodes(at: now)
     }
 
     private var isEverybodyDone: Bool {
@@ -111,6 +118,8 @@ extension SenderEngine {
             kind = .complete
         } else if children.unaccounted > 0 {
             // Their fate is not known, and it must not be said that they never came.
+            kind = .partial
+        } else if configuration.joining.until == .repairNodes, children.repairNodes > 0, children.incompleteRepairNodes > 0 {
             kind = .partial
         } else if summary.population == 0, !isUnderWay {
             kind = nobody

@@ -12,6 +12,7 @@ struct SessionProgress: Sendable {
     private var idleSince: Instant?
 
     private let stalledTimeout: Interval
+    private let nodePatience: Interval
     private let idleTimeout: Interval
     private let concludeAfterDetach: Interval
     private let concludeUnaccounted: Interval
@@ -24,6 +25,7 @@ struct SessionProgress: Sendable {
 
     init(configuration: Configuration, at now: Instant) {
         stalledTimeout = configuration.presence.stalledTimeout
+        nodePatience = configuration.joining.nodePatience
         idleTimeout = configuration.presence.childTimeout * Self.idleTimeouts
         concludeAfterDetach = configuration.joining.concludeAfterDetach
         concludeUnaccounted = configuration.joining.concludeUnaccounted
@@ -45,6 +47,9 @@ struct SessionProgress: Sendable {
 
     /// Nobody has come any further for long.
     func isStalled(at now: Instant) -> Bool { now - lastAdvance >= stalledTimeout }
+
+    /// Repair nodes that lack something have neither come further nor asked for it.
+    func hasRestingNodes(at now: Instant) -> Bool { now - max(lastAdvance, lastRequest ?? lastAdvance) >= nodePatience }
 
     /// Receivers that have left for a repair node are counted again when its next STATUS comes: nothing is concluded from their absence
     /// before that, nor while somebody who is known asks for what was sent.

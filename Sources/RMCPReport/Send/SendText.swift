@@ -63,6 +63,17 @@ public enum SendText {
     /// Names in one line; programs are told all of them.
     private static let namedAtMost = 100
 
+    /// Line about repair nodes of which something is not complete at the end, if there are any.
+    public static func lackingNodes(_ outcome: SenderOutcome) -> [String] {
+        let nodes = outcome.receivers.tree
+        guard outcome.kind == .partial, nodes.repairNodes > nodes.completeRepairNodes else { return [] }
+        let lacking = nodes.repairNodes - nodes.completeRepairNodes
+        return [
+            "\(Units.count(lacking, "repair node")) \(lacking == 1 ? "does" : "do") not hold everything: no room in the cache, or a disk that fails; "
+                + "the node's own lines say which"
+        ]
+    }
+
     /// Words for a send that did not end well, and what helps.
     public static func verdict(_ outcome: SenderOutcome, _ snapshot: SendSnapshot) -> (message: String, hint: String) {
         let time = Units.time(snapshot.elapsed)
@@ -78,7 +89,7 @@ public enum SendText {
             let complete = outcome.receivers.count(.complete)
             let came = outcome.receivers.population + UInt64(outcome.unaccounted)
             let wanted = snapshot.required.map { complete < UInt64($0) ? ", and \($0) have to be" : "" } ?? ""
-            let reasons = failures(outcome) + refusals(outcome.receivers.tree.refusals)
+            let reasons = failures(outcome) + refusals(outcome.receivers.tree.refusals) + lackingNodes(outcome)
             return ("\(complete) of \(Units.count(came, "receiver")) complete\(wanted)", reasons.joined(separator: "; "))
         }
     }

@@ -182,6 +182,8 @@ public struct RepairNodeModel: Sendable {
     public var upstream: SocketAddress?
     /// Sessions at one time.
     public var sessionLimit = 16
+    /// Chunks of a session that its cache has room for, the first ones; the others are passed on.
+    public var keptChunks = UInt32.max
 
     public init(
         character: Character = .honest, diskRate: Double = 400e6, subnet: Int = 0, reach: [Int]? = nil, upstream: SocketAddress? = nil

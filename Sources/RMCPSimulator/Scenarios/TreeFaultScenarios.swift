@@ -102,6 +102,17 @@ extension Scenario {
         } check: { world in
             Expect.complete(world, receivers: world.allReceivers) + Expect.outcome(world, .complete)
         },
+        Scenario(
+            "until-repair-without-room", "the sender waits for a repair node whose cache takes half of the bundle, and leaves with those words",
+            limit: .seconds(60)
+        ) { world in
+            Tree.build(world, subnets: 1, receivers: 2, downlink: Setting.lossy(.random(0.02))) { $0.joining.until = .repairNodes }
+            var model = RepairNodeModel(subnet: 1)
+            model.keptChunks = 4
+            world.changeRepairNode(0, to: model, configuration: Tree.configuration)
+        } check: { world in
+            Expect.complete(world, receivers: world.allReceivers) + Expect.outcome(world, .partial)
+        },
         Scenario("region-partition", "a subnet is cut off from the sender for two seconds and comes back") { world in
             Tree.build(world, subnets: 2, receivers: 4, downlink: Setting.lossy(.random(0.01))) { $0.rate.fixedRate = 30_000_000 }
             world.after(.seconds(1.2)) { $0.setSubnet(1, up: false) }

@@ -240,6 +240,10 @@ extension World {
             return node.cache[id]?.chunks[chunk] == record.encodedDigest
         }
         switch work {
+        case .stored(let slot, let chunk) where chunk >= node.model.keptChunks:
+            session.resident.insert(chunk)
+            session.buffers.release(Int(slot))
+            session.engine.handle(.passed(slot: Int(slot), chunk: chunk), at: now)
         case .stored(let slot, let chunk):
             node.cache[id]?.chunks[chunk] = record(chunk)?.encodedDigest
             session.resident.insert(chunk)

@@ -153,6 +153,7 @@ final class SendReporter {
         if outcome.unaccounted > 0 {
             Console.error("\(Units.count(UInt64(outcome.unaccounted), "receiver")) went below a repair node that never reported")
         }
+        SendText.lackingNodes(outcome).forEach(Console.error)
         if histogram.active > 0 { Console.error("\(Units.count(histogram.active, "receiver")) not complete") }
         if style.isVerbose { Console.line(SendText.counters(snapshot)) }
     }

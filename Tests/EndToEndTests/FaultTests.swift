@@ -78,6 +78,24 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: lab.scratch.path("r1/image")))
     }
 
+    /// All of a small source is encoded long before anybody has come, and before its last byte is sent.
+    @Test("A small source that is written to while the session waits, or while it is sent: an error, and no file", arguments: [true, false])
+    func changedSmallSource(waits: Bool) throws {
+        let lab = try Laboratory(receivers: 1)
+        let source = try lab.scratch.random("image", megabytes: 3)
+        let receiver = try lab.receive("r1", ["--once", "--json"])
+        #expect(receiver.wait { receiver.says("listening") })
+        let sender = try lab.send(["--unsigned", "--json", "--rate", "16M", "--wait-for", "1"] + (waits ? ["--min-wait", "1500ms"] : []) + [source])
+        #expect(sender.wait { sender.says(waits ? "ready" : "started") })
+        let file = try FileHandle(forUpdating: URL(fileURLWithPath: source))
+        try file.write(contentsOf: Data("changed".utf8))
+        try file.close()
+        let sent = sender.wait()
+        #expect(sent.status == 1 && sent.errors.contains("changed while it was being sent"), "\(sent.status) \(sent.errors)")
+        #expect(receiver.wait().status == 3)
+        #expect(!FileManager.default.fileExists(atPath: lab.scratch.path("r1/image")))
+    }
+
     @Test("A receiver that is cut off for good: reported as lost, exit code 3, and the others are complete")
     func cutOff() throws {
         let lab = try Laboratory(receivers: 3)

@@ -57,6 +57,8 @@ protocol BundleSource: AnyObject, Sendable {
     func keep(_ encoded: RawSpan, of extent: ContentExtent) throws(HostError)
     /// Brings a chunk that was encoded before into the front of the buffer.
     func reread(_ extent: ContentExtent, _ record: ChunkRecord, into buffer: ChunkBuffer) throws(HostError) -> Reread
+    /// About how long `checkUnchanged` takes; nil where there is nothing to check.
+    var checkDuration: Interval? { get }
     /// Throws when the source is not what it was when it was opened.
     func checkUnchanged() throws(HostError)
     /// Error for a stretch that is not what it was.
@@ -74,6 +76,7 @@ extension BundleSource {
     func lookAhead() -> (@Sendable () -> Void)? { nil }
     func stop() {}
     func keep(_ encoded: RawSpan, of extent: ContentExtent) throws(HostError) {}
+    var checkDuration: Interval? { nil }
     func checkUnchanged() throws(HostError) {}
 
     /// Error for a source whose chunks are not what they were.

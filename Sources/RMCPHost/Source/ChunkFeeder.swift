@@ -114,7 +114,7 @@ final class ChunkFeeder {
         if let shortage = pool.shortage { throw shortage }
         // The engine gives no credit for more, so it is asked here whether there is more.
         if !planned, nextChunk == chunkLimit { try endAtLimit() }
-        guard planned, !endTold, inFlight == 0, ready.isEmpty else { return }
+        guard planned, !endTold, inFlight == 0, ready.isEmpty, isCheckDue(engine) else { return }
         switch check {
         case .due:
             check = .underWay
@@ -124,6 +124,20 @@ final class ChunkFeeder {
             endTold = true
             engine.handle(.ended, at: now)
         }
+    }
+
+    /// Time before the end at which the check begins, beside what it takes: a turn of the loop comes round in a tenth of that or so.
+    private static let checkLead = Interval.milliseconds(20)
+
+    /// As late as costs nothing. All of a small source is encoded before anybody has come, and it may change until it is sent.
+    private func isCheckDue(_ engine: borrowing SenderEngine) -> Bool {
+        guard let duration = source.checkDuration else { return true }
+        guard check == .due else { return true }
+        guard engine.sessionPhase != .waiting else { return false }
+        let left = engine.chunkCount - min(engine.positionChunk, engine.chunkCount)
+        guard left > 0 else { return true }
+        let bits = Double(engine.encodedLength) / Double(engine.chunkCount) * Double(left) * 8
+        return .seconds(bits / engine.rate) <= Self.checkLead + duration * 2
     }
 
     /// False when nothing can be started now.

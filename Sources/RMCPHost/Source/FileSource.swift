@@ -146,6 +146,8 @@ final class FileSource: PlannedSource {
         return .content
     }
 
+    var checkDuration: Interval? { isDevice ? nil : .zero }
+
     func checkUnchanged() throws(HostError) {
         guard !isDevice else { return }
         var status = stat()

@@ -137,6 +137,10 @@ final class TreeSource: PlannedSource {
         return .content
     }
 
+    /// A look at one name, with its share of opening directories, from the kernel's caches.
+    private static let lookDuration = Interval.microseconds(3)
+
+    var checkDuration: Interval? { Self.lookDuration * Double(catalog.count) }
     func checkUnchanged() throws(HostError) { try contents.checkUnchanged() }
     func changed(_ extent: ContentExtent) -> HostError { contents.changed(extent) }
 }

@@ -28,6 +28,9 @@ enum HostLimits {
     static let idleRejoinInterval = Interval.seconds(20)
     /// With --once, how long a newer session than an outdated one may still come.
     static let outdatedPatience = Interval.seconds(5)
+    /// Time for which a receiver that can take nothing at all stays to tell a sender why: a question, its answer and the reason, with
+    /// room for one of them to be lost.
+    static let refusalPatience = Interval.seconds(2)
     /// How long a session waits for its storage to be open before it begins without.
     static let openingPatience = Interval.seconds(1)
     /// How long a session waits for the storage of its predecessor before it gets its own.

@@ -37,6 +37,15 @@ import Testing
         lab.stop(receivers[0], receivers[1], receivers[2])
     }
 
+    @Test("A receiver of one bundle that can take none at all says so before it goes")
+    func hopeless() throws {
+        let receiver = try lab.run("r1", [Program.path, "recv", "--json", "--once", "-d", lab.scratch.directory("r1").path])
+        #expect(receiver.wait { receiver.says("listening") })
+        let sent = try lab.send(["--key", key, "--max-wait", "4s", source]).wait()
+        #expect(sent.status == 5 && sent.errors.contains("1 receiver refused: the sender is not trusted there"), "\(sent.status) \(sent.errors)")
+        #expect(receiver.wait().status == 5)
+    }
+
     @Test("Nobody takes it: exit 5, and the reasons in JSON")
     func nobody() throws {
         let other = try Self.makeKey(lab, "other")

@@ -15,6 +15,8 @@ struct OnceRule {
     /// When an outdated session was refused while nothing else had come. A repair node may offer it for as long as it
     /// runs: a newer one would have come by then.
     private var outdatedSince: Instant?
+    /// Time of the first refusal where nothing can ever be accepted.
+    private var hopelessSince: Instant?
     private var lastProgress: Instant
 
     init(_ request: ReceiveRequest, at now: Instant) {
@@ -32,12 +34,11 @@ struct OnceRule {
 
     mutating func noteProgress(at now: Instant) { lastProgress = max(lastProgress, now) }
 
-    /// True when that ends it.
-    mutating func noteRefused(_ reason: SessionRefusal, at now: Instant) -> Bool {
-        guard isOn, !reason.isForNow, reason != .completedBefore else { return false }
+    mutating func noteRefused(_ reason: SessionRefusal, at now: Instant) {
+        guard isOn, !reason.isForNow, reason != .completedBefore else { return }
         wasRefused = true
         if case .rollback = reason { outdatedSince = outdatedSince ?? now }
-        return isHopeless
+        if isHopeless { hopelessSince = hopelessSince ?? now }
     }
 
     /// Meaning of a session's end.
@@ -50,8 +51,14 @@ struct OnceRule {
         return session.isProven || isTheOnlyOne ? .failed(state) : nil
     }
 
+    /// - Parameter hasToldWhy: senders have heard of each refusal, or do not answer. One that has not would say that nobody came.
+    mutating func outcome(isIdle: Bool, isFinishing: Bool, hasToldWhy: Bool, at now: Instant) -> ReceiveOutcome? {
+        if let since = hopelessSince, hasToldWhy || now - since >= HostLimits.refusalPatience { return .refused }
+        return outcome(isIdle: isIdle, isFinishing: isFinishing, at: now)
+    }
+
     /// Meaning of the time. A bundle that is being flushed, or whose command runs, is progress however long it takes.
-    mutating func outcome(isIdle: Bool, isFinishing: Bool, at now: Instant) -> ReceiveOutcome? {
+    private mutating func outcome(isIdle: Bool, isFinishing: Bool, at now: Instant) -> ReceiveOutcome? {
         if isFinishing { noteProgress(at: now) }
         if let since = outdatedSince, isIdle, accepted == 0, now - since >= HostLimits.outdatedPatience { return .refused }
         guard let timeout, now - lastProgress >= timeout else { return nil }
@@ -61,6 +68,7 @@ struct OnceRule {
     func deadline(isIdle: Bool) -> Instant? {
         var deadline = timeout.map { lastProgress + $0 }
         if let since = outdatedSince, isIdle, accepted == 0 { deadline = min(deadline ?? .distantFuture, since + HostLimits.outdatedPatience) }
+        if let since = hopelessSince { deadline = min(deadline ?? .distantFuture, since + HostLimits.refusalPatience) }
         return deadline
     }
 }

@@ -176,11 +176,11 @@ final class ReceiveSessions {
             if held > 0 { observer(.warning(LineBudget.text(refused: held))) }
             observer(.refused(announce, reason))
         }
-        if once.noteRefused(reason, at: now) { outcome = .refused }
+        once.noteRefused(reason, at: now)
     }
 
     /// Something is announced that is not this group's.
-    func noteForeignGroup(at now: Instant) { if once.noteRefused(.sealedForOthers, at: now) { outcome = .refused } }
+    func noteForeignGroup(at now: Instant) { once.noteRefused(.sealedForOthers, at: now) }
 
     /// The sender of a session was restarted: what was received goes on in the new one.
     private func supersede(_ id: SessionID, at now: Instant) {
@@ -314,7 +314,10 @@ final class ReceiveSessions {
         // A word that does not leave is said again.
         while let (bytes, parent) = endpoint.refusals?.pollTransmit(at: now) { _ = network.send(bytes, to: parent) }
         openWhatCan(at: now)
-        if let over = once.outcome(isIdle: isEmpty, isFinishing: order.contains { sessions[$0]?.isFinishing ?? false }, at: now) { outcome = outcome ?? over }
+        let isFinishing = order.contains { sessions[$0]?.isFinishing ?? false }
+        if let over = once.outcome(isIdle: isEmpty, isFinishing: isFinishing, hasToldWhy: endpoint.refusals?.isSilent ?? true, at: now) {
+            outcome = outcome ?? over
+        }
         report(at: now)
     }
 

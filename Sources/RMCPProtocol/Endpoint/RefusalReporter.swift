@@ -125,6 +125,9 @@ public struct RefusalReporter: Sendable {
 
     // MARK: What is said
 
+    /// Each session that was refused has been told why, or nobody answers.
+    public var isSilent: Bool { entries.allSatisfy { if case .silent = $0.stage { true } else { false } } }
+
     /// Time at which `pollTransmit` may have something to say; nil while there is nothing.
     public func nextDue(at now: Instant) -> Instant? {
         var next: Instant?

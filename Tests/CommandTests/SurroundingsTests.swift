@@ -120,4 +120,38 @@ import Testing
         if isWritten { #expect(lines.dropFirst().first == "1" && lines.contains("644"), "\(result.output)") }
         #expect(lines.last == (before.hasPrefix("mkfifo m.tmp") ? "2" : "0"), "\(result.output)")
     }
+
+    @Test("Lines for programs that nobody reads are missed at the end")
+    func unreadLines() throws {
+        try CommandRun.inDirectory { home in
+            let script = "mkfifo p; exec 3<>p; head -c 65536 /dev/zero >&3; \(CommandRun.binary) keygen --json -o k >&3"
+            let result = try CommandRun(["bash", "-c", script], in: home, seconds: 20)
+            #expect(result.status == 1 && result.errors.contains("nobody has read standard output"), "\(result.status) \(result.errors)")
+        }
+    }
+
+    @Test("watch ends when nobody looks at its lines any more")
+    func watchWithoutReader() throws {
+        try CommandRun.inDirectory { home in
+            let script = "\(CommandRun.binary) watch --json -i lo -g 239.255.76.98:17998 | head -n 1; echo ${PIPESTATUS[0]}"
+            let result = try CommandRun(["bash", "-c", script], in: home, seconds: 20)
+            #expect(result.status == 0 && result.output.split(separator: "\n").last == "0", "\(result.status) \(result.output) \(result.errors)")
+        }
+    }
+
+    @Test("A result of many lines that cannot be written is not said as an error")
+    func unwrittenResult() throws {
+        try CommandRun.inDirectory { home in
+            let result = try CommandRun(["bash", "-c", "\(CommandRun.binary) help json >/dev/full"], in: home, seconds: 20)
+            #expect(result.status == 1 && result.errorLines == 1 && result.errors.contains("cannot write to standard output"), "\(result.errors)")
+        }
+    }
+
+    @Test("Names that turn the text around them are shown without that")
+    func turnedNames() throws {
+        try CommandRun.inDirectory { home in
+            let result = try CommandRun([CommandRun.binary, "recv", "-d", "a\u{202E}b", "-i", "lo"], in: home, seconds: 20)
+            #expect(result.status == 1 && result.errors.contains("a?b") && !result.errors.contains("\u{202E}"), "\(result.errors)")
+        }
+    }
 }

@@ -48,6 +48,11 @@ import Testing
         Case(arguments: ["send", "/etc", "/usr", "--name", "x", "--files-from0", "/dev/null"] + loopback, status: 2, words: ["one directory"]),
         Case(arguments: ["repair", "--allow-unsigned", "-i", "nothere0"], status: 2, words: ["nothere0"]),
         Case(arguments: ["repair", "--allow-unsigned", "--region", "10.1.1.1", "-i", "lo"], status: 2, words: ["10.1.1.1"]),
+        Case(arguments: ["send", "/etc/hosts", "--report", ""] + loopback, status: 2, words: ["--report", "a file"]),
+        Case(arguments: ["send", "/etc/hosts", "--min-wait", "6s", "--max-wait", "3s"] + loopback, status: 2, words: ["--min-wait", "--max-wait"]),
+        Case(arguments: ["recv", "--exec-timeout", "0s"] + loopback, status: 2, words: ["exec-timeout", "above 0"]),
+        Case(arguments: ["recv", "-o", "/dev/null"] + loopback, status: 1, words: ["/dev/null", "character device"]),
+        Case(arguments: ["keygen", "-o", "-"], status: 2, words: ["expected a file"]),
         Case(arguments: ["recv", "--accept", ""] + loopback, status: 2, words: ["empty pattern"]),
         Case(arguments: ["send", "/etc/hosts", "--require", "0"] + loopback, status: 2, words: ["--require 0", "1 or more"]),
         Case(arguments: ["send", "/etc/hosts", "--rate", "0"] + loopback, status: 2, words: ["rate", "0"]),
@@ -75,6 +80,30 @@ import Testing
         #expect(result.errors.hasPrefix("rmcp: "), "\(result.errors)")
         for word in example.words { #expect(result.errors.contains(word), "'\(word)' is not in: \(result.errors)") }
         #expect(result.output.isEmpty, "\(result.output)")
+    }
+
+    @Test(
+        "A file that is read is not written over",
+        arguments: [
+            ["send", "src", "--report", "src"], ["send", "src", "--metrics", "./src"], ["send", "src", "x", "--name", "n", "--report", "link"],
+            ["send", "src", "--key", "key", "--report", "key"], ["send", "src", "--metrics", ".config/rmcp/id_ed25519"],
+            ["send", "src", "--config", "options.toml", "--report", "options.toml"], ["recv", "--trust", "key.pub", "--metrics", "key.pub"],
+            ["report", "src", "-o", "src"],
+        ])
+    func filesThatAreRead(arguments: [String]) throws {
+        try CommandRun.inDirectory { home in
+            let program = CommandRun.binary
+            let made = try CommandRun(
+                [
+                    "sh", "-c",
+                    "\(program) keygen -o key >key.pub 2>/dev/null; mkdir -p .config/rmcp; cp key .config/rmcp/id_ed25519; echo '{}' >src; ln -s src link; echo >x; echo >options.toml; cksum key key.pub src options.toml",
+                ], in: home, seconds: 20)
+            #expect(made.status == 0, "\(made.errors)")
+            let result = try CommandRun([program] + arguments, in: home, seconds: 20)
+            #expect(result.status == 2 && result.errorLines == 1 && result.errors.contains("give another"), "\(result.status) \(result.errors)")
+            let after = try CommandRun(["sh", "-c", "cksum key key.pub src options.toml"], in: home, seconds: 20)
+            #expect(after.errors + after.output == made.errors + made.output)
+        }
     }
 
     @Test(

@@ -18,6 +18,7 @@ public import RMCPProtocol
 
         public var last: Item? { items.last }
         public var isEmpty: Bool { items.isEmpty }
+        public var count: Int { items.count }
 
         public mutating func append(_ item: Item) {
             items.append(item)

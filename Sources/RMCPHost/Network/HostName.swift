@@ -24,6 +24,8 @@ public enum HostName {
         let code = unsafe getaddrinfo(name, nil, &hints, &list)
         guard code == 0, let first = unsafe list else {
             let reason = unsafe String(cString: gai_strerror(code))
+            // A resolver that does not answer says nothing of the name.
+            guard code == EAI_NONAME else { throw HostError("cannot find host \(name): \(reason)", hint: "try again, or give its address") }
             throw HostError("cannot find host \(name): \(reason)", kind: .usage)
         }
         defer { unsafe freeaddrinfo(list) }

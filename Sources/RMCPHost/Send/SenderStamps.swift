@@ -8,6 +8,9 @@ struct SenderStamps: Sendable {
     private let file: SharedFile?
     /// Keys that are remembered; beyond, those of the oldest stamp are forgotten.
     private static let limit = 1_000
+    /// Milliseconds that a stamp may be ahead of a clock that is right: sessions that begin together have read it before one another, and
+    /// each takes a stamp of its own.
+    private static let tolerance: UInt64 = 2_000
 
     /// `$XDG_STATE_HOME/rmcp/stamps`, or `~/.local/state/rmcp/stamps`. Nothing is kept for a user without a home.
     static var ofUser: SenderStamps { SenderStamps(file: SharedFile.statePath("stamps").map { SharedFile(path: $0) }) }
@@ -42,7 +45,7 @@ struct SenderStamps: Sendable {
         }
         if supersedes, file == nil { warnings.append("this user has no home to note the epoch in; later sessions need --supersede, too") }
         let state = clock.isSynchronised ? "" : ", and nothing keeps it right"
-        if let last, !supersedes, last.time > clock.milliseconds {
+        if let last, !supersedes, last.time > clock.milliseconds + Self.tolerance {
             let seconds = Interval.seconds(Double(last.time - clock.milliseconds) / 1_000)
             warnings.append("this host's clock is \(Units.time(seconds)) behind the last session's stamp\(state); the session is stamped behind that one")
         } else if clock.isImplausible {

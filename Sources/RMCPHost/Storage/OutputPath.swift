@@ -14,6 +14,7 @@ enum OutputPath: Equatable {
             self = .device
             return
         }
+        if status?.kind == S_IFCHR { throw HostError("\(path) is a character device; --output takes a file, a block device, or - for standard output") }
         guard status != nil || errno == ENOENT || errno == ENOTDIR || errno == ELOOP else { throw .system("look at", path) }
         let components = path.split(separator: "/", omittingEmptySubsequences: true)
         guard let name = components.last.map(String.init), !path.hasSuffix("/"), name != ".", name != ".." else {

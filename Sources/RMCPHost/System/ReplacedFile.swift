@@ -71,6 +71,12 @@ public struct ReplacedFile: Sendable {
         return target
     }
 
+    /// Whether another path leads to the file that is replaced.
+    public func isSame(as other: String) -> Bool {
+        guard let own = FileSystem.status(of: path), let status = FileSystem.status(of: other) else { return false }
+        return own.isSameFile(as: status)
+    }
+
     /// Characters of the name that are kept: with what is added, it is a name of 255 bytes at most.
     private static let nameLength = 200
 

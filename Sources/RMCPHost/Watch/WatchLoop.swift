@@ -72,7 +72,8 @@ public final class WatchLoop {
     }
 
     /// Returns after the one picture that was asked for, or when a signal comes.
-    public func run(observer: (WatchUpdate) -> Void) -> WatchOutcome {
+    /// - Parameter isWanted: whether anybody still looks at the pictures; asked before each.
+    public func run(while isWanted: () -> Bool = { true }, observer: (WatchUpdate) -> Void) -> WatchOutcome {
         observer(.listening(interface: reception.interface.name, group: request.group))
         var outcome = WatchOutcome.interrupted
         loop.run { now, isStopped in
@@ -82,6 +83,10 @@ public final class WatchLoop {
             if isStopped { return .over }
             for (bytes, destination) in model.queries(at: now) { reception.answer(bytes, to: destination) }
             if now >= nextPicture {
+                guard isWanted() else {
+                    outcome = .shown
+                    return .over
+                }
                 var snapshot = model.snapshot(at: now)
                 snapshot.elapsed = now - began
                 observer(.picture(snapshot))

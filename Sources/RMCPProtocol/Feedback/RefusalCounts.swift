@@ -15,7 +15,7 @@ public enum RefusalReason: UInt8, Sendable, Hashable, CaseIterable {
         case .untrusted: "the sender is not trusted there"
         case .outdated: "a newer version is there"
         case .busy: "no room for another session there"
-        case .unsupported: "this kind of bundle is not known there"
+        case .unsupported: "bundles of this kind are not taken there"
         }
     }
 

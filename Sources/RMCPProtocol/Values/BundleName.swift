@@ -32,7 +32,7 @@ public enum BundleName {
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool { scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) }
 
     /// Neither a control character nor one that ends the line or turns the text around it (Unicode Standard Annex 9).
-    private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
+    public static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x061C, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069: false
         default: !isControl(scalar)

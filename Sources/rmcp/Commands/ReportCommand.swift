@@ -19,15 +19,19 @@ struct ReportCommand: CodedCommand {
 
     mutating func execute() throws -> ExitStatus {
         if events == "-" { try ProcessStart.requireOpen(STDIN_FILENO, "standard input", for: "'-' reads the events from there") }
+        let output = options.output ?? Self.output(for: events)
+        let file = ReplacedFile(path: output, content: "reports")
+        guard output == "-" || events == "-" || !file.isSame(as: events) else {
+            throw HostError("\(output) has the events, which the page would replace; give another file with -o", kind: .usage)
+        }
         var sessions = ReportedSessions()
         try LineReader.read(events) { sessions.note(line: $0) }
         let (report, number) = try choose(among: sessions)
         let page = report.html(generator: Version.program)
-        let output = options.output ?? Self.output(for: events)
         if output == "-" {
             try Console.result(String(page.dropLast()))
         } else {
-            try ReplacedFile(path: output, content: "reports").write(page)
+            try file.write(page)
         }
         let of = sessions.count == 1 ? "" : ", session \(number) of \(sessions.count) (--session chooses another)"
         let skipped = sessions.skippedLines > 0 ? "; \(Units.count(UInt64(sessions.skippedLines), "line")) could not be read" : ""

@@ -45,6 +45,8 @@ struct SendCommand: CodedCommand {
             supersedes: try settings.flag(SendOptions.supersede, options.supersede), groupKey: try groupKey.key(settings), configuration: engine)
     }
 
+    private func keyPath(_ settings: Settings) throws(HostError) -> String? { try settings.value(SendOptions.key, options.key) }
+
     /// Nil where nothing is drawn on all of a terminal.
     private func view(_ settings: Settings) throws(HostError) -> ScreenStyle? {
         try settings.flag(SendOptions.view, options.view) ? try color.style(settings) : nil
@@ -52,11 +54,13 @@ struct SendCommand: CodedCommand {
 
     private func look(_ settings: Settings) throws(HostError) -> [String] {
         let request = try request(settings)
-        _ = try (output.style(settings), metrics.path(settings), metrics.address(settings), options.reportFile(settings), view(settings))
+        let keyPath = try keyPath(settings)
+        _ = try (output.style(settings), view(settings))
+        _ = try (metrics.path(settings, apartFrom: paths), metrics.address(settings), options.reportFile(settings, apartFrom: paths))
         try request.check()
         let lines = request.configuration.tree.trustedNodes.map { ["trusted repair nodes: \($0.count)"] } ?? []
         guard request.isSigned else { return lines + ["nothing is signed"] }
-        return lines + [try KeyFiles.check(path: try settings.value(SendOptions.key, options.key), standard: KeyFiles.signingKeyName)]
+        return lines + [try KeyFiles.check(path: keyPath, standard: KeyFiles.signingKeyName)]
     }
 
     mutating func execute() throws -> ExitStatus {
@@ -65,11 +69,12 @@ struct SendCommand: CodedCommand {
         let style = try output.style(settings)
         var request = try request(settings)
         // A page that cannot be written is found out before anybody waits for it.
-        let report = try options.reportFile(settings)
-        let metrics = try metrics.output(settings, role: "send", style) { PrometheusText.of(SendTotals(), version: Version.text) }
+        let keyPath = try keyPath(settings)
+        let report = try options.reportFile(settings, apartFrom: paths)
+        let metrics = try metrics.output(settings, role: "send", apartFrom: paths, style) { PrometheusText.of(SendTotals(), version: Version.text) }
         request.asksNodes = style.isJSON || report != nil
         let session = try SendLoop(request) { () throws(HostError) in
-            request.isSigned ? try signer(settings, isJSON: style.isJSON) : UnsignedSigner()
+            request.isSigned ? try signer(keyPath, isJSON: style.isJSON) : UnsignedSigner()
         }
         let view = try view(settings)
         let reporter = SendReporter(style: style, metrics: metrics, view: view, report: report, options: settings.record.texts)
@@ -94,8 +99,8 @@ struct SendCommand: CodedCommand {
         return .standardInput
     }
 
-    private func signer(_ settings: Settings, isJSON: Bool) throws(HostError) -> any MessageSigner {
-        let (signingKey, isNew) = try KeyFiles.signingKey(path: try settings.value(SendOptions.key, options.key))
+    private func signer(_ keyPath: String?, isJSON: Bool) throws(HostError) -> any MessageSigner {
+        let (signingKey, isNew) = try KeyFiles.signingKey(path: keyPath)
         if isNew {
             Console.line("made a signing key, \(try KeyFiles.defaultKey(option: "--key")); receivers trust it with --trust and this line:")
             let line = signingKey.publicKey.text

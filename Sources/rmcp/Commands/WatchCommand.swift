@@ -35,7 +35,7 @@ struct WatchCommand: CodedCommand {
                 once: once ? Self.onceDuration : nil, refresh: isLive ? .milliseconds(500) : .seconds(1),
                 groupKey: try groupKey.file(settings)))
         let reporter = WatchReporter(style: style, isLive: isLive, terminal: try color.style(settings))
-        let outcome = session.run { reporter.handle($0) }
+        let outcome = session.run(while: { !style.isJSON || !Console.hasNoReader }) { reporter.handle($0) }
         reporter.close()
         switch outcome {
         case .shown: return .done

@@ -17,6 +17,7 @@ struct ConfigurationFile: Sendable {
     private var top: [String: Values] = [:]
     private var sections: [String: [String: Values]] = [:]
     private let checker: ConfigurationChecker
+    var path: String { checker.path }
 
     /// Files that are read where none is named: the user's beats the host's.
     static var defaultPaths: [String] {

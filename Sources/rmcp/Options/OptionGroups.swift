@@ -109,13 +109,22 @@ struct MetricsOptions: OptionGroupDeclaration {
     @Option(Self.metrics) var metrics: String?
     @Option(Self.metricsListen) var metricsListen: String?
 
-    func path(_ settings: Settings) throws(HostError) -> String? { try settings.value(Self.metrics, metrics) }
+    /// - Parameter operands: paths that are no option's, none of which may be the file's.
+    func path(_ settings: Settings, apartFrom operands: [String] = []) throws(HostError) -> String? {
+        let path = try settings.value(Self.metrics, metrics)
+        try settings.requireApart(Self.metrics, path, from: operands)
+        return path
+    }
     func address(_ settings: Settings) throws(HostError) -> SocketAddress? { try settings.value(Self.metricsListen, metricsListen) }
 
     /// Listens, if that is asked for; the file waits until the command is sure to run.
-    /// - Parameter render: the text of the beginning.
-    func output(_ settings: Settings, role: String, _ style: OutputStyle, _ render: @escaping @Sendable () -> String) throws(HostError) -> MetricsOutput {
-        try MetricsOutput(path: path(settings), address: address(settings), role: role, isQuiet: style.isQuiet, render)
+    /// - Parameters:
+    ///   - operands: paths that are no option's, none of which may be the file's.
+    ///   - render: the text of the beginning.
+    func output(
+        _ settings: Settings, role: String, apartFrom operands: [String] = [], _ style: OutputStyle, _ render: @escaping @Sendable () -> String
+    ) throws(HostError) -> MetricsOutput {
+        try MetricsOutput(path: path(settings, apartFrom: operands), address: address(settings), role: role, isQuiet: style.isQuiet, render)
     }
 }
 

@@ -14,7 +14,7 @@ struct RepairOptions: OptionGroupDeclaration {
         "cache-size", .size(atLeast: leastCacheSize, expected: "a size of 64M or more, such as 500M or 50G"), "size",
         "The room for chunks, such as 500M or 50G; the least recently used bundles give way (default: 20G).")
     static let reserve = Setting(
-        "reserve", .size(atLeast: 1, expected: "a size such as 500M or 10G"), "size",
+        "reserve", .size(atLeast: 0, expected: "a size such as 500M or 10G"), "size",
         "Leave this much of the cache's disk free, whatever --cache-size says (default: 0).")
     static let region = Setting(
         "region", .region, "addr", "The group in which it repairs (default: the one with the next address; with --upstream the group itself).")

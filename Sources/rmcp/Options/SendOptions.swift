@@ -61,8 +61,9 @@ struct SendOptions: OptionGroupDeclaration {
     func timeToLive(_ settings: Settings) throws(HostError) -> Int { try settings.value(Self.ttl, ttl) ?? 1 }
 
     /// Nil where no page is wanted.
-    func reportFile(_ settings: Settings) throws(HostError) -> ReportFile? {
+    func reportFile(_ settings: Settings, apartFrom operands: [String]) throws(HostError) -> ReportFile? {
         guard let path = try settings.value(Self.report, report) else { return nil }
+        try settings.requireApart(Self.report, path, from: operands)
         return try ReportFile(path: path)
     }
 
@@ -84,6 +85,11 @@ struct SendOptions: OptionGroupDeclaration {
         if let time = try settings.value(Self.minimumWait, minimumWait) { configuration.joining.minimumWait = time }
         if let time = try settings.value(Self.maximumWait, maximumWait) { configuration.joining.maximumWait = time }
         if let time = try settings.value(Self.linger, linger) { configuration.joining.linger = time }
+        if try settings.value(Self.minimumWait, minimumWait) != nil, try settings.value(Self.maximumWait, maximumWait) != nil,
+            configuration.joining.minimumWait > configuration.joining.maximumWait
+        {
+            throw HostError("--min-wait is above --max-wait", kind: .usage)
+        }
         configuration.joining.minimumWait = min(configuration.joining.minimumWait, configuration.joining.maximumWait)
         if let until = try settings.value(Self.until, until) { configuration.joining.until = until }
     }

@@ -68,6 +68,28 @@ struct Settings {
         return values
     }
 
+    /// Options that name files of the user's.
+    private static let namingFiles: Set<String> = ["key", "group-key", "trust", "trust-repair", "files-from0", "output"]
+
+    /// A file that is written must not be one that is read: it would be gone, and nobody could tell why. Options count that were asked for so far.
+    /// - Parameters:
+    ///   - setting: the option that names the file.
+    ///   - path: the file; nil for none.
+    ///   - operands: paths that are no option's.
+    func requireApart(_ setting: Setting<String>, _ path: String?, from operands: [String] = []) throws(HostError) {
+        guard let path else { return }
+        let file = ReplacedFile(path: path, content: setting.entry.name)
+        func objection(_ what: String) -> HostError {
+            HostError("--\(setting.entry.name) \(path): \(what), and would be replaced; give another file", kind: .usage)
+        }
+        for operand in operands where file.isSame(as: operand) { throw objection("that is what is sent") }
+        for other in files where file.isSame(as: other.path) { throw objection("that is the file of options") }
+        for (name, value) in record.values where Self.namingFiles.contains(name) {
+            if value.texts.contains(where: file.isSame) { throw objection("that is what --\(name) names") }
+        }
+        if let key = KeyFiles.ownKeys.first(where: file.isSame) { throw objection("that is the key \(key)") }
+    }
+
     /// Elements of a list in a variable: a line each or, in a single line, between colons, as in PATH.
     private static func elements(of text: String) -> [String] {
         let separator: Character = text.contains("\n") ? "\n" : ":"

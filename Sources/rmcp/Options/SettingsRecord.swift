@@ -97,6 +97,6 @@ enum SettingsReport {
     }
 
     private static func text(_ value: SettingsRecord.Value?, _ entry: OptionEntry) -> String {
-        value.map { literal($0.texts, entry) } ?? "at its default, \(entry.defaultText)"
+        value.map { literal($0.texts, entry) } ?? (entry.defaultText.isEmpty ? "at its default" : "at its default, \(entry.defaultText)")
     }
 }

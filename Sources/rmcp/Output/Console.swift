@@ -22,6 +22,8 @@ enum Console {
     private static func tell(_ text: String, _ level: JournalStream.Level) { say(isJournal ? text : "rmcp: \(text)", level) }
 
     private static func say(_ text: String, _ level: JournalStream.Level) {
+        // Paths and names are others' as much as what senders announce.
+        let text = String(String.UnicodeScalarView(text.unicodeScalars.map { $0 == "\n" || BundleName.isPrintable($0) ? $0 : "?" }))
         guard isJournal else { return write(text + "\n", .line) }
         // A level is of one line.
         write(text.split(separator: "\n").map { "\(level.prefix)\($0)\n" }.joined(), .line)
@@ -59,9 +61,9 @@ enum Console {
 
     /// A result that is asked for, on standard output: written when this returns.
     static func result(_ line: String) throws(HostError) {
-        try ProcessStart.requireOpen(STDOUT_FILENO, "standard output", for: "the result goes there: \(line)")
+        try ProcessStart.requireOpen(STDOUT_FILENO, "standard output", for: "the result goes there\(line.contains("\n") ? "" : ": \(line)")")
         guard let code = DescriptorWriter.write(Array((line + "\n").utf8), to: STDOUT_FILENO) else { return }
-        throw HostError("cannot write to standard output: \(reason(code)); what belongs there: \(line)")
+        throw HostError("cannot write to standard output: \(reason(code))\(line.contains("\n") ? "" : "; what belongs there: \(line)")")
     }
 
     private static let standardError = LineWriter(STDERR_FILENO, name: "rmcp-stderr") {
@@ -73,13 +75,22 @@ enum Console {
         onError: { code in
             // Whoever has read enough and gone knows it.
             guard code != EPIPE else { return }
-            let loss = HostError("cannot write to standard output: \(reason(code)); what is said there is lost")
-            error(loss.description)
-            outputError.withLock { $0 = loss }
+            lose(HostError("cannot write to standard output: \(reason(code)); what is said there is lost"))
         })
+
+    private static func lose(_ loss: HostError) {
+        error(loss.description)
+        outputError.withLock { $0 = loss }
+    }
 
     /// Fault for which lines of events could not be written; nil while all are.
     static var lostOutput: HostError? { outputError.withLock { $0 } }
+
+    /// Whoever read standard output has closed it.
+    static var hasNoReader: Bool {
+        var entry = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+        return unsafe poll(&entry, 1, 0) == 1 && Int32(entry.revents) & (POLLERR | POLLHUP) != 0
+    }
 
     private static let outputError = LockedValue<HostError?>(nil)
 
@@ -104,7 +115,9 @@ enum Console {
     /// Waits until what was said is written, for a while at most.
     static func finish() {
         let deadline = now() + patience
-        standardOutput.finish(within: patience)
+        if !standardOutput.finish(within: patience), lostOutput == nil {
+            lose(HostError("nobody has read standard output for \(Units.time(patience)); what was still to be said there is lost"))
+        }
         standardError.finish(within: max(.zero, deadline - now()))
     }
 

@@ -57,9 +57,11 @@ final class LineWriter: @unchecked Sendable {
     }
 
     /// Waits until all is written, for `limit` at most.
-    func finish(within limit: Interval) {
+    /// - Returns: whether it is.
+    @discardableResult
+    func finish(within limit: Interval) -> Bool {
         queue.update { sayOmitted(&$0) }
-        queue.drain(within: limit)
+        return queue.drain(within: limit)
     }
 
     /// Place that it is written to. Tells of the first of many errors. Called from one thread.

@@ -9,6 +9,7 @@ final class ReportFile {
     /// - Throws: where the page could not be written.
     init(path: String) throws(HostError) {
         guard path != "-" else { throw HostError("--report - : expected a file; rmcp report makes a page on standard output", kind: .usage) }
+        guard !path.isEmpty else { throw HostError("--report: expected the name of a file", kind: .usage) }
         file = ReplacedFile(path: path, content: "reports")
         try file.check()
     }

@@ -28,6 +28,9 @@ enum HostLimits {
     static let idleRejoinInterval = Interval.seconds(20)
     /// With --once, how long a newer session than an outdated one may still come.
     static let outdatedPatience = Interval.seconds(5)
+    /// Time for which a start waits for an IPv6 address that another host might have: the kernel asks for a second, after up to another one
+    /// (RFC 4862, 5.1 and 5.4.2).
+    static let addressPatience = Interval.seconds(5)
     /// Time for which a receiver that can take nothing at all stays to tell a sender why: a question, its answer and the reason, with
     /// room for one of them to be lost.
     static let refusalPatience = Interval.seconds(2)

@@ -76,4 +76,20 @@ import Testing
         pool.giveBack(first)
         #expect(pool.take() === first)
     }
+
+    @Test func addressesThatAreNoneYetAreKnown() throws {
+        let text = """
+            00000000000000000000000000000001 01 80 10 80       lo
+            fe80000000000000020c29fffe123456 02 40 20 c0     eth0
+            20010db8000000000000000000000001 02 40 00 80     eth0
+            fe80000000000000020c29fffe654321 03 40 20 c8     eth1
+            garbage
+            """
+        let addresses = TentativeAddresses(text)
+        let link = try #require(SocketAddress(parsing: "fe80::20c:29ff:fe12:3456", defaultPort: 1))
+        let global = try #require(SocketAddress(parsing: "2001:db8::1", defaultPort: 1))
+        #expect(addresses.contains(link, of: "eth0") && !addresses.contains(link, of: "eth1") && !addresses.contains(global, of: "eth0"))
+        // One that another host has will not come.
+        #expect(addresses.areSettling(on: "eth0") && addresses.areSettling(on: nil) && !addresses.areSettling(on: "eth1") && !addresses.areSettling(on: "lo"))
+    }
 }

@@ -24,16 +24,18 @@ public struct NetworkInterface: Sendable, Hashable {
         var list: UnsafeMutablePointer<ifaddrs>?
         guard unsafe getifaddrs(&list) == 0 else { throw .system("list", "network interfaces") }
         defer { unsafe freeifaddrs(list) }
+        let tentative = TentativeAddresses.now()
         var result: [NetworkInterface] = []
         var next = unsafe list
         while let entry = unsafe next {
-            unsafe add(entry.pointee, to: &result)
+            unsafe add(entry.pointee, to: &result, but: tentative)
             unsafe next = entry.pointee.ifa_next
         }
         return result
     }
 
-    private static func add(_ entry: ifaddrs, to result: inout [NetworkInterface]) {
+    /// - Parameter tentative: addresses that are none yet.
+    private static func add(_ entry: ifaddrs, to result: inout [NetworkInterface], but tentative: TentativeAddresses) {
         // The name of an IPv4 address may be a label: `eth0:1` is on eth0 (ip-address(8)).
         let name = unsafe String(String(cString: entry.ifa_name).prefix { $0 != ":" })
         let flags = unsafe Int32(truncatingIfNeeded: entry.ifa_flags)
@@ -61,7 +63,7 @@ public struct NetworkInterface: Sendable, Hashable {
         unsafe withUnsafeMutableBytes(of: &storage) {
             unsafe $0.copyMemory(from: UnsafeRawBufferPointer(start: address, count: length))
         }
-        if let parsed = SocketAddress(storage) { result[position].addresses.append(parsed) }
+        if let parsed = SocketAddress(storage), !tentative.contains(parsed, of: name) { result[position].addresses.append(parsed) }
     }
 
     /// The address that datagrams to `group` should come from.
@@ -81,9 +83,17 @@ public struct NetworkInterface: Sendable, Hashable {
     private func isCandidate(for group: SocketAddress) -> Bool { isUp && isMulticast && !isLoopback && address(for: group) != nil }
 
     /// The interface for a group: the one that is named, or the one that the kernel routes the group to.
+    /// Waits for an IPv6 address that is being made one.
     /// - Throws: one line with the interfaces to choose from when the name is wrong or the choice is ambiguous.
     /// - Parameter isHost: `group` is a host's address: the interface need not do multicast.
     public static func forGroup(_ group: SocketAddress, named name: String?, isHost: Bool = false) throws(HostError) -> NetworkInterface {
+        guard group.family == .ipv6 else { return try find(for: group, named: name, isHost: isHost) }
+        return try TentativeAddresses.settled(on: name, within: HostLimits.addressPatience) { () throws(HostError) in
+            try find(for: group, named: name, isHost: isHost)
+        }
+    }
+
+    private static func find(for group: SocketAddress, named name: String?, isHost: Bool) throws(HostError) -> NetworkInterface {
         let all = try all()
         if let name { return try named(name, among: all, group: group, isHost: isHost) }
         if let routed = try routedInterface(to: group, among: all, isHost: isHost) { return routed }

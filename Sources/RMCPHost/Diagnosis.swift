@@ -56,11 +56,16 @@ public struct Diagnosis: Sendable, Hashable {
         init?(of directory: Int32) {
             var status = statvfs()
             guard unsafe fstatvfs(directory, &status) == 0 else { return nil }
-            var limit = rlimit()
-            let isLimited = unsafe getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 && limit.rlim_cur != rlim_t.max
             self.init(
                 freeBytes: UInt64(status.f_bavail) * UInt64(status.f_frsize), freeFiles: status.f_files > 0 ? UInt64(status.f_favail) : nil,
-                isWritable: unsafe faccessat(directory, ".", W_OK | X_OK, 0) == 0, fileLimit: isLimited ? UInt64(limit.rlim_cur) : nil)
+                isWritable: unsafe faccessat(directory, ".", W_OK | X_OK, 0) == 0, fileLimit: Self.ownFileLimit)
+        }
+
+        /// Limit of this process, whatever the file system is (setrlimit(2), RLIMIT_FSIZE).
+        static var ownFileLimit: UInt64? {
+            var limit = rlimit()
+            let isLimited = unsafe getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 && limit.rlim_cur != rlim_t.max
+            return isLimited ? UInt64(limit.rlim_cur) : nil
         }
 
         init(freeBytes: UInt64, freeFiles: UInt64?, isWritable: Bool, fileLimit: UInt64?) {
@@ -86,7 +91,7 @@ public struct Diagnosis: Sendable, Hashable {
             guard let place, !place.isWritable else { return nil }
             return Diagnosis(.notWritable, "its directory is not writable for user \(geteuid())", cure: "choose another, or change its owner")
         case EFBIG:
-            guard let limit = place?.fileLimit else {
+            guard let limit = place.map(\.fileLimit) ?? Place.ownFileLimit else {
                 return Diagnosis(.fileLimit, "its file system takes no files of that length", cure: "choose another place")
             }
             return Diagnosis(.fileLimit, "this process may write files of \(limit) bytes", cure: "raise it with ulimit -f, or LimitFSIZE= of the unit")

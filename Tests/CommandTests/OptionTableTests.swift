@@ -1,4 +1,5 @@
 import Foundation
+import RMCPProtocol
 import Testing
 
 @testable import rmcp
@@ -51,6 +52,29 @@ import Testing
             }
             #expect(parser.map(\.description) == command.options.flatMap(Self.expected), "\(command.name)")
         }
+    }
+
+    @Test("A default is a value that the option takes, and the one that its help names")
+    func defaults() throws {
+        var count = 0
+        for entry in OptionTable.commands.flatMap(\.options) where entry.form == .value {
+            guard let standard = entry.standard else { continue }
+            count += 1
+            #expect(entry.accepts(standard), "\(entry.name)")
+            let isNamed = ["default: \(standard))", "'\(standard)' (default)", "'\(standard)', default"].contains { entry.help.contains($0) }
+            #expect(isNamed, "\(entry.name): \(entry.help)")
+        }
+        #expect(count > 20)
+    }
+
+    @Test("Defaults of the command line are those of the engine")
+    func engineDefaults() {
+        let engine = Configuration()
+        func standard<Value>(_ setting: Setting<Value>) -> Value? { setting.entry.standard.flatMap(setting.kind.parse) }
+        #expect(standard(SendOptions.minimumRate) == engine.rate.minimumRate && standard(SendOptions.maximumRate) == engine.rate.maximumRate)
+        #expect(standard(SendOptions.minimumWait) == engine.joining.minimumWait && standard(SendOptions.maximumWait) == engine.joining.maximumWait)
+        #expect(standard(SendOptions.linger) == engine.joining.linger && standard(SendOptions.until) == engine.joining.until)
+        #expect(standard(UnicastOptions.maximumChildren) == engine.unicast.maximumUnicastChildren)
     }
 
     @Test("Names, long and short, are used once in a command")

@@ -48,7 +48,7 @@ import Testing
         func line(_ beginning: String) -> String { lines.first { $0.hasPrefix(beginning) }?.split(separator: " ").joined(separator: " ") ?? "none" }
         #expect(line("accept") == "accept = [\"a\\\"b\", \"c\"] # rmcp.toml:2" && line("reserve") == "reserve = \"1G\" # rmcp.toml:3")
         #expect(line("once") == "once = true # RMCP_ONCE" && line("exec =") == "exec = \"date \\u0007\" # command line")
-        #expect(line("#exec-timeout") == "#exec-timeout = 10m # default" && line("#again") == "#again = false # default")
+        #expect(line("#exec-timeout") == "#exec-timeout = \"10m\" # default" && line("#again") == "#again = false # default")
         #expect(lines.count == OptionTable.commands.first { $0.name == "recv" }?.configurable.count)
         let again = try ConfigurationFile(path: "again.toml", text: "[recv]\n" + lines.joined(separator: "\n"))
         #expect(again.values(of: "accept", for: "recv")?.texts == ["a\"b", "c"] && again.values(of: "exec", for: "recv")?.texts == ["date \u{7}"])

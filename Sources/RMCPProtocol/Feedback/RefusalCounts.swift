@@ -6,7 +6,7 @@ public enum RefusalReason: UInt8, Sendable, Hashable, CaseIterable {
     case outdated = 1
     /// Other sessions have all places there, or the one output, for now.
     case busy = 2
-    /// A kind of bundle that is not known there.
+    /// A kind of bundle that is not taken there.
     case unsupported = 3
 
     /// For the summary: "2 receivers refused: a newer version is there".

@@ -45,15 +45,15 @@ struct RecvCommand: CodedCommand, Sendable {
         engine.feedback.label = try settings.value(ReceiveOptions.label, options.label)
         var request = ReceiveRequest(
             group: try group.address(settings), interfaceName: try group.interfaceName(settings),
-            directory: try settings.value(ReceiveOptions.directory, options.directory) ?? ".", output: try options.target(settings, isJSON: style.isJSON),
+            directory: try settings.inForce(ReceiveOptions.directory, options.directory), output: try options.target(settings, isJSON: style.isJSON),
             once: try options.isOnce(settings), trust: policy, names: try options.names(settings),
             takesAgain: try settings.flag(ReceiveOptions.again, options.again),
             replacesFirst: try settings.flag(ReceiveOptions.replaceFirst, options.replaceFirst), tree: try trees.options(settings),
             hook: try settings.value(ReceiveOptions.exec, options.exec),
-            hookTimeout: try settings.value(ReceiveOptions.execTimeout, options.execTimeout) ?? .seconds(600), timeout: try options.timeLimit(settings),
+            hookTimeout: try settings.inForce(ReceiveOptions.execTimeout, options.execTimeout), timeout: try options.timeLimit(settings),
             groupKey: try groupKey.key(settings), configuration: engine)
         request.spool = try options.spool(settings, request.output)
-        request.reserve = try settings.value(ReceiveOptions.reserve, options.reserve) ?? 0
+        request.reserve = try settings.inForce(ReceiveOptions.reserve, options.reserve)
         return request
     }
 

@@ -16,7 +16,7 @@ struct GroupOptions: OptionGroupDeclaration {
     static let defaultPort: UInt16 = 17_627
 
     static let group = Setting(
-        "group", short: "g", .group, "addr", "The multicast group and port: ADDR, ADDR:PORT or [V6]:PORT (default: 239.255.76.27:17627).")
+        "group", short: "g", .group, "addr", default: "239.255.76.27:17627", "The multicast group and port: ADDR, ADDR:PORT or [V6]:PORT (default: 239.255.76.27:17627).")
     static let interface = Setting(
         "interface", short: "i", .text, "name", completion: .shellCommand("ls /sys/class/net"),
         "The network interface (default: the one that routes to the group).")
@@ -26,7 +26,7 @@ struct GroupOptions: OptionGroupDeclaration {
     @Option(Self.interface) var interface: String?
 
     func address(_ settings: Settings) throws(HostError) -> SocketAddress {
-        try settings.value(Self.group, group) ?? .ipv4(239, 255, 76, 27, port: Self.defaultPort)
+        try settings.inForce(Self.group, group)
     }
 
     func interfaceName(_ settings: Settings) throws(HostError) -> String? { try settings.value(Self.interface, interface) }
@@ -202,13 +202,13 @@ struct NodeTrustOptions: OptionGroupDeclaration {
 /// Children that multicast does not reach.
 struct UnicastOptions: OptionGroupDeclaration {
     static let maximumChildren = Setting(
-        "max-unicast-children", .number(in: 0...1_000_000, expected: "a number, 0 or more"), "n",
+        "max-unicast-children", .number(in: 0...1_000_000, expected: "a number, 0 or more"), "n", default: "8",
         "The most relays, and receivers without multicast, that are served by unicast (default: 8).")
     static let declared = [maximumChildren.entry]
 
     @Option(Self.maximumChildren) var maximumChildren: String?
 
     func apply(_ settings: Settings, to configuration: inout Configuration) throws(HostError) {
-        if let count = try settings.value(Self.maximumChildren, maximumChildren) { configuration.unicast.maximumUnicastChildren = count }
+        configuration.unicast.maximumUnicastChildren = try settings.inForce(Self.maximumChildren, maximumChildren)
     }
 }

@@ -5,7 +5,7 @@ import RMCPProtocol
 
 /// Options of `recv` alone.
 struct ReceiveOptions: OptionGroupDeclaration {
-    static let directory = Setting("directory", short: "d", .text, "dir", completion: .directory, "Where bundles land (default: .).")
+    static let directory = Setting("directory", short: "d", .text, "dir", default: ".", completion: .directory, "Where bundles land (default: .).")
     static let output = Setting(
         "output", short: "o", .text, "path", completion: .file(),
         "Write a single-file bundle exactly there: a file, a block device, or '-' (standard output).")
@@ -19,12 +19,12 @@ struct ReceiveOptions: OptionGroupDeclaration {
     static let exec = Setting(
         "exec", .text, "cmd", "A command to run after each bundle, with RMCP_NAME, RMCP_PATH, RMCP_SIZE, RMCP_SESSION and RMCP_KEY in its environment.")
     static let execTimeout = Setting(
-        "exec-timeout", .timeAboveZero, "time", "The longest that command may take; then it is ended, and the bundle counts as failed (default: 10m).")
+        "exec-timeout", .timeAboveZero, "time", default: "10m", "The longest that command may take; then it is ended, and the bundle counts as failed (default: 10m).")
     static let spoolEvents = Setting(
         "spool-events", .text, "dir", completion: .directory,
         "Leave a file in this directory for each complete bundle, with its event of --json: for a service that acts on it with other rights.")
     static let reserve = Setting(
-        "reserve", .size(atLeast: 0, expected: "a size such as 500M or 10G"), "size",
+        "reserve", .size(atLeast: 0, expected: "a size such as 500M or 10G"), "size", default: "0",
         "Leave this much of the disk free: a bundle that would not is refused, or fails (default: 0).")
     static let label = Setting(
         "label", .label, "name",

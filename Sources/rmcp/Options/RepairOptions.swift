@@ -11,10 +11,10 @@ struct RepairOptions: OptionGroupDeclaration {
     static let cache = Setting(
         "cache", .text, "dir", completion: .directory, "Where chunks are kept (default: /var/lib/rmcp as root, else ~/.cache/rmcp).")
     static let cacheSize = Setting(
-        "cache-size", .size(atLeast: leastCacheSize, expected: "a size of 64M or more, such as 500M or 50G"), "size",
+        "cache-size", .size(atLeast: leastCacheSize, expected: "a size of 64M or more, such as 500M or 50G"), "size", default: "20G",
         "The room for chunks, such as 500M or 50G; the least recently used bundles give way (default: 20G).")
     static let reserve = Setting(
-        "reserve", .size(atLeast: 0, expected: "a size such as 500M or 10G"), "size",
+        "reserve", .size(atLeast: 0, expected: "a size such as 500M or 10G"), "size", default: "0",
         "Leave this much of the cache's disk free, whatever --cache-size says (default: 0).")
     static let region = Setting(
         "region", .region, "addr", "The group in which it repairs (default: the one with the next address; with --upstream the group itself).")
@@ -22,7 +22,7 @@ struct RepairOptions: OptionGroupDeclaration {
         "region-interface", .text, "name", completion: .shellCommand("ls /sys/class/net"),
         "The network interface towards its receivers (default: the upstream one).")
     static let regionTTL = Setting(
-        "region-ttl", .number(in: 0...255, expected: "a number from 0 to 255"), "n", "The routers that its repairs may cross, plus one (default: 1).")
+        "region-ttl", .number(in: 0...255, expected: "a number from 0 to 255"), "n", default: "1", "The routers that its repairs may cross, plus one (default: 1).")
     static let upstream = Setting(
         "upstream", .text, "host[:port]", "A sender or repair node to fetch everything from by unicast, and to relay into the region.")
 
@@ -52,10 +52,10 @@ struct RepairOptions: OptionGroupDeclaration {
             group: group, interfaceName: interfaceName,
             region: try settings.value(Self.region, region).flatMap { SocketAddress(parsing: $0, defaultPort: group.port) },
             regionInterfaceName: try settings.value(Self.regionInterface, regionInterface),
-            regionTimeToLive: try settings.value(Self.regionTTL, regionTTL) ?? 1, upstream: upstreamAddress,
-            cachePath: try cachePath(settings), cacheSize: try settings.value(Self.cacheSize, cacheSize) ?? 20 << 30,
+            regionTimeToLive: try settings.inForce(Self.regionTTL, regionTTL), upstream: upstreamAddress,
+            cachePath: try cachePath(settings), cacheSize: try settings.inForce(Self.cacheSize, cacheSize),
             trust: trust, signer: signer, configuration: configuration)
-        request.reserve = try settings.value(Self.reserve, reserve) ?? 0
+        request.reserve = try settings.inForce(Self.reserve, reserve)
         return request
     }
 

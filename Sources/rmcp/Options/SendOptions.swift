@@ -5,23 +5,23 @@ import RMCPProtocol
 /// Options of `send` alone.
 struct SendOptions: OptionGroupDeclaration {
     static let ttl = Setting(
-        "ttl", .number(in: 0...255, expected: "a number from 0 to 255"), "n", "The routers that packets may cross, plus one (default: 1).")
-    static let rate = Setting("rate", .adaptive(.rate), "rate", "Bits per second, such as 100M or 2.5G; or auto, which adapts (default: auto).")
-    static let minimumRate = Setting("min-rate", .rate, "rate", "The lowest rate of auto (default: 1M).")
-    static let maximumRate = Setting("max-rate", .rate, "rate", "The highest rate of auto (default: 100G).")
+        "ttl", .number(in: 0...255, expected: "a number from 0 to 255"), "n", default: "1", "The routers that packets may cross, plus one (default: 1).")
+    static let rate = Setting("rate", .adaptive(.rate), "rate", default: "auto", "Bits per second, such as 100M or 2.5G; or auto, which adapts (default: auto).")
+    static let minimumRate = Setting("min-rate", .rate, "rate", default: "1M", "The lowest rate of auto (default: 1M).")
+    static let maximumRate = Setting("max-rate", .rate, "rate", default: "100G", "The highest rate of auto (default: 100G).")
     static let level = Setting(
-        "level", .adaptive(.number(in: 0...19, expected: "a zstd level from 0 to 19")), "n", completion: .list(["auto", "0", "3", "9", "19"]),
+        "level", .adaptive(.number(in: 0...19, expected: "a zstd level from 0 to 19")), "n", default: "auto", completion: .list(["auto", "0", "3", "9", "19"]),
         "The zstd level, 1 to 19; 0 does not compress; auto takes what network and cores leave time for (default: auto).")
     static let waitFor = Setting(
         "wait-for", .number(in: 1...Int.max, expected: "a number of receivers, 1 or more"), "n", "Start as soon as this many receivers have joined.")
     static let require = Setting(
         "require", .number(in: 1...Int.max, expected: "a number of receivers, 1 or more"), "n",
         "End with exit code 3 when fewer receivers than this are complete.")
-    static let minimumWait = Setting("min-wait", .time, "time", "The earliest start (default: 2s).")
-    static let maximumWait = Setting("max-wait", .time, "time", "The latest start, with those who have come; exit code 4 if nobody has (default: 30s).")
-    static let linger = Setting("linger", .time, "time", "Stay this long for latecomers after the last known receiver is complete (default: 0s).")
+    static let minimumWait = Setting("min-wait", .time, "time", default: "2s", "The earliest start (default: 2s).")
+    static let maximumWait = Setting("max-wait", .time, "time", default: "30s", "The latest start, with those who have come; exit code 4 if nobody has (default: 30s).")
+    static let linger = Setting("linger", .time, "time", default: "0s", "Stay this long for latecomers after the last known receiver is complete (default: 0s).")
     static let until = Setting(
-        "until", .until, "who", completion: .list(["receivers", "repair"]),
+        "until", .until, "who", default: "receivers", completion: .list(["receivers", "repair"]),
         "Stay until all known receivers are complete ('receivers', default), or until the repair nodes hold everything and serve on ('repair').")
     static let key = Setting("key", .text, "file", completion: .file(), "The signing key (default: ~/.config/rmcp/id_ed25519, made on first use).")
     static let unsigned = Setting.flag("unsigned", "Do not sign: only receivers with --allow-unsigned take the bundle.")
@@ -58,7 +58,7 @@ struct SendOptions: OptionGroupDeclaration {
     @Option(Self.report) var report: String?
     @Flag(Self.view) var view: Bool?
 
-    func timeToLive(_ settings: Settings) throws(HostError) -> Int { try settings.value(Self.ttl, ttl) ?? 1 }
+    func timeToLive(_ settings: Settings) throws(HostError) -> Int { try settings.inForce(Self.ttl, ttl) }
 
     /// Nil where no page is wanted.
     func reportFile(_ settings: Settings, apartFrom operands: [String]) throws(HostError) -> ReportFile? {
@@ -75,22 +75,18 @@ struct SendOptions: OptionGroupDeclaration {
 
     func apply(_ settings: Settings, to configuration: inout Configuration) throws(HostError) {
         if case .fixed(let rate) = try settings.value(Self.rate, rate) { configuration.rate.fixedRate = rate }
-        if let rate = try settings.value(Self.minimumRate, minimumRate) { configuration.rate.minimumRate = rate }
-        if let rate = try settings.value(Self.maximumRate, maximumRate) { configuration.rate.maximumRate = rate }
+        configuration.rate.minimumRate = try settings.inForce(Self.minimumRate, minimumRate)
+        configuration.rate.maximumRate = try settings.inForce(Self.maximumRate, maximumRate)
         guard configuration.rate.minimumRate <= configuration.rate.maximumRate else {
             throw HostError("--min-rate is above --max-rate", kind: .usage)
         }
         configuration.joining.waitForReceivers = try settings.value(Self.waitFor, waitFor)
         configuration.joining.requiredReceivers = try settings.value(Self.require, require)
-        if let time = try settings.value(Self.minimumWait, minimumWait) { configuration.joining.minimumWait = time }
-        if let time = try settings.value(Self.maximumWait, maximumWait) { configuration.joining.maximumWait = time }
-        if let time = try settings.value(Self.linger, linger) { configuration.joining.linger = time }
-        if try settings.value(Self.minimumWait, minimumWait) != nil, try settings.value(Self.maximumWait, maximumWait) != nil,
-            configuration.joining.minimumWait > configuration.joining.maximumWait
-        {
-            throw HostError("--min-wait is above --max-wait", kind: .usage)
-        }
-        configuration.joining.minimumWait = min(configuration.joining.minimumWait, configuration.joining.maximumWait)
-        if let until = try settings.value(Self.until, until) { configuration.joining.until = until }
+        let (earliest, latest) = (try settings.value(Self.minimumWait, minimumWait), try settings.value(Self.maximumWait, maximumWait))
+        if let earliest, let latest, earliest > latest { throw HostError("--min-wait is above --max-wait", kind: .usage) }
+        configuration.joining.maximumWait = try settings.inForce(Self.maximumWait, maximumWait)
+        configuration.joining.minimumWait = min(try settings.inForce(Self.minimumWait, minimumWait), configuration.joining.maximumWait)
+        configuration.joining.linger = try settings.inForce(Self.linger, linger)
+        configuration.joining.until = try settings.inForce(Self.until, until)
     }
 }

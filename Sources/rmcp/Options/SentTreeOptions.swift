@@ -10,10 +10,10 @@ struct SentTreeOptions: OptionGroupDeclaration {
         "exclude", "glob",
         "Leave out of a directory what has such a name or, with a slash in the pattern, such a path from the directory on (repeatable).")
     static let oneFileSystem = Setting.flag("one-file-system", "Leave out of a directory what is mounted in it.")
-    static let owner = Setting.flag("owner", "Say whom a directory's files belong to (default).")
+    static let owner = Setting.flag("owner", isOn: true, "Say whom a directory's files belong to (default).")
     static let numericOwner = Setting.flag("numeric-owner", "Say users and groups by number only: receivers do not look for their names.")
     static let xattrs = Setting.flag(
-        "xattrs", "Send extended attributes: users' own, POSIX ACLs and, as root, capabilities (default); --xattrs=all sends all that can be read.")
+        "xattrs", isOn: true, "Send extended attributes: users' own, POSIX ACLs and, as root, capabilities (default); --xattrs=all sends all that can be read.")
     static let allXattrs = Setting.flag("all-xattrs", "The same as --xattrs=all.")
 
     static let declared = [
@@ -36,8 +36,8 @@ struct SentTreeOptions: OptionGroupDeclaration {
     }
 
     func selection(of paths: [String], _ settings: Settings) throws(HostError) -> TreeSelection {
-        let hasOwners = try settings.value(Self.owner, owner.map(String.init)) ?? true
-        let hasAttributes = try settings.value(Self.xattrs, xattrs.map(String.init)) ?? true
+        let hasOwners = try settings.flag(Self.owner, owner)
+        let hasAttributes = try settings.flag(Self.xattrs, xattrs)
         let isNumeric = try settings.flag(Self.numericOwner, numericOwner)
         let hasAll = try settings.flag(Self.allXattrs, allXattrs)
         return TreeSelection(

@@ -6,15 +6,17 @@ struct Setting<Value: Sendable>: Sendable {
     let entry: OptionEntry
     let kind: ValueKind<Value>
 
-    /// - Parameter valueName: what stands for the value in the help.
+    /// - Parameters:
+    ///   - valueName: what stands for the value in the help.
+    ///   - standard: the value where nobody gives one, as a user would write it; nil for none, or one that depends on the host.
     init(
-        _ name: String, short: Character? = nil, _ kind: ValueKind<Value>, _ valueName: String, completion: CompletionKind = .default,
-        isConfigurable: Bool = true, _ help: String
+        _ name: String, short: Character? = nil, _ kind: ValueKind<Value>, _ valueName: String, default standard: String? = nil,
+        completion: CompletionKind = .default, isConfigurable: Bool = true, _ help: String
     ) {
         self.init(kind) {
             OptionEntry(
                 name: name, short: short, form: .value, valueName: valueName, help: help, completion: completion, isConfigurable: isConfigurable,
-                expected: $0.expected, isNumeric: $0.isNumeric, accepts: $1)
+                standard: standard, expected: $0.expected, isNumeric: $0.isNumeric, accepts: $1)
         }
     }
 
@@ -26,11 +28,12 @@ struct Setting<Value: Sendable>: Sendable {
 
 extension Setting where Value == Bool {
     /// A flag is off unless it is given. `--no-NAME` switches it off where the environment or a file has it on.
-    static func flag(_ name: String, short: Character? = nil, isConfigurable: Bool = true, _ help: String) -> Setting {
+    /// - Parameter isOn: unless somebody switches it off.
+    static func flag(_ name: String, short: Character? = nil, isOn: Bool = false, isConfigurable: Bool = true, _ help: String) -> Setting {
         Setting(.flag) {
             OptionEntry(
-                name: name, short: short, form: .flag, valueName: nil, help: help, completion: .default, isConfigurable: isConfigurable, expected: $0.expected,
-                isNumeric: false, accepts: $1)
+                name: name, short: short, form: .flag, valueName: nil, help: help, completion: .default, isConfigurable: isConfigurable,
+                standard: isOn ? "true" : "false", expected: $0.expected, isNumeric: false, accepts: $1)
         }
     }
 }
@@ -40,7 +43,7 @@ extension Setting where Value == [String] {
     static func list(_ name: String, _ valueName: String, completion: CompletionKind = .default, _ help: String) -> Setting {
         Setting(.list) {
             OptionEntry(
-                name: name, short: nil, form: .list, valueName: valueName, help: help, completion: completion, isConfigurable: true,
+                name: name, short: nil, form: .list, valueName: valueName, help: help, completion: completion, isConfigurable: true, standard: nil,
                 expected: $0.expected, isNumeric: false, accepts: $1)
         }
     }
@@ -63,14 +66,16 @@ struct OptionEntry: Sendable {
     let completion: CompletionKind
     /// The environment and configuration files may set it.
     let isConfigurable: Bool
+    /// Value where nobody gives one, as a user would write it; nil for none, or one that depends on the host.
+    let standard: String?
     let expected: String
     let isNumeric: Bool
     /// Whether a value is understood.
     let accepts: @Sendable (String) -> Bool
 
-    /// Value that it has where nobody gives one, as the help says.
+    /// Words of the help for what it is where nobody gives a value; empty where the help has none.
     var defaultText: String {
-        if form == .flag { return help.contains("(default)") ? "true" : "false" }
+        if let standard { return standard }
         guard let start = help.firstRange(of: "default: ") else { return "" }
         return String(help[start.upperBound...].prefix { $0 != ")" })
     }

@@ -49,13 +49,14 @@ struct Settings {
         return fileValues(entry)?.first.flatMap(setting.kind.parse)
     }
 
-    func flag(_ setting: Setting<Bool>, _ given: Bool?) throws(HostError) -> Bool {
-        if let given {
-            record.note(setting.entry, [given ? "true" : "false"], .commandLine)
-            return given
-        }
-        return try value(setting, nil) ?? false
+    /// The same, or the option's default.
+    func inForce<Value>(_ setting: Setting<Value>, _ given: String?) throws(HostError) -> Value {
+        if let value = try value(setting, given) { return value }
+        guard let value = setting.entry.standard.flatMap(setting.kind.parse) else { throw HostError("--\(setting.entry.name) is needed", kind: .usage) }
+        return value
     }
+
+    func flag(_ setting: Setting<Bool>, _ given: Bool?) throws(HostError) -> Bool { try inForce(setting, given.map(String.init)) }
 
     func list(_ setting: Setting<[String]>, _ given: [String]) -> [String] {
         if !given.isEmpty {

@@ -38,11 +38,15 @@ enum SettingsReport {
     /// A line for each option of a command: who gave its value, or the default as a comment.
     static func lines(_ values: [String: SettingsRecord.Value], command name: String) -> [String] {
         let options = OptionTable.commands.first { $0.name == name }?.configurable ?? []
-        let texts = options.map { entry in values[entry.name].map { "\(entry.name) = \(literal($0.texts, entry))" } ?? "#\(entry.name) = \(entry.defaultText)" }
+        let texts = options.map { entry in
+            let text = (values[entry.name]?.texts ?? entry.standard.map { [$0] }).map { " " + literal($0, entry) } ?? ""
+            return "\(values[entry.name] == nil ? "#" : "")\(entry.name) =\(text)"
+        }
         let width = min(Self.column, texts.map(\.count).max() ?? 0)
         return zip(options, texts).map { entry, text in
             let padding = String(repeating: " ", count: max(0, width - text.count))
-            return "\(text)\(padding)  # \(values[entry.name]?.origin.text ?? "default")"
+            let isComputed = entry.standard == nil && !entry.defaultText.isEmpty
+            return "\(text)\(padding)  # \(values[entry.name]?.origin.text ?? (isComputed ? "default: \(entry.defaultText)" : "default"))"
         }
     }
 
@@ -51,13 +55,16 @@ enum SettingsReport {
         let options = OptionTable.commands.first { $0.name == name }?.configurable ?? []
         return options.map { entry in
             let given = values[entry.name]
-            let value: JSONLine.Value =
+            let texts = given?.texts ?? entry.standard.map { [$0] }
+            let value: JSONLine.Value? =
                 switch entry.form {
-                case .flag: .boolean(entry.truth(given?.texts.first ?? entry.defaultText) ?? false)
-                case .value: .string(given?.texts.first ?? entry.defaultText)
-                case .list: .array((given?.texts ?? []).map { .string($0) })
+                case .flag: .boolean(texts?.first.flatMap(entry.truth) ?? false)
+                case .value: texts?.first.map { .string($0) }
+                case .list: .array((texts ?? []).map { .string($0) })
                 }
-            return JSONLine(event: "setting", ["name": .string(entry.name), "value": value, "origin": .string(given?.origin.text ?? "default")])
+            var fields: [String: JSONLine.Value] = ["name": .string(entry.name), "origin": .string(given?.origin.text ?? "default")]
+            fields["value"] = value
+            return JSONLine(event: "setting", fields)
         }
     }
 

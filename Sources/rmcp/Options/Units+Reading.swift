@@ -20,7 +20,7 @@ extension Units {
     /// Bytes: `64M`, `50G`, binary multiples.
     static func bytes(_ text: String) -> UInt64? {
         let suffixes: [(String, Double)] = [("k", 0x1p10), ("K", 0x1p10), ("M", 0x1p20), ("G", 0x1p30), ("T", 0x1p40), ("", 1)]
-        guard let bytes = scaled(text, suffixes: suffixes), bytes >= 1, bytes <= 0x1p60 else { return nil }
+        guard let bytes = scaled(text, suffixes: suffixes), bytes == 0 || (1...0x1p60).contains(bytes) else { return nil }
         return UInt64(bytes)
     }
 

@@ -33,7 +33,21 @@ enum Console {
     private static let isJournal = JournalStream.isConnected(to: STDERR_FILENO)
 
     /// Standard error. Returns at once, whatever becomes of the text.
-    static func write(_ text: String, _ weight: LineWriter.Weight) { standardError.write(SystemText.printable(text), weight) }
+    static func write(_ text: String, _ weight: LineWriter.Weight) { standardError.write(shown(SystemText.printable(text)), weight) }
+
+    /// Signs of this program's own that a terminal without UTF-8 would garble.
+    private static func shown(_ text: String) -> String {
+        guard isPlainTerminal else { return text }
+        return text.reduce(into: "") { result, character in
+            switch character {
+            case "·": result += "-"
+            case "…": result += "..."
+            default: result.append(character)
+            }
+        }
+    }
+
+    private static let isPlainTerminal = isTerminal && !Terminal.isUnicode(SystemText.variable)
 
     /// Lines of events for programs: standard output. Returns at once.
     static func event(_ line: JSONLine) { event(text(of: line), isProgress: line.isProgress) }

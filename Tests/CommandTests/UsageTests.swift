@@ -46,6 +46,8 @@ import Testing
         Case(arguments: ["send", "/etc/hosts", "--unsigned", "--supersede"] + loopback, status: 2, words: ["unsigned", "--supersede"]),
         Case(arguments: ["send", "/etc/hosts", "--report", "/nonexistent/page.html"] + loopback, status: 1, words: ["/nonexistent", "no such file"]),
         Case(arguments: ["send", "/etc", "/usr", "--name", "x", "--files-from0", "/dev/null"] + loopback, status: 2, words: ["one directory"]),
+        Case(arguments: ["repair", "-q", "--allow-unsigned", "--cache", "/dev/null/x"] + loopback, status: 1, words: ["/dev/null"]),
+        Case(arguments: ["recv", "--metrics-listen", "192.0.2.77:9464"] + loopback, status: 1, words: ["192.0.2.77", "listen"]),
         Case(arguments: ["repair", "--allow-unsigned", "-i", "nothere0"], status: 2, words: ["nothere0"]),
         Case(arguments: ["repair", "--allow-unsigned", "--region", "10.1.1.1", "-i", "lo"], status: 2, words: ["10.1.1.1"]),
         Case(arguments: ["send", "/etc/hosts", "--report", ""] + loopback, status: 2, words: ["--report", "a file"]),

@@ -46,6 +46,13 @@ public final class MetricsListener {
         thread?.join()
     }
 
+    /// Whether the address is one of this host's. Its port may be this command's own already.
+    public static func check(_ address: SocketAddress) throws(HostError) {
+        var any = address
+        any.port = 0
+        _ = try listen(any)
+    }
+
     private static func listen(_ address: SocketAddress) throws(HostError) -> OwnedDescriptor {
         let raw = socket(address.systemFamily, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         let isEverywhere = address.high == 0 && address.low == 0

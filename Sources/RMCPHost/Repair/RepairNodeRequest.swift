@@ -1,3 +1,4 @@
+import Glibc
 public import RMCPContent
 public import RMCPProtocol
 
@@ -50,11 +51,19 @@ public struct RepairNodeRequest: Sendable {
     /// site, so that its receivers need not be told; else the group with the next address.
     public var effectiveRegion: SocketAddress { region ?? (upstream != nil ? group : Self.derivedRegion(of: group)) }
 
-    /// Faults of the request itself, and those that a look at the host's interfaces shows.
-    public func check() throws(HostError) {
+    /// Faults of the request itself, and those that a look at the host's interfaces and at the cache's place shows; nothing is left there.
+    /// - Returns: lines for the user.
+    public func check() throws(HostError) -> [String] {
         try validate()
         if let interfaceName { _ = try NetworkInterface.forGroup(upstream ?? group, named: interfaceName, isHost: upstream != nil) }
         if let regionInterfaceName { _ = try NetworkInterface.forGroup(effectiveRegion, named: regionInterfaceName) }
+        // What is not there yet is made, in what is there.
+        var place = cachePath
+        while FileSystem.status(of: place) == nil, errno == ENOENT, let cut = place.lastIndex(of: "/") {
+            place = cut == place.startIndex ? "/" : String(place[..<cut])
+        }
+        if FileSystem.status(of: place) == nil, errno == ENOENT { place = "." }
+        return try OutputCheck.checkDirectory(place, advice: "name another directory with --cache", .host).map { [$0] } ?? []
     }
 
     /// - Throws: what of it cannot be, whatever the host is like.

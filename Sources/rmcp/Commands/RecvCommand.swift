@@ -61,7 +61,8 @@ struct RecvCommand: CodedCommand, Sendable {
 
     private func look(_ settings: Settings) throws(HostError) -> [String] {
         let request = try request(settings)
-        _ = try (metrics.path(settings), metrics.address(settings), takesOlder(settings))
+        try metrics.check(settings)
+        _ = try takesOlder(settings)
         return try TrustOptions.describe(request.trust) + ReceiveLoop.check(request)
     }
 

@@ -42,9 +42,9 @@ struct RepairCommand: CodedCommand, Sendable {
 
     private func look(_ settings: Settings) throws(HostError) -> [String] {
         let request = try request(settings)
-        _ = try (output.style(settings), metrics.path(settings), metrics.address(settings))
-        try request.check()
-        return TrustOptions.describe(request.trust) + [try KeyFiles.check(path: try keyPath(settings), standard: KeyFiles.nodeKeyName)]
+        _ = try output.style(settings)
+        try metrics.check(settings)
+        return try request.check() + TrustOptions.describe(request.trust) + [try KeyFiles.check(path: try keyPath(settings), standard: KeyFiles.nodeKeyName)]
     }
 
     /// Options whose new values are in force once they are read anew.

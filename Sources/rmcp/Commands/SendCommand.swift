@@ -56,7 +56,8 @@ struct SendCommand: CodedCommand {
         let request = try request(settings)
         let keyPath = try keyPath(settings)
         _ = try (output.style(settings), view(settings))
-        _ = try (metrics.path(settings, apartFrom: paths), metrics.address(settings), options.reportFile(settings, apartFrom: paths))
+        try metrics.check(settings, apartFrom: paths)
+        _ = try options.reportFile(settings, apartFrom: paths)
         try request.check()
         let lines = request.configuration.tree.trustedNodes.map { ["trusted repair nodes: \($0.count)"] } ?? []
         guard request.isSigned else { return lines + ["nothing is signed"] }

@@ -56,20 +56,21 @@ struct CheckOptions: OptionGroupDeclaration {
     func report(
         command: String, configurationPath: String?, output: OutputOptions, _ look: (Settings) throws(HostError) -> [String]
     ) throws(HostError) -> ExitStatus {
+        let (settings, lines, style): (Settings, [String], OutputStyle)
         do throws(HostError) {
-            let settings = try Settings(command: command, configurationPath: configurationPath)
-            let lines = try look(settings)
-            let style = try output.style(settings)
-            if style.isJSON {
-                SettingsReport.events(settings.record.values, command: command).forEach(Console.event)
-                for line in lines { Console.event(JSONLine(event: "notice", ["message": .string(line)])) }
-                Console.event(.end("checked"))
-                return .done
-            }
-            if style.isQuiet { return .done }
-            for line in SettingsReport.lines(settings.record.values, command: command) { try Console.result(line) }
-            for line in lines { try Console.result("# " + line) }
+            settings = try Settings(command: command, configurationPath: configurationPath)
+            lines = try look(settings)
+            style = try output.style(settings)
         } catch { throw HostError(error.description, kind: .usage) }
+        if style.isJSON {
+            SettingsReport.events(settings.record.values, command: command).forEach(Console.event)
+            for line in lines { Console.event(JSONLine(event: "notice", ["message": .string(line)])) }
+            Console.event(.end("checked"))
+            return .done
+        }
+        if style.isQuiet { return .done }
+        for line in SettingsReport.lines(settings.record.values, command: command) { try Console.result(line) }
+        for line in lines { try Console.result("# " + line) }
         return .done
     }
 }
@@ -116,6 +117,13 @@ struct MetricsOptions: OptionGroupDeclaration {
         return path
     }
     func address(_ settings: Settings) throws(HostError) -> SocketAddress? { try settings.value(Self.metricsListen, metricsListen) }
+
+    /// Reads what is given, and looks whether somebody could listen there.
+    /// - Parameter operands: as of `path`.
+    func check(_ settings: Settings, apartFrom operands: [String] = []) throws(HostError) {
+        _ = try path(settings, apartFrom: operands)
+        if let address = try address(settings) { try MetricsListener.check(address) }
+    }
 
     /// Listens, if that is asked for; the file waits until the command is sure to run.
     /// - Parameters:

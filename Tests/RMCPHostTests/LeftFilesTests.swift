@@ -54,6 +54,24 @@ import Testing
         #expect(directory.names == [".busy.rmcp-journal", ".busy.rmcp-partial", ".part.rmcp-journal", ".part.rmcp-partial"])
     }
 
+    @Test("Journals that are alone go, and so do trials of a process that was killed; what is young or somebody's stays")
+    func remainsGo() throws {
+        let directory = TemporaryDirectory()
+        for name in [".old.rmcp-journal", ".rmcp-probe-1", ".locked.rmcp-journal", "plain.rmcp-journal", ".whole.rmcp-journal", ".whole.rmcp-partial"] {
+            try make(name, days: 1, in: directory.path)
+        }
+        try make(".young.rmcp-journal", days: 0, in: directory.path)
+        try FileManager.default.createDirectory(atPath: directory.path + "/.rmcp-probe-2", withIntermediateDirectories: true)
+        let time = timespec(tv_sec: now - 86_400, tv_nsec: 0)
+        try #require(utimensat(AT_FDCWD, directory.path + "/.rmcp-probe-2", [time, time], 0) == 0)
+        let descriptor = open(directory.path + "/.locked.rmcp-journal", O_RDWR)
+        defer { close(descriptor) }
+        try #require(flock(descriptor, LOCK_EX) == 0)
+        #expect(try LeftFiles.sweep(directory.path, now: now).count == 1)
+        #expect(
+            directory.names == [".locked.rmcp-journal", ".whole.rmcp-journal", ".whole.rmcp-partial", ".young.rmcp-journal", "plain.rmcp-journal"])
+    }
+
     /// Links lead nowhere: what is behind one is not looked at, and stays.
     @Test func linksStay() throws {
         let directory = TemporaryDirectory()

@@ -26,6 +26,7 @@ enum LeftFiles {
                 keptBytes += UInt64(clamping: status.st_blocks) * 512
             }
         }
+        sweepRemains(in: directory, now: now, files: files)
         var lines: [String] = []
         if !removed.isEmpty { lines.append("\(path): removed what came of \(removed.joined(separator: ", ")) and was not gone on with for a week") }
         if !replaced.isEmpty { lines.append("\(path): removed former trees of \(replaced.joined(separator: ", ")), which others have taken the place of") }
@@ -37,6 +38,32 @@ enum LeftFiles {
             )
         }
         return lines
+    }
+
+    /// Seconds after which a trial of what a directory can do, or a journal that is alone, is nobody's any more.
+    private static let trialAge = 3_600
+
+    /// Removes what is of no use to anybody, without a word: journals without what they are of, and what a process that was killed has left of
+    /// its trials.
+    private static func sweepRemains(in directory: OwnedDescriptor, now: Int, files: FileSystem) {
+        for name in files.names(in: directory.raw) ?? [] {
+            guard name.hasPrefix("."), let status = files.status(of: name, in: directory.raw), status.st_uid == geteuid(),
+                now - status.st_mtim.tv_sec > trialAge
+            else { continue }
+            if name.hasPrefix(OutputCheck.trialPrefix) {
+                _ = files.remove(SystemText.cString(name), in: directory.raw, isDirectory: status.kind == S_IFDIR)
+            } else if name.hasSuffix(ChunkJournal.suffix), status.kind == S_IFREG {
+                let stem = String(name.dropLast(ChunkJournal.suffix.count))
+                guard files.status(of: stem + PartialPlace.suffix, in: directory.raw) == nil, errno == ENOENT else { continue }
+                // A session that has just made it holds its lock, and makes the rest under that.
+                let raw = files.open(name, in: directory.raw, O_RDWR | O_NOFOLLOW | O_NONBLOCK)
+                guard raw >= 0 else { continue }
+                let journal = OwnedDescriptor(raw)
+                guard files.lock(raw, LOCK_EX | LOCK_NB) == 0 else { continue }
+                if files.status(of: stem + PartialPlace.suffix, in: directory.raw) == nil, errno == ENOENT { _ = files.remove(name, in: directory.raw) }
+                _ = files.lock(journal.raw, LOCK_UN)
+            }
+        }
     }
 
     /// Removes a tree that another has taken the place of: its journal is gone, or was made for removing it. It is locked meanwhile.

@@ -25,7 +25,15 @@ class FileSystem: @unchecked Sendable {
     /// Writes where the descriptor stands, or at the end with O_APPEND.
     func write(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int { unsafe Glibc.write(descriptor, bytes, count) }
 
-    func truncate(_ descriptor: Int32, to length: Int) -> Int32 { ftruncate(descriptor, length) }
+    func truncate(_ descriptor: Int32, to length: Int) -> Int32 { Self.uninterrupted { ftruncate(descriptor, length) } }
+
+    /// Again where a signal came in between, as it may on file systems across a network.
+    private static func uninterrupted(_ call: () -> Int32) -> Int32 {
+        while true {
+            let result = call()
+            if result == 0 || errno != EINTR { return result }
+        }
+    }
 
     func allocate(_ descriptor: Int32, mode: Int32, at offset: Int, _ length: Int) -> Int32 { rmcp_fallocate(descriptor, mode, offset, length) }
 
@@ -45,7 +53,7 @@ class FileSystem: @unchecked Sendable {
 
     func remove(_ name: String, in directory: Int32) -> Int32 { unsafe unlinkat(directory, SystemText.cString(name), 0) }
 
-    func lock(_ descriptor: Int32, _ operation: Int32) -> Int32 { flock(descriptor, operation) }
+    func lock(_ descriptor: Int32, _ operation: Int32) -> Int32 { Self.uninterrupted { flock(descriptor, operation) } }
 
     func seek(_ descriptor: Int32, to offset: Int) -> Int { lseek(descriptor, offset, SEEK_SET) }
 

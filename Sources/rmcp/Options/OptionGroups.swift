@@ -16,7 +16,8 @@ struct GroupOptions: OptionGroupDeclaration {
     static let defaultPort: UInt16 = 17_627
 
     static let group = Setting(
-        "group", short: "g", .group, "addr", default: "239.255.76.27:17627", "The multicast group and port: ADDR, ADDR:PORT or [V6]:PORT (default: 239.255.76.27:17627).")
+        "group", short: "g", .group, "addr", default: "239.255.76.27:17627",
+        "The multicast group and port: ADDR, ADDR:PORT or [V6]:PORT (default: 239.255.76.27:17627).")
     static let interface = Setting(
         "interface", short: "i", .text, "name", completion: .shellCommand("ls /sys/class/net"),
         "The network interface (default: the one that routes to the group).")

@@ -19,7 +19,8 @@ struct ReceiveOptions: OptionGroupDeclaration {
     static let exec = Setting(
         "exec", .text, "cmd", "A command to run after each bundle, with RMCP_NAME, RMCP_PATH, RMCP_SIZE, RMCP_SESSION and RMCP_KEY in its environment.")
     static let execTimeout = Setting(
-        "exec-timeout", .timeAboveZero, "time", default: "10m", "The longest that command may take; then it is ended, and the bundle counts as failed (default: 10m).")
+        "exec-timeout", .timeAboveZero, "time", default: "10m",
+        "The longest that command may take; then it is ended, and the bundle counts as failed (default: 10m).")
     static let spoolEvents = Setting(
         "spool-events", .text, "dir", completion: .directory,
         "Leave a file in this directory for each complete bundle, with its event of --json: for a service that acts on it with other rights.")

@@ -9,7 +9,8 @@ struct ReceivedTreeOptions: OptionGroupDeclaration {
     )
     static let allowSpecial = Setting.flag(
         "allow-special", "Keep set-user-ID, set-group-ID and, as root, capabilities of a tree's files: left out by default.")
-    static let owner = Setting.flag("owner", isOn: true, "As root, give a tree's files the owners that they have at the sender (default); --no-owner leaves them to root.")
+    static let owner = Setting.flag(
+        "owner", isOn: true, "As root, give a tree's files the owners that they have at the sender (default); --no-owner leaves them to root.")
     static let xattrs = Setting.flag("xattrs", isOn: true, "Set extended attributes and access control lists of a tree's files (default).")
 
     static let declared = [replace.entry, allowSpecial.entry, owner.entry, xattrs.entry]

@@ -22,7 +22,8 @@ struct RepairOptions: OptionGroupDeclaration {
         "region-interface", .text, "name", completion: .shellCommand("ls /sys/class/net"),
         "The network interface towards its receivers (default: the upstream one).")
     static let regionTTL = Setting(
-        "region-ttl", .number(in: 0...255, expected: "a number from 0 to 255"), "n", default: "1", "The routers that its repairs may cross, plus one (default: 1).")
+        "region-ttl", .number(in: 0...255, expected: "a number from 0 to 255"), "n", default: "1",
+        "The routers that its repairs may cross, plus one (default: 1).")
     static let upstream = Setting(
         "upstream", .text, "host[:port]", "A sender or repair node to fetch everything from by unicast, and to relay into the region.")
 

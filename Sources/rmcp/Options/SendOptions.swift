@@ -6,7 +6,8 @@ import RMCPProtocol
 struct SendOptions: OptionGroupDeclaration {
     static let ttl = Setting(
         "ttl", .number(in: 0...255, expected: "a number from 0 to 255"), "n", default: "1", "The routers that packets may cross, plus one (default: 1).")
-    static let rate = Setting("rate", .adaptive(.rate), "rate", default: "auto", "Bits per second, such as 100M or 2.5G; or auto, which adapts (default: auto).")
+    static let rate = Setting(
+        "rate", .adaptive(.rate), "rate", default: "auto", "Bits per second, such as 100M or 2.5G; or auto, which adapts (default: auto).")
     static let minimumRate = Setting("min-rate", .rate, "rate", default: "1M", "The lowest rate of auto (default: 1M).")
     static let maximumRate = Setting("max-rate", .rate, "rate", default: "100G", "The highest rate of auto (default: 100G).")
     static let level = Setting(
@@ -18,8 +19,10 @@ struct SendOptions: OptionGroupDeclaration {
         "require", .number(in: 1...Int.max, expected: "a number of receivers, 1 or more"), "n",
         "End with exit code 3 when fewer receivers than this are complete.")
     static let minimumWait = Setting("min-wait", .time, "time", default: "2s", "The earliest start (default: 2s).")
-    static let maximumWait = Setting("max-wait", .time, "time", default: "30s", "The latest start, with those who have come; exit code 4 if nobody has (default: 30s).")
-    static let linger = Setting("linger", .time, "time", default: "0s", "Stay this long for latecomers after the last known receiver is complete (default: 0s).")
+    static let maximumWait = Setting(
+        "max-wait", .time, "time", default: "30s", "The latest start, with those who have come; exit code 4 if nobody has (default: 30s).")
+    static let linger = Setting(
+        "linger", .time, "time", default: "0s", "Stay this long for latecomers after the last known receiver is complete (default: 0s).")
     static let until = Setting(
         "until", .until, "who", default: "receivers", completion: .list(["receivers", "repair"]),
         "Stay until all known receivers are complete ('receivers', default), or until the repair nodes hold everything and serve on ('repair').")

@@ -119,7 +119,7 @@ final class InterfaceFollower {
 
     /// The interface of the same name, if sockets can be made for it. Its address stays the same as long as the host has it.
     private func asItIs(among all: [NetworkInterface]) -> NetworkInterface? {
-        guard var found = all.first(where: { $0.name == interface.name }), found.canCarry(group, isHost: isHost) else { return nil }
+        guard var found = all.first(where: { $0.name == interface.name }), found.isUsable(forHost: isHost) else { return nil }
         let former = interface.address(for: group)
         // An address of the link is kept for want of another one alone.
         let isBest = former?.isLinkLocal == false || !found.addresses.contains { $0.family == .ipv6 && !$0.isLinkLocal }

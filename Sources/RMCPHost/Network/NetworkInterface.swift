@@ -77,7 +77,7 @@ public struct NetworkInterface: Sendable, Hashable {
     }
 
     /// Whether it is up and does what sockets for a group, or for a host, need.
-    func canCarry(_ group: SocketAddress, isHost: Bool) -> Bool { isUp && (isMulticast || isLoopback || isHost) }
+    func isUsable(forHost isHost: Bool) -> Bool { isUp && (isMulticast || isLoopback || isHost) }
 
     /// Whether one may mean it who names none.
     private func isCandidate(for group: SocketAddress) -> Bool { isUp && isMulticast && !isLoopback && address(for: group) != nil }
@@ -152,7 +152,7 @@ public struct NetworkInterface: Sendable, Hashable {
         to group: SocketAddress, among all: [NetworkInterface], isHost: Bool
     ) throws(HostError) -> NetworkInterface? {
         guard let route = try Route.lookUp(group), var found = all.first(where: { $0.index == route.interfaceIndex }) else { return nil }
-        guard found.canCarry(group, isHost: isHost) else { return nil }
+        guard found.isUsable(forHost: isHost) else { return nil }
         if try !Route.isChosen(group), all.filter({ $0.isCandidate(for: group) }).count > 1 { return nil }
         found.source = route.source
         return found.address(for: group) == nil ? nil : found

@@ -42,7 +42,7 @@ struct OnceRule {
     }
 
     /// Meaning of a session's end.
-    func outcome(of session: ReceiveSession, _ state: ReceiverState, at now: Instant) -> ReceiveOutcome? {
+    func outcome(of session: ReceiveSession, _ state: ReceiverState) -> ReceiveOutcome? {
         // What standard output has had of a bundle cannot be taken back, whoever waits for another one.
         if isStream, state != .complete, session.isProven { return .failed(state) }
         guard isOn else { return nil }

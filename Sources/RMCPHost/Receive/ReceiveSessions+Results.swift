@@ -208,7 +208,7 @@ extension ReceiveSessions {
         }
         if session.isCommitted { endpoint.directory.noteCompleted(session.announce.session, key: session.announce.key) }
         end(session, mayReturn: state == .failedSender)
-        if let over = once.outcome(of: session, state, at: now) { outcome = outcome ?? over }
+        if let over = once.outcome(of: session, state) { outcome = outcome ?? over }
     }
 
     private static func explain(_ state: ReceiverState, _ session: ReceiveSession) -> String {

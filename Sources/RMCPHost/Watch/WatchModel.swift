@@ -98,7 +98,7 @@ struct WatchModel {
     }
 
     private mutating func note(_ heartbeat: Heartbeat, of header: PacketHeader, from source: SocketAddress, at now: Instant) {
-        guard sessions[header.sessionTag] != nil, hasRoom(for: header, at: now) else { return }
+        guard sessions[header.sessionTag] != nil, reserve(for: header) else { return }
         var node = sessions[header.sessionTag]?.nodes[header.transmitter] ?? Node(address: source, heard: now, isHeard: true)
         // As its children do: whoever says so first tells where it is.
         if !node.isHeard { node.address = source }
@@ -116,7 +116,7 @@ struct WatchModel {
     private mutating func note(_ report: WatchReport, of header: PacketHeader, from source: SocketAddress, at now: Instant) {
         let tag = header.sessionTag
         guard sessions[tag]?.announce.session == report.session, var target = sessions[tag]?.targets[source],
-            target.accepts(report, at: now), hasRoom(for: header, at: now)
+            target.accepts(report, at: now), reserve(for: header)
         else { return }
         target.node = header.transmitter
         sessions[tag]?.targets[source] = target
@@ -136,7 +136,7 @@ struct WatchModel {
         return result
     }
 
-    private mutating func hasRoom(for header: PacketHeader, at now: Instant) -> Bool {
+    private mutating func reserve(for header: PacketHeader) -> Bool {
         if sessions[header.sessionTag]?.nodes[header.transmitter] != nil { return true }
         guard nodeTotal < HostLimits.watchedNodes else {
             omit(UInt64(header.sessionTag) << 32 | UInt64(header.transmitter))

@@ -15,7 +15,7 @@ extension ParentLink {
     }
 
     /// A node that was asked, gave nothing and is not heard any more was of no use either.
-    mutating func noteLeft(at now: Instant) {
+    mutating func noteOwnDeparture(at now: Instant) {
         guard let old = current, old.wasTried, !old.hasHelped, attachment.askingSince != nil, !candidates.isAlive(old, at: now),
             !experience.isShunned(old.address, at: now)
         else { return }

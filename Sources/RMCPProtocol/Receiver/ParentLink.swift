@@ -169,7 +169,7 @@ struct ParentLink: Sendable {
     }
 
     /// The sender has signed that it leaves: nobody need wait whether that is true.
-    mutating func noteLeft(_ sender: UInt32, at now: Instant) { candidates.noteLeft(sender, at: now) }
+    mutating func noteSenderLeft(_ sender: UInt32, at now: Instant) { candidates.noteLeft(sender, at: now) }
 
     /// Follows what the parent says of its group.
     mutating func follow(_ heartbeat: Heartbeat, arrivedAt: Instant) {
@@ -350,7 +350,7 @@ struct ParentLink: Sendable {
                 Attachment.Former(
                     transmitter: old.transmitter, address: old.address, cookie: old.cookie, next: now + delay, contribution: contribution))
         }
-        noteLeft(at: now)
+        noteOwnDeparture(at: now)
         attachment.settle(with: parent)
         transmitter = parent
         noteTrial()

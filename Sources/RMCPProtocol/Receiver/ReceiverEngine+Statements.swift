@@ -34,7 +34,7 @@ extension ReceiverEngine {
 
     /// The sender itself says so, between what it has sent and what it sends next: whoever claimed more has lied.
     private mutating func takeDirect(_ statement: Statement, _ header: PacketHeader, at now: Instant) {
-        if statement.phase == .leaving || statement.phase == .aborted { return link.noteLeft(header.transmitter, at: now) }
+        if statement.phase == .leaving || statement.phase == .aborted { return link.noteSenderLeft(header.transmitter, at: now) }
         if header.transmitter == stream.transmitter, !header.isUnicast { stream.anchor(at: statement.sequence) }
         guard case .receiving = phase else { return }
         let isTableClaimed = ledger.correct(pages: statement.pageCount, hasEnd: statement.hasEnd)

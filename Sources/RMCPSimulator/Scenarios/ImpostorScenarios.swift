@@ -32,7 +32,7 @@ extension Scenario {
             Expect.allComplete($0) + Expect.everybodyBelowARepairNode($0)
         },
         Scenario("trusted-relay", "a relay whose receivers trust it and nobody else") { world in
-            let configuration = trusting(world, nodes: 1)
+            let configuration = trusting(nodes: 1)
             world.addReceiver(configuration: configuration, downlink: Setting.gigabit)
             world.setSubnet(100, up: false)
             world.addRepairNode(
@@ -59,7 +59,7 @@ extension Scenario {
             world.after(.seconds(8)) { world in
                 world.killRepairNode(0)
                 world.restartRepairNode(0)
-                world.addReceiver(configuration: trusting(world, nodes: 1), downlink: Setting.lossy(.random(0.02)), subnet: 1)
+                world.addReceiver(configuration: trusting(nodes: 1), downlink: Setting.lossy(.random(0.02)), subnet: 1)
             }
         } check: {
             Expect.complete($0, receivers: $0.allReceivers) + Expect.outcome($0, .complete)
@@ -85,7 +85,7 @@ extension Scenario {
     /// Eight receivers that lose something, for half a minute.
     private static func lossy(_ world: World) { Setting.plain(world, downlink: Setting.lossy(.random(0.02))) { $0.rate.fixedRate = 10_000_000 } }
 
-    private static func trusting(_ world: World, nodes: Int) -> Configuration {
+    private static func trusting(nodes: Int) -> Configuration {
         var configuration = Tree.configuration
         configuration.tree.trustedNodes = Set((0..<nodes).map { RepairNode.signer(ofNode: $0).publicKey })
         return configuration
@@ -98,7 +98,7 @@ extension Scenario {
     private static func trusted(
         _ world: World, subnets: Int, trusting count: Int? = nil, reach: [Int]? = nil, megabytes: Int = 8, change: (inout Configuration) -> Void = { _ in }
     ) {
-        let configuration = trusting(world, nodes: count ?? subnets)
+        let configuration = trusting(nodes: count ?? subnets)
         for subnet in 1...subnets {
             world.setSubnet(subnet, link: Setting.gigabit)
             world.addRepairNode(

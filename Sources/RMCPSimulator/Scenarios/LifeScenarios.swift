@@ -167,6 +167,7 @@ extension Scenario {
     private static func completeAfterRestart(_ world: World, receiver: Int) -> [String] {
         let population = world.outcome(ofSender: 0)?.receivers.population ?? 0
         return Expect.allComplete(world)
+            + Expect.that(world.keptChunks(ofReceiver: receiver) > 0, "receiver \(receiver) kept nothing")
             + Expect.that(Int(population) == world.receiverCount, "\(population) receivers are counted, and there are \(world.receiverCount)")
     }
 }

@@ -48,11 +48,8 @@ enum OutputCheck {
         throw error
     }
 
-    /// Beginning of the names of files and directories that are made to see what a directory can do, and are gone at once.
-    static let trialPrefix = ".rmcp-probe-"
-
     private static func makesNamedFile(in directory: OwnedDescriptor, _ files: FileSystem) -> Bool {
-        let name = "\(trialPrefix)\(UInt64.random(in: 0...(.max)))"
+        let name = "\(PartialPlace.trialPrefix)\(UInt64.random(in: 0...(.max)))"
         let raw = files.open(name, in: directory.raw, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
         guard raw >= 0 else { return false }
         close(raw)

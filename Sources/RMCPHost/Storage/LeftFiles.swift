@@ -50,7 +50,7 @@ enum LeftFiles {
             guard name.hasPrefix("."), let status = files.status(of: name, in: directory.raw), status.st_uid == geteuid(),
                 now - status.st_mtim.tv_sec > trialAge
             else { continue }
-            if name.hasPrefix(OutputCheck.trialPrefix) {
+            if name.hasPrefix(PartialPlace.trialPrefix) {
                 _ = files.remove(SystemText.cString(name), in: directory.raw, isDirectory: status.kind == S_IFDIR)
             } else if name.hasSuffix(ChunkJournal.suffix), status.kind == S_IFREG {
                 let stem = String(name.dropLast(ChunkJournal.suffix.count))

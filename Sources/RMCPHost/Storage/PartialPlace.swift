@@ -8,6 +8,8 @@ struct PartialPlace {
     /// Another session has the first choice of a place: this is the second.
     let isSecond: Bool
 
+    /// Beginning of the names of files and directories that are made to see what a directory can do, and are gone at once.
+    static let trialPrefix = ".rmcp-probe-"
     static let suffix = ".rmcp-partial"
 
     /// - Parameter path: of the directory, for messages.

@@ -106,7 +106,7 @@ struct TreeTarget {
         return isRefused && [ENOTEMPTY, EEXIST].contains(errno) ? nil : errno
     }
 
-    private static var probeName: String { "\(OutputCheck.trialPrefix)\(UInt64.random(in: 0...(.max)))" }
+    private static var probeName: String { "\(PartialPlace.trialPrefix)\(UInt64.random(in: 0...(.max)))" }
 
     /// File systems that were asked, and what they said.
     private static let exchanging = LockedValue<[UInt: Bool]>([:])

@@ -113,6 +113,27 @@ import Testing
         #expect(outlet.droppedToPeers == 6 && !outlet.isBlocked)
     }
 
+    /// The kernel takes no datagram of more than 65,507 bytes, whatever the path carries.
+    @Test func aDatagramThatIsTooLongByItselfSaysNothingOfThePath() {
+        let tooLong = [UInt8](repeating: 0, count: 65_508)
+        outlet.noteFinal(length: 1_400)
+        var goesOn = outlet.send(tooLong, to: .group, at: Self.now)
+        #expect(goesOn && !outlet.socket.isFragmenting && !outlet.isBlocked && outlet.unsent.datagrams == 1)
+        let warnings = outlet.takeWarnings()
+        #expect(warnings.count == 1 && !warnings[0].contains("fragments"), "\(warnings)")
+        // A session that has such datagrams finds that the path does not carry them any more.
+        outlet.noteFinal(length: 65_508)
+        outlet.noteFinal(length: 1_400)
+        goesOn = outlet.send(tooLong, to: .group, at: Self.now)
+        #expect(!goesOn && outlet.socket.isFragmenting && outlet.takeWarnings().contains { $0.contains("fragments") })
+    }
+
+    /// Before a session has begun, shorter datagrams are tried in place of fragments.
+    @Test func nothingIsFragmentedBeforeTheLengthIsFinal() {
+        let goesOn = outlet.send([UInt8](repeating: 0, count: 65_508), to: .group, at: Self.now)
+        #expect(goesOn && !outlet.socket.isFragmenting && outlet.takeWarnings().contains { $0.contains("shorter ones are tried") })
+    }
+
     /// Packets of chunk 7.
     private func batch(to destination: Destination, packets: Int = 3) -> DataBatch {
         var batch = DataBatch(

@@ -16,12 +16,12 @@ final class Outlet {
     private(set) var socket: DatagramSocket
     /// Share of what an engine counts as sent that has not left, for whatever reason: datagrams, and their bytes.
     private(set) var unsent: (datagrams: UInt64, bytes: UInt64) = (0, 0)
-    /// Whether datagrams have their final length, so that what the path does not carry whole goes in fragments.
-    var mayFragment = false
     /// Datagrams to peers that were not sent: refused by the kernel, left out while the peer is left alone, or given up
     /// because the socket had no room for long.
     private(set) var droppedToPeers: UInt64 = 0
 
+    /// Bytes of the longest datagram of a session that has begun; 0 before one has, while shorter ones are tried.
+    private var finalLength = 0
     private var group: SocketAddress
     private var interfaceName: String
     /// Authenticates what is no DATA; nil where nothing is.
@@ -42,6 +42,7 @@ final class Outlet {
     private enum Cause: Hashable {
         case tooLong
         case fragments
+        case oversized
         case tooLongForPeer
         case group(Int32)
         case peer(Int32)
@@ -61,6 +62,9 @@ final class Outlet {
         interfaceName = interface.name
         transmitter = DataTransmitter(socket: socket, group: self.group)
     }
+
+    /// Datagrams of a session have their final length: what of that length the path does not carry whole goes in fragments from then on.
+    func noteFinal(length: Int) { finalLength = max(finalLength, length) }
 
     /// Something came from a peer.
     func noteHeard(_ peer: SocketAddress) {
@@ -202,9 +206,10 @@ final class Outlet {
     /// Bytes of a batch's datagrams; its last one may be shorter.
     private static func length(of batch: DataBatch) -> Int { DataHeader.length + Int(batch.payloadLength) }
 
-    /// Has what is too long for the path sent in fragments, if it has its final length; true where it is to be tried again.
+    /// Has what is too long for the path sent in fragments, if it is no longer than its session's datagrams; true where it is to be tried
+    /// again. A longer one says nothing of the path.
     private func fragment(_ length: Int) -> Bool {
-        guard mayFragment, !socket.isFragmenting else { return false }
+        guard length <= finalLength, !socket.isFragmenting else { return false }
         socket.allowFragments()
         tell(
             .fragments, "the path's MTU became smaller than datagrams of \(length) bytes; they go in fragments from now on, of which one that is lost costs all"
@@ -219,7 +224,11 @@ final class Outlet {
         case .tooLong:
             // Tried again at once, which the next round does.
             if fragment(length) { return false }
-            tell(.tooLong, "the path's MTU is smaller than datagrams of \(length) bytes, which are lost; shorter ones are tried while receivers join")
+            if finalLength > 0, length > finalLength {
+                tell(.oversized, "a datagram of \(length) bytes, longer than its session's, does not fit the path's MTU and is lost")
+            } else {
+                tell(.tooLong, "the path's MTU is smaller than datagrams of \(length) bytes, which are lost; shorter ones are tried while receivers join")
+            }
             dropPending(length)
             return true
         case .unreachable(let code):

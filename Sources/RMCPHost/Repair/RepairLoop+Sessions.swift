@@ -50,6 +50,8 @@ extension RepairLoop {
             arrival, engine: engine, bundle: bundle, slots: configuration.memory.assemblySlots, pool: cache.pool(for: announce.chunkLength),
             outlet: outlet, at: now)
         sessions[announce.session.tag] = session
+        // The sender has chosen it.
+        outlet.noteFinal(length: DataHeader.length + Int(announce.payloadLength))
         order.append(announce.session.tag)
         let kept = restore(session, table, at: now)
         observer(.began(session.snapshot(), kept: kept))

@@ -70,8 +70,6 @@ public final class RepairLoop {
             to: region, through: regionInterface, timeToLive: request.regionTimeToLive, prefersGroupPort: true)
         reception.ownAddress = regionSocket.localAddress
         outlet = Outlet(socket: regionSocket, group: region, interface: regionInterface, guarding: guarding)
-        // Datagrams have the length that their sender has chosen.
-        outlet.mayFragment = true
         cache = try RepairCache(wakeUp: loop.wakeUp)
         let now = Poller.now()
         var trust = request.trust

@@ -245,7 +245,7 @@ public final class SendLoop {
             switch event {
             case .started(let receivers):
                 record.streamingSince = Poller.now()
-                outlet.mayFragment = true
+                outlet.noteFinal(length: engine.datagramLength)
                 if engine.counters.datagramLengthReductions > 0 {
                     warn("some receivers do not get full-sized datagrams; using \(engine.datagramLength) bytes")
                 }

@@ -52,8 +52,7 @@ extension SenderEngine {
         let transmit = paced(.outline(next), to: destination)
         if case .datagram(let bytes, _) = transmit {
             counters.repairBytes += UInt64(bytes.count)
-            shares.noteRepair(Double(bytes.count))
-            if destination != .group, case .streaming = phase { shares.noteUnicast(Double(bytes.count)) }
+            note(repair: bytes.count, to: destination)
         }
         return transmit
     }

@@ -40,13 +40,14 @@ extension SenderEngine {
             return nil
         }
         if unicastChildren.hasCopies, let copy = nextCopy() { return copy }
-        if pending.needsTable, let page = pending.nextOfTable(in: &window) { return paced(page) }
         guard case .streaming = phase else {
+            if pending.needsTable, let page = nextOfTable(to: .group) { return page }
             if let repair = nextRepair(to: .group, at: now) { return repair }
             if let transmit = nextUnicast(at: now) { return transmit }
             return nextCatchUp(to: .group, at: now).map { .data($0) }
         }
         if shares.isFirstOwed, let transmit = nextFirstTransmission(at: now) { return transmit }
+        if pending.needsTable, let page = nextOfTable(to: .group) { return page }
         if let repair = nextRepair(to: .group, at: now) { return repair }
         if shares.mayServeUnicast, let transmit = nextUnicast(at: now) { return transmit }
         if shares.mayCatchUp, let batch = nextCatchUp(to: .group, at: now) { return .data(batch) }
@@ -175,14 +176,29 @@ extension SenderEngine {
 
     /// The next thing that an audience has asked for.
     mutating func nextAnswer(to audience: Audience, at now: Instant) -> Transmit? {
-        let page =
+        if let page = nextOfTable(to: audience) { return page }
+        if let repair = nextRepair(to: audience, at: now) { return repair }
+        return nextCatchUp(to: audience, at: now).map { .data($0) }
+    }
+
+    /// The next page that is asked for, or END. They are repairs like others: a table has a thousandth of the content's bytes, and may be asked for
+    /// without end.
+    private mutating func nextOfTable(to audience: Audience) -> Transmit? {
+        let packet =
             switch audience {
             case .group: pending.nextOfTable(in: &window)
             case .child(let index): unicastChildren[index].pending.nextOfTable(in: &window)
             }
-        if let page { return paced(page, to: destination(of: audience)) }
-        if let repair = nextRepair(to: audience, at: now) { return repair }
-        return nextCatchUp(to: audience, at: now).map { .data($0) }
+        guard let packet else { return nil }
+        let transmit = paced(packet, to: destination(of: audience))
+        if case .datagram(let bytes, let destination) = transmit { note(repair: bytes.count, to: destination) }
+        return transmit
+    }
+
+    /// What was repaired, and is no DATA, takes part in the shares.
+    mutating func note(repair bytes: Int, to destination: Destination) {
+        shares.noteRepair(Double(bytes))
+        if destination != .group, case .streaming = phase { shares.noteUnicast(Double(bytes)) }
     }
 
     /// The next part of an outline, or packets: who has the outline asks for few of them.

@@ -80,6 +80,83 @@ private struct AskedSender: EngineHost {
 
 /// Requests by which somebody would have more than the documents promise.
 @Suite struct HostileRequestTests {
+    // MARK: What is read of them
+
+    /// Entries of no kind: whoever reads them finds that they are malformed.
+    private func garbage(_ kind: PacketKind, tag: UInt32, transmitter: UInt32, cookie: UInt64, at offset: Int, length: Int = 200) -> [UInt8] {
+        var writer = ByteWriter()
+        PacketHeader(kind: kind, isUnicast: true, sessionTag: tag, transmitter: transmitter, sequence: 1).write(to: &writer)
+        writer.pad(to: PacketHeader.length + offset)
+        writer.writeUInt64(cookie)
+        while writer.count < length { writer.writeUInt8(0xFE) }
+        return writer.bytes
+    }
+
+    @Test(arguments: [(PacketKind.nak, 12), (.status, 15)]) func listsOfStrangersAreNotRead(kind: PacketKind, offset: Int) {
+        var parent = AskedSender(chunks: 10, rate: 100_000_000)
+        parent.run(to: 1)
+        let (tag, child) = (parent.engine.session.tag, AskedSender.children[0])
+        let own = parent.engine.cookie(for: child.address)
+        let before = parent.engine.counters
+        func tell(tag: UInt32, transmitter: UInt32 = 99, cookie: UInt64, from source: SocketAddress = AskedSender.stranger) {
+            parent.tell(garbage(kind, tag: tag, transmitter: transmitter, cookie: cookie, at: offset), from: source)
+        }
+        tell(tag: tag ^ 1, cookie: own, from: child.address)
+        tell(tag: tag, transmitter: parent.engine.transmitterID, cookie: own, from: child.address)
+        #expect(parent.engine.counters.foreign == before.foreign + 2 && parent.engine.counters.malformed == before.malformed)
+        // Another address's cookie is none. Some NAKs of strangers are answered, and read.
+        for number in 0..<100 { tell(tag: tag, cookie: number % 2 == 0 ? own : 0) }
+        let answered: UInt64 = kind == .nak ? 20 : 0
+        #expect(parent.engine.counters.unproven == before.unproven + 100 - answered)
+        #expect(parent.engine.counters.malformed == before.malformed + answered)
+        tell(tag: tag, transmitter: child.id, cookie: own, from: child.address)
+        #expect(parent.engine.counters.malformed == before.malformed + answered + 1)
+    }
+
+    @Test func confirmationsOfNobodyAreNotRead() {
+        var session = SessionHarness(signer: LaneSigner(key: 5), receivers: 1)
+        #expect(session.run { $0.receivers[0].engine.chunksDone > 5 })
+        let (tag, parent) = (session.sender.session.tag, session.sender.transmitterID)
+        let before = session.receivers[0].engine.counters
+        func tell(_ kind: PacketKind, tag: UInt32, transmitter: UInt32, length: Int = 200) {
+            session.receivers[0].take(garbage(kind, tag: tag, transmitter: transmitter, cookie: 0, at: 0, length: length), at: session.now)
+        }
+        tell(.ncf, tag: tag ^ 1, transmitter: parent)
+        tell(.ncf, tag: tag, transmitter: parent ^ 1)
+        for kind in [PacketKind.nak, .status, .report] { tell(kind, tag: tag, transmitter: parent) }
+        #expect(session.receivers[0].engine.counters.foreign == before.foreign + 5)
+        #expect(session.receivers[0].engine.counters.malformed == before.malformed && session.receivers[0].engine.counters.datagrams == before.datagrams)
+        tell(.ncf, tag: tag, transmitter: parent)
+        #expect(session.receivers[0].engine.counters.malformed == before.malformed + 1)
+        // No parent's is longer than the session's datagrams, however well formed.
+        var long = RepairRequest()
+        long.chunks = Array(repeating: 0..<1, count: 200)
+        session.receivers[0].take(session.forged(.ncf(long)), at: session.now)
+        #expect(session.receivers[0].engine.counters.malformed == before.malformed + 2)
+        long.chunks = Array(long.chunks.prefix(100))
+        session.receivers[0].take(session.forged(.ncf(long)), at: session.now)
+        #expect(session.receivers[0].engine.counters.malformed == before.malformed + 2)
+    }
+
+    /// An entry of ten bytes names 32,768 packets, of which a chunk of 1 MiB has 763.
+    @Test func noMorePacketsAreKeptThanAChunkHas() throws {
+        func packets(_ hex: String, of most: Int) throws -> PacketSet {
+            let entry = bytes(hex: hex)
+            var reader = ByteReader(entry.span.bytes)
+            return try #require(try RepairRequest(reading: &reader, packetsOfChunk: most).packets.first).packets
+        }
+        #expect(try packets("01 00000000 01 0000 7FFF", of: 763) == PacketSet(0..<763))
+        #expect(try packets("01 00000000 02 02F9 7FFF 0001 0001", of: 763).count == 3)
+        #expect(try packets("01 00000000 01 02FB 7FFF", of: 763).isEmpty)
+        #expect(try packets("02 00000000 02F4 0002 FFFF", of: 763) == PacketSet(756..<763))
+        #expect(try packets("02 00000000 02F3 0001 FF", of: 763) == PacketSet(755..<763))
+        #expect(try packets("02 00000000 7000 0002 FFFF", of: 763).isEmpty)
+        #expect(try packets("02 00000000 7FFF 0000", of: 763).isEmpty)
+        // What no chunk has is malformed all the same.
+        #expect(throws: WireError.self) { try packets("01 00000000 01 0000 8000", of: 763) }
+        #expect(throws: WireError.self) { try packets("02 00000000 7FFF 0001 40", of: 763) }
+    }
+
     // MARK: What children cost
 
     /// A child that asks for the whole table over and over leaves first transmissions their share, as one that asks for packets does.

@@ -144,8 +144,9 @@ public struct RepairEndpoint: Sendable {
     private mutating func parent(
         in datagram: RawSpan, from source: SocketAddress, ofTag tag: UInt32, at now: Instant, _ activity: (SessionID) -> SessionActivity
     ) -> UInt32? {
-        guard place.mode == .relay, let known = directory.announce(ofTag: tag), activity(known.session).lastHeard == nil,
-            let (header, packet) = try? Packet.parse(datagram), case .announce(let announce, let signature) = packet, announce.key == known.key
+        guard place.mode == .relay, PacketHeader.kind(of: datagram) == .announce, let known = directory.announce(ofTag: tag),
+            activity(known.session).lastHeard == nil, let (header, packet) = try? Packet.parse(datagram),
+            case .announce(let announce, let signature) = packet, announce.key == known.key
         else { return nil }
         // A sender that has settled on shorter datagrams since then has signed another ANNOUNCE.
         let origin = VerificationBudget.Origin(source: source, transmitter: header.transmitter)
@@ -163,7 +164,9 @@ public struct RepairEndpoint: Sendable {
             return .ignore
         }
         if directory.isUnderWay(header.sessionTag) { return .session(header.sessionTag) }
-        guard header.sessionTag == 0, !directory.active.isEmpty, case .solicitation? = try? Packet.parse(datagram).1 else { return .ignore }
+        guard header.kind == .solicitation, header.sessionTag == 0, !directory.active.isEmpty,
+            case .solicitation? = try? Packet.parse(datagram).1
+        else { return .ignore }
         // One session is told with each question, in turn, so that the answer is no longer than the question.
         turn = (turn + 1) % directory.active.count
         return .announce(directory.active[turn].session.tag)

@@ -115,6 +115,11 @@ struct ParentLink: Sendable {
 
     // MARK: Hearing of parents
 
+    /// Whether it is one of this session's parents, or has been this child's.
+    func knows(_ transmitter: UInt32) -> Bool {
+        candidates.contains(transmitter) || attachment.formers.contains { $0.transmitter == transmitter }
+    }
+
     /// Whether a datagram's transmitter is one of this session's parents; a HEARTBEAT makes it one.
     @inline(__always)
     mutating func noteHeard(_ header: PacketHeader, from source: SocketAddress, at now: Instant) -> Bool {

@@ -9,12 +9,7 @@ extension ReceiverEngine {
             let header = try PacketHeader(reading: &reader)
             // What comes a hundred thousand times a second is not wrapped up with all that comes now and then.
             guard header.kind == .data else {
-                if header.kind == .page {
-                    try takePage(from: &reader, header, length: datagram.byteCount, arrival: arrival, at: now)
-                    return nil
-                }
-                let packet = try Packet.body(of: header.kind, from: &reader)
-                handle(packet, header, length: datagram.byteCount, arrival: arrival, at: now)
+                try takeControl(from: &reader, header, arrival: arrival, at: now)
                 return nil
             }
             let data = try DataHeader(reading: &reader)
@@ -23,6 +18,30 @@ extension ReceiverEngine {
         } catch {
             counters.note(error)
             return nil
+        }
+    }
+
+    private mutating func takeControl(from reader: inout ByteReader, _ header: PacketHeader, arrival: Arrival, at now: Instant) throws(WireError) {
+        guard isWorthReading(header) else { return counters.foreign += 1 }
+        let length = reader.byteCount
+        switch header.kind {
+        case .page: try takePage(from: &reader, header, length: length, arrival: arrival, at: now)
+        case .ncf:
+            guard length <= DataHeader.length + Int(announce.payloadLength) else { throw .invalidField("length") }
+            let request = try RepairRequest(reading: &reader, packetsOfChunk: announce.packetsOfChunk)
+            handle(.ncf(request), header, length: length, arrival: arrival, at: now)
+        default: handle(try Packet.body(of: header.kind, from: &reader), header, length: length, arrival: arrival, at: now)
+        }
+    }
+
+    /// Whether a parent of this session may have sent it, as far as its header tells: nothing else of it is read otherwise.
+    private func isWorthReading(_ header: PacketHeader) -> Bool {
+        guard header.sessionTag == session.tag else { return false }
+        switch header.kind {
+        // Parents become known by these.
+        case .heartbeat, .statement, .place: return true
+        case .announce, .page, .end, .ncf, .outline, .acknowledgement, .attached: return link.knows(header.transmitter)
+        case .data, .nak, .status, .solicitation, .attach, .detach, .advertisement, .query, .report, .refusal: return false
         }
     }
 

@@ -1,5 +1,18 @@
 /// The children of this parent: they come by STATUS, prove their address by ATTACH, and leave by DETACH or silence.
 extension SenderEngine {
+    /// Takes a STATUS whose lists are read when its sender is known to be where it speaks from.
+    mutating func takeStatus(from reader: inout ByteReader, _ header: PacketHeader, at source: SocketAddress, now: Instant) throws(WireError) {
+        guard mayReport(showing: try StatusReport.cookie(readingAhead: reader), header, at: source) else { return }
+        handle(try StatusReport(reading: &reader), header: header, from: source, at: now)
+    }
+
+    /// Whether a STATUS is of a child, or of one that may become one; the others are counted, and told if that may help them.
+    mutating func mayReport(showing cookie: UInt64, _ header: PacketHeader, at source: SocketAddress) -> Bool {
+        if isProven(cookie, of: header.transmitter, at: source) { return true }
+        refuse(cookie, header, at: source)
+        return false
+    }
+
     mutating func handle(_ report: StatusReport, header: PacketHeader, from source: SocketAddress, at now: Instant) {
         let histogram = report.histogram
         // A histogram is of one receiver, or of a repair node with however many.
@@ -7,7 +20,6 @@ extension SenderEngine {
             counters.malformed += 1
             return
         }
-        guard isProven(report.cookie, of: header.transmitter, at: source) else { return refuse(report, header, at: source) }
         let name = ChildName(header.transmitter, at: source)
         guard histogram.tree.repairNodes == 0 || proofs.mayReportSum(name, at: now) else { return counters.unproven += 1 }
         counters.statusesReceived += 1
@@ -37,11 +49,11 @@ extension SenderEngine {
     /// A STATUS without proof of its address makes no child; its sender may ask for a cookie. One with another address's cookie is of a
     /// child that has moved, or of one that knows this repair node's predecessor: a restarted repair node has a new secret at the old
     /// address. It is told, or it would speak to nobody. The answer is shorter than the STATUS.
-    private mutating func refuse(_ report: StatusReport, _ header: PacketHeader, at source: SocketAddress) {
+    private mutating func refuse(_ cookie: UInt64, _ header: PacketHeader, at source: SocketAddress) {
         counters.unproven += 1
-        guard report.cookie != 0 else { return }
-        children.noteMove(showing: report.cookie, id: header.transmitter, to: source)
-        enqueue(.attached(AttachAnswer(nonce: report.cookie, verdict: .moved, cookie: 0)), to: .peer(source))
+        guard cookie != 0 else { return }
+        children.noteMove(showing: cookie, id: header.transmitter, to: source)
+        enqueue(.attached(AttachAnswer(nonce: cookie, verdict: .moved, cookie: 0)), to: .peer(source))
     }
 
     /// A sender acknowledges a final STATUS at once. A repair node's child may be gone as soon as it hears that, and the node soon

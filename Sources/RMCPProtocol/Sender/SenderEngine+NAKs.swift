@@ -1,19 +1,32 @@
 /// A NAK is queued for the group or for its child, and what is news to the group is confirmed by an NCF.
 extension SenderEngine {
+    /// Takes a NAK whose entries are read when who asks may ask: each of ten bytes makes a set of all packets of a chunk.
+    mutating func takeNAK(from reader: inout ByteReader, _ header: PacketHeader, at source: SocketAddress, now: Instant) throws(WireError) {
+        // A longer one is none: what it is confirmed by would not fit a datagram.
+        guard reader.byteCount <= datagramLength else { throw .invalidField("length") }
+        var nak = try NegativeAcknowledgement(readingPrefix: &reader)
+        guard mayAsk(showing: nak.cookie, header, at: source, now: now) else { return }
+        nak.request = try RepairRequest(reading: &reader, packetsOfChunk: announce.packetsOfChunk)
+        handle(nak, from: header.transmitter, at: source, now: now)
+    }
+
+    /// Whether a NAK is answered: those of children are, and now and then one of somebody who has not proven an address.
+    mutating func mayAsk(showing cookie: UInt64, _ header: PacketHeader, at source: SocketAddress, now: Instant) -> Bool {
+        if isProven(cookie, of: header.transmitter, at: source) || pending.strangers.take(at: now) { return true }
+        counters.naksReceived += 1
+        counters.unproven += 1
+        return false
+    }
+
     mutating func handle(_ nak: NegativeAcknowledgement, from child: UInt32, at source: SocketAddress, now: Instant) {
         counters.naksReceived += 1
         let name = ChildName(child, at: source)
-        // A child that has not proven its address is helped as one of the group, now and then, and nothing else is believed of it.
+        let isProven = isProven(nak.cookie, of: child, at: source)
+        // A child that has not proven its address is helped as one of the group, and nothing else is believed of it.
         let asker = children.hasShown(nak.cookie, from: source, child) ? children.hear(name, nak.echo, into: &echoes, at: now) : nil
         let isKnown = asker != nil
-        guard isKnown || isProven(nak.cookie, of: child, at: source) || pending.strangers.take(at: now) else {
-            counters.unproven += 1
-            return
-        }
         // A child that says that it is under way is waited for anyway, and when it is done, its earlier requests are done as well.
-        if !(asker?.isActive ?? children.isActive(name)), isKnown || isProven(nak.cookie, of: child, at: source), window.hasSentAny(of: nak.request) {
-            progress.noteRequest(at: now)
-        }
+        if !(asker?.isActive ?? children.isActive(name)), isProven, window.hasSentAny(of: nak.request) { progress.noteRequest(at: now) }
         // A child that is further away than most asks again before it has been answered.
         let roundTrip = asker?.roundTrip ?? .zero
         let holdOff = max(repairHoldOff, min(roundTrip, echoes.longestRoundTrip))

@@ -183,27 +183,39 @@ public struct SenderEngine: Sendable {
 
     /// Takes a datagram that came by unicast. Anything that a child of this session does not send is counted and dropped.
     public mutating func handle(datagram: RawSpan, from source: SocketAddress, at now: Instant) {
-        let header: PacketHeader
-        let packet: Packet
         do throws(WireError) {
-            // Its NCF would not fit a datagram, and 64 KB of entries take a tenth of a second to look at.
-            if datagram.byteCount > datagramLength, PacketHeader.kind(of: datagram) == .nak { throw .invalidField("length") }
-            (header, packet) = try Packet.parse(datagram)
-        } catch { return counters.note(error) }
-        handle(packet, header, from: source, at: now)
+            var reader = ByteReader(datagram)
+            let header = try PacketHeader(reading: &reader)
+            // Nothing is read of what is not for this session, nor any list of those who may not ask: it costs more to read than to send.
+            if header.kind == .solicitation {
+                _ = try Packet.body(of: .solicitation, from: &reader)
+                return answerSolicitation(from: source, at: now)
+            }
+            guard isForThis(header) else { return counters.foreign += 1 }
+            guard !isFinished else { return }
+            switch header.kind {
+            case .nak: try takeNAK(from: &reader, header, at: source, now: now)
+            case .status: try takeStatus(from: &reader, header, at: source, now: now)
+            case .attach, .detach, .query, .refusal, .place:
+                return handle(try Packet.body(of: header.kind, from: &reader), header, from: source, at: now)
+            default: counters.foreign += 1
+            }
+            advancePhase(at: now)
+        } catch { counters.note(error) }
     }
+
+    private func isForThis(_ header: PacketHeader) -> Bool { header.sessionTag == session.tag && header.transmitter != transmitter }
 
     /// The same for a packet that was read already.
     mutating func handle(_ packet: Packet, _ header: PacketHeader, from source: SocketAddress, at now: Instant) {
         if case .solicitation = packet { return answerSolicitation(from: source, at: now) }
-        guard header.sessionTag == session.tag, header.transmitter != transmitter else {
-            counters.foreign += 1
-            return
-        }
+        guard isForThis(header) else { return counters.foreign += 1 }
         guard !isFinished else { return }
         switch packet {
-        case .status(let report): handle(report, header: header, from: source, at: now)
-        case .nak(let nak): handle(nak, from: header.transmitter, at: source, now: now)
+        case .status(let report):
+            if mayReport(showing: report.cookie, header, at: source) { handle(report, header: header, from: source, at: now) }
+        case .nak(let nak):
+            if mayAsk(showing: nak.cookie, header, at: source, now: now) { handle(nak, from: header.transmitter, at: source, now: now) }
         case .attach(let request): handle(request, from: header.transmitter, at: source)
         case .detach(let cookie): handleDetach(cookie: cookie, header: header, from: source, at: now)
         case .query(let query): answer(query, to: source, at: now)

@@ -88,6 +88,9 @@ public struct Announce: Hashable, Sendable {
     public var isSigned: Bool { key != .none }
     public var version: BundleVersion { BundleVersion(epoch: epoch, time: creationTime) }
 
+    /// Packets that a chunk can have, at the most.
+    var packetsOfChunk: Int { ChunkGeometry.packetCount(encodedLength: chunkLength, payloadLength: payloadLength) }
+
     public var isSealed: Bool { secrecy != .none }
     /// Whether its details are known here.
     public var isOpen: Bool { if case .sealed = secrecy { false } else { true } }

@@ -12,6 +12,11 @@ public struct NegativeAcknowledgement: Hashable, Sendable {
 
     /// Bytes before the entries, the packet's header not included.
     static let prefixLength = 20
+
+    /// The same without its entries, which are not read.
+    init(readingPrefix reader: inout ByteReader) throws(WireError) {
+        self.init(echo: try TimestampEcho(reading: &reader), cookie: try reader.readUInt64(), request: RepairRequest())
+    }
 }
 
 /// How a child and everything below it fares, told to its parent by unicast.
@@ -42,6 +47,15 @@ public struct StatusReport: Hashable, Sendable {
     }
 
     private static let labelsFlag: UInt8 = 4
+    /// Bytes before the cookie: echo, length and flags.
+    private static let bytesBeforeCookie = 15
+
+    /// Cookie of a report of which nothing else is read yet.
+    static func cookie(readingAhead reader: ByteReader) throws(WireError) -> UInt64 {
+        var ahead = reader
+        try ahead.skip(bytesBeforeCookie)
+        return try ahead.readUInt64()
+    }
 
     func write(to writer: inout ByteWriter) {
         echo.write(to: &writer)
@@ -134,9 +148,9 @@ public enum Packet: Hashable, Sendable {
         case .end: return .end(try EndOfTable(reading: &reader), try reader.readSignature())
         case .heartbeat: return .heartbeat(try Heartbeat(reading: &reader))
         case .nak:
-            return .nak(
-                NegativeAcknowledgement(
-                    echo: try TimestampEcho(reading: &reader), cookie: try reader.readUInt64(), request: try RepairRequest(reading: &reader)))
+            var nak = try NegativeAcknowledgement(readingPrefix: &reader)
+            nak.request = try RepairRequest(reading: &reader)
+            return .nak(nak)
         case .ncf: return .ncf(try RepairRequest(reading: &reader))
         case .status:
             return .status(try StatusReport(reading: &reader))

@@ -98,7 +98,8 @@ public struct RepairRequest: Hashable, Sendable {
         }
     }
 
-    init(reading reader: inout ByteReader) throws(WireError) {
+    /// - Parameter most: packets that a chunk can have. Of those beyond nothing is kept: entries of ten bytes would take 4 KiB each.
+    init(reading reader: inout ByteReader, packetsOfChunk most: Int = Limits.maximumPacketsPerChunk) throws(WireError) {
         while reader.remaining > 0 {
             guard let kind = Entry(rawValue: try reader.readUInt8()) else { throw .invalidField("entry kind") }
             switch kind {
@@ -107,10 +108,10 @@ public struct RepairRequest: Hashable, Sendable {
             case .chunks: chunks.append(try Self.readRange(from: &reader))
             case .packetRanges:
                 let chunk = try Self.readChunk(from: &reader)
-                packets.append(ChunkPackets(chunk: chunk, packets: try Self.readRuns(from: &reader)))
+                packets.append(ChunkPackets(chunk: chunk, packets: try Self.readRuns(from: &reader, below: most)))
             case .packetBitmap:
                 let chunk = try Self.readChunk(from: &reader)
-                packets.append(ChunkPackets(chunk: chunk, packets: try Self.readBitmap(from: &reader)))
+                packets.append(ChunkPackets(chunk: chunk, packets: try Self.readBitmap(from: &reader, below: most)))
             case .outline:
                 let chunk = try Self.readChunk(from: &reader)
                 var parts = PacketSet(capacity: Self.outlineParts)
@@ -133,28 +134,29 @@ public struct RepairRequest: Hashable, Sendable {
         return first..<last + 1
     }
 
-    private static func readRuns(from reader: inout ByteReader) throws(WireError) -> PacketSet {
-        var set = PacketSet(capacity: Self.usualPackets)
+    private static func readRuns(from reader: inout ByteReader, below most: Int) throws(WireError) -> PacketSet {
+        var set = PacketSet(capacity: min(most, Self.usualPackets))
         for _ in 0..<(try reader.readUInt8()) {
             let first = Int(try reader.readUInt16())
             let last = Int(try reader.readUInt16())
             guard first <= last, last < Limits.maximumPacketsPerChunk else { throw .invalidField("packet range") }
-            set.insert(first..<last + 1)
+            if first < most { set.insert(first..<min(last + 1, most)) }
         }
         return set
     }
 
-    private static func readBitmap(from reader: inout ByteReader) throws(WireError) -> PacketSet {
+    private static func readBitmap(from reader: inout ByteReader, below most: Int) throws(WireError) -> PacketSet {
         let first = Int(try reader.readUInt16())
         let byteCount = Int(try reader.readUInt16())
         guard first + byteCount * 8 <= Limits.maximumPacketsPerChunk + 8 else { throw .invalidField("packet bitmap") }
-        var set = PacketSet(capacity: first + byteCount * 8)
+        guard reader.remaining >= byteCount else { throw .truncated }
+        var set = PacketSet(capacity: min(most, first + byteCount * 8))
         for byte in 0..<byteCount {
             let bits = try reader.readUInt8()
             guard bits != 0 else { continue }
-            let last = first + byte * 8 + 7 - bits.trailingZeroBitCount
-            guard last < Limits.maximumPacketsPerChunk else { throw .invalidField("packet bitmap") }
-            set.insert(bitmapByte: bits, from: first + byte * 8)
+            let start = first + byte * 8
+            guard start + 7 - bits.trailingZeroBitCount < Limits.maximumPacketsPerChunk else { throw .invalidField("packet bitmap") }
+            if start < most { set.insert(bitmapByte: bits & ~(start + 8 > most ? .max >> UInt8(most - start) : 0), from: start) }
         }
         return set
     }

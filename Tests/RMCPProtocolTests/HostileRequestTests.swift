@@ -80,6 +80,65 @@ private struct AskedSender: EngineHost {
 
 /// Requests by which somebody would have more than the documents promise.
 @Suite struct HostileRequestTests {
+    private func request(_ chunks: Range<UInt32>, _ packets: PacketSet) -> RepairRequest {
+        var request = RepairRequest()
+        request.packets = chunks.map { RepairRequest.ChunkPackets(chunk: $0, packets: packets) }
+        return request
+    }
+
+    private var everyOther: PacketSet {
+        var set = PacketSet()
+        for packet in stride(from: 0, to: 762, by: 2) { set.insert(packet) }
+        return set
+    }
+
+    // MARK: Confirmations
+
+    /// A run of which every other packet is on the books leaves a bitmap of ten times its bytes.
+    @Test func aConfirmationFitsADatagram() throws {
+        var parent = AskedSender(chunks: 60, rate: 2_000_000_000)
+        parent.run(to: 45)
+        for start in stride(from: UInt32(0), to: 40, by: 10) { parent.ask(request(start..<start + 10, everyOther), asChild: true) }
+        let length = parent.ask(request(0..<40, PacketSet(0..<763)), asChild: true)
+        parent.drain()
+        #expect(parent.confirmations.count == 5 && parent.confirmations.allSatisfy { $0.count <= parent.engine.datagramLength })
+        let last = try #require(parent.confirmations.last)
+        #expect(length < 500 && last.count <= length, "\(length) \(last.count)")
+        guard case .ncf(let confirmed) = try parse(last).1 else { return }
+        #expect(confirmed.packets.count == 40 && confirmed.packets.allSatisfy { $0.packets == PacketSet(0..<763) })
+    }
+
+    /// Where there is room, news is told as such: others may lack the rest.
+    @Test func whatIsOnTheBooksIsNotConfirmedTwice() throws {
+        var parent = AskedSender(chunks: 10, rate: 2_000_000_000)
+        parent.run(to: 3)
+        parent.ask(request(0..<1, PacketSet(0..<100)), asChild: true)
+        parent.ask(request(0..<1, PacketSet(50..<200)), asChild: true)
+        parent.drain()
+        guard case .ncf(let confirmed) = try parse(#require(parent.confirmations.last)).1 else { return }
+        #expect(confirmed.packets.map(\.packets) == [PacketSet(100..<200)])
+    }
+
+    /// One range of chunks at a node that has every other one.
+    @Test func chunksOfANodeWithHolesFitAConfirmation() {
+        var window = TransmitWindow(
+            table: TableBuilder(session: RepairHarness.announce.session, signer: LaneSigner(key: 5), digest: LaneDigest()), isRepairNode: true,
+            configuration: Configuration())
+        for chunk in stride(from: UInt32(0), to: 4_000, by: 2) { window.hold(chunk) }
+        window.advance(to: StreamPosition(chunk: 4_000, packet: 0))
+        var pending = PendingNAKs(configuration: Configuration())
+        let terms = PendingNAKs.Terms(child: nil, payloadLength: 1_376, since: .zero, holdOff: .milliseconds(10), now: .milliseconds(5))
+        var request = RepairRequest()
+        request.chunks = Array(repeating: 0..<4_000, count: 100)
+        let confirmed = pending.accept(request, of: window, on: terms)
+        #expect(datagram(.ncf(confirmed)).count <= 1_400)
+        // What is not confirmed is not queued either, and is asked for again.
+        #expect(confirmed.chunks.count == 153 && pending.catchUp.count == 153, "\(confirmed.chunks.count) \(pending.catchUp.count)")
+        // A few pieces are all confirmed.
+        request.chunks = [3_000..<3_100]
+        #expect(pending.accept(request, of: window, on: terms).chunks.count == 50)
+    }
+
     // MARK: What is read of them
 
     /// Entries of no kind: whoever reads them finds that they are malformed.

@@ -46,53 +46,89 @@ struct PendingNAKs: Sendable {
         outlines.prune(holdOff: holdOff, at: now)
     }
 
+    /// What a parent knows of who asks, and what it goes by then.
+    struct Terms {
+        /// Who asks, where an answer may go to it alone.
+        var child: ChildName?
+        /// Bytes of a packet that is not its chunk's last.
+        var payloadLength: UInt16
+        /// What was sent later is on its way, and nobody lacks it.
+        var since: Instant
+        /// What was repaired that lately is not repaired again.
+        var holdOff: Interval
+        var now: Instant
+
+        /// Bytes that entries have room for in a datagram: who is told of them all gets one.
+        var confirmationRoom: Int { Int(payloadLength) + DataHeader.length - PacketHeader.length }
+    }
+
     /// Queues what has been sent before and is asked for; the rest will come anyway.
-    /// - Parameters:
-    ///   - child: who asks, where an answer may go to it alone.
-    ///   - window: what has been sent, and can be again.
-    ///   - payloadLength: bytes of a packet that is not its chunk's last.
-    ///   - since: what was sent later is on its way, and nobody lacks it.
-    ///   - holdOff: what was repaired that lately is not repaired again.
-    /// - Returns: what is news to the group. Packets are told of once: when a hundred children lose the same, one NCF is enough.
-    mutating func accept(
-        _ request: RepairRequest, from child: ChildName?, of window: TransmitWindow, payloadLength: UInt16, since: Instant, holdOff: Interval,
-        at now: Instant
-    ) -> RepairRequest {
+    /// - Parameter window: what has been sent, and can be again.
+    /// - Returns: what is confirmed to the group, in one datagram. Packets are told of once, if that has room: when a hundred children lose the
+    ///   same, one NCF is enough.
+    mutating func accept(_ request: RepairRequest, of window: TransmitWindow, on terms: Terms) -> RepairRequest {
         var confirmed = RepairRequest()
+        var asked: [RepairRequest.ChunkPackets] = []
         for entry in request.packets {
-            var wanted = window.sent(of: entry, before: since, payloadLength: payloadLength)
-            guard !wanted.packets.isEmpty else { continue }
-            if repairs.isFull, !repairs.needs(entry.chunk) {
-                // A repair node gets itself what it lacks.
-                guard window.holds(entry.chunk), catchUp.request(entry.chunk..<entry.chunk + 1, holdOff: holdOff, at: now) else { continue }
-            } else {
-                wanted.packets = repairs.request(chunk: entry.chunk, packets: wanted.packets, by: child, holdOff: holdOff, at: now)
-                guard !wanted.packets.isEmpty else { continue }
-                // A repair that goes to one child alone must keep nobody else from asking.
-                if child != nil, repairs.loneAsker(of: entry.chunk) == child { continue }
-            }
-            confirmed.packets.append(wanted)
+            guard let (news, all) = accept(packets: entry, of: window, on: terms) else { continue }
+            confirmed.packets.append(news)
+            asked.append(all)
         }
-        for entry in request.outlines {
-            var wanted = window.existing(of: entry, payloadLength: payloadLength)
-            guard !wanted.packets.isEmpty, !outlines.isFull || outlines.needs(entry.chunk) else { continue }
-            wanted.packets = outlines.request(chunk: entry.chunk, packets: wanted.packets, by: child, holdOff: holdOff, at: now)
-            if wanted.packets.isEmpty || (child != nil && outlines.loneAsker(of: entry.chunk) == child) { continue }
-            confirmed.outlines.append(wanted)
+        for entry in request.outlines { if let taken = accept(outline: entry, of: window, on: terms) { confirmed.outlines.append(taken) } }
+        acceptTable(request, of: window, confirming: &confirmed)
+        // What is left of a run when every other packet of it is on the books takes ten times its bytes.
+        if confirmed.wireLength > terms.confirmationRoom {
+            for index in asked.indices where asked[index].wireLength < confirmed.packets[index].wireLength { confirmed.packets[index] = asked[index] }
         }
+        // All of that is no longer than it was asked for. Whole chunks, of which a repair node may have every other one, have what room is left.
+        var pieces = (terms.confirmationRoom - confirmed.wireLength) / RepairRequest.rangeEntryLength
         for range in request.chunks {
-            for sent in window.available(in: range) where catchUp.request(sent, holdOff: holdOff, at: now) { confirmed.chunks.append(sent) }
+            for sent in window.available(in: range, pieces: pieces) {
+                pieces -= 1
+                if catchUp.request(sent, holdOff: terms.holdOff, at: terms.now) { confirmed.chunks.append(sent) }
+            }
         }
+        return confirmed
+    }
+
+    /// Pages and END.
+    private mutating func acceptTable(_ request: RepairRequest, of window: TransmitWindow, confirming confirmed: inout RepairRequest) {
         for range in request.pages {
             let sent = range.clamped(to: 0..<window.pagesSent)
             pages.insert(sent)
             if !sent.isEmpty { confirmed.pages.append(sent) }
         }
-        if request.needsEnd, window.isEndSent {
-            needsEnd = true
-            confirmed.needsEnd = true
+        guard request.needsEnd, window.isEndSent else { return }
+        needsEnd = true
+        confirmed.needsEnd = true
+    }
+
+    /// - Returns: the packets to be confirmed, and all that are asked for and were sent; nil for none.
+    private mutating func accept(
+        packets entry: RepairRequest.ChunkPackets, of window: TransmitWindow, on terms: Terms
+    ) -> (news: RepairRequest.ChunkPackets, all: RepairRequest.ChunkPackets)? {
+        let wanted = window.sent(of: entry, before: terms.since, payloadLength: terms.payloadLength)
+        guard !wanted.packets.isEmpty else { return nil }
+        if repairs.isFull, !repairs.needs(entry.chunk) {
+            // A repair node gets itself what it lacks.
+            let isTaken = window.holds(entry.chunk) && catchUp.request(entry.chunk..<entry.chunk + 1, holdOff: terms.holdOff, at: terms.now)
+            return isTaken ? (wanted, wanted) : nil
         }
-        return confirmed
+        let news = repairs.request(chunk: entry.chunk, packets: wanted.packets, by: terms.child, holdOff: terms.holdOff, at: terms.now)
+        guard !news.isEmpty else { return nil }
+        // A repair that goes to one child alone must keep nobody else from asking.
+        if let child = terms.child, repairs.loneAsker(of: entry.chunk) == child { return nil }
+        return (RepairRequest.ChunkPackets(chunk: entry.chunk, packets: news), wanted)
+    }
+
+    private mutating func accept(
+        outline entry: RepairRequest.ChunkPackets, of window: TransmitWindow, on terms: Terms
+    ) -> RepairRequest.ChunkPackets? {
+        var wanted = window.existing(of: entry, payloadLength: terms.payloadLength)
+        guard !wanted.packets.isEmpty, !outlines.isFull || outlines.needs(entry.chunk) else { return nil }
+        wanted.packets = outlines.request(chunk: entry.chunk, packets: wanted.packets, by: terms.child, holdOff: terms.holdOff, at: terms.now)
+        if let child = terms.child, outlines.loneAsker(of: entry.chunk) == child { return nil }
+        return wanted.packets.isEmpty ? nil : wanted
     }
 
     /// The next page that is wanted, or END.

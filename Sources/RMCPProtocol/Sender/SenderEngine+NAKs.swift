@@ -32,16 +32,17 @@ extension SenderEngine {
         let holdOff = max(repairHoldOff, min(roundTrip, echoes.longestRoundTrip))
         // A NAK names what its child has waited for, after a round trip; half of one is left for round trips that are shorter than the last.
         let since = now - (configuration.feedback.reorderDelay + roundTrip * 0.5)
+        var terms = PendingNAKs.Terms(
+            child: nil, payloadLength: announce.payloadLength, since: since, holdOff: holdOff, now: now)
         if isKnown, let index = unicastChildren.index(of: name) {
-            _ = unicastChildren[index].pending.accept(
-                nak.request, from: nil, of: window, payloadLength: announce.payloadLength, since: since, holdOff: holdOff, at: now)
+            _ = unicastChildren[index].pending.accept(nak.request, of: window, on: terms)
             return
         }
         // A region's children lose alone what the stream's do not, and a child repair node speaks for its region. What one leaf of
         // the sender lacks many do: an NCF at once keeps them from asking.
         let isAnswerable = configuration.repairs.multicastRepairAskers > 1 && isKnown && (repeater != nil || children.isRepairNode(name))
-        let confirmed = pending.accept(
-            nak.request, from: isAnswerable ? name : nil, of: window, payloadLength: announce.payloadLength, since: since, holdOff: holdOff, at: now)
+        if isAnswerable { terms.child = name }
+        let confirmed = pending.accept(nak.request, of: window, on: terms)
         // A lone child has nobody to be kept from asking.
         if !confirmed.isEmpty, children.childCount > 1 { enqueue(.ncf(confirmed), to: .group) }
     }

@@ -118,10 +118,11 @@ struct TransmitWindow: Sendable {
 
     /// Whole chunks that can be served: sent once, and at a repair node, held here. The node gets the others itself, and children ask for
     /// them again.
-    func available(in range: Range<UInt32>) -> [Range<UInt32>] {
+    /// - Parameter limit: pieces at most: one range of a node that has every other chunk comes to thousands.
+    func available(in range: Range<UInt32>, pieces limit: Int) -> [Range<UInt32>] {
         let sent = range.clamped(to: 0..<position.chunk)
-        guard !sent.isEmpty else { return [] }
-        return held.map { $0.overlap(with: sent) } ?? [sent]
+        guard !sent.isEmpty, limit > 0 else { return [] }
+        return held.map { $0.overlap(with: sent, pieces: limit) } ?? [sent]
     }
 
     /// Every chunk before this can be had here.

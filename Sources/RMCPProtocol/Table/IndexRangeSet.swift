@@ -33,9 +33,9 @@ public struct IndexRangeSet: Hashable, Sendable {
         return max(lowerBound, ranges[index].lowerBound)
     }
 
-    /// The members within `range`.
-    public func overlap(with range: Range<UInt32>) -> [Range<UInt32>] {
-        ranges[position(of: range.lowerBound)...].prefix { $0.lowerBound < range.upperBound }.map { $0.clamped(to: range) }
+    /// The members within `range`, or the first pieces of them.
+    public func overlap(with range: Range<UInt32>, pieces limit: Int = .max) -> [Range<UInt32>] {
+        ranges[position(of: range.lowerBound)...].prefix(limit).prefix { $0.lowerBound < range.upperBound }.map { $0.clamped(to: range) }
     }
 
     public mutating func insert(_ value: UInt32) { insert(value..<value + 1) }

@@ -7,6 +7,9 @@ public struct RepairRequest: Hashable, Sendable {
             self.chunk = chunk
             self.packets = packets
         }
+
+        /// Bytes on the wire of an entry of packets: runs or a bitmap, whichever is shorter. Nothing is written of an empty one.
+        var wireLength: Int { packets.isEmpty ? 0 : RepairRequest.wireLength(of: packets) }
     }
 
     /// Live needs: packets missing from chunks that are being assembled.
@@ -46,6 +49,12 @@ public struct RepairRequest: Hashable, Sendable {
     static let outlineParts = 64
     /// Room that a set of packets is read into: a chunk of 1 MiB has 763, so that the set need not grow run by run.
     private static let usualPackets = 768
+
+    /// Bytes of all entries on the wire.
+    var wireLength: Int {
+        let sets = packets.reduce(0) { $0 + $1.wireLength } + outlines.count * Self.outlineEntryLength
+        return sets + (chunks.count + pages.count) * Self.rangeEntryLength + (needsEnd ? 1 : 0)
+    }
 
     /// Bytes that `packets` takes on the wire: ranges or a bitmap, whichever is shorter.
     static func wireLength(of packets: PacketSet) -> Int {

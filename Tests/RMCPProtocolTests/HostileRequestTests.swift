@@ -216,6 +216,53 @@ private struct AskedSender: EngineHost {
         #expect(throws: WireError.self) { try packets("02 00000000 7FFF 0001 40", of: 763) }
     }
 
+    // MARK: What strangers cost
+
+    /// Twenty times a second somebody without a cookie asks for all packets of all chunks.
+    @Test func strangersHaveAHundredthOfTheRate() {
+        var parent = AskedSender(chunks: 60, rate: 200_000_000)
+        parent.run(to: 4)
+        let (before, since) = (parent.engine.counters, parent.now)
+        parent.run(to: 59) { parent in
+            let sent = parent.engine.positionChunk
+            for _ in 0..<2 { parent.ask(request(max(sent, 100) - 100..<sent, PacketSet(0..<763)), asChild: false) }
+        }
+        let seconds = (parent.now - since).inSeconds
+        let repaired = Double(parent.engine.counters.repairBytes - before.repairBytes)
+        // A second's worth is there at the beginning.
+        #expect(repaired > 0 && repaired <= 0.01 * 25_000_000 * (seconds + 1) + 1_400, "\(repaired) in \(seconds) s")
+        #expect(parent.engine.positionChunk >= 59 && seconds < 2.6)
+        #expect(parent.confirmations.allSatisfy { $0.count <= parent.engine.datagramLength })
+        #expect(parent.engine.counters.naksReceived - before.naksReceived > 1_000)
+    }
+
+    /// Who lost a packet before it had a cookie gets it at once.
+    @Test func aStrangerIsHelpedWithWhatItLost() {
+        var parent = AskedSender(chunks: 10, rate: 100_000_000)
+        parent.run(to: 3)
+        let before = parent.engine.counters.repairBytes
+        var lost = request(1..<2, PacketSet(10..<20))
+        lost.pages = [0..<1]
+        parent.ask(lost, asChild: false)
+        let pages = parent.pages
+        parent.sleep(.milliseconds(5))
+        #expect(parent.engine.counters.repairBytes == before + 14_000 && parent.pages > pages && parent.confirmations.count == 1)
+    }
+
+    /// Pages and outlines are no more than packets to them.
+    @Test func strangersHaveNoMorePagesThanPackets() {
+        var parent = AskedSender(chunks: 2_000, of: 2_000, rate: 10_000_000)
+        parent.run(to: 1_000)
+        let (before, since) = (parent.pages, parent.now)
+        var everything = RepairRequest()
+        everything.pages = [0..<10_000]
+        everything.needsEnd = true
+        parent.run(to: 1_800) { $0.ask(everything, asChild: false) }
+        let (seconds, pages) = ((parent.now - since).inSeconds, parent.pages - before)
+        // First transmissions have some.
+        #expect(pages < 100 && seconds < 1.5, "\(pages) pages in \(seconds) s")
+    }
+
     // MARK: What children cost
 
     /// A child that asks for the whole table over and over leaves first transmissions their share, as one that asks for packets does.

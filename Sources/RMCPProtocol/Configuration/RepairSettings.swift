@@ -13,6 +13,10 @@ public struct RepairSettings: Sendable {
     /// everything again, whoever does it, must not bring the stream to a stand. The flat bound of repairs (E[M] - 1) at
     /// 30 % loss takes four fifths of the rate only from 60 receivers without a repair node on.
     public var leastFirstShareWhileStreaming = 0.2
+    /// Share of the rate that live repairs, outlines, pages and their NCFs may take that were asked for without a proof of an address (0...1): as
+    /// much as catch-up, since the stream must be worth next to nothing to those who cannot be told from forgers. What is beyond is
+    /// asked for again, with a cookie.
+    public var strangersShare = 0.01
     /// Chunks with repairs pending; further ones are turned into catch-up requests for the whole chunk.
     public var maximumRepairChunks = 1_024
     /// Fragments of the catch-up queue; at the limit further requests are dropped, to be asked for again.

@@ -5,19 +5,15 @@ struct PendingNAKs: Sendable {
     /// Parts of outlines, in place of packets.
     var outlines: RepairQueue
     var catchUp: CatchUpQueue
-    /// NAKs of those who have not proven their address.
-    var strangers = AnswerBudget(perSecond: Self.strangersPerSecond)
+    var strangers: StrangerBudget
     private(set) var pages = IndexRangeSet()
     private var needsEnd = false
-
-    /// A child that loses something before it has a cookie asks again with one; many such lose the same. Without a bound whoever forges addresses
-    /// has forty times the bytes repaired that it sends.
-    private static let strangersPerSecond = 20
 
     init(configuration: Configuration) {
         repairs = RepairQueue(configuration: configuration)
         outlines = RepairQueue(configuration: configuration)
         catchUp = CatchUpQueue(configuration: configuration)
+        strangers = StrangerBudget(configuration: configuration)
     }
 
     var isEmpty: Bool { !hasRepairs && catchUp.isEmpty && !needsTable }
@@ -50,6 +46,8 @@ struct PendingNAKs: Sendable {
     struct Terms {
         /// Who asks, where an answer may go to it alone.
         var child: ChildName?
+        /// Nobody has proven to be at the address that the NAK came from.
+        var isStranger = false
         /// Bytes of a packet that is not its chunk's last.
         var payloadLength: UInt16
         /// What was sent later is on its way, and nobody lacks it.
@@ -58,8 +56,11 @@ struct PendingNAKs: Sendable {
         var holdOff: Interval
         var now: Instant
 
+        /// Bytes of the datagrams that the answers come in.
+        var datagramLength: Int { Int(payloadLength) + DataHeader.length }
+
         /// Bytes that entries have room for in a datagram: who is told of them all gets one.
-        var confirmationRoom: Int { Int(payloadLength) + DataHeader.length - PacketHeader.length }
+        var confirmationRoom: Int { datagramLength - PacketHeader.length }
     }
 
     /// Queues what has been sent before and is asked for; the rest will come anyway.
@@ -75,7 +76,7 @@ struct PendingNAKs: Sendable {
             asked.append(all)
         }
         for entry in request.outlines { if let taken = accept(outline: entry, of: window, on: terms) { confirmed.outlines.append(taken) } }
-        acceptTable(request, of: window, confirming: &confirmed)
+        acceptTable(request, of: window, on: terms, confirming: &confirmed)
         // What is left of a run when every other packet of it is on the books takes ten times its bytes.
         if confirmed.wireLength > terms.confirmationRoom {
             for index in asked.indices where asked[index].wireLength < confirmed.packets[index].wireLength { confirmed.packets[index] = asked[index] }
@@ -92,29 +93,44 @@ struct PendingNAKs: Sendable {
     }
 
     /// Pages and END.
-    private mutating func acceptTable(_ request: RepairRequest, of window: TransmitWindow, confirming confirmed: inout RepairRequest) {
+    private mutating func acceptTable(
+        _ request: RepairRequest, of window: TransmitWindow, on terms: Terms, confirming confirmed: inout RepairRequest
+    ) {
         for range in request.pages {
-            let sent = range.clamped(to: 0..<window.pagesSent)
+            var sent = range.clamped(to: 0..<window.pagesSent)
+            if terms.isStranger {
+                sent = sent.prefix(strangers.count(of: terms.datagramLength))
+                strangers.charge(sent.count * terms.datagramLength)
+            }
             pages.insert(sent)
             if !sent.isEmpty { confirmed.pages.append(sent) }
         }
-        guard request.needsEnd, window.isEndSent else { return }
+        guard request.needsEnd, window.isEndSent, !terms.isStranger || strangers.isLeft else { return }
+        if terms.isStranger { strangers.charge(terms.datagramLength) }
         needsEnd = true
         confirmed.needsEnd = true
+    }
+
+    /// Leaves of what a stranger wants what there is credit for.
+    private func limit(_ packets: inout PacketSet, on terms: Terms) {
+        if terms.isStranger { packets.keepFirst(strangers.count(of: terms.datagramLength)) }
     }
 
     /// - Returns: the packets to be confirmed, and all that are asked for and were sent; nil for none.
     private mutating func accept(
         packets entry: RepairRequest.ChunkPackets, of window: TransmitWindow, on terms: Terms
     ) -> (news: RepairRequest.ChunkPackets, all: RepairRequest.ChunkPackets)? {
-        let wanted = window.sent(of: entry, before: terms.since, payloadLength: terms.payloadLength)
+        var wanted = window.sent(of: entry, before: terms.since, payloadLength: terms.payloadLength)
         guard !wanted.packets.isEmpty else { return nil }
         if repairs.isFull, !repairs.needs(entry.chunk) {
             // A repair node gets itself what it lacks.
             let isTaken = window.holds(entry.chunk) && catchUp.request(entry.chunk..<entry.chunk + 1, holdOff: terms.holdOff, at: terms.now)
             return isTaken ? (wanted, wanted) : nil
         }
+        limit(&wanted.packets, on: terms)
+        guard !wanted.packets.isEmpty else { return nil }
         let news = repairs.request(chunk: entry.chunk, packets: wanted.packets, by: terms.child, holdOff: terms.holdOff, at: terms.now)
+        if terms.isStranger { strangers.charge(news.count * terms.datagramLength) }
         guard !news.isEmpty else { return nil }
         // A repair that goes to one child alone must keep nobody else from asking.
         if let child = terms.child, repairs.loneAsker(of: entry.chunk) == child { return nil }
@@ -125,8 +141,10 @@ struct PendingNAKs: Sendable {
         outline entry: RepairRequest.ChunkPackets, of window: TransmitWindow, on terms: Terms
     ) -> RepairRequest.ChunkPackets? {
         var wanted = window.existing(of: entry, payloadLength: terms.payloadLength)
+        limit(&wanted.packets, on: terms)
         guard !wanted.packets.isEmpty, !outlines.isFull || outlines.needs(entry.chunk) else { return nil }
         wanted.packets = outlines.request(chunk: entry.chunk, packets: wanted.packets, by: terms.child, holdOff: terms.holdOff, at: terms.now)
+        if terms.isStranger { strangers.charge(wanted.packets.count * terms.datagramLength) }
         if let child = terms.child, outlines.loneAsker(of: entry.chunk) == child { return nil }
         return wanted.packets.isEmpty ? nil : wanted
     }

@@ -12,7 +12,7 @@ extension SenderEngine {
 
     /// Whether a NAK is answered: those of children are, and now and then one of somebody who has not proven an address.
     mutating func mayAsk(showing cookie: UInt64, _ header: PacketHeader, at source: SocketAddress, now: Instant) -> Bool {
-        if isProven(cookie, of: header.transmitter, at: source) || pending.strangers.take(at: now) { return true }
+        if isProven(cookie, of: header.transmitter, at: source) || pending.strangers.take(rate: pacer.rate, at: now) { return true }
         counters.naksReceived += 1
         counters.unproven += 1
         return false
@@ -33,7 +33,7 @@ extension SenderEngine {
         // A NAK names what its child has waited for, after a round trip; half of one is left for round trips that are shorter than the last.
         let since = now - (configuration.feedback.reorderDelay + roundTrip * 0.5)
         var terms = PendingNAKs.Terms(
-            child: nil, payloadLength: announce.payloadLength, since: since, holdOff: holdOff, now: now)
+            child: nil, isStranger: !isProven, payloadLength: announce.payloadLength, since: since, holdOff: holdOff, now: now)
         if isKnown, let index = unicastChildren.index(of: name) {
             _ = unicastChildren[index].pending.accept(nak.request, of: window, on: terms)
             return
@@ -44,6 +44,8 @@ extension SenderEngine {
         if isAnswerable { terms.child = name }
         let confirmed = pending.accept(nak.request, of: window, on: terms)
         // A lone child has nobody to be kept from asking.
-        if !confirmed.isEmpty, children.childCount > 1 { enqueue(.ncf(confirmed), to: .group) }
+        guard !confirmed.isEmpty, children.childCount > 1, isProven || pending.strangers.isLeft else { return }
+        if !isProven { pending.strangers.charge(PacketHeader.length + confirmed.wireLength) }
+        enqueue(.ncf(confirmed), to: .group)
     }
 }

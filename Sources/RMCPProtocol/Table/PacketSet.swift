@@ -67,6 +67,21 @@ public struct PacketSet: Hashable, Sendable {
         }
     }
 
+    /// Keeps the lowest `limit` of them.
+    mutating func keepFirst(_ limit: Int) {
+        guard count > limit else { return }
+        var left = max(0, limit)
+        count = left
+        for word in words.indices {
+            var surplus = words[word].nonzeroBitCount - left
+            left = max(0, -surplus)
+            while surplus > 0 {
+                words[word] &= ~(1 << UInt64(words[word].bitWidth - 1 - words[word].leadingZeroBitCount))
+                surplus -= 1
+            }
+        }
+    }
+
     public mutating func removeAll() {
         for word in words.indices { words[word] = 0 }
         count = 0

@@ -23,6 +23,18 @@ extension Scenario {
                 world.inject(stranger.nak(using: &random), toSender: 0, from: stranger.address)
             }
         },
+        Scenario("stranger-requests", "strangers without a cookie ask for all packets of all chunks, and all pages: the stream pays next to nothing") { world in
+            Setting.plain(world) { $0.rate.fixedRate = 50_000_000 }
+            strangers(world) { world, stranger, random in
+                let request = stranger.everything(of: world.senders[0].engine.positionChunk)
+                let nak = NegativeAcknowledgement(echo: .none, cookie: random.chance(0.5) ? 0 : random.next(), request: request)
+                world.inject(stranger.say(.nak(nak), using: &random), toSender: 0, from: stranger.address)
+            }
+        } check: { world in
+            let sent = world.senders[0].engine.counters
+            let share = Double(sent.repairBytes) / Double(max(1, sent.firstBytes))
+            return Expect.allComplete(world) + (share < 0.05 ? [] : ["repairs are \(share) of the stream"])
+        },
         Scenario("stranger-leaving", "a stranger says over and over that the sender leaves: nobody goes") { world in
             Setting.plain(world, downlink: Setting.lossy(.random(0.01))) { $0.rate.fixedRate = 50_000_000 }
             strangers(world) { world, stranger, random in
@@ -107,6 +119,16 @@ private struct Stranger {
         request.needsEnd = random.chance(0.5)
         let chunk = UInt32.random(in: 0..<160, using: &random)
         request.chunks = [chunk..<chunk + 4]
+        return request
+    }
+
+    /// As much as a datagram has room for, of the last chunks that were sent.
+    func everything(of position: UInt32) -> RepairRequest {
+        var request = RepairRequest()
+        request.needsEnd = true
+        request.pages = [0..<Limits.maximumChunks]
+        let packets = PacketSet(0..<Limits.maximumPacketsPerChunk)
+        request.packets = (max(position, 130) - 130..<position).map { RepairRequest.ChunkPackets(chunk: $0, packets: packets) }
         return request
     }
 

@@ -46,7 +46,9 @@ struct AssemblySlot: Sendable {
 /// being as they are first needed: most receivers need few of them, and who looks through all of them finds few.
 struct AssemblySlots: Sendable {
     private var slots: [AssemblySlot] = []
-    private let limit: Int
+    private var limit: Int
+    /// Slots that may wait for storage while it keeps up, if there are so many.
+    private let ordinaryQueue: Int
     /// Slots that may wait for storage.
     private var storageQueue: Int
     private let standstill: Interval
@@ -67,12 +69,22 @@ struct AssemblySlots: Sendable {
     ///   - packetCapacity: of one chunk.
     init(count: Int, storageQueue: Int, standstill: Interval, packetCapacity: Int) {
         limit = count
+        ordinaryQueue = storageQueue
         self.storageQueue = max(1, min(storageQueue, count))
         self.standstill = standstill
         self.packetCapacity = packetCapacity
     }
 
     var count: Int { limit }
+
+    /// More slots, or fewer: those in use stay as they are.
+    mutating func setLimit(_ count: Int) {
+        let stoodStill = storageQueue > ordinaryQueue
+        limit = count
+        storageQueue = max(1, min(stoodStill ? count : ordinaryQueue, count))
+    }
+
+    /// Below 0 where there were more.
     var freeCount: Int { limit - usedCount }
     var usedCount: Int { slots.count - free.count }
     /// Slots that wait for the host's storage, as a share of those that may (0...1). Those that wait for packets are no sign of a slow

@@ -9,6 +9,9 @@
 ///     └──the page says zero──▶ verifying ────────────────────────────────────────────┘
 /// ```
 struct ChunkLedger: Sendable {
+    /// Bytes that a record takes.
+    static let recordBytes = MemoryLayout<ChunkRecord>.stride
+
     enum State: UInt8, Sendable {
         case absent = 0
         case assembling
@@ -19,10 +22,14 @@ struct ChunkLedger: Sendable {
     }
 
     private var states: ContiguousArray<State> = []
-    private var records: ContiguousArray<ChunkRecord> = []
+    private var records = RecordBlocks()
     private var hasRecord = IndexRangeSet()
     private var pages = IndexRangeSet()
-    private var pageDigests: ContiguousArray<Digest> = []
+    private var pageDigests: [UInt32: Digest] = [:]
+    /// How much there may be of the table.
+    private var room = TableRoom.unbounded
+    /// There was no room for a page.
+    private var hasRefused = false
     private(set) var doneCount: UInt32 = 0
     private(set) var recordedContentLength: UInt64 = 0
     private(set) var recordedEncodedLength: UInt64 = 0
@@ -57,7 +64,7 @@ struct ChunkLedger: Sendable {
     func hasRecord(of chunk: UInt32) -> Bool { hasRecord.contains(chunk) }
     /// The one field that every packet is held against: a record is a hundred bytes to copy.
     @inline(__always)
-    func encodedLength(of chunk: UInt32) -> UInt32? { hasRecord.contains(chunk) ? records[Int(chunk)].encodedLength : nil }
+    func encodedLength(of chunk: UInt32) -> UInt32? { hasRecord.contains(chunk) ? records.encodedLength(of: Int(chunk)) : nil }
     func hasPage(_ index: UInt32) -> Bool { pages.contains(index) }
     var pageCount: Int { pages.count }
     /// Pages up to the highest that came, those that are missing among them.
@@ -110,7 +117,8 @@ struct ChunkLedger: Sendable {
         return sentPages < claimedPages || (claimedEnd && !hasEnd)
     }
 
-    var lacksPages: Bool { pageCount < Int(sentPages) }
+    /// Pages for which there is no room are not asked for.
+    var lacksPages: Bool { pageCount < Int(sentPages) && !isFull }
     var lacksEnd: Bool { hasSentEnd && end == nil }
 
     func missingPages(below bound: UInt32) -> [Range<UInt32>] {
@@ -121,10 +129,6 @@ struct ChunkLedger: Sendable {
 
     /// Takes a page whose signature is good. False when it contradicts what is known: its sender is broken.
     mutating func insert(_ page: TablePage, digest: Digest, chunkLength: UInt32) -> Bool {
-        let end = Int(page.firstChunk) + page.records.count
-        if records.count < end {
-            records.append(contentsOf: repeatElement(.zero(contentLength: 1), count: end - records.count))
-        }
         for (offset, record) in page.records.enumerated() {
             let chunk = page.firstChunk + UInt32(offset)
             guard record.contentLength <= chunkLength, !hasRecord.contains(chunk) else { return false }
@@ -138,10 +142,35 @@ struct ChunkLedger: Sendable {
         }
         hasRecord.insert(page.chunkRange)
         pages.insert(page.index)
-        let missing = Int(page.index) + 1 - pageDigests.count
-        if missing > 0 { pageDigests.append(contentsOf: repeatElement(.zero, count: missing)) }
-        pageDigests[Int(page.index)] = digest
+        pageDigests[page.index] = digest
         return true
+    }
+
+    // MARK: Room
+
+    /// What is held, in records: pages count as one beside theirs.
+    var heldRecords: Int { records.heldCount + pageDigests.count }
+
+    /// Whether there is room for nothing but what is being sent just now.
+    var isFull: Bool { hasRefused || heldRecords >= room.records }
+
+    /// More room, or less: what is here stays.
+    mutating func give(_ room: TableRoom) {
+        if room.records > self.room.records { hasRefused = false }
+        self.room = room
+    }
+
+    /// A page was left out.
+    mutating func refuse(_ page: TablePage) {
+        hasRefused = true
+        noteSent(pages: page.index + 1, hasEnd: false)
+    }
+
+    /// Whether there is room for a page.
+    /// - Parameter isLive: something of it is being sent or put together now.
+    func hasRoom(for page: TablePage, isLive: Bool) -> Bool {
+        let bound = isLive ? room.live : room.records
+        return bound == .max || heldRecords + records.growth(with: page.records, from: Int(page.firstChunk)) < bound
     }
 
     /// True when every page that `end` counts is there.
@@ -165,7 +194,7 @@ struct ChunkLedger: Sendable {
         if let short = shortChunks.first, short + 1 != end.chunkCount { return false }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(pageDigests.count * Bytes32.length)
-        for page in pageDigests { bytes.append(contentsOf: page.value.bytes) }
+        for page in 0..<UInt32(pageDigests.count) { bytes.append(contentsOf: pageDigests[page, default: .zero].value.bytes) }
         return digest.digest(of: bytes) == end.tableDigest
     }
 }

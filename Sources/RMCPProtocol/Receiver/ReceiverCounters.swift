@@ -8,7 +8,7 @@ public struct ReceiverCounters: Sendable, Hashable {
     public var forged: UInt64 = 0
     /// Signed packets that were not looked at amid forgeries.
     public var unverified: UInt64 = 0
-    /// Packets that came when no slot was free.
+    /// Packets that came when no slot was free, and pages that there was no room for.
     public var windowDrops: UInt64 = 0
     public var overflowed: UInt64 = 0
     public var naksSent: UInt64 = 0

@@ -33,6 +33,10 @@ extension ReceiverEngine {
     }
 
     private mutating func insert(_ page: TablePage, body: [UInt8], signature: Signature, at now: Instant) {
+        guard ledger.hasRoom(for: page, isLive: isLive(page)) else {
+            counters.windowDrops += 1
+            return ledger.refuse(page)
+        }
         guard ledger.insert(page, digest: digest.digest(of: body), chunkLength: announce.chunkLength) else {
             return finish(as: .failedVerification, at: now)
         }

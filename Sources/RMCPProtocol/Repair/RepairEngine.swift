@@ -52,21 +52,25 @@ public struct RepairEngine: Sendable {
     }
 
     public let mode: Mode
-    private let configuration: Configuration
+    var configuration: Configuration
     private let verifier: any MessageVerifier
     private let digest: any MessageDigest
     /// Nil while nobody above is heard, and once the session is over there.
-    public private(set) var upstream: ReceiverEngine?
+    public internal(set) var upstream: ReceiverEngine?
     /// The same as a flag: to compare the engine with nil would copy it.
     public private(set) var hasUpstream = false
     /// Counters of those that were above and are not any more.
     private var formerUpstream = ReceiverCounters()
-    public private(set) var downstream: SenderEngine
+    public internal(set) var downstream: SenderEngine
     private var events: Deque<RepairEvent> = []
     /// Offer of the session, while nobody is above; nil for one that the cache has from before.
     private var offer: SessionOffer?
     /// What was kept of the table from before, for an upstream that begins later.
     private var table: [[UInt8]] = []
+    /// Bytes of that.
+    private(set) var tableBytes = 0
+    /// How much of the table each half may have.
+    var tableRoom = TableRoom.unbounded
     private var random: RandomSource
     /// When a payload was placed, while nobody has looked yet whether its chunk is whole.
     private var placedAt: Instant?
@@ -126,7 +130,7 @@ public struct RepairEngine: Sendable {
     /// Datagrams of the one who offers the session, which came before there was an engine.
     public mutating func note(_ offer: SessionOffer) { self.offer = offer }
 
-    /// Takes a page or END that the cache kept. False when it is not authentic.
+    /// Takes a page or END that the cache kept. False when it is not authentic, or there is no room for it.
     public mutating func restore(_ datagram: [UInt8], at now: Instant) -> Bool {
         guard let (_, packet) = unsafe try? Packet.parse(datagram.span.bytes) else { return false }
         let key = downstream.announce.key
@@ -135,7 +139,7 @@ public struct RepairEngine: Sendable {
         }
         switch packet {
         case .page(let page, let body, let signature):
-            guard isAuthentic(signature, TablePage.signedMessage(session: session, body: body)) else { return false }
+            guard tableRecords() < tableRoom.records, isAuthentic(signature, TablePage.signedMessage(session: session, body: body)) else { return false }
             downstream.adopt(page, body: body, signature: signature, at: now)
         case .end(let end, let signature):
             guard isAuthentic(signature, end.signedMessage(session: session)) else { return false }
@@ -143,6 +147,7 @@ public struct RepairEngine: Sendable {
         default: return false
         }
         table.append(datagram)
+        tableBytes += datagram.count
         return true
     }
 
@@ -185,8 +190,9 @@ public struct RepairEngine: Sendable {
         var engine = ReceiverEngine(
             identity: identity, configuration: configuration, announce: downstream.announce, source: source, transmitter: transmitter,
             role: role, isResumable: true, expectsRepairNodes: expectsOthers, verifier: verifier, digest: digest, seed: random.next(), at: now)
+        if tableRoom != .unbounded { engine.giveTable(tableRoom, at: now) }
         for datagram in table { engine.restore(datagram, at: now) }
-        table = []
+        (table, tableBytes) = ([], 0)
         if let offer, offer.source == source, offer.transmitter == transmitter { engine.noteEarlier(longestDatagram: offer.longestDatagram) }
         offer = nil
         upstream = engine

@@ -4,8 +4,10 @@
 /// Few are held as long as none is asked for again. Their memory is in a processor's cache then, where filling it and sending from it
 /// cost a fifth less. Each fetch tells that a chunk went too early, and doubles what is held.
 struct ResidentChunks: Sendable {
-    private let limit: Int
-    private let fetchLimit: Int
+    private var limit: Int
+    private(set) var fetchLimit: Int
+    /// Chunks that are held at the least, where there may be so many.
+    private let least: Int
     /// Chunks that may be held now, up to `limit`.
     private var allowance: Int
     /// When each was last sent from; the least recently used is released first.
@@ -15,7 +17,15 @@ struct ResidentChunks: Sendable {
     init(configuration: Configuration) {
         limit = configuration.memory.maximumResidentChunks
         fetchLimit = configuration.memory.maximumFetches
-        allowance = min(limit, configuration.memory.encodeAhead + Self.leastSent)
+        least = configuration.memory.encodeAhead + Self.leastSent
+        allowance = min(limit, least)
+    }
+
+    /// More may be held, or fewer: those that are too many go with the next that come.
+    mutating func setLimit(_ count: Int, fetches: Int) {
+        limit = count
+        fetchLimit = fetches
+        allowance = min(limit, max(allowance, least))
     }
 
     /// Chunks that have been sent and are held at the least: at a gigabyte a second NAKs come for what left within the last 8 ms.

@@ -247,7 +247,7 @@ extension SenderEngine {
 
     private mutating func nextCatchUp(to audience: Audience, at now: Instant) -> DataBatch? {
         guard withPending(of: audience, { !$0.catchUp.isEmpty }) else { return nil }
-        let ahead = configuration.memory.maximumFetches
+        let ahead = window.resident.fetchLimit
         for chunk in withPending(of: audience, { $0.catchUp.upcoming(limit: ahead) }) where window[chunk]?.kind != .zero {
             if !window.resident.contains(chunk) { fetch(chunk) }
         }

@@ -13,14 +13,18 @@ struct TableBuilder: Sendable {
     private let session: SessionID
     private let signer: any MessageSigner
     private let digest: any MessageDigest
-    private(set) var records: ContiguousArray<ChunkRecord> = []
+    private(set) var records = RecordBlocks()
     private var pages: ContiguousArray<Page> = []
     private var pageDigests: [UInt8] = []
     private(set) var contentLength: UInt64 = 0
     private(set) var encodedLength: UInt64 = 0
     private var finished: (EndOfTable, Signature)?
-    /// Pages that came before those in front of them.
-    private var early: [UInt32: (TablePage, [UInt8], Signature)] = [:]
+    /// Pages that came before those in front of them, as they were signed: their records are read when it is their turn.
+    private var early: [UInt32: (chunks: Range<UInt32>, body: [UInt8], signature: Signature)] = [:]
+
+    private var earlyBytes = 0
+    /// Bytes of pages' bodies that are kept as they came.
+    private var bodyBytes = 0
 
     init(session: SessionID, signer: any MessageSigner, digest: any MessageDigest) {
         self.session = session
@@ -39,7 +43,7 @@ struct TableBuilder: Sendable {
     /// Chunks at the end, from this one on, that have no bytes: one with bytes ends the count, and costs one look.
     func trailingHoles(from chunk: UInt32) -> Int {
         var index = records.count
-        while index > Int(chunk), records[index - 1].encodedLength == 0 { index -= 1 }
+        while index > Int(chunk), records.encodedLength(of: index - 1) == 0 { index -= 1 }
         return records.count - index
     }
 
@@ -55,21 +59,36 @@ struct TableBuilder: Sendable {
     mutating func adopt(_ page: TablePage, body: [UInt8], signature: Signature) -> Range<UInt32> {
         let before = chunkCount
         guard page.index >= pageCount else { return before..<before }
-        early[page.index] = (page, body, signature)
-        while let (next, body, signature) = early.removeValue(forKey: pageCount) {
-            // A table with a gap between two pages is refused by the receiver in front of this.
-            guard next.firstChunk == chunkCount else { break }
-            pages.append(
-                Page(
-                    firstChunk: next.firstChunk, recordCount: UInt32(next.records.count), signature: signature,
-                    body: next.body == body ? nil : body))
-            for record in next.records { append(record) }
+        guard page.index == pageCount else {
+            if early[page.index] == nil { earlyBytes += body.count }
+            early[page.index] = (page.chunkRange, body, signature)
+            return before..<before
+        }
+        guard add(page, body: body, signature: signature) else { return before..<before }
+        while let (_, body, signature) = early.removeValue(forKey: pageCount) {
+            earlyBytes -= body.count
+            var reader = unsafe ByteReader(body.span.bytes)
+            guard let next = try? TablePage(reading: &reader), add(next, body: body, signature: signature) else { break }
         }
         return before..<chunkCount
     }
 
+    /// False where the page does not go on from the one before it: such a table is refused by the receiver in front of this.
+    private mutating func add(_ page: TablePage, body: [UInt8], signature: Signature) -> Bool {
+        guard page.firstChunk == chunkCount else { return false }
+        let isCanonical = page.body == body
+        pages.append(
+            Page(firstChunk: page.firstChunk, recordCount: UInt32(page.records.count), signature: signature, body: isCanonical ? nil : body))
+        if !isCanonical { bodyBytes += body.count }
+        for record in page.records { append(record) }
+        return true
+    }
+
+    /// What the table takes, in records.
+    var heldRecords: Int { records.heldCount + pages.count + early.count + (earlyBytes + bodyBytes) / ChunkLedger.recordBytes }
+
     /// Whether the chunk's record is in a page that waits for one before it.
-    func isEarly(_ chunk: UInt32) -> Bool { early.values.contains { $0.0.chunkRange.contains(chunk) } }
+    func isEarly(_ chunk: UInt32) -> Bool { early.values.contains { $0.chunks.contains(chunk) } }
 
     mutating func adopt(_ end: EndOfTable, signature: Signature) { finished = (end, signature) }
 
@@ -102,7 +121,7 @@ struct TableBuilder: Sendable {
     }
 
     private func page(index: UInt32, firstChunk: UInt32, count: UInt32) -> TablePage {
-        TablePage(index: index, firstChunk: firstChunk, records: Array(records[Int(firstChunk)..<Int(firstChunk + count)]))
+        TablePage(index: index, firstChunk: firstChunk, records: records.slice(Int(firstChunk)..<Int(firstChunk + count)))
     }
 
     /// The page as a packet; its body is made again from the records, which are kept anyway.

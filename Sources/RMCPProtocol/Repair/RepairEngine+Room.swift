@@ -1,0 +1,34 @@
+/// Bounds that the host moves while the session goes on: what one session may have depends on what others need.
+extension RepairEngine {
+    /// Records that there is memory for, in the half that has more. The other has as many at the most.
+    public mutating func tableRecords() -> Int {
+        let above = upstream?.inPlace { $0.tableRecords } ?? 0
+        return max(above, downstream.window.table.heldRecords) + tableBytes / ChunkLedger.recordBytes
+    }
+
+    /// As `ReceiverEngine.giveTable`, for each half.
+    public mutating func giveTable(_ room: TableRoom, at now: Instant) {
+        tableRoom = room
+        if hasUpstream { upstream?.giveTable(room, at: now) }
+    }
+
+    /// Sets how many chunks there may be in memory.
+    /// - Parameters:
+    ///   - slots: that are being put together.
+    ///   - resident: that children are served from.
+    ///   - fetches: of the latter, that are being read back.
+    public mutating func giveChunks(slots: Int, resident: Int, fetches: Int) {
+        configuration.memory.assemblySlots = slots
+        configuration.memory.maximumResidentChunks = resident
+        configuration.memory.maximumFetches = fetches
+        if hasUpstream { upstream?.giveSlots(slots) }
+        downstream.giveResident(resident, fetches: fetches)
+    }
+
+    /// As `ReceiverEngine.packets(inSlot:)`.
+    public mutating func packets(inSlot slot: Int) -> Int? { hasUpstream ? upstream?.inPlace { $0.packets(inSlot: slot) } ?? nil : 0 }
+}
+
+extension SenderEngine {
+    mutating func giveResident(_ chunks: Int, fetches: Int) { window.resident.setLimit(chunks, fetches: fetches) }
+}

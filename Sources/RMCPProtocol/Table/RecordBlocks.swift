@@ -1,0 +1,75 @@
+/// Records of chunks by their index, in blocks that come into being as records come: what a table takes follows from what has come of it,
+/// and not from the highest index that somebody has named. Zero chunks that are alike are one record for the whole of their block, since a
+/// hundred bytes of anybody's can name 4,096 of them.
+struct RecordBlocks: Sendable {
+    /// Each is empty where nothing has come, one record where all that has come is that record, or a whole block.
+    private var blocks: ContiguousArray<ContiguousArray<ChunkRecord>> = []
+    /// The last block of one record, for others that are alike: blocks share its memory.
+    private var shared: ContiguousArray<ChunkRecord> = []
+    /// Records that there is memory for, a block at a time.
+    private(set) var heldCount = 0
+    /// Records up to the highest that was set.
+    private(set) var count = 0
+
+    /// 7 KiB: a page of ordinary length has thirty records, and two blocks are what a few pages of a stream that was joined late take.
+    static let blockLength = 64
+
+    /// What was never set is nothing that may be relied on, or traps.
+    subscript(index: Int) -> ChunkRecord {
+        get {
+            let block = index / Self.blockLength
+            return blocks[block].count == 1 ? blocks[block][0] : blocks[block][index % Self.blockLength]
+        }
+        set { set(index, to: newValue) }
+    }
+
+    /// The one field that every packet is held against: a record is a hundred bytes to copy.
+    @inline(__always)
+    func encodedLength(of index: Int) -> UInt32 {
+        let block = index / Self.blockLength
+        return blocks[block].count == 1 ? blocks[block][0].encodedLength : blocks[block][index % Self.blockLength].encodedLength
+    }
+
+    mutating func append(_ record: ChunkRecord) { set(count, to: record) }
+
+    func slice(_ range: Range<Int>) -> [ChunkRecord] { range.map { self[$0] } }
+
+    /// Records by which `heldCount` would grow with these.
+    func growth(with records: [ChunkRecord], from first: Int) -> Int {
+        var growth = 0
+        var index = first
+        while index < first + records.count {
+            let block = index / Self.blockLength
+            let end = min((block + 1) * Self.blockLength, first + records.count)
+            let known = block < blocks.count ? blocks[block].count : 0
+            let alike = known == 1 ? blocks[block][0] : records[index - first]
+            let isShared = alike.kind == .zero && records[index - first..<end - first].allSatisfy { $0 == alike }
+            if known <= 1, !isShared { growth += Self.blockLength }
+            index = end
+        }
+        return growth
+    }
+
+    private mutating func set(_ index: Int, to record: ChunkRecord) {
+        count = max(count, index + 1)
+        let block = index / Self.blockLength
+        while blocks.count <= block { blocks.append([]) }
+        let isSharable = record.kind == .zero
+        switch blocks[block].count {
+        case 0 where isSharable:
+            if shared.first != record { shared = [record] }
+            blocks[block] = shared
+            return
+        case 0: spread(record, in: block)
+        case 1 where blocks[block][0] == record: return
+        case 1: spread(blocks[block][0], in: block)
+        default: break
+        }
+        blocks[block][index % Self.blockLength] = record
+    }
+
+    private mutating func spread(_ record: ChunkRecord, in block: Int) {
+        blocks[block] = ContiguousArray(repeating: record, count: Self.blockLength)
+        heldCount += Self.blockLength
+    }
+}

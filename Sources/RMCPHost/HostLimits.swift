@@ -11,6 +11,9 @@ enum HostLimits {
     static let candidates = 64
     /// A session that nothing came of for so long gives its place to one of which something does.
     static let placePatience = Interval.seconds(10)
+    /// Chunks that a session may put together at the least, however long they are, and that a repair node serves from: one that comes, one
+    /// that lacks a packet, and the same while others are written.
+    static let fewestSlots = 4
     /// Sessions that one repair node serves at one time; others wait in its cache.
     static let repairSessions = 16
     /// Sessions whose part of the cache is being opened. More would only wait for a disk that does not answer.

@@ -164,6 +164,46 @@ import Testing
         lab.stop(daemons[0], daemons[1])
     }
 
+    /// A packet of garbage for each chunk of a recorded session: each takes a place in memory, and no chunk comes of it.
+    private func garbage(of recorded: [UInt8]) throws -> [[UInt8]] {
+        let (header, packet) = try Packet.parse(recorded.span.bytes)
+        guard case .announce(let announce, _) = packet, let length = announce.contentLength else { return [] }
+        return (0..<UInt32((length - 1) / UInt64(announce.chunkLength) + 1)).map { chunk in
+            var datagram = [UInt8](repeating: 0xEE, count: DataHeader.length + Int(announce.payloadLength))
+            datagram.withUnsafeMutableBytes { bytes in
+                var span = MutableRawSpan(_unsafeBytes: bytes)
+                DataHeader(chunk: chunk, packet: 0, isRepair: false).write(
+                    after: PacketHeader(kind: .data, sessionTag: header.sessionTag, transmitter: header.transmitter, sequence: chunk + 1), into: &span)
+            }
+            return datagram
+        }
+    }
+
+    @Test("Garbage in the name of replayed sessions: whoever comes then has memory at once")
+    func garbageKeepsNobodyOut() throws {
+        let intruder = try Intruder(lab, "r4", address: .ipv4(10, 77, 0, 5, port: 0))
+        let recorded = try record(10, by: intruder)
+        let daemon = try lab.receive("r1", ["--json", "--trust", key + ".pub"])
+        #expect(daemon.wait { daemon.says("listening") })
+        for _ in 0..<2 { for datagram in recorded { intruder.say(datagram, to: Intruder.group) } }
+        #expect(daemon.wait { daemon.count("began") >= recorded.count }, "\(daemon.errorsSoFar)")
+        let forged = try recorded.flatMap { try garbage(of: $0) }
+        #expect(forged.count == 160)
+        for _ in 0..<3 { for datagram in forged { intruder.say(datagram, to: Intruder.group) } }
+        let begun = Date()
+        let sending = try lab.send(["--json", "--key", key, "--wait-for", "1", "--min-wait", "0s", "--rate", "200M", source], seconds: 30)
+        _ = sending.wait {
+            // Nobody forgets them meanwhile.
+            for datagram in recorded { intruder.say(datagram, to: Intruder.group) }
+            usleep(200_000)
+            return false
+        }
+        let sent = sending.wait()
+        #expect(sent.status == 0 && Running.last("complete", in: sent.text) == 1 && lab.has("r1", source), "\(sent.errors)\(sent.text.suffix(900))")
+        #expect(Date().timeIntervalSince(begun) < 8, "\(Date().timeIntervalSince(begun)) s")
+        lab.stop(daemon)
+    }
+
     @Test("A replayed ANNOUNCE does not keep the one output from the session that comes")
     func oneOutput() throws {
         let intruder = try Intruder(lab, "r4", address: .ipv4(10, 77, 0, 5, port: 0))

@@ -17,7 +17,8 @@ import Testing
     }
 
     @Test func whatDiffersIsKeptAside() throws {
-        var buffers = SlotBuffers(slots: 2, pool: BufferPool(bufferLength: 8_000, limit: 2))
+        let memory = ChunkMemory(limit: 16_384, fewest: 2)
+        var buffers = SlotBuffers(slots: 2, account: memory.open(chunkLength: 8_000))
         // Before the first of a slot there is nothing to differ from.
         #expect(Self.place(9, Self.placement(0, isDuplicate: true), in: &buffers))
         #expect(Self.place(1, Self.placement(0), in: &buffers) && Self.place(2, Self.placement(1), in: &buffers))
@@ -39,9 +40,17 @@ import Testing
 
     /// Of a flood a megabyte is kept, and another chunk in the slot has none of it.
     @Test func whatIsKeptIsBounded() {
-        let pool = BufferPool(bufferLength: 1 << 20, limit: 1)
-        var buffers = SlotBuffers(slots: 1, pool: pool)
+        let memory = ChunkMemory(limit: 1 << 20, fewest: 1)
+        let account = memory.open(chunkLength: 1 << 20)
+        let pool = account.pool
+        var buffers = SlotBuffers(slots: 1, account: account)
         for packet in 0..<1_000 { #expect(Self.place(0, Self.placement(packet), in: &buffers)) }
+        for byte in 1...3 as ClosedRange<UInt8> {
+            for packet in 0..<1_000 { #expect(Self.place(byte, Self.placement(packet, isDuplicate: true), in: &buffers)) }
+        }
+        // Less of a session that may be anybody's.
+        #expect(buffers.takeAlternates(of: 0).reduce(0) { $0 + $1.bytes.count } == (1 << 16) / Self.payload * Self.payload)
+        memory.noteVerified(account)
         for byte in 1...3 as ClosedRange<UInt8> {
             for packet in 0..<1_000 { #expect(Self.place(byte, Self.placement(packet, isDuplicate: true), in: &buffers)) }
         }

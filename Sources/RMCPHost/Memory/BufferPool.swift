@@ -1,4 +1,5 @@
 import Glibc
+import RMCPProtocol
 
 /// Memory that buffers are cut from. Pages of 2 MiB are asked for: content passes through all of it, and 512 times as many page faults
 /// are a twentieth of a sender's processor time.
@@ -30,12 +31,17 @@ import Glibc
     /// Bytes.
     let length: Int
     private let slab: BufferSlab
+    /// Whom it is lent to, where that is counted; the thread of its `ChunkMemory` alone looks.
+    var borrower: MemoryAccount?
 
     fileprivate init(_ slab: BufferSlab, offset: Int, length: Int) {
         unsafe bytes = UnsafeMutableRawBufferPointer(rebasing: slab.bytes[offset..<offset + length])
         self.slab = slab
         self.length = length
     }
+
+    /// The kernel has its memory back until somebody writes to it.
+    fileprivate func cool() { _ = unsafe madvise(bytes.baseAddress, bytes.count, MADV_DONTNEED) }
 }
 
 /// A bounded number of buffers of one length. The last one given back is the next one taken: its pages are there
@@ -44,19 +50,32 @@ final class BufferPool: @unchecked Sendable {
     let bufferLength: Int
     private let limit: Int
     private let monitor = Monitor()
+    /// Buffers whose memory is there.
     private var free: [ChunkBuffer] = []
+    /// Buffers whose memory comes when it is touched.
+    private var cold: [ChunkBuffer] = []
     private var made = 0
+    /// Nil where the pool's own limit is all that counts.
+    private weak let memory: ChunkMemory?
     /// Set while the kernel has no memory for another buffer, although the limit allows one.
     private var lacksMemory = false
     private var isClosed = false
 
-    init(bufferLength: Int, limit: Int) {
+    /// - Parameter memory: what the buffers are counted in, with those of other pools; then one thread uses the pool.
+    init(bufferLength: Int, limit: Int, memory: ChunkMemory? = nil) {
         self.bufferLength = bufferLength
         self.limit = limit
+        self.memory = memory
     }
 
-    /// Nil when all are in use.
-    func take() -> ChunkBuffer? { monitor.withLock { next() } }
+    /// Nil when all are in use, or whoever asks may have no more.
+    /// - Parameter account: nil for a chunk that was verified before.
+    func take(for account: MemoryAccount? = nil, at now: Instant = .zero) -> ChunkBuffer? {
+        guard let memory else { return monitor.withLock { next() } }
+        guard memory.admits(account, to: self, at: now), let buffer = monitor.withLock({ next() }) else { return nil }
+        memory.noteLent(buffer, to: account, of: self)
+        return buffer
+    }
 
     /// Waits until there is one; nil once the pool is closed, or where there is no memory for the first.
     func takeWaiting() -> ChunkBuffer? {
@@ -71,14 +90,14 @@ final class BufferPool: @unchecked Sendable {
     }
 
     private func next() -> ChunkBuffer? {
-        if let buffer = free.popLast() { return buffer }
+        if let buffer = free.popLast() ?? cold.popLast() { return buffer }
         guard made < limit else { return nil }
         let (slab, count) = makeSlab()
         lacksMemory = slab == nil
         guard let slab else { return nil }
         made += count
         // The first of them is the next one taken: it is beside the one before.
-        for index in (1..<count).reversed() { free.append(ChunkBuffer(slab, offset: index * stride, length: bufferLength)) }
+        for index in (1..<count).reversed() { cold.append(ChunkBuffer(slab, offset: index * stride, length: bufferLength)) }
         return ChunkBuffer(slab, offset: 0, length: bufferLength)
     }
 
@@ -99,10 +118,10 @@ final class BufferPool: @unchecked Sendable {
     }
 
     /// Bytes from one buffer to the next.
-    private var stride: Int { (bufferLength + Self.page - 1) / Self.page * Self.page }
+    var stride: Int { (bufferLength + Self.page - 1) / Self.page * Self.page }
     /// Bytes that are asked for at a time, or as much as one buffer or all of them take. Memory comes when it is touched, a page at a time;
-    /// asking waits for all threads that are being given some.
-    private var slabLength: Int { max(stride, min(Self.mostAtATime, stride * limit)) }
+    /// asking waits for all threads that are being given some. Where others may need the room, as many are made as there are already.
+    private var slabLength: Int { max(stride, min(Self.mostAtATime, stride * (memory == nil ? limit : min(limit, max(1, made))))) }
     private static let mostAtATime = 8 * BufferSlab.largePage
     private static let page = 4_096
 
@@ -111,10 +130,22 @@ final class BufferPool: @unchecked Sendable {
             free.append(buffer)
             monitor.notifyOne()
         }
+        memory?.noteBack(buffer, of: self)
     }
 
     /// Buffers that somebody holds.
-    var lentCount: Int { monitor.withLock { made - free.count } }
+    var lentCount: Int { monitor.withLock { made - free.count - cold.count } }
+    /// Buffers whose memory is there, and that nobody holds.
+    var warmCount: Int { monitor.withLock { free.count } }
+
+    /// Gives the memory of what nobody holds to others.
+    func cool() {
+        monitor.withLock {
+            for buffer in free { buffer.cool() }
+            cold += free
+            free = []
+        }
+    }
 
     /// Ends the waiting of all who wait.
     func close() {

@@ -9,7 +9,7 @@ import RMCPProtocol
     /// Where each slot's buffer begins; nil without one. Read for every packet: counting references there would cost
     /// more than copying the payload, since an atomic operation waits for the copy before it to reach the cache.
     private let starts: UnsafeMutableBufferPointer<UnsafeMutableRawPointer?>
-    private let pool: BufferPool
+    let account: MemoryAccount
     private let bufferLength: Int
     /// Payloads that differ from those that came before them, by slot.
     private var alternates: [Int: [ChunkOutline.Alternate]] = [:]
@@ -17,20 +17,22 @@ import RMCPProtocol
 
     /// Bytes that are kept aside in all: as much as a chunk of the usual length, so that flooding them costs no more memory than one.
     private static let alternateLimit = 1 << 20
+    /// The same for a session of which no chunk was verified: whatever there is of them, they have no more than a few chunks together.
+    private static let candidateAlternateLimit = 1 << 16
 
-    init(slots: Int, pool: BufferPool) {
+    init(slots: Int, account: MemoryAccount) {
         buffers = Array(repeating: nil, count: slots)
         unsafe starts = .allocate(capacity: slots)
         unsafe starts.initialize(repeating: nil)
-        self.pool = pool
-        bufferLength = pool.bufferLength
+        self.account = account
+        bufferLength = account.pool.bufferLength
     }
 
     deinit { unsafe starts.deallocate() }
 
     /// Copies a datagram's payload to where the engine wants it; false when the pool has no buffer for the slot.
-    mutating func place(_ bytes: UnsafeRawBufferPointer, _ placement: Placement) -> Bool {
-        guard let start = unsafe starts[placement.slot] ?? (placement.isDuplicate ? nil : begin(placement.slot)) else { return placement.isDuplicate }
+    mutating func place(_ bytes: UnsafeRawBufferPointer, _ placement: Placement, at now: Instant = .zero) -> Bool {
+        guard let start = unsafe starts[placement.slot] ?? (placement.isDuplicate ? nil : begin(placement.slot, at: now)) else { return placement.isDuplicate }
         // The engine places nothing beyond a chunk or a datagram; memory is no place to take that on trust.
         guard placement.offset >= 0, placement.length >= 0, placement.offset + placement.length <= bufferLength,
             placement.payloadOffset >= 0, placement.payloadOffset + placement.length <= bytes.count, let source = bytes.baseAddress
@@ -49,11 +51,12 @@ import RMCPProtocol
     }
 
     /// Fault for which the pool has fewer buffers than slots were counted for.
-    var shortage: HostError? { pool.shortage }
+    var shortage: HostError? { account.pool.shortage }
 
     /// One of two payloads for a place is forged: which, the chunk's outline will tell.
     private mutating func keepAside(_ payload: UnsafeRawBufferPointer, _ placement: Placement) {
-        guard alternateBytes + payload.count <= Self.alternateLimit else { return }
+        let limit = account.isVerified ? Self.alternateLimit : Self.candidateAlternateLimit
+        guard alternateBytes + payload.count <= limit else { return }
         let known = alternates[placement.slot]?.contains { unsafe $0.offset == placement.offset && $0.bytes.elementsEqual(payload) }
         if known ?? false { return }
         alternateBytes += payload.count
@@ -67,8 +70,8 @@ import RMCPProtocol
         return taken
     }
 
-    private mutating func begin(_ slot: Int) -> UnsafeMutableRawPointer? {
-        guard let buffer = pool.take() else { return nil }
+    private mutating func begin(_ slot: Int, at now: Instant) -> UnsafeMutableRawPointer? {
+        guard let buffer = account.pool.take(for: account, at: now) else { return nil }
         _ = takeAlternates(of: slot)
         return unsafe fill(slot, with: buffer)
     }
@@ -91,7 +94,10 @@ import RMCPProtocol
         return buffers[slot]
     }
 
+    /// Slots that have a buffer.
+    var filled: [Int] { buffers.indices.filter { buffers[$0] != nil } }
+
     mutating func giveBackAll() {
-        for slot in buffers.indices { if let buffer = take(slot) { pool.giveBack(buffer) } }
+        for slot in buffers.indices { if let buffer = take(slot) { account.pool.giveBack(buffer) } }
     }
 }

@@ -3,7 +3,7 @@ import RMCPProtocol
 import RMCPReport
 
 /// One session at a receiver: its engine, its storage and the buffers of its assembly slots.
-final class ReceiveSession {
+final class ReceiveSession: ChunkHolder {
     /// How far a bundle is that has all its chunks.
     enum Stage {
         case receiving
@@ -12,6 +12,14 @@ final class ReceiveSession {
         /// The file has its name; the user's command is being started.
         case committed
         case hook(HookProcess, deadline: Instant, signalled: Instant?)
+    }
+
+    /// What it has of the memory for chunks.
+    enum MemoryShare {
+        /// Little, since no chunk of it was verified.
+        case candidate
+        case beside
+        case most
     }
 
     let announce: Announce
@@ -36,18 +44,22 @@ final class ReceiveSession {
     var hookBegan: Instant?
     /// A chunk of it was verified, whatever became of that: its sender meant it.
     var isProven = false
+    var share = MemoryShare.candidate
     /// Why it failed, for the user.
     var failure: String?
 
     init(
-        announce: Announce, generation: SessionGeneration, engine: ReceiverEngine, slots: Int, pool: BufferPool, at now: Instant
+        announce: Announce, generation: SessionGeneration, engine: ReceiverEngine, slots: Int, account: MemoryAccount, at now: Instant
     ) {
         self.announce = announce
         self.generation = generation
         self.engine = engine
-        inlet = SessionInlet(slots: slots, pool: pool)
+        inlet = SessionInlet(slots: slots, account: account)
         created = now
+        account.holder = self
     }
+
+    var account: MemoryAccount { inlet.account }
 
     var path: String { handle?.storage.path ?? BundleName.printable(announce.name) }
 
@@ -67,6 +79,9 @@ final class ReceiveSession {
 
     /// Whether work goes on that no datagram would show.
     var isFinishing: Bool { if case .receiving = stage { false } else { true } }
+
+    /// Whether a chunk that its table names was here, and not only what anybody can repeat. Zeros are no chunk.
+    var isTableKnown: Bool { lastProgress != nil || contentKept > 0 }
 
     /// Whether more than an ANNOUNCE has come of it, which anybody can repeat years later.
     var wasHeard: Bool { contentDone > contentKept || engine.streamRate > 0 }
@@ -97,6 +112,8 @@ final class ReceiveSession {
         default: break
         }
     }
+
+    func giveUpBuffer(at now: Instant) -> Bool { inlet.giveUp(for: &engine, at: now) }
 
     /// Gives all buffers back; the engine is not used any more.
     func giveBackBuffers() { inlet.giveBackAll() }

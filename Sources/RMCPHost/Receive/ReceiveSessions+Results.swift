@@ -96,9 +96,9 @@ extension ReceiveSessions {
     private func giveBackBuffer(of output: StorageOutput, to session: ReceiveSession?) {
         switch output {
         case .rejected(_, let slot, _, let buffer), .examined(_, let slot, _, _, let buffer):
-            if let session { session.putBuffer(buffer, at: slot) } else { pools[buffer.length]?.giveBack(buffer) }
-        case .stored(_, _, _, _, let buffer): pools[buffer.length]?.giveBack(buffer)
-        case .failed(_, _, let buffer?), .cancelled(_, let buffer?): pools[buffer.length]?.giveBack(buffer)
+            if let session { session.putBuffer(buffer, at: slot) } else { memory.giveBack(buffer) }
+        case .stored(_, _, _, _, let buffer): memory.giveBack(buffer)
+        case .failed(_, _, let buffer?), .cancelled(_, let buffer?): memory.giveBack(buffer)
         default: break
         }
     }
@@ -115,6 +115,7 @@ extension ReceiveSessions {
             // Payloads that were kept aside of it were forged.
             _ = session.takeAlternates(of: slot)
             session.lastProgress = now
+            noteVerified(session, at: now)
             once.noteProgress(at: now)
             session.engine.handle(.stored(slot: slot, chunk: chunk), at: now)
         case .rejected(_, let slot, let chunk, _):
@@ -229,6 +230,7 @@ extension ReceiveSessions {
         let tag = session.announce.session.tag
         accounts.close(session)
         session.giveBackBuffers()
+        memory.close(session.account)
         sessions[tag] = nil
         order.removeAll { $0 == tag }
         endpoint.directory.end(session.announce.session, mayReturn: mayReturn)

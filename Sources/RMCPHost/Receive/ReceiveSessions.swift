@@ -49,8 +49,7 @@ final class ReceiveSessions {
     var endpoint: ReceiverEndpoint
     /// Regions to listen to once nobody is reading.
     private var joining: [SocketAddress] = []
-    /// Buffers of each chunk length in use; nearly always one.
-    var pools: [Int: BufferPool] = [:]
+    let memory: ChunkMemory
     var sessions: [UInt32: ReceiveSession] = [:]
     /// The order of arrival, for going through the sessions.
     var order: [UInt32] = []
@@ -76,13 +75,15 @@ final class ReceiveSessions {
     ///   - seed: where ids and jitter come from; must not repeat in production.
     init(
         _ request: ReceiveRequest, network: any SessionNetwork, executor: any StorageExecutor, completed: CompletedSessions,
-        known: [CompletedSessions.Known], identity: ReceiverIdentity? = nil, files: FileSystem = .host, seed: UInt64, at now: Instant,
+        known: [CompletedSessions.Known], identity: ReceiverIdentity? = nil, files: FileSystem = .host,
+        memory: ChunkMemory = ChunkMemory(fewest: HostLimits.fewestSlots), seed: UInt64, at now: Instant,
         observer: @escaping (ReceiveUpdate) -> Void
     ) {
         self.request = request
         self.network = network
         self.executor = executor
         self.files = files
+        self.memory = memory
         self.identity = identity
         self.completed = completed
         self.observer = observer
@@ -272,11 +273,7 @@ final class ReceiveSessions {
     private func begin(_ entry: Pending, _ handle: StorageHandle?, at now: Instant) -> ReceiveSession {
         let announce = entry.announce
         var configuration = request.configuration
-        // Most of the memory goes to whoever comes first; sessions beside it get by with what is left.
-        let slotBytes =
-            !sessions.values.contains { endpoint.directory.hasPlace($0.announce.session) }
-            ? MemoryLimit.receiveBuffers / 4 * 3 : MemoryLimit.receiveBuffers / 4 / (HostLimits.sessions - 1)
-        configuration.memory.assemblySlots = max(4, min(configuration.memory.assemblySlots, slotBytes / Int(announce.chunkLength)))
+        configuration.memory.assemblySlots = firstSlots(of: announce)
         var engine = ReceiverEngine(
             identity: handle?.identity ?? entry.drawn, configuration: configuration, announce: announce, source: entry.offer.source,
             transmitter: entry.offer.transmitter,
@@ -284,21 +281,15 @@ final class ReceiveSessions {
             isResumable: handle.map { !$0.seeds.isEmpty } ?? true, expectsRepairNodes: endpoint.regions.hearsRepairNodes(at: now),
             verifier: Ed25519Verifier(), digest: BLAKE3Digest(), seed: random.next(), at: now)
         engine.noteEarlier(longestDatagram: entry.offer.longestDatagram)
+        engine.giveTable(TableMemory.candidate, at: now)
         let session = ReceiveSession(
-            announce: announce, generation: entry.generation, engine: engine, slots: configuration.memory.assemblySlots, pool: pool(for: announce.chunkLength),
-            at: now)
+            announce: announce, generation: entry.generation, engine: engine,
+            slots: max(HostLimits.fewestSlots, request.configuration.memory.assemblySlots), account: memory.open(chunkLength: announce.chunkLength), at: now)
         sessions[announce.session.tag] = session
         order.append(announce.session.tag)
         once.noteProgress(at: now)
         observer(.began(session.snapshot(at: now)))
         return session
-    }
-
-    private func pool(for chunkLength: UInt32) -> BufferPool {
-        if let pool = pools[Int(chunkLength)] { return pool }
-        let pool = BufferPool(bufferLength: Int(chunkLength), limit: max(4, MemoryLimit.receiveBuffers / Int(chunkLength)))
-        pools[Int(chunkLength)] = pool
-        return pool
     }
 
     func submit(_ job: StorageJob, of generation: SessionGeneration) {
@@ -310,6 +301,7 @@ final class ReceiveSessions {
 
     /// Does what the engines ask for, and tells them the time.
     func drive(at now: Instant) {
+        shareTables(at: now)
         for tag in order { sessions[tag].map { drive($0, at: now) } }
         // A word that does not leave is said again.
         while let (bytes, parent) = endpoint.refusals?.pollTransmit(at: now) { _ = network.send(bytes, to: parent) }

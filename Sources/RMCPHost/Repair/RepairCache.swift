@@ -30,7 +30,7 @@ final class RepairCache {
 
     private let workers: WorkerPool<CacheJob, CacheOutput>
     private var cache: ChunkCache?
-    private var pools: [Int: BufferPool] = [:]
+    let memory = ChunkMemory(fewest: 2 * HostLimits.fewestSlots)
     private var lastGeneration: UInt64 = 0
     /// Jobs whose results have not come, by their owner's generation.
     private var outstanding: [UInt64: Int] = [:]
@@ -161,14 +161,9 @@ final class RepairCache {
 
     // MARK: Memory
 
-    func pool(for chunkLength: UInt32) -> BufferPool {
-        if let pool = pools[Int(chunkLength)] { return pool }
-        let pool = BufferPool(bufferLength: Int(chunkLength), limit: max(8, MemoryLimit.receiveBuffers / Int(chunkLength)))
-        pools[Int(chunkLength)] = pool
-        return pool
-    }
+    func pool(for chunkLength: UInt32) -> BufferPool { memory.pool(for: Int(chunkLength)) }
 
-    func giveBack(_ buffer: ChunkBuffer) { pools[buffer.length]?.giveBack(buffer) }
+    func giveBack(_ buffer: ChunkBuffer) { memory.giveBack(buffer) }
 
     /// Ends the cache threads, unless one of them is still with a disk that does not answer: that one ends with the process.
     func shutDown() { if !isBusy { workers.shutDown() } }

@@ -72,6 +72,7 @@ extension RepairLoop {
             }
             if !isKept, !session.bundle.keepsNothing { warn("the cache is full; what does not fit is passed on and not kept: give it more with --cache-size") }
             session.keep(buffer, of: chunk)
+            noteVerified(session)
             // Payloads that were kept aside of it were forged.
             _ = session.takeAlternates(of: slot)
             session.engine.handle(isKept ? .stored(slot: slot, chunk: chunk) : .passed(slot: slot, chunk: chunk), at: now)
@@ -91,6 +92,7 @@ extension RepairLoop {
             session.engine.handle(.damaged(chunk: chunk), at: now)
         case .failed(let slot, let chunk, let buffer, let error):
             warn("\(error.description); what cannot be kept is passed on")
+            noteVerified(session)
             session.keep(buffer, of: chunk)
             session.engine.handle(.passed(slot: slot, chunk: chunk), at: now)
         case .dropped, .started, .opened, .notOpened, .closed: break
@@ -99,6 +101,7 @@ extension RepairLoop {
 
     private func checked(_ session: RepairSession, _ chunk: UInt32, _ isKept: Bool, _ purpose: CheckPurpose, at now: Instant) {
         session.endCheck(purpose)
+        if isKept { noteVerified(session) }
         switch purpose {
         case .consult: session.engine.handle(isKept ? .kept(chunk: chunk) : .absent(chunk: chunk), at: now)
         case .restore:

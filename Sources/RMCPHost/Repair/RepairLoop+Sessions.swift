@@ -47,12 +47,14 @@ extension RepairLoop {
             configuration: configuration, expectsOthers: endpoint.regions.hearsRepairNodes(at: now), signer: request.signer, verifier: Ed25519Verifier(),
             digest: BLAKE3Digest(), seed: .random(in: 0...(.max)), at: now)
         let session = RepairSession(
-            arrival, engine: engine, bundle: bundle, slots: configuration.memory.assemblySlots, pool: cache.pool(for: announce.chunkLength),
-            outlet: outlet, at: now)
+            arrival, engine: engine, bundle: bundle, slots: max(HostLimits.fewestSlots, request.configuration.memory.assemblySlots),
+            account: cache.memory.open(chunkLength: announce.chunkLength), outlet: outlet, at: now)
         sessions[announce.session.tag] = session
         // The sender has chosen it.
         outlet.noteFinal(length: DataHeader.length + Int(announce.payloadLength))
         order.append(announce.session.tag)
+        // Of a session of which no chunk was verified the cache has little.
+        session.engine.giveTable(table.isEmpty ? TableMemory.candidate : tableRoomOfKept(), at: now)
         let kept = restore(session, table, at: now)
         observer(.began(session.snapshot(), kept: kept))
         guard let offer = arrival.offer else { return }
@@ -70,23 +72,6 @@ extension RepairLoop {
         }
         if session.restoring == 0 { session.engine.endRestoring(at: now) }
         return session.restoring
-    }
-
-    /// Most of the memory goes to whoever comes first; sessions beside it get by with what is left.
-    private func configuration(for announce: Announce) -> Configuration {
-        var configuration = request.configuration
-        configuration.joining.timeToLive = UInt8(clamping: request.regionTimeToLive)
-        configuration.packets.overhead = DatagramOverhead.bytes(over: region.family)
-        configuration.packets.longestOnward = DatagramLength.longest(
-            ordinary: configuration.packets.datagramLength, mtu: regionMTU, timeToLive: request.regionTimeToLive, over: region.family)
-        let chunks = MemoryLimit.receiveBuffers / Int(announce.chunkLength)
-        // Those that only wait in the cache for latecomers don't count. What all ask for together the pool bounds.
-        let isFirst = !order.contains { sessions[$0]?.engine.upstream != nil }
-        let share = isFirst ? chunks * 3 / 4 : chunks / 8
-        configuration.memory.assemblySlots = max(4, min(configuration.memory.assemblySlots, share / 2))
-        configuration.memory.maximumResidentChunks = max(4, min(configuration.memory.maximumResidentChunks, share / 2))
-        configuration.memory.maximumFetches = max(2, min(configuration.memory.maximumFetches, share / 8))
-        return configuration
     }
 
     // MARK: Driving
@@ -198,6 +183,7 @@ extension RepairLoop {
         accounts.close(session)
         let unkept = session.takeAllUnkept()
         session.close()
+        cache.memory.close(session.account)
         cache.leave(session.bundle, of: tag, session.ticket, unkept: unkept)
         sessions[tag] = nil
         order.removeAll { $0 == tag }

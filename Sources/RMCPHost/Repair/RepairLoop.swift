@@ -116,6 +116,7 @@ public final class RepairLoop {
             if loop.takeQuestion() { observer(.asked) }
             var isBusy = receive(at: now)
             collect(at: now)
+            shareTables(at: now)
             for tag in order { sessions[tag].map { drive($0, at: Poller.now()) } }
             if transmit() { isBusy = true }
             for text in outlet.takeWarnings() { warn(text) }

@@ -12,7 +12,14 @@ struct WaitingStore {
 }
 
 /// One session at a repair node: its engine, its part of the cache, and the chunks that are in memory.
-final class RepairSession {
+final class RepairSession: ChunkHolder {
+    /// What it has of the memory for chunks.
+    enum MemoryShare {
+        case candidate
+        case beside
+        case most
+    }
+
     let announce: Announce
     var engine: RepairEngine
     let bundle: CachedBundle
@@ -37,17 +44,22 @@ final class RepairSession {
     /// Since when part of what was complete here is gone, and nobody above has it; nil while all is well.
     var damagedSince: Instant?
     var use: SessionUse
+    var share = MemoryShare.candidate
 
-    init(_ arrival: RepairArrival, engine: RepairEngine, bundle: CachedBundle, slots: Int, pool: BufferPool, outlet: Outlet, at now: Instant) {
+    init(_ arrival: RepairArrival, engine: RepairEngine, bundle: CachedBundle, slots: Int, account: MemoryAccount, outlet: Outlet, at now: Instant) {
         use = SessionUse(at: now)
         announce = arrival.announce
         ticket = arrival.ticket
         self.engine = engine
         self.bundle = bundle
         self.outlet = outlet
-        inlet = SessionInlet(slots: slots, pool: pool)
-        resident = ResidentBuffers(pool: pool)
+        inlet = SessionInlet(slots: slots, account: account)
+        resident = ResidentBuffers(pool: account.pool)
+        account.holder = self
     }
+
+    var account: MemoryAccount { inlet.account }
+    func giveUpBuffer(at now: Instant) -> Bool { inlet.giveUp(for: &engine, at: now) }
 
     /// Takes the datagrams from above from `offset` on that are this session's, as `ReceiveSession` does.
     func handleUpstream(_ train: DatagramTrain, from offset: Int, tag: UInt32, at now: Instant) -> Int {

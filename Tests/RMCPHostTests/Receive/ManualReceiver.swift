@@ -68,9 +68,12 @@ final class ManualReceiver {
     private let output: ReceiveRequest.Output
     private let once: Bool
     private let files: FileSystem
+    private let memoryLimit: Int
 
-    init(output: ReceiveRequest.Output = .directory, once: Bool = false, files: FileSystem = .host) throws {
+    /// - Parameter memoryLimit: bytes of chunks.
+    init(output: ReceiveRequest.Output = .directory, once: Bool = false, files: FileSystem = .host, memoryLimit: Int = MemoryLimit.receiveBuffers) throws {
         self.files = files
+        self.memoryLimit = memoryLimit
         self.output = output
         self.once = once
         base = NSTemporaryDirectory() + "rmcp-receiver-\(UUID().uuidString)"
@@ -87,7 +90,8 @@ final class ManualReceiver {
             takesAgain: takesAgain, hook: nil, timeout: nil, configuration: Configuration())
         let completed = CompletedSessions(path: base + "/state/completed", place: "here")
         sessions = ReceiveSessions(
-            request, network: network, executor: executor, completed: completed, known: try completed.sessions(), files: files, seed: 7, at: now,
+            request, network: network, executor: executor, completed: completed, known: try completed.sessions(), files: files,
+            memory: ChunkMemory(limit: memoryLimit, fewest: HostLimits.fewestSlots), seed: 7, at: now,
             observer: { [unowned self] in updates.append($0) })
     }
 

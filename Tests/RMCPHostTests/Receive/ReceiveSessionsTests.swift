@@ -40,7 +40,7 @@ import Testing
     /// Payloads that have no place in memory would be asked for as long as the sender is there.
     @Test func aSessionWithoutMemoryFails() throws {
         let receiver = try ManualReceiver()
-        receiver.sessions?.pools[4_096] = BufferPool(bufferLength: 1 << 46, limit: 8)
+        receiver.sessions?.memory.use(BufferPool(bufferLength: 1 << 46, limit: 8, memory: receiver.sessions?.memory), for: 4_096)
         let version = version("a", created: 1_000, seed: 1)
         let sender = try receiver.send(version)
         #expect(receiver.run(until: { _ in sender.outcome != nil }))

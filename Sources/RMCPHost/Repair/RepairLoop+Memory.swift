@@ -1,0 +1,66 @@
+import RMCPProtocol
+
+/// Shares of the memory. Most of it goes to the first session of which a chunk was verified, as at a receiver. Sessions that only wait in the
+/// cache for latecomers don't count.
+extension RepairLoop {
+    /// What a session may have in memory at first.
+    func configuration(for announce: Announce) -> Configuration {
+        var configuration = request.configuration
+        configuration.joining.timeToLive = UInt8(clamping: request.regionTimeToLive)
+        configuration.packets.overhead = DatagramOverhead.bytes(over: region.family)
+        configuration.packets.longestOnward = DatagramLength.longest(
+            ordinary: configuration.packets.datagramLength, mtu: regionMTU, timeToLive: request.regionTimeToLive, over: region.family)
+        let counts = counts(holder(but: nil) == nil ? cache.memory.candidateLimit : besideBytes, of: announce)
+        configuration.memory.assemblySlots = counts.slots
+        configuration.memory.maximumResidentChunks = counts.resident
+        configuration.memory.maximumFetches = counts.fetches
+        return configuration
+    }
+
+    /// Session that most of the memory is for, and that has somebody above.
+    private func holder(but other: RepairSession?) -> RepairSession? {
+        order.lazy.compactMap { self.sessions[$0] }.first { $0 !== other && $0.share == .most && $0.engine.hasUpstream }
+    }
+
+    /// Bytes of the one session that most of the memory is for, and of each other. What all ask for together the pool bounds.
+    private var mostBytes: Int { cache.memory.limit / 4 * 3 }
+    private var besideBytes: Int { cache.memory.limit / 8 }
+
+    /// Half of it is for chunks that come, and half for those that children are served from, of which a quarter is read back at one time.
+    private func counts(_ bytes: Int, of announce: Announce) -> (slots: Int, resident: Int, fetches: Int) {
+        let (memory, chunks) = (request.configuration.memory, bytes / Int(announce.chunkLength))
+        return (
+            max(HostLimits.fewestSlots, min(memory.assemblySlots, chunks / 2)),
+            max(HostLimits.fewestSlots, min(memory.maximumResidentChunks, chunks / 2)), max(2, min(memory.maximumFetches, chunks / 8))
+        )
+    }
+
+    /// A chunk of the session was verified, or was found in the cache as it should be.
+    func noteVerified(_ session: RepairSession) {
+        guard session.share == .candidate else { return }
+        cache.memory.noteVerified(session.account)
+        session.share = holder(but: session) == nil ? .most : .beside
+        let counts = counts(session.share == .most ? mostBytes : besideBytes, of: session.announce)
+        session.engine.giveChunks(slots: counts.slots, resident: counts.resident, fetches: counts.fetches)
+    }
+
+    private static let tables = TableMemory(sessions: HostLimits.repairSessions)
+
+    /// Records of all sessions of which a chunk was verified.
+    private var tableRecords: Int { order.reduce(0) { $0 + (sessions[$1].map { $0.share == .candidate ? 0 : $0.engine.tableRecords() } ?? 0) } }
+
+    /// Room for the table of a session that the cache has from before. It is here at once, or not.
+    func tableRoomOfKept() -> TableRoom {
+        let left = max(0, TableMemory.limit - order.reduce(0) { $0 + (sessions[$1]?.engine.tableRecords() ?? 0) })
+        return TableRoom(records: left, live: left)
+    }
+
+    /// Says to each session how much of its table there may be.
+    func shareTables(at now: Instant) {
+        let all = tableRecords
+        for session in order.lazy.compactMap({ self.sessions[$0] }) {
+            let isKnown = session.share != .candidate
+            session.engine.giveTable(isKnown ? Self.tables.room(held: session.engine.tableRecords(), all: all) : TableMemory.candidate, at: now)
+        }
+    }
+}

@@ -1,9 +1,9 @@
 import Foundation
 import RMCPContent
-import RMCPProtocol
 import Testing
 
 @testable import RMCPHost
+@testable import RMCPProtocol
 
 /// What cache threads and the network thread say to each other while sessions come and go.
 @Suite(.serialized) struct RepairCacheTests {
@@ -256,6 +256,42 @@ import Testing
         guard kind == .stored else { return }
         daemon.take(CacheOutput(generation: second.ticket.generation, result: .stored(slot: 0, chunk: 1, buffer, isKept: true)), at: now)
         #expect(second.engine.downstream.heldCount == 1 && second.buffer(of: 1) === buffer)
+    }
+
+    // MARK: Memory
+
+    @Test("A session has most of the memory once a chunk of it was verified, and no more than a little of its table before")
+    func shares() throws {
+        let place = CachePlace()
+        let daemon = try daemon(place)
+        let sample = sample()
+        let session = try session(sample, in: daemon)
+        let memory = daemon.cache.memory
+        func fill() -> [ChunkBuffer] {
+            var taken: [ChunkBuffer] = []
+            while let buffer = session.account.pool.take(for: session.account) { taken.append(buffer) }
+            for buffer in taken { session.account.pool.giveBack(buffer) }
+            return taken
+        }
+        func restore(_ index: UInt32, _ records: [ChunkRecord]) -> Bool {
+            let page = TablePage(index: index, firstChunk: index * 64, records: records)
+            let datagram = Packet.page(page, body: page.body, .none).datagram(sessionTag: sample.announce.session.tag, transmitter: 5)
+            return session.engine.restore(datagram, at: now)
+        }
+        #expect(session.share == .candidate && fill().count == memory.candidateLimit / 8_192)
+        // Each page has two records that are not zero, and pages are not in one block.
+        let taken = (0..<200 as Range<UInt32>).count { index in
+            let zeros = [ChunkRecord](repeating: .zero(contentLength: 8_192), count: 62)
+            return restore(index, [sample.record(1), sample.record(2)] + zeros)
+        }
+        #expect(taken > 20 && taken < 40 && session.engine.tableRecords() < 2 * TableMemory.candidateLimit, "\(taken) pages")
+        daemon.take(CacheOutput(generation: session.ticket.generation, result: .checked(chunk: 1, isKept: true, purpose: .consult)), at: now)
+        #expect(session.share == .most && fill().count > memory.limit / 8_192 / 4 * 3)
+        daemon.shareTables(at: now)
+        let isTaken = restore(UInt32(taken), [sample.record(1)])
+        #expect(isTaken)
+        daemon.close(session)
+        #expect(memory.lentBytes == 0 && memory.poolCount == 1)
     }
 
     private func end(_ sample: CacheSample) -> [UInt8] {

@@ -12,23 +12,23 @@ struct RecordBlocks: Sendable {
     private(set) var count = 0
 
     /// 7 KiB: a page of ordinary length has thirty records, and two blocks are what a few pages of a stream that was joined late take.
-    static let blockLength = 64
+    static let blockLength = 1 << blockShift
+    private static let blockShift = 6
 
     /// What was never set is nothing that may be relied on, or traps.
     subscript(index: Int) -> ChunkRecord {
-        get {
-            let block = index / Self.blockLength
-            return blocks[block].count == 1 ? blocks[block][0] : blocks[block][index % Self.blockLength]
-        }
+        get { blocks[index >> Self.blockShift][place(of: index)] }
         set { set(index, to: newValue) }
     }
 
     /// The one field that every packet is held against: a record is a hundred bytes to copy.
     @inline(__always)
     func encodedLength(of index: Int) -> UInt32 {
-        let block = index / Self.blockLength
-        return blocks[block].count == 1 ? blocks[block][0].encodedLength : blocks[block][index % Self.blockLength].encodedLength
+        blocks[index >> Self.blockShift][place(of: index)].encodedLength
     }
+
+    @inline(__always)
+    private func place(of index: Int) -> Int { blocks[index >> Self.blockShift].count == 1 ? 0 : index & (Self.blockLength - 1) }
 
     mutating func append(_ record: ChunkRecord) { set(count, to: record) }
 

@@ -48,6 +48,24 @@ import Testing
         #expect(try parse(with).1 == .status(report(labels)) && parse(without).1 == .status(report([])))
     }
 
+    @Test("A STATUS whose lists are long has room for few labels, and none beyond a datagram of ordinary length")
+    func longLists() throws {
+        var histogram = StatusHistogram()
+        for index in histogram.states.indices { histogram.states[index] = 1 }
+        for index in histogram.progress.indices { histogram.progress[index] = 1 }
+        for index in histogram.loss.indices { histogram.loss[index] = 1 }
+        for index in histogram.pressure.indices { histogram.pressure[index] = 1 }
+        histogram.tree.repairNodes = 1
+        let labels = try (0..<200).map { try label("receiver-\($0)") }
+        for buckets in stride(from: 0, through: histogram.arrival.count, by: 8) {
+            for index in histogram.arrival.indices { histogram.arrival[index] = index < buckets ? 1 : 0 }
+            let bytes = sent(StatusReport(echo: .none, longestDatagram: 1_400, histogram: histogram, labels: labels))
+            let without = sent(StatusReport(echo: .none, longestDatagram: 1_400, histogram: histogram))
+            #expect(bytes.count <= max(1_400, without.count + 1) && without.count < 1_420, "\(buckets): \(bytes.count) of \(without.count)")
+            guard case .status = try parse(bytes).1 else { throw WireError.truncated }
+        }
+    }
+
     @Test("More than there is room for is left out, and more than that is refused")
     func room() throws {
         let many = try (0..<200).map { try label("receiver-\($0)") }

@@ -33,8 +33,9 @@ public struct FailureLabel: Hashable, Sendable {
     private static let entryPrefixLength = 2
 
     /// The number of entries (1 byte), and for each its state (1), its length (1) and its text.
-    static func write(_ labels: [FailureLabel], to writer: inout ByteWriter) {
-        var room = listLength - 1
+    /// - Parameter room: bytes that the datagram has left.
+    static func write(_ labels: [FailureLabel], room: Int, to writer: inout ByteWriter) {
+        var room = min(listLength, room) - 1
         var fitting: [FailureLabel] = []
         for label in labels {
             let length = entryPrefixLength + label.text.utf8.count

@@ -63,8 +63,12 @@ public struct StatusReport: Hashable, Sendable {
         writer.writeUInt8((isDeaf ? 1 : 0) | (wantsStream ? 2 : 0) | (labels.isEmpty ? 0 : Self.labelsFlag))
         writer.writeUInt64(cookie)
         histogram.write(to: &writer)
-        if !labels.isEmpty { FailureLabel.write(labels, to: &writer) }
+        if !labels.isEmpty { FailureLabel.write(labels, room: Self.lengthWithLabels - writer.count, to: &writer) }
     }
+
+    /// Bytes of a datagram up to which there is room for labels. Every path that takes datagrams of ordinary length takes such a STATUS, and
+    /// one that is longer for its lists alone is so by a few bytes.
+    private static let lengthWithLabels = 1_400
 
     init(reading reader: inout ByteReader) throws(WireError) {
         echo = try TimestampEcho(reading: &reader)

@@ -86,11 +86,20 @@ import Testing
     @Test("Functions are short enough to read: 60 lines")
     func functionLengths() throws {
         for file in try SourceFile.all(in: "Sources") {
+            // A declaration whose body has not begun: its parameters may have lines of their own.
+            var declared: (line: Int, indent: Int)?
             var start: (line: Int, indent: Int)?
             for (number, line) in file.lines.enumerated() {
                 let indent = line.prefix { $0 == " " }.count
                 let words = line.split(separator: " ")
-                if words.contains("func") || words.first.map({ $0.hasPrefix("init(") }) == true, line.hasSuffix("{") { start = (number, indent) }
+                let isDeclaration =
+                    words.first.map { !$0.hasPrefix("//") } == true
+                    && words.contains { $0 == "func" || $0.hasPrefix("init(") || $0.hasPrefix("init?(") || $0.hasPrefix("init<") }
+                if isDeclaration, line.hasSuffix("{") || line.hasSuffix("(") { declared = (number, indent) }
+                if let begun = declared, indent == begun.indent, line.hasSuffix("{") {
+                    start = begun
+                    declared = nil
+                }
                 if let begun = start, line.dropFirst(indent) == "}", indent == begun.indent {
                     #expect(number - begun.line <= 60, "\(file.path):\(begun.line + 1) has a function of \(number - begun.line) lines")
                     start = nil

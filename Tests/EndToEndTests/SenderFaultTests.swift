@@ -34,6 +34,23 @@ import Testing
     }
 
     @Test(
+        "A name that the disk does not let be looked at is told as that, and not as changed",
+        .enabled(if: Laboratory.isPossible && Shim.isPossible, Laboratory.reason))
+    func unreadableName() throws {
+        let lab = try Laboratory(receivers: 1)
+        try lab.shell("s", "mkdir \(lab.scratch.path("tree")); head -c 3M /dev/urandom >\(lab.scratch.path("tree"))/a")
+        let receiver = try lab.receive("r1")
+        let failing = try Shim.command(["FSTATAT_EIO": lab.scratch.path("gate")], in: lab.scratch)
+        let sending = try lab.run(
+            "s", failing + [Program.path, "send", "--json", "--unsigned", "--rate", "16M", "--wait-for", "1", "--min-wait", "0s", lab.scratch.path("tree")])
+        #expect(sending.wait { sending.says("started") }, "\(sending.errorsSoFar)")
+        try lab.shell("s", "touch \(lab.scratch.path("gate"))")
+        let sent = sending.wait()
+        #expect(sent.status == 1 && sent.errors.contains("tree/a: input/output error") && !sent.errors.contains("changed"), "\(sent.errors)")
+        #expect(receiver.wait().status == 3)
+    }
+
+    @Test(
         "A mode and a time that used to stand for none", .enabled(if: Laboratory.isPossible, Laboratory.reason),
         arguments: [
             ("000", "@0"), ("600", "@-86400"), ("444", "3000-01-01"),

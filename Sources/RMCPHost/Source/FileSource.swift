@@ -151,6 +151,7 @@ final class FileSource: PlannedSource {
     func checkUnchanged() throws(HostError) {
         guard !isDevice else { return }
         var status = stat()
-        guard unsafe fstat(descriptor.raw, &status) == 0, Identity(status) == identity else { throw changed }
+        guard unsafe fstat(descriptor.raw, &status) == 0 else { throw .system("look at", path) }
+        guard Identity(status) == identity else { throw changed }
     }
 }

@@ -15,6 +15,7 @@
 // FCHMOD_EPERM=1               fchmod and futimens fail with EPERM
 // FLOCK_ENOLCK=1               flock fails with ENOLCK
 // ST_BLOCKS=N                  fstat of a regular file says N blocks
+// FSTATAT_EIO=FILE             fstatat fails with EIO as long as there is such a file
 // NO_TMPFILE=1                 open with O_TMPFILE fails with EOPNOTSUPP
 // NO_DATA=1                    lseek with SEEK_DATA says that nothing but a hole follows
 #define _GNU_SOURCE
@@ -87,6 +88,12 @@ int fstat(int fd, struct stat *status) {
     const char *blocks = getenv("ST_BLOCKS");
     if (result == 0 && blocks && S_ISREG(status->st_mode)) status->st_blocks = atol(blocks);
     return result;
+}
+
+int fstatat(int directory, const char *name, struct stat *status, int flags) {
+    const char *gate = getenv("FSTATAT_EIO");
+    if (gate && access(gate, F_OK) == 0) { errno = EIO; return -1; }
+    return REAL(fstatat)(directory, name, status, flags);
 }
 
 static off_t seek(int fd, off_t offset, int whence, off_t (*next)(int, off_t, int)) {

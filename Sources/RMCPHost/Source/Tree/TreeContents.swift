@@ -149,13 +149,13 @@ final class TreeContents: Sendable {
                 (base, path) = place(of: entry)
                 if path.contains(Self.slash) {
                     let raw = open(parent, rmcp_o_path() | O_DIRECTORY)
-                    guard raw >= 0 else { throw changed(entry) }
+                    guard raw >= 0 else { throw gone(entry) }
                     directory = OwnedDescriptor(raw)
                 }
             }
             var status = stat()
-            guard unsafe fstatat(directory?.raw ?? base, catalog.kernelName(of: entry), &status, AT_SYMLINK_NOFOLLOW) == 0, isSame(entry, status)
-            else { throw changed(entry) }
+            guard unsafe fstatat(directory?.raw ?? base, catalog.kernelName(of: entry), &status, AT_SYMLINK_NOFOLLOW) == 0 else { throw gone(entry) }
+            guard isSame(entry, status) else { throw changed(entry) }
         }
     }
 
@@ -168,6 +168,9 @@ final class TreeContents: Sendable {
         error.files = [HostError.File(path: catalog.printablePath(of: entry), message: "changed while the tree was being sent")]
         return error
     }
+
+    /// Error for a name that the call that has just failed did not find, or could not look at.
+    private func gone(_ entry: Int) -> HostError { [ENOENT, ENOTDIR, ELOOP].contains(errno) ? changed(entry) : unreadable(entry) }
 
     /// Error for the errno of the call that has just failed.
     private func unreadable(_ entry: Int) -> HostError {

@@ -151,7 +151,7 @@ final class World {
         require(sessions.isAtRest, "stopped and not at rest: \(sessions.order.count) sessions, \(sessions.ending.count) ending, \(sessions.outstanding)")
         require(executor.submitted == executor.collected, "\(executor.submitted) jobs and \(executor.collected) results")
         require(disk.openCount == 0, "\(disk.openCount) bundles are still open")
-        for (length, pool) in sessions.pools { require(pool.lentCount == 0, "\(pool.lentCount) buffers of \(length) bytes are gone") }
+        require(sessions.memory.lentBytes == 0, "\(sessions.memory.lentBytes) bytes of buffers are gone")
     }
 
     // MARK: Checks

@@ -11,8 +11,9 @@ final class Disk {
     fileprivate(set) var published: [String: (session: SessionID, creationTime: UInt64, content: [UInt8])] = [:]
     fileprivate var left: [String: [UInt32: [UInt8]]] = [:]
     fileprivate(set) var openCount = 0
-    /// One session at a time has the output.
+    /// One session at a time writes to the output. Others may be open beside it until a chunk of theirs has come.
     var hasOneOutput = false
+    fileprivate weak var writer: MemoryStorage?
 
     fileprivate func fail(_ bit: UInt8, _ kind: HostError.Kind = .failure) throws(HostError) {
         if failures & 1 << bit != 0 { throw HostError("the disk does not want to", kind: kind) }
@@ -21,7 +22,6 @@ final class Disk {
     func open(_ announce: Announce) throws(HostError) -> MemoryStorage {
         try fail(0)
         openCount += 1
-        require(openCount == 1 || !hasOneOutput, "two sessions have one output")
         return MemoryStorage(announce, disk: self)
     }
 }
@@ -36,6 +36,8 @@ final class MemoryStorage: BundleStorage, @unchecked Sendable {
     private var isOpen = true
     private var isFlushed = false
     private(set) var isPublished = false
+    /// Another session has written to the one output since this one did.
+    fileprivate var isReplaced = false
 
     fileprivate init(_ announce: Announce, disk: Disk) {
         self.announce = announce
@@ -63,6 +65,11 @@ final class MemoryStorage: BundleStorage, @unchecked Sendable {
         checkOpen()
         require(!isFlushed, "chunk \(chunk) is written after the bundle was flushed")
         try disk.fail(2, .diskFull)
+        if disk.hasOneOutput, disk.writer !== self {
+            disk.writer?.isReplaced = true
+            disk.writer = self
+        }
+        require(!isReplaced, "two sessions write to one output in turn")
         require(content.byteCount == Int(record.contentLength), "\(record)")
         chunks[chunk] = unsafe content.withUnsafeBytes { unsafe Array($0) }
     }

@@ -78,7 +78,7 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: lab.scratch.path("r1/image")))
     }
 
-    /// All of a small source is encoded long before anybody has come, and before its last byte is sent.
+    /// A small source is encoded long before anybody has come, and before its last byte is sent.
     @Test("A small source that is written to while the session waits, or while it is sent: an error, and no file", arguments: [true, false])
     func changedSmallSource(waits: Bool) throws {
         let lab = try Laboratory(receivers: 1)

@@ -11,8 +11,8 @@ import Synchronization
 /// up is fetched again. Flushing each chunk would cost a disk's time for each and prove no more than that.
 ///
 /// Chunks are written, read and verified by several cache threads at once, each chunk by one of them at a time. The
-/// network thread only asks what may be here, which no disk can hold up. Between `close` and `open` a bundle may be evicted at any moment: it then holds nothing
-/// and keeps nothing.
+/// network thread only asks what may be here, which no disk can hold up. Between `close` and `open` a bundle may be evicted at any moment: it
+/// then holds nothing and keeps nothing.
 final class CachedBundle: Sendable {
     enum WriteResult: Sendable, Hashable {
         case kept
@@ -63,7 +63,7 @@ final class CachedBundle: Sendable {
         state = LockedValue(State(announce: announce, datagram: datagram, isNew: isNew, files: nil))
     }
 
-    /// One of a session that the cache could not begin: it holds nothing and keeps nothing, and what comes is passed on.
+    /// Bundle of a session that the cache could not begin: it holds nothing and keeps nothing, and what comes is passed on.
     convenience init(unkept announce: Announce, datagram: [UInt8], ledger: CacheLedger) {
         self.init(announce: announce, datagram: datagram, isNew: true, line: CacheLedger.noLine, ledger: ledger)
     }

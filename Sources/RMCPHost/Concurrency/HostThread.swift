@@ -3,7 +3,7 @@ import Glibc
 
 /// A thread that runs a closure once. Whoever made it joins it, or lets go of it: it is detached then.
 @safe final class HostThread: @unchecked Sendable {
-    /// Nil once it is joined. Its maker's alone.
+    /// The thread until it is joined; nil afterwards. Its maker alone looks.
     private var handle: pthread_t?
 
     /// Bytes. A limit of stacks (ulimit -s) is for the first thread, and would be the size of all others: of 8 MiB each, a receiver's

@@ -31,7 +31,7 @@ import RMCPProtocol
     /// Bytes.
     let length: Int
     private let slab: BufferSlab
-    /// Whom it is lent to, where that is counted; the thread of its `ChunkMemory` alone looks.
+    /// Account that it is lent to, where that is counted; the thread of its `ChunkMemory` alone looks.
     var borrower: MemoryAccount?
 
     fileprivate init(_ slab: BufferSlab, offset: Int, length: Int) {
@@ -55,7 +55,7 @@ final class BufferPool: @unchecked Sendable {
     /// Buffers whose memory comes when it is touched.
     private var cold: [ChunkBuffer] = []
     private var made = 0
-    /// Nil where the pool's own limit is all that counts.
+    /// Budget that its buffers are counted in; nil where the pool's own limit is all that counts.
     private weak let memory: ChunkMemory?
     /// Set while the kernel has no memory for another buffer, although the limit allows one.
     private var lacksMemory = false
@@ -68,7 +68,7 @@ final class BufferPool: @unchecked Sendable {
         self.memory = memory
     }
 
-    /// Nil when all are in use, or whoever asks may have no more.
+    /// A buffer; nil when all are in use, or whoever asks may have no more.
     /// - Parameter account: nil for a chunk that was verified before.
     func take(for account: MemoryAccount? = nil, at now: Instant = .zero) -> ChunkBuffer? {
         guard let memory else { return monitor.withLock { next() } }

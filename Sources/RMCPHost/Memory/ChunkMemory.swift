@@ -6,7 +6,7 @@ protocol ChunkHolder: AnyObject {
     func giveUpBuffer(at now: Instant) -> Bool
 }
 
-/// What one session has of the memory for chunks. Its slots have a small share of that, together with those of all others like it, until a
+/// Account of one session's part of the memory for chunks. Its slots have a small share of that, together with those of all others like it, until a
 /// chunk of it was verified: what comes before that may be anybody's.
 final class MemoryAccount {
     let pool: BufferPool
@@ -109,7 +109,7 @@ final class ChunkMemory {
 
     // MARK: Buffers
 
-    /// Whether there is room for one more buffer. A candidate that finds none may take one from another that has more.
+    /// Room for one more buffer is there. A candidate that finds none may take one from another that has more.
     func admits(_ account: MemoryAccount?, to pool: BufferPool, at now: Instant) -> Bool {
         if let account, !account.isVerified {
             while !hasRoomForCandidate(pool.stride) { guard takeFromOther(for: account, at: now) else { return false } }
@@ -125,7 +125,7 @@ final class ChunkMemory {
         (candidateBytes == 0 || candidateBytes + length <= candidateLimit) && lentBytes + length <= max(limit, fewest * length)
     }
 
-    /// Of those that would have no less than whoever asks, the one that has most gives; of several the one that was silent for longest.
+    /// The candidate that has most gives a buffer, if it then has no less than whoever asks; of several the one that was silent for longest.
     private func takeFromOther(for account: MemoryAccount, at now: Instant) -> Bool {
         // What changes hands without need goes to and fro.
         let least = account.bytes + account.pool.stride + (account.lent > 0 ? 1 : 0)
@@ -152,7 +152,7 @@ final class ChunkMemory {
         if users[pool.bufferLength] == nil { settle(pool) }
     }
 
-    /// Nobody may use the pool any more: it is kept in place of the one that was kept before.
+    /// A pool that nobody may use any more is kept in place of the one that was kept before.
     private func settle(_ pool: BufferPool) {
         guard users[pool.bufferLength] == nil, pool.lentCount == 0 else { return }
         pools = pools.filter { length, other in other === pool || users[length] != nil || other.lentCount > 0 }

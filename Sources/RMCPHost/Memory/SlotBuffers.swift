@@ -17,7 +17,7 @@ import RMCPProtocol
 
     /// Bytes that are kept aside in all: as much as a chunk of the usual length, so that flooding them costs no more memory than one.
     private static let alternateLimit = 1 << 20
-    /// The same for a session of which no chunk was verified: whatever there is of them, they have no more than a few chunks together.
+    /// Bytes of a session of which no chunk was verified: however many there are, they have no more than a few chunks together.
     private static let candidateAlternateLimit = 1 << 16
 
     init(slots: Int, account: MemoryAccount) {

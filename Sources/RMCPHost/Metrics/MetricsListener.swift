@@ -46,7 +46,7 @@ public final class MetricsListener {
         thread?.join()
     }
 
-    /// Whether the address is one of this host's. Its port may be this command's own already.
+    /// Throws where nobody could listen at the address, such as where it is another host's. Its port may be this command's own already.
     public static func check(_ address: SocketAddress) throws(HostError) {
         var any = address
         any.port = 0

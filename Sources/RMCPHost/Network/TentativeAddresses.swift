@@ -19,7 +19,7 @@ struct TentativeAddresses {
 
     private let entries: [Entry]
 
-    /// Those of this host now; none where the kernel does not say.
+    /// Tentative addresses of this host now; none where the kernel does not say.
     static func now() -> TentativeAddresses { TentativeAddresses(FileTransfer.kernelText("/proc/net/if_inet6") ?? "") }
 
     /// - Parameter text: a line for each address: its 32 digits, the interface's index, the prefix's length, scope, flags and the
@@ -38,7 +38,7 @@ struct TentativeAddresses {
         address.family == .ipv6 && entries.contains { $0.high == address.high && $0.low == address.low && $0.interface == interface }
     }
 
-    /// Whether one may be of use in a moment.
+    /// An address is among them that may be of use in a moment.
     /// - Parameter name: of the interface that is meant; nil for any.
     func areSettling(on name: String?) -> Bool { entries.contains { !$0.isTaken && (name == nil || $0.interface == name) } }
 
@@ -64,7 +64,7 @@ struct TentativeAddresses {
         while true {
             do throws(HostError) { return try ask() } catch {
                 guard now().areSettling(on: name) || areComing(on: name), Poller.now() < deadline else { throw error }
-                // It is asked once more when news can no longer be missed.
+                // The question is asked once more when news can no longer be missed.
                 guard let socket = news else {
                     news = try NetlinkSocket(groups: UInt32(RTMGRP_IPV6_IFADDR))
                     continue

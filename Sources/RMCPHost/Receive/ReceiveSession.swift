@@ -14,7 +14,7 @@ final class ReceiveSession: ChunkHolder {
         case hook(HookProcess, deadline: Instant, signalled: Instant?)
     }
 
-    /// What it has of the memory for chunks.
+    /// Part that it has of the memory for chunks.
     enum MemoryShare {
         /// Little, since no chunk of it was verified.
         case candidate
@@ -80,7 +80,7 @@ final class ReceiveSession: ChunkHolder {
     /// Whether work goes on that no datagram would show.
     var isFinishing: Bool { if case .receiving = stage { false } else { true } }
 
-    /// Whether a chunk that its table names was here, and not only what anybody can repeat. Zeros are no chunk.
+    /// A chunk that its table names was here, and not only what anybody can repeat. Zeros are no chunk.
     var isTableKnown: Bool { lastProgress != nil || contentKept > 0 }
 
     /// Whether more than an ANNOUNCE has come of it, which anybody can repeat years later.

@@ -5,7 +5,7 @@ import RMCPProtocol
 extension ReceiveSessions {
     /// Chunks that a session may put together at first.
     func firstSlots(of announce: Announce) -> Int {
-        // Those of all such sessions together are bounded once more where they take buffers.
+        // Slots of all such sessions together are bounded once more where they take buffers.
         slots(holder == nil ? memory.candidateLimit : besideBytes, of: announce)
     }
 
@@ -25,7 +25,7 @@ extension ReceiveSessions {
         if session.share == .most { return }
         memory.noteVerified(session.account)
         if let holder {
-            // Whoever has most of it keeps that as long as something comes of it.
+            // The session that has most of the memory keeps it as long as something comes of that session.
             guard now - (holder.lastProgress ?? .zero) >= HostLimits.placePatience else {
                 if session.share == .candidate { give(.beside, to: session) }
                 return

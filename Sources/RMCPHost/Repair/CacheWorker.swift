@@ -157,7 +157,7 @@ final class CacheWorker {
             // What cannot be read comes from upstream again.
             return .opened(bundle, table: (try? bundle.tableDatagrams()) ?? [], fault: nil)
         } catch {
-            // Whoever is below has no other parent, perhaps: what the disk does not take is passed on all the same.
+            // Children may have no other parent: what the disk does not take is passed on all the same.
             return error.kind == .usage ? .notOpened(error) : .opened(cache.unkept(announce: announce, datagram: datagram), table: [], fault: error)
         }
     }

@@ -3,7 +3,7 @@ import RMCPProtocol
 /// Shares of the memory. Most of it goes to the first session of which a chunk was verified, as at a receiver. Sessions that only wait in the
 /// cache for latecomers don't count.
 extension RepairLoop {
-    /// What a session may have in memory at first.
+    /// Chunks that a session may have in memory at first.
     func configuration(for announce: Announce) -> Configuration {
         var configuration = request.configuration
         configuration.joining.timeToLive = UInt8(clamping: request.regionTimeToLive)

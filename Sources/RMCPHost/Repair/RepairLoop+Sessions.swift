@@ -53,7 +53,7 @@ extension RepairLoop {
         // The sender has chosen it.
         outlet.noteFinal(length: DataHeader.length + Int(announce.payloadLength))
         order.append(announce.session.tag)
-        // Of a session of which no chunk was verified the cache has little.
+        // The cache has little of a session of which no chunk was verified.
         session.engine.giveTable(table.isEmpty ? TableMemory.candidate : tableRoomOfKept(), at: now)
         let kept = restore(session, table, at: now)
         observer(.began(session.snapshot(), kept: kept))

@@ -57,7 +57,7 @@ public struct RepairNodeRequest: Sendable {
         try validate()
         if let interfaceName { _ = try NetworkInterface.forGroup(upstream ?? group, named: interfaceName, isHost: upstream != nil) }
         if let regionInterfaceName { _ = try NetworkInterface.forGroup(effectiveRegion, named: regionInterfaceName) }
-        // What is not there yet is made, in what is there.
+        // A directory that is not there yet is made, in one that is there.
         var place = cachePath
         while FileSystem.status(of: place) == nil, errno == ENOENT, let cut = place.lastIndex(of: "/") {
             place = cut == place.startIndex ? "/" : String(place[..<cut])

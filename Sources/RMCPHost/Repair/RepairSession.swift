@@ -13,7 +13,7 @@ struct WaitingStore {
 
 /// One session at a repair node: its engine, its part of the cache, and the chunks that are in memory.
 final class RepairSession: ChunkHolder {
-    /// What it has of the memory for chunks.
+    /// Part that it has of the memory for chunks.
     enum MemoryShare {
         case candidate
         case beside

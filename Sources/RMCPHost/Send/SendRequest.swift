@@ -62,7 +62,7 @@ extension SendRequest {
         if case .paths(let selection) = source { _ = try bundleName(selection.defaultName) }
     }
 
-    /// The same, and what a look at the host's interfaces and at the paths shows. Nothing of a tree is walked.
+    /// Faults of the request, and those that a look at the host's interfaces and at the paths shows. Nothing of a tree is walked.
     public func check() throws(HostError) {
         try validate()
         if let interfaceName { _ = try NetworkInterface.forGroup(group, named: interfaceName) }

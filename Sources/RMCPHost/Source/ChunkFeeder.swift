@@ -129,7 +129,7 @@ final class ChunkFeeder {
     /// Time before the end at which the check begins, beside what it takes: a turn of the loop comes round in a tenth of that or so.
     private static let checkLead = Interval.milliseconds(20)
 
-    /// As late as costs nothing. All of a small source is encoded before anybody has come, and it may change until it is sent.
+    /// The check comes as late as costs nothing. All of a small source is encoded before anybody has come, and it may change until it is sent.
     private func isCheckDue(_ engine: borrowing SenderEngine) -> Bool {
         guard let duration = source.checkDuration else { return true }
         guard check == .due else { return true }

@@ -27,7 +27,7 @@ class FileSystem: @unchecked Sendable {
 
     func truncate(_ descriptor: Int32, to length: Int) -> Int32 { Self.uninterrupted { ftruncate(descriptor, length) } }
 
-    /// Again where a signal came in between, as it may on file systems across a network.
+    /// A call is made again where a signal came in between, as it may on file systems across a network.
     private static func uninterrupted(_ call: () -> Int32) -> Int32 {
         while true {
             let result = call()
@@ -231,7 +231,7 @@ extension FileSystem {
         return nil
     }
 
-    /// Whether an error of fsync(2) means that this file system does not flush such a thing: no reason to call what is there a failure. Any
+    /// An error of fsync(2) that means that this file system does not flush such a thing: no reason to call what is there a failure. Any
     /// other may mean that something was lost. What a disk says comes through as it is: ENODATA of a bad sector, ETIMEDOUT of a path that
     /// is gone, EROFS of a file system that has stopped itself.
     static func isUnsupported(flush code: Int32) -> Bool { [EINVAL, EOPNOTSUPP, ENOSYS].contains(code) }

@@ -71,7 +71,7 @@ public struct ReplacedFile: Sendable {
         return target
     }
 
-    /// Whether another path leads to the file that is replaced.
+    /// Another path leads to the file that is replaced.
     public func isSame(as other: String) -> Bool {
         guard let own = FileSystem.status(of: path), let status = FileSystem.status(of: other) else { return false }
         return own.isSameFile(as: status)

@@ -20,7 +20,7 @@ public struct JoiningSettings: Sendable {
         case repairNodes
     }
     public var until = Until.receivers
-    /// Where only repair nodes are waited for: so long after one of them has come further or asked for something, they will not have the rest.
+    /// Time after which repair nodes, where nobody else is waited for, will not have the rest: none has come further or asked for anything.
     /// A node that has no room for a chunk passes it on, and does not ask for it again.
     public var nodePatience = Interval.seconds(30)
     /// Time to live of multicast, 0...255: said in heartbeats, so that children can tell how far away they are.

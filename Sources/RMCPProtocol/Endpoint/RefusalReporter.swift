@@ -125,7 +125,7 @@ public struct RefusalReporter: Sendable {
 
     // MARK: What is said
 
-    /// Each session that was refused has been told why, or nobody answers.
+    /// Senders of all sessions that were refused have been told why, or do not answer.
     public var isSilent: Bool { entries.allSatisfy { if case .silent = $0.stage { true } else { false } } }
 
     /// Time at which `pollTransmit` may have something to say; nil while there is nothing.

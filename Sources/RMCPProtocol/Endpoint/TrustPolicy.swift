@@ -4,7 +4,7 @@ public enum SealingPolicy: Sendable {
     case none
     /// Those that are sealed for the group whose details this opens, and no others.
     case opening(any DetailsOpener)
-    /// Those that are sealed, as repair nodes take them: they stay sealed. The authentication of packets tells whose they are.
+    /// Sealed sessions, as repair nodes take them: they stay sealed. The authentication of packets tells whose they are.
     case carrying
 
     var wantsSealed: Bool { if case .none = self { false } else { true } }

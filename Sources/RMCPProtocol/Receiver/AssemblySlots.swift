@@ -84,7 +84,7 @@ struct AssemblySlots: Sendable {
         storageQueue = max(1, min(stoodStill ? count : ordinaryQueue, count))
     }
 
-    /// Below 0 where there were more.
+    /// Slots that may still be taken; below 0 where there were more.
     var freeCount: Int { limit - usedCount }
     var usedCount: Int { slots.count - free.count }
     /// Slots that wait for the host's storage, as a share of those that may (0...1). Those that wait for packets are no sign of a slow

@@ -26,7 +26,7 @@ struct ChunkLedger: Sendable {
     private var hasRecord = IndexRangeSet()
     private var pages = IndexRangeSet()
     private var pageDigests: [UInt32: Digest] = [:]
-    /// How much there may be of the table.
+    /// Bound of what there may be of the table.
     private var room = TableRoom.unbounded
     /// There was no room for a page.
     private var hasRefused = false
@@ -148,10 +148,10 @@ struct ChunkLedger: Sendable {
 
     // MARK: Room
 
-    /// What is held, in records: pages count as one beside theirs.
+    /// Size of what is held, in records: pages count as one beside theirs.
     var heldRecords: Int { records.heldCount + pageDigests.count }
 
-    /// Whether there is room for nothing but what is being sent just now.
+    /// Room is left for nothing but what is being sent just now.
     var isFull: Bool { hasRefused || heldRecords >= room.records }
 
     /// More room, or less: what is here stays.
@@ -166,7 +166,7 @@ struct ChunkLedger: Sendable {
         noteSent(pages: page.index + 1, hasEnd: false)
     }
 
-    /// Whether there is room for a page.
+    /// Room for a page is there.
     /// - Parameter isLive: something of it is being sent or put together now.
     func hasRoom(for page: TablePage, isLive: Bool) -> Bool {
         let bound = isLive ? room.live : room.records

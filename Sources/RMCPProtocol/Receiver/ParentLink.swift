@@ -115,7 +115,7 @@ struct ParentLink: Sendable {
 
     // MARK: Hearing of parents
 
-    /// Whether it is one of this session's parents, or has been this child's.
+    /// A transmitter that is one of this session's parents, or has been this child's.
     func knows(_ transmitter: UInt32) -> Bool {
         candidates.contains(transmitter) || attachment.formers.contains { $0.transmitter == transmitter }
     }

@@ -34,7 +34,7 @@ extension ReceiverEngine {
         }
     }
 
-    /// Whether a parent of this session may have sent it, as far as its header tells: nothing else of it is read otherwise.
+    /// A header that a parent of this session may have sent. Nothing behind any other is read.
     private func isWorthReading(_ header: PacketHeader) -> Bool {
         guard header.sessionTag == session.tag else { return false }
         switch header.kind {

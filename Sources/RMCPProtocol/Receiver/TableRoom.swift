@@ -1,4 +1,4 @@
-/// How much of a session's table there may be in memory, in records (`ReceiverEngine.giveTable(_:at:)`). Whoever repeats what a sender has
+/// Bound of what there may be of a session's table in memory, in records (`ReceiverEngine.giveTable(_:at:)`). Whoever repeats what a sender has
 /// signed, or makes up a session that nobody has signed, can fill tables without sending a chunk.
 public struct TableRoom: Hashable, Sendable {
     /// Records beyond which no page is taken of what was sent earlier, and none is asked for.
@@ -11,7 +11,7 @@ public struct TableRoom: Hashable, Sendable {
         self.live = live
     }
 
-    /// As much as `Limits.maximumChunks` make.
+    /// No bound but `Limits.maximumChunks`.
     public static let unbounded = TableRoom(records: .max, live: .max)
 }
 
@@ -26,7 +26,7 @@ extension ReceiverEngine {
         if lacked, !ledger.isFull { armNAKIfNeeded(at: now) }
     }
 
-    /// Whether something of the page is being sent or put together.
+    /// Something of the page is being sent or put together.
     func isLive(_ page: TablePage) -> Bool {
         if let front = front.position, page.chunkRange.upperBound > front.chunk { return true }
         return slots.indices.contains { slots[$0].isAssembling && page.chunkRange.contains(slots[$0].chunk) }

@@ -6,7 +6,7 @@ extension RepairEngine {
         return max(above, downstream.window.table.heldRecords) + tableBytes / ChunkLedger.recordBytes
     }
 
-    /// As `ReceiverEngine.giveTable`, for each half.
+    /// Table's bound of each half, as of `ReceiverEngine.giveTable`.
     public mutating func giveTable(_ room: TableRoom, at now: Instant) {
         tableRoom = room
         if hasUpstream { upstream?.giveTable(room, at: now) }
@@ -25,7 +25,7 @@ extension RepairEngine {
         downstream.giveResident(resident, fetches: fetches)
     }
 
-    /// As `ReceiverEngine.packets(inSlot:)`.
+    /// Packets in a slot, as of `ReceiverEngine.packets(inSlot:)`.
     public mutating func packets(inSlot slot: Int) -> Int? { hasUpstream ? upstream?.inPlace { $0.packets(inSlot: slot) } ?? nil : 0 }
 }
 

@@ -69,7 +69,7 @@ public struct RepairEngine: Sendable {
     private var table: [[UInt8]] = []
     /// Bytes of that.
     private(set) var tableBytes = 0
-    /// How much of the table each half may have.
+    /// Bound of what each half may have of the table.
     var tableRoom = TableRoom.unbounded
     private var random: RandomSource
     /// When a payload was placed, while nobody has looked yet whether its chunk is whole.

@@ -42,17 +42,17 @@ struct PendingNAKs: Sendable {
         outlines.prune(holdOff: holdOff, at: now)
     }
 
-    /// What a parent knows of who asks, and what it goes by then.
+    /// Facts that a parent knows of who asks, and what it goes by then.
     struct Terms {
-        /// Who asks, where an answer may go to it alone.
+        /// Child that asks, where an answer may go to it alone.
         var child: ChildName?
         /// Nobody has proven to be at the address that the NAK came from.
         var isStranger = false
         /// Bytes of a packet that is not its chunk's last.
         var payloadLength: UInt16
-        /// What was sent later is on its way, and nobody lacks it.
+        /// Time since which what was sent is on its way, so that nobody lacks it.
         var since: Instant
-        /// What was repaired that lately is not repaired again.
+        /// Time after a repair in which the same is not repaired again.
         var holdOff: Interval
         var now: Instant
 
@@ -77,11 +77,11 @@ struct PendingNAKs: Sendable {
         }
         for entry in request.outlines { if let taken = accept(outline: entry, of: window, on: terms) { confirmed.outlines.append(taken) } }
         acceptTable(request, of: window, on: terms, confirming: &confirmed)
-        // What is left of a run when every other packet of it is on the books takes ten times its bytes.
+        // The rest of a run of which every other packet is on the books takes ten times the run's bytes.
         if confirmed.wireLength > terms.confirmationRoom {
             for index in asked.indices where asked[index].wireLength < confirmed.packets[index].wireLength { confirmed.packets[index] = asked[index] }
         }
-        // All of that is no longer than it was asked for. Whole chunks, of which a repair node may have every other one, have what room is left.
+        // The entries so far are no longer than they were asked for. Whole chunks, of which a repair node may have every other one, have what room is left.
         var pieces = (terms.confirmationRoom - confirmed.wireLength) / RepairRequest.rangeEntryLength
         for range in request.chunks {
             for sent in window.available(in: range, pieces: pieces) {

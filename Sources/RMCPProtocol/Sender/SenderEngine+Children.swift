@@ -6,7 +6,7 @@ extension SenderEngine {
         handle(try StatusReport(reading: &reader), header: header, from: source, at: now)
     }
 
-    /// Whether a STATUS is of a child, or of one that may become one; the others are counted, and told if that may help them.
+    /// A STATUS is of a child, or of one that may become one. Others are counted, and told if that may help them.
     mutating func mayReport(showing cookie: UInt64, _ header: PacketHeader, at source: SocketAddress) -> Bool {
         if isProven(cookie, of: header.transmitter, at: source) { return true }
         refuse(cookie, header, at: source)

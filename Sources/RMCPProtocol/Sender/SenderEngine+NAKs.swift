@@ -10,7 +10,7 @@ extension SenderEngine {
         handle(nak, from: header.transmitter, at: source, now: now)
     }
 
-    /// Whether a NAK is answered: those of children are, and now and then one of somebody who has not proven an address.
+    /// A NAK is answered: those of children are, and now and then one of somebody who has not proven an address.
     mutating func mayAsk(showing cookie: UInt64, _ header: PacketHeader, at source: SocketAddress, now: Instant) -> Bool {
         if isProven(cookie, of: header.transmitter, at: source) || pending.strangers.take(rate: pacer.rate, at: now) { return true }
         counters.naksReceived += 1

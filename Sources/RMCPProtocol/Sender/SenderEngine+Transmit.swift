@@ -195,7 +195,7 @@ extension SenderEngine {
         return transmit
     }
 
-    /// What was repaired, and is no DATA, takes part in the shares.
+    /// Repairs that are no DATA take part in the shares.
     mutating func note(repair bytes: Int, to destination: Destination) {
         shares.noteRepair(Double(bytes))
         if destination != .group, case .streaming = phase { shares.noteUnicast(Double(bytes)) }

@@ -186,7 +186,7 @@ public struct SenderEngine: Sendable {
         do throws(WireError) {
             var reader = ByteReader(datagram)
             let header = try PacketHeader(reading: &reader)
-            // Nothing is read of what is not for this session, nor any list of those who may not ask: it costs more to read than to send.
+            // Lists cost more to read than to send: none is read that is not for this session, or of somebody who may not ask.
             if header.kind == .solicitation {
                 _ = try Packet.body(of: .solicitation, from: &reader)
                 return answerSolicitation(from: source, at: now)

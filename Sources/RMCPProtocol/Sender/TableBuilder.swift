@@ -84,7 +84,7 @@ struct TableBuilder: Sendable {
         return true
     }
 
-    /// What the table takes, in records.
+    /// Size of the table, in records.
     var heldRecords: Int { records.heldCount + pages.count + early.count + (earlyBytes + bodyBytes) / ChunkLedger.recordBytes }
 
     /// Whether the chunk's record is in a page that waits for one before it.

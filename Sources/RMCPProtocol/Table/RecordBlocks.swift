@@ -2,7 +2,7 @@
 /// and not from the highest index that somebody has named. Zero chunks that are alike are one record for the whole of their block, since a
 /// hundred bytes of anybody's can name 4,096 of them.
 struct RecordBlocks: Sendable {
-    /// Each is empty where nothing has come, one record where all that has come is that record, or a whole block.
+    /// Blocks: empty where nothing has come, one record where all that has come is that record, or whole.
     private var blocks: ContiguousArray<ContiguousArray<ChunkRecord>> = []
     /// The last block of one record, for others that are alike: blocks share its memory.
     private var shared: ContiguousArray<ChunkRecord> = []
@@ -15,7 +15,7 @@ struct RecordBlocks: Sendable {
     static let blockLength = 1 << blockShift
     private static let blockShift = 6
 
-    /// What was never set is nothing that may be relied on, or traps.
+    /// A record that was set; one that never was may not be relied on, and may trap.
     subscript(index: Int) -> ChunkRecord {
         get { blocks[index >> Self.blockShift][place(of: index)] }
         set { set(index, to: newValue) }

@@ -13,7 +13,7 @@ public struct NegativeAcknowledgement: Hashable, Sendable {
     /// Bytes before the entries, the packet's header not included.
     static let prefixLength = 20
 
-    /// The same without its entries, which are not read.
+    /// A NAK without its entries, which are not read.
     init(readingPrefix reader: inout ByteReader) throws(WireError) {
         self.init(echo: try TimestampEcho(reading: &reader), cookie: try reader.readUInt64(), request: RepairRequest())
     }

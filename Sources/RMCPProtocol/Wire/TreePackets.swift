@@ -90,7 +90,7 @@ public struct AttachAnswer: Hashable, Sendable {
         /// Not an answer to ATTACH but to a STATUS whose cookie, repeated as the nonce, is another address's: the child's address
         /// has changed, and it must ask for a cookie anew.
         case moved = 3
-        /// Not an answer to ATTACH but to a PLACE of a repair node, whose cookie the nonce repeats: the parent counts the sums of trusted
+        /// An answer not to ATTACH but to a PLACE of a repair node, whose cookie the nonce repeats: the parent counts the sums of trusted
         /// nodes alone, and this one has not proven to be one.
         case untrusted = 4
     }

@@ -32,7 +32,7 @@ struct SendCommand: CodedCommand {
     @OptionGroup(title: "Output") var metrics: MetricsOptions
     @OptionGroup(title: "Output") var color: ColorOptions
 
-    /// Everything but the report and the signer.
+    /// The request, without the report and the signer.
     private func request(_ settings: Settings) throws(HostError) -> SendRequest {
         var engine = Configuration()
         try options.apply(settings, to: &engine)
@@ -47,7 +47,7 @@ struct SendCommand: CodedCommand {
 
     private func keyPath(_ settings: Settings) throws(HostError) -> String? { try settings.value(SendOptions.key, options.key) }
 
-    /// Nil where nothing is drawn on all of a terminal.
+    /// Style of what is drawn on all of a terminal; nil where nothing is.
     private func view(_ settings: Settings) throws(HostError) -> ScreenStyle? {
         try settings.flag(SendOptions.view, options.view) ? try color.style(settings) : nil
     }

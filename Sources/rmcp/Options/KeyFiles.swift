@@ -109,7 +109,7 @@ enum KeyFiles {
         do throws(HostError) {
             guard try writeUnlessPresent(key.control.fileText, at: controlPath) else { throw alreadyThere(controlPath) }
         } catch {
-            // Nobody has this key yet, and alone it would be in the way of the next try.
+            // The key is nobody's yet, and alone it would be in the way of the next try.
             _ = unsafe unlink(SystemText.cString(path))
             throw error
         }

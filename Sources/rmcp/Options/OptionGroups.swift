@@ -119,7 +119,7 @@ struct MetricsOptions: OptionGroupDeclaration {
     }
     func address(_ settings: Settings) throws(HostError) -> SocketAddress? { try settings.value(Self.metricsListen, metricsListen) }
 
-    /// Reads what is given, and looks whether somebody could listen there.
+    /// Throws for what is wrong with what is given, an address where nobody could listen among it.
     /// - Parameter operands: as of `path`.
     func check(_ settings: Settings, apartFrom operands: [String] = []) throws(HostError) {
         _ = try path(settings, apartFrom: operands)

@@ -49,7 +49,7 @@ struct Settings {
         return fileValues(entry)?.first.flatMap(setting.kind.parse)
     }
 
-    /// The same, or the option's default.
+    /// The option's value, or its default.
     func inForce<Value>(_ setting: Setting<Value>, _ given: String?) throws(HostError) -> Value {
         if let value = try value(setting, given) { return value }
         guard let value = setting.entry.standard.flatMap(setting.kind.parse) else { throw HostError("--\(setting.entry.name) is needed", kind: .usage) }

@@ -53,7 +53,7 @@ extension ValueKind where Value == SocketAddress {
 
 extension ValueKind where Value == Interval {
     static let time = ValueKind(expected: "a time such as 500ms, 10s or 5m", isNumeric: true, parse: Units.interval)
-    /// For what would be over before it has begun.
+    /// A time of something that would be over before it has begun if it were 0.
     static let timeAboveZero = ValueKind(expected: "a time above 0, such as 500ms, 10s or 5m", isNumeric: true) { text in
         Units.interval(text).flatMap { $0 > .zero ? $0 : nil }
     }

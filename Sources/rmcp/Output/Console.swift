@@ -100,7 +100,7 @@ enum Console {
     /// Fault for which lines of events could not be written; nil while all are.
     static var lostOutput: HostError? { outputError.withLock { $0 } }
 
-    /// Whoever read standard output has closed it.
+    /// Standard output has no reader any more.
     static var hasNoReader: Bool {
         var entry = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
         return unsafe poll(&entry, 1, 0) == 1 && Int32(entry.revents) & (POLLERR | POLLHUP) != 0

@@ -73,7 +73,7 @@ final class TreeStaging: Sendable {
 
     private static func mark(_ status: stat) -> [UInt8] { (0..<markLength).map { UInt8(truncatingIfNeeded: status.st_ino >> (8 * $0)) } }
 
-    /// Nil where there is none, or the tree beside it is not the one that is made by it.
+    /// Catalog of the tree that is made here; nil where there is none, or the tree beside it is another one.
     private static func readCatalog(in staging: OwnedDescriptor, _ announce: Announce, files: FileSystem) -> Catalog? {
         let raw = files.openInside(SystemText.cString(catalogName), in: staging.raw, O_RDONLY | O_NONBLOCK)
         guard raw >= 0, let contentLength = announce.contentLength else { return nil }
@@ -121,7 +121,7 @@ final class TreeStaging: Sendable {
         for name in files.names(in: descriptor.raw) ?? [] where !name.hasPrefix(Self.leftPrefix) { try setAside(name) }
     }
 
-    /// What cannot be removed, such as a file that is immutable, must not become a part of the tree that is made here.
+    /// Entries that cannot be removed, such as an immutable file, must not become a part of the tree that is made here.
     private func setAside(_ name: String) throws(HostError) {
         let aside = SystemText.cString("\(Self.leftPrefix)\(String(UInt64.random(in: 0...(.max)), radix: 36))")
         guard files.rename(SystemText.cString(name), in: descriptor.raw, to: aside, in: descriptor.raw) == 0 else {

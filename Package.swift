@@ -64,6 +64,7 @@ let package = Package(
             dependencies: [
                 "CLinux", "RMCPProtocol", "RMCPContent", "RMCPReport",
                 .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "OrderedCollections", package: "swift-collections"),
             ],
             swiftSettings: strict
         ),

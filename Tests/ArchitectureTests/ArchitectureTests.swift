@@ -6,7 +6,7 @@ import Testing
     static let allowedImports: [String: Set<String>] = [
         "RMCPProtocol": ["DequeModule", "RealModule"],
         "RMCPContent": ["CBLAKE3", "CZstd", "Crypto", "FoundationEssentials", "RMCPProtocol"],
-        "RMCPHost": ["CLinux", "Glibc", "Synchronization", "DequeModule", "RMCPProtocol", "RMCPContent", "RMCPReport"],
+        "RMCPHost": ["CLinux", "Glibc", "Synchronization", "DequeModule", "OrderedCollections", "RMCPProtocol", "RMCPContent", "RMCPReport"],
         "RMCPReport": ["FoundationEssentials", "RMCPProtocol"],
         "RMCPSimulator": ["RMCPProtocol", "DequeModule", "RealModule"],
         "rmcp": ["ArgumentParser", "Glibc", "TOMLKit", "RMCPProtocol", "RMCPContent", "RMCPReport", "RMCPHost"],

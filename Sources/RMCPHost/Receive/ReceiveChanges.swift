@@ -38,7 +38,7 @@ extension ReceiveSessions {
         if let names = request.names { trust.wants = { names.match($0) } }
         endpoint.directory.adopt(trust)
         gate.trust(trust.trustedKeys)
-        for session in order.compactMap({ sessions[$0] }) where !session.isFinishing && !endpoint.directory.trusts(session.announce) {
+        for session in sessions.values where !session.isFinishing && !endpoint.directory.trusts(session.announce) {
             observer(.warning("\(BundleName.printable(session.announce.name)): its key is not trusted any more; the session ends, and what came is kept"))
             session.engine.handle(.failed(.interrupted), at: now)
             session.engine.handleTimeout(at: now)

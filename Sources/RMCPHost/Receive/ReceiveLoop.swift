@@ -159,7 +159,7 @@ public final class ReceiveLoop {
         }
         sessions.followRegions(at: now)
         // Whoever has read everything need not ask.
-        let share = isBusy && !sessions.order.isEmpty ? reception.backlogShare : 0
+        let share = isBusy && !sessions.sessions.isEmpty ? reception.backlogShare : 0
         sessions.noteSocket(dropped: reception.takeOverflow(), share: share, at: now)
         return isBusy
     }

@@ -20,7 +20,7 @@ extension ReceiveSessions {
     /// Session with a place that nothing has come of for longest, if that is long; nil when there is none.
     func idlePlace(at now: Instant) -> ReceiveSession? {
         guard request.output == .directory else { return nil }
-        let idle = order.compactMap { sessions[$0] }.filter { session in
+        let idle = sessions.values.filter { session in
             guard endpoint.directory.hasPlace(session.announce.session), !session.isFinishing, !session.engine.state.isFinal else { return false }
             return now - (session.lastProgress ?? .zero) >= HostLimits.placePatience
         }

@@ -5,7 +5,7 @@ import RMCPReport
 
 /// Questions of engines to storage, and its answers.
 extension ReceiveSessions {
-    func handleEvents(at now: Instant) { for tag in order { sessions[tag].map { handleEvents($0, at: now) } } }
+    func handleEvents(at now: Instant) { for tag in sessions.keys { sessions[tag].map { handleEvents($0, at: now) } } }
 
     func handleEvents(_ session: ReceiveSession, at now: Instant) {
         while let event = session.engine.pollEvent() { handleEvent(event, of: session, at: now) }
@@ -104,7 +104,7 @@ extension ReceiveSessions {
     }
 
     private func session(of generation: SessionGeneration) -> ReceiveSession? {
-        for tag in order { if let session = sessions[tag], session.generation == generation { return session } }
+        for session in sessions.values where session.generation == generation { return session }
         return nil
     }
 
@@ -232,7 +232,6 @@ extension ReceiveSessions {
         session.giveBackBuffers()
         memory.close(session.account)
         sessions[tag] = nil
-        order.removeAll { $0 == tag }
         endpoint.directory.end(session.announce.session, mayReturn: mayReturn)
         if let handle = session.handle { letGo(of: handle, .keeping) } else { giveUpOpening(tag) }
     }

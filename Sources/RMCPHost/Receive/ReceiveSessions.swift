@@ -1,4 +1,5 @@
 import Glibc
+import OrderedCollections
 import RMCPContent
 import RMCPProtocol
 import RMCPReport
@@ -50,9 +51,8 @@ final class ReceiveSessions {
     /// Regions to listen to once nobody is reading.
     private var joining: [SocketAddress] = []
     let memory: ChunkMemory
-    var sessions: [UInt32: ReceiveSession] = [:]
-    /// The order of arrival, for going through the sessions.
-    var order: [UInt32] = []
+    /// By tag, in the order of arrival.
+    var sessions: OrderedDictionary<UInt32, ReceiveSession> = [:]
     var pending: [UInt32: Pending] = [:]
     /// Sessions that were given up while their storage was being opened. It is closed as soon as it is open; until then it may have
     /// locked what a successor needs.
@@ -111,7 +111,7 @@ final class ReceiveSessions {
     var isAtRest: Bool { isEmpty && ending.isEmpty && outstanding.isEmpty }
     /// Descriptors that become readable when a hook ends.
     var hookDescriptors: [Int32] {
-        order.compactMap { tag in if case .hook(let process, _, _)? = sessions[tag]?.stage { process.descriptor?.raw } else { nil } }
+        sessions.values.compactMap { if case .hook(let process, _, _) = $0.stage { process.descriptor?.raw } else { nil } }
     }
 
     // MARK: Arrivals
@@ -197,7 +197,7 @@ final class ReceiveSessions {
     ///   - dropped: datagrams that it had no room for since it was last read.
     ///   - share: of its room (0...1) that waiting datagrams take.
     func noteSocket(dropped: UInt64, share: Double, at now: Instant) {
-        for session in order.lazy.compactMap({ self.sessions[$0] }) {
+        for session in sessions.values {
             if dropped > 0 { session.engine.handle(.overflow(datagrams: dropped), at: now) }
             session.engine.handle(.backlog(share: share), at: now)
         }
@@ -286,7 +286,6 @@ final class ReceiveSessions {
             announce: announce, generation: entry.generation, engine: engine,
             slots: max(HostLimits.fewestSlots, request.configuration.memory.assemblySlots), account: memory.open(chunkLength: announce.chunkLength), at: now)
         sessions[announce.session.tag] = session
-        order.append(announce.session.tag)
         once.noteProgress(at: now)
         observer(.began(session.snapshot(at: now)))
         return session
@@ -302,11 +301,11 @@ final class ReceiveSessions {
     /// Does what the engines ask for, and tells them the time.
     func drive(at now: Instant) {
         shareTables(at: now)
-        for tag in order { sessions[tag].map { drive($0, at: now) } }
+        for tag in sessions.keys { sessions[tag].map { drive($0, at: now) } }
         // A word that does not leave is said again.
         while let (bytes, parent) = endpoint.refusals?.pollTransmit(at: now) { _ = network.send(bytes, to: parent) }
         openWhatCan(at: now)
-        let isFinishing = order.contains { sessions[$0]?.isFinishing ?? false }
+        let isFinishing = sessions.values.contains { $0.isFinishing }
         if let over = once.outcome(isIdle: isEmpty, isFinishing: isFinishing, hasToldWhy: endpoint.refusals?.isSilent ?? true, at: now) {
             outcome = outcome ?? over
         }
@@ -346,8 +345,7 @@ final class ReceiveSessions {
             // Where there is one output, nothing but its predecessor's end helps.
             if !entry.isSubmitted, request.output == .directory { consider(entry.since + HostLimits.predecessorPatience) }
         }
-        for tag in order {
-            guard let session = sessions[tag] else { continue }
+        for session in sessions.values {
             session.engine.pollTimeout().map(consider)
             if case .hook(let process, let deadline, _) = session.stage {
                 consider(deadline)
@@ -368,7 +366,7 @@ final class ReceiveSessions {
     func stop(at now: Instant) {
         guard !isStopping else { return }
         isStopping = true
-        for session in order.compactMap({ sessions[$0] }) {
+        for session in sessions.values {
             if case .hook(let process, _, nil) = session.stage {
                 process.signal(SIGTERM)
                 session.stage = .hook(process, deadline: now + HostLimits.hookPatience, signalled: now)
@@ -385,6 +383,6 @@ final class ReceiveSessions {
 
     /// Ends what `stop` was patient with.
     func abort() {
-        for session in order.compactMap({ sessions[$0] }) { if case .hook(let process, _, _) = session.stage { process.signal(SIGKILL) } }
+        for session in sessions.values { if case .hook(let process, _, _) = session.stage { process.signal(SIGKILL) } }
     }
 }

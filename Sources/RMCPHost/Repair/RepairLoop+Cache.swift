@@ -21,7 +21,7 @@ extension RepairLoop {
     }
 
     private func retryStores() {
-        for session in order.compactMap({ sessions[$0] }) {
+        for session in sessions.values {
             for waiting in session.takeWaitingForRoom() {
                 let work = CacheJob.Work.store(session.bundle, slot: waiting.slot, chunk: waiting.chunk, record: waiting.record, waiting.buffer)
                 cache.submit(work, for: session.ticket)
@@ -33,7 +33,7 @@ extension RepairLoop {
     /// a session is going that makes room in the cache: then what did not fit is worth another try.
     private func makeRoomInCache(at now: Instant) -> Bool {
         if let oldest = endpoint.makeRoomInCache(activity: { activity(of: $0) }) { giveUp(oldest, .noRoom, at: now) }
-        return cache.isLetting || order.contains { sessions[$0].map { $0.isOver && $0.engine.upstream == nil } ?? false }
+        return cache.isLetting || sessions.values.contains { $0.isOver && $0.engine.upstream == nil }
     }
 
     // MARK: Results
@@ -58,7 +58,7 @@ extension RepairLoop {
 
     /// A result of a session's jobs. One that nobody has asked for, since its session is another one by now, is dropped.
     func take(_ output: CacheOutput, at now: Instant) {
-        let owner = order.lazy.compactMap { [sessions] in sessions[$0] }.first { $0.ticket.generation == output.generation }
+        let owner = sessions.values.first { $0.ticket.generation == output.generation }
         guard let session = owner else {
             if cache.takeArrival(output.generation) != nil { retryStores() }
             if let buffer = output.buffer { cache.giveBack(buffer) }

@@ -19,7 +19,7 @@ extension RepairLoop {
 
     /// Session that most of the memory is for, and that has somebody above.
     private func holder(but other: RepairSession?) -> RepairSession? {
-        order.lazy.compactMap { self.sessions[$0] }.first { $0 !== other && $0.share == .most && $0.engine.hasUpstream }
+        sessions.values.first { $0 !== other && $0.share == .most && $0.engine.hasUpstream }
     }
 
     /// Bytes of the one session that most of the memory is for, and of each other. What all ask for together the pool bounds.
@@ -47,18 +47,18 @@ extension RepairLoop {
     private static let tables = TableMemory(sessions: HostLimits.repairSessions)
 
     /// Records of all sessions of which a chunk was verified.
-    private var tableRecords: Int { order.reduce(0) { $0 + (sessions[$1].map { $0.share == .candidate ? 0 : $0.engine.tableRecords() } ?? 0) } }
+    private var tableRecords: Int { sessions.values.reduce(0) { $0 + ($1.share == .candidate ? 0 : $1.engine.tableRecords()) } }
 
     /// Room for the table of a session that the cache has from before. It is here at once, or not.
     func tableRoomOfKept() -> TableRoom {
-        let left = max(0, TableMemory.limit - order.reduce(0) { $0 + (sessions[$1]?.engine.tableRecords() ?? 0) })
+        let left = max(0, TableMemory.limit - sessions.values.reduce(0) { $0 + $1.engine.tableRecords() })
         return TableRoom(records: left, live: left)
     }
 
     /// Says to each session how much of its table there may be.
     func shareTables(at now: Instant) {
         let all = tableRecords
-        for session in order.lazy.compactMap({ self.sessions[$0] }) {
+        for session in sessions.values {
             let isKnown = session.share != .candidate
             session.engine.giveTable(isKnown ? Self.tables.room(held: session.engine.tableRecords(), all: all) : TableMemory.candidate, at: now)
         }

@@ -52,7 +52,6 @@ extension RepairLoop {
         sessions[announce.session.tag] = session
         // The sender has chosen it.
         outlet.noteFinal(length: DataHeader.length + Int(announce.payloadLength))
-        order.append(announce.session.tag)
         // The cache has little of a session of which no chunk was verified.
         session.engine.giveTable(table.isEmpty ? TableMemory.candidate : tableRoomOfKept(), at: now)
         let kept = restore(session, table, at: now)
@@ -186,7 +185,6 @@ extension RepairLoop {
         cache.memory.close(session.account)
         cache.leave(session.bundle, of: tag, session.ticket, unkept: unkept)
         sessions[tag] = nil
-        order.removeAll { $0 == tag }
         endpoint.directory.end(session.announce.session, mayReturn: true)
     }
 }

@@ -38,7 +38,7 @@ extension RepairLoop {
         request.trust.trustedNodes = trust.trustedNodes
         request.configuration.tree.trustedNodes = trust.trustedNodes
         endpoint.directory.adopt(request.trust)
-        for session in order.compactMap({ sessions[$0] }) where !endpoint.directory.trusts(session.announce) {
+        for session in sessions.values where !endpoint.directory.trusts(session.announce) {
             retire(session, .untrusted, at: now)
         }
     }

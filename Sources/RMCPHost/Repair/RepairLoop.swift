@@ -1,4 +1,5 @@
 import Glibc
+import OrderedCollections
 import RMCPContent
 import RMCPProtocol
 public import RMCPReport
@@ -24,9 +25,8 @@ public final class RepairLoop {
     var endpoint: RepairEndpoint
     /// Regions to listen to once nobody is reading.
     private var joining: [SocketAddress] = []
-    var sessions: [UInt32: RepairSession] = [:]
-    /// The order of arrival, for going through the sessions.
-    var order: [UInt32] = []
+    /// By tag, in the order of arrival.
+    var sessions: OrderedDictionary<UInt32, RepairSession> = [:]
     /// Ephemeral, for datagrams of no session.
     let identity = UInt32.random(in: 1...(.max))
     private var warnings = Warnings()
@@ -117,7 +117,7 @@ public final class RepairLoop {
             var isBusy = receive(at: now)
             collect(at: now)
             shareTables(at: now)
-            for tag in order { sessions[tag].map { drive($0, at: Poller.now()) } }
+            for tag in sessions.keys { sessions[tag].map { drive($0, at: Poller.now()) } }
             if transmit() { isBusy = true }
             for text in outlet.takeWarnings() { warn(text) }
             if isStopped {
@@ -127,14 +127,14 @@ public final class RepairLoop {
             }
             if isStopping, sessions.isEmpty { return .over }
             speak(at: now)
-            reception.keepMembership(isIdle: order.allSatisfy { sessions[$0]?.engine.upstream == nil }, at: now)
+            reception.keepMembership(isIdle: sessions.values.allSatisfy { $0.engine.upstream == nil }, at: now)
             report(at: now)
             return isBusy ? .again : .wait(until: deadline(at: now), room: outlet.wantsRoom ? regionToken : nil)
         }
         reception.unwatch()
         regionFollower.unwatch()
         regionToken.map(loop.poller.forget)
-        for tag in order { sessions[tag].map { close($0) } }
+        for session in sessions.values { close(session) }
         if !isImpatient { finish() }
         cache.shutDown()
         rereader?.stop()
@@ -181,7 +181,7 @@ public final class RepairLoop {
         loop.service?.stopping(within: HostLimits.stopPatience * 2)
         endpoint.stop()
         cache.cancelArrivals()
-        for tag in order { sessions[tag]?.engine.retire(at: now) }
+        for session in sessions.values { session.engine.retire(at: now) }
     }
 
     /// Goes on with what the host has now in place of addresses and interfaces that are gone.
@@ -193,7 +193,7 @@ public final class RepairLoop {
         case .moved(let interface):
             guard let socket = try? outlet.socket.successor(through: interface) else { return regionFollower.retry(at: now) }
             regionToken.map(loop.poller.forget)
-            for peer in outlet.replace(with: socket, through: interface) { for tag in order { sessions[tag]?.engine.announce(to: peer) } }
+            for peer in outlet.replace(with: socket, through: interface) { for session in sessions.values { session.engine.announce(to: peer) } }
             regionToken = loop.poller.watch(socket.raw)
             reception.ownAddress = socket.localAddress
             warn("region: \(regionFollower.adopt(interface))")
@@ -217,17 +217,17 @@ public final class RepairLoop {
             let now = round == 0 ? now : Poller.now()
             isBusy = reception.receive { handle(above: $0, at: now) }
             if !isBusy { break }
-            for tag in order { sessions[tag].map { handleEvents($0, at: now) } }
+            for tag in sessions.keys { sessions[tag].map { handleEvents($0, at: now) } }
         }
         for region in joining { reception.join(region, in: &endpoint.regions, at: now) }
         joining.removeAll(keepingCapacity: true)
         // Its own advertisement wakes a repair node often enough.
         for region in endpoint.regions.takeSilent(at: now) { reception.leave(region) }
         let dropped = reception.takeOverflow()
-        if dropped > 0 { for tag in order { sessions[tag]?.engine.handle(.overflow(datagrams: dropped), at: now) } }
+        if dropped > 0 { for session in sessions.values { session.engine.handle(.overflow(datagrams: dropped), at: now) } }
         // Whoever has read everything need not ask.
-        let share = isBusy && !order.isEmpty ? reception.backlogShare : 0
-        for tag in order { sessions[tag]?.engine.handle(.backlog(share: share), at: now) }
+        let share = isBusy && !sessions.isEmpty ? reception.backlogShare : 0
+        for session in sessions.values { session.engine.handle(.backlog(share: share), at: now) }
         return isBusy
     }
 
@@ -289,7 +289,7 @@ public final class RepairLoop {
         if let due = accounts.pace.deadline { deadline = min(deadline, due) }
         if let attempt = outlet.nextAttempt { deadline = min(deadline, attempt) }
         if outlet.isBlocked { return deadline }
-        for tag in order { sessions[tag]?.engine.pollTimeout(at: now).map { deadline = min(deadline, $0) } }
+        for session in sessions.values { session.engine.pollTimeout(at: now).map { deadline = min(deadline, $0) } }
         return deadline
     }
 
@@ -311,21 +311,20 @@ public final class RepairLoop {
 
     /// Sends what the engines have, in turn; true when there is more.
     private func transmit() -> Bool {
-        guard outlet.isReady(at: Poller.now()) else { return false }
-        let rate = order.reduce(0) { $0 + (sessions[$1]?.engine.downstream.rate ?? 0) }
+        guard outlet.beginRound(at: Poller.now()) else { return false }
+        let rate = sessions.values.reduce(0) { $0 + $1.engine.downstream.rate }
         if rate > 0 { outlet.socket.limitPacing(to: rate) }
         var isBusy = false
-        for step in 0..<order.count {
-            guard let session = sessions[order[(turn + step) % order.count]] else { continue }
-            switch transmit(session) {
+        for step in 0..<sessions.count {
+            switch transmit(sessions.values[(turn + step) % sessions.count]) {
             case .more: isBusy = true
             case .nothing: break
             case .blocked:
-                turn = (turn + step) % order.count
+                turn = (turn + step) % sessions.count
                 return false
             }
         }
-        turn = order.isEmpty ? 0 : (turn + 1) % order.count
+        turn = sessions.isEmpty ? 0 : (turn + 1) % sessions.count
         return isBusy
     }
 

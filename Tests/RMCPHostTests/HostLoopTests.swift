@@ -81,10 +81,10 @@ import Testing
 
     @Test func whatWasSaidIsNotSaidAgainUntilMuchWas() {
         var warnings = Warnings()
-        let said = ["a", "b", "a", "b", "c"].filter { warnings.isNew($0) }
+        let said = ["a", "b", "a", "b", "c"].filter { warnings.remember($0) }
         #expect(said == ["a", "b", "c"])
-        for number in 0..<HostLimits.rememberedWarnings { _ = warnings.isNew("\(number)") }
-        let isNewAgain = warnings.isNew("a")
+        for number in 0..<HostLimits.rememberedWarnings { _ = warnings.remember("\(number)") }
+        let isNewAgain = warnings.remember("a")
         #expect(isNewAgain)
     }
 

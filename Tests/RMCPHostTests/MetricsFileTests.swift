@@ -85,10 +85,10 @@ import Testing
     @Test("Figures are told once a second at most, soon after something happens, and not while nothing does")
     func pace() {
         var pace = FigurePace(at: .zero)
-        #expect(pace.isDue(at: .zero) && pace.deadline == nil)
-        #expect(!pace.isDue(at: .zero + .milliseconds(10)) && pace.deadline == .zero + .seconds(1))
-        #expect(!pace.isDue(at: .zero + .milliseconds(990)) && pace.deadline == .zero + .seconds(1))
-        #expect(pace.isDue(at: .zero + .seconds(1)) && pace.deadline == nil)
-        #expect(pace.isDue(at: .zero + .seconds(50)) && pace.deadline == nil)
+        #expect(pace.advance(to: .zero) && pace.deadline == nil)
+        #expect(!pace.advance(to: .zero + .milliseconds(10)) && pace.deadline == .zero + .seconds(1))
+        #expect(!pace.advance(to: .zero + .milliseconds(990)) && pace.deadline == .zero + .seconds(1))
+        #expect(pace.advance(to: .zero + .seconds(1)) && pace.deadline == nil)
+        #expect(pace.advance(to: .zero + .seconds(50)) && pace.deadline == nil)
     }
 }

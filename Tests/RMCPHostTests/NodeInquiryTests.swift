@@ -60,10 +60,10 @@ import Testing
         for host in 1...200 { if let question = inquiry.question(to: .ipv4(10, 0, 1, UInt8(host), port: 1)) { asked.append(question) } }
         #expect(asked.count == NodeInquiry.limit)
         var due: [Int] = []
-        for second in 0..<12 where inquiry.isDue(isEnd: false, at: .zero + .seconds(Double(second))) { due.append(second) }
+        for second in 0..<12 where inquiry.begin(isEnd: false, at: .zero + .seconds(Double(second))) { due.append(second) }
         #expect(due == [0, 5, 10])
         due = []
-        for second in 12..<16 where inquiry.isDue(isEnd: true, at: .zero + .seconds(Double(second))) { due.append(second) }
+        for second in 12..<16 where inquiry.begin(isEnd: true, at: .zero + .seconds(Double(second))) { due.append(second) }
         #expect(due == [13, 14, 15])
     }
 }

@@ -32,14 +32,14 @@ import Testing
 
     @Test func aPeerThatCannotBeSentToPausesNobodyElse() {
         #expect(outlet.send([1], to: .peer(Self.noPort), at: Self.now))
-        #expect(outlet.droppedToPeers == 1 && outlet.nextAttempt == nil && outlet.isReady(at: Self.now))
+        #expect(outlet.droppedToPeers == 1 && outlet.nextAttempt == nil && outlet.beginRound(at: Self.now))
         #expect(outlet.send([2], to: .group, at: Self.now))
         #expect(receive(from: receiver) == [[2]])
         let warnings = outlet.takeWarnings()
         #expect(warnings.count == 1 && warnings[0].contains("127.0.0.1:0"), "\(warnings)")
         // Said once, counted each time.
         for tick in 1...50 { outlet.send([3], to: .peer(Self.noPort), at: Self.now + .milliseconds(Int64(tick) * 40)) }
-        #expect(outlet.droppedToPeers == 51 && outlet.takeWarnings().isEmpty && outlet.isReady(at: Self.now))
+        #expect(outlet.droppedToPeers == 51 && outlet.takeWarnings().isEmpty && outlet.beginRound(at: Self.now))
     }
 
     @Test func aFailureToTheGroupPausesForAMoment() throws {
@@ -48,10 +48,10 @@ import Testing
             socket: try DatagramSocket.sending(to: group, through: interface, timeToLive: 0),
             group: SocketAddress.ipv4(255, 255, 255, 255, port: 9), interface: interface)
         #expect(!nowhere.send([1], to: .group, at: Self.now))
-        #expect(nowhere.isBlocked && !nowhere.wantsRoom && !nowhere.isReady(at: Self.now))
+        #expect(nowhere.isBlocked && !nowhere.wantsRoom && !nowhere.beginRound(at: Self.now))
         let attempt = try #require(nowhere.nextAttempt)
         #expect(attempt > Self.now && attempt - Self.now <= .milliseconds(100))
-        #expect(nowhere.isReady(at: attempt) && !nowhere.isBlocked)
+        #expect(nowhere.beginRound(at: attempt) && !nowhere.isBlocked)
         #expect(nowhere.takeWarnings().count == 1)
     }
 
@@ -101,13 +101,13 @@ import Testing
         let buffer = try #require(pool.take())
         let peer = SocketAddress.ipv4(127, 0, 0, 1, port: 9)
         #expect(!outlet.send(.data(batch(to: .peer(peer))), at: Self.now) { _ in buffer })
-        #expect(outlet.isBlocked && outlet.wantsRoom && !outlet.isReady(at: Self.now))
+        #expect(outlet.isBlocked && outlet.wantsRoom && !outlet.beginRound(at: Self.now))
         outlet.release(buffer, to: pool)
         #expect(pool.take() == nil)
         let attempt = try #require(outlet.nextAttempt)
         #expect(attempt - Self.now <= .milliseconds(100))
         // The group's turn comes whatever becomes of the peer, which is left alone for a while.
-        #expect(outlet.isReady(at: attempt) && !outlet.isBlocked && outlet.droppedToPeers == 3)
+        #expect(outlet.beginRound(at: attempt) && !outlet.isBlocked && outlet.droppedToPeers == 3)
         #expect(pool.take() === buffer)
         #expect(outlet.send(.data(batch(to: .peer(peer))), at: attempt) { _ in buffer })
         #expect(outlet.droppedToPeers == 6 && !outlet.isBlocked)

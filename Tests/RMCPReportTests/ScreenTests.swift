@@ -139,14 +139,14 @@ import Testing
     @Test("A log gets a line after each tenth, and after half a minute without one")
     func steps() {
         var steps = ProgressSteps()
-        let fast = (0...1_000).filter { steps.isDue(share: Double($0) / 1_000, at: .seconds(Double($0) / 100)) }
+        let fast = (0...1_000).filter { steps.advance(toShare: Double($0) / 1_000, at: .seconds(Double($0) / 100)) }
         #expect(fast == Array(stride(from: 100, through: 900, by: 100)))
         var slow = ProgressSteps()
-        #expect((0...100).filter { slow.isDue(share: 0.01, at: .seconds(Double($0))) } == [30, 60, 90])
+        #expect((0...100).filter { slow.advance(toShare: 0.01, at: .seconds(Double($0))) } == [30, 60, 90])
         var stream = ProgressSteps()
-        #expect((0...100).filter { stream.isDue(share: nil, at: .seconds(Double($0))) } == [30, 60, 90])
+        #expect((0...100).filter { stream.advance(toShare: nil, at: .seconds(Double($0))) } == [30, 60, 90])
         // The next transfer begins anew.
-        #expect(!steps.isDue(share: 0, at: .zero) && steps.isDue(share: 0.1, at: .seconds(1)) && !steps.isDue(share: 0.19, at: .seconds(2)))
+        #expect(!steps.advance(toShare: 0, at: .zero) && steps.advance(toShare: 0.1, at: .seconds(1)) && !steps.advance(toShare: 0.19, at: .seconds(2)))
     }
 
     @Test("How long it takes: for nine in ten, and for the slowest")

@@ -23,5 +23,21 @@ final class Rereader<Settings: Sendable> {
     }
 
     func take() -> Result<Settings, HostError>? { worker?.collect() }
+
+    /// Reads settings anew when SIGHUP has come to `loop`, and has them taken over when they are read. The manager hears of both.
+    func follow(_ loop: HostLoop, at now: Instant, warn: (String) -> Void, adopt: (Settings) -> Void) {
+        if loop.takeReload() {
+            loop.service?.reloading(at: now)
+            do throws(HostError) { try begin() } catch { warn("\(error); everything is as before") }
+        }
+        while let result = take() {
+            switch result {
+            case .success(let settings): adopt(settings)
+            case .failure(let error): warn("\(error); everything is as before")
+            }
+        }
+        if !isReading { loop.service?.reloaded(at: now) }
+    }
+
     func stop() { worker?.stop() }
 }

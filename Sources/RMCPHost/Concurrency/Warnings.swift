@@ -4,14 +4,15 @@ import RMCPProtocol
 struct Warnings {
     private var told: Set<String> = []
 
-    /// Whether this is news. Names of bundles may be in it: all is forgotten before it becomes much.
-    mutating func isNew(_ text: String) -> Bool {
+    /// Names of bundles may be in it: all is forgotten before it becomes much.
+    /// - Returns: true when this is news.
+    mutating func remember(_ text: String) -> Bool {
         if told.count >= HostLimits.rememberedWarnings { told.removeAll() }
         return told.insert(text).inserted
     }
 }
 
-/// Lines that strangers can provoke: so many at once, and so many a second after that. The rest is counted.
+/// Lines about sessions that are refused, which strangers can provoke: so many at once, and so many a second after that. The rest is counted.
 struct LineBudget {
     private static let burst = 10.0
     private static let perSecond = 0.2
@@ -21,19 +22,19 @@ struct LineBudget {
 
     init(at now: Instant) { last = now }
 
-    /// Nil when nothing may be said; else how many were held back since something was.
-    mutating func take(at now: Instant) -> Int? {
+    /// Spends a line.
+    /// - Parameter warn: takes a line before it, about those that were held back.
+    /// - Returns: false where nothing may be said.
+    mutating func spend(at now: Instant, warn: (String) -> Void) -> Bool {
         room = min(Self.burst, room + (now - last).inSeconds * Self.perSecond)
         last = now
         guard room >= 1 else {
             held += 1
-            return nil
+            return false
         }
         room -= 1
-        defer { held = 0 }
-        return held
+        if held > 0 { warn("\(held) more sessions were refused meanwhile") }
+        held = 0
+        return true
     }
-
-    /// Line about sessions whose refusal was held back.
-    static func text(refused held: Int) -> String { "\(held) more sessions were refused meanwhile" }
 }

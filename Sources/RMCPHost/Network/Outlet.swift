@@ -92,8 +92,9 @@ final class Outlet {
 
     // MARK: A round
 
-    /// Whether a round may begin; what an earlier one left is sent first. Nothing is to be asked of an engine before.
-    func isReady(at now: Instant) -> Bool {
+    /// Sends what an earlier round left. Nothing is to be asked of an engine before.
+    /// - Returns: false where a round may not begin yet.
+    func beginRound(at now: Instant) -> Bool {
         if let blockedUntil {
             guard now >= blockedUntil else { return false }
             self.blockedUntil = nil

@@ -1,25 +1,13 @@
 import RMCPProtocol
 import RMCPReport
 
-/// Counts that a receiver keeps of sessions beyond their end, and when it tells of those under way.
+/// Counts that a receiver keeps of sessions beyond their end, and the times at which it tells of those under way.
 struct ReceiveAccounts {
     /// Sums of sessions that are over, and of what belongs to none.
     private(set) var figures = ReceiveFigures()
-    private var nextProgress: Instant
-    /// Whether sessions were reported last: that there are none any more is told, too.
-    private var isReported = false
+    var progressPace: ProgressPace
 
-    init(at now: Instant) { nextProgress = now }
-
-    /// Time at which progress is told next; nil where there is none to tell.
-    func deadline(isEmpty: Bool) -> Instant? { isEmpty && !isReported ? nil : nextProgress }
-
-    mutating func isProgressDue(isEmpty: Bool, at now: Instant) -> Bool {
-        guard now >= nextProgress, !isEmpty || isReported else { return false }
-        isReported = !isEmpty
-        nextProgress = now + .milliseconds(200)
-        return true
-    }
+    init(at now: Instant) { progressPace = ProgressPace(at: now) }
 
     /// A session is over.
     mutating func close(_ session: ReceiveSession) { figures.add(session) }

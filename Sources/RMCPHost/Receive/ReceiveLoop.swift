@@ -25,7 +25,7 @@ public final class ReceiveLoop {
         observer: { [unowned self] in self.observer($0) })
     /// Hooks that are waited for, by what becomes readable when they end.
     private var watchedHooks: [Int32: Poller.Token] = [:]
-    private var pace = FigurePace(at: Poller.now())
+    private var figurePace = FigurePace(at: Poller.now())
 
     /// - Parameters:
     ///   - service: the manager that is told how it goes.
@@ -96,7 +96,7 @@ public final class ReceiveLoop {
             followSettings(at: now)
             if loop.takeQuestion() { observer(.asked) }
             reception.keepMembership(isIdle: sessions.isEmpty, at: now)
-            if pace.isDue(at: now) { observer(.figures(figures)) }
+            if figurePace.advance(to: now) { observer(.figures(figures)) }
             guard sessions.outcome == nil else { return .over }
             watchHooks()
             return isBusy ? .again : .wait(until: deadline(at: now))
@@ -123,25 +123,15 @@ public final class ReceiveLoop {
     /// Whether nobody waits for a certain bundle, so that to end when asked to is no failure.
     private var isService: Bool { !request.once && request.output != .standardOutput }
 
-    /// Reads settings anew when SIGHUP has come, and takes them over when they are read.
     private func followSettings(at now: Instant) {
-        if loop.takeReload(), let rereader {
-            loop.service?.reloading(at: now)
-            do throws(HostError) { try rereader.begin() } catch { observer(.warning("\(error); everything is as before")) }
+        rereader?.follow(loop, at: now, warn: { observer(.warning($0)) }) { changes in
+            sessions.adopt(changes, at: now)
+            for note in changes.notes { observer(.notice(note)) }
         }
-        while let result = rereader?.take() {
-            switch result {
-            case .success(let changes):
-                sessions.adopt(changes, at: now)
-                for note in changes.notes { observer(.notice(note)) }
-            case .failure(let error): observer(.warning("\(error); everything is as before"))
-            }
-        }
-        if rereader?.isReading == false { loop.service?.reloaded(at: now) }
     }
 
     private func deadline(at now: Instant) -> Instant {
-        let own = min(reception.nextLook, min(reception.idleRejoin ?? .distantFuture, pace.deadline ?? .distantFuture))
+        let own = min(reception.nextLook, min(reception.idleRejoin ?? .distantFuture, figurePace.deadline ?? .distantFuture))
         return min(own, sessions.deadline(at: now) ?? .distantFuture)
     }
 

@@ -166,17 +166,12 @@ final class ReceiveSessions {
 
     /// Strangers can cause as many of these lines as they like: few are told.
     func tell(_ warning: String, at now: Instant) {
-        guard let held = refusals.take(at: now) else { return }
-        if held > 0 { observer(.warning(LineBudget.text(refused: held))) }
-        observer(.warning(warning))
+        if refusals.spend(at: now, warn: { observer(.warning($0)) }) { observer(.warning(warning)) }
     }
 
     private func refuse(_ announce: Announce, _ reason: SessionRefusal, at now: Instant) {
         accounts.noteRefused()
-        if let held = refusals.take(at: now) {
-            if held > 0 { observer(.warning(LineBudget.text(refused: held))) }
-            observer(.refused(announce, reason))
-        }
+        if refusals.spend(at: now, warn: { observer(.warning($0)) }) { observer(.refused(announce, reason)) }
         once.noteRefused(reason, at: now)
     }
 
@@ -336,7 +331,7 @@ final class ReceiveSessions {
     func deadline(at now: Instant) -> Instant? {
         var deadline: Instant?
         func consider(_ instant: Instant) { deadline = min(deadline ?? .distantFuture, instant) }
-        accounts.deadline(isEmpty: sessions.isEmpty).map(consider)
+        accounts.progressPace.deadline(isEmpty: sessions.isEmpty).map(consider)
         once.deadline(isIdle: isEmpty).map(consider)
         endpoint.refusals?.nextDue(at: now).map(consider)
         endpoint.regions.nextSilence.map(consider)
@@ -356,8 +351,8 @@ final class ReceiveSessions {
     }
 
     private func report(at now: Instant) {
-        guard accounts.isProgressDue(isEmpty: sessions.isEmpty, at: now) else { return }
-        observer(.progress(order.compactMap { sessions[$0]?.snapshot(at: now) }))
+        guard accounts.progressPace.advance(to: now, isEmpty: sessions.isEmpty) else { return }
+        observer(.progress(sessions.values.map { $0.snapshot(at: now) }))
     }
 
     // MARK: The end of all

@@ -1,27 +1,17 @@
 import RMCPProtocol
 import RMCPReport
 
-/// Counts that a repair node keeps of sessions beyond their end, and when it tells of those under way.
+/// Counts that a repair node keeps of sessions beyond their end, and the times at which it tells of those under way.
 struct RepairAccounts {
     private var sender = SenderCounters()
     private var receiver = ReceiverCounters()
     private(set) var advertisedBytes: UInt64 = 0
-    /// Time at which progress is told next.
-    private(set) var nextProgress: Instant
-    /// Whether sessions were reported last: that there are none any more is told, too.
-    private(set) var isReported = false
-    var pace: FigurePace
+    var progressPace: ProgressPace
+    var figurePace: FigurePace
 
     init(at now: Instant) {
-        nextProgress = now
-        pace = FigurePace(at: now)
-    }
-
-    mutating func isProgressDue(isEmpty: Bool, at now: Instant) -> Bool {
-        guard now >= nextProgress, !isEmpty || isReported else { return false }
-        isReported = !isEmpty
-        nextProgress = now + .milliseconds(200)
-        return true
+        progressPace = ProgressPace(at: now)
+        figurePace = FigurePace(at: now)
     }
 
     mutating func noteAdvertised(bytes: Int) { advertisedBytes += UInt64(bytes) }
@@ -49,8 +39,8 @@ struct RepairAccounts {
 extension RepairLoop {
     /// Tells how sessions stand, a few times a second, and all that was counted, once a second.
     func report(at now: Instant) {
-        if accounts.isProgressDue(isEmpty: sessions.isEmpty, at: now) { observer(.progress(order.compactMap { sessions[$0]?.snapshot() })) }
-        if accounts.pace.isDue(at: now) { observer(.figures(figures)) }
+        if accounts.progressPace.advance(to: now, isEmpty: sessions.isEmpty) { observer(.progress(sessions.values.map { $0.snapshot() })) }
+        if accounts.figurePace.advance(to: now) { observer(.figures(figures)) }
     }
 
     private var figures: RepairFigures {

@@ -14,21 +14,11 @@ public struct RepairChanges: Sendable {
 }
 
 extension RepairLoop {
-    /// Reads settings anew when SIGHUP has come, and takes them over when they are read.
     func followSettings(at now: Instant) {
-        if loop.takeReload(), let rereader {
-            loop.service?.reloading(at: now)
-            do throws(HostError) { try rereader.begin() } catch { observer(.warning("\(error); everything is as before")) }
+        rereader?.follow(loop, at: now, warn: { observer(.warning($0)) }) { changes in
+            adopt(changes.trust, at: now)
+            for note in changes.notes { observer(.notice(note)) }
         }
-        while let result = rereader?.take() {
-            switch result {
-            case .success(let changes):
-                adopt(changes.trust, at: now)
-                for note in changes.notes { observer(.notice(note)) }
-            case .failure(let error): observer(.warning("\(error); everything is as before"))
-            }
-        }
-        if rereader?.isReading == false { loop.service?.reloaded(at: now) }
     }
 
     /// Sessions of keys that are not trusted any more are not served any more; the others go on as they began.

@@ -268,9 +268,7 @@ public final class RepairLoop {
 
     /// Strangers can have as much refused as they like: little of it is told.
     private func refuse(_ announce: Announce, _ reason: SessionRefusal, at now: Instant) {
-        guard let held = refusals.take(at: now) else { return }
-        if held > 0 { observer(.warning(LineBudget.text(refused: held))) }
-        observer(.refused(announce, reason))
+        if refusals.spend(at: now, warn: { observer(.warning($0)) }) { observer(.refused(announce, reason)) }
     }
 
     private func handle(below datagram: RawSpan, from source: SocketAddress, at now: Instant) {
@@ -285,8 +283,8 @@ public final class RepairLoop {
     private func deadline(at now: Instant) -> Instant? {
         // The advertisement comes before a membership is due.
         var deadline = min(endpoint.pollTimeout(), reception.nextLook, regionFollower.deadline ?? .distantFuture)
-        if !sessions.isEmpty || accounts.isReported { deadline = min(deadline, accounts.nextProgress) }
-        if let due = accounts.pace.deadline { deadline = min(deadline, due) }
+        if let due = accounts.progressPace.deadline(isEmpty: sessions.isEmpty) { deadline = min(deadline, due) }
+        if let due = accounts.figurePace.deadline { deadline = min(deadline, due) }
         if let attempt = outlet.nextAttempt { deadline = min(deadline, attempt) }
         if outlet.isBlocked { return deadline }
         for session in sessions.values { session.engine.pollTimeout(at: now).map { deadline = min(deadline, $0) } }
@@ -343,5 +341,5 @@ public final class RepairLoop {
         return .more
     }
 
-    func warn(_ text: String) { if warnings.isNew(text) { observer(.warning(text)) } }
+    func warn(_ text: String) { if warnings.remember(text) { observer(.warning(text)) } }
 }

@@ -21,9 +21,10 @@ struct NodeInquiry {
         next = now
     }
 
-    /// Whether it is time to ask again.
-    /// - Parameter isEnd: whether everything has been sent once.
-    mutating func isDue(isEnd: Bool, at now: Instant) -> Bool {
+    /// Begins to ask all nodes again.
+    /// - Parameter isEnd: true when everything has been sent once.
+    /// - Returns: false before it is time to.
+    mutating func begin(isEnd: Bool, at now: Instant) -> Bool {
         let interval = isEnd ? Self.lastInterval : Self.interval
         if isEnd { next = min(next, now + interval) }
         guard now >= next else { return false }

@@ -229,7 +229,7 @@ public final class SendLoop {
 
     /// Sends what the engine has; true when there is more.
     private func transmit() -> Bool {
-        guard outlet.isReady(at: Poller.now()) else { return false }
+        guard outlet.beginRound(at: Poller.now()) else { return false }
         for _ in 0..<HostLimits.sendsPerRound {
             let now = Poller.now()
             guard let transmit = engine.pollTransmit(at: now) else { return false }
@@ -238,7 +238,7 @@ public final class SendLoop {
         return true
     }
 
-    private func warn(_ text: String) { if warnings.isNew(text) { observer(.warning(text)) } }
+    private func warn(_ text: String) { if warnings.remember(text) { observer(.warning(text)) } }
 
     private func handleEvents() {
         while let event = engine.pollEvent() {
@@ -314,7 +314,7 @@ public final class SendLoop {
     /// Asks repair nodes what they hold and have repaired, where somebody wants to know.
     private func askNodes(at now: Instant) {
         guard engine.receivers.tree.repairNodes > 0, engine.sessionPhase != .waiting,
-            record.inquiry?.isDue(isEnd: engine.sessionPhase != .streaming, at: now) == true
+            record.inquiry?.begin(isEnd: engine.sessionPhase != .streaming, at: now) == true
         else { return }
         for node in engine.repairNodes(limit: NodeInquiry.limit) where !node.isLost {
             if let question = record.inquiry?.question(to: node.address) { _ = outlet.send(question, to: .peer(node.address), at: now) }

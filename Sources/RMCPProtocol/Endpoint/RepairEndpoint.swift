@@ -150,7 +150,7 @@ public struct RepairEndpoint: Sendable {
         else { return nil }
         // A sender that has settled on shorter datagrams since then has signed another ANNOUNCE.
         let origin = VerificationBudget.Origin(source: source, transmitter: header.transmitter)
-        let isAuthentic = announce == known || announce.isSigned && directory.isAuthentic(announce, signature, origin, at: now)
+        let isAuthentic = announce == known || announce.isSigned && directory.verify(announce, signature, origin, at: now)
         return isAuthentic ? header.transmitter : nil
     }
 

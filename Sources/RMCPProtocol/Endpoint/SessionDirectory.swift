@@ -210,7 +210,7 @@ public struct SessionDirectory: Sendable {
             if announce.version >= rival.version, now - (lastHeard(rival.session) ?? .zero) >= silence {
                 superseded = rival.session
                 end(rival.session, mayReturn: false)
-            } else if !isCandidate, !hasWaited(announce.session, at: now) {
+            } else if !isCandidate, !postpone(announce.session, at: now) {
                 return .ignore
             }
         }
@@ -220,8 +220,9 @@ public struct SessionDirectory: Sendable {
         return .accept(announce, superseding: superseded)
     }
 
-    /// True when the session was put off for long enough for a dead sender to be known as dead: both are alive then.
-    private mutating func hasWaited(_ session: SessionID, at now: Instant) -> Bool {
+    /// Puts a session off.
+    /// - Returns: true when it was for long enough for a dead sender to be known as dead: both are alive then.
+    private mutating func postpone(_ session: SessionID, at now: Instant) -> Bool {
         if let entry = postponed.first(where: { $0.session == session }) { return now - entry.since >= silence * 1.5 }
         if postponed.count >= Self.postponedLimit { postponed.removeFirst() }
         postponed.append((session, now))
@@ -241,7 +242,7 @@ public struct SessionDirectory: Sendable {
         guard announce.isSealed == policy.sealing.wantsSealed else { return announce.isSealed ? .sealed : .notSealed }
         guard announce.isSigned else { return policy.allowsUnsigned ? nil : .unsigned }
         guard policy.trustedKeys.contains(announce.key) || policy.allowsUnsigned else { return .untrusted(announce.key) }
-        return isAuthentic(announce, signature, origin, at: now) ? nil : .badSignature
+        return verify(announce, signature, origin, at: now) ? nil : .badSignature
     }
 
     /// Whether somebody here wants a bundle of that name. A name that is sealed still may be any.
@@ -255,8 +256,8 @@ public struct SessionDirectory: Sendable {
         return nil
     }
 
-    /// Whether the signature is good, and there was time to look.
-    mutating func isAuthentic(_ announce: Announce, _ signature: Signature, _ origin: VerificationBudget.Origin, at now: Instant) -> Bool {
+    /// - Returns: true when the signature is good, and there was time to look.
+    mutating func verify(_ announce: Announce, _ signature: Signature, _ origin: VerificationBudget.Origin, at now: Instant) -> Bool {
         guard budget.allows(origin, at: now) else { return false }
         let isGood = verifier.isValid(signature, for: announce.signedMessage, by: announce.key)
         if !isGood { budget.noteVain(origin, at: now) }

@@ -61,7 +61,7 @@ struct Growth: Sendable {
 extension RateController {
     mutating func update(_ growth: Growth, _ signal: RateSignal, _ moment: RateMoment) -> Reason {
         standing.note(signal.pressure > 0)
-        if signal.pressure >= Pressure.queue || loss.isLasting(signal, moment, waitsNot: !rules.contains(.slightLoss)) {
+        if signal.pressure >= Pressure.queue || loss.noteSeen(signal, moment, waitsNot: !rules.contains(.slightLoss)) {
             if rules.contains([.competing, .standingQueue]), signal.pressure >= Pressure.queue, signal.pressure < Pressure.storage, standing.judge(rate) {
                 return beginCompeting(rateAtLoss: standing.rate, mayProbe: true, moment)
             }

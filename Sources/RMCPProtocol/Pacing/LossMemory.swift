@@ -63,8 +63,9 @@ struct LossMemory: Sendable {
     /// Whether the latest report told of loss that may be the rate's.
     var isSeen: Bool { seenSince != nil }
 
-    /// Whether loss is the rate's: without any queue, the next statuses are waited for.
-    mutating func isLasting(_ signal: RateSignal, _ moment: RateMoment, waitsNot: Bool) -> Bool {
+    /// Notes what the latest report tells of loss.
+    /// - Returns: true when that is the rate's: without any queue, the next statuses are waited for.
+    mutating func noteSeen(_ signal: RateSignal, _ moment: RateMoment, waitsNot: Bool) -> Bool {
         guard isLossy(signal.loss) else {
             seenSince = nil
             return false

@@ -37,7 +37,7 @@ extension RateController {
     mutating func update(_ startUp: StartUp, _ signal: RateSignal, _ moment: RateMoment) -> Reason {
         guard moment.heardOf >= changedAt || signal.pressure >= Pressure.overload else { return .unanswered }
         if signal.pressure >= Pressure.overload { return cut(signal, moment) }
-        if loss.isLasting(signal, moment, waitsNot: !rules.contains(.slightLoss)) { return cut(signal, moment) }
+        if loss.noteSeen(signal, moment, waitsNot: !rules.contains(.slightLoss)) { return cut(signal, moment) }
         if signal.isStorageFull, let reason = waitForMinority(moment) {
             phase = .growing(Growth())
             return reason

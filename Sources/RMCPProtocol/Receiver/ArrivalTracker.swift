@@ -47,14 +47,15 @@ struct ArrivalTracker: Sendable {
         received += 1
         guard distance > 0 else { return nil }
         let wasSuspected = suspect != nil
-        guard isPlausible(sequence, distance) else { return 0 }
+        guard accept(sequence, distance) else { return 0 }
         highest = sequence
         // A new start is shown by two.
         expected += distance < Self.maximumJump ? distance : wasSuspected ? 2 : 1
         return distance - 1
     }
 
-    private mutating func isPlausible(_ sequence: UInt32, _ distance: Int) -> Bool {
+    /// - Returns: false for a number that is far ahead, until another one confirms it.
+    private mutating func accept(_ sequence: UInt32, _ distance: Int) -> Bool {
         if distance <= Self.plausibleGap {
             suspect = nil
             return true

@@ -124,14 +124,14 @@ struct ParentLink: Sendable {
     @inline(__always)
     mutating func noteHeard(_ header: PacketHeader, from source: SocketAddress, at now: Instant) -> Bool {
         if !attachment.formers.isEmpty { attachment.noteHeard(header.transmitter, at: now) }
-        guard candidates.noteHeard(header.transmitter, from: source, isStream: Self.isStream(header), at: now) || isNewParent(header, at: source, now: now)
+        guard candidates.noteHeard(header.transmitter, from: source, isStream: Self.isStream(header), at: now) || addCandidate(header, at: source, now: now)
         else { return false }
         lastHeard = now
         return true
     }
 
     @inline(never)
-    private mutating func isNewParent(_ header: PacketHeader, at source: SocketAddress, now: Instant) -> Bool {
+    private mutating func addCandidate(_ header: PacketHeader, at source: SocketAddress, now: Instant) -> Bool {
         guard header.kind == .heartbeat, header.transmitter != child, header.transmitter != role.downstreamTransmitter, !role.wantsStream,
             trust.admitsUnproven(header.transmitter)
         else { return false }
@@ -327,9 +327,10 @@ struct ParentLink: Sendable {
         return .ask(attach(to: sender, moment, using: &random))
     }
 
-    /// Whether the parent knows this child's address and counts it. Else it is asked for a cookie, at the time when the first STATUS
+    /// Asks the parent for a cookie unless it knows this child's address and counts it: at the time when the first STATUS
     /// would be due, so that not all who hear it ask together.
-    mutating func isProven(_ moment: Moment, using random: inout RandomSource) -> (Bool, Request?) {
+    /// - Returns: true where the parent counts this child; and what is to be sent to it.
+    mutating func prove(_ moment: Moment, using random: inout RandomSource) -> (Bool, Request?) {
         guard isParentAdmitted(at: moment.now) else { return (false, nil) }
         if cookie != 0 { return (true, nil) }
         guard let index = candidates.index(of: transmitter), let attempt = attachment.attempt else {

@@ -13,13 +13,13 @@ extension ReceiverEngine {
     private mutating func take(_ place: NodePlace, _ signature: Signature, _ header: PacketHeader, _ arrival: Arrival, at now: Instant) {
         guard place.transmitter == header.transmitter else { return counters.forged += 1 }
         guard link.trust.keys?.contains(place.key) ?? true else {
-            if link.trust.isNews(place.key) { events.append(.untrusted(place.key)) }
+            if link.trust.noteTold(place.key) { events.append(.untrusted(place.key)) }
             return
         }
         let isToGroup = !header.isUnicast && arrival.isToGroup
         guard link.wants(place, toGroup: isToGroup, at: now) else { return }
         let origin = VerificationBudget.Origin(source: arrival.source, transmitter: header.transmitter)
-        guard isMade(signature, by: place.key, from: origin, at: now, { place.signedMessage(session: $0, cookie: 0) }) else { return }
+        guard verify(signature, by: place.key, from: origin, at: now, { place.signedMessage(session: $0, cookie: 0) }) else { return }
         link.take(place, from: arrival.source, toGroup: isToGroup, timeToLive: isToGroup ? arrival.timeToLive : nil, at: now)
         if !status.hasReported, status.settlesAt == nil, place.transmitter != link.transmitter, !state.isFinal { settleFirst(at: now) }
         if link.takeMoved() { events.append(.parentMoved(link.address)) }
@@ -32,7 +32,7 @@ extension ReceiverEngine {
         guard announce.isSigned, statement.transmitter == header.transmitter, !link.candidates.contains(header.transmitter), limits.isNew(statement)
         else { return }
         let origin = VerificationBudget.Origin(source: arrival.source, transmitter: header.transmitter)
-        guard isAuthentic(signature, from: origin, at: now, { statement.signedMessage(session: $0) }) else { return }
+        guard verify(signature, from: origin, at: now, { statement.signedMessage(session: $0) }) else { return }
         link.admitSender(statement, at: arrival.source, now: now)
     }
 }

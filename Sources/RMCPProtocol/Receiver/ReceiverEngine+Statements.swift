@@ -8,7 +8,7 @@ extension ReceiverEngine {
             return
         }
         let origin = VerificationBudget.Origin(source: source, transmitter: header.transmitter)
-        guard isAuthentic(signature, from: origin, at: now, { statement.signedMessage(session: $0) }) else { return }
+        guard verify(signature, from: origin, at: now, { statement.signedMessage(session: $0) }) else { return }
         limits.take(statement)
         link.note(statement, at: now)
         limits.follow(ledger, total: chunkTotal)

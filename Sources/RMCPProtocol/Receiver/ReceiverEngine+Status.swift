@@ -108,7 +108,7 @@ extension ReceiverEngine {
             if profile.judge(loss: stream.arrivals.loss, at: now) { armNAK(at: now) }
             timers.arm(.status, at: status.next(silence: link.silenceInterval(at: now), at: now, using: &random))
         }
-        let (isProven, request) = link.isProven(parentMoment(at: now), using: &random)
+        let (isProven, request) = link.prove(parentMoment(at: now), using: &random)
         send(request)
         if isProven { enqueueStatus(at: now) }
     }

@@ -11,14 +11,14 @@ extension ReceiverEngine {
         guard accept(header, length: length, isData: false, arrival, at: now), wantsPage(index) else { return }
         let body = reader.array(in: bodyRange)
         let origin = VerificationBudget.Origin(source: arrival.source, transmitter: header.transmitter)
-        guard isAuthentic(signature, from: origin, at: now, { TablePage.signedMessage(session: $0, body: body) }) else { return }
+        guard verify(signature, from: origin, at: now, { TablePage.signedMessage(session: $0, body: body) }) else { return }
         var bodyReader = unsafe ByteReader(body.span.bytes)
         insert(try TablePage(reading: &bodyReader), body: body, signature: signature, at: now)
     }
 
     mutating func take(_ page: TablePage, body: [UInt8], signature: Signature, from origin: VerificationBudget.Origin?, at now: Instant) {
         guard wantsPage(page.index),
-            isAuthentic(signature, from: origin, at: now, { TablePage.signedMessage(session: $0, body: body) })
+            verify(signature, from: origin, at: now, { TablePage.signedMessage(session: $0, body: body) })
         else { return }
         insert(page, body: body, signature: signature, at: now)
     }
@@ -83,7 +83,7 @@ extension ReceiverEngine {
 
     mutating func take(_ end: EndOfTable, signature: Signature, from origin: VerificationBudget.Origin?, at now: Instant) {
         guard case .receiving = phase, ledger.end == nil else { return }
-        guard isAuthentic(signature, from: origin, at: now, { end.signedMessage(session: $0) }) else { return }
+        guard verify(signature, from: origin, at: now, { end.signedMessage(session: $0) }) else { return }
         ledger.end = end
         guard !ledger.contradicts(end) else { return finish(as: .failedVerification, at: now) }
         if role.isRepairNode { events.append(.end(end, signature)) }
@@ -106,16 +106,17 @@ extension ReceiverEngine {
         }
     }
 
-    /// Whether the session's key made the signature. Amid a flood of forgeries some are not looked at.
+    /// Amid a flood of forgeries some signatures are not looked at.
     /// - Parameter origin: nil for what does not come from the network.
-    mutating func isAuthentic(
+    /// - Returns: true when the session's key made the signature.
+    mutating func verify(
         _ signature: Signature, from origin: VerificationBudget.Origin?, at now: Instant, _ message: (SessionID) -> [UInt8]
     ) -> Bool {
-        !announce.isSigned || isMade(signature, by: announce.key, from: origin, at: now, message)
+        !announce.isSigned || verify(signature, by: announce.key, from: origin, at: now, message)
     }
 
-    /// The same of any key.
-    mutating func isMade(
+    /// - Returns: true when `key` made the signature.
+    mutating func verify(
         _ signature: Signature, by key: PublicKey, from origin: VerificationBudget.Origin?, at now: Instant, _ message: (SessionID) -> [UInt8]
     ) -> Bool {
         guard origin.map({ limits.budget.allows($0, at: now) }) ?? true else {
@@ -134,7 +135,7 @@ extension ReceiverEngine {
         guard newer.payloadLength < announce.payloadLength, newer.session == session, newer.key == announce.key else { return }
         var expected = newer
         expected.payloadLength = announce.payloadLength
-        guard expected == announce.asSent, isAuthentic(signature, from: origin, at: now, { _ in newer.signedMessage }) else { return }
+        guard expected == announce.asSent, verify(signature, from: origin, at: now, { _ in newer.signedMessage }) else { return }
         announce.payloadLength = newer.payloadLength
         if role.isRepairNode { events.append(.announced(newer, signature)) }
         // Who missed this until data came has put it into the wrong places.

@@ -30,8 +30,9 @@ struct PlaceSigner: Sendable {
         return packet
     }
 
-    /// Whether the parent is to be told anew.
-    mutating func isDue(showing cookie: UInt64, every interval: Interval, at now: Instant) -> Bool {
+    /// Begins to show a cookie, or to show it again.
+    /// - Returns: false where the parent was told within `interval`.
+    mutating func begin(showing cookie: UInt64, every interval: Interval, at now: Instant) -> Bool {
         if let shown, shown.cookie == cookie, now - shown.at < interval { return false }
         shown = (cookie, now)
         return true

@@ -69,7 +69,7 @@ extension SenderEngine {
             let came = children.population + (configuration.joining.until == .repairNodes ? children.repairNodes : 0)
             guard elapsed >= configuration.joining.minimumWait, came >= wanted, came - gone >= wanted else { return }
             guard joined > 0 else { return leave(.partial, at: now) }
-            guard isDatagramLengthSettled(at: now) else { return }
+            guard settleDatagramLength(at: now) else { return }
         }
         // Receivers that came and went before anything was sent have no part in how it ends.
         children.forgetGone()
@@ -89,8 +89,9 @@ extension SenderEngine {
         return Int(clamping: receivers.count(.interrupted) + receivers.count(.lost))
     }
 
-    /// Lowers the datagram's length while joined receivers do not get it. False while that is being tried out.
-    private mutating func isDatagramLengthSettled(at now: Instant) -> Bool {
+    /// Lowers the datagram's length while joined receivers do not get it.
+    /// - Returns: false while that is being tried out.
+    private mutating func settleDatagramLength(at now: Instant) -> Bool {
         switch lengthProbe.judge(children.active(without: datagramLength), length: datagramLength, statusInterval: statusInterval, at: now) {
         case .settled: return true
         case .probing: return false

@@ -153,7 +153,7 @@ extension SenderEngine {
     /// The same for the node's own parent, when it is due.
     mutating func place(showing cookie: UInt64, at now: Instant) -> Packet? {
         let interval = configuration.presence.idleStatementInterval
-        guard repeater?.places?.isDue(showing: cookie, every: interval, at: now) ?? false else { return nil }
+        guard repeater?.places?.begin(showing: cookie, every: interval, at: now) ?? false else { return nil }
         return signPlace(timeToLive: 0, showing: cookie)
     }
 

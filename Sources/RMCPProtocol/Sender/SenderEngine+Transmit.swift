@@ -116,7 +116,7 @@ extension SenderEngine {
     private mutating func nextFirstTransmission(at now: Instant) -> Transmit? {
         if window.isRepairNode, let repeater, !repeater.isRelay { return nil }
         while window.position.chunk < chunkCount {
-            guard isReady(window.position.chunk) else { return nil }
+            guard makeReady(window.position.chunk) else { return nil }
             if let page = window.nextPage(datagramLength: datagramLength) {
                 unicastChildren.copy(.packet(page))
                 return paced(page)
@@ -146,7 +146,8 @@ extension SenderEngine {
     }
 
     /// A relay sends a chunk once it has verified it, in order; its bytes may have to come back from the cache.
-    private mutating func isReady(_ chunk: UInt32) -> Bool {
+    /// - Returns: true where they are here.
+    private mutating func makeReady(_ chunk: UInt32) -> Bool {
         guard window.isRepairNode, window[chunk]?.kind != .zero else { return true }
         guard window.holds(chunk) else { return false }
         if window.resident.contains(chunk) { return true }

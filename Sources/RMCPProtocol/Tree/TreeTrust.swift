@@ -60,8 +60,9 @@ struct TreeTrust: Sendable {
         place.statement >= oldest || now - heardAt >= Self.window
     }
 
-    /// Whether a key that is not trusted is worth a line to the user.
-    mutating func isNews(_ key: PublicKey) -> Bool {
+    /// Notes that the user is told of a key that is not trusted.
+    /// - Returns: false where that is not worth a line.
+    mutating func noteTold(_ key: PublicKey) -> Bool {
         guard told.count < Self.toldLimit, !told.contains(key) else { return false }
         told.append(key)
         return true

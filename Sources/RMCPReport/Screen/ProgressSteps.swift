@@ -13,8 +13,8 @@ public struct ProgressSteps: Sendable {
     /// - Parameters:
     ///   - share: of the whole, 0...1; nil where that is not known.
     ///   - time: since any moment; a time before the last one begins anew.
-    /// - Returns: whether a line is due.
-    public mutating func isDue(share: Double?, at time: Interval) -> Bool {
+    /// - Returns: true when a line is due.
+    public mutating func advance(toShare share: Double?, at time: Interval) -> Bool {
         // The end has a line of its own.
         let reached = share.map { min(Int(Self.steps) - 1, Int((min(1, max(0, $0)) * Self.steps).rounded(.down))) } ?? 0
         guard let last, time >= last, reached >= step else {

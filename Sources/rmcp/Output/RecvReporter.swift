@@ -48,7 +48,7 @@ final class RecvReporter {
         case .progress(let snapshots):
             live.show(ReceiveText.line(snapshots))
             // A log is no place for a line five times a second.
-            if !live.isActive, let progress = ReceiveText.progress(snapshots), steps.isDue(share: progress.share, at: progress.time) {
+            if !live.isActive, let progress = ReceiveText.progress(snapshots), steps.advance(toShare: progress.share, at: progress.time) {
                 say(ReceiveText.line(snapshots))
             }
         case .asked: break

@@ -65,7 +65,7 @@ final class SendReporter {
             live.show(SendText.line(snapshot))
             // A log is no place for a line five times a second.
             let share = snapshot.contentLength.map { $0 > 0 ? Double(snapshot.contentSent) / Double($0) : 1 }
-            if !live.isActive, steps.isDue(share: share, at: snapshot.elapsed) { say(SendText.line(snapshot)) }
+            if !live.isActive, steps.advance(toShare: share, at: snapshot.elapsed) { say(SendText.line(snapshot)) }
         case .asked: answer(update)
         case .sentOnce(let snapshot):
             say("everything was sent once after \(Units.time(snapshot.streaming ?? snapshot.elapsed)); \(SendText.receivers(snapshot.receivers))")

@@ -10,6 +10,7 @@ public enum BundleKind: UInt8, Sendable, Hashable {
 
 /// A moment as file systems keep it: from before 1970 until long after 2554, where 64 bits of nanoseconds end.
 public struct FileTime: Hashable, Sendable {
+    /// Bound of `nanoseconds`: what travels as a time is malformed from here on.
     public static let nanosecondsPerSecond: UInt32 = 1_000_000_000
 
     /// Seconds since 1970, before it below 0.
@@ -26,6 +27,7 @@ public struct FileTime: Hashable, Sendable {
 
 /// What the sender says about the bundle before the first chunk. Signed; repeated throughout the session.
 public struct Announce: Hashable, Sendable {
+    /// Bytes of UTF-8 that a name has at most; of a longer one the beginning is written.
     public static let maximumNameLength = 255
     /// Bytes of its fields but for the name, the key, the signature and the padding.
     static let fixedLength = 68
@@ -36,7 +38,9 @@ public struct Announce: Hashable, Sendable {
     /// Says that what the other fields leave out is sealed, in place of the name.
     private static let isSealedFlag: UInt8 = 4
 
+    /// Name of the session. A sender draws one whose tag is not 0; nothing checks that when it is read.
     public var session: SessionID
+    /// Source of the bundle, by which a receiver knows how to store it. It is in the clear also where the details are sealed.
     public var kind: BundleKind
     /// Bytes of content in every chunk but the last.
     public var chunkLength: UInt32
@@ -47,7 +51,7 @@ public struct Announce: Hashable, Sendable {
     /// Bytes of content; nil for a stream.
     public var contentLength: UInt64?
     /// Bytes that are not holes, as far as the sender's file system tells; at most `contentLength`. What a receiver
-    /// needs room for.
+    /// needs room for; 0 where nobody knows, and for a tree, whose catalog says it.
     public var allocatedLength: UInt64
     /// Permission bits, 0...0o777: no setuid, setgid or sticky bit can be said. Nil where the source has none, and the
     /// receiver's custom decides; 0 is a file that nobody may read.
@@ -58,6 +62,7 @@ public struct Announce: Hashable, Sendable {
     public var epoch: UInt32
     /// The bundle's name: UTF-8, 1...255 bytes. Whether it may be a file name is the receiver's to judge.
     public var name: String
+    /// Key of the sender, by which its ANNOUNCE, pages, END and statements are verified; `.none` for a session that is not signed.
     public var key: PublicKey
     /// Whether name, lengths, mode and time are sealed for a group. Where they are and have not been opened, `name` is
     /// `sealedName`, and the others are nil or 0.
@@ -85,12 +90,16 @@ public struct Announce: Hashable, Sendable {
         self.key = key
     }
 
+    /// The session has a key. In one that has none, signatures are zeros and are not looked at (docs/protocol.md, "Signatures").
     public var isSigned: Bool { key != .none }
+    /// Version of the bundle: of two of one name and key the higher one is newer (docs/protocol.md, "Freshness"). It is
+    /// remembered of signed sessions only.
     public var version: BundleVersion { BundleVersion(epoch: epoch, time: creationTime) }
 
     /// Packets that a chunk can have, at the most.
     var packetsOfChunk: Int { ChunkGeometry.packetCount(encodedLength: chunkLength, payloadLength: payloadLength) }
 
+    /// The content is for a group, and so are the details, opened here or not (docs/protocol.md, "Sealed sessions").
     public var isSealed: Bool { secrecy != .none }
     /// Whether its details are known here.
     public var isOpen: Bool { if case .sealed = secrecy { false } else { true } }

@@ -1,11 +1,15 @@
 /// The 24 bytes in front of a DATA packet's payload.
 public struct DataHeader: Hashable, Sendable {
+    /// Bytes of both headers, the packet's and this one: 24. The payload begins there, and runs to the end of the datagram.
     public static let length = PacketHeader.length + 8
     /// Set when the packet was asked for by a NAK. First transmissions go out in order of chunk and packet; these don't.
     public static let repairFlag: UInt16 = 1
 
+    /// Index of the chunk, below `Limits.maximumChunks`. Any number is read: the engine holds it against what there is.
     public var chunk: UInt32
+    /// Index of the packet in its chunk: the payload lies at this many payload lengths from the beginning of the encoded chunk.
     public var packet: UInt16
+    /// Somebody asked for the packet. One of these moves no front (docs/protocol.md, "DATA").
     public var isRepair: Bool
 
     public init(chunk: UInt32, packet: UInt16, isRepair: Bool) {

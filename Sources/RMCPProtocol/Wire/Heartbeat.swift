@@ -16,7 +16,9 @@ public enum SessionPhase: UInt8, Sendable, Hashable, CaseIterable {
 
 /// A place in the stream of first transmissions: everything before it has been sent once.
 public struct StreamPosition: Comparable, Hashable, Sendable {
+    /// Index of the first chunk that has not been sent whole; the number of chunks once all have been. At most `Limits.maximumChunks`.
     public var chunk: UInt32
+    /// Index of the first packet of that chunk that has not been sent; 0 behind the last chunk.
     public var packet: UInt16
 
     public init(chunk: UInt32, packet: UInt16) {
@@ -24,6 +26,7 @@ public struct StreamPosition: Comparable, Hashable, Sendable {
         self.packet = packet
     }
 
+    /// Position before anything has been sent. In a HEARTBEAT it says nothing of the front.
     public static let start = StreamPosition(chunk: 0, packet: 0)
 
     public static func < (left: StreamPosition, right: StreamPosition) -> Bool {
@@ -33,6 +36,8 @@ public struct StreamPosition: Comparable, Hashable, Sendable {
 
 /// What a parent tells its region at intervals: what there is to have, and how to talk to it.
 public struct Heartbeat: Hashable, Sendable {
+    /// Phase of the session at this parent. Anybody can say `.leaving` or `.aborted`: it is believed after a second without contradiction, or
+    /// when a STATEMENT says so (docs/protocol.md, "Parent leaving").
     public var phase: SessionPhase
     /// The parent's clock in microseconds, echoed by the children so that the parent can measure round trips.
     public var timestamp: UInt64
@@ -130,6 +135,7 @@ public struct TimestampEcho: Hashable, Sendable {
         self.delay = delay
     }
 
+    /// Echo of a child that has heard no HEARTBEAT of its parent yet: it measures nothing.
     public static let none = TimestampEcho(timestamp: 0, delay: 0)
 
     func write(to writer: inout ByteWriter) {

@@ -14,9 +14,11 @@ public struct NodePlace: Hashable, Sendable {
     public var child: UInt32
     /// Ephemeral id as a parent.
     public var transmitter: UInt32
+    /// Phase in its HEARTBEATs. Children that trust the key believe `.leaving` and `.aborted` at once.
     public var phase: SessionPhase
     /// As a parent.
     public var pace: StatedPace
+    /// Place in the tree, of depth 1...16; depth 0 is malformed. Its time to live is 0 in what goes to the node's own parent.
     public var place: TreePlace
 
     public init(

@@ -1,5 +1,6 @@
 /// A part of a chunk's outline: whoever holds the chunk can make it, and nobody can forge it.
 public struct OutlinePart: Hashable, Sendable {
+    /// Index of the chunk, below `Limits.maximumChunks`; from there on it is malformed.
     public var chunk: UInt32
     /// Index of the part, below `OutlineShape.partCount`.
     public var part: UInt8

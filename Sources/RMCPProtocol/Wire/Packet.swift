@@ -1,8 +1,10 @@
 /// A NAK: what a child lacks, told to its parent by unicast.
 public struct NegativeAcknowledgement: Hashable, Sendable {
+    /// Echo of the parent's last HEARTBEAT, by which the parent measures the round trip.
     public var echo: TimestampEcho
     /// As in a STATUS.
     public var cookie: UInt64
+    /// Needs, as many as fit one datagram of the session's datagram length: a longer NAK is malformed.
     public var request: RepairRequest
     public init(echo: TimestampEcho, cookie: UInt64 = 0, request: RepairRequest) {
         self.echo = echo
@@ -21,8 +23,9 @@ public struct NegativeAcknowledgement: Hashable, Sendable {
 
 /// How a child and everything below it fares, told to its parent by unicast.
 public struct StatusReport: Hashable, Sendable {
+    /// Echo of the parent's last HEARTBEAT, as in a NAK.
     public var echo: TimestampEcho
-    /// Length of the longest datagram that came from the parent by multicast, bytes: it finds holes in the path MTU.
+    /// Length of the longest datagram that came by multicast (at a stream child: of any), bytes: it finds holes in the path MTU.
     public var longestDatagram: UInt16
     /// Nothing comes from the group: what the child needs must come by unicast.
     public var isDeaf: Bool
@@ -30,6 +33,8 @@ public struct StatusReport: Hashable, Sendable {
     public var wantsStream: Bool
     /// What the parent answered an ATTACH with. Who shows none, or another address's, is not counted.
     public var cookie: UInt64
+    /// Counts of one receiver, or of everybody below a repair node, itself counted among the nodes. One without repair nodes is of exactly one
+    /// receiver: a parent counts any other as malformed.
     public var histogram: StatusHistogram
     /// Receivers that failed and want to be named: the child itself, or those below it.
     public var labels: [FailureLabel]
@@ -92,16 +97,23 @@ public enum Packet: Hashable, Sendable {
     case page(TablePage, body: [UInt8], Signature)
     /// The payload starts at `payloadOffset` of the datagram and runs to its end.
     case data(DataHeader, payloadOffset: Int)
+    /// Totals of the table. The signature covers domain, session id and body (docs/protocol.md, "Signatures").
     case end(EndOfTable, Signature)
+    /// A parent's word of where the session stands, to its group or to a unicast child. Not signed.
     case heartbeat(Heartbeat)
+    /// A child's needs, to its parent by unicast. Not signed.
     case nak(NegativeAcknowledgement)
+    /// A parent's confirmation of needs, to its group: who has them too need not ask. Not signed.
     case ncf(RepairRequest)
+    /// A child's report, to its parent by unicast. Not signed.
     case status(StatusReport)
     /// `sequence` is that of the acknowledged STATUS or DETACH.
     case acknowledgement(sequence: UInt32)
     /// Asks a host for the ANNOUNCEs of what it sends; of no session, and as long as the answer.
     case solicitation
+    /// A child's request to a parent to be taken, by unicast. Not signed.
     case attach(AttachRequest)
+    /// The answer to an ATTACH, by unicast; also to a STATUS or a PLACE that does not count.
     case attached(AttachAnswer)
     /// The child has found another parent; `cookie` as in its STATUS.
     case detach(cookie: UInt64)
@@ -109,10 +121,13 @@ public enum Packet: Hashable, Sendable {
     case advertisement(Advertisement, Signature)
     /// A watcher's question to a parent.
     case query(WatchQuery)
+    /// A parent's answer to a QUERY, by unicast.
     case report(WatchReport)
     /// The signature covers `Statement.signedMessage`.
     case statement(Statement, Signature)
+    /// A part of a chunk's outline, from a parent. It vouches for itself: see `OutlinePart.isTrue`.
     case outline(OutlinePart)
+    /// A word of a receiver that takes no part, to a parent by unicast.
     case refusal(RefusalNotice)
     /// The signature covers `NodePlace.signedMessage`.
     case place(NodePlace, Signature)

@@ -2,6 +2,7 @@
 public struct RefusalNotice: Hashable, Sendable {
     /// The parent's answer to an ATTACH. Who shows none, or another address's, is not counted.
     public var cookie: UInt64
+    /// Reason, of which the parent keeps the last that a receiver has told.
     public var reason: RefusalReason
 
     public init(cookie: UInt64, reason: RefusalReason) {

@@ -1,7 +1,11 @@
 /// Needs that a NAK states and an NCF confirms: packets of chunks, whole chunks, outlines of chunks, pages, END.
 public struct RepairRequest: Hashable, Sendable {
+    /// Packets of one chunk; in `outlines`, parts of its outline.
     public struct ChunkPackets: Hashable, Sendable {
+        /// Index of the chunk, below `Limits.maximumChunks`; from there on it is malformed.
         public var chunk: UInt32
+        /// Indices below `Limits.maximumPacketsPerChunk`, or of parts below 64. Those that no chunk of the session has are
+        /// left out where an engine reads them.
         public var packets: PacketSet
         public init(chunk: UInt32, packets: PacketSet) {
             self.chunk = chunk
@@ -18,7 +22,9 @@ public struct RepairRequest: Hashable, Sendable {
     public var chunks: [Range<UInt32>] = []
     /// Parts of outlines, by their indices, for chunks that are not as they should be.
     public var outlines: [ChunkPackets] = []
+    /// Pages by index, below `Limits.maximumChunks`. Ranges may overlap, come in any order, and are not empty as they are read.
     public var pages: [Range<UInt32>] = []
+    /// END is wanted: a HEARTBEAT has said that it was sent.
     public var needsEnd = false
 
     public init() {}

@@ -22,6 +22,7 @@ public struct Statement: Hashable, Sendable {
     public var transmitter: UInt32
     /// Sequence number that the sender's next datagram to the group had.
     public var sequence: UInt32
+    /// Phase of the session at the sender. One of `.leaving` or `.aborted` is believed at once, if the sender itself says it.
     public var phase: SessionPhase
     /// True once END has been sent.
     public var hasEnd: Bool
@@ -31,6 +32,7 @@ public struct Statement: Hashable, Sendable {
     public var pageCount: UInt32
     /// No packet of this chunk, or of one behind it, is sent for the first time before the next statement.
     public var horizon: UInt32
+    /// Pace of the sender's children, by which HEARTBEATs in its name are bounded.
     public var pace: StatedPace
 
     private static let endFlag: UInt8 = 1

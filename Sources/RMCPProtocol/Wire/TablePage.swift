@@ -2,8 +2,11 @@
 ///
 /// Pages are numbered without gaps, and so are the chunks in them: page `n + 1` starts where page `n` stops.
 public struct TablePage: Hashable, Sendable {
+    /// Number of the page, from 0, below `Limits.maximumChunks`.
     public var index: UInt32
+    /// Chunk that the first record is of. The chunk behind the last record is `Limits.maximumChunks` at most.
     public var firstChunk: UInt32
+    /// Records of consecutive chunks: 1...`maximumRecords`, as many as fit a datagram with the signature. Runs of zero chunks are one entry.
     public var records: [ChunkRecord]
 
     /// Bytes of a page before its records.
@@ -18,6 +21,7 @@ public struct TablePage: Hashable, Sendable {
         self.records = records
     }
 
+    /// Chunks that the page has the records of.
     public var chunkRange: Range<UInt32> { firstChunk..<firstChunk + UInt32(records.count) }
 
     /// The unsigned part: what is digested for END, and, behind the domain and the session's id, what is signed.
@@ -160,9 +164,13 @@ public struct TablePage: Hashable, Sendable {
 
 /// The signed totals, without which nothing is committed.
 public struct EndOfTable: Hashable, Sendable {
+    /// Chunks in all, at most `Limits.maximumChunks`; 0 for an empty bundle.
     public var chunkCount: UInt32
+    /// Pages in all, at most one for each chunk: more are malformed.
     public var pageCount: UInt32
+    /// Bytes of content, summed over all records. It must be that of the ANNOUNCE where that says one.
     public var contentLength: UInt64
+    /// Bytes of all encoded chunks, summed over all records; zero chunks have none.
     public var encodedLength: UInt64
     /// BLAKE3 over the BLAKE3 of every page's body, in order of the pages.
     public var tableDigest: Digest

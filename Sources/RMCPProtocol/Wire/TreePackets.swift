@@ -81,7 +81,9 @@ public struct AttachRequest: Hashable, Sendable {
 
 /// The answer: a cookie, or why not.
 public struct AttachAnswer: Hashable, Sendable {
+    /// The parent's decision. Only ATTACHED of `accepted` has a cookie.
     public enum Verdict: UInt8, Hashable, Sendable, CaseIterable {
+        /// The cookie makes whoever shows it in a STATUS a child. The ATTACH itself has changed nothing at the parent.
         case accepted = 0
         /// As many children as it takes.
         case full = 1
@@ -97,7 +99,9 @@ public struct AttachAnswer: Hashable, Sendable {
 
     static let length = 17
 
+    /// Nonce of the ATTACH that this answers. For `moved` it is the cookie that was shown, for `untrusted` that of the node's address.
     public var nonce: UInt64
+    /// Decision. A child that is refused by its own parent asks again after 9 s. Any other parent that refused is left alone for 30 s.
     public var verdict: Verdict
     /// Bound to the child's address: who shows it in a STATUS has heard what was sent to that address.
     public var cookie: UInt64
@@ -124,6 +128,7 @@ public struct AttachAnswer: Hashable, Sendable {
 
 /// A repair node says in the group that it repairs in another one: who hears it joins that, too.
 public struct Advertisement: Hashable, Sendable {
+    /// Group that the node repairs in: a multicast address, and a port that is not 0. Anything else is malformed.
     public var region: SocketAddress
     /// Milliseconds since 1970 by the node's clock, and more in each than in the one before: what makes a recorded one old.
     public var time: UInt64

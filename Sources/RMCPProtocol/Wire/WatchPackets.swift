@@ -29,6 +29,7 @@ public struct WatchQuery: Hashable, Sendable {
 
 /// What a parent is in the tree.
 public enum ParentRole: UInt8, Hashable, Sendable, CaseIterable {
+    /// The source of the stream: depth 0.
     case sender = 0
     /// Its children hear another one's stream, and get here what they lost of it.
     case repair = 1
@@ -40,6 +41,7 @@ public enum ParentRole: UInt8, Hashable, Sendable, CaseIterable {
 public struct ChildNode: Hashable, Sendable {
     /// Its ephemeral id as a child.
     public var transmitter: UInt32
+    /// Address of its upper half, where it answers QUERYs: one host's, and a port that is not 0. Anything else is malformed.
     public var address: SocketAddress
 
     static let length = 24
@@ -77,13 +79,19 @@ public struct ChildNode: Hashable, Sendable {
 public struct WatchReport: Hashable, Sendable {
     /// What the parent did of its own.
     public struct Counts: Hashable, Sendable {
+        /// Bytes of DATA sent for the first time, and of the copies for relays. Bytes are counted since the session began, with this protocol's
+        /// headers and without those of IP and UDP.
         public var firstBytes: UInt64 = 0
+        /// Bytes of DATA that answers NAKs for packets, and of outlines, counted likewise. Pages and END that were asked for are in no count.
         public var repairBytes: UInt64 = 0
+        /// Bytes of DATA of whole chunks that were asked for, counted likewise.
         public var catchUpBytes: UInt64 = 0
+        /// NAKs received, those of strangers that were not answered among them.
         public var naks: UInt64 = 0
         public init() {}
     }
 
+    /// Nodes that one REPORT names at most: a watcher asks for the rest from another `firstNode` on.
     public static let maximumNodes = 16
     private static let unknownCount = UInt32.max
     /// Four lists with every bucket in them, two empty ones, the tree's two counts and the chunks.
@@ -95,7 +103,9 @@ public struct WatchReport: Hashable, Sendable {
 
     /// As in the QUERY.
     public var nonce: UInt64
+    /// Session in full, so that a watcher that knows its tag alone can tell it.
     public var session: SessionID
+    /// Phase of the session at this parent, as in its HEARTBEATs.
     public var phase: SessionPhase
     public var role: ParentRole
     /// Bits per second, the parent's own.
@@ -104,9 +114,11 @@ public struct WatchReport: Hashable, Sendable {
     public var position: UInt32
     /// Of the whole bundle; nil while nobody knows.
     public var chunkCount: UInt32?
+    /// Chunks that the parent can send again: at the sender those before the position. At most `Limits.maximumChunks`.
     public var chunksHeld: UInt32
     /// Chunks before the position that are not held.
     public var holes: UInt32
+    /// Counts since the session began here. A repair node that is started again begins at 0.
     public var counts: Counts
     /// The lost among them.
     public var children: UInt32
@@ -114,6 +126,7 @@ public struct WatchReport: Hashable, Sendable {
     public var nodeCount: UInt32
     /// Which of these is the first of `nodes`.
     public var firstNode: UInt32
+    /// Child nodes that have proven their address and are not lost, in the order of their ids, `maximumNodes` at most.
     public var nodes: [ChildNode]
     /// Ephemeral ids of the parents above, the sender's first.
     public var path: [UInt32]

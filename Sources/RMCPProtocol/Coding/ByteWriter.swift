@@ -3,6 +3,7 @@
 public struct ByteWriter: Sendable {
     public private(set) var bytes: [UInt8] = []
 
+    /// Reserves room for `capacity` bytes. It grows beyond that, at the cost of an allocation.
     public init(capacity: Int = 1_400) { bytes.reserveCapacity(capacity) }
 
     public var count: Int { bytes.count }
@@ -27,6 +28,7 @@ public struct ByteWriter: Sendable {
     }
 
     public mutating func writeDigest(_ value: Digest) { writeBytes32(value.value) }
+    /// Appends 64 bytes: R, then S (RFC 8032, 5.1.6).
     public mutating func writeSignature(_ value: Signature) {
         writeBytes32(value.r)
         writeBytes32(value.s)
@@ -35,6 +37,7 @@ public struct ByteWriter: Sendable {
         write(value.high)
         write(value.low)
     }
+    /// Appends the bytes as they are, without their number.
     public mutating func writeArray(_ value: [UInt8]) { bytes.append(contentsOf: value) }
     public mutating func writeArray(_ value: ArraySlice<UInt8>) { bytes.append(contentsOf: value) }
 

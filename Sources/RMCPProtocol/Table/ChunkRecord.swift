@@ -10,8 +10,11 @@ public enum ChunkKind: UInt8, Sendable, Hashable {
 
 /// Authentication tag of a sealed chunk (AES-GCM, NIST SP 800-38D): 16 bytes.
 public struct SealTag: Hashable, Sendable {
+    /// The first 8 bytes, big-endian as they travel.
     public var high: UInt64
+    /// The last 8 bytes.
     public var low: UInt64
+    /// Tag of a chunk that is not sealed.
     public static let none = SealTag(high: 0, low: 0)
 
     public init(high: UInt64, low: UInt64) {
@@ -22,6 +25,7 @@ public struct SealTag: Hashable, Sendable {
 
 /// One chunk's line in the signed table.
 public struct ChunkRecord: Hashable, Sendable {
+    /// Form of the encoded bytes. Sealing does not change it.
     public var kind: ChunkKind
     /// Whether the encoded bytes are sealed for a group, and `contentDigest` is masked. Never of a zero chunk.
     public private(set) var isSealed = false
@@ -58,6 +62,7 @@ public struct ChunkRecord: Hashable, Sendable {
         return record
     }
 
+    /// Record of a chunk that is all zeros: no encoded bytes, and digests of zeros.
     public static func zero(contentLength: UInt32) -> ChunkRecord {
         ChunkRecord(
             kind: .zero, contentLength: contentLength, encodedLength: 0, encodedDigest: .zero, contentDigest: .zero)

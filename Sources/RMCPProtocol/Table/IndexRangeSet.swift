@@ -1,13 +1,16 @@
 /// A set of 32-bit indices (chunks, pages) as sorted ranges that neither overlap nor touch. Its size is that of its
 /// fragmentation, which the caller bounds.
 public struct IndexRangeSet: Hashable, Sendable {
+    /// Maximal ranges, in rising order; none is empty.
     public private(set) var ranges: [Range<UInt32>] = []
 
     public init() {}
     public init(_ range: Range<UInt32>) { if !range.isEmpty { ranges = [range] } }
 
     public var isEmpty: Bool { ranges.isEmpty }
+    /// Members, and not ranges. Costs a look at each range.
     public var count: Int { ranges.reduce(0) { $0 + $1.count } }
+    /// Smallest member; nil for an empty set.
     public var first: UInt32? { ranges.first?.lowerBound }
 
     /// Index of the first range that ends behind `value`.
@@ -21,6 +24,7 @@ public struct IndexRangeSet: Hashable, Sendable {
         return low
     }
 
+    /// Looks for the range by halves, as `first(from:)` and `overlap(with:)` do.
     public func contains(_ value: UInt32) -> Bool {
         let index = position(of: value)
         return index < ranges.count && ranges[index].contains(value)
@@ -38,8 +42,10 @@ public struct IndexRangeSet: Hashable, Sendable {
         ranges[position(of: range.lowerBound)...].prefix(limit).prefix { $0.lowerBound < range.upperBound }.map { $0.clamped(to: range) }
     }
 
+    /// Adds one member, below 2^32 - 1: that one traps.
     public mutating func insert(_ value: UInt32) { insert(value..<value + 1) }
 
+    /// Adds the members that are not there yet. Ranges that then touch become one.
     public mutating func insert(_ range: Range<UInt32>) {
         guard !range.isEmpty else { return }
         // A range that ends where this one starts is joined too.
@@ -54,8 +60,10 @@ public struct IndexRangeSet: Hashable, Sendable {
         ranges.replaceSubrange(low..<high, with: CollectionOfOne(merged))
     }
 
+    /// Takes one member away, if it is there; 2^32 - 1 traps.
     public mutating func remove(_ value: UInt32) { remove(value..<value + 1) }
 
+    /// Takes the members away that are there. A range may be split by that, so that the set grows.
     public mutating func remove(_ range: Range<UInt32>) {
         guard !range.isEmpty else { return }
         let low = position(of: range.lowerBound)
@@ -70,5 +78,6 @@ public struct IndexRangeSet: Hashable, Sendable {
         ranges.replaceSubrange(low..<high, with: kept)
     }
 
+    /// Empties the set and keeps its memory.
     public mutating func removeAll() { ranges.removeAll(keepingCapacity: true) }
 }

@@ -2,11 +2,13 @@
 /// allocates once.
 public struct PacketSet: Hashable, Sendable {
     private var words: [UInt64]
+    /// Members. Kept as they come and go, so that it costs nothing to ask.
     public private(set) var count = 0
 
     /// An empty set with room for indices below `capacity`; it grows when a larger one is inserted.
     public init(capacity: Int = 0) { words = Array(repeating: 0, count: (capacity + 63) / 64) }
 
+    /// Makes a set of all indices of a range, none of them below 0.
     public init(_ range: Range<Int>) {
         self.init(capacity: range.upperBound)
         insert(range)
@@ -14,6 +16,7 @@ public struct PacketSet: Hashable, Sendable {
 
     public var isEmpty: Bool { count == 0 }
 
+    /// Looks for an index, 0 or more. One beyond the room is not in the set.
     public func contains(_ index: Int) -> Bool {
         let word = index >> 6
         return word < words.count && words[word] & (1 << UInt64(index & 63)) != 0
@@ -32,6 +35,7 @@ public struct PacketSet: Hashable, Sendable {
         return true
     }
 
+    /// Takes an index away; false when it was not in the set.
     @discardableResult
     public mutating func remove(_ index: Int) -> Bool {
         guard contains(index) else { return false }
@@ -40,6 +44,7 @@ public struct PacketSet: Hashable, Sendable {
         return true
     }
 
+    /// Adds all indices of a range, none of them below 0. The set grows to the last of them, however few there are.
     public mutating func insert(_ range: Range<Int>) {
         guard !range.isEmpty else { return }
         grow(toWords: (range.upperBound + 63) / 64)
@@ -50,6 +55,7 @@ public struct PacketSet: Hashable, Sendable {
         }
     }
 
+    /// Adds all members of another set, and grows to its room.
     public mutating func formUnion(_ other: PacketSet) {
         grow(toWords: other.words.count)
         for word in other.words.indices {
@@ -58,6 +64,7 @@ public struct PacketSet: Hashable, Sendable {
         }
     }
 
+    /// Takes away what another set has, and keeps its memory.
     public mutating func subtract(_ other: PacketSet) {
         // Nothing to take is nothing to make a copy for.
         guard count > 0, other.count > 0 else { return }
@@ -82,6 +89,7 @@ public struct PacketSet: Hashable, Sendable {
         }
     }
 
+    /// Empties the set and keeps its memory.
     public mutating func removeAll() {
         for word in words.indices { words[word] = 0 }
         count = 0
@@ -123,6 +131,7 @@ public struct PacketSet: Hashable, Sendable {
         return word << 6 + bits.trailingZeroBitCount
     }
 
+    /// Largest member; nil for an empty set.
     public var last: Int? {
         guard let word = words.lastIndex(where: { $0 != 0 }) else { return nil }
         return word << 6 + 63 - words[word].leadingZeroBitCount

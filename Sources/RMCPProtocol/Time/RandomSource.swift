@@ -6,6 +6,7 @@ public struct RandomSource: RandomNumberGenerator, Sendable {
     private var s2: UInt64
     private var s3: UInt64
 
+    /// Makes a source that gives the same numbers for the same seed. Any seed will do, 0 too.
     public init(seed: UInt64) {
         var state = seed
         func next() -> UInt64 {

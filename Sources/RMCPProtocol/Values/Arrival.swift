@@ -1,5 +1,6 @@
 /// How a datagram came: from where, whether to a group, with how much of its time to live left, and when.
 public struct Arrival: Sendable, Hashable {
+    /// Address and port that it came from. Anybody can forge them.
     public var source: SocketAddress
     /// When the host got it, on the engine's clock. It may have waited in the socket until it is read.
     public var at: Instant

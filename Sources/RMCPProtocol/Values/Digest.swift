@@ -1,5 +1,6 @@
 /// 32 bytes held as four big-endian words: hashable and comparable without an allocation, which an array is not.
 public struct Bytes32: Hashable, Sendable {
+    /// The first 8 bytes; the words behind it have the rest in their order.
     public var a: UInt64
     public var b: UInt64
     public var c: UInt64
@@ -12,6 +13,7 @@ public struct Bytes32: Hashable, Sendable {
         self.d = d
     }
 
+    /// 32 zero bytes. A key or a digest of zeros stands for none.
     public static let zero = Bytes32(0, 0, 0, 0)
     static let length = 32
 
@@ -30,6 +32,7 @@ public struct Bytes32: Hashable, Sendable {
         }
     }
 
+    /// The 32 bytes in their order. An allocation each time.
     public var bytes: [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(32)
@@ -44,6 +47,7 @@ public struct Bytes32: Hashable, Sendable {
 public struct Digest: Hashable, Sendable {
     public var value: Bytes32
     public init(_ value: Bytes32) { self.value = value }
+    /// Digest of a zero chunk, which needs none. It is not the digest of no bytes.
     public static let zero = Digest(.zero)
 }
 
@@ -56,7 +60,9 @@ public struct PublicKey: Hashable, Sendable {
 
 /// An Ed25519 signature (RFC 8032, 5.1.6). All zero stands for "not signed".
 public struct Signature: Hashable, Sendable {
+    /// R, the first half as it travels.
     public var r: Bytes32
+    /// S, the second half.
     public var s: Bytes32
     public init(r: Bytes32, s: Bytes32) {
         self.r = r

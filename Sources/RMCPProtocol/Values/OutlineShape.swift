@@ -40,6 +40,7 @@ public struct OutlineShape: Hashable, Sendable {
         return run + (runs > 1 ? Int.bitWidth - (runs - 1).leadingZeroBitCount : 0)
     }
 
+    /// Subtrees of the chunk, 2...256; the last one may be shorter than the others.
     public var subtreeCount: Int { (encodedLength + subtreeLength - 1) / subtreeLength }
     /// Datagrams of the whole outline, 1...64: 4 values and 6 siblings fit the shortest datagram.
     public var partCount: Int { (subtreeCount + runLength - 1) / runLength }
@@ -47,6 +48,7 @@ public struct OutlineShape: Hashable, Sendable {
     /// Subtrees whose values are in a part.
     public func subtrees(ofPart part: Int) -> Range<Int> { part * runLength..<min((part + 1) * runLength, subtreeCount) }
 
+    /// Stretch of the encoded chunk that a subtree stands for, of those below `subtreeCount`.
     public func bytes(ofSubtree subtree: Int) -> Range<Int> { subtree * subtreeLength..<min((subtree + 1) * subtreeLength, encodedLength) }
 
     /// Siblings on the way from a part's run up to the root.

@@ -1,6 +1,8 @@
 /// 128 random bits drawn by the sender for one `rmcp send`.
 public struct SessionID: Hashable, Sendable {
+    /// The first 8 bytes as they travel, the tag foremost.
     public var high: UInt64
+    /// The last 8 bytes.
     public var low: UInt64
     public init(high: UInt64, low: UInt64) {
         self.high = high

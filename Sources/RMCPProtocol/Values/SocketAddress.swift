@@ -1,6 +1,7 @@
 /// An IPv4 or IPv6 address with a port: a plain value, so that engines can hold and compare where things come from
 /// without knowing what a socket is.
 public struct SocketAddress: Hashable, Sendable {
+    /// Family of an address; raw values are as they travel in ADVERTISEMENT and REPORT.
     public enum Family: UInt8, Sendable, Hashable {
         case ipv4 = 4
         case ipv6 = 6
@@ -10,6 +11,7 @@ public struct SocketAddress: Hashable, Sendable {
     /// The address in network order: 16 bytes of IPv6 in `high` and `low`; 4 bytes of IPv4 at the end of `low`.
     public var high: UInt64
     public var low: UInt64
+    /// UDP port. 0 is none that can be sent to.
     public var port: UInt16
     /// IPv6 scope (interface index) of link-local addresses; 0 otherwise.
     public var scope: UInt32

@@ -33,6 +33,8 @@ public struct FeedbackSettings: Sendable {
     public var nodeNAKRateLimit = 1_000.0
     /// And this far apart at most: children of a node wait for its repairs, and leave it when nothing comes for `uselessAfter`.
     public var maximumNAKInterval = Interval.seconds(1)
+    /// Bounds of the time between two STATUSes of a child. The lower one is also the interval that a child assumes before the first HEARTBEAT;
+    /// while the rate is being found `finding` has a lower one.
     public var minimumStatusInterval = Interval.milliseconds(10)
     public var maximumStatusInterval = Interval.seconds(10)
     /// Pace of STATUSes while the rate is being found.

@@ -1,9 +1,11 @@
 /// When a session begins and ends, and how it is announced.
 public struct JoiningSettings: Sendable {
-    /// Start as soon as this many receivers have joined; nil starts with those who came by `minimumWait`.
+    /// Receivers that have to be there for the start, once `minimumWait` has passed; nil for one. Those that are lost, or were stopped, are not.
     public var waitForReceivers: Int?
     /// Receivers that have to be complete at the end; of fewer the session is partial. Nil asks for no number.
     public var requiredReceivers: Int?
+    /// Earliest and latest start, from the beginning of the session on. At the latter the stream begins with whoever is there, or the session
+    /// ends. An earliest start above the latest has no effect.
     public var minimumWait = Interval.seconds(2)
     public var maximumWait = Interval.seconds(30)
     /// How long to stay after the last known receiver is complete.
@@ -15,10 +17,12 @@ public struct JoiningSettings: Sendable {
 
     /// Nodes that must have everything before the sender leaves.
     public enum Until: Sendable, Hashable {
+        /// All receivers that have joined, wherever in the tree they are.
         case receivers
         /// The repair nodes, which serve the receivers from then on.
         case repairNodes
     }
+    /// Nodes that the end waits for, `--until`. With repair nodes these count as having come, too, at the start.
     public var until = Until.receivers
     /// Time after which repair nodes, where nobody else is waited for, will not have the rest: none has come further or asked for anything.
     /// A node that has no room for a chunk passes it on, and does not ask for it again.

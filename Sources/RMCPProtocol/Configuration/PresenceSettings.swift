@@ -9,6 +9,7 @@ public struct PresenceSettings: Sendable {
     /// Housekeeping comes round this often while nothing is sent and nobody is served: a sender may wait for hours. What can be lost
     /// meanwhile is a tenth of a second after a child that has fallen silent.
     public var idleTickInterval = Interval.milliseconds(100)
+    /// Share of the rate (0...1) that heartbeats take while streaming; statements take as much.
     public var heartbeatShare = 0.005
     /// The sender signs where it stands this often: a forged claim is believed no longer. Ed25519 takes half a millisecond to verify on
     /// the slowest boards (Cortex-A53), so that this is a quarter of a percent of one.

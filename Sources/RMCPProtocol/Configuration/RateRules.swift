@@ -1,5 +1,6 @@
 /// Rules of `--rate auto` that can be left out, so that the simulator tells what each is worth. A transfer has all of them.
 public struct RateRules: OptionSet, Sendable, Hashable {
+    /// A bit for each rule. Those of no rule mean nothing.
     public let rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }
     private init(_ position: UInt32) { rawValue = 1 << position }
@@ -61,6 +62,7 @@ public struct RateRules: OptionSet, Sendable, Hashable {
     /// The rate comes back by factors to what it was before a few were waited for.
     public static let comingBack = RateRules(25)
 
+    /// Every bit, those of rules to come among them.
     public static let all = RateRules(rawValue: .max)
 
     /// Each by its name.

@@ -2,6 +2,8 @@
 public struct RateSettings: Sendable {
     /// A fixed rate in bits per second of datagrams; nil adapts.
     public var fixedRate: UInt64?
+    /// Bounds of a rate that adapts, bits per second. A maximum below the minimum counts as the minimum. A repair node follows a faster stream no
+    /// further than to the maximum.
     public var minimumRate: UInt64 = 1_000_000
     public var maximumRate: UInt64 = 100_000_000_000
     /// Low enough for a slow link's queue: 60 KB until there is an answer, on a short path. A twenty-fifth of a second from 5 Gb/s.

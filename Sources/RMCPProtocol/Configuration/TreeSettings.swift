@@ -30,15 +30,18 @@ public struct TreeSettings: Sendable {
     public var tolerableSpoiltChunks = 3
     /// An ATTACH is repeated after this long, and then after twice as long each time.
     public var attachTimeout = Interval.milliseconds(200)
+    /// ATTACHes to one parent, the first among them; then the next best is looked for.
     public var attachAttempts = 3
     /// The same for the ATTACH by which a child makes itself known to its sender: this long, or two GRTTs, doubling up to
     /// `attachTimeout`. It takes the place of a first STATUS that was repeated every 10 ms; of 100,000 whose answers are lost few ask
     /// at one time.
     public var firstAttachTimeout = Interval.milliseconds(20)
+    /// ATTACHes to the sender, the first among them. Together they take 1.5 s, and longer where the sender is silent or far away.
     public var firstAttachAttempts = 10
     /// A parent that was left is told after this long, or two statuses of the new one: each child's new parent has told its
     /// own of it by then.
     public var detachDelay = Interval.milliseconds(500)
+    /// DETACHes to a parent that is not heard. One that is alive is told on, see `detachRepeatInterval`.
     public var detachAttempts = 5
     /// A former parent that is there and has not answered so often is told again after this long: what it counts, or does not,
     /// must not stay wrong for good.

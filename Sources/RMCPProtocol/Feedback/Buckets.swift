@@ -6,8 +6,10 @@ public enum LossBucket {
     public static let bounds: [Double] = [
         0.000_01, 0.000_5, 0.001, 0.002, 0.004, 0.007, 0.012, 0.02, 0.035, 0.06, 0.1, 0.17, 0.28, 0.45, 0.7,
     ]
+    /// Buckets, as many as a STATUS may name. As a limit it stands for none, since no loss is above it.
     public static let count = 16
 
+    /// Bucket of a fraction of packets lost (0...1): the first whose bound is above it.
     public static func index(of fraction: Double) -> UInt8 {
         UInt8(bounds.firstIndex { fraction < $0 } ?? bounds.count)
     }
@@ -24,6 +26,7 @@ public enum LossBucket {
 public enum PressureBucket {
     /// Upper bound of the queueing delay of each bucket, milliseconds.
     public static let delayBounds: [Int64] = [2, 5, 10, 20, 50, 100]
+    /// Buckets, as many as a STATUS may name. As a limit it stands for none, since no pressure is above it.
     public static let count = 8
     /// From `hold` on the rate must not grow; from `overload` on it must fall, and from `severe` on, fast.
     public static let hold: UInt8 = 3
@@ -34,6 +37,7 @@ public enum PressureBucket {
     /// receiver in profile says so.
     public static let storageFull: UInt8 = 7
 
+    /// Bucket of a queueing delay, 0...6; the one above comes from the host's room alone.
     public static func index(queueingDelay: Interval) -> UInt8 {
         UInt8(delayBounds.firstIndex { queueingDelay < .milliseconds($0) } ?? delayBounds.count)
     }
@@ -60,10 +64,12 @@ public enum PressureBucket {
 /// The rate at which datagrams arrive, headers included: 8 buckets an octave from 64 kb/s up to 67 Gb/s. Once a queue
 /// has built up somewhere, this is what the path carries.
 public enum ArrivalBucket {
+    /// Buckets, as many as a STATUS may name.
     public static let count = 160
     private static let lowest = 64_000.0
     private static let perOctave = 8.0
 
+    /// Bucket of a rate with headers of IP and UDP, bits per second: 0 up to 64 kb/s, 159 from 61.5 Gb/s on.
     public static func index(bitsPerSecond: Double) -> UInt8 {
         guard bitsPerSecond > lowest else { return 0 }
         return UInt8(min(Double(count - 1), Double.log2(bitsPerSecond / lowest) * perOctave))

@@ -15,6 +15,7 @@ public struct FailureLabel: Hashable, Sendable {
         self.state = state
     }
 
+    /// Tells a label from other texts: 1...63 bytes of UTF-8, all of them printable (`BundleName.isPrintable`).
     public static func isLabel(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.count <= maximumLength && BundleName.printable(text).utf8.elementsEqual(text.utf8)
     }

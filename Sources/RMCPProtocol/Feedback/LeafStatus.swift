@@ -2,7 +2,9 @@
 public struct LeafStatus: Hashable, Sendable {
     /// What the rate follows.
     public struct Network: Hashable, Sendable {
+        /// `LossBucket`, 0...15. More is counted as that.
         public var loss: UInt8
+        /// `PressureBucket`, 0...7. More is counted as that.
         public var pressure: UInt8
         /// Nil while there is no stream to measure it by.
         public var arrival: UInt8?
@@ -20,6 +22,7 @@ public struct LeafStatus: Hashable, Sendable {
         }
     }
 
+    /// State that it says itself; at its parent `.lost`, once it is silent.
     public var state: ReceiverState
     /// 0...10.
     public var progress: UInt8

@@ -30,11 +30,13 @@ public struct RefusalCounts: Hashable, Sendable {
 
     public init() {}
 
+    /// Receivers that have this reason.
     public subscript(reason: RefusalReason) -> UInt64 {
         get { counts[Int(reason.rawValue)] }
         set { counts[Int(reason.rawValue)] = newValue }
     }
 
+    /// Receivers that take no part, whatever their reason; up to where 64 bits end.
     public var total: UInt64 { counts.indices.reduce(into: 0) { $0.increase(by: counts[$1]) } }
     /// Those who believe the sender.
     public var ofTrusting: UInt64 { RefusalReason.allCases.reduce(into: 0) { if $1.isOfTrusting { $0.increase(by: self[$1]) } } }

@@ -18,6 +18,8 @@ public struct RoundTripEstimator: Sendable {
         fileprivate mutating func note(_ sample: Interval) { latest = sample.wireMicroseconds }
     }
 
+    /// Group round-trip time. It is `initialGroupRoundTrip` until a period with a sample is over, and always within the bounds of
+    /// `FeedbackSettings`.
     public private(set) var estimate: Interval
     /// The longest sample of the last period, within bounds.
     private(set) var longest = Interval.zero

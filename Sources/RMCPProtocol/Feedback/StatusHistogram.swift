@@ -1,5 +1,6 @@
 /// What a sum says of the tree below it.
 public struct TreeCounts: Hashable, Sendable {
+    /// Repair nodes, at any depth. In a node's own report it is one of them.
     public var repairNodes: UInt64 = 0
     /// Repair nodes that hold the whole bundle.
     public var completeRepairNodes: UInt64 = 0
@@ -47,6 +48,7 @@ extension TreeCounts {
 /// Counts of receivers by state, progress, loss, pressure and arrival rate. A leaf sends a histogram of one; a parent adds those of
 /// its children and sends the sum, so that nobody up the tree knows more than numbers.
 public struct StatusHistogram: Hashable, Sendable {
+    /// Buckets of `states` and `rehomed`: raw values of `ReceiverState`.
     public static let stateCount = 15
     /// Deciles 0...9 of progress, and 10 for all of it.
     public static let progressCount = 11
@@ -60,8 +62,10 @@ public struct StatusHistogram: Hashable, Sendable {
     /// `lists` has nothing.
     private var single: LeafStatus?
     private var lists: HistogramLists
+    /// Counts of what is below beside receivers.
     public var tree = TreeCounts()
 
+    /// Makes a histogram of nobody.
     public init() { lists = .zero }
 
     /// A histogram of one.
@@ -70,6 +74,7 @@ public struct StatusHistogram: Hashable, Sendable {
         lists = .none
     }
 
+    /// Receivers by state, `stateCount` of them. Of a histogram of one all six lists are made for this, as for each of the others.
     public var states: [UInt64] {
         get { written.states }
         _modify {
@@ -77,6 +82,7 @@ public struct StatusHistogram: Hashable, Sendable {
             yield &lists.states
         }
     }
+    /// Receivers by tenths of the bundle that they have, `progressCount` of them. Repair nodes are not among them.
     public var progress: [UInt64] {
         get { written.progress }
         _modify {
@@ -84,6 +90,7 @@ public struct StatusHistogram: Hashable, Sendable {
             yield &lists.progress
         }
     }
+    /// Receivers and repair nodes that say something of it, by `LossBucket`.
     public var loss: [UInt64] {
         get { written.loss }
         _modify {
@@ -91,6 +98,7 @@ public struct StatusHistogram: Hashable, Sendable {
             yield &lists.loss
         }
     }
+    /// Receivers and repair nodes that say something of it, by `PressureBucket`.
     public var pressure: [UInt64] {
         get { written.pressure }
         _modify {
@@ -98,6 +106,7 @@ public struct StatusHistogram: Hashable, Sendable {
             yield &lists.pressure
         }
     }
+    /// Receivers and repair nodes that say something of it, by `ArrivalBucket`.
     public var arrival: [UInt64] {
         get { written.arrival }
         _modify {
@@ -136,6 +145,7 @@ public struct StatusHistogram: Hashable, Sendable {
         single = nil
     }
 
+    /// Compares counts: a histogram of one equals the lists that say as much.
     public static func == (left: StatusHistogram, right: StatusHistogram) -> Bool {
         guard left.tree == right.tree else { return false }
         if let leaf = left.single, let other = right.single { return leaf == other }
@@ -151,8 +161,11 @@ public struct StatusHistogram: Hashable, Sendable {
 
     /// Receivers that this counts.
     public var population: UInt64 { single == nil ? lists.states.total : 1 }
+    /// Receivers in one state.
     public func count(_ state: ReceiverState) -> UInt64 { single.map { $0.state == state ? 1 : 0 } ?? lists.states[Int(state.rawValue)] }
+    /// Receivers that failed, the lost among them.
     public var failed: UInt64 { single.map { $0.state.isFailure ? 1 : 0 } ?? lists.states[Self.failures...].total }
+    /// Receivers that are not done, those that are counted elsewhere too among them.
     public var active: UInt64 { single.map { $0.state.isActive ? 1 : 0 } ?? lists.states[..<Self.finals].total }
 
     /// Raw values from here on are states that a receiver does not leave, and from `failures` on those that are no success.
@@ -214,12 +227,14 @@ public struct StatusHistogram: Hashable, Sendable {
         return lists.pressure.dropFirst(Int(bound)).contains { $0 > 0 }
     }
 
+    /// Adds the counts of another one. Each stops where 64 bits end.
     public mutating func add(_ other: StatusHistogram) {
         write()
         if let leaf = other.single { lists.add(leaf) } else { lists.add(other.lists) }
         tree.add(other.tree)
     }
 
+    /// Takes the counts of another one away, which was added before. Each stops at 0, and those of `rehomed` go below.
     public mutating func subtract(_ other: StatusHistogram) {
         write()
         if let leaf = other.single { lists.subtract(leaf) } else { lists.subtract(other.lists) }
@@ -227,11 +242,13 @@ public struct StatusHistogram: Hashable, Sendable {
     }
 
     // One receiver more or less costs the same whatever the number of buckets.
+    /// Adds one receiver. Buckets beyond a list's end count in its last one.
     public mutating func add(_ leaf: LeafStatus) {
         write()
         lists.add(leaf.clamped)
     }
 
+    /// Takes one receiver away that was added before.
     public mutating func subtract(_ leaf: LeafStatus) {
         write()
         lists.subtract(leaf.clamped)

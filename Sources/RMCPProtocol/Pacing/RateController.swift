@@ -48,6 +48,7 @@ public struct RateController: Sendable {
     /// Bits per second that arrived, and were sent, without any queue since the last cut, at the most.
     private var calm: Double?
 
+    /// Begins in start-up at `initialRate`, within the bounds, or at the fixed rate, which no bound holds for.
     public init(configuration: Configuration, at now: Instant) {
         minimum = Double(max(1, configuration.rate.minimumRate))
         rules = configuration.rate.rules

@@ -32,6 +32,7 @@ extension RateController {
         case lossMayPass = "there is loss beside others, which has just been answered"
         case draining = "the queue is draining"
         // It rises.
+        /// Growth by a factor of 2...4, whatever the text says (docs/protocol.md, "Rate", rule 6 of start-up).
         case doubled = "nothing queues: start-up doubles it"
         case grown = "nothing queues: growth adds a step"
         case explored = "nothing queues far above what was carried: it grows by a quarter"

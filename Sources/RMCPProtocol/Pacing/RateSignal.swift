@@ -20,7 +20,9 @@ public struct RateSignal: Sendable {
 /// When a signal was taken, and what it can be an answer to.
 public struct RateMoment: Sendable {
     public var now: Instant
+    /// Time from one STATUS of a child to the next, above zero: growth divides by it.
     public var statusInterval: Interval
+    /// Group round-trip time (RFC 5401, 3.2.3).
     public var roundTrip: Interval
     /// When the newest datagram that receivers have answered was sent. Nothing is concluded before something that was
     /// sent at this rate has been answered: a long queue, once filled, must not be filled more.

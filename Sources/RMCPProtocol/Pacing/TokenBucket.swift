@@ -26,6 +26,7 @@ public struct TokenBucket: Sendable {
         updated = now
     }
 
+    /// Goes on at another rate, bits per second, above 0. Tokens beyond `burst` bytes are lost.
     public mutating func setRate(_ rate: UInt64, burst: Int, at now: Instant) {
         refill(at: now)
         bytesPerSecond = Double(rate) / Units.bitsPerByte
@@ -55,6 +56,7 @@ public struct TokenBucket: Sendable {
         return tokens > 0
     }
 
+    /// Takes tokens for bytes that are sent, as the network carries them. There may be less than none afterwards.
     public mutating func consume(_ bytes: Int) {
         tokens -= Double(bytes)
         isAwaited = false

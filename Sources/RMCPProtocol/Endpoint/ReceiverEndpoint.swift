@@ -11,6 +11,7 @@
 /// A driver tells it when a session is over (`directory.end`) and what became of a region that was to be joined
 /// (`regions.noteJoined`, `regions.noteFailed`).
 public struct ReceiverEndpoint: Sendable {
+    /// Meaning of a datagram, by which the driver goes on with it.
     public enum Answer: Sendable {
         /// The datagram is of the session with this tag, which is under way: its engine's, if there is one already.
         case session(UInt32)

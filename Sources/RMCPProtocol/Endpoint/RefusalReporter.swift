@@ -143,6 +143,7 @@ public struct RefusalReporter: Sendable {
         return next
     }
 
+    /// The next ATTACH or REFUSAL and its destination, to be sent from the socket that answers come to; nil until `nextDue`.
     public mutating func pollTransmit(at now: Instant) -> (bytes: [UInt8], destination: SocketAddress)? {
         for index in entries.indices where entries[index].due <= now {
             switch entries[index].stage {

@@ -13,6 +13,7 @@ public struct RepairPlace: Sendable {
         self.upstream = upstream
     }
 
+    /// A relay has a parent that its user has named; any other node repairs.
     public var mode: RepairEngine.Mode { upstream == nil ? .repair : .relay }
 }
 
@@ -41,6 +42,7 @@ public struct RepairEndpoint: Sendable {
         case refuse(Announce, SessionRefusal)
         /// Another repair node serves in this group: listen to it.
         case join(SocketAddress)
+        /// Datagram of a session that is known, over, refused before or put off, or of none; or the node is stopping.
         case ignore
     }
 
@@ -50,6 +52,7 @@ public struct RepairEndpoint: Sendable {
         case session(UInt32)
         /// Somebody asks what there is: tell of the session with this tag.
         case announce(UInt32)
+        /// Datagram of no session here that asks for nothing; or there is no session to tell of.
         case ignore
     }
 
@@ -97,10 +100,12 @@ public struct RepairEndpoint: Sendable {
             group: place.upstream == nil ? place.group : nil)
     }
 
+    /// Sessions, as of `ReceiverEndpoint`.
     public var directory: SessionDirectory {
         _read { yield receiver.directory }
         _modify { yield &receiver.directory }
     }
+    /// Regions of other nodes, as of `ReceiverEndpoint`; none at a relay, which joins nothing.
     public var regions: RegionTable {
         _read { yield receiver.regions }
         _modify { yield &receiver.regions }
@@ -218,6 +223,7 @@ public struct RepairEndpoint: Sendable {
     /// When `handleTimeout` is due.
     public func pollTimeout() -> Instant { isStopping ? .distantFuture : nextAdvertisement }
 
+    /// Puts an advertisement, or a relay's SOLICITATION, up for `pollTransmit`. Does nothing before the time of `pollTimeout`.
     public mutating func handleTimeout(at now: Instant) {
         guard now >= pollTimeout() else { return }
         nextAdvertisement = now + Self.advertisementInterval

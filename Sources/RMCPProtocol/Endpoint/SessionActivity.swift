@@ -1,6 +1,6 @@
 /// State of a session at a repair node.
 public struct SessionActivity: Sendable {
-    /// Time at which its sender was last heard; nil while it has nobody above.
+    /// Time at which anything of it last came from above; nil while it has nobody above.
     public var lastHeard: Instant?
     /// Time since which it is of no use to anybody: it has nobody above, and no child that is not done. Nil while it is of use.
     public var idleSince: Instant?
@@ -18,6 +18,7 @@ public struct SessionActivity: Sendable {
 public struct SessionUse: Sendable {
     private var last: Instant
 
+    /// Begins as of use now.
     public init(at now: Instant) { last = now }
 
     /// Looks at the engine; called whenever that is driven.

@@ -2,13 +2,17 @@ import DequeModule
 
 /// Why a session was not accepted: one line to the user for each session.
 public enum SessionRefusal: Sendable, Hashable {
+    /// The session has no key, and sessions that are not signed are not allowed here.
     case unsigned
+    /// The session's key is not trusted here. Nobody has looked at the signature, so that anybody may have said so.
     case untrusted(PublicKey)
     /// A newer version of the bundle has been received: this one.
     case rollback(newest: BundleVersion)
+    /// Signature that the key has not made, or that was not looked at amid forgeries. Counted as malformed, and never told.
     case badSignature
     /// Another session with the same tag is under way.
     case tagInUse
+    /// As many sessions have a place as may, and none gives way.
     case tooManySessions
     /// Everything goes to one output, which another session has.
     case outputInUse
@@ -49,6 +53,7 @@ public enum SessionRefusal: Sendable, Hashable {
 
 /// Decides which announced sessions a receiver takes part in.
 public struct SessionDirectory: Sendable {
+    /// Decision about an ANNOUNCE, or about what is none.
     public enum Verdict: Sendable {
         /// A session that has not been seen: make an engine for it. `superseding` is one that gives way to it: the same
         /// bundle by a sender that has fallen silent, so that what came of it goes on in the new one.
@@ -116,7 +121,9 @@ public struct SessionDirectory: Sendable {
     private var told = Memory(limit: 64)
     /// Bundles whose newest version is remembered; the oldest are forgotten.
     private static let versionLimit = 10_000
+    /// Datagrams of no engine that were not understood, and ANNOUNCEs with a bad signature, since the beginning.
     public private(set) var malformed: UInt64 = 0
+    /// Datagrams of no engine that are another protocol's or another version's. Those of other sessions are not among them.
     public private(set) var foreign: UInt64 = 0
 
     /// - Parameters:
@@ -306,7 +313,9 @@ public struct SessionDirectory: Sendable {
     // MARK: Places
 
     private var placedCount: Int { active.count - candidates.count }
+    /// Sessions under way without a place. One more than `candidateLimit` for a moment: see `superfluous`.
     public var candidateCount: Int { candidates.count }
+    /// A session under way has a place unless it is a candidate. Not to be asked of any other: the answer is true.
     public func hasPlace(_ session: SessionID) -> Bool { !candidates.contains(session) }
 
     /// Something has come of a session that has to be stored.
@@ -326,6 +335,7 @@ public struct SessionDirectory: Sendable {
         return true
     }
 
+    /// Gives the one output free that was kept for this candidate; nothing if it was not.
     public mutating func release(_ session: SessionID) { if holder == session { holder = nil } }
 
     /// The chunks that had come were not what its sender has signed.

@@ -12,8 +12,11 @@ public enum SealingPolicy: Sendable {
 
 /// Whom a receiver believes.
 public struct TrustPolicy: Sendable {
+    /// Keys of the senders whose sessions are taken.
     public var trustedKeys: Set<PublicKey>
+    /// Sessions are taken that are not signed, and those of any key whose signature is good (docs/protocol.md, "Signatures").
     public var allowsUnsigned: Bool
+    /// Sessions by their sealing. `SessionDirectory.adopt(_:)` leaves it as it was at the start.
     public var sealing = SealingPolicy.none
     /// Keys of the repair nodes whose regions are joined; nil where anybody's are.
     public var trustedNodes: Set<PublicKey>?
@@ -47,8 +50,10 @@ public struct TrustPolicy: Sendable {
 public struct BundleIdentity: Hashable, Sendable {
     /// Compared as bytes, as file systems do: to `String` an accent is the same however it is written.
     public var name: String
+    /// Key of the signer; `.none` where the bundle is not signed.
     public var key: PublicKey
 
+    /// Compares names by their bytes.
     public static func == (left: BundleIdentity, right: BundleIdentity) -> Bool {
         left.key == right.key && left.name.utf8.elementsEqual(right.name.utf8)
     }

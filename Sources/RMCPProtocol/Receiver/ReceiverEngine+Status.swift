@@ -13,6 +13,7 @@ extension ReceiverEngine {
         return next
     }
 
+    /// Does what is due. Before the time of `pollTimeout` that is nothing, so that it may be called at any time.
     public mutating func handleTimeout(at now: Instant) {
         guard !isFinished else { return }
         if timers.isDue(.nak, at: now) {

@@ -69,8 +69,10 @@ public struct ReceiverEngine: Sendable {
     var timers = TimerTable<Timer, 3>()
     var outbox: Outbox
     var events: Deque<ReceiverEvent> = []
+    /// Counters since the engine began.
     public internal(set) var counters = ReceiverCounters()
     var stream: StreamMeter
+    /// ANNOUNCE of the session. Its payload length goes down when the sender signs a shorter one; nothing else changes.
     public internal(set) var announce: Announce
     /// From the announced length, computed once: every packet's chunk is held against it.
     private let announcedChunkTotal: UInt32?
@@ -151,25 +153,33 @@ public struct ReceiverEngine: Sendable {
 
     public var session: SessionID { announce.session }
     var role: ReceiverRole { link.role }
+    /// Address that NAKs and STATUSes go to now: the parent's, or the source of the ANNOUNCE while that is all that is known.
     public var parentAddress: SocketAddress { link.address }
     /// Ephemeral ids of the parents above, the sender's first.
     public var path: [UInt32] { link.path }
     /// What its parent says of the session; everything before `knownFront` has been sent once.
     public var sessionPhase: SessionPhase { link.phase }
+    /// Front of the stream; nil until something tells of it. It goes back where somebody has lied (docs/protocol.md, "What is claimed").
     public var knownFront: StreamPosition? { front.position }
     /// Bits per second of the stream.
     public var streamRate: Double { stream.rate }
     /// Smoothed loss (0...1).
     public var loss: Double { stream.arrivals.loss }
+    /// Time at which anything last came from a parent that is known, be it the sender or a repair node, by multicast or unicast; at first the
+    /// time at which the engine began.
     public var lastHeardFromSender: Instant { link.lastHeard }
     /// Whether a parent has answered what this child drew: somebody speaks for the session now, and does not only repeat it.
     public var isAnswered: Bool { link.cookie != 0 }
+    /// The session is over for this receiver. Its last datagrams may still wait in `pollTransmit`.
     public var isFinished: Bool { if case .finished = phase { true } else { false } }
+    /// Chunks that are stored, kept ones and zero ones among them. It falls when the host has lost one (`StorageEvent.damaged`).
     public var chunksDone: UInt32 { ledger.doneCount }
     /// Total number of chunks: from END, or from the announced length; nil while neither is known.
     public var chunkTotal: UInt32? { ledger.end?.chunkCount ?? announcedChunkTotal }
+    /// Record of a chunk, as it is in the table: its digest is masked where it is sealed. Nil until the chunk's page is here.
     public func record(of chunk: UInt32) -> ChunkRecord? { ledger.record(of: chunk) }
 
+    /// State that STATUSes report (docs/protocol.md, "STATUS").
     public var state: ReceiverState {
         switch phase {
         case .committing where !role.isRepairNode: return .finishing
@@ -201,6 +211,7 @@ public struct ReceiverEngine: Sendable {
 
     // MARK: Draining
 
+    /// The next event, in the order in which things happened; nil when there is none. No timeout tells of it: poll after each call.
     public mutating func pollEvent() -> ReceiverEvent? { events.popFirst() }
 
     /// The next datagram, and the unicast address that it goes to.

@@ -2,10 +2,15 @@
 /// the slot's buffer. Of a packet that has come before, the payload replaces nothing: it is kept aside where it differs from the first
 /// one, since only one of the two is true.
 public struct Placement: Sendable, Hashable {
+    /// Index of the slot: below the highest number of slots that the engine was ever given.
     public var slot: Int
+    /// Chunk that the slot is for now.
     public var chunk: UInt32
+    /// Bytes of the datagram before the payload.
     public var payloadOffset: Int
+    /// Place in the encoded chunk, bytes: the payload ends within the chunk length.
     public var offset: Int
+    /// Bytes, from 1 to the payload length.
     public var length: Int
     public var isDuplicate = false
 }
@@ -41,7 +46,9 @@ public enum ReceiverEvent: Sendable, Hashable {
     // Of a repair node alone: what its children need from it.
     /// An authentic page, as it was signed.
     case page(TablePage, body: [UInt8], Signature)
+    /// The authentic END, once.
     case end(EndOfTable, Signature)
+    /// An authentic ANNOUNCE with a shorter payload length, which takes the place of the one before.
     case announced(Announce, Signature)
     /// An authentic word of the sender; `isDirect` when it came from the sender itself, so that it tells how far the stream is here.
     case statement(Statement, Signature, isDirect: Bool)
@@ -49,10 +56,13 @@ public enum ReceiverEvent: Sendable, Hashable {
 
 /// News of the host's storage for the receiver engine.
 public enum StorageEvent: Sendable, Hashable {
+    /// The answer to `.consult`: the chunk is here from before, and was read back and verified.
     case kept(chunk: UInt32)
+    /// The answer to `.consult`: the chunk is not here.
     case absent(chunk: UInt32)
     /// Verified and written; the slot's buffer is free.
     case stored(slot: Int, chunk: UInt32)
+    /// The answer to `.zeros`: holes are made. Chunks among them that were not asked for change nothing.
     case storedZeros(Range<UInt32>)
     /// The bytes are not what the signed record says. They stay in the slot's buffer, which may be filled again.
     case rejected(slot: Int, chunk: UInt32)

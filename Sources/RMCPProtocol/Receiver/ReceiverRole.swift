@@ -1,9 +1,11 @@
 /// What a receiver engine is part of.
 public enum ReceiverRole: Sendable, Hashable {
+    /// A receiver for itself, with no nodes below it.
     case leaf
     /// The upper half of a repair node. `transmitter` is the ephemeral id of its lower half.
     case repairNode(transmitter: UInt32, Upstream)
 
+    /// Ways by which the stream comes to a repair node.
     public enum Upstream: Sendable, Hashable {
         /// It hears the sender's group.
         case group

@@ -106,6 +106,7 @@ public struct RepairEngine: Sendable {
     public var session: SessionID { downstream.session }
     /// Payload bytes in a packet, as the sender has settled it.
     public var payloadLength: UInt16 { downstream.announce.payloadLength }
+    /// All chunks that END counts are held; false before END. One that was passed and not kept counts until it is missed.
     public var isComplete: Bool { downstream.isRepeaterComplete }
     // Mutating, though they change nothing: they are asked of an engine where it is.
     /// Whether somebody above has to show by an ANNOUNCE before datagrams from above mean anything here.
@@ -122,7 +123,7 @@ public struct RepairEngine: Sendable {
     }
     /// Whether multicast from above does not arrive.
     public mutating func isDeaf() -> Bool { upstream?.inPlace { $0.isDeaf } ?? false }
-    /// Time at which the stream's sender was last heard; nil while there is nobody above.
+    /// Time at which anything last came from a parent, the sender or another node; nil while there is nobody above.
     public mutating func lastHeardFromSender() -> Instant? { upstream?.inPlace { $0.lastHeardFromSender } }
 
     // MARK: From before
@@ -225,6 +226,7 @@ public struct RepairEngine: Sendable {
         note(upstream?.handle(data, header, length: length, arrival: arrival, at: now), at: now)
     }
 
+    /// Takes any other packet from above that was read already, in a datagram of `length` bytes.
     public mutating func handle(upstream packet: Packet, _ header: PacketHeader, length: Int, arrival: Arrival, at now: Instant) {
         if !hasUpstream {
             begin(by: packet, header, from: arrival.source, at: now)
@@ -349,6 +351,7 @@ public struct RepairEngine: Sendable {
 
     // MARK: Draining
 
+    /// The next event; nil when there is none. The payload of all placements so far must be in its place by the time of the call.
     public mutating func pollEvent() -> RepairEvent? {
         // By now the payload is where it belongs.
         if let placedAt { forward(at: placedAt) }
@@ -368,6 +371,7 @@ public struct RepairEngine: Sendable {
         return (place.datagram(sessionTag: session.tag, transmitter: identity), parent.address)
     }
 
+    /// The next transmission for children; nil until `pollTimeout`.
     public mutating func pollDownstream(at now: Instant) -> Transmit? { downstream.pollTransmit(at: now) }
 
     /// Whether there is nothing to poll before `pollTimeout`.
@@ -375,6 +379,7 @@ public struct RepairEngine: Sendable {
         events.isEmpty && answers.isEmpty && placedAt == nil && downstream.isDrained() && upstream?.isDrained() ?? true
     }
 
+    /// Time at which `handleTimeout` is due, or something may be sent; nil when the session is over above and below.
     public mutating func pollTimeout(at now: Instant) -> Instant? {
         let below = downstream.pollTimeout(at: now)
         guard let above = upstream?.pollTimeout() else { return below }

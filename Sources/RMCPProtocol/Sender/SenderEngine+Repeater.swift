@@ -31,6 +31,7 @@ extension SenderEngine {
     var hasServed: Bool { repeater?.hasServed ?? true }
     /// Chunks that are held, and how many there are in all where that is known.
     public var heldCount: UInt32 { UInt32(window.held?.count ?? 0) }
+    /// Chunks of the bundle, by END; nil before that.
     public var chunkTotal: UInt32? { window.table.end?.chunkCount }
 
     /// The stream had not come as far as somebody claimed.
@@ -39,6 +40,7 @@ extension SenderEngine {
     /// The stream has come this far; children hear it themselves.
     mutating func advance(to front: StreamPosition) { window.advance(to: front) }
 
+    /// All chunks that END counts are held, one after the other; false before END, and always at the sender.
     public var isRepeaterComplete: Bool {
         guard repeater != nil, let end = window.table.end else { return false }
         return window.watermark >= end.chunkCount
@@ -49,11 +51,13 @@ extension SenderEngine {
         announcement.adopt(newer, signature: signature)
     }
 
+    /// Takes a page whose signature is good. One that is here already changes nothing; one behind a gap waits for those before it.
     public mutating func adopt(_ page: TablePage, body: [UInt8], signature: Signature, at now: Instant) {
         window.adopt(page, body: body, signature: signature)
         if isHeardElsewhere { window.notePagesSent() }
     }
 
+    /// Takes an END whose signature is good; a further one takes its place.
     public mutating func adopt(_ end: EndOfTable, signature: Signature) {
         window.adopt(end, signature: signature)
         if isHeardElsewhere { window.noteEndSent() }

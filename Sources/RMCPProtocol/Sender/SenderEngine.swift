@@ -64,6 +64,7 @@ public struct SenderEngine: Sendable {
     var events: Deque<SenderEvent> = []
     /// Sequence number of the next datagram to the group.
     var nextSequence: UInt32
+    /// Counters since the engine began.
     public internal(set) var counters = SenderCounters()
 
     /// Status intervals after which a child that is silent is lost, if that is longer than `childTimeout`.
@@ -119,10 +120,12 @@ public struct SenderEngine: Sendable {
 
     // MARK: What the host asks
 
+    /// ANNOUNCE as it is signed now. Its payload length may go down until the stream begins (docs/protocol.md, "Path MTU").
     public var announce: Announce { announcement.announce }
     public var session: SessionID { announce.session }
     /// The ephemeral id in the headers of this session's packets.
     public var transmitterID: UInt32 { transmitter }
+    /// Bytes of a datagram of DATA that is not its chunk's last, without headers of IP and UDP. It may go down until the stream begins.
     public var datagramLength: Int { Int(announce.payloadLength) + DataHeader.length }
     /// Receivers by state, and their loss.
     public var receivers: StatusHistogram { children.receivers }
@@ -132,6 +135,7 @@ public struct SenderEngine: Sendable {
     public func repairNodes(limit: Int) -> [(address: SocketAddress, histogram: StatusHistogram, isLost: Bool)] { children.nodeReports(limit: limit) }
     /// The sum that a repair node reports to its own parent: all receivers below it, those that are counted elsewhere too among them.
     public var sum: StatusHistogram { children.summary }
+    /// Children on the books, repair nodes and the lost among them; nobody below repair nodes.
     public var childCount: Int { children.childCount }
     /// Whether the end is that of all receivers, and not of the repair nodes alone.
     public var waitsForReceivers: Bool { configuration.joining.until == .receivers }
@@ -139,16 +143,21 @@ public struct SenderEngine: Sendable {
     public func counts(_ id: UInt32, at address: SocketAddress) -> Bool { children.contains(ChildName(id, at: address)) }
     /// Bits per second.
     public var rate: Double { pacer.rate }
+    /// Group round-trip time (RFC 5401, 3.2.3), within the bounds of `FeedbackSettings`.
     public var groupRoundTrip: Interval { echoes.roundTrip }
     /// Totals of the table so far.
     public var contentLength: UInt64 { window.table.contentLength }
     public var encodedLength: UInt64 { window.table.encodedLength }
+    /// Chunks that have a record; at a repair node those of the pages before the first gap.
     public var chunkCount: UInt32 { window.chunkCount }
     /// The first chunk that has not been sent whole once.
     public var positionChunk: UInt32 { window.position.chunk }
+    /// Record of a chunk; nil from `chunkCount` on.
     public func record(of chunk: UInt32) -> ChunkRecord? { window[chunk] }
+    /// Nothing more is sent, and what comes is not looked at.
     public var isFinished: Bool { if case .finished = phase { true } else { false } }
 
+    /// Phase that HEARTBEATs say: `.aborted` in place of `.leaving` where the session was stopped, and `.leaving` once it is finished.
     public var sessionPhase: SessionPhase {
         switch phase {
         case .waiting: .waiting
@@ -171,6 +180,7 @@ public struct SenderEngine: Sendable {
         return max(0, configuration.memory.encodeAhead - ahead + holes)
     }
 
+    /// The next event, in the order in which things happened; nil when there is none.
     public mutating func pollEvent() -> SenderEvent? { events.popFirst() }
 
     /// Whether there is nothing to do before `pollTimeout`: a change of the rate is told, and nothing follows from it. Mutating,
@@ -226,6 +236,7 @@ public struct SenderEngine: Sendable {
         advancePhase(at: now)
     }
 
+    /// Takes what the source says. Chunks behind `.ended`, or beyond `Limits.maximumChunks`, are not taken: `.release` follows.
     public mutating func handle(_ event: SourceEvent, at now: Instant) {
         switch event {
         case .encoded(let record):
@@ -267,6 +278,7 @@ public struct SenderEngine: Sendable {
         return min(next, nextPacedTransmission(at: now) ?? .distantFuture)
     }
 
+    /// Does what is due. It may be called at any time.
     public mutating func handleTimeout(at now: Instant) {
         if case .leaving(let outcome, let left) = phase, timers.isDue(.leaving, at: now) {
             sayLeaving(outcome, left: left, at: now)

@@ -34,6 +34,7 @@ public enum SourceEvent: Sendable {
 
 /// How a session ended, at the sender.
 public struct SenderOutcome: Sendable, Hashable {
+    /// Ways in which a session ends.
     public enum Kind: Sendable, Hashable, CaseIterable {
         /// Every receiver that joined is complete.
         case complete
@@ -50,6 +51,7 @@ public struct SenderOutcome: Sendable, Hashable {
         case stopped
     }
     public var kind: Kind
+    /// Receivers of the whole tree, each counted once, as they were when the session began to leave.
     public var receivers: StatusHistogram
     /// Receivers that left for a repair node and are not among `receivers`: no repair node has reported them.
     public var unaccounted: Int

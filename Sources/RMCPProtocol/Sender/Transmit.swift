@@ -2,6 +2,7 @@
 public enum Destination: Hashable, Sendable {
     /// The session's group.
     case group
+    /// One address. The datagram has the unicast flag, and a number that is not in the group's sequence.
     case peer(SocketAddress)
 
     /// Without a comparison of addresses, which each packet's header would pay for.
@@ -22,7 +23,9 @@ public struct DataBatch: Sendable {
     /// The kernel's own limit on segments in one send.
     public static let capacity = 64
 
+    /// Chunk that all of them are of.
     public let chunk: UInt32
+    /// Repair flag of all of them: somebody asked. Copies for relays are none.
     public let isRepair: Bool
     public let destination: Destination
     public let sessionTag: UInt32
@@ -32,6 +35,7 @@ public struct DataBatch: Sendable {
     /// Bytes of the encoded chunk, and payload bytes of a packet that is not its last.
     public let encodedLength: UInt32
     public let payloadLength: UInt16
+    /// Packets, at most `capacity`.
     public private(set) var count = 0
     private var packets = InlineArray<64, UInt16>(repeating: 0)
     /// Each follows the one before it: all first transmissions, which are told by the first of them.

@@ -1,7 +1,10 @@
 /// A session that was accepted: what its ANNOUNCE says, and who said it.
 public struct SessionOffer: Sendable {
+    /// ANNOUNCE with its details opened, where this node can open them.
     public var announce: Announce
+    /// Signature of the ANNOUNCE as it was sent.
     public var signature: Signature
+    /// Address that it came from. Nothing vouches for it before that has answered an ATTACH.
     public var source: SocketAddress
     /// The ephemeral id of who announced it.
     public var transmitter: UInt32

@@ -130,6 +130,7 @@ public import RMCPProtocol
 @safe public final class ChunkDecoder {
     private let context: OpaquePointer
 
+    /// Throws `.compression` where there is no memory for the decoder.
     public init() throws(ContentError) {
         guard let context = unsafe ZSTD_createDCtx() else { throw .compression("out of memory") }
         unsafe self.context = context

@@ -7,6 +7,7 @@ public enum ChunkOutline {
     public struct Alternate: Sendable {
         /// Place in the encoded chunk where it would lie.
         public var offset: Int
+        /// The other payload. It may reach into more than one subtree.
         public var bytes: [UInt8]
 
         public init(offset: Int, bytes: [UInt8]) {

@@ -153,6 +153,7 @@ public struct GroupDetailsOpener: DetailsOpener {
 
     public init(key: GroupKey) { self.key = key }
 
+    /// Opens the details with keys that it derives for each call.
     public func unseal(_ details: SealedDetails, of session: SessionID) -> [UInt8]? {
         ChunkSealer(session: session, salt: details.salt, key: key).open(details)
     }

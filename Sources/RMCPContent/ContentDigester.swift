@@ -15,6 +15,7 @@ public struct ContentDigester: Sendable {
 
     private let keys: Keys?
 
+    /// BLAKE3 without a key, for sessions that are not sealed.
     public static let plain = ContentDigester()
 
     private init() { keys = nil }
@@ -24,6 +25,7 @@ public struct ContentDigester: Sendable {
     ///   - digest: key of the pseudorandom function.
     init(code: Bytes32, digest: Bytes32) { keys = Keys(code: SymmetricKey(data: code.bytes), digest: digest) }
 
+    /// Digests the content. Throws `.sealMismatch` where the cipher refuses it; without a key it never throws.
     public func digest(of content: UnsafeRawBufferPointer) throws(ContentError) -> RMCPProtocol.Digest {
         guard let keys else { return unsafe BLAKE3Digest.digest(of: content) }
         do {
@@ -36,6 +38,7 @@ public struct ContentDigester: Sendable {
     /// True when `content` is what the record says: for chunks that are here from before. The record's digest is not masked.
     public func matches(_ content: RawSpan, _ record: ChunkRecord) -> Bool { unsafe content.withUnsafeBytes { unsafe matches($0, record) } }
 
+    /// Likewise, for bytes that the caller holds. Zero chunks need no digest.
     public func matches(_ content: UnsafeRawBufferPointer, _ record: ChunkRecord) -> Bool {
         guard content.count == Int(record.contentLength) else { return false }
         if record.kind == .zero { return unsafe ChunkEncoder.isZero(content) }

@@ -10,6 +10,7 @@ public enum ContentError: Error, Sendable, Hashable, CustomStringConvertible {
     case bufferTooSmall
     /// A chunk does not open: it was sealed with another key, as another chunk, or not at all.
     case sealMismatch
+    /// A text has no key; words for its user.
     case invalidKey(String)
 
     public var description: String {

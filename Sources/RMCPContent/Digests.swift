@@ -27,6 +27,7 @@ public struct BLAKE3Digest: MessageDigest {
 
     static func keyed(_ key: Bytes32, _ bytes: [UInt8]) -> Bytes32 { unsafe bytes.withUnsafeBytes { unsafe keyed(key, $0) } }
 
+    /// Folds the part up. There must be as many values as the shape says: fewer trap. See `OutlinePart.isTrue`, which looks first.
     public func isTrue(
         part: Int, values: [RMCPProtocol.Digest], siblings: [RMCPProtocol.Digest], _ shape: OutlineShape, root: RMCPProtocol.Digest
     ) -> Bool {

@@ -80,9 +80,12 @@ public struct ControlKey: Sendable {
 
 /// Key in the file of `--group-key`.
 public enum GroupKeyFile: Sendable {
+    /// The group's key: its holder reads what is sealed.
     case group(GroupKey)
+    /// The control key: its holder, such as a repair node, does not.
     case control(ControlKey)
 
+    /// Reads the first line that is neither empty nor a comment (#). Throws `.invalidKey` for any but a key of 32 bytes that are not all zero.
     public init(parsing text: String) throws(ContentError) {
         for line in text.split(whereSeparator: \.isNewline) where !line.hasPrefix("#") {
             let words = line.split(separator: " ")
@@ -99,6 +102,7 @@ public enum GroupKeyFile: Sendable {
 
     private static let refusal = ContentError.invalidKey("not an rmcp group key; make one with: rmcp keygen --group -o FILE")
 
+    /// Control key, derived from the group's where that is what the file has.
     public var control: ControlKey {
         switch self {
         case .group(let key): key.control

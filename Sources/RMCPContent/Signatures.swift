@@ -12,6 +12,7 @@ public struct Ed25519Signer: MessageSigner {
         publicKey = key.publicKey
     }
 
+    /// Signature of the message; `.none`, which receivers refuse, should the key fail.
     public func signature(for message: [UInt8]) -> Signature {
         // CryptoKit's signing throws where a hardware key may fail; this one is in memory. Were it to fail all the
         // same, receivers would refuse an empty signature.
@@ -33,6 +34,7 @@ public struct UnsignedSigner: MessageSigner {
 public struct Ed25519Verifier: MessageVerifier {
     public init() {}
 
+    /// Verifies a signature; false also where the key is none.
     public func isValid(_ signature: Signature, for message: [UInt8], by key: PublicKey) -> Bool {
         guard let key = try? Curve25519.Signing.PublicKey(rawRepresentation: key.value.bytes) else { return false }
         return key.isValidSignature(signature.r.bytes + signature.s.bytes, for: message)
@@ -71,6 +73,7 @@ public struct SigningKey: Sendable {
 
 /// Public keys as text: one line, like ssh's.
 public enum PublicKeyText {
+    /// Writes a key as `rmcp-ed25519 BASE64`, and behind that the comment.
     public static func line(for key: PublicKey, comment: String? = nil) -> String { comment.map { "\(key.text) \($0)" } ?? key.text }
 
     /// `rmcp-ed25519 BASE64 [comment]` or the bare base64.

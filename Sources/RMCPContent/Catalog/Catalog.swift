@@ -6,6 +6,7 @@ public import RMCPProtocol
 /// them, numbers are within bounds. Entries are decoded when they are asked for, since a million of them as values would be many times
 /// their bytes. Entry 0 is the root, and a directory comes before what is in it.
 public struct Catalog: Sendable {
+    /// Header, whose lengths and counts are those of what the catalog lists.
     public let header: CatalogHeader
     /// Bytes as they travel.
     public let bytes: [UInt8]
@@ -44,8 +45,10 @@ public struct Catalog: Sendable {
 
     // MARK: Entries
 
+    /// Entries, the root included: 1...`CatalogLimits.entries`.
     public var count: Int { offsets.count }
 
+    /// Decodes an entry, each time anew. A hard link has the metadata and size of its file, and its own name.
     public subscript(index: Int) -> CatalogEntry {
         let kind = kind(of: index)
         let name = nameRange(of: index)

@@ -24,6 +24,7 @@ public struct CatalogBuilder: Sendable {
         writer.pad(to: CatalogHeader.length)
     }
 
+    /// Entries so far, the root included.
     public var count: Int { header.entries }
 
     /// Bytes of the content, but for tables that are not written yet and for what fills a chunk up.
@@ -80,6 +81,8 @@ public struct CatalogBuilder: Sendable {
         return header.entries - 1
     }
 
+    /// Adds a symbolic link, whose mode is 0o777 whatever `metadata` says. Throws `.invalidTarget` for a target that is empty or of more than 4,095
+    /// bytes, and `.tooManyEntries`, `.tooLong` or `.invalidName` as the others do. Order, dots and slashes in names are looked at in `finish`.
     public mutating func symbolicLink(_ name: [UInt8], _ metadata: CatalogMetadata, target: [UInt8]) throws(CatalogError) {
         guard (1...CatalogLimits.targetLength).contains(target.count) else { throw .invalidTarget(path(name)) }
         try add(.symbolicLink, name)

@@ -2,9 +2,13 @@ public import RMCPProtocol
 
 /// A file of a tree, a directory, or what else has a name.
 public struct CatalogEntry: Sendable, Equatable {
+    /// Kind of an entry; raw values are as they are written (docs/protocol.md, "The catalog").
     public enum Kind: UInt8, Sendable, Equatable {
+        /// Entries behind it are in it, up to its end.
         case directory = 1
+        /// A regular file: the only kind with content.
         case file = 2
+        /// Mode 0o777, and no attributes.
         case symbolicLink = 3
         /// A further name of an earlier file, whose metadata it shares.
         case hardLink = 4
@@ -14,6 +18,7 @@ public struct CatalogEntry: Sendable, Equatable {
     public var kind: Kind
     /// One component, 1...255 bytes without zero or slash; empty for the root.
     public var name: [UInt8]
+    /// Metadata; that of its file for a hard link.
     public var metadata: CatalogMetadata
     /// Bytes of a file, or of the file that a hard link names; else 0.
     public var size: UInt64
@@ -46,6 +51,7 @@ public struct CatalogMetadata: Sendable, Equatable {
     public var mode: UInt16
     /// Number of the owner in the catalog; nil where it has none.
     public var owner: Int?
+    /// Time of the last change of the content, not of the metadata.
     public var modified: FileTime
     /// Number of the set of attributes in the catalog; nil for an entry that has none.
     public var attributes: Int?
@@ -62,9 +68,11 @@ public struct CatalogMetadata: Sendable, Equatable {
 public struct CatalogOwner: Sendable, Hashable {
     /// Never 2^32 - 1, which stands for nobody.
     public var user: UInt32
+    /// Number of the group. Never 2^32 - 1 either.
     public var group: UInt32
     /// Nil where the sender knows none, or was told not to say it. Bytes without a zero, 1...255.
     public var userName: [UInt8]?
+    /// Name of the group, as that of the user.
     public var groupName: [UInt8]?
 
     public init(user: UInt32, group: UInt32, userName: [UInt8]? = nil, groupName: [UInt8]? = nil) {
@@ -79,6 +87,7 @@ public struct CatalogOwner: Sendable, Hashable {
 public struct CatalogAttribute: Sendable, Hashable {
     /// Name with its namespace, as `user.comment`. Bytes without a zero, 1...255.
     public var name: [UInt8]
+    /// Bytes as they are, 65,535 at most. All names and values of a set have `CatalogLimits.attributesLength` at most.
     public var value: [UInt8]
 
     public init(name: [UInt8], value: [UInt8]) {

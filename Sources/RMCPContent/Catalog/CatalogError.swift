@@ -4,10 +4,13 @@ public enum CatalogError: Error, Equatable, Sendable {
     case truncated
     /// The bytes do not begin as a catalog does.
     case foreign
+    /// Version of the catalog that is not 1.
     case unknownVersion(UInt16)
+    /// Flags of the header, some of which have no meaning.
     case unknownFlags(UInt16)
     /// Bytes that are kept for later are not 0.
     case reservedBytes
+    /// More entries than `CatalogLimits.entries`.
     case tooManyEntries
     /// The catalog has more bytes than one may have.
     case tooLong
@@ -15,23 +18,31 @@ public enum CatalogError: Error, Equatable, Sendable {
     case contentTooLong
     /// A length or count in the header is not that of what follows.
     case disagreement(Field)
+    /// The bytes go on behind the last table.
     case trailingBytes
     /// Entry 0 is not a directory without a name.
     case noRoot
+    /// Kind of an entry that is above 5.
     case unknownKind(UInt8)
     /// A name that is empty, `.`, `..`, or has a slash or a zero in it.
     case invalidName([UInt8])
     /// An entry that does not come after the one before it in the same directory: it is there twice, or in another order.
     case unordered([UInt8])
+    /// More components below the root than `CatalogLimits.depth`.
     case tooDeep([UInt8])
+    /// More bytes below the root than `CatalogLimits.pathLength`.
     case pathTooLong([UInt8])
+    /// A mode above 0o7777, or another than 0o777 of a symbolic link.
     case invalidMode([UInt8])
+    /// A time with 1,000,000,000 nanoseconds or more.
     case invalidTime([UInt8])
     /// An owner that the catalog does not have.
     case unknownOwner([UInt8])
     /// Attributes that the catalog does not have, or that such an entry has none of.
     case unknownAttributes([UInt8])
+    /// A file of 2^63 bytes or more, or one with flags that have no meaning.
     case invalidSize([UInt8])
+    /// A target that is empty, longer than `CatalogLimits.targetLength`, or has a zero in it.
     case invalidTarget([UInt8])
     /// A hard link to what is no earlier file.
     case invalidLink([UInt8])

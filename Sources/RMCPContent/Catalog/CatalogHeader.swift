@@ -22,8 +22,11 @@ public struct CatalogHeader: Sendable, Equatable {
     public internal(set) var bodyChunks: UInt32
     /// Bytes that the files take on a disk, in blocks of 4 KiB, without their holes.
     public internal(set) var allocatedLength: UInt64
+    /// Owners: 1...`entries` with `hasOwners`, else 0.
     public internal(set) var owners: Int
+    /// Names of users and groups, each once: at most two for each owner.
     public internal(set) var names: Int
+    /// Sets of attributes: at most one for each entry with `hasAttributes`, else 0.
     public internal(set) var attributeSets: Int
     /// Whether the catalog says whom entries belong to.
     public internal(set) var hasOwners: Bool

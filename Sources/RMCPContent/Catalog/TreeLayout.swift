@@ -16,7 +16,9 @@ public struct TreeLayout: Sendable {
         case padding(length: UInt64)
     }
 
+    /// Bytes of a chunk, above 0.
     public let chunkLength: UInt32
+    /// Bytes of the catalog, which the content begins with.
     public let catalogLength: UInt64
     /// Bytes of the whole content.
     public let contentLength: UInt64

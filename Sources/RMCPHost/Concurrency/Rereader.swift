@@ -1,3 +1,5 @@
+import RMCPProtocol
+
 /// Reads settings anew when SIGHUP asks for it, on a thread of its own: the disk that has them may not answer.
 final class Rereader<Settings: Sendable> {
     private let read: @Sendable () -> Result<Settings, HostError>

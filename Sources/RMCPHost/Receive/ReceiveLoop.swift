@@ -1,4 +1,5 @@
 import Glibc
+import OrderedCollections
 import RMCPContent
 import RMCPProtocol
 public import RMCPReport

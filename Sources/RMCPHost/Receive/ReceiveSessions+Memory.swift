@@ -1,3 +1,4 @@
+import OrderedCollections
 import RMCPProtocol
 
 /// Shares of the memory. Most of it goes to the first session of which a chunk was verified: ANNOUNCEs and pages are anybody's to repeat, and

@@ -47,7 +47,7 @@ import Testing
         let honest = version("new", created: 2_000, seed: 77, chunks: 60)
         let sender = try receiver.send(honest)
         let began = receiver.now
-        #expect(receiver.run(until: { $0.completions == 1 }), "\(sender.engine.sessionPhase) \(receiver.sessions?.order.count ?? 0)")
+        #expect(receiver.run(until: { $0.completions == 1 }), "\(sender.engine.sessionPhase) \(receiver.sessions?.sessions.count ?? 0)")
         #expect(receiver.content("new") == honest.content)
         #expect(receiver.now - began < .seconds(3), "it took \(receiver.now - began)")
         #expect(memory.candidateBytes <= memory.candidateLimit)

@@ -35,6 +35,22 @@ import Testing
         lab.stop(node, daemon)
     }
 
+    @Test("Bundles that a node has complete leave its memory to those that come after them")
+    func manyBundles() throws {
+        let lab = try Laboratory(receivers: 2)
+        let node = try lab.repair("r2")
+        let daemon = try lab.receive("r1", ["--json"])
+        for number in 1...7 {
+            let source = try lab.scratch.random("bundle-\(number)", megabytes: 40)
+            let sent = try lab.send(["--wait-for", "1", "--min-wait", "0s", "--until", "repair", source]).wait()
+            #expect(sent.status == 0 && sent.errors.contains("1 of 1 repair nodes hold everything"), "\(number): \(sent.errors)")
+            #expect(node.wait { node.count("complete") == number }, "\(number)")
+        }
+        let last = try lab.receive("r1", ["--once", "--timeout", "20s"], directory: "late")
+        #expect(last.wait().status == 0)
+        lab.stop(node, daemon)
+    }
+
     @Test("A disk that fills up under the cache: it says so, and passes on what it cannot keep")
     func fullDisk() throws {
         let lab = try Laboratory(receivers: 3, options: ["--loss", "3", "--split"])

@@ -83,7 +83,7 @@ import Testing
         // It was never closed in between, and is open once.
         bench.cache.leave(again, of: sample.announce.session.tag, second.ticket)
         guard case .closed = try bench.next().result else { throw HostError("not closed") }
-        #expect(!sample.mayBe(3, in: again) && !bench.cache.isLetting && !bench.cache.isBusy)
+        #expect(!sample.mayBe(3, in: again) && !bench.cache.hasDepartures && !bench.cache.isBusy)
         bench.cache.shutDown()
     }
 
@@ -118,7 +118,7 @@ import Testing
         #expect(!sample.mayBe(3, in: bundle))
         bench.cache.leave(bundle, of: sample.announce.session.tag, arrival.ticket)
         guard case .closed = try bench.next().result else { throw HostError("not closed") }
-        #expect(!bench.cache.isLetting && !bench.cache.isBusy)
+        #expect(!bench.cache.hasDepartures && !bench.cache.isBusy)
         bench.cache.shutDown()
     }
 
@@ -286,12 +286,133 @@ import Testing
         }
         #expect(taken > 20 && taken < 40 && session.engine.tableRecords() < 2 * TableMemory.candidateLimit, "\(taken) pages")
         daemon.take(CacheOutput(generation: session.ticket.generation, result: .checked(chunk: 1, isKept: true, purpose: .consult)), at: now)
-        #expect(session.share == .most && fill().count > memory.limit / 8_192 / 4 * 3)
+        #expect(session.share == .idle && fill().count > memory.limit / 8_192 / 4 * 3)
         daemon.shareTables(at: now)
         let isTaken = restore(UInt32(taken), [sample.record(1)])
         #expect(isTaken)
         daemon.close(session)
         #expect(memory.lentBytes == 0 && memory.poolCount == 1)
+    }
+
+    /// Thirty chunks of 1 MiB, whose content nobody looks at.
+    private func largeSample(_ number: UInt64) -> CacheSample {
+        var sample = CacheSample(number, chunkLength: 1 << 20)
+        sample.announce.contentLength = 30 << 20
+        return sample
+    }
+
+    private func restoreTable(of sample: CacheSample, in session: RepairSession) {
+        let record = ChunkRecord(kind: .stored, contentLength: 1 << 20, encodedLength: 1 << 20, encodedDigest: .zero, contentDigest: .zero)
+        let page = TablePage(index: 0, firstChunk: 0, records: Array(repeating: record, count: 30))
+        let isTaken = session.engine.restore(
+            Packet.page(page, body: page.body, .none).datagram(sessionTag: sample.announce.session.tag, transmitter: 5), at: now)
+        let total = EndOfTable(chunkCount: 30, pageCount: 1, contentLength: 30 << 20, encodedLength: 30 << 20, tableDigest: .zero)
+        let isEndTaken = session.engine.restore(Packet.end(total, .none).datagram(sessionTag: sample.announce.session.tag, transmitter: 5), at: now)
+        #expect(isTaken && isEndTaken)
+    }
+
+    /// A chunk comes, is verified and kept.
+    private func store(_ chunk: UInt32, of session: RepairSession, in daemon: RepairLoop) throws {
+        let buffer = try #require(session.account.pool.take(for: session.account), "chunk \(chunk) has no place")
+        daemon.take(CacheOutput(generation: session.ticket.generation, result: .stored(slot: 0, chunk: chunk, buffer, isKept: true)), at: now)
+        daemon.drive(session, at: now)
+    }
+
+    private func hearSender(of session: RepairSession) {
+        let heartbeat = Heartbeat(
+            phase: .streaming, timestamp: 1, groupRoundTrip: 1_000, statusInterval: 10_000, population: 1, position: .start, pageCount: 0, hasEnd: false,
+            rate: 1_000_000_000, liveLossLimit: .max, livePressureLimit: .max)
+        let bytes = Packet.heartbeat(heartbeat).datagram(sessionTag: session.announce.session.tag, transmitter: 5)
+        let arrival = Arrival(source: .ipv4(127, 0, 0, 1, port: 4_000), toGroup: true, timeToLive: 1, at: now)
+        _ = session.engine.handle(upstream: bytes.span.bytes, arrival: arrival, at: now)
+        let hasUpstream = session.engine.hasUpstream
+        #expect(hasUpstream)
+    }
+
+    @Test("Sessions that nobody asks for anything have no chunk in memory, however many come one after the other")
+    func idleSessions() throws {
+        let place = CachePlace()
+        let daemon = try daemon(place)
+        for number in 1...8 as ClosedRange<UInt64> {
+            let sample = largeSample(number)
+            let session = try session(sample, in: daemon)
+            restoreTable(of: sample, in: session)
+            for chunk in 0..<30 as Range<UInt32> { try store(chunk, of: session, in: daemon) }
+            session.engine.endRestoring(at: now)
+            daemon.drive(session, at: now + .seconds(1))
+            let (held, lent) = (session.engine.downstream.heldCount, daemon.cache.memory.lentBytes)
+            #expect(held == 30 && lent == 0 && session.share == .idle, "\(held), \(lent), \(session.share)")
+        }
+    }
+
+    @Test("Most of the memory is for a session that somebody is above, and goes on to the next one when it is over")
+    func mostGoesOn() throws {
+        let place = CachePlace()
+        let daemon = try daemon(place)
+        let sessions = try (1...3 as ClosedRange<UInt64>).map { number in
+            let session = try session(largeSample(number), in: daemon)
+            restoreTable(of: largeSample(number), in: session)
+            return session
+        }
+        try store(0, of: sessions[0], in: daemon)
+        for session in sessions[1...] {
+            hearSender(of: session)
+            try store(0, of: session, in: daemon)
+        }
+        let shares = sessions.map(\.share)
+        #expect(shares == [.idle, .most, .beside], "\(shares)")
+        daemon.close(sessions[1])
+        daemon.shareChunks()
+        let share = sessions[2].share
+        #expect(share == .most, "\(share)")
+    }
+
+    @Test("A full cache has one session give way at a time")
+    func oneGivesWay() throws {
+        let place = CachePlace()
+        let daemon = try daemon(place)
+        _ = daemon.endpoint.takeUp((1...4).map { (largeSample($0).announce, .none) }, notAfter: .max)
+        let sessions = try (1...4 as ClosedRange<UInt64>).map { number in
+            let session = try session(largeSample(number), in: daemon)
+            restoreTable(of: largeSample(number), in: session)
+            return session
+        }
+        for session in sessions[..<3] {
+            for chunk in 0..<30 as Range<UInt32> { try store(chunk, of: session, in: daemon) }
+            session.engine.endRestoring(at: now)
+            daemon.drive(session, at: now + .seconds(1))
+        }
+        hearSender(of: sessions[3])
+        var retired = 0
+        daemon.observer = { if case .retired = $0 { retired += 1 } }
+        for chunk in 0..<2 as Range<UInt32> {
+            let buffer = try #require(sessions[3].account.pool.take(for: sessions[3].account))
+            let result = CacheOutput.Result.stored(slot: Int(chunk), chunk: chunk, buffer, isKept: false)
+            daemon.take(CacheOutput(generation: sessions[3].ticket.generation, result: result), at: now + .seconds(60))
+        }
+        #expect(retired == 1)
+    }
+
+    @Test("A chunk whose page came before an earlier one is looked for in the cache, and said to be there or not", arguments: [true, false])
+    func earlyChunk(isKept: Bool) throws {
+        let place = CachePlace()
+        let daemon = try daemon(place)
+        let sample = CacheSample()
+        let session = try session(sample, in: daemon)
+        if isKept { try sample.write(4, to: session.bundle) }
+        hearSender(of: session)
+        let arrival = Arrival(source: .ipv4(127, 0, 0, 1, port: 4_000), toGroup: true, timeToLive: 1, at: now)
+        // Page 1 has the records of chunks 3 to 5.
+        _ = session.engine.handle(upstream: sample.page(1).span.bytes, arrival: arrival, at: now)
+        session.check(4, .consult)
+        daemon.submitJobs(of: session, at: now)
+        let deadline = Poller.now() + .seconds(20)
+        daemon.loop.run { time, _ in
+            daemon.collect(at: now)
+            return !daemon.cache.isBusy || time >= deadline ? .over : .wait(until: deadline)
+        }
+        let state = session.engine.upstream?.ledger[4]
+        #expect(state == (isKept ? .done : .absent))
     }
 
     private func end(_ sample: CacheSample) -> [UInt8] {

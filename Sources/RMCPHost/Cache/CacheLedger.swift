@@ -5,9 +5,9 @@ import Synchronization
 /// Sessions of a cache: how much of the capacity each takes, when it was used, and so which must go when there is no
 /// room.
 ///
-/// The network thread opens and closes sessions here while the workers reserve room for chunks. Whole sessions are
-/// evicted, least recently used first, and never one in use. A victim is struck off and renamed under the lock; its
-/// files, which may take a while, are removed outside of it, so that the network thread never waits for them.
+/// Cache threads open and close sessions here while others reserve room for chunks. Whole sessions are evicted, least
+/// recently used first, and never one in use. A victim is struck off and renamed under the lock; its files, which may
+/// take a while, are removed outside of it.
 final class CacheLedger: Sendable {
     /// Knowledge of a session, whether it is open or not. A line that is struck off never comes back: a session that
     /// is kept again gets a new one.
@@ -88,6 +88,10 @@ final class CacheLedger: Sendable {
     private let kept: UInt64
     private let shown = Shown()
     private let state: LockedValue<State>
+    /// Held while room is made on the file system: what one thread removes is no longer missing when the next one looks.
+    private let eviction = LockedValue<Void>(())
+    /// Number of times that room was made so.
+    private let clearances = Atomic<UInt64>(0)
     private let outOfSpace = Atomic<Bool>(false)
 
     init(directory: CacheDirectory, capacity: UInt64, kept: UInt64 = 0) {
@@ -107,7 +111,7 @@ final class CacheLedger: Sendable {
             bytes: shown.bytes.load(ordering: .relaxed), limit: capacity, evictedBytes: shown.evictedBytes.load(ordering: .relaxed),
             sessions: shown.sessions.load(ordering: .relaxed))
     }
-    /// True once the file system was full before the capacity was used up.
+    /// True where it was the file system that had no room for what was refused last, and not the capacity.
     var hasRunOutOfSpace: Bool { outOfSpace.load(ordering: .relaxed) }
 
     /// Nil once it was struck off.
@@ -182,13 +186,27 @@ final class CacheLedger: Sendable {
     /// Accounts for `bytes` more of a session, and evicts others if they do not fit. False when evicting all that may
     /// go would not make room: then none is evicted.
     func reserve(_ bytes: UInt64, for number: Int) -> Bool {
-        let shortage = kept > 0 ? directory.freeBytes.map { bytes + kept > $0 ? bytes + kept - $0 : 0 } ?? 0 : 0
+        guard shortage(of: bytes) > 0 else { return reserve(bytes, for: number, lacking: 0) }
+        return eviction.withLock { _ in reserve(bytes, for: number, lacking: shortage(of: bytes)) }
+    }
+
+    /// Bytes by which the file system has too little for `bytes` more.
+    private func shortage(of bytes: UInt64) -> UInt64 {
+        guard kept > 0, let free = directory.freeBytes else { return 0 }
+        let (wanted, isTooMuch) = bytes.addingReportingOverflow(kept)
+        return isTooMuch ? .max : wanted > free ? wanted - free : 0
+    }
+
+    private func reserve(_ bytes: UInt64, for number: Int, lacking shortage: UInt64) -> Bool {
         let names = state.withLock { state -> [String]? in
             guard state.lines[number] != nil else { return nil }
             let (wanted, isTooMuch) = state.total.addingReportingOverflow(bytes)
             guard !isTooMuch else { return nil }
             let excess = max(wanted > capacity ? wanted - capacity : 0, shortage)
-            guard excess == 0 || state.idleBytes(sparing: number) >= excess else { return nil }
+            guard excess == 0 || state.idleBytes(sparing: number) >= excess else {
+                outOfSpace.store(shortage > 0, ordering: .relaxed)
+                return nil
+            }
             let names = excess == 0 ? [] : state.strike(bytes: excess, sparing: number).map { directory.setAside($0) }
             state.change(number) { $0.bytes += bytes }
             return names
@@ -210,16 +228,22 @@ final class CacheLedger: Sendable {
     /// Does what takes `bytes` of the file system. When that is full, whoever fills it, others are evicted and it is
     /// tried once more; false when that does not help either.
     func withRoom(_ bytes: UInt64, for number: Int, _ body: () throws(HostError) -> Void) throws(HostError) -> Bool {
-        do throws(HostError) {
-            try body()
-            return true
-        } catch {
-            guard error.kind == .diskFull else { throw error }
+        let before = clearances.load(ordering: .acquiring)
+        if try hasRoom(body) { return true }
+        return try eviction.withLock { _ throws(HostError) in
+            // Another thread has made room meanwhile.
+            if clearances.load(ordering: .acquiring) != before, try hasRoom(body) { return true }
+            outOfSpace.store(true, ordering: .relaxed)
+            let names = state.withLock { state in state.strike(bytes: bytes, count: 1, sparing: number).map { directory.setAside($0) } }
+            guard !names.isEmpty else { return false }
+            for name in names { directory.remove(name) }
+            clearances.wrappingAdd(1, ordering: .releasing)
+            return try hasRoom(body)
         }
-        outOfSpace.store(true, ordering: .relaxed)
-        let names = state.withLock { state in state.strike(bytes: bytes, count: 1, sparing: number).map { directory.setAside($0) } }
-        guard !names.isEmpty else { return false }
-        for name in names { directory.remove(name) }
+    }
+
+    /// - Returns: false where `body` finds the file system full.
+    private func hasRoom(_ body: () throws(HostError) -> Void) throws(HostError) -> Bool {
         do throws(HostError) {
             try body()
             return true

@@ -54,7 +54,7 @@ final class ChunkCache: Sendable {
     var figures: CacheFigures { ledger.figures }
     /// Sessions evicted since the cache was opened.
     var evictions: UInt64 { ledger.evictions }
-    /// True once the file system was full before the capacity was used up: somebody else fills it.
+    /// True where it was the file system that had no room for what was refused last, and not the capacity: somebody else fills it.
     var hasRunOutOfSpace: Bool { ledger.hasRunOutOfSpace }
 
     /// The sessions that are kept, most recently used first.
@@ -127,7 +127,7 @@ final class ChunkCache: Sendable {
     }
 
     /// Accounts for `bytes` more of a bundle in use, and evicts others if they do not fit; false when nothing more can
-    /// be evicted. Any thread's; `CachedBundle.write` does this for its chunks.
+    /// be evicted. Any thread's; a bundle asks the ledger itself.
     func reserve(_ bytes: UInt64, for bundle: CachedBundle) -> Bool { ledger.reserve(bytes, for: bundle.line) }
 
     private func keep(_ bundle: CachedBundle, in kept: inout [SessionID: CachedBundle]) {

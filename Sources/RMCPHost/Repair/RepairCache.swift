@@ -84,12 +84,16 @@ final class RepairCache {
 
     func use(_ cache: ChunkCache) { self.cache = cache }
     var figures: CacheFigures { cache?.figures ?? CacheFigures() }
+    /// What to do so that more is kept, for the user.
+    var adviceOnRoom: String {
+        cache?.hasRunOutOfSpace ?? false ? "make room on its file system, of which --reserve is left to others" : "give it more with --cache-size"
+    }
 
     // MARK: Sessions that come and go
 
     var arrivalCount: Int { arrivals.count }
     /// Whether a session that is over still has its part of the cache open.
-    var isLetting: Bool { !departures.isEmpty }
+    var hasDepartures: Bool { !departures.isEmpty }
 
     /// Has a session's part opened; `opened` or `notOpened` follows. False when too many are waiting for that.
     func open(_ arrival: RepairArrival) -> Bool {

@@ -1,3 +1,4 @@
+import OrderedCollections
 import RMCPProtocol
 import RMCPReport
 
@@ -6,11 +7,12 @@ extension RepairLoop {
     // MARK: Jobs
 
     /// Gives the cache threads what the session has for them.
-    func submitJobs(of session: RepairSession) {
+    func submitJobs(of session: RepairSession, at now: Instant) {
         if let datagrams = session.takeUnkept() { cache.submit(.keep(session.bundle, datagrams), for: session.ticket) }
         while let (chunk, purpose) = session.nextCheck() {
-            guard let record = session.engine.record(of: chunk) else {
-                session.endCheck(purpose)
+            // A page that came before an earlier one is known above alone.
+            guard let record = session.engine.record(of: chunk) ?? session.engine.upstream?.record(of: chunk) else {
+                checked(session, chunk, false, purpose, at: now)
                 continue
             }
             cache.submit(.check(session.bundle, chunk: chunk, record: record, purpose: purpose), for: session.ticket)
@@ -29,11 +31,13 @@ extension RepairLoop {
         }
     }
 
-    /// What is served is never evicted, but what is served to nobody is not worth more than what is asked for. True when
-    /// a session is going that makes room in the cache: then what did not fit is worth another try.
+    /// What is served is never evicted, but what is served to nobody is not worth more than what is asked for. One session goes at a time.
+    /// - Returns: true when one is going: then what did not fit is worth another try.
     private func makeRoomInCache(at now: Instant) -> Bool {
-        if let oldest = endpoint.makeRoomInCache(activity: { activity(of: $0) }) { giveUp(oldest, .noRoom, at: now) }
-        return cache.isLetting || sessions.values.contains { $0.isOver && $0.engine.upstream == nil }
+        if cache.hasDepartures || sessions.values.contains(where: { $0.isOver && !$0.engine.hasUpstream }) { return true }
+        guard let oldest = endpoint.makeRoomInCache(activity: { activity(of: $0) }) else { return false }
+        giveUp(oldest, .noRoom, at: now)
+        return true
     }
 
     // MARK: Results
@@ -70,7 +74,7 @@ extension RepairLoop {
             if !isKept, !session.bundle.keepsNothing, !session.isOver, let record = session.engine.record(of: chunk), makeRoomInCache(at: now) {
                 return session.waitForRoom(WaitingStore(slot: slot, chunk: chunk, record: record, buffer: buffer))
             }
-            if !isKept, !session.bundle.keepsNothing { warn("the cache is full; what does not fit is passed on and not kept: give it more with --cache-size") }
+            if !isKept, !session.bundle.keepsNothing { warn("the cache is full; what does not fit is passed on and not kept: \(cache.adviceOnRoom)") }
             session.keep(buffer, of: chunk)
             noteVerified(session)
             // Payloads that were kept aside of it were forged.

@@ -1,7 +1,8 @@
+import OrderedCollections
 import RMCPProtocol
 
-/// Shares of the memory. Most of it goes to the first session of which a chunk was verified, as at a receiver. Sessions that only wait in the
-/// cache for latecomers don't count.
+/// Shares of the memory. Most of it goes to one session of which a chunk was verified, as at a receiver: to one that has somebody above, where there
+/// is one. A session that only waits in the cache for latecomers has no chunk in memory.
 extension RepairLoop {
     /// Chunks that a session may have in memory at first.
     func configuration(for announce: Announce) -> Configuration {
@@ -10,16 +11,37 @@ extension RepairLoop {
         configuration.packets.overhead = DatagramOverhead.bytes(over: region.family)
         configuration.packets.longestOnward = DatagramLength.longest(
             ordinary: configuration.packets.datagramLength, mtu: regionMTU, timeToLive: request.regionTimeToLive, over: region.family)
-        let counts = counts(holder(but: nil) == nil ? cache.memory.candidateLimit : besideBytes, of: announce)
+        let counts = counts(holder == nil ? cache.memory.candidateLimit : besideBytes, of: announce)
         configuration.memory.assemblySlots = counts.slots
         configuration.memory.maximumResidentChunks = counts.resident
         configuration.memory.maximumFetches = counts.fetches
         return configuration
     }
 
-    /// Session that most of the memory is for, and that has somebody above.
-    private func holder(but other: RepairSession?) -> RepairSession? {
-        sessions.values.first { $0 !== other && $0.share == .most && $0.engine.hasUpstream }
+    /// Claim that a session has to most of the memory. Who has it keeps it before others of the same kind.
+    private enum Claim: Comparable {
+        case none, ofUse, ofUseWithMost, flowing, flowingWithMost
+
+        init(_ session: RepairSession) {
+            let holds = session.share == .most
+            if session.share == .candidate {
+                self = .none
+            } else if session.engine.hasUpstream {
+                self = holds ? .flowingWithMost : .flowing
+            } else {
+                self = session.engine.isOfUse() ? holds ? .ofUseWithMost : .ofUse : .none
+            }
+        }
+    }
+
+    /// Session that most of the memory is for: the first of those with the best claim.
+    private var holder: RepairSession? {
+        var (holder, best): (RepairSession?, Claim) = (nil, .none)
+        for session in sessions.values {
+            let claim = Claim(session)
+            if claim > best { (holder, best) = (session, claim) }
+        }
+        return holder
     }
 
     /// Bytes of the one session that most of the memory is for, and of each other. What all ask for together the pool bounds.
@@ -39,10 +61,27 @@ extension RepairLoop {
     func noteVerified(_ session: RepairSession) {
         guard session.share == .candidate else { return }
         cache.memory.noteVerified(session.account)
-        session.share = holder(but: session) == nil ? .most : .beside
-        let counts = counts(session.share == .most ? mostBytes : besideBytes, of: session.announce)
+        give(.idle, to: session)
+        shareChunks()
+    }
+
+    /// Gives each session its share anew: parents and children have come or gone.
+    func shareChunks() {
+        let holder = holder
+        for session in sessions.values where session.share != .candidate {
+            let share: RepairSession.MemoryShare = session === holder ? .most : session.engine.isOfUse() ? .beside : .idle
+            if share != session.share { give(share, to: session) }
+        }
+    }
+
+    private func give(_ share: RepairSession.MemoryShare, to session: RepairSession) {
+        session.share = share
+        let counts = share == .idle ? Self.idle : counts(share == .most ? mostBytes : besideBytes, of: session.announce)
         session.engine.giveChunks(slots: counts.slots, resident: counts.resident, fetches: counts.fetches)
     }
+
+    /// Chunks of a session that nobody asks for anything. The first that is asked for is read back.
+    private static let idle = (slots: HostLimits.fewestSlots, resident: 0, fetches: 1)
 
     private static let tables = TableMemory(sessions: HostLimits.repairSessions)
 

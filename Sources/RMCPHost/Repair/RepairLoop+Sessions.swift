@@ -1,3 +1,4 @@
+import OrderedCollections
 import RMCPContent
 import RMCPProtocol
 import RMCPReport
@@ -83,7 +84,7 @@ extension RepairLoop {
             // Feedback that the socket does not take is repeated by the engine's timers.
             reception.answer(bytes, to: parent)
         }
-        submitJobs(of: session)
+        submitJobs(of: session, at: now)
         if session.engine.isComplete, !session.isToldComplete, session.restoring == 0 {
             session.isToldComplete = true
             let latest = HostClock.now().latestCredible
@@ -159,6 +160,7 @@ extension RepairLoop {
         case .untrusted(let key):
             warn("\(BundleName.printable(session.announce.name)): another repair node is not trusted, and not used; its key is \(key.text)")
         case .finished(let state):
+            session.endUpstream()
             observer(.upstreamOver(session.snapshot(), state))
             if !session.engine.isComplete {
                 retire(session, .incomplete, at: now)

@@ -116,6 +116,7 @@ public final class RepairLoop {
             if loop.takeQuestion() { observer(.asked) }
             var isBusy = receive(at: now)
             collect(at: now)
+            shareChunks()
             shareTables(at: now)
             for tag in sessions.keys { sessions[tag].map { drive($0, at: Poller.now()) } }
             if transmit() { isBusy = true }

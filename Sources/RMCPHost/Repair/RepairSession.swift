@@ -15,7 +15,10 @@ struct WaitingStore {
 final class RepairSession: ChunkHolder {
     /// Part that it has of the memory for chunks.
     enum MemoryShare {
+        /// No chunk was verified yet.
         case candidate
+        /// Nobody is above, and no child lacks anything.
+        case idle
         case beside
         case most
     }
@@ -69,7 +72,9 @@ final class RepairSession: ChunkHolder {
     var activity: SessionActivity { use.activity(of: &engine) }
 
     func takeBuffer(of slot: Int) -> ChunkBuffer? { inlet.takeBuffer(of: slot) }
-    func putBuffer(_ buffer: ChunkBuffer, at slot: Int) { inlet.put(buffer, at: slot) }
+    func putBuffer(_ buffer: ChunkBuffer, at slot: Int) { if engine.hasUpstream { inlet.put(buffer, at: slot) } else { giveBack(buffer) } }
+    /// Nobody is above any more: slots that were being filled are not filled any further.
+    func endUpstream() { inlet.giveBackAll() }
     func takeAlternates(of slot: Int) -> [ChunkOutline.Alternate] { inlet.takeAlternates(of: slot) }
 
     // MARK: Chunks in memory

@@ -30,5 +30,8 @@ extension RepairEngine {
 }
 
 extension SenderEngine {
-    mutating func giveResident(_ chunks: Int, fetches: Int) { window.resident.setLimit(chunks, fetches: fetches) }
+    mutating func giveResident(_ chunks: Int, fetches: Int) {
+        window.resident.setLimit(chunks, fetches: fetches)
+        makeRoom()
+    }
 }

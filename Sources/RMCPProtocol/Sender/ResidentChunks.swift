@@ -21,7 +21,7 @@ struct ResidentChunks: Sendable {
         allowance = min(limit, least)
     }
 
-    /// More may be held, or fewer: those that are too many go with the next that come.
+    /// More may be held, or fewer: those that are too many go by `evict`.
     mutating func setLimit(_ count: Int, fetches: Int) {
         limit = count
         fetchLimit = fetches

@@ -111,6 +111,33 @@ import Testing
         #expect(homeless.version.epoch == 1 && homeless.warnings.first?.contains("no home") == true)
     }
 
+    /// Files of a user who may read at the most.
+    private final class ForbiddenFiles: FileSystem, @unchecked Sendable {
+        private let mayRead: Bool
+
+        init(mayRead: Bool) { self.mayRead = mayRead }
+
+        override func open(_ path: String, _ flags: Int32, mode: mode_t) -> Int32 {
+            if mayRead, flags & O_ACCMODE == O_RDONLY { return super.open(path, flags, mode: mode) }
+            errno = EACCES
+            return -1
+        }
+    }
+
+    /// As in a home that may only be read, and in one where another user has made the lock.
+    @Test func stampsThatCannotBeNotedAreReadAllTheSame() throws {
+        #expect(stamps.next(for: key.publicKey, supersedes: true, at: Self.clock()).version.epoch == 1)
+        func stampsThrough(_ files: FileSystem) -> SenderStamps { SenderStamps(file: SharedFile(path: scratch.path + "/stamps", files: files)) }
+        let readOnly = stampsThrough(ForbiddenFiles(mayRead: true))
+        let (version, warnings) = readOnly.next(for: key.publicKey, at: Self.clock(-5_000))
+        #expect(version == BundleVersion(epoch: 1, time: Self.today + 1))
+        #expect(warnings.first?.contains("the next session may be taken for an older one") == true, "\(warnings)")
+        #expect(readOnly.next(for: key.publicKey, supersedes: true, at: Self.clock()).version.epoch == 2)
+        // Nothing is known where it cannot be read either.
+        let closed = stampsThrough(ForbiddenFiles(mayRead: false)).next(for: key.publicKey, at: Self.clock())
+        #expect(closed.version.epoch == 0 && closed.warnings.first?.contains("may refuse this session") == true)
+    }
+
     @Test func versionsInFilesOfBeforeAreRead() {
         #expect(VersionText.parse("17") == BundleVersion(time: 17) && VersionText.parse("3:17") == BundleVersion(epoch: 3, time: 17))
         for version in [BundleVersion(time: .max), BundleVersion(epoch: .max, time: 0)] { #expect(VersionText.parse(VersionText.text(version)) == version) }

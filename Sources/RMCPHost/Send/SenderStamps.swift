@@ -22,27 +22,29 @@ struct SenderStamps: Sendable {
     /// - Returns: the stamp, and lines for the user.
     func next(for key: PublicKey, supersedes: Bool = false, at clock: HostClock = .now()) -> (version: BundleVersion, warnings: [String]) {
         var warnings: [String] = []
-        var next = BundleVersion(epoch: supersedes ? 1 : 0, time: clock.milliseconds)
-        var last: BundleVersion?
+        var stamps: [PublicKey: BundleVersion] = [:]
+        var next = Self.successor(of: stamps, for: key, supersedes: supersedes, at: clock)
         do {
             try file?.update { bytes in
-                var stamps = Self.parse(bytes)
-                last = stamps[key]
-                if supersedes {
-                    // What one key has outdated, the one that takes its place must outdate, too.
-                    next.epoch = Self.increased(stamps.values.map(\.epoch).max() ?? 0)
-                } else if let last {
-                    next.epoch = last.epoch
-                    if last >= next { next.time = last.time == .max ? last.time : last.time + 1 }
-                }
-                stamps[key] = next
-                while stamps.count > Self.limit, let oldest = stamps.min(by: { $0.value < $1.value }) { stamps[oldest.key] = nil }
-                return Self.text(stamps)
+                stamps = Self.parse(bytes)
+                next = Self.successor(of: stamps, for: key, supersedes: supersedes, at: clock)
+                var noted = stamps
+                noted[key] = next
+                while noted.count > Self.limit, let oldest = noted.min(by: { $0.value < $1.value }) { noted[oldest.key] = nil }
+                return Self.text(noted)
             }
         } catch {
-            let consequence = supersedes ? "later sessions need --supersede, too" : "the next session may be taken for an older one if the clock is set back"
+            // What cannot be noted may be read all the same.
+            let bytes = try? file?.read()
+            stamps = Self.parse(bytes ?? [])
+            next = Self.successor(of: stamps, for: key, supersedes: supersedes, at: clock)
+            let consequence =
+                if supersedes { "later sessions need --supersede, too" } else if bytes == nil {
+                    "receivers that have a newer version may refuse this session"
+                } else { "the next session may be taken for an older one if the clock is set back" }
             warnings.append("\(error); \(consequence)")
         }
+        let last = stamps[key]
         if supersedes, file == nil { warnings.append("this user has no home to note the epoch in; later sessions need --supersede, too") }
         let state = clock.isSynchronised ? "" : ", and nothing keeps it right"
         if let last, !supersedes, last.time > clock.milliseconds + Self.tolerance {
@@ -53,6 +55,17 @@ struct SenderStamps: Sendable {
                 "this host's clock says \(Units.date(milliseconds: clock.milliseconds))\(state); receivers that have a newer version will refuse the session")
         }
         return (next, warnings)
+    }
+
+    private static func successor(
+        of stamps: [PublicKey: BundleVersion], for key: PublicKey, supersedes: Bool, at clock: HostClock
+    ) -> BundleVersion {
+        // What one key has outdated, the one that takes its place must outdate, too.
+        if supersedes { return BundleVersion(epoch: increased(stamps.values.map(\.epoch).max() ?? 0), time: clock.milliseconds) }
+        guard let last = stamps[key] else { return BundleVersion(epoch: 0, time: clock.milliseconds) }
+        let next = BundleVersion(epoch: last.epoch, time: clock.milliseconds)
+        if last < next { return next }
+        return BundleVersion(epoch: last.epoch, time: last.time == .max ? last.time : last.time + 1)
     }
 
     private static func increased(_ epoch: UInt32) -> UInt32 { epoch == .max ? epoch : epoch + 1 }

@@ -1,7 +1,8 @@
-import RMCPContent
 import RMCPProtocol
 import TestSupport
 import Testing
+
+@testable import RMCPContent
 
 /// Catalogs that are made here, read again, and laid out.
 @Suite struct CatalogTests {
@@ -129,6 +130,22 @@ import Testing
         #expect((0..<3).map { catalog.owner($0) } == owners)
         #expect((0..<2).map { catalog.attributes($0) } == sets)
         #expect(catalog.header.names == 3)
+    }
+
+    @Test func attributesThatAreTooMuchAreRefusedWhereTheyAreAdded() throws {
+        var builder = CatalogBuilder(hasOwners: false, hasAttributes: true, limit: 100_000)
+        try builder.begin([], plain)
+        var added = 0
+        let error = #expect(throws: CatalogError.self) {
+            for number in 0..<100 as Range<UInt8> {
+                var metadata = plain
+                metadata.attributes = builder.number(of: [CatalogAttribute(name: name("user.a"), value: [UInt8](repeating: number, count: 4_000))])
+                try builder.fifo(name("\(number)"), metadata)
+                added += 1
+            }
+        }
+        #expect(error.map { if case .tooLong = $0 { true } else { false } } == true)
+        #expect((23...24).contains(added), "sets are written at the end, and memory has them before")
     }
 
     // MARK: Layout

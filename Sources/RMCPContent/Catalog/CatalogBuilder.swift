@@ -11,6 +11,9 @@ public struct CatalogBuilder: Sendable {
     private var ownerList: [CatalogOwner] = []
     private var sets: [[CatalogAttribute]: Int] = [:]
     private var setList: [[CatalogAttribute]] = []
+    /// Bytes of all sets, which are written at the end.
+    private var setsLength = 0
+    private let limit: Int
     /// Bytes of all files.
     private var filesLength: UInt64 = 0
 
@@ -20,6 +23,12 @@ public struct CatalogBuilder: Sendable {
     ///   - hasOwners: whether every entry is given an owner; else none.
     ///   - hasAttributes: whether entries' attributes are looked at.
     public init(hasOwners: Bool, hasAttributes: Bool) {
+        self.init(hasOwners: hasOwners, hasAttributes: hasAttributes, limit: CatalogLimits.catalogLength)
+    }
+
+    /// - Parameter limit: bytes of the catalog.
+    init(hasOwners: Bool, hasAttributes: Bool, limit: Int) {
+        self.limit = limit
         header = CatalogHeader(hasOwners: hasOwners, hasAttributes: hasAttributes)
         writer.pad(to: CatalogHeader.length)
     }
@@ -44,6 +53,7 @@ public struct CatalogBuilder: Sendable {
         let attributes = attributes.sorted { $0.name.lexicographicallyPrecedes($1.name) }
         if let number = sets[attributes] { return number }
         setList.append(attributes)
+        setsLength += attributes.reduce(0) { $0 + $1.length }
         sets[attributes] = setList.count - 1
         return setList.count - 1
     }
@@ -106,7 +116,7 @@ public struct CatalogBuilder: Sendable {
 
     private mutating func add(_ kind: CatalogEntry.Kind, _ name: [UInt8]) throws(CatalogError) {
         guard header.entries < CatalogLimits.entries else { throw .tooManyEntries }
-        guard writer.count < CatalogLimits.catalogLength else { throw .tooLong }
+        guard writer.count + setsLength < limit else { throw .tooLong }
         guard name.count <= CatalogLimits.nameLength else { throw .invalidName(name) }
         header.entries += 1
         writer.writeUInt8(kind.rawValue)

@@ -94,4 +94,7 @@ public struct CatalogAttribute: Sendable, Hashable {
         self.name = name
         self.value = value
     }
+
+    /// Bytes that it takes in a catalog: with a byte for the length of the name, and two for that of the value.
+    public var length: Int { name.count + value.count + 3 }
 }

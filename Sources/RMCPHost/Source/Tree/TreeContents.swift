@@ -29,11 +29,21 @@ final class TreeContents: Sendable {
 
     /// Base of an entry, and its path from there.
     private func place(of entry: Int) -> (base: Int32, path: [UInt8]) {
-        let index = bases.lastIndex { $0.first <= entry } ?? 0
+        let base = base(of: entry)
         let path = catalog.path(of: entry)
-        guard bases[index].dropsName else { return (bases[index].descriptor.raw, path) }
-        guard let slash = path.firstIndex(of: Self.slash) else { return (bases[index].descriptor.raw, []) }
-        return (bases[index].descriptor.raw, Array(path[(slash + 1)...]))
+        guard base.dropsName else { return (base.descriptor.raw, path) }
+        guard let slash = path.firstIndex(of: Self.slash) else { return (base.descriptor.raw, []) }
+        return (base.descriptor.raw, Array(path[(slash + 1)...]))
+    }
+
+    /// The last base that begins at the entry or before. There may be one for each of thousands of paths.
+    private func base(of entry: Int) -> TreeBase {
+        var (first, end) = (0, bases.count)
+        while end - first > 1 {
+            let middle = (first + end) / 2
+            if bases[middle].first <= entry { first = middle } else { end = middle }
+        }
+        return bases[first]
     }
 
     private static func cString(_ path: [UInt8]) -> [CChar] { path.map { CChar(bitPattern: $0) } + [0] }

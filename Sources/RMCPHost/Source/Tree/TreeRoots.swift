@@ -87,10 +87,11 @@ extension TreeSelection {
     func openRoots() throws(HostError) -> [TreeRoot] {
         var directories: [String: OwnedDescriptor] = [:]
         var roots: [TreeRoot] = []
+        var named: [[UInt8]: String] = [:]
         for path in paths {
             let root = try Self.root(path, &directories)
-            if let other = roots.firstIndex(where: { $0.name == root.name }) {
-                throw HostError("\(paths[other]) and \(path) would have the same name; send the directory that holds one of them", kind: .usage)
+            if let other = named.updateValue(path, forKey: root.name) {
+                throw HostError("\(other) and \(path) would have the same name; send the directory that holds one of them", kind: .usage)
             }
             guard directories.count <= Self.directoryLimit else {
                 throw HostError("the paths are in more than \(Self.directoryLimit) directories; use --files-from0 with paths below one", kind: .usage)

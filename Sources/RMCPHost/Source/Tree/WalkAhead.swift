@@ -73,6 +73,8 @@ final class WalkAhead: @unchecked Sendable {
     private static let passedFirst = 256
     /// Entries that may be known ahead: 3 MB. Whoever finds so many lets the walk come nearer.
     private static let heldLimit = 16_384
+    /// Bytes of attributes that count as another entry.
+    private static let entryLength = 192
     /// Entries that a directory counts as besides, since its descriptor is open: 128 are at most.
     private static let directoryWeight = 128
 
@@ -227,10 +229,14 @@ final class WalkAhead: @unchecked Sendable {
 
     private static func weight(_ result: Result) -> Int {
         switch result {
-        case .run(let files): files.count
-        case .directory(let directory): directoryWeight + directory.names.count
+        case .run(let files): weight(files)
+        case .directory(let directory): directoryWeight + directory.names.count + weight(directory.files)
         case .nothing: 1
         }
+    }
+
+    private static func weight(_ files: [File?]) -> Int {
+        files.reduce(files.count) { $0 + ($1?.attributes.reduce(0) { $0 + $1.length } ?? 0) / entryLength }
     }
 
     // MARK: Looking

@@ -1,3 +1,4 @@
+import Dispatch
 import RMCPProtocol
 import Testing
 
@@ -67,6 +68,25 @@ import Testing
         }
         pool.shutDown()
         #expect(results == Set((0..<500).map { $0 * $0 }))
+    }
+
+    @Test func whatNoThreadHasBegunIsDropped() throws {
+        let wakeUp = try WakeUp()
+        let (begun, gate) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let pool = try WorkerPool<Int, Int>(name: "test", threads: 2, wakeUp: wakeUp) {
+            { number in
+                begun.signal()
+                gate.wait()
+                return number
+            }
+        }
+        for number in 0..<20 { pool.submit(number) }
+        for _ in 0..<2 { #expect(begun.wait(timeout: .now() + 20) == .success) }
+        pool.drop()
+        #expect(pool.outstanding == 2)
+        for _ in 0..<2 { gate.signal() }
+        pool.shutDown()
+        #expect(Set((0..<3).compactMap { _ in pool.collect() }) == [0, 1] && pool.outstanding == 0)
     }
 
     @Test func aPoolGivesNoMoreThanItHas() throws {

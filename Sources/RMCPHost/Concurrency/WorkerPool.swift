@@ -50,6 +50,13 @@ final class WorkerPool<Job: Sendable, Output: Sendable> {
         return output
     }
 
+    /// Jobs that no thread has begun are not done, and have no result.
+    func drop() {
+        outstanding -= backlog.count
+        backlog.removeAll()
+        while jobs.tryPop() != nil { outstanding -= 1 }
+    }
+
     /// Lets the threads end once they have nothing left to do, and waits for none: one that hangs in a call goes with the
     /// process.
     func stop() {

@@ -89,6 +89,7 @@ final class ChunkFeeder {
     func stop() {
         source.stop()
         pool.close()
+        workers.drop()
     }
 
     /// Drops what the workers have finished; true when they have nothing left to do.

@@ -72,7 +72,7 @@ final class HoleSurvey: Sendable {
             let offset = map.offset(of: chunk)
             let hole = min(holeLength(at: offset), length - offset)
             let holeEnd = UInt32(clamping: map.wholeChunks(within: offset + hole))
-            let isHole = holeEnd > chunk && isBelievable(map.offset(of: holeEnd) - offset)
+            let isHole = holeEnd > chunk && spend(holeOf: map.offset(of: holeEnd) - offset)
             let end = isHole ? holeEnd : UInt32(clamping: map.chunkCount(for: dataEnd(after: offset + (holeEnd > chunk ? 0 : hole))))
             if let last = stretches.last, last.isHole == isHole {
                 stretches[stretches.count - 1].chunks += end - chunk
@@ -84,8 +84,9 @@ final class HoleSurvey: Sendable {
         return stretches
     }
 
-    /// Whether a further hole of `count` bytes may be one; not any more once one may not.
-    private func isBelievable(_ count: UInt64) -> Bool {
+    /// Takes a further hole of `count` bytes off what holes there may be.
+    /// - Returns: false where it may be none, and from then on.
+    private func spend(holeOf count: UInt64) -> Bool {
         holesLeft.withLock { left in
             guard count <= left else {
                 left = 0

@@ -321,4 +321,4 @@ def two_senders(bench, seconds):
 
 def warm_for(bench, length):
     """Sources, and each receiver's file and chunk buffers."""
-    warm(int(min(length * (len(bench.link.receivers) + 1) + 128 * MIB * len(bench.link.receivers), 0.8 * available_memory())), bench.work)
+    warm(int(min(length * (len(bench.link.receivers) + 1) + 128 * MIB * len(bench.link.receivers), 0.8 * available_memory())))

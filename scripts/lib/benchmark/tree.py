@@ -5,6 +5,7 @@ for the file is the kernel's, and nobody takes less.
 """
 import json
 import os
+import random
 import shlex
 import shutil
 import statistics
@@ -12,7 +13,7 @@ import subprocess
 from dataclasses import replace
 
 from benchmark.cases import Case
-from benchmark.machine import FreshDisk, MIB, random_file
+from benchmark.machine import FreshDisk, MIB, random_file, warm
 from benchmark.namespaces import read, wait_until
 from benchmark.tools import READY, Rmcp, Udpcast
 from benchmark.transfer import Failed, Run
@@ -157,9 +158,10 @@ def measure_place(case, setup, lab, sources, program, rounds, busy, say):
     figures = {name: [] for name in case.tools}
     failures = {}
     for number in range(rounds):
-        for name in case.tools:
+        for name in random.Random(f"tree {number}").sample(case.tools, len(case.tools)):
             if name in failures:
                 continue
+            warm((case.receivers + 1) * 2 * CASE.size * MIB)
             busy.look()
             try:
                 if case.disk:

@@ -172,6 +172,18 @@ public struct StatusHistogram: Hashable, Sendable {
     private static let finals = Int(ReceiverState.complete.rawValue)
     private static let failures = Int(ReceiverState.failedDiskFull.rawValue)
 
+    /// Counts as one receiver has them of itself: one in each of the first two lists, at most one in those that the rate follows, and debts of as many
+    /// former parents as it can have. A receiver that said more would weigh as much as it likes where each has one voice.
+    var isOfOne: Bool {
+        guard single == nil else { return true }
+        let measured = lists.loss.total
+        return lists.states.total == 1 && lists.progress.total == 1 && measured <= 1 && lists.pressure.total == measured
+            && lists.arrival.total <= measured && lists.rehomed.allSatisfy { $0.magnitude <= Self.mostDebts }
+    }
+
+    /// Debts of one receiver in one state, either way: 16 former parents are told apart, and hardly ever are there any before those.
+    private static let mostDebts: UInt64 = 32
+
     /// Whether anybody is counted elsewhere, too.
     var hasRehomed: Bool { single?.isRehomed ?? lists.rehomed.contains { $0 != 0 } }
     /// The same with receivers that are counted twice, since they changed parents, counted once.

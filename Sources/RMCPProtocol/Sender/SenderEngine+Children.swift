@@ -16,7 +16,7 @@ extension SenderEngine {
     mutating func handle(_ report: StatusReport, header: PacketHeader, from source: SocketAddress, at now: Instant) {
         let histogram = report.histogram
         // A histogram is of one receiver, or of a repair node with however many.
-        guard histogram.tree.repairNodes > 0 || histogram.population == 1 else {
+        guard histogram.tree.repairNodes > 0 || histogram.isOfOne else {
             counters.malformed += 1
             return
         }

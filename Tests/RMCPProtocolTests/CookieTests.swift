@@ -60,6 +60,39 @@ import Testing
         #expect(other.cookie(for: home) != first.cookie)
     }
 
+    /// A generator of a number that somebody has found out.
+    private struct Guess: RandomNumberGenerator {
+        let number: UInt64
+        func next() -> UInt64 { number }
+    }
+
+    /// Ids that stand in every header tell of the seed to who tries all that are possible: no number that comes of it may be the secret.
+    @Test func noCookieFollowsFromTheIDs() {
+        let (seed, host) = (UInt64(7), home)
+        func sender(_ secret: CookieSecret) -> SenderEngine {
+            SenderEngine(
+                configuration: Configuration(), announce: .sample("image", contentLength: 0), signer: LaneSigner(key: 5), digest: LaneDigest(), seed: seed,
+                secret: secret, at: now)
+        }
+        func node(_ secret: CookieSecret, above: UInt64) -> RepairEngine {
+            RepairEngine(
+                identity: 500, announce: RepairHarness.announce, signature: .none, mode: .repair, configuration: Configuration(), verifier: LaneVerifier(),
+                digest: LaneDigest(), seed: seed, upstream: RandomSource(seed: above), secret: secret, at: now)
+        }
+        func expect(_ first: SenderEngine, _ second: SenderEngine) {
+            #expect(first.transmitterID == second.transmitterID && first.nextSequence == second.nextSequence)
+            #expect(first.cookie(for: host) != second.cookie(for: host))
+            var random = RandomSource(seed: seed)
+            for _ in 0..<1_000 {
+                var guess = Guess(number: random.next())
+                let cookies = AddressCookies(secret: CookieSecret(using: &guess), digest: LaneDigest())
+                #expect(cookies.cookie(for: host) != first.cookie(for: host))
+            }
+        }
+        expect(sender(CookieSecret(of: 1)), sender(CookieSecret(of: 2)))
+        expect(node(CookieSecret(of: 1), above: 1).downstream, node(CookieSecret(of: 2), above: 2).downstream)
+    }
+
     @Test(arguments: [true, false]) func onlyWhoShowsItsOwnCookieIsServed(wantsStream: Bool) throws {
         var sender = sender()
         let cookie = try #require(attach(&sender, from: home)).cookie

@@ -43,10 +43,12 @@ extension RepairLoop {
         // Nobody waits for it any more.
         guard !arrival.ticket.isOver, !isStopping else { return cache.leave(bundle, of: announce.session.tag, arrival.ticket) }
         let configuration = configuration(for: announce)
+        var system = SystemRandomNumberGenerator()
         let engine = RepairEngine(
             identity: UInt32.random(in: 1...(.max)), announce: announce, signature: arrival.signature, mode: endpoint.place.mode,
             configuration: configuration, expectsOthers: endpoint.regions.hearsRepairNodes(at: now), signer: request.signer, verifier: Ed25519Verifier(),
-            digest: BLAKE3Digest(), seed: .random(in: 0...(.max)), at: now)
+            digest: BLAKE3Digest(), seed: .random(in: 0...(.max)), upstream: RandomSource(seed: .random(in: 0...(.max))),
+            secret: CookieSecret(using: &system), at: now)
         let session = RepairSession(
             arrival, engine: engine, bundle: bundle, slots: max(HostLimits.fewestSlots, request.configuration.memory.assemblySlots),
             account: cache.memory.open(chunkLength: announce.chunkLength), outlet: outlet, at: now)

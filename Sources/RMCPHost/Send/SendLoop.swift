@@ -85,9 +85,10 @@ public final class SendLoop {
             record.inquiry = NodeInquiry(session: announce.session, identity: .random(in: 1...(.max)), at: created)
         }
         nextProgress = created
+        var system = SystemRandomNumberGenerator()
         engine = SenderEngine(
             configuration: configuration, announce: announce, signer: signer, digest: BLAKE3Digest(), verifier: Ed25519Verifier(),
-            seed: .random(in: 0...(.max)), at: created)
+            seed: .random(in: 0...(.max)), secret: CookieSecret(using: &system), at: created)
         self.announce = announce
     }
 

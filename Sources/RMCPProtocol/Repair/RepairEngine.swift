@@ -71,6 +71,7 @@ public struct RepairEngine: Sendable {
     private(set) var tableBytes = 0
     /// Bound of what each half may have of the table.
     var tableRoom = TableRoom.unbounded
+    /// Source of the seeds of the upper half, whoever is above.
     private var random: RandomSource
     /// When a payload was placed, while nobody has looked yet whether its chunk is whole.
     private var placedAt: Instant?
@@ -86,10 +87,13 @@ public struct RepairEngine: Sendable {
     ///   - announce: verified and accepted.
     ///   - expectsOthers: whether the host has heard of other repair nodes, which may be nearer than the sender.
     ///   - signer: the node's own; nil where it does not prove itself.
-    ///   - seed: where ids and jitter come from; must not repeat in production.
+    ///   - seed: where the lower half's ids and jitter come from; must not repeat in production, and is no secret.
+    ///   - random: where the seeds of the upper half come from; another source, since what the lower half says to all tells of its own.
+    ///   - secret: of the lower half's cookies.
     public init(
         identity: UInt32, announce: Announce, signature: Signature, mode: Mode, configuration: Configuration, expectsOthers: Bool = false,
-        signer: (any MessageSigner)? = nil, verifier: any MessageVerifier, digest: any MessageDigest, seed: UInt64, at now: Instant
+        signer: (any MessageSigner)? = nil, verifier: any MessageVerifier, digest: any MessageDigest, seed: UInt64, upstream random: RandomSource,
+        secret: CookieSecret, at now: Instant
     ) {
         self.identity = identity
         self.expectsOthers = expectsOthers
@@ -97,10 +101,10 @@ public struct RepairEngine: Sendable {
         self.configuration = configuration
         self.verifier = verifier
         self.digest = digest
-        random = RandomSource(seed: seed)
+        self.random = random
         downstream = SenderEngine(
             repeating: announce, signature: signature, isRelay: mode == .relay, configuration: configuration, signer: signer, child: identity,
-            digest: digest, verifier: verifier, seed: random.next(), at: now)
+            digest: digest, verifier: verifier, seed: seed, secret: secret, at: now)
     }
 
     public var session: SessionID { downstream.session }

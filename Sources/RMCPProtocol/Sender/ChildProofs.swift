@@ -5,7 +5,7 @@ struct ChildProofs: Sendable {
     /// Nil where anybody may report a sum.
     private var nodes: NodeProofs?
 
-    init(secret: UInt64, digest: any MessageDigest, trustedNodes: Set<PublicKey>?, verifier: (any MessageVerifier)?) {
+    init(secret: CookieSecret, digest: any MessageDigest, trustedNodes: Set<PublicKey>?, verifier: (any MessageVerifier)?) {
         cookies = AddressCookies(secret: secret, digest: digest)
         nodes = trustedNodes.map { NodeProofs(keys: $0, verifier: verifier) }
     }

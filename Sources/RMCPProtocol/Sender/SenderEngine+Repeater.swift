@@ -13,14 +13,14 @@ extension SenderEngine {
     ///   - verifier: of what other nodes sign.
     public init(
         repeating announce: Announce, signature: Signature, isRelay: Bool, configuration: Configuration, signer: (any MessageSigner)? = nil,
-        child: UInt32 = 0, digest: any MessageDigest, verifier: (any MessageVerifier)? = nil, seed: UInt64, at now: Instant
+        child: UInt32 = 0, digest: any MessageDigest, verifier: (any MessageVerifier)? = nil, seed: UInt64, secret: CookieSecret, at now: Instant
     ) {
         var configuration = configuration
         configuration.packets.datagramLength = Int(announce.payloadLength) + DataHeader.length
         let places = signer.map { PlaceSigner(signer: $0, session: announce.session, child: child) }
         self.init(
             SignedAnnounce(announce, signature: signature), repeater: Repeater(isRelay: isRelay, places: places), configuration: configuration,
-            signer: RepeatingSigner(publicKey: announce.key), digest: digest, verifier: verifier, seed: seed, at: now)
+            signer: RepeatingSigner(publicKey: announce.key), digest: digest, verifier: verifier, seed: seed, secret: secret, at: now)
     }
 
     var endOfTable: EndOfTable? { window.table.end }

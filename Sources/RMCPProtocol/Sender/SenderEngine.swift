@@ -73,22 +73,23 @@ public struct SenderEngine: Sendable {
     /// - Parameters:
     ///   - announce: its key must be the signer's, its payload length is set here from the datagram's.
     ///   - verifier: of what repair nodes sign, where `TreeSettings.trustedNodes` are set.
-    ///   - seed: where ids and jitter come from; must not repeat in production.
+    ///   - seed: where ids and jitter come from; must not repeat in production, and is no secret.
+    ///   - secret: of its own, which the seed does not tell.
     public init(
         configuration: Configuration, announce: Announce, signer: any MessageSigner, digest: any MessageDigest,
-        verifier: (any MessageVerifier)? = nil, seed: UInt64, at now: Instant
+        verifier: (any MessageVerifier)? = nil, seed: UInt64, secret: CookieSecret, at now: Instant
     ) {
         var announce = announce
         announce.payloadLength = UInt16(configuration.packets.datagramLength - DataHeader.length)
         announce.key = signer.publicKey
         self.init(
             SignedAnnounce(announce, signer: signer), repeater: nil, configuration: configuration, signer: signer, digest: digest, verifier: verifier,
-            seed: seed, at: now)
+            seed: seed, secret: secret, at: now)
     }
 
     init(
         _ announcement: SignedAnnounce, repeater: Repeater?, configuration: Configuration, signer: any MessageSigner,
-        digest: any MessageDigest, verifier: (any MessageVerifier)?, seed: UInt64, at now: Instant
+        digest: any MessageDigest, verifier: (any MessageVerifier)?, seed: UInt64, secret: CookieSecret, at now: Instant
     ) {
         self.configuration = configuration
         self.announcement = announcement
@@ -97,7 +98,7 @@ public struct SenderEngine: Sendable {
         transmitter = UInt32.random(in: 1...(.max), using: &random)
         let drawn = UInt32.random(in: 0...(.max), using: &random)
         nextSequence = configuration.packets.firstSequence ?? drawn
-        proofs = ChildProofs(secret: random.next(), digest: digest, trustedNodes: configuration.tree.trustedNodes, verifier: verifier)
+        proofs = ChildProofs(secret: secret, digest: digest, trustedNodes: configuration.tree.trustedNodes, verifier: verifier)
         phase = .waiting(since: now)
         window = TransmitWindow(
             table: TableBuilder(session: announcement.announce.session, signer: signer, digest: digest), isRepairNode: repeater != nil,

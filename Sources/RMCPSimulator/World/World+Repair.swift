@@ -93,10 +93,14 @@ extension World {
     @discardableResult
     private func openSession(_ announce: Announce, _ signature: Signature, at node: RepairNode) -> RepairNode.Session {
         log("repair node \(node.index): \(announce.name)")
+        let identity = UInt32.random(in: 1...(.max), using: &random)
+        var upstream = RandomSource(seed: random.next())
+        let seed = upstream.next()
         let engine = RepairEngine(
-            identity: UInt32.random(in: 1...(.max), using: &random), announce: announce, signature: signature, mode: node.place.mode,
+            identity: identity, announce: announce, signature: signature, mode: node.place.mode,
             configuration: node.configuration, expectsOthers: node.endpoint.regions.hearsRepairNodes(at: now),
-            signer: node.signer, verifier: SimulatedVerifier(), digest: SimulatedDigest(), seed: random.next(), at: now)
+            signer: node.signer, verifier: SimulatedVerifier(), digest: SimulatedDigest(), seed: seed, upstream: upstream,
+            secret: CookieSecret(simulatedWith: seed), at: now)
         let session = RepairNode.Session(engine: engine, announce: announce, at: now)
         node.begin(session)
         guard let cached = node.cache[announce.session] else {

@@ -142,9 +142,10 @@ public final class World: Population {
             session: session, kind: .file, chunkLength: content.chunkLength, payloadLength: 1_376, creationTime: 0,
             contentLength: content.length, allocatedLength: content.length, mode: 0o644, modificationTime: nil, name: name,
             key: signer.publicKey)
+        let seed = random.next()
         let engine = SenderEngine(
             configuration: configuration, announce: announce, signer: signer, digest: SimulatedDigest(), verifier: SimulatedVerifier(),
-            seed: random.next(), at: now)
+            seed: seed, secret: CookieSecret(simulatedWith: seed), at: now)
         let node = SenderNode(index: senders.count, content: content, engine: engine, host: host, egress: Link(model: egress), start: Self.start)
         senders.append(node)
         delivery.senderCount = senders.count

@@ -124,7 +124,10 @@ private struct AskedSender: EngineHost {
         var window = TransmitWindow(
             table: TableBuilder(session: RepairHarness.announce.session, signer: LaneSigner(key: 5), digest: LaneDigest()), isRepairNode: true,
             configuration: Configuration())
-        for chunk in stride(from: UInt32(0), to: 4_000, by: 2) { window.hold(chunk) }
+        for chunk in 0..<4_000 as Range<UInt32> {
+            window.append(.zero(contentLength: 4_000))
+            if chunk % 2 == 0 { window.hold(chunk) }
+        }
         window.advance(to: StreamPosition(chunk: 4_000, packet: 0))
         var pending = PendingNAKs(configuration: Configuration())
         let terms = PendingNAKs.Terms(child: nil, payloadLength: 1_376, since: .zero, holdOff: .milliseconds(10), now: .milliseconds(5))

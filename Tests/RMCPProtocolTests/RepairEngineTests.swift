@@ -348,4 +348,25 @@ import Testing
         node.run(.milliseconds(500))
         #expect(node.fetched == [3] && node.repairs.contains { $0.chunk == 3 && $0.packets == [0] }, "\(node.repairs)")
     }
+
+    /// A latecomer may ask for such a chunk before its record is known. It is not sent then, and keeps nobody from what comes later.
+    @Test func chunksWhosePageCameEarlyAreSentToLatecomers() {
+        var node = RepairHarness()
+        node.beat(rate: 10_000_000)
+        node.hearPage(1)
+        node.hearChunk(2)
+        node.hear(RepairHarness.end)
+        node.beat(.draining, front: RepairHarness.chunkCount, pages: 2, hasEnd: true, rate: 10_000_000)
+        node.join(1)
+        node.ask(1, chunks: 2..<3)
+        node.run(.milliseconds(20))
+        #expect(node.fetched.isEmpty && node.repairs.isEmpty)
+        node.hearPage(0)
+        for chunk: UInt32 in 0...1 { node.hearChunk(chunk) }
+        for chunk: UInt32 in [2, 0] {
+            node.ask(1, chunks: chunk..<chunk + 1)
+            node.run(.milliseconds(100))
+            #expect(node.repaired(chunk) == [0, 1, 2], "\(chunk): \(node.repairs)")
+        }
+    }
 }

@@ -122,6 +122,13 @@ struct RepairHarness: EngineHost {
         hearChild(id, .nak(NegativeAcknowledgement(echo: .none, request: request)))
     }
 
+    /// Asks for chunks as a latecomer does.
+    mutating func ask(_ id: UInt32, chunks: Range<UInt32>) {
+        var request = RepairRequest()
+        request.chunks = [chunks]
+        hearChild(id, .nak(NegativeAcknowledgement(echo: .none, request: request)))
+    }
+
     mutating func run(_ interval: Interval) {
         let end = now + interval
         while now < end {
@@ -172,6 +179,7 @@ struct RepairHarness: EngineHost {
         case .upstream(.consult(let chunks)):
             for chunk in chunks { engine.handle(cache[chunk] == nil ? .absent(chunk: chunk) : .kept(chunk: chunk), at: now) }
         case .downstream(.fetch(let chunk)):
+            guard engine.record(of: chunk) != nil else { return fail("fetches chunk \(chunk), of which no record is known") }
             fetched.append(chunk)
             if damaged.remove(chunk) != nil { cache[chunk] = nil }
             engine.handle(cache[chunk] == nil ? .damaged(chunk: chunk) : .fetched(chunk: chunk), at: now)

@@ -117,7 +117,7 @@ extension RepairLoop {
             switch event {
             case .keep(let datagram): session.keep(datagram)
             case .upstream(let event): handle(event, of: session, at: now)
-            case .downstream(.fetch(let chunk)): session.fetch(chunk)
+            case .downstream(.fetch(let chunk)): session.fetch(chunk, at: now)
             case .downstream(.outline(let chunk, let shape)):
                 if let buffer = session.buffer(of: chunk) { cache.submit(.outline(chunk: chunk, shape, buffer), for: session.ticket) }
             case .downstream(.release(let chunk)): session.release(chunk)

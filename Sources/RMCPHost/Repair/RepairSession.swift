@@ -97,8 +97,11 @@ final class RepairSession: ChunkHolder {
         return waitingForRoom
     }
 
-    /// Has a chunk read back as soon as a buffer is free.
-    func fetch(_ chunk: UInt32) { if let record = engine.record(of: chunk) { resident.want(chunk, record) } }
+    /// Has a chunk read back as soon as a buffer is free. The engine waits for an answer to each of these.
+    func fetch(_ chunk: UInt32, at now: Instant) {
+        guard let record = engine.record(of: chunk) else { return engine.handle(.damaged(chunk: chunk), at: now) }
+        resident.want(chunk, record)
+    }
     func nextFetch() -> (chunk: UInt32, record: ChunkRecord, buffer: ChunkBuffer)? { resident.nextWanted() }
 
     func giveBack(_ buffer: ChunkBuffer) { resident.pool.giveBack(buffer) }

@@ -116,11 +116,11 @@ struct TransmitWindow: Sendable {
     /// Whether the chunk can be had here, from memory or from the host's cache.
     func holds(_ chunk: UInt32) -> Bool { held?.contains(chunk) ?? true }
 
-    /// Whole chunks that can be served: sent once, and at a repair node, held here. The node gets the others itself, and children ask for
-    /// them again.
+    /// Whole chunks that can be served: sent once, with a record, and at a repair node, held here. The node gets the others itself, and
+    /// children ask for them again. A chunk may be held whose record waits for an earlier page: its bytes can't be had before.
     /// - Parameter limit: pieces at most: one range of a node that has every other chunk comes to thousands.
     func available(in range: Range<UInt32>, pieces limit: Int) -> [Range<UInt32>] {
-        let sent = range.clamped(to: 0..<position.chunk)
+        let sent = range.clamped(to: 0..<min(position.chunk, chunkCount))
         guard !sent.isEmpty, limit > 0 else { return [] }
         return held.map { $0.overlap(with: sent, pieces: limit) } ?? [sent]
     }

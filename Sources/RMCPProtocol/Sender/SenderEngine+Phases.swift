@@ -144,6 +144,7 @@ extension SenderEngine {
         let outcome = SenderOutcome(kind: kind, receivers: children.receivers, unaccounted: children.unaccounted, labels: failureLabels)
         phase = .leaving(outcome, repeatsLeft: configuration.presence.leavingRepeats)
         timers.arm(.leaving, at: now)
+        lengthProbe.cancel()
     }
 
     mutating func sayLeaving(_ outcome: SenderOutcome, left: Int, at now: Instant) {

@@ -281,13 +281,15 @@ public struct SenderEngine: Sendable {
 
     /// Does what is due. It may be called at any time.
     public mutating func handleTimeout(at now: Instant) {
-        if case .leaving(let outcome, let left) = phase, timers.isDue(.leaving, at: now) {
-            sayLeaving(outcome, left: left, at: now)
+        if case .leaving(let outcome, let left) = phase {
+            // Nothing else: who heard an ANNOUNCE now would begin a session that is over, and wait for its sender.
+            if timers.isDue(.leaving, at: now) { sayLeaving(outcome, left: left, at: now) }
             return
         }
         while let held = acknowledgements.release(dueAt: now) { say(held) }
         if timers.isDue(.tick, at: now) { tick(at: now) }
         advancePhase(at: now)
+        if case .leaving = phase { return }
         if timers.isDue(.announce, at: now) { scheduleAnnounce(at: now) }
         if timers.isDue(.statement, at: now) { scheduleStatement(at: now) }
         if timers.isDue(.heartbeat, at: now) { scheduleHeartbeat(at: now) }

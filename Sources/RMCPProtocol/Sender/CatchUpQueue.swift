@@ -34,6 +34,18 @@ struct CatchUpQueue: Sendable {
         if current?.chunk == chunk { current = nil }
     }
 
+    /// Chunk that is served now, or next.
+    var first: UInt32? { current?.chunk ?? nextRun?.lowerBound }
+
+    /// Chunks in a row that are next; nil while one is under way.
+    var nextRun: Range<UInt32>? { current == nil ? wanted.run(from: cursor) ?? wanted.run(from: 0) : nil }
+
+    /// Takes chunks out for which nothing is sent. They are not served: those that were are remembered, and others would push them out.
+    mutating func skip(_ chunks: Range<UInt32>) {
+        wanted.remove(chunks)
+        cursor = chunks.upperBound
+    }
+
     /// Chunks that will be needed next, for fetching them ahead.
     func upcoming(limit: Int) -> [UInt32] {
         var result: [UInt32] = []

@@ -73,12 +73,14 @@ extension SenderEngine {
         switch phase {
         case .streaming:
             guard window.isRepairNode, let repeater else { return window.position.chunk < chunkCount || window.isWhole }
-            return repeater.isRelay
-                && (window.isEverythingSentOnce || window.position.chunk < chunkCount && window.resident.contains(window.position.chunk))
-        case .draining, .lingering: return pending.catchUp.upcoming(limit: 1).contains { window.resident.contains($0) }
+            return repeater.isRelay && (window.isEverythingSentOnce || window.position.chunk < chunkCount && isAtHand(window.position.chunk))
+        case .draining, .lingering: return pending.catchUp.first.map { isAtHand($0) } ?? false
         case .waiting, .leaving, .finished: return false
         }
     }
+
+    /// The chunk's bytes are here, or it has none.
+    private func isAtHand(_ chunk: UInt32) -> Bool { window.resident.contains(chunk) || window.table.isHole(chunk) }
 
     // MARK: Control and table
 
@@ -174,6 +176,8 @@ extension SenderEngine {
 
     /// Chunks whose repairs are looked at in one go: those without their bytes go to the back, and the next poll finds them there.
     static let examinedRepairs = 8
+    /// Chunks without bytes that are left out in one go, in some microseconds.
+    private static let examinedHoles = 4_096
 
     /// The next thing that an audience has asked for.
     mutating func nextAnswer(to audience: Audience, at now: Instant) -> Transmit? {
@@ -247,17 +251,13 @@ extension SenderEngine {
     }
 
     private mutating func nextCatchUp(to audience: Audience, at now: Instant) -> DataBatch? {
-        guard withPending(of: audience, { !$0.catchUp.isEmpty }) else { return nil }
+        guard withPending(of: audience, { !$0.catchUp.isEmpty }), skipHoles(for: audience) else { return nil }
         let ahead = window.resident.fetchLimit
         for chunk in withPending(of: audience, { $0.catchUp.upcoming(limit: ahead) }) where window[chunk]?.kind != .zero {
             if !window.resident.contains(chunk) { fetch(chunk) }
         }
         guard let chunk = withPending(of: audience, { $0.catchUp.select() }), let record = window[chunk] else { return nil }
         let total = packetCount(of: record)
-        guard total > 0 else {
-            withPending(of: audience) { $0.catchUp.advance(to: 0, of: 0, at: now) }
-            return nil
-        }
         guard window.resident.contains(chunk), let start = withPending(of: audience, { $0.catchUp.current?.nextPacket }) else { return nil }
         var batch = makeBatch(chunk: chunk, record: record, isRepair: true, to: destination(of: audience))
         let end = max(start, min(total, start + pacer.batchLimit))
@@ -268,6 +268,19 @@ extension SenderEngine {
         counters.catchUpBytes += UInt64(bytes)
         if case .streaming = phase, case .group = audience { shares.noteCatchUp(Double(bytes)) }
         return batch
+    }
+
+    /// Leaves out what an audience wants next that has no bytes. A sparse image has a million of these in a row, and none may cost a round of the host.
+    /// - Returns: false where that was as much as one look may take, and there may be more.
+    private mutating func skipHoles(for audience: Audience) -> Bool {
+        var left = Self.examinedHoles
+        while left > 0, let run = withPending(of: audience, { $0.catchUp.nextRun }) {
+            let holes = window.table.holes(in: run.prefix(left))
+            guard !holes.isEmpty else { return true }
+            withPending(of: audience) { $0.catchUp.skip(holes) }
+            left -= holes.count
+        }
+        return left > 0
     }
 
     mutating func fetch(_ chunk: UInt32) {

@@ -47,6 +47,11 @@ struct TableBuilder: Sendable {
         return records.count - index
     }
 
+    func isHole(_ chunk: UInt32) -> Bool { chunk < chunkCount && records.encodedLength(of: Int(chunk)) == 0 }
+
+    /// Chunks at the beginning of a range that have a record and no bytes.
+    func holes(in range: Range<UInt32>) -> Range<UInt32> { range.lowerBound..<(range.first { !isHole($0) } ?? range.upperBound) }
+
     mutating func append(_ record: ChunkRecord) {
         records.append(record)
         contentLength += UInt64(record.contentLength)

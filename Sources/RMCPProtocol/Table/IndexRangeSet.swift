@@ -37,6 +37,13 @@ public struct IndexRangeSet: Hashable, Sendable {
         return max(lowerBound, ranges[index].lowerBound)
     }
 
+    /// The members in a row from the smallest that is `lowerBound` or more.
+    func run(from lowerBound: UInt32) -> Range<UInt32>? {
+        let index = position(of: lowerBound)
+        guard index < ranges.count else { return nil }
+        return max(lowerBound, ranges[index].lowerBound)..<ranges[index].upperBound
+    }
+
     /// The members within `range`, or the first pieces of them.
     public func overlap(with range: Range<UInt32>, pieces limit: Int = .max) -> [Range<UInt32>] {
         ranges[position(of: range.lowerBound)...].prefix(limit).prefix { $0.lowerBound < range.upperBound }.map { $0.clamped(to: range) }

@@ -42,4 +42,39 @@ import Testing
         shares.noteUnicast(1_000_000)
         #expect(!shares.mayServeUnicast)
     }
+
+    /// Repairs that go on without end leave a fifth to each of the others that waits, and nothing to who does not.
+    @Test func whatGoesLaterIsOwedAShareWhileItWaits() {
+        func sent(unicastWaits: Bool, catchUpWaits: Bool) -> [SendShares.Kind: Double] {
+            var shares = shares()
+            var sent: [SendShares.Kind: Double] = [:]
+            for _ in 0..<1_000 {
+                let kind: SendShares.Kind = shares.isUnicastOwed ? .unicast : shares.isCatchUpOwed ? .catchUp : .live
+                shares.noteLater(kind, 60_000, waits: (unicastWaits, catchUpWaits))
+                sent[kind, default: 0] += 60
+            }
+            return sent
+        }
+        #expect(sent(unicastWaits: true, catchUpWaits: true) == [.live: 36_000, .unicast: 12_000, .catchUp: 12_000])
+        #expect(sent(unicastWaits: false, catchUpWaits: true) == [.live: 48_000, .catchUp: 12_000])
+        #expect(sent(unicastWaits: false, catchUpWaits: false) == [.live: 60_000])
+    }
+
+    @Test func turnsAreByBytes() {
+        var turns = SendTurns()
+        #expect(turns.isFirstsTurn)
+        turns.noteFirst(1_400)
+        #expect(!turns.isFirstsTurn)
+        turns.noteSecond(60_000)
+        turns.noteFirst(58_599)
+        #expect(turns.isFirstsTurn)
+        turns.noteFirst(1)
+        #expect(turns.isFirstsTurn)
+        turns.noteFirst(1)
+        #expect(!turns.isFirstsTurn)
+        // However long the one went on alone.
+        for _ in 0..<100 { turns.noteFirst(60_000) }
+        turns.noteSecond(65_000)
+        #expect(turns.isFirstsTurn)
+    }
 }

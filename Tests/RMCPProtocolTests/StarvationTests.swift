@@ -13,6 +13,7 @@ private struct Drained: EngineHost {
     let drainLimit = 20_000
     /// Packets of repairs and catch-up, by chunk.
     private(set) var repaired: [UInt32: Int] = [:]
+    private(set) var pages = 0
     /// The first child does not hear the group.
     private let isFirstDeaf: Bool
 
@@ -42,7 +43,12 @@ private struct Drained: EngineHost {
         }
     }
 
-    mutating func hear(_ transmit: Transmit) { if case .data(let batch) = transmit { repaired[batch.chunk, default: 0] += batch.count } }
+    mutating func hear(_ transmit: Transmit) {
+        switch transmit {
+        case .data(let batch): repaired[batch.chunk, default: 0] += batch.count
+        case .datagram(let bytes, _): if PacketHeader.kind(of: bytes.span.bytes) == .page { pages += 1 }
+        }
+    }
 
     /// Runs, with children that are alive, until a condition holds; answers how long that took.
     @discardableResult
@@ -128,5 +134,80 @@ private struct Drained: EngineHost {
         }
         // 20 chunks of 4,000 bytes take 69 ms with their headers.
         #expect(engine.positionChunk >= 39 && now - since < .milliseconds(80), "\(engine.positionChunk) after \(now - since)")
+    }
+
+    // MARK: Whoever asks for everything over and over
+
+    private static func packets(_ chunks: Range<UInt32>, _ packets: Range<Int>) -> [RepairRequest.ChunkPackets] {
+        chunks.map { RepairRequest.ChunkPackets(chunk: $0, packets: PacketSet(packets)) }
+    }
+
+    /// A chunk of a megabyte that a latecomer wants takes a fifth of the rate at the least, which is 0.42 s, whoever asks for packets meanwhile: by
+    /// multicast, or at an address of its own.
+    @Test(arguments: [false, true]) func packetsKeepNoLatecomerWaiting(isFirstDeaf: Bool) {
+        var parent = Drained(chunks: 12, of: 1 << 20, rate: 100_000_000, isFirstDeaf: isFirstDeaf)
+        parent.ask(as: 1) { $0.chunks = [9..<10] }
+        let taken = parent.run(.seconds(2), until: { $0.repaired[9] == 763 }) { parent in
+            parent.ask(as: 0) { $0.packets = Self.packets(0..<3, 0..<763) }
+        }
+        #expect(taken < .milliseconds(550), "\(taken), \(parent.repaired)")
+        #expect(parent.repaired[0, default: 0] + parent.repaired[1, default: 0] + parent.repaired[2, default: 0] > 763, "\(parent.repaired)")
+    }
+
+    /// The same for who is served at its own address.
+    @Test func packetsKeepNoUnicastChildWaiting() {
+        var parent = Drained(chunks: 12, of: 1 << 20, rate: 100_000_000, isFirstDeaf: true)
+        parent.ask(as: 0) { $0.packets = Self.packets(9..<10, 0..<763) }
+        let taken = parent.run(.seconds(2), until: { $0.repaired[9] == 763 }) { parent in
+            parent.ask(as: 1) { $0.packets = Self.packets(0..<3, 0..<763) }
+        }
+        #expect(taken < .milliseconds(550), "\(taken), \(parent.repaired)")
+    }
+
+    /// 80 packets take a tenth of a second at half the rate.
+    @Test func pagesKeepNoPacketsWaiting() {
+        var parent = Drained(chunks: 2_000, of: 2_000, rate: 10_000_000)
+        parent.ask(as: 1) { $0.packets = Self.packets(1_500..<1_540, 0..<2) }
+        let taken = parent.run(.seconds(1), until: { $0.repaired.count == 40 }) { parent in parent.ask(as: 0) { $0.pages = [0..<10_000] } }
+        #expect(taken < .milliseconds(250), "\(taken), \(parent.repaired.count)")
+    }
+
+    /// 76 packets take 0.35 s at half the rate.
+    @Test func outlinesKeepNoPacketsWaiting() {
+        var parent = Drained(chunks: 12, of: 1 << 20, rate: 5_000_000)
+        parent.ask(as: 1) { $0.packets = Self.packets(5..<6, 0..<76) }
+        let taken = parent.run(.seconds(2), until: { $0.repaired[5] == 76 }) { parent in
+            parent.ask(as: 0) { request in
+                request.outlines = (0..<10).map { RepairRequest.ChunkPackets(chunk: $0, packets: PacketSet(0..<RepairRequest.outlineParts)) }
+            }
+        }
+        #expect(taken < .milliseconds(500), "\(taken), \(parent.repaired)")
+    }
+
+    /// Packets wait for half the rate at most, and pages for no more.
+    @Test func packetsKeepNoPagesWaiting() {
+        var parent = Drained(chunks: 2_000, of: 2_000, rate: 10_000_000)
+        let before = parent.pages
+        parent.ask(as: 1) { $0.pages = [0..<50] }
+        let taken = parent.run(.seconds(1), until: { $0.pages >= before + 50 }) { parent in
+            parent.ask(as: 0) { $0.packets = Self.packets(0..<200, 0..<2) }
+        }
+        #expect(taken < .milliseconds(200), "\(taken)")
+    }
+
+    /// Somebody without a cookie gets what others leave.
+    @Test func strangersHaveNoShareAfterTheStream() {
+        var parent = Drained(chunks: 12, of: 1 << 20, rate: 100_000_000)
+        // One NAK of a stranger each tenth of a second, all of which are answered.
+        var step = 0
+        parent.run(
+            .milliseconds(500),
+            each: { parent in
+                step += 1
+                parent.ask(as: 0) { $0.packets = Self.packets(0..<3, 0..<763) }
+                if step % 100 == 1 { parent.ask(as: nil) { $0.chunks = [0..<12] } }
+            })
+        // A fifth would be a million.
+        #expect(parent.engine.counters.repairBytes > 5_000_000 && parent.engine.counters.catchUpBytes < 300_000, "\(parent.engine.counters)")
     }
 }

@@ -13,6 +13,9 @@ public struct RepairSettings: Sendable {
     /// everything again, whoever does it, must not bring the stream to a stand. The flat bound of repairs (E[M] - 1) at
     /// 30 % loss takes four fifths of the rate only from 60 receivers without a repair node on.
     public var leastFirstShareWhileStreaming = 0.2
+    /// Share of the rate that requests by unicast have after the stream, and catch-up as much, while some wait (0...1): asking for everything
+    /// again must keep nobody from what he lacks. What is left, three fifths, is for live repairs, by which most are done.
+    public var leastLaterShare = 0.2
     /// Share of the rate that live repairs, outlines, pages and their NCFs may take that were asked for without a proof of an address (0...1): as
     /// much as catch-up, since the stream must be worth next to nothing to those who cannot be told from forgers. What is beyond is
     /// asked for again, with a cookie.

@@ -8,6 +8,8 @@ struct PendingNAKs: Sendable {
     var strangers: StrangerBudget
     private(set) var pages = IndexRangeSet()
     private var needsEnd = false
+    /// Somebody who is at his address has asked for some of the whole chunks that wait.
+    private var isCatchUpProven = false
 
     init(configuration: Configuration) {
         repairs = RepairQueue(configuration: configuration)
@@ -21,6 +23,9 @@ struct PendingNAKs: Sendable {
     var hasRepairs: Bool { !repairs.isEmpty || !outlines.isEmpty }
     /// A page or END is wanted.
     var needsTable: Bool { !pages.isEmpty || needsEnd }
+
+    /// Whole chunks wait that are owed their share. Those that strangers alone have asked for are not: they go behind all other repairs.
+    var awaitsCatchUp: Bool { isCatchUpProven && !catchUp.isEmpty }
 
     /// Whether the chunk's bytes must stay where they are.
     func needs(_ chunk: UInt32) -> Bool { repairs.needs(chunk) || outlines.needs(chunk) || catchUp.current?.chunk == chunk }
@@ -86,10 +91,18 @@ struct PendingNAKs: Sendable {
         for range in request.chunks {
             for sent in window.available(in: range, pieces: pieces) {
                 pieces -= 1
-                if catchUp.request(sent, holdOff: terms.holdOff, at: terms.now) { confirmed.chunks.append(sent) }
+                if queue(whole: sent, on: terms) { confirmed.chunks.append(sent) }
             }
         }
         return confirmed
+    }
+
+    /// - Returns: false when there is no room for them.
+    private mutating func queue(whole chunks: Range<UInt32>, on terms: Terms) -> Bool {
+        if catchUp.isEmpty { isCatchUpProven = false }
+        guard catchUp.request(chunks, holdOff: terms.holdOff, at: terms.now) else { return false }
+        if !terms.isStranger { isCatchUpProven = true }
+        return true
     }
 
     /// Pages and END.
@@ -124,7 +137,7 @@ struct PendingNAKs: Sendable {
         guard !wanted.packets.isEmpty else { return nil }
         if repairs.isFull, !repairs.needs(entry.chunk) {
             // A repair node gets itself what it lacks.
-            let isTaken = window.holds(entry.chunk) && catchUp.request(entry.chunk..<entry.chunk + 1, holdOff: terms.holdOff, at: terms.now)
+            let isTaken = window.holds(entry.chunk) && queue(whole: entry.chunk..<entry.chunk + 1, on: terms)
             return isTaken ? (wanted, wanted) : nil
         }
         limit(&wanted.packets, on: terms)

@@ -53,6 +53,10 @@ extension SenderEngine {
         if case .datagram(let bytes, _) = transmit {
             counters.repairBytes += UInt64(bytes.count)
             note(repair: bytes.count, to: destination)
+            if case .group = audience {
+                shares.tables.noteSecond(bytes.count)
+                shares.outlines.noteFirst(bytes.count)
+            }
         }
         return transmit
     }

@@ -40,18 +40,48 @@ extension SenderEngine {
             return nil
         }
         if unicastChildren.hasCopies, let copy = nextCopy() { return copy }
-        guard case .streaming = phase else {
-            if pending.needsTable, let page = nextOfTable(to: .group) { return page }
-            if let repair = nextRepair(to: .group, at: now) { return repair }
-            if let transmit = nextUnicast(at: now) { return transmit }
-            return nextCatchUp(to: .group, at: now).map { .data($0) }
-        }
+        guard case .streaming = phase else { return nextAfterStream(at: now) }
         if shares.isFirstOwed, let transmit = nextFirstTransmission(at: now) { return transmit }
-        if pending.needsTable, let page = nextOfTable(to: .group) { return page }
-        if let repair = nextRepair(to: .group, at: now) { return repair }
+        if let live = nextLive(at: now) { return live }
         if shares.mayServeUnicast, let transmit = nextUnicast(at: now) { return transmit }
         if shares.mayCatchUp, let batch = nextCatchUp(to: .group, at: now) { return .data(batch) }
         return nextFirstTransmission(at: now)
+    }
+
+    /// After the stream live repairs go first, then unicast, then catch-up, but for what these two are owed.
+    private mutating func nextAfterStream(at now: Instant) -> Transmit? {
+        let before = counters.bytesSent
+        if shares.isUnicastOwed, let transmit = nextUnicast(at: now) {
+            noteLater(.unicast, since: before)
+            return transmit
+        }
+        if shares.isCatchUpOwed, let batch = nextCatchUp(to: .group, at: now) {
+            noteLater(.catchUp, since: before)
+            return .data(batch)
+        }
+        if let live = nextLive(at: now) {
+            noteLater(.live, since: before)
+            return live
+        }
+        if let transmit = nextUnicast(at: now) {
+            noteLater(.unicast, since: before)
+            return transmit
+        }
+        guard let batch = nextCatchUp(to: .group, at: now) else { return nil }
+        noteLater(.catchUp, since: before)
+        return .data(batch)
+    }
+
+    private mutating func noteLater(_ kind: SendShares.Kind, since before: UInt64) {
+        shares.noteLater(kind, Double(counters.bytesSent - before), waits: (unicastChildren.hasPending, pending.awaitsCatchUp))
+    }
+
+    /// The next page or repair for the group.
+    private mutating func nextLive(at now: Instant) -> Transmit? {
+        let isTablesTurn = shares.tables.isFirstsTurn
+        if isTablesTurn, pending.needsTable, let page = nextOfTable(to: .group) { return page }
+        if let repair = nextRepair(to: .group, at: now) { return repair }
+        return !isTablesTurn && pending.needsTable ? nextOfTable(to: .group) : nil
     }
 
     /// When the rate lets something go that waits for nothing else; nil when nothing does.
@@ -196,7 +226,10 @@ extension SenderEngine {
             }
         guard let packet else { return nil }
         let transmit = paced(packet, to: destination(of: audience))
-        if case .datagram(let bytes, let destination) = transmit { note(repair: bytes.count, to: destination) }
+        if case .datagram(let bytes, let destination) = transmit {
+            note(repair: bytes.count, to: destination)
+            if case .group = audience { shares.tables.noteFirst(bytes.count) }
+        }
         return transmit
     }
 
@@ -206,10 +239,13 @@ extension SenderEngine {
         if destination != .group, case .streaming = phase { shares.noteUnicast(Double(bytes)) }
     }
 
-    /// The next part of an outline, or packets: who has the outline asks for few of them.
+    /// The next part of an outline, or packets.
     private mutating func nextRepair(to audience: Audience, at now: Instant) -> Transmit? {
         guard withPending(of: audience, { $0.hasRepairs }) else { return nil }
-        return nextOutline(to: audience, at: now) ?? nextPackets(to: audience, at: now).map { .data($0) }
+        guard case .group = audience, !shares.outlines.isFirstsTurn else {
+            return nextOutline(to: audience, at: now) ?? nextPackets(to: audience, at: now).map { .data($0) }
+        }
+        return nextPackets(to: audience, at: now).map { .data($0) } ?? nextOutline(to: audience, at: now)
     }
 
     private mutating func nextPackets(to audience: Audience, at now: Instant) -> DataBatch? {
@@ -231,6 +267,10 @@ extension SenderEngine {
             let bytes = account(batch)
             counters.repairBytes += UInt64(bytes)
             shares.noteRepair(Double(bytes))
+            if case .group = audience {
+                shares.tables.noteSecond(bytes)
+                shares.outlines.noteSecond(bytes)
+            }
             return batch
         }
         return nil

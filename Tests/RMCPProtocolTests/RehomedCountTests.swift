@@ -203,6 +203,54 @@ import Testing
         #expect(isOtherNew && isNew && table.childCount == 2)
     }
 
+    /// A sender, and what it acknowledges.
+    private struct Acknowledging {
+        static let home = SocketAddress.ipv4(10, 0, 0, 7, port: 5_000)
+        var sender: SenderEngine
+        var now = Instant.milliseconds(5)
+
+        init(change: (inout Configuration) -> Void = { _ in }) { sender = SessionHarness(signer: NoSigner(), receivers: 1, change: change).sender }
+
+        /// - Returns: whether the packet was acknowledged.
+        mutating func tell(_ packet: Packet, as id: UInt32 = 7) -> Bool {
+            let sent = datagram(packet, isUnicast: true, tag: sender.session.tag, transmitter: id)
+            sender.handle(datagram: sent.span.bytes, from: Self.home, at: now)
+            var isAcknowledged = false
+            while let transmit = sender.pollTransmit(at: now) {
+                guard case .datagram(let bytes, .peer(Self.home)) = transmit, case .acknowledgement? = try? parse(bytes).1 else { continue }
+                isAcknowledged = true
+            }
+            return isAcknowledged
+        }
+
+        mutating func report(_ state: ReceiverState, as id: UInt32 = 7) -> Bool {
+            let histogram = StatusHistogram(LeafStatus(state: state, progress: 0, network: nil))
+            return tell(.status(StatusReport(echo: .none, longestDatagram: 1_400, cookie: sender.cookie(for: Self.home), histogram: histogram)), as: id)
+        }
+    }
+
+    /// A child that heard of it would go, and its parent would wait for it, and miss it, though it has everything.
+    @Test func aFinalStatusThatIsNotCountedIsNotAcknowledged() {
+        var parent = Acknowledging()
+        let isEarly = parent.report(.receiving)
+        let isDetached = parent.tell(.detach(cookie: parent.sender.cookie(for: Acknowledging.home)))
+        #expect(!isEarly && isDetached && parent.sender.children.unaccounted == 1)
+        parent.now = parent.now + .milliseconds(100)
+        let isTooSoon = parent.report(.complete)
+        #expect(!isTooSoon && parent.sender.childCount == 0)
+        parent.now = parent.now + .milliseconds(400)
+        let isCounted = parent.report(.complete)
+        #expect(isCounted && parent.sender.children.unaccounted == 0 && parent.sender.receivers.count(.complete) == 1)
+    }
+
+    /// Nothing comes of saying it again where there is no room.
+    @Test func aFinalStatusThatThereIsNoRoomForIsAcknowledged() {
+        var parent = Acknowledging { $0.memory.maximumChildren = 1 }
+        let isFirst = parent.report(.complete)
+        let isSecond = parent.report(.complete, as: 8)
+        #expect(isFirst && isSecond && parent.sender.childCount == 1)
+    }
+
     @Test func whoIsUnknownOrLostCanBeTakenOffTheBooks() {
         var table = ChildTable(configuration: Configuration())
         table.remove(99, at: .zero)

@@ -145,7 +145,7 @@ struct ChildTable: Sendable {
     @discardableResult
     mutating func update(id: UInt32, report: StatusReport, from address: SocketAddress, into echoes: inout Echoes, at now: Instant) -> Bool {
         let name = ChildName(id, at: address)
-        if detached.contains(where: { $0.name == name && now - $0.at < Self.detachedMemory }) { return false }
+        if hasJustLeft(name, at: now) { return false }
         let old = child(name)
         if old == nil { forget(whoMovedTo: name) }
         guard old != nil || hasRoom(for: name) else { return false }
@@ -169,6 +169,9 @@ struct ChildTable: Sendable {
         }
         return old == nil
     }
+
+    /// A DETACH of the child is so new that a STATUS may be from before it, and is not counted.
+    func hasJustLeft(_ name: ChildName, at now: Instant) -> Bool { detached.contains { $0.name == name && now - $0.at < Self.detachedMemory } }
 
     /// The child has found another parent, which counts it from now on.
     mutating func remove(_ name: ChildName, at now: Instant) {

@@ -29,8 +29,8 @@ extension SenderEngine {
         if children.advances != before.advances { progress.noteAdvance(at: now) }
         noteDelivery(report, of: name, at: source, now: now)
         noteLength(report, at: now)
-        if histogram.active == 0 {
-            // A final STATUS is repeated until the child hears this.
+        if histogram.active == 0, !children.hasJustLeft(name, at: now) {
+            // A final STATUS is repeated until the child hears this. One that has come back so soon goes on until it is counted, or it would be missed.
             acknowledge(header, name, at: source, now: now)
         }
         if children.saidToBeActive > 0 { progress.noteActive() }

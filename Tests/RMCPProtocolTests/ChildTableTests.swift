@@ -121,4 +121,16 @@ import Testing
         table.expire(silentFor: .seconds(1), at: .milliseconds(2_100))
         #expect(table.active(without: 1_200) == (1, 1))
     }
+
+    /// Nobody waits for a repair node that has gone, whatever datagrams it got.
+    @Test func aLostNodeLacksNothing() {
+        var table = table()
+        var node = one(.receiving)
+        node.tree.repairNodes = 1
+        table.update(id: 1, report: report(node), at: .zero)
+        table.update(id: 2, report: report(one(.receiving), longest: 8_972), at: .milliseconds(4_000))
+        #expect(table.active(without: 8_972) == (2, 1))
+        table.expire(silentFor: .seconds(5), at: .milliseconds(5_000))
+        #expect(table.active(without: 8_972) == (1, 0))
+    }
 }

@@ -338,11 +338,12 @@ struct ChildTable: Sendable {
         noteNode(child.name, isNode: false)
     }
 
-    /// Active children, and those of them that have got no datagram of `length` bytes. Repair nodes count that have nobody below them yet.
+    /// Active children, and those of them that have got no datagram of `length` bytes. Repair nodes count that have nobody below them yet, but for those
+    /// that are lost.
     func active(without length: Int) -> (all: Int, lacking: Int) {
         var (all, lacking) = (0, 0)
         func count(_ child: Child) {
-            guard child.report.isActive || child.isNode else { return }
+            guard !child.isLost, child.report.isActive || child.isNode else { return }
             all += 1
             if Int(child.longestDatagram) < length { lacking += 1 }
         }

@@ -83,6 +83,27 @@ import Testing
         expect(&bucket, mayTransmit: false, at: .milliseconds(1_000))
     }
 
+    /// 5 ms at 100 Mb/s are five bursts. An update of the rate comes with each tick, before the host sends what waits.
+    @Test func aNewRateTakesNothingOfWhatAHostIsLateWith() {
+        var bucket = TokenBucket(rate: 100_000_000, burst: 12_500, lateBurst: 65_000, at: .zero)
+        bucket.consume(20_000)
+        expect(&bucket, mayTransmit: false, at: .zero)
+        bucket.noteAwaited()
+        bucket.setRate(100_000_000, burst: 12_500, at: .milliseconds(5))
+        expect(&bucket, mayTransmit: true, at: .milliseconds(5))
+        #expect(bucket.late == 55_000, "\(bucket.late)")
+        // Nor of what is left after the first batch.
+        bucket.consume(12_500)
+        bucket.setRate(50_000_000, burst: 6_250, at: .milliseconds(5))
+        #expect(bucket.late == 42_500, "\(bucket.late)")
+        // What was not waited for is no more than a burst.
+        bucket.consume(42_500)
+        bucket.setRate(50_000_000, burst: 6_250, at: .milliseconds(100))
+        #expect(bucket.late == 0)
+        bucket.consume(6_250)
+        expect(&bucket, mayTransmit: false, at: .milliseconds(100))
+    }
+
     /// Where a byte takes less than a nanosecond a wait could round to none, and its host would ask again for ever.
     @Test(arguments: [8_000_000_000, 100_000_000_000, .max] as [UInt64]) func aWaitIsNeverNone(rate: UInt64) {
         for overdraft in [0, 1, 7] {

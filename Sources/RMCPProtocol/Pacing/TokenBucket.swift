@@ -29,10 +29,12 @@ public struct TokenBucket: Sendable {
     /// Goes on at another rate, bits per second, above 0. Tokens beyond `burst` bytes are lost.
     public mutating func setRate(_ rate: UInt64, burst: Int, at now: Instant) {
         refill(at: now)
+        // A host is told of the time first and asked for datagrams then: what it is late with must not be lost in between.
+        let isLate = isAwaited || tokens > self.burst
         bytesPerSecond = Double(rate) / Units.bitsPerByte
         self.burst = Double(burst)
         lateBurst = max(self.burst, leastLateBurst)
-        tokens = min(tokens, self.burst)
+        tokens = min(tokens, isLate ? lateBurst : self.burst)
     }
 
     private mutating func refill(at now: Instant) {

@@ -7,7 +7,7 @@ struct Echoes: Sendable {
     private var sent: [UInt64]
     private var next = 0
 
-    /// Five seconds of HEARTBEATs at their most frequent while streaming.
+    /// HEARTBEATs of five seconds, which are 10 ms apart at the least, and of all of start-up, where they are down to 1 ms apart for half a second.
     private static let remembered = 512
 
     init(configuration: Configuration, at now: Instant) {

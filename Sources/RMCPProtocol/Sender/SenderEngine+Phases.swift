@@ -67,7 +67,7 @@ extension SenderEngine {
             // A receiver that cannot take part (a full disk) has come, too: nobody waits for it to come again.
             let wanted = max(1, configuration.joining.waitForReceivers ?? 1)
             let came = children.population + (configuration.joining.until == .repairNodes ? children.repairNodes : 0)
-            guard elapsed >= configuration.joining.minimumWait, came >= wanted, came - gone >= wanted else { return }
+            guard elapsed >= configuration.joining.minimumWait, came - gone >= wanted else { return }
             guard joined > 0 else { return leave(.partial, at: now) }
             guard settleDatagramLength(at: now) else { return }
         }

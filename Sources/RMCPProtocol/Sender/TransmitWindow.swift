@@ -31,7 +31,6 @@ struct TransmitWindow: Sendable {
     mutating func append(_ record: ChunkRecord) { table.append(record) }
     mutating func end() { isWhole = true }
 
-    /// - Returns: which chunks have a record now that had none.
     mutating func adopt(_ page: TablePage, body: [UInt8], signature: Signature) {
         // Zero chunks are here as soon as they are known.
         for chunk in table.adopt(page, body: body, signature: signature) where table[chunk]?.kind == .zero { held?.insert(chunk) }

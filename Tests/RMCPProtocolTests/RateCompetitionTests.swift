@@ -87,7 +87,7 @@ extension RateControllerTests {
             var standing = StandingQueue()
             standing.begin()
             for index in 0..<48 { standing.note(queued(index)) }
-            return standing.judge(1e9)
+            return standing.endGrowth(at: 1e9)
         }
         #expect(!judged { $0 % 2 == 0 })
         #expect(judged { $0 % 2 == 0 || $0 == 1 })

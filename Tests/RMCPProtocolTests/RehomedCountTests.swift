@@ -258,7 +258,7 @@ import Testing
         table.expire(silentFor: .seconds(1), at: .milliseconds(1_000))
         #expect(table.receivers.count(.lost) == 1)
         table.remove(child, at: .milliseconds(1_001))
-        #expect(table.summary == StatusHistogram() && table.isLost(child))
+        #expect(table.summary == StatusHistogram() && table.isLostOrUnknown(child))
     }
 
     /// Only so many are remembered: a flood of DETACHes must not take memory.

@@ -35,7 +35,7 @@ extension ChildTable {
         _ = hear(Self.name(id), .none, into: &echoes, at: now)
     }
     func contains(_ id: UInt32) -> Bool { contains(Self.name(id)) }
-    func isLost(_ id: UInt32) -> Bool { isLost(Self.name(id)) }
+    func isLostOrUnknown(_ id: UInt32) -> Bool { isLostOrUnknown(Self.name(id)) }
 }
 
 extension StatusHistogram {

@@ -62,7 +62,8 @@ extension RateController {
     mutating func update(_ growth: Growth, _ signal: RateSignal, _ moment: RateMoment) -> Reason {
         standing.note(signal.pressure > 0)
         if signal.pressure >= Pressure.queue || loss.noteSeen(signal, moment, waitsNot: !rules.contains(.slightLoss)) {
-            if rules.contains([.competing, .standingQueue]), signal.pressure >= Pressure.queue, signal.pressure < Pressure.storage, standing.judge(rate) {
+            let isQueue = signal.pressure >= Pressure.queue && signal.pressure < Pressure.storage
+            if rules.contains([.competing, .standingQueue]), isQueue, standing.endGrowth(at: rate) {
                 return beginCompeting(rateAtLoss: standing.rate, mayProbe: true, moment)
             }
             return cut(signal, moment)

@@ -30,8 +30,9 @@ struct MinorityPatience: Sendable {
     /// The rate was cut for all: what it was before is none that the path carries.
     mutating func noteCut() { previousRate = 0 }
 
-    /// Bits per second to go down to; nil while there is no patience left.
-    mutating func rate(from rate: Double, at now: Instant) -> Double? {
+    /// Spends some of the patience.
+    /// - Returns: bits per second to go down to; nil while there is none left.
+    mutating func spend(from rate: Double, at now: Instant) -> Double? {
         guard now >= spentUntil else { return nil }
         if now >= until {
             floor = rate * Self.leastShare

@@ -117,7 +117,7 @@ public struct RateController: Sendable {
     mutating func waitForMinority(_ moment: RateMoment) -> Reason? {
         guard rules.contains(.minority) else { return nil }
         guard moment.now >= nextGrowth else { return .tooSoon }
-        guard let waiting = minority.rate(from: rate, at: moment.now) else { return nil }
+        guard let waiting = minority.spend(from: rate, at: moment.now) else { return nil }
         if case .growing = phase { phase = .growing(Growth(at: rate, comingBackTo: minority.previousRate, rules)) }
         nextGrowth = moment.now + moment.round
         set(waiting, at: moment.now)

@@ -26,8 +26,9 @@ struct StandingQueue: Sendable {
         if isQueued { stood += 1 }
     }
 
-    /// Growth has come to its end at `rate`, because of a queue: true when it is somebody else's.
-    mutating func judge(_ rate: Double) -> Bool {
+    /// Growth has come to its end at a rate, because of a queue.
+    /// - Returns: true when it is somebody else's.
+    mutating func endGrowth(at rate: Double) -> Bool {
         guard Double(stood) > Double(noted) * Self.share else {
             standing = 0
             self.rate = 0

@@ -228,8 +228,8 @@ struct ChildTable: Sendable {
     /// Whether the child says that it is not done; false where it is lost, and where there is no such child.
     func isActive(_ name: ChildName) -> Bool { child(name)?.report.isActive ?? false }
 
-    /// Whether the child has been silent for too long, or there was no room for it.
-    func isLost(_ name: ChildName) -> Bool { child(name)?.isLost ?? true }
+    /// Whether the child has been silent for too long, or there is none of that name: it was refused, or has left.
+    func isLostOrUnknown(_ name: ChildName) -> Bool { child(name)?.isLost ?? true }
 
     // MARK: Children whose address changes
 

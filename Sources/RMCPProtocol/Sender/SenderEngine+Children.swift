@@ -2,12 +2,12 @@
 extension SenderEngine {
     /// Takes a STATUS whose lists are read when its sender is known to be where it speaks from.
     mutating func takeStatus(from reader: inout ByteReader, _ header: PacketHeader, at source: SocketAddress, now: Instant) throws(WireError) {
-        guard mayReport(showing: try StatusReport.cookie(readingAhead: reader), header, at: source) else { return }
+        guard admitReport(showing: try StatusReport.cookie(readingAhead: reader), header, at: source) else { return }
         handle(try StatusReport(reading: &reader), header: header, from: source, at: now)
     }
 
-    /// A STATUS is of a child, or of one that may become one. Others are counted, and told if that may help them.
-    mutating func mayReport(showing cookie: UInt64, _ header: PacketHeader, at source: SocketAddress) -> Bool {
+    /// Admits a STATUS of a child, or of one that may become one. Others are counted, and told if that may help them.
+    mutating func admitReport(showing cookie: UInt64, _ header: PacketHeader, at source: SocketAddress) -> Bool {
         if isProven(cookie, of: header.transmitter, at: source) { return true }
         refuse(cookie, header, at: source)
         return false

@@ -27,7 +27,7 @@ extension SenderEngine {
 
     /// Answers a SOLICITATION, unless too many have been asked of late.
     mutating func answerSolicitation(from source: SocketAddress, at now: Instant) {
-        if announcement.mayAnswer(at: now) { announce(to: source) }
+        if announcement.takeAnswer(at: now) { announce(to: source) }
     }
 
     /// Says to one address what there is to have.

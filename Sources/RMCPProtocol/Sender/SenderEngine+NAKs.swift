@@ -5,13 +5,13 @@ extension SenderEngine {
         // A longer one is none: what it is confirmed by would not fit a datagram.
         guard reader.byteCount <= datagramLength else { throw .invalidField("length") }
         var nak = try NegativeAcknowledgement(readingPrefix: &reader)
-        guard mayAsk(showing: nak.cookie, header, at: source, now: now) else { return }
+        guard admitRequest(showing: nak.cookie, header, at: source, now: now) else { return }
         nak.request = try RepairRequest(reading: &reader, packetsOfChunk: announce.packetsOfChunk)
         handle(nak, from: header.transmitter, at: source, now: now)
     }
 
-    /// A NAK is answered: those of children are, and now and then one of somebody who has not proven an address.
-    mutating func mayAsk(showing cookie: UInt64, _ header: PacketHeader, at source: SocketAddress, now: Instant) -> Bool {
+    /// Admits a NAK to be answered: those of children, and now and then one of somebody who has not proven an address.
+    mutating func admitRequest(showing cookie: UInt64, _ header: PacketHeader, at source: SocketAddress, now: Instant) -> Bool {
         if isProven(cookie, of: header.transmitter, at: source) || pending.strangers.take(rate: pacer.rate, at: now) { return true }
         counters.naksReceived += 1
         counters.unproven += 1

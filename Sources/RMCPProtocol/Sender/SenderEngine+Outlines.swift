@@ -12,7 +12,7 @@ extension SenderEngine {
             guard let chunk = withPending(of: audience, { $0.outlines.dueChunk(at: now) }) else { return nil }
             if let parts = window.outlines[chunk] {
                 if let transmit = send(parts, of: chunk, to: audience, at: now) { return transmit }
-            } else if !window.outlines.isMaking(chunk), window.holds(chunk), !mayOutline(chunk, at: now) {
+            } else if !window.outlines.isMaking(chunk), window.holds(chunk), !beginOutline(of: chunk, at: now) {
                 let due = now + configuration.repairs.repairAggregationDelay
                 withPending(of: audience) { $0.outlines.postponeFirst(to: due) }
             } else {
@@ -24,7 +24,7 @@ extension SenderEngine {
     }
 
     /// Has the host make an outline; false while the chunk's bytes are yet to be fetched, or others are being outlined.
-    private mutating func mayOutline(_ chunk: UInt32, at now: Instant) -> Bool {
+    private mutating func beginOutline(of chunk: UInt32, at now: Instant) -> Bool {
         guard let shape = window.outlineShape(of: chunk, payloadLength: announce.payloadLength), window.outlines.mayMake else { return false }
         guard window.resident.contains(chunk) else {
             fetch(chunk)

@@ -224,9 +224,9 @@ public struct SenderEngine: Sendable {
         guard !isFinished else { return }
         switch packet {
         case .status(let report):
-            if mayReport(showing: report.cookie, header, at: source) { handle(report, header: header, from: source, at: now) }
+            if admitReport(showing: report.cookie, header, at: source) { handle(report, header: header, from: source, at: now) }
         case .nak(let nak):
-            if mayAsk(showing: nak.cookie, header, at: source, now: now) { handle(nak, from: header.transmitter, at: source, now: now) }
+            if admitRequest(showing: nak.cookie, header, at: source, now: now) { handle(nak, from: header.transmitter, at: source, now: now) }
         case .attach(let request): handle(request, from: header.transmitter, at: source)
         case .detach(let cookie): handleDetach(cookie: cookie, header: header, from: source, at: now)
         case .query(let query): answer(query, to: source, at: now)
@@ -301,7 +301,7 @@ public struct SenderEngine: Sendable {
         lastTick = now
         timers.arm(.tick, at: nextTick(after: now))
         children.expire(silentFor: childTimeout, at: now)
-        unicastChildren.removeAll { [children] in children.isLost($0) }
+        unicastChildren.removeAll { [children] in children.isLostOrUnknown($0) }
         pending.prune(holdOff: echoes.longestRoundTrip, at: now)
         // A chunk that was needed when room was wanted may not be needed any more, and the host may wait for its buffer.
         makeRoom()

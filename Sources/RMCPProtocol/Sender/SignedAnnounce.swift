@@ -24,8 +24,8 @@ struct SignedAnnounce: Sendable {
 
     var packet: Packet { .announce(announce, signature) }
 
-    /// Whether somebody who asks what there is may have an answer.
-    mutating func mayAnswer(at now: Instant) -> Bool { answers.take(at: now) }
+    /// Takes an answer to somebody who asks what there is from the budget; false where none is left.
+    mutating func takeAnswer(at now: Instant) -> Bool { answers.take(at: now) }
 
     /// Takes a newer one from above.
     mutating func adopt(_ newer: Announce, signature: Signature) {

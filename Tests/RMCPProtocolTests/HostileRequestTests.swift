@@ -130,16 +130,16 @@ private struct AskedSender: EngineHost {
         }
         window.advance(to: StreamPosition(chunk: 4_000, packet: 0))
         var pending = PendingNAKs(configuration: Configuration())
-        let terms = PendingNAKs.Terms(child: nil, payloadLength: 1_376, since: .zero, holdOff: .milliseconds(10), now: .milliseconds(5))
+        var terms = PendingNAKs.Terms(child: nil, payloadLength: 1_376, since: .zero, holdOff: .milliseconds(10), now: .milliseconds(5))
         var request = RepairRequest()
         request.chunks = Array(repeating: 0..<4_000, count: 100)
-        let confirmed = pending.accept(request, of: window, on: terms)
+        let confirmed = pending.accept(request, of: window, on: &terms)
         #expect(datagram(.ncf(confirmed)).count <= 1_400)
         // What is not confirmed is not queued either, and is asked for again.
         #expect(confirmed.chunks.count == 153 && pending.catchUp.count == 153, "\(confirmed.chunks.count) \(pending.catchUp.count)")
         // A few pieces are all confirmed.
         request.chunks = [3_000..<3_100]
-        #expect(pending.accept(request, of: window, on: terms).chunks.count == 50)
+        #expect(pending.accept(request, of: window, on: &terms).chunks.count == 50)
     }
 
     // MARK: What is read of them

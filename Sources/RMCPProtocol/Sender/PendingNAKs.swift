@@ -5,7 +5,6 @@ struct PendingNAKs: Sendable {
     /// Parts of outlines, in place of packets.
     var outlines: RepairQueue
     var catchUp: CatchUpQueue
-    var strangers: StrangerBudget
     private(set) var pages = IndexRangeSet()
     private var needsEnd = false
     /// Somebody who is at his address has asked for some of the whole chunks that wait.
@@ -15,7 +14,6 @@ struct PendingNAKs: Sendable {
         repairs = RepairQueue(configuration: configuration)
         outlines = RepairQueue(configuration: configuration)
         catchUp = CatchUpQueue(configuration: configuration)
-        strangers = StrangerBudget(configuration: configuration)
     }
 
     var isEmpty: Bool { !hasRepairs && catchUp.isEmpty && !needsTable }
@@ -51,8 +49,8 @@ struct PendingNAKs: Sendable {
     struct Terms {
         /// Child that asks, where an answer may go to it alone.
         var child: ChildName?
-        /// Nobody has proven to be at the address that the NAK came from.
-        var isStranger = false
+        /// Budget of strangers, where nobody has proven to be at the address that the NAK came from.
+        var strangers: StrangerBudget?
         /// Bytes of a packet that is not its chunk's last.
         var payloadLength: UInt16
         /// Time since which what was sent is on its way, so that nobody lacks it.
@@ -64,6 +62,12 @@ struct PendingNAKs: Sendable {
         /// Bytes of the datagrams that the answers come in.
         var datagramLength: Int { Int(payloadLength) + DataHeader.length }
 
+        /// A stranger pays for what is queued for it.
+        mutating func charge(datagrams: Int) {
+            let bytes = datagrams * datagramLength
+            strangers?.charge(bytes)
+        }
+
         /// Bytes that entries have room for in a datagram: who is told of them all gets one.
         var confirmationRoom: Int { datagramLength - PacketHeader.length }
     }
@@ -72,16 +76,16 @@ struct PendingNAKs: Sendable {
     /// - Parameter window: what has been sent, and can be again.
     /// - Returns: what is confirmed to the group, in one datagram. Packets are told of once, if that has room: when a hundred children lose the
     ///   same, one NCF is enough.
-    mutating func accept(_ request: RepairRequest, of window: TransmitWindow, on terms: Terms) -> RepairRequest {
+    mutating func accept(_ request: RepairRequest, of window: TransmitWindow, on terms: inout Terms) -> RepairRequest {
         var confirmed = RepairRequest()
         var asked: [RepairRequest.ChunkPackets] = []
         for entry in request.packets {
-            guard let (news, all) = accept(packets: entry, of: window, on: terms) else { continue }
+            guard let (news, all) = accept(packets: entry, of: window, on: &terms) else { continue }
             confirmed.packets.append(news)
             asked.append(all)
         }
-        for entry in request.outlines { if let taken = accept(outline: entry, of: window, on: terms) { confirmed.outlines.append(taken) } }
-        acceptTable(request, of: window, on: terms, confirming: &confirmed)
+        for entry in request.outlines { if let taken = accept(outline: entry, of: window, on: &terms) { confirmed.outlines.append(taken) } }
+        acceptTable(request, of: window, on: &terms, confirming: &confirmed)
         // The rest of a run of which every other packet is on the books takes ten times the run's bytes.
         if confirmed.wireLength > terms.confirmationRoom {
             for index in asked.indices where asked[index].wireLength < confirmed.packets[index].wireLength { confirmed.packets[index] = asked[index] }
@@ -101,37 +105,37 @@ struct PendingNAKs: Sendable {
     private mutating func queue(whole chunks: Range<UInt32>, on terms: Terms) -> Bool {
         if catchUp.isEmpty { isCatchUpProven = false }
         guard catchUp.request(chunks, holdOff: terms.holdOff, at: terms.now) else { return false }
-        if !terms.isStranger { isCatchUpProven = true }
+        if terms.strangers == nil { isCatchUpProven = true }
         return true
     }
 
     /// Pages and END.
     private mutating func acceptTable(
-        _ request: RepairRequest, of window: TransmitWindow, on terms: Terms, confirming confirmed: inout RepairRequest
+        _ request: RepairRequest, of window: TransmitWindow, on terms: inout Terms, confirming confirmed: inout RepairRequest
     ) {
         for range in request.pages {
             var sent = range.clamped(to: 0..<window.pagesSent)
-            if terms.isStranger {
+            if let strangers = terms.strangers {
                 sent = sent.prefix(strangers.count(of: terms.datagramLength))
-                strangers.charge(sent.count * terms.datagramLength)
+                terms.charge(datagrams: sent.count)
             }
             pages.insert(sent)
             if !sent.isEmpty { confirmed.pages.append(sent) }
         }
-        guard request.needsEnd, window.isEndSent, !terms.isStranger || strangers.isLeft else { return }
-        if terms.isStranger { strangers.charge(terms.datagramLength) }
+        guard request.needsEnd, window.isEndSent, terms.strangers?.isLeft ?? true else { return }
+        terms.charge(datagrams: 1)
         needsEnd = true
         confirmed.needsEnd = true
     }
 
     /// Leaves of what a stranger wants what there is credit for.
     private func limit(_ packets: inout PacketSet, on terms: Terms) {
-        if terms.isStranger { packets.keepFirst(strangers.count(of: terms.datagramLength)) }
+        if let strangers = terms.strangers { packets.keepFirst(strangers.count(of: terms.datagramLength)) }
     }
 
     /// - Returns: the packets to be confirmed, and all that are asked for and were sent; nil for none.
     private mutating func accept(
-        packets entry: RepairRequest.ChunkPackets, of window: TransmitWindow, on terms: Terms
+        packets entry: RepairRequest.ChunkPackets, of window: TransmitWindow, on terms: inout Terms
     ) -> (news: RepairRequest.ChunkPackets, all: RepairRequest.ChunkPackets)? {
         var wanted = window.sent(of: entry, before: terms.since, payloadLength: terms.payloadLength)
         guard !wanted.packets.isEmpty else { return nil }
@@ -143,7 +147,7 @@ struct PendingNAKs: Sendable {
         limit(&wanted.packets, on: terms)
         guard !wanted.packets.isEmpty else { return nil }
         let news = repairs.request(chunk: entry.chunk, packets: wanted.packets, by: terms.child, holdOff: terms.holdOff, at: terms.now)
-        if terms.isStranger { strangers.charge(news.count * terms.datagramLength) }
+        terms.charge(datagrams: news.count)
         guard !news.isEmpty else { return nil }
         // A repair that goes to one child alone must keep nobody else from asking.
         if let child = terms.child, repairs.loneAsker(of: entry.chunk) == child { return nil }
@@ -151,13 +155,13 @@ struct PendingNAKs: Sendable {
     }
 
     private mutating func accept(
-        outline entry: RepairRequest.ChunkPackets, of window: TransmitWindow, on terms: Terms
+        outline entry: RepairRequest.ChunkPackets, of window: TransmitWindow, on terms: inout Terms
     ) -> RepairRequest.ChunkPackets? {
         var wanted = window.existing(of: entry, payloadLength: terms.payloadLength)
         limit(&wanted.packets, on: terms)
         guard !wanted.packets.isEmpty, !outlines.isFull || outlines.needs(entry.chunk) else { return nil }
         wanted.packets = outlines.request(chunk: entry.chunk, packets: wanted.packets, by: terms.child, holdOff: terms.holdOff, at: terms.now)
-        if terms.isStranger { strangers.charge(wanted.packets.count * terms.datagramLength) }
+        terms.charge(datagrams: wanted.packets.count)
         if let child = terms.child, outlines.loneAsker(of: entry.chunk) == child { return nil }
         return wanted.packets.isEmpty ? nil : wanted
     }

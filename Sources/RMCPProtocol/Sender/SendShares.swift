@@ -20,6 +20,8 @@ struct SendShares: Sendable {
     /// Shares of what goes later, after the stream.
     private var laterUnicast: OwedShare
     private var laterCatchUp: OwedShare
+    /// Part of those who have not proven their address.
+    var strangers: StrangerBudget
     /// Pages and END before repairs: nobody can use the packets of a chunk without its record.
     var tables = SendTurns()
     /// Parts of outlines before packets: who has the outline asks for few of them.
@@ -39,6 +41,7 @@ struct SendShares: Sendable {
         first = OwedShare(of: configuration.repairs.leastFirstShareWhileStreaming)
         laterUnicast = OwedShare(of: configuration.repairs.leastLaterShare)
         laterCatchUp = laterUnicast
+        strangers = StrangerBudget(configuration: configuration)
     }
 
     // MARK: While there is a stream

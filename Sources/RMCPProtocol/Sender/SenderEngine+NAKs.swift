@@ -12,7 +12,7 @@ extension SenderEngine {
 
     /// Admits a NAK to be answered: those of children, and now and then one of somebody who has not proven an address.
     mutating func admitRequest(showing cookie: UInt64, _ header: PacketHeader, at source: SocketAddress, now: Instant) -> Bool {
-        if isProven(cookie, of: header.transmitter, at: source) || pending.strangers.take(rate: pacer.rate, at: now) { return true }
+        if isProven(cookie, of: header.transmitter, at: source) || shares.strangers.take(rate: pacer.rate, at: now) { return true }
         counters.naksReceived += 1
         counters.unproven += 1
         return false
@@ -33,19 +33,20 @@ extension SenderEngine {
         // A NAK names what its child has waited for, after a round trip; half of one is left for round trips that are shorter than the last.
         let since = now - (configuration.feedback.reorderDelay + roundTrip * 0.5)
         var terms = PendingNAKs.Terms(
-            child: nil, isStranger: !isProven, payloadLength: announce.payloadLength, since: since, holdOff: holdOff, now: now)
+            child: nil, strangers: isProven ? nil : shares.strangers, payloadLength: announce.payloadLength, since: since, holdOff: holdOff, now: now)
         if isKnown, let index = unicastChildren.index(of: name) {
-            _ = unicastChildren[index].pending.accept(nak.request, of: window, on: terms)
+            _ = unicastChildren[index].pending.accept(nak.request, of: window, on: &terms)
             return
         }
         // A region's children lose alone what the stream's do not, and a child repair node speaks for its region. What one leaf of
         // the sender lacks many do: an NCF at once keeps them from asking.
         let isAnswerable = configuration.repairs.multicastRepairAskers > 1 && isKnown && (repeater != nil || children.isRepairNode(name))
         if isAnswerable { terms.child = name }
-        let confirmed = pending.accept(nak.request, of: window, on: terms)
+        let confirmed = pending.accept(nak.request, of: window, on: &terms)
+        if let strangers = terms.strangers { shares.strangers = strangers }
         // A lone child has nobody to be kept from asking.
-        guard !confirmed.isEmpty, children.childCount > 1, isProven || pending.strangers.isLeft else { return }
-        if !isProven { pending.strangers.charge(PacketHeader.length + confirmed.wireLength) }
+        guard !confirmed.isEmpty, children.childCount > 1, terms.strangers?.isLeft ?? true else { return }
+        if !isProven { shares.strangers.charge(PacketHeader.length + confirmed.wireLength) }
         enqueue(.ncf(confirmed), to: .group)
     }
 }

@@ -5,7 +5,7 @@ struct AddressCookies: Sendable {
     private let digest: any MessageDigest
 
     /// Bytes: the secret, and an address with its family and port.
-    private static let messageLength = 27
+    private static let messageLength = 35
 
     init(secret: CookieSecret, digest: any MessageDigest) {
         self.secret = secret
@@ -15,7 +15,8 @@ struct AddressCookies: Sendable {
     /// Never 0, which stands for none.
     func cookie(for address: SocketAddress) -> UInt64 {
         var writer = ByteWriter(capacity: Self.messageLength)
-        writer.writeUInt64(secret.value)
+        writer.writeUInt64(secret.high)
+        writer.writeUInt64(secret.low)
         writer.writeUInt8(address.family.rawValue)
         writer.writeUInt64(address.high)
         writer.writeUInt64(address.low)

@@ -53,10 +53,9 @@ struct SimulatedDigest: MessageDigest {
 }
 
 extension CookieSecret {
-    /// The third number that the engine's seed makes: the engine draws its id and its first sequence number before. Nobody in the simulator guesses seeds.
+    /// Secret of the engine with a seed. Nobody in the simulator guesses seeds.
     init(simulatedWith seed: UInt64) {
-        var random = RandomSource(seed: seed)
-        for _ in 0..<2 { _ = random.next() }
+        var random = RandomSource(seed: ~seed)
         self.init(using: &random)
     }
 }

@@ -70,8 +70,8 @@ enum Fixture {
         LeafStatus(state: state, progress: progress, network: LeafStatus.Network(loss: 2, pressure: 1, arrival: 90))
     }
 
-    /// Every address's, since the digest that stands in is a message's length: 27 bytes of secret and address.
-    static let cookie: UInt64 = 27
+    /// Every address's, since the digest that stands in is a message's length: 35 bytes of secret and address.
+    static let cookie: UInt64 = 35
 
     static func status(_ histogram: StatusHistogram) -> Packet {
         .status(StatusReport(echo: .none, longestDatagram: 1_400, cookie: cookie, histogram: histogram))

@@ -57,7 +57,7 @@ public struct Diagnosis: Sendable, Hashable {
             var status = statvfs()
             guard unsafe fstatvfs(directory, &status) == 0 else { return nil }
             self.init(
-                freeBytes: UInt64(status.f_bavail) * UInt64(status.f_frsize), freeFiles: status.f_files > 0 ? UInt64(status.f_favail) : nil,
+                freeBytes: status.bytesLeft, freeFiles: status.filesLeft,
                 isWritable: unsafe faccessat(directory, ".", W_OK | X_OK, 0) == 0, fileLimit: Self.ownFileLimit)
         }
 

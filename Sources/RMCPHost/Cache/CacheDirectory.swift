@@ -38,7 +38,7 @@ final class CacheDirectory: Sendable {
     var freeBytes: UInt64? {
         var space = statvfs()
         guard unsafe fstatvfs(descriptor.raw, &space) == 0, space.f_blocks > 0 else { return nil }
-        return UInt64(geteuid() == 0 ? space.f_bfree : space.f_bavail) * UInt64(space.f_frsize)
+        return space.bytesLeft
     }
 
     // MARK: Sessions
@@ -151,7 +151,7 @@ enum CacheFile: String, CaseIterable {
             var status = stat()
             guard unsafe fstatat(session.raw, file.rawValue, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
             // The chunks have holes: their length says nothing.
-            total += file == .chunks ? UInt64(clamping: status.st_blocks) * 512 : UInt64(clamping: status.st_size)
+            total = total.addingClamped(file == .chunks ? status.bytesTaken : UInt64(clamping: status.st_size))
         }
         return total
     }

@@ -193,8 +193,7 @@ final class CacheLedger: Sendable {
     /// Bytes by which the file system has too little for `bytes` more.
     private func shortage(of bytes: UInt64) -> UInt64 {
         guard kept > 0, let free = directory.freeBytes else { return 0 }
-        let (wanted, isTooMuch) = bytes.addingReportingOverflow(kept)
-        return isTooMuch ? .max : wanted > free ? wanted - free : 0
+        return bytes.addingClamped(kept).subtractingClamped(free)
     }
 
     private func reserve(_ bytes: UInt64, for number: Int, lacking shortage: UInt64) -> Bool {

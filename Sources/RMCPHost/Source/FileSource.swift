@@ -59,7 +59,7 @@ final class FileSource: PlannedSource {
             descriptor = probe
             isDevice = false
             length = UInt64(status.st_size)
-            let blocks = UInt64(status.st_blocks) * 512
+            let blocks = status.bytesTaken
             holes = HoleSurvey(descriptor, length: length, blocks: blocks)
             allocatedLength = HoleSurvey.dataLength(raw, length, blocks: blocks) ?? min(length, blocks)
             mode = UInt16(status.st_mode & 0o777)

@@ -38,15 +38,15 @@ struct FileRoom {
     func check(contentLength: UInt64, expected: UInt64) throws(HostError) -> String? {
         // A file system that has no size (ramfs, some in user space) says 0 of 0.
         guard let space = files.space(of: descriptor.raw), space.f_blocks > 0 else { return nil }
-        let present = UInt64(clamping: files.status(of: descriptor.raw)?.st_blocks ?? 0) * 512
-        let needed = expected > present ? expected - present : 0
-        let available = Self.free(space)
-        guard kept == 0 || available >= kept && available - kept >= needed else { throw refusal(needed, available) }
-        if available < needed, Self.isPlain(descriptor.raw) {
+        let present = files.status(of: descriptor.raw)?.bytesTaken ?? 0
+        let needed = expected.subtractingClamped(present)
+        let available = space.bytesLeft
+        guard kept == 0 || available >= kept.addingClamped(needed) else { throw refusal(needed, available) }
+        if available < needed, Self.plain.contains(files.kind(of: descriptor.raw)) {
             throw HostError(
                 "\(path) needs \(needed) bytes and its file system has \(available) left; make room or receive elsewhere with -d", kind: .diskFull)
         }
-        guard available + present < contentLength else { return nil }
+        guard available.addingClamped(present) < contentLength else { return nil }
         // The same text each time: it is looked at again when the file is made, and told once.
         return "\(path) is \(contentLength) bytes long, more than its file system says that it has left; it may not fit"
     }
@@ -54,7 +54,7 @@ struct FileRoom {
     /// - Throws: kind `.diskFull` when so many bytes more would leave others less than is kept for them.
     func checkKept(_ length: UInt64) throws(HostError) {
         guard kept > 0, let space = files.space(of: descriptor.raw), space.f_blocks > 0 else { return }
-        guard Self.free(space) >= length + kept else { throw refusal(length, Self.free(space)) }
+        guard space.bytesLeft >= length.addingClamped(kept) else { throw refusal(length, space.bytesLeft) }
     }
 
     private func leavesKept(_ length: UInt64) -> Bool {
@@ -67,9 +67,6 @@ struct FileRoom {
             "\(path) needs \(needed) bytes, its file system has \(available) left, and --reserve keeps \(kept) of them free; make room or receive elsewhere with -d",
             kind: .diskFull)
     }
-
-    /// The reserve of ext4 is root's.
-    static func free(_ space: statvfs) -> UInt64 { UInt64(geteuid() == 0 ? space.f_bfree : space.f_bavail) * UInt64(space.f_frsize) }
 
     /// Reserves as much of what is left as is reserved at a time: all of it, but 4 MiB of a file in memory, where reserving takes as long as
     /// writing, 0.1 s for 512 MiB, and whoever writes waits for it.

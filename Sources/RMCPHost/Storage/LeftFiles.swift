@@ -23,7 +23,7 @@ enum LeftFiles {
             } else {
                 kept += 1
                 // Bytes in a directory are not known without going through it.
-                keptBytes += UInt64(clamping: status.st_blocks) * 512
+                keptBytes = keptBytes.addingClamped(status.bytesTaken)
             }
         }
         sweepRemains(in: directory, now: now, files: files)

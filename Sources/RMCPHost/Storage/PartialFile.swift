@@ -288,7 +288,7 @@ extension PartialFile {
         guard raw >= 0 else { return try make() }
         let nameless = OwnedDescriptor(raw)
         // A journal and a partial file take two, one of which is taken by now. Where they are not counted there are none in all.
-        if let space = files.space(of: raw), space.f_files > 0, (geteuid() == 0 ? space.f_ffree : space.f_favail) == 0 { return try make() }
+        if files.space(of: raw)?.filesLeft == 0 { return try make() }
         let probe = FileRoom(descriptor: nameless, directory: directory, path: path, kept: reserve, files: files)
         // The receiver has not joined yet. A sender that starts at once would be through before a busy machine has looked.
         var told: String?

@@ -252,7 +252,7 @@ struct TreeScan {
     private mutating func file(_ name: [UInt8], _ descriptor: OwnedDescriptor, _ status: stat) throws(HostError) {
         let metadata = metadata(status, descriptor.raw)
         let size = UInt64(max(0, status.st_size))
-        let blocks = UInt64(max(0, status.st_blocks)) * 512
+        let blocks = status.bytesTaken
         // A file system that compresses has fewer blocks, and no holes. Zeros that are only reserved have blocks and take no room where
         // they go, but in a file of less than a chunk.
         let isAsked = blocks < size || size >= Self.reservedLength

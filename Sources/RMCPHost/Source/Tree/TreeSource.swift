@@ -105,7 +105,7 @@ final class TreeSource: PlannedSource {
         guard let descriptor = try? contents.open(file: entry), let status = FileSystem.host.status(of: descriptor.raw) else { return nil }
         let length = UInt64(max(0, status.st_size))
         guard length == catalog[entry].size else { return nil }
-        let holes = HoleSurvey(descriptor, length: length, blocks: UInt64(max(0, status.st_blocks)) * 512)
+        let holes = HoleSurvey(descriptor, length: length, blocks: status.bytesTaken)
         survey.withLock { $0 = (entry, holes) }
         return holes
     }

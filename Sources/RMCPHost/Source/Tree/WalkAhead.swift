@@ -258,8 +258,8 @@ final class WalkAhead: @unchecked Sendable {
             let name = names[index]
             if !excluded.isEmpty, excluded.contain(self.path(name, below: path), isDirectory: false) { return nil }
             guard let descriptor = TreeScan.open(name, in: directory.raw, O_NONBLOCK), let status = FileSystem.host.status(of: descriptor.raw),
-                status.kind == S_IFREG, status.st_nlink == 1, status.st_size < TreeScan.reservedLength, status.st_blocks * 512 >= status.st_size,
-                let attributes = reader.attributes(of: descriptor.raw, on: status.st_dev)
+                status.kind == S_IFREG, status.st_nlink == 1, status.st_size < TreeScan.reservedLength,
+                status.bytesTaken >= UInt64(clamping: status.st_size), let attributes = reader.attributes(of: descriptor.raw, on: status.st_dev)
             else { return nil }
             return File(status: status, attributes: attributes)
         }

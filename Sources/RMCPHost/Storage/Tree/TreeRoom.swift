@@ -30,9 +30,8 @@ struct TreeRoom {
             )
         }
         guard let space = files.space(of: directory.raw) else { return }
-        let isRoot = geteuid() == 0
-        if space.f_files > 0 {
-            let available = UInt64(isRoot ? space.f_ffree : space.f_favail) + freed.entries
+        if let left = space.filesLeft {
+            let available = left.addingClamped(freed.entries)
             let needed = UInt64(catalog.count)
             if available < needed, available < needed - min(needed, kept(former).entries) {
                 throw HostError(
@@ -41,7 +40,7 @@ struct TreeRoom {
             }
         }
         guard space.f_blocks > 0, reserve > 0 || FileRoom.isPlain(directory.raw) else { return }
-        let available = FileRoom.free(space) + freed.bytes
+        let available = space.bytesLeft.addingClamped(freed.bytes)
         let needed = catalog.header.allocatedLength
         let usable = available - min(available, reserve)
         guard usable < needed, usable < needed - min(needed, kept(former).bytes) else { return }

@@ -72,6 +72,26 @@ import Testing
             directory.names == [".locked.rmcp-journal", ".whole.rmcp-journal", ".whole.rmcp-partial", ".young.rmcp-journal", "plain.rmcp-journal"])
     }
 
+    /// A file system that says of every file what a sender may give as a time.
+    private final class TimelessFiles: FileSystem, @unchecked Sendable {
+        private let seconds: Int
+        init(seconds: Int) { self.seconds = seconds }
+        override func status(of name: String, in directory: Int32) -> stat? {
+            var status = super.status(of: name, in: directory)
+            status?.st_mtim.tv_sec = seconds
+            return status
+        }
+    }
+
+    @Test("A time that is as far away as can be is one like others", arguments: [Int.min, .max])
+    func timesAreTheSenders(seconds: Int) throws {
+        let directory = TemporaryDirectory()
+        let names = [".bundle", ".image.rmcp-journal", ".image.rmcp-partial", ".lonely.rmcp-journal", ".rmcp-probe-1"]
+        for name in names { try make(name, days: 0, in: directory.path) }
+        _ = try LeftFiles.sweep(directory.path, now: now, files: TimelessFiles(seconds: seconds))
+        #expect(directory.names == (seconds == .min ? [".bundle"] : names))
+    }
+
     /// Links lead nowhere: what is behind one is not looked at, and stays.
     @Test func linksStay() throws {
         let directory = TemporaryDirectory()

@@ -48,7 +48,8 @@ enum LeftFiles {
     private static func sweepRemains(in directory: OwnedDescriptor, now: Int, files: FileSystem) {
         for name in files.names(in: directory.raw) ?? [] {
             guard name.hasPrefix("."), let status = files.status(of: name, in: directory.raw), status.st_uid == geteuid(),
-                now - status.st_mtim.tv_sec > trialAge
+                // A difference could overflow: senders give times, which may be as far away as can be.
+                status.st_mtim.tv_sec < now - trialAge
             else { continue }
             if name.hasPrefix(PartialPlace.trialPrefix) {
                 _ = files.remove(SystemText.cString(name), in: directory.raw, isDirectory: status.kind == S_IFDIR)
@@ -83,7 +84,7 @@ enum LeftFiles {
         let journalName = stem + ChunkJournal.suffix
         let journal = files.status(of: journalName, in: directory.raw)
         let lastWritten = max(status.st_mtim.tv_sec, journal?.st_mtim.tv_sec ?? 0)
-        guard now - lastWritten > age, status.st_uid == geteuid(), journal?.kind ?? S_IFREG == S_IFREG else { return false }
+        guard lastWritten < now - age, status.st_uid == geteuid(), journal?.kind ?? S_IFREG == S_IFREG else { return false }
         // Held until both are gone: a session that waits for it then finds that it is not the file of that name any more.
         var lock: OwnedDescriptor?
         if journal != nil {

@@ -77,6 +77,95 @@ import Testing
         #expect(throws: HostError.self) { try open(announce()) }
     }
 
+    /// A disk of ext4 that has so many bytes left, whatever is removed, and more where a file is missed.
+    private final class FullFiles: FileSystem, @unchecked Sendable {
+        private let left: UInt64
+        private let path: String
+        private let given: UInt64
+        /// - Parameter given: bytes that are left as well once there is no file at `path`.
+        init(left: UInt64, path: String, given: UInt64) { (self.left, self.path, self.given) = (left, path, given) }
+        override func kind(of descriptor: Int32) -> Int { 0xEF53 }
+        override func space(of descriptor: Int32) -> statvfs? {
+            guard var space = super.space(of: descriptor) else { return nil }
+            let bytes = left + (access(path, F_OK) == 0 ? 0 : given)
+            (space.f_frsize, space.f_blocks, space.f_bfree, space.f_bavail) = (1, 1 << 40, fsblkcnt_t(bytes), fsblkcnt_t(bytes))
+            return space
+        }
+    }
+
+    /// Bytes of blocks that the old file takes.
+    private func makeOld() throws -> UInt64 {
+        try Data(repeating: 1, count: 4_096).write(to: URL(fileURLWithPath: scratch.path + "/image"))
+        let descriptor = Foundation.open(scratch.path + "/image", O_RDONLY)
+        defer { close(descriptor) }
+        try #require(fsync(descriptor) == 0)
+        return UInt64(Listing.status(scratch.path + "/image").st_blocks) * 512
+    }
+
+    private func open(left: UInt64, given: UInt64, replacesFirst: Bool = true, length: UInt64) throws(HostError) -> any BundleStorage {
+        try PartialFile.whenNeeded(
+            announce: announce(length: length), name: "image", directoryPath: scratch.path, replacesFirst: replacesFirst,
+            files: FullFiles(left: left, path: scratch.path + "/image", given: given))
+    }
+
+    @Test("The old file goes first only where that makes room enough, and is named as what helps only there", arguments: [true, false])
+    func theOldFileStaysWhereItDoesNotHelp(replacesFirst: Bool) throws {
+        let taken = try makeOld()
+        func refusal(_ length: UInt64) -> HostError? {
+            do throws(HostError) {
+                let storage = try open(left: 8_192, given: taken, replacesFirst: replacesFirst, length: length)
+                defer { storage.close() }
+                try storage.write(chunk: 0, record: record, content: Self.chunk.span.bytes)
+            } catch { return error }
+            return nil
+        }
+        let error = try #require(refusal(8_192 + taken + 1))
+        #expect(error.kind == .diskFull && !error.description.contains("--replace-first") && names == ["image"], "\(error)")
+        if !replacesFirst {
+            let hint = "or let --replace-first remove the old one, of \(taken) bytes, before"
+            #expect(refusal(8_192 + taken)?.description.hasSuffix(hint) == true && names == ["image"])
+        }
+        // Its content stays where it is as long as it has another name.
+        try FileManager.default.linkItem(atPath: scratch.path + "/image", toPath: scratch.path + "/other")
+        let other = try #require(refusal(8_192 + taken))
+        #expect(other.kind == .diskFull && !other.description.contains("--replace-first") && names == ["image", "other"], "\(other)")
+    }
+
+    @Test("The old file stays where part of the bundle is here from before and the rest does not fit")
+    func theOldFileStaysWhereTheRestDoesNotFit() throws {
+        let taken = try makeOld()
+        let earlier = try open(left: 1 << 30, given: 0, length: 4_096)
+        try earlier.write(chunk: 0, record: record, content: Self.chunk.span.bytes)
+        earlier.abandon()
+        earlier.close()
+        let length: UInt64 = 1 << 20
+        let storage = try open(left: 8_192, given: taken, length: length)
+        defer { storage.close() }
+        #expect(!storage.seeds.isEmpty)
+        let error = #expect(throws: HostError.self) { try storage.prepare(contentLength: length, allocatedLength: length) }
+        #expect(error?.kind == .diskFull && names.contains("image"))
+    }
+
+    @Test("The old file makes room where that is enough; and where somebody who has it open keeps the room, it is told that it has gone")
+    func theOldFileThatIsOpenElsewhere() throws {
+        for isOpen in [false, true] {
+            let taken = try makeOld()
+            let storage = try open(left: 8_192, given: isOpen ? 0 : taken, length: 12_288)
+            #expect(names == ["image"] && storage.takeNotes().isEmpty)
+            if isOpen {
+                let error = #expect(throws: HostError.self) { try storage.write(chunk: 0, record: record, content: Self.chunk.span.bytes) }
+                #expect(error?.kind == .diskFull && names.isEmpty)
+            } else {
+                try storage.write(chunk: 0, record: record, content: Self.chunk.span.bytes)
+                #expect(names == [".image.rmcp-journal", ".image.rmcp-partial"])
+                storage.discard()
+            }
+            storage.close()
+            let notes = storage.takeNotes()
+            #expect(notes.count == 1 && notes[0].contains("the old one is removed"), "\(notes)")
+        }
+    }
+
     /// What somebody else has left under the name by then does not show through zeros that came before.
     @Test func zerosThatCameBeforeAreZerosInWhatIsFound() throws {
         let early = try open(announce())

@@ -50,6 +50,9 @@ final class DeferredStorage: BundleStorage {
                         // Nothing is in it, and its locks are another's.
                         storage.abandon()
                         storage.close()
+                        // The old file may be gone by then.
+                        let untold = untold(storage.takeNotes())
+                        notes.withLock { $0 += untold }
                         throw error
                     }
                     state = .made(storage)
@@ -110,8 +113,10 @@ final class DeferredStorage: BundleStorage {
             return notes
         }
         // Closing may have its own to tell.
-        return own + (finished.withLock { $0 }?.takeNotes().filter { $0 != told } ?? [])
+        return own + untold(finished.withLock { $0 }?.takeNotes() ?? [])
     }
+
+    private func untold(_ lines: [String]) -> [String] { lines.filter { $0 != told } }
 
     func close() {
         storage?.close()

@@ -32,15 +32,17 @@ struct FileRoom {
         throw .system("write \(contentLength) bytes to", path, in: directory.raw)
     }
 
-    /// - Parameter expected: bytes of data in it, as far as its source knows.
+    /// - Parameters:
+    ///   - expected: bytes of data in it, as far as its source knows.
+    ///   - freed: bytes that there will be besides.
     /// - Returns: what the user should know.
     /// - Throws: kind `.diskFull`.
-    func check(contentLength: UInt64, expected: UInt64) throws(HostError) -> String? {
+    func check(contentLength: UInt64, expected: UInt64, freed: UInt64 = 0) throws(HostError) -> String? {
         // A file system that has no size (ramfs, some in user space) says 0 of 0.
         guard let space = files.space(of: descriptor.raw), space.f_blocks > 0 else { return nil }
         let present = files.status(of: descriptor.raw)?.bytesTaken ?? 0
         let needed = expected.subtractingClamped(present)
-        let available = space.bytesLeft
+        let available = space.bytesLeft.addingClamped(freed)
         guard kept == 0 || available >= kept.addingClamped(needed) else { throw refusal(needed, available) }
         if available < needed, Self.plain.contains(files.kind(of: descriptor.raw)) {
             throw HostError(
@@ -49,6 +51,36 @@ struct FileRoom {
         guard available.addingClamped(present) < contentLength else { return nil }
         // The same text each time: it is looked at again when the file is made, and told once.
         return "\(path) is \(contentLength) bytes long, more than its file system says that it has left; it may not fit"
+    }
+
+    /// Room with or without the file that has the bundle's name. Nothing is removed here, and nothing has to be where that is not enough.
+    /// - Parameters:
+    ///   - name: of the bundle in the directory.
+    ///   - first: the old file may be removed before the new one comes (`--replace-first`).
+    /// - Returns: what the user should know, and whether there is room only without the old file.
+    /// - Throws: kind `.diskFull`.
+    func check(
+        contentLength: UInt64, expected: UInt64, replacing name: String, first: Bool
+    ) throws(HostError) -> (note: String?, needsRemoval: Bool) {
+        do throws(HostError) { return (try check(contentLength: contentLength, expected: expected), false) } catch let refusal {
+            let freed = freed(byRemoving: name)
+            guard freed > 0, fits(contentLength: contentLength, expected: expected, freed: freed) else { throw refusal }
+            guard first else {
+                throw HostError("\(refusal.description), or let --replace-first remove the old one, of \(freed) bytes, before", kind: .diskFull)
+            }
+            return (nil, true)
+        }
+    }
+
+    private func fits(contentLength: UInt64, expected: UInt64, freed: UInt64) -> Bool {
+        do throws(HostError) { _ = try check(contentLength: contentLength, expected: expected, freed: freed) } catch { return false }
+        return true
+    }
+
+    /// Bytes that a regular file gives back when it is removed: none where it has another name, too. Processes that have it open are not known.
+    private func freed(byRemoving name: String) -> UInt64 {
+        guard let old = files.status(of: name, in: directory.raw), old.kind == S_IFREG, old.st_nlink == 1 else { return 0 }
+        return old.bytesTaken
     }
 
     /// - Throws: kind `.diskFull` when so many bytes more would leave others less than is kept for them.
@@ -98,11 +130,4 @@ struct FileRoom {
 
     /// Four of the usual chunks, one of which is written meanwhile: all is reserved when a fifth has come.
     private static let stepInMemory: UInt64 = 4 << 20
-
-    /// The error, with what would help where an old file takes the room.
-    func hinting(at name: String, _ error: HostError, replacesFirst: Bool) -> HostError {
-        guard error.kind == .diskFull, !replacesFirst, let old = files.status(of: name, in: directory.raw), old.kind == S_IFREG, old.st_size > 0
-        else { return error }
-        return HostError("\(error.description), or let --replace-first remove the old one, of \(old.st_size) bytes, before", kind: .diskFull)
-    }
 }

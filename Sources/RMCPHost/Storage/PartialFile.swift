@@ -105,9 +105,13 @@ final class PartialFile: BundleStorage {
     func prepare(contentLength: UInt64?, allocatedLength: UInt64) throws(HostError) {
         guard let contentLength, contentLength > 0 else { return }
         try room.checkLength(contentLength)
-        do throws(HostError) { try room.check(contentLength: contentLength, expected: allocatedLength).map(note) } catch {
-            guard replacesFirst, try removeTarget() else { throw room.hinting(at: name, error, replacesFirst: replacesFirst) }
+        let outcome = try room.check(contentLength: contentLength, expected: allocatedLength, replacing: name, first: replacesFirst)
+        if outcome.needsRemoval {
+            try removeTarget()
+            // A process that has the old file open keeps its room.
             try room.check(contentLength: contentLength, expected: allocatedLength).map(note)
+        } else {
+            outcome.note.map(note)
         }
         // A sparse source stays sparse: only where (nearly) all of it is data is the whole extent reserved.
         guard allocatedLength >= contentLength - contentLength / 16 else { return }
@@ -124,12 +128,10 @@ final class PartialFile: BundleStorage {
         return true
     }
 
-    /// Makes room for what comes by removing what it will replace; false where there is nothing to remove.
-    private func removeTarget() throws(HostError) -> Bool {
-        guard let status = files.status(of: name, in: directory.raw), status.kind == S_IFREG else { return false }
+    /// Makes room for what comes by removing what it will replace.
+    private func removeTarget() throws(HostError) {
         guard files.remove(name, in: directory.raw) == 0 else { throw .system("remove", path, in: directory.raw) }
         note("\(path): the old one is removed, since there is no room for two; until the new one is complete there is none")
-        return true
     }
 
     private var room: FileRoom { FileRoom(descriptor: descriptor, directory: directory, path: path, kept: reserve, files: files) }
@@ -294,10 +296,7 @@ extension PartialFile {
         var told: String?
         if let contentLength = announce.contentLength, contentLength > 0 {
             try probe.checkLength(contentLength)
-            do throws(HostError) { told = try probe.check(contentLength: contentLength, expected: announce.allocatedLength) } catch {
-                let mayMakeRoom = replacesFirst && files.status(of: name, in: directory.raw)?.kind == S_IFREG
-                guard mayMakeRoom else { throw probe.hinting(at: name, error, replacesFirst: replacesFirst) }
-            }
+            told = try probe.check(contentLength: contentLength, expected: announce.allocatedLength, replacing: name, first: replacesFirst).note
         }
         return DeferredStorage(path: path, announce: announce, told: told, make: make)
     }

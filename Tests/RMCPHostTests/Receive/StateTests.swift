@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import RMCPContent
 import Testing
@@ -157,6 +158,40 @@ import Testing
         #expect(publish(3_000, since: begun) == nil)
         // Whoever asks for an older one afterwards wants it.
         #expect(publish(1_000, since: gate.turn) == nil)
+    }
+
+    /// The network thread asks for the turn, while a disk takes its time for a rename or another process holds the file of versions.
+    @Test("A session that begins while another's bundle gets its name does not wait for that, and is under way with it")
+    func aTurnIsKnownWhileABundleIsPublished() throws {
+        let gate = CommitGate(versions: nil, trustedKeys: [])
+        let (started, goOn) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let (isDone, isKnown) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let (newer, older) = (announce("a", created: 2_000), announce("a", created: 1_000))
+        Thread.detachNewThread {
+            _ = try? gate.publish(
+                newer, at: "d/a", since: 0, isCancelled: { false },
+                { () throws(HostError) in
+                    started.signal()
+                    goOn.wait()
+                })
+            isDone.signal()
+        }
+        started.wait()
+        let turn = LockedValue<UInt64?>(nil)
+        Thread.detachNewThread {
+            let begun = gate.turn
+            turn.withLock { $0 = begun }
+            isKnown.signal()
+        }
+        #expect(isKnown.wait(timeout: .now() + 5) == .success)
+        let begun = turn.withLock { $0 }
+        goOn.signal()
+        isDone.wait()
+        #expect(begun == 0 && gate.turn == 1)
+        let error = #expect(throws: HostError.self) {
+            _ = try gate.publish(older, at: "d/a", since: begun ?? 0, isCancelled: { false }, { () throws(HostError) in })
+        }
+        #expect(error?.kind == .outdated)
     }
 }
 

@@ -1,4 +1,5 @@
 import RMCPProtocol
+import Synchronization
 
 /// Decides, at the last moment and for one session at a time, whether a bundle may have its final name.
 ///
@@ -18,7 +19,6 @@ final class CommitGate: Sendable {
     }
 
     private struct State: ~Copyable {
-        var turns: UInt64 = 0
         /// Bundles by path. Bounded by `pathLimit`.
         var published: [String: Published] = [:]
     }
@@ -26,7 +26,10 @@ final class CommitGate: Sendable {
     /// Paths that are remembered: those that sessions under way together can meet at.
     private static let pathLimit = 256
 
+    /// Held for as long as a bundle is being published, which waits for other processes and for the disk.
     private let state = LockedValue(State())
+    /// Count beside `state`, since the network thread asks for it.
+    private let turns = Atomic<UInt64>(0)
     private let versions: VersionRecords?
     private let trustedKeys: LockedValue<Set<PublicKey>>
 
@@ -39,8 +42,9 @@ final class CommitGate: Sendable {
     /// Others are trusted from now on.
     func trust(_ keys: Set<PublicKey>) { trustedKeys.withLock { $0 = keys } }
 
-    /// Number of bundles that were published so far. A session keeps it from its beginning, to know who came after.
-    var turn: UInt64 { state.withLock { $0.turns } }
+    /// Number of bundles that were published so far. A session keeps it from its beginning, to know who came after: a bundle that is being
+    /// published meanwhile, too. Waits for nothing.
+    var turn: UInt64 { turns.load(ordering: .acquiring) }
 
     /// Lets `publish` run unless the session was cancelled or something newer is there.
     /// - Parameter since: `turn` when the session began.
@@ -60,11 +64,11 @@ final class CommitGate: Sendable {
                 try publish()
                 warning = nil
             }
-            state.turns += 1
+            let turn = turns.add(1, ordering: .releasing).newValue
             if state.published.count >= Self.pathLimit, let oldest = state.published.min(by: { $0.value.turn < $1.value.turn }) {
                 state.published[oldest.key] = nil
             }
-            state.published[path] = Published(version: announce.version, session: announce.session, turn: state.turns)
+            state.published[path] = Published(version: announce.version, session: announce.session, turn: turn)
             return warning
         }
     }

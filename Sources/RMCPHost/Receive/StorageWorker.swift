@@ -206,8 +206,8 @@ final class StorageWorker {
             throw error
         }
         do { try completed.note(handle.announce) } catch {
-            // One line about files of state says enough.
-            if notes.isEmpty { notes = ["\(error); the bundle may be taken again after a restart"] }
+            // A command that restarts the machine would do so for ever: that is told beside all else.
+            notes.append("\(error); the bundle may be taken again after a restart")
         }
         return .committed(handle.generation, notes: notes)
     }

@@ -193,6 +193,42 @@ import Testing
         }
         #expect(error?.kind == .outdated)
     }
+
+    /// A storage that has something to tell of what it has published.
+    private final class FaultyStorage: BundleStorage {
+        let path = "d/a"
+        func prepare(contentLength: UInt64?, allocatedLength: UInt64) throws(HostError) {}
+        func write(chunk: UInt32, record: ChunkRecord, content: RawSpan) throws(HostError) {}
+        func zero(chunks: Range<UInt32>, contentLength: UInt64) throws(HostError) {}
+        func flush(contentLength: UInt64) throws(HostError) {}
+        func takeNotes() -> [String] { ["d/a: its owner is not kept"] }
+    }
+
+    /// A command that restarts the machine would be run after each restart.
+    @Test("That a bundle may be taken again is told beside whatever else there is to tell", arguments: [false, true])
+    func whatCannotBeNotedIsTold(hasVersions: Bool) throws {
+        // A directory is none of the files.
+        for name in ["versions", "completed"] {
+            try FileManager.default.createDirectory(atPath: "\(scratch.path)/\(name)/in", withIntermediateDirectories: true)
+        }
+        var versions: VersionRecords?
+        if hasVersions {
+            try FileManager.default.removeItem(atPath: path)
+            versions = try VersionRecords(path: path)
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+        }
+        let announce = announce("a", created: 1_000)
+        let handle = StorageHandle(generation: SessionGeneration(number: 1), announce: announce, storage: FaultyStorage(), identity: 1, turn: 0)
+        let end = EndOfTable(chunkCount: 0, pageCount: 0, contentLength: 0, encodedLength: 0, tableDigest: Digest(Bytes32(0, 0, 0, 0)))
+        let gate = CommitGate(versions: versions, trustedKeys: [key.publicKey])
+        let output = StorageWorker().run(.commit(handle, end, gate, CompletedSessions(path: scratch.path + "/completed", place: "here")))
+        guard case .committed(_, let notes) = output else {
+            Issue.record("\(output)")
+            return
+        }
+        let told = ["its owner is not kept"] + (hasVersions ? ["will not be refused after a restart"] : []) + ["may be taken again after a restart"]
+        #expect(notes.count == told.count && zip(notes, told).allSatisfy { $0.contains($1) }, "\(notes)")
+    }
 }
 
 /// A directory that is gone afterwards.

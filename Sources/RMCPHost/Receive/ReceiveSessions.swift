@@ -362,7 +362,9 @@ final class ReceiveSessions {
         guard !isStopping else { return }
         isStopping = true
         for session in sessions.values {
-            if case .hook(let process, _, nil) = session.stage {
+            if case .hook(let process, _, let signalled) = session.stage {
+                // A command that has run for too long was asked already, and is ended when its time is over.
+                guard signalled == nil else { continue }
                 process.signal(SIGTERM)
                 session.stage = .hook(process, deadline: now + HostLimits.hookPatience, signalled: now)
                 continue

@@ -185,6 +185,30 @@ import Testing
         #expect(receiver.updates.contains { if case .completed(let snapshot, _) = $0 { snapshot.contentKept > 0 } else { false } })
     }
 
+    /// The command was asked to end by `--exec-timeout` already, which it does not heed.
+    @Test("A command that does not end for being told is killed after a stop, too, and its bundle is not called interrupted")
+    func aStopWhileACommandIsBeingEnded() throws {
+        let receiver = try ManualReceiver()
+        let sessions = try #require(receiver.sessions)
+        let ready = receiver.base + "/ready"
+        sessions.request.hook = "trap '' TERM; : >'\(ready)'; for i in $(seq 600); do sleep 0.1; done"
+        sessions.request.hookTimeout = .seconds(1)
+        try receiver.send(version("a", created: 1_000, seed: 1))
+        // Commands have the time of the machine.
+        func wait(_ condition: () -> Bool) -> Bool {
+            for _ in 0..<1_000 where !condition() { usleep(10_000) }
+            return condition()
+        }
+        #expect(receiver.run(until: { _ in !sessions.hookDescriptors.isEmpty }))
+        #expect(wait { FileManager.default.fileExists(atPath: ready) })
+        _ = receiver.run(for: .seconds(2), until: { _ in false })
+        sessions.stop(at: receiver.now)
+        #expect(!sessions.isEmpty && receiver.failures.isEmpty, "\(receiver.failures)")
+        let isOver = wait { receiver.run(for: .milliseconds(500), until: { _ in sessions.isEmpty }) }
+        #expect(isOver && receiver.failures.count == 1 && receiver.failures[0].contains("is complete, but the --exec command was ended"))
+        sessions.abort()
+    }
+
     /// Both write to one place: the second waits until the first is done.
     @Test func oneOutputBelongsToOneSession() throws {
         let path = NSTemporaryDirectory() + "rmcp-output-\(UUID().uuidString)"

@@ -162,6 +162,24 @@ private final class Directory {
     @Test("Names that are no plain file names", arguments: ["", ".", "..", "a/b", "/etc/passwd", "../x", "a\nb", "a\u{1B}[31m", "a\0b", ".x.rmcp-partial"])
     func badNames(name: String) { #expect(BundleName.objection(to: name) != nil) }
 
+    /// Commands and archives get the name, too.
+    @Test("A name that will not do is refused wherever a bundle goes", arguments: ["..", "a/b", "/etc", "../../root", "", "a\nb"])
+    func badNamesAnywhere(name: String) throws {
+        let scratch = TemporaryDirectory()
+        for kind in [BundleKind.tree, .file] {
+            for output in [ReceiveRequest.Output.standardOutput, .path(scratch.path + "/out"), .directory] {
+                let announce = Announce(
+                    session: SessionID(high: 1 << 32, low: 2), kind: kind, chunkLength: 4_096, payloadLength: 1_376, creationTime: 0, contentLength: 4_096,
+                    allocatedLength: 0, mode: 0o644, modificationTime: nil, name: name, key: .none)
+                let opening = StorageOpening(
+                    generation: SessionGeneration(number: 1), announce: announce, output: output, directory: scratch.path, drawn: 1, turn: 0)
+                let error = #expect(throws: HostError.self) { _ = try opening.open() }
+                #expect(error?.description.hasPrefix("the name \"") == true, "\(output) \(kind) \(error?.description ?? "")")
+            }
+        }
+        #expect(scratch.names.isEmpty)
+    }
+
     @Test("Names that are fine", arguments: ["a", "image.iso", ".hidden", "with space", "ünïcode", "-rf", "..."])
     func goodNames(name: String) { #expect(BundleName.objection(to: name) == nil) }
 }

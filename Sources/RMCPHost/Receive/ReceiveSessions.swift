@@ -258,7 +258,7 @@ final class ReceiveSessions {
             submit(.prepare(handle), of: generation)
             for event in session.takeDeferred() { handleEvent(event, of: session, at: now) }
         case .failure(let failure):
-            let isName = request.output == .directory && BundleName.objection(to: announce.name) != nil
+            let isName = BundleName.objection(to: announce.name) != nil
             session.failure = failure.description
             session.engine.handle(.failed(isName ? .failedName : failure.receiverState), at: now)
         }

@@ -95,6 +95,10 @@ struct StorageOpening: Sendable {
     }
 
     private func makeStorage(_ digester: ContentDigester) throws(HostError) -> any BundleStorage {
+        // The name is used where the user names the place, too: it is in front of each path of an archive, and commands get it.
+        if let objection = BundleName.objection(to: announce.name) {
+            throw HostError("the name \"\(BundleName.printable(announce.name))\" is refused: \(objection)")
+        }
         switch output {
         case .standardOutput: return DeferredStorage.ofOutput(announce, digester: digester)
         case .device(let path): return try DeviceStorage.whenNeeded(path: path, announce: announce, files: files)
@@ -106,9 +110,6 @@ struct StorageOpening: Sendable {
                     announce: announce, name: name, directoryPath: directory, replacesFirst: replacesFirst, reserve: reserve, files: files)
             }
         case .directory:
-            if let objection = BundleName.objection(to: announce.name) {
-                throw HostError("the name \"\(BundleName.printable(announce.name))\" is refused: \(objection)")
-            }
             let name = SystemText.text(of: Array(announce.name.utf8))
             guard announce.kind == .tree else {
                 return try PartialFile.whenNeeded(

@@ -9,6 +9,8 @@ final class PaxStorage: BundleStorage {
     private let state: LockedValue<State>
     private let map: ChunkMap
     private let announce: Announce
+    /// Name for messages.
+    private let label: String
     private let output: Int32
 
     private struct State: ~Copyable {
@@ -27,6 +29,7 @@ final class PaxStorage: BundleStorage {
         announce: Announce, digester: ContentDigester = .plain, output: Int32 = STDOUT_FILENO, files: FileSystem = .host
     ) throws(HostError) {
         self.announce = announce
+        label = BundleName.printable(announce.name)
         self.output = output
         map = ChunkMap(announce)
         state = LockedValue(
@@ -39,7 +42,7 @@ final class PaxStorage: BundleStorage {
 
     func write(chunk: UInt32, record: ChunkRecord, content: RawSpan) throws(HostError) {
         try state.withLock { state throws(HostError) in
-            try state.spool.add(chunk, record, content, label: announce.name)
+            try state.spool.add(chunk, record, content, label: label)
             try emit(&state)
         }
     }
@@ -47,7 +50,7 @@ final class PaxStorage: BundleStorage {
     func zero(chunks: Range<UInt32>, contentLength: UInt64) throws(HostError) {
         try state.withLock { state throws(HostError) in
             for (chunk, extent) in zip(chunks, map.extents(of: chunks, contentLength: contentLength)) {
-                try state.spool.add(chunk, .zero(contentLength: UInt32(extent.length)), nil, label: announce.name)
+                try state.spool.add(chunk, .zero(contentLength: UInt32(extent.length)), nil, label: label)
             }
             try emit(&state)
         }
@@ -59,7 +62,7 @@ final class PaxStorage: BundleStorage {
         if state.catalog == nil {
             do { state.catalog = try Catalog(try state.spool.catalog(), chunkLength: announce.chunkLength, contentLength: announce.contentLength ?? 0) } catch {
                 if let error = error as? HostError { throw error }
-                throw HostError("\(BundleName.printable(announce.name)): \((error as? CatalogError)?.text ?? "its catalog is none")")
+                throw HostError("\(label): \((error as? CatalogError)?.text ?? "its catalog is none")")
             }
         }
         guard let catalog = state.catalog else { return }

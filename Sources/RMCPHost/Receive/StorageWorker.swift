@@ -95,7 +95,7 @@ final class StorageWorker {
             return attempt(handle) { () throws(HostError) in
                 // The chunk has come over the network meanwhile.
                 if handle.has(chunk) { return .checked(handle.generation, chunk: chunk, contentLength: record.contentLength, isKept: false) }
-                let isKept = try find(chunk, record, in: matches, for: handle)
+                let isKept = try recover(chunk, record, from: matches, for: handle)
                 if isKept { handle.note(chunk..<chunk + 1) }
                 return .checked(handle.generation, chunk: chunk, contentLength: record.contentLength, isKept: isKept)
             }
@@ -172,8 +172,11 @@ final class StorageWorker {
         if scratch.length < length { scratch = ChunkScratch(length: length) }
     }
 
-    /// Tries the seeds in turn. What cannot be read back is as good as not there: it is fetched again.
-    private func find(_ chunk: UInt32, _ record: ChunkRecord, in matches: [SeedMatch], for handle: StorageHandle) throws(HostError) -> Bool {
+    /// Puts a chunk in its place from the first seed that has it. What cannot be read back is as good as not there: it is fetched again.
+    /// - Returns: whether it is in its place.
+    private func recover(
+        _ chunk: UInt32, _ record: ChunkRecord, from matches: [SeedMatch], for handle: StorageHandle
+    ) throws(HostError) -> Bool {
         let length = Int(record.contentLength)
         reserve(length)
         let scratch = scratch

@@ -97,6 +97,24 @@ import Testing
         #expect(heard.first == "READY=1" && said >= 2 && said <= 7 && said <= turns, "\(heard)")
     }
 
+    @Test("However often settings are read anew, the manager hears a keepalive in every half of its limit")
+    func watchdogWhileReloading() throws {
+        let manager = try Manager(isAbstract: true)
+        let notifier = try #require(ServiceNotifier(socket: manager.name, watchdogMicroseconds: 60_000))
+        notifier.ready(at: start)
+        var keepAlives: [Int64] = []
+        for elapsed in stride(from: Int64(0), to: 300, by: 5) {
+            let now = start + .milliseconds(elapsed)
+            if elapsed > 0, elapsed % 20 == 0 {
+                notifier.reloading(at: now)
+                notifier.reloaded(at: now)
+            }
+            notifier.tick(at: now)
+            if manager.heard().contains("WATCHDOG=1") { keepAlives.append(elapsed) }
+        }
+        #expect(keepAlives == [30, 60, 90, 120, 150, 180, 210, 240, 270])
+    }
+
     @Test("A manager that is gone, or a socket of another kind, is nobody")
     func nobody() throws {
         for name in ["", "@", "relative", "vsock:2:1234", "/" + String(repeating: "x", count: 200)] { #expect(ServiceNotifier(socket: name) == nil, "\(name)") }

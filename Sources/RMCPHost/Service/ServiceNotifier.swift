@@ -65,7 +65,8 @@ public final class ServiceNotifier {
 
     /// Sockets are joined and keys are read.
     func ready(at now: Instant) {
-        nextKeepAlive = keepAliveInterval.map { now + $0 }
+        // After a reload the manager still counts from the last keepalive, and readiness is none.
+        if nextKeepAlive == nil { nextKeepAlive = keepAliveInterval.map { now + $0 } }
         isReloading = false
         saidStatus = status
         statusSince = now

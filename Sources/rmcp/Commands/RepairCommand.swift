@@ -27,13 +27,14 @@ struct RepairCommand: CodedCommand, Sendable {
     @OptionGroup(title: "Output") var metrics: MetricsOptions
 
     /// Everything but the node's own key, which is made at its first start.
-    private func request(_ settings: Settings) throws(HostError) -> RepairNodeRequest {
+    func request(_ settings: Settings, resolve: RepairOptions.Resolver = RepairOptions.resolver) throws(HostError) -> RepairNodeRequest {
         let policy = try trust.policy(settings, trustedNodes: try nodes.keys(settings))
         var engine = Configuration()
         engine.tree.trustedNodes = policy.trustedNodes
         try unicast.apply(settings, to: &engine)
         var request = try options.request(
-            settings, group: try group.address(settings), interfaceName: try group.interfaceName(settings), trust: policy, signer: nil, configuration: engine)
+            settings, group: try group.address(settings), interfaceName: try group.interfaceName(settings), trust: policy, signer: nil, configuration: engine,
+            resolve: resolve)
         request.controlKey = try groupKey.file(settings)?.control
         return request
     }
@@ -50,16 +51,22 @@ struct RepairCommand: CodedCommand, Sendable {
     /// Options whose new values are in force once they are read anew.
     private static let live: Set<String> = ["trust", "allow-unsigned", "trust-repair"]
 
-    /// Nil where SIGHUP ends the process: at a terminal that is closed.
-    private func reread(_ request: RepairNodeRequest, _ settings: Settings) -> (@Sendable () -> Result<RepairChanges, HostError>)? {
-        guard !ProcessStart.hasTerminal else { return nil }
+    /// Reads everything anew but the parent's address.
+    /// - Parameters:
+    ///   - request: what is in force.
+    ///   - settings: what that was made of.
+    func reread(_ request: RepairNodeRequest, _ settings: Settings) -> @Sendable () -> Result<RepairChanges, HostError> {
         let (command, inForce) = (self, SettingsInForce(settings, command: "repair", live: Self.live, trust: request.trust))
         return {
             do throws(HostError) {
                 let settings = try Settings(command: "repair", configurationPath: command.configuration.config)
-                let request = try command.request(settings)
+                // Trust waits for no resolver: the parent's address stays that of the start.
+                let renewed = try command.request(settings) { text, group throws(HostError) in
+                    try HostName.check(text, defaultPort: group.port, family: group.family)
+                    return request.upstream
+                }
                 _ = try (command.output.style(settings), command.metrics.path(settings), command.metrics.address(settings), command.keyPath(settings))
-                return .success(RepairChanges(trust: request.trust, notes: inForce.update(settings, trust: request.trust)))
+                return .success(RepairChanges(trust: renewed.trust, notes: inForce.update(settings, trust: renewed.trust)))
             } catch { return .failure(error) }
         }
     }
@@ -74,7 +81,8 @@ struct RepairCommand: CodedCommand, Sendable {
         let key = try KeyFiles.nodeKey(path: try keyPath(settings), warn: style.warn)
         request.signer = key.map { Ed25519Signer($0) }
         let metrics = try metrics.output(settings, role: "repair", style) { PrometheusText.of(RepairTotals(), version: Version.text) }
-        let daemon = try RepairLoop(request, service: service, reread: reread(request, settings))
+        // SIGHUP says of a terminal, where there is one, that it is closed, and ends the process.
+        let daemon = try RepairLoop(request, service: service, reread: ProcessStart.hasTerminal ? nil : reread(request, settings))
         if let key, style.isJSON { Console.event(JSONLine(event: "node_key", ["key": .string(key.publicKey.text)])) }
         if let key, !style.isQuiet { Console.line("this node is \(key.publicKey.text); --trust-repair takes this line") }
         let reporter = RepairReporter(style: style, metrics: metrics, service: service)

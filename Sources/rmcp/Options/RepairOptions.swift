@@ -41,14 +41,18 @@ struct RepairOptions: OptionGroupDeclaration {
     @Option(Self.upstream) var upstream: String?
     @Option(Self.key) var key: String?
 
+    /// Finds the host of `--upstream`: its text, and the group, whose port and family it has.
+    typealias Resolver = @Sendable (_ text: String, _ group: SocketAddress) throws(HostError) -> SocketAddress?
+
+    /// Asks the host's resolver, which may not answer.
+    static let resolver: Resolver = { text, group throws(HostError) in try HostName.resolve(text, defaultPort: group.port, family: group.family) }
+
     func request(
         _ settings: Settings, group: SocketAddress, interfaceName: String?, trust: TrustPolicy, signer: (any MessageSigner)?,
-        configuration: Configuration
+        configuration: Configuration, resolve: Resolver
     ) throws(HostError) -> RepairNodeRequest {
         var upstreamAddress: SocketAddress?
-        if let text = try settings.value(Self.upstream, upstream) {
-            upstreamAddress = try HostName.resolve(text, defaultPort: group.port, family: group.family)
-        }
+        if let text = try settings.value(Self.upstream, upstream) { upstreamAddress = try resolve(text, group) }
         var request = RepairNodeRequest(
             group: group, interfaceName: interfaceName,
             region: try settings.value(Self.region, region).flatMap { SocketAddress(parsing: $0, defaultPort: group.port) },

@@ -78,17 +78,12 @@ struct SendOptions: OptionGroupDeclaration {
 
     func apply(_ settings: Settings, to configuration: inout Configuration) throws(HostError) {
         if case .fixed(let rate) = try settings.value(Self.rate, rate) { configuration.rate.fixedRate = rate }
-        configuration.rate.minimumRate = try settings.inForce(Self.minimumRate, minimumRate)
-        configuration.rate.maximumRate = try settings.inForce(Self.maximumRate, maximumRate)
-        guard configuration.rate.minimumRate <= configuration.rate.maximumRate else {
-            throw HostError("--min-rate is above --max-rate", kind: .usage)
-        }
+        let rates = try settings.bounds((Self.minimumRate, minimumRate), (Self.maximumRate, maximumRate))
+        (configuration.rate.minimumRate, configuration.rate.maximumRate) = (rates.lowerBound, rates.upperBound)
         configuration.joining.waitForReceivers = try settings.value(Self.waitFor, waitFor)
         configuration.joining.requiredReceivers = try settings.value(Self.require, require)
-        let (earliest, latest) = (try settings.value(Self.minimumWait, minimumWait), try settings.value(Self.maximumWait, maximumWait))
-        if let earliest, let latest, earliest > latest { throw HostError("--min-wait is above --max-wait", kind: .usage) }
-        configuration.joining.maximumWait = try settings.inForce(Self.maximumWait, maximumWait)
-        configuration.joining.minimumWait = min(try settings.inForce(Self.minimumWait, minimumWait), configuration.joining.maximumWait)
+        let waits = try settings.bounds((Self.minimumWait, minimumWait), (Self.maximumWait, maximumWait))
+        (configuration.joining.minimumWait, configuration.joining.maximumWait) = (waits.lowerBound, waits.upperBound)
         configuration.joining.linger = try settings.inForce(Self.linger, linger)
         configuration.joining.until = try settings.inForce(Self.until, until)
     }

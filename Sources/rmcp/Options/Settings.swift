@@ -52,8 +52,37 @@ struct Settings {
     /// The option's value, or its default.
     func inForce<Value>(_ setting: Setting<Value>, _ given: String?) throws(HostError) -> Value {
         if let value = try value(setting, given) { return value }
+        return try standard(setting)
+    }
+
+    private func standard<Value>(_ setting: Setting<Value>) throws(HostError) -> Value {
         guard let value = setting.entry.standard.flatMap(setting.kind.parse) else { throw HostError("--\(setting.entry.name) is needed", kind: .usage) }
         return value
+    }
+
+    /// Values of two options of which one may not be above the other. A default gives way to what somebody gave.
+    /// - Parameters:
+    ///   - lower: the least, and what the command line says of it.
+    ///   - upper: the same of the most.
+    func bounds<Value: Comparable>(
+        _ lower: (setting: Setting<Value>, given: String?), _ upper: (setting: Setting<Value>, given: String?)
+    ) throws(HostError) -> ClosedRange<Value> {
+        let (least, most) = (try value(lower.setting, lower.given), try value(upper.setting, upper.given))
+        if let least, let most {
+            guard least <= most else { throw HostError("--\(lower.setting.entry.name) is above --\(upper.setting.entry.name)", kind: .usage) }
+            return least...most
+        }
+        let low = if let least { least } else { try standard(lower.setting) }
+        let high = if let most { most } else { try standard(upper.setting) }
+        if low <= high { return low...high }
+        if let least { return alone(least, of: lower.setting, for: upper.setting) }
+        return alone(most ?? high, of: upper.setting, for: lower.setting)
+    }
+
+    /// The value of one option stands for another one as well.
+    private func alone<Value: Comparable>(_ value: Value, of setting: Setting<Value>, for other: Setting<Value>) -> ClosedRange<Value> {
+        record.note(other.entry, record.values[setting.entry.name]?.texts ?? [], .option(setting.entry.name))
+        return value...value
     }
 
     func flag(_ setting: Setting<Bool>, _ given: Bool?) throws(HostError) -> Bool { try inForce(setting, given.map(String.init)) }

@@ -9,12 +9,15 @@ final class SettingsRecord {
         case environment(String)
         /// Origin of an entry of this place.
         case file(ConfigurationFile, place: [String])
+        /// Option of this name, to which a default gave way.
+        case option(String)
 
         var text: String {
             switch self {
             case .commandLine: "command line"
             case .environment(let name): name
             case .file(let file, let place): file.place(of: place)
+            case .option(let name): "--\(name)"
             }
         }
     }
@@ -24,7 +27,7 @@ final class SettingsRecord {
         var origin: Origin
     }
 
-    /// Values by the option's name; those that nobody gave, and that have their default, are not there.
+    /// Values by the option's name; those that have their default are not there.
     private(set) var values: [String: Value] = [:]
 
     /// The same as text; elements of a list with a comma between them.

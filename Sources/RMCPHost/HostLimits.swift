@@ -69,7 +69,8 @@ enum HostLimits {
     /// Sessions that a watcher shows at one time; nodes of them all, and as many addresses that it asks.
     static let watchedSessions = 64
     static let watchedNodes = 1_024
-    /// A parent that was silent for so long is shown as gone, and after so long is not shown any more.
+    /// A parent that was silent for so long is shown as gone, and after so long is not shown any more. Nor are the numbers of one that has not
+    /// answered for as long.
     static let watchedNodeSilence = Interval.seconds(3)
     static let watchedNodeMemory = Interval.seconds(6)
 }

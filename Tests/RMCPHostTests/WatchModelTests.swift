@@ -124,6 +124,56 @@ import Testing
         #expect(model.isEmpty && queries(&model, at: 7).isEmpty)
     }
 
+    /// Hears a HEARTBEAT five times a second, as they come at their rarest, and answers no question.
+    private func listen(_ model: inout WatchModel, to source: SocketAddress, from begin: Double, until end: Double) {
+        for step in 0..<Int(((end - begin) * 5).rounded()) {
+            let time = begin + Double(step) / 5
+            hear(&model, heartbeat(), of: announce(), from: source, at: time)
+            model.expire(at: .zero + .seconds(time))
+        }
+    }
+
+    @Test("A parent that has another address is asked there, as soon as nothing comes from the former one")
+    func aParentThatMoves() {
+        var model = model()
+        hear(&model, say(announce()), of: announce(), at: 0)
+        listen(&model, to: senderHome, from: 0, until: 2)
+        #expect(queries(&model, at: 2).keys.sorted { $0.low < $1.low } == [senderHome])
+        listen(&model, to: nodeHome, from: 2, until: 2.8)
+        #expect(queries(&model, at: 2.8)[nodeHome] == nil)
+        listen(&model, to: nodeHome, from: 2.8, until: 4)
+        #expect(queries(&model, at: 4).keys.sorted { $0.low < $1.low } == [nodeHome])
+        #expect(model.snapshot(at: .zero + .seconds(4)).sessions[0].nodes.map(\.address) == [nodeHome])
+    }
+
+    @Test("Somebody else's HEARTBEAT beside a parent's own changes nothing, and one before them not for long")
+    func aStrangersAddress() {
+        var model = model()
+        hear(&model, say(announce()), of: announce(), at: 0)
+        hear(&model, heartbeat(), of: announce(), from: nodeHome, at: 0)
+        listen(&model, to: senderHome, from: 0.2, until: 2)
+        #expect(queries(&model, at: 2)[senderHome] != nil && queries(&model, at: 2)[nodeHome] == nil)
+        hear(&model, heartbeat(), of: announce(), from: nodeHome, at: 2)
+        #expect(model.snapshot(at: .zero + .seconds(2)).sessions[0].nodes.map(\.address) == [senderHome])
+    }
+
+    @Test("A parent that answers no more has a row without numbers after a while")
+    func reportsAge() throws {
+        var model = model()
+        hear(&model, say(announce()), of: announce(), at: 0)
+        hear(&model, heartbeat(), of: announce(), at: 0)
+        for time in [0, 1] as [Double] {
+            let query = try #require(queries(&model, at: time)[senderHome])
+            hear(&model, report(announce(), nonce: query.nonce), of: announce(), at: time)
+        }
+        listen(&model, to: senderHome, from: 1, until: 6.8)
+        let early = model.snapshot(at: .zero + .seconds(6.8)).sessions[0].nodes[0]
+        #expect(early.report != nil && early.sending != nil)
+        listen(&model, to: senderHome, from: 6.8, until: 7.4)
+        let late = model.snapshot(at: .zero + .seconds(7.4)).sessions[0].nodes[0]
+        #expect(late.report == nil && late.sending == nil && !late.isGone && late.rate == 7)
+    }
+
     @Test func thereIsRoomForSoMuch() {
         var model = model()
         for number in UInt64(1)...100 {

@@ -5,13 +5,55 @@ import RMCPReport
 /// is from strangers, so that everything has a bound and an age.
 struct WatchModel {
     private struct Node {
-        var address: SocketAddress
+        private(set) var address: SocketAddress
+        /// When something came from there last.
+        private var addressHeard: Instant
         var heard: Instant
         var heartbeat: Heartbeat?
-        var report: WatchReport?
-        var sending = WatchedThroughput()
+        private(set) var report: WatchReport?
+        private var reportedAt = Instant.longAgo
+        private(set) var sending = WatchedThroughput()
         /// HEARTBEATs of it come here: it is asked where they come from.
-        var isHeard: Bool
+        private(set) var isHeard = false
+
+        /// Silence of an address after which another one is believed.
+        private static let movingSilence = PresenceSettings().movingSilence
+
+        init(at address: SocketAddress, _ now: Instant) {
+            self.address = address
+            addressHeard = now
+            heard = now
+        }
+
+        /// A HEARTBEAT came from there. Whoever sends the first one tells where the node is.
+        mutating func noteHeartbeat(_ heartbeat: Heartbeat, from source: SocketAddress, at now: Instant) {
+            note(source, isCertain: !isHeard, at: now)
+            isHeard = true
+            heard = now
+            self.heartbeat = heartbeat
+        }
+
+        mutating func noteReport(_ report: WatchReport, from source: SocketAddress, at now: Instant) {
+            if !isHeard { note(source, isCertain: false, at: now) }
+            heard = now
+            self.report = report
+            reportedAt = now
+            sending.note(report.counts, at: now)
+        }
+
+        /// Another address than the known one is believed when nothing comes from that any more, as the node's children believe it.
+        private mutating func note(_ source: SocketAddress, isCertain: Bool, at now: Instant) {
+            guard isCertain || source == address || now - addressHeard >= Self.movingSilence else { return }
+            address = source
+            addressHeard = now
+        }
+
+        /// Numbers of a node that answers no more are no news.
+        mutating func expireReport(at now: Instant) {
+            guard now - reportedAt >= HostLimits.watchedNodeMemory else { return }
+            report = nil
+            sending = WatchedThroughput()
+        }
     }
 
     private struct Session {
@@ -99,12 +141,8 @@ struct WatchModel {
 
     private mutating func note(_ heartbeat: Heartbeat, of header: PacketHeader, from source: SocketAddress, at now: Instant) {
         guard sessions[header.sessionTag] != nil, reserve(for: header) else { return }
-        var node = sessions[header.sessionTag]?.nodes[header.transmitter] ?? Node(address: source, heard: now, isHeard: true)
-        // As its children do: whoever says so first tells where it is.
-        if !node.isHeard { node.address = source }
-        node.isHeard = true
-        node.heard = now
-        node.heartbeat = heartbeat
+        var node = sessions[header.sessionTag]?.nodes[header.transmitter] ?? Node(at: source, now)
+        node.noteHeartbeat(heartbeat, from: source, at: now)
         sessions[header.sessionTag]?.nodes[header.transmitter] = node
         sessions[header.sessionTag]?.heard = now
         ask(node.address, in: header.sessionTag, at: now) {
@@ -121,10 +159,8 @@ struct WatchModel {
         target.node = header.transmitter
         sessions[tag]?.targets[source] = target
         sessions[tag]?.heard = now
-        var node = sessions[tag]?.nodes[header.transmitter] ?? Node(address: source, heard: now, isHeard: false)
-        node.report = report
-        node.heard = now
-        node.sending.note(report.counts, at: now)
+        var node = sessions[tag]?.nodes[header.transmitter] ?? Node(at: source, now)
+        node.noteReport(report, from: source, at: now)
         sessions[tag]?.nodes[header.transmitter] = node
         for child in report.nodes { ask(Self.scoped(child.address, like: source), in: tag, at: now) { $0.wanted = now } }
     }
@@ -132,7 +168,7 @@ struct WatchModel {
     /// A link-local address is of use with an interface only: that which the parent is behind.
     private static func scoped(_ address: SocketAddress, like source: SocketAddress) -> SocketAddress {
         var result = address
-        if address.family == .ipv6, address.high >> 54 == 0x3FA { result.scope = source.scope }
+        if address.isLinkLocal { result.scope = source.scope }
         return result
     }
 
@@ -190,6 +226,7 @@ struct WatchModel {
         for tag in order {
             guard var session = sessions[tag] else { continue }
             session.nodes = session.nodes.filter { now - $0.value.heard < HostLimits.watchedNodeMemory }
+            for id in session.nodes.keys { session.nodes[id]?.expireReport(at: now) }
             session.targets = session.targets.filter { now - $0.value.lastSign < HostLimits.watchedNodeMemory }
             sessions[tag] = session
             if session.nodes.isEmpty, now - session.heard >= HostLimits.watchedNodeMemory { forget(tag) }

@@ -73,6 +73,23 @@ import Testing
         #expect(told.count > 15)
     }
 
+    @Test("A send that failed is counted as that, and neither as stopped nor as complete", arguments: [SenderOutcome.Kind.stopped, .complete])
+    func failedSend(kind: SenderOutcome.Kind) {
+        let snapshot = SendSnapshot(
+            phase: .aborted, elapsed: .seconds(1), streaming: nil, contentSent: 0, contentLength: 1, encodedLength: 0, rate: 1, receivers: StatusHistogram(),
+            medianLoss: 0, groupRoundTrip: .zero, counters: SenderCounters(), unsent: 0, unanswerable: 0)
+        for hasFailed in [true, false] {
+            var totals = SendTotals()
+            let outcome = SenderOutcome(kind: kind, receivers: StatusHistogram())
+            let isNews = totals.count(.finished(outcome, snapshot, hasFailed: hasFailed), at: 1_500)
+            #expect(isNews)
+            let lines = PrometheusText.of(totals, version: "1").text.split(separator: "\n")
+            let counted = lines.filter { $0.hasPrefix("rmcp_bundles_total{") && $0.hasSuffix(" 1") }
+            #expect(counted == ["rmcp_bundles_total{role=\"send\",result=\"\(hasFailed ? "failed" : kind.identifier)\"} 1"])
+            #expect((totals.completed != nil) == (kind == .complete && !hasFailed))
+        }
+    }
+
     @Test("The manual has every metric that there is, and no other")
     func manual() throws {
         let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()

@@ -5,6 +5,8 @@ public struct SendTotals: Sendable {
     public private(set) var announce: Announce?
     public private(set) var snapshot: SendSnapshot?
     public private(set) var outcome: SenderOutcome.Kind?
+    /// The source or the network failed, whatever the outcome says of receivers.
+    public private(set) var hasFailed = false
     /// Milliseconds since 1970; nil while it is not complete.
     public private(set) var completed: UInt64?
 
@@ -17,10 +19,11 @@ public struct SendTotals: Sendable {
         switch update {
         case .ready(_, _, let announce, _): self.announce = announce
         case .progress(let snapshot), .sentOnce(let snapshot): self.snapshot = snapshot
-        case .finished(let outcome, let snapshot, _):
+        case .finished(let outcome, let snapshot, let hasFailed):
             self.snapshot = snapshot
             self.outcome = outcome.kind
-            if outcome.kind == .complete { completed = time }
+            self.hasFailed = hasFailed
+            if outcome.kind == .complete, !hasFailed { completed = time }
         default: return false
         }
         return true
@@ -39,7 +42,8 @@ extension PrometheusText {
             if totals.outcome == nil, let announce = totals.announce { result.addProgress([(announce, snapshot.progress)]) }
             result.add(snapshot, isOver: totals.outcome != nil)
         }
-        result.add(.bundles, "result", SenderOutcome.Kind.allCases.map { ($0.identifier, totals.outcome == $0 ? 1 : 0) })
+        let end = totals.hasFailed ? "failed" : totals.outcome?.identifier
+        result.add(.bundles, "result", (SenderOutcome.Kind.allCases.map(\.identifier) + ["failed"]).map { ($0, $0 == end ? 1 : 0) })
         result.add(.lastComplete, ifKnown: totals.completed.map { Double($0) / 1_000 })
         return result.text
     }

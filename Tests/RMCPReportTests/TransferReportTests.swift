@@ -180,29 +180,48 @@ import Testing
 
     @Test("Of several sessions one is chosen by number or id, the last unless told otherwise")
     func severalSessions() throws {
-        var sessions = ReportedSessions()
-        for line in Self.session + ["garbage"] + [Self.ready("b", session: "1122334455cd")] + Self.session.dropFirst() { sessions.note(line: line) }
-        #expect(sessions.count == 2 && sessions.skippedLines == 1)
-        #expect(try sessions.choose(nil).number == 2)
-        #expect(try sessions.choose("1").report.name == "image.iso")
-        #expect(try sessions.choose("11223344").report.name == "b" && sessions.choose("1122334455c").report.name == "b")
+        func choose(_ wish: String?) throws -> (report: TransferReport, number: Int) {
+            var sessions = ReportedSessions(wish: wish)
+            for line in Self.session + ["garbage"] + [Self.ready("b", session: "1122334455cd")] + Self.session.dropFirst() { sessions.note(line: line) }
+            #expect(sessions.count == 2 && sessions.skippedLines == 1)
+            return try sessions.choose()
+        }
+        #expect(try choose(nil).number == 2)
+        #expect(try choose("1").report.name == "image.iso")
+        #expect(try choose("11223344").report.name == "b" && choose("1122334455C").report.name == "b")
         // A number is one, though an id begins with it.
-        #expect(throws: ReportedSessions.Objection.self) { try sessions.choose("11") }
-        #expect(throws: ReportedSessions.Objection.self) { try sessions.choose("77") }
-        #expect(try sessions.choose("1").report.skippedLines == 1)
+        for wish in ["11", "77", "0", "-1", ""] { #expect(throws: ReportedSessions.Objection.self) { try choose(wish) } }
+        #expect(try choose("1").report.skippedLines == 1)
+    }
+
+    @Test("A file of ten thousand sessions takes the memory of two", arguments: [nil, "7", "10000", "00000bb8"])
+    func manySessions(wish: String?) throws {
+        var sessions = ReportedSessions(wish: wish)
+        var most = 0
+        for number in 1...10_000 {
+            let id = String(number, radix: 16)
+            sessions.note(line: Self.ready("n\(number)", session: String(repeating: "0", count: 8 - id.count) + id))
+            sessions.note(line: Self.progress(1, streaming: 1, complete: 1))
+            most = max(most, [sessions.found?.report, sessions.newest].compactMap { $0?.samples.all.count }.reduce(0, +))
+        }
+        // The start of a session is a sample of its own.
+        #expect(most <= 4)
+        let (report, number) = try sessions.choose()
+        let expected = wish.map { ["7": 7, "10000": 10_000, "00000bb8": 3_000][$0] } ?? 10_000
+        #expect(number == expected && report.name == "n\(number)" && report.complete == 1)
     }
 
     @Test("A file whose beginning is lost has a session; one of a receiver has none, and neither has one of nobody")
     func otherFiles() throws {
         var cut = ReportedSessions()
         for line in Self.session.dropFirst(5) { cut.note(line: line) }
-        #expect(try cut.choose(nil).report.complete == 99)
+        #expect(try cut.choose().report.complete == 99)
         var receiver = ReportedSessions()
         for line in [Self.line("listening"), Self.line("progress", "\"command\":\"recv\",\"state\":\"receiving\",\"seconds\":1")] { receiver.note(line: line) }
-        #expect { try receiver.choose(nil) } throws: { if case ReportedSessions.Objection.ofOthers = $0 { true } else { false } }
+        #expect { try receiver.choose() } throws: { if case ReportedSessions.Objection.ofOthers = $0 { true } else { false } }
         var nobody = ReportedSessions()
         nobody.note(line: "hello")
-        #expect { try nobody.choose(nil) } throws: { if case ReportedSessions.Objection.nothing = $0 { true } else { false } }
+        #expect { try nobody.choose() } throws: { if case ReportedSessions.Objection.nothing = $0 { true } else { false } }
     }
 
     @Test("A send's own updates fill the record as their lines do")

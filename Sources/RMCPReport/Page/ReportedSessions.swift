@@ -1,8 +1,21 @@
 internal import FoundationEssentials
 
-/// The sessions that a file of lines tells of. A file that several sends have written to has them one after another.
+/// The sessions that a file of lines tells of, of which one is wished for. A file that several sends have written to has them one after
+/// another, and may have more than there is memory for: two of them are kept.
 public struct ReportedSessions: Sendable {
-    private var sessions: [TransferReport] = []
+    private enum Wish {
+        case newest
+        /// From 1 on.
+        case number(Int)
+        case id(beginning: String)
+    }
+
+    private let wish: Wish
+    /// Sessions so far.
+    public private(set) var count = 0
+    private(set) var newest: TransferReport?
+    /// The last one before it that is what is wished for.
+    private(set) var found: (report: TransferReport, number: Int)?
     /// Lines that are no events of a send, whatever they are.
     public private(set) var skippedLines = 0
     /// Events of other commands.
@@ -10,15 +23,37 @@ public struct ReportedSessions: Sendable {
     /// A command that events are of, other than `send`.
     private var foreignCommand: String?
 
-    public init() {}
+    /// Digits from which on a number is the beginning of an id: so many are shown of one elsewhere.
+    private static let digitsOfID = 8
 
-    public var count: Int { sessions.count }
+    /// - Parameter wish: a number from 1 on, or the beginning of an id, 8 digits of it or one that is no number; nil for the last one.
+    public init(wish: String? = nil) {
+        guard let wish else {
+            self.wish = .newest
+            return
+        }
+        if let number = Int(wish), wish.utf8.count < Self.digitsOfID { self.wish = .number(number) } else { self.wish = .id(beginning: wish.lowercased()) }
+    }
+
+    private func isWished(_ report: TransferReport, _ number: Int) -> Bool {
+        switch wish {
+        case .newest: number == count
+        case .number(let wished): number == wished
+        case .id(let beginning): !beginning.isEmpty && report.sessionID.hasPrefix(beginning)
+        }
+    }
+
+    private mutating func begin() {
+        if let newest, isWished(newest, count) { found = (newest, count) }
+        count += 1
+        newest = TransferReport()
+    }
 
     /// Takes in a line.
     public mutating func note(line: String) {
         guard let event = try? JSONDecoder().decode(SendEvent.self, from: Data(line.utf8)) else {
             skippedLines += 1
-            sessions.indices.last.map { sessions[$0].noteSkipped() }
+            newest?.noteSkipped()
             return
         }
         if let command = event.command, command != "send" {
@@ -28,13 +63,9 @@ public struct ReportedSessions: Sendable {
         }
         // A send alone is ready, and the others alone listen.
         if event.event == "listening" { return foreignEvents += 1 }
-        if event.event == "ready" { sessions.append(TransferReport()) }
-        guard let last = sessions.indices.last else {
-            if event.isOfSend { sessions.append(TransferReport()) } else { foreignEvents += 1 }
-            sessions.indices.last.map { sessions[$0].note(event) }
-            return
-        }
-        sessions[last].note(event)
+        if event.event == "ready" || newest == nil && event.isOfSend { begin() }
+        if newest == nil { foreignEvents += 1 }
+        newest?.note(event)
     }
 
     /// Why there is no report.
@@ -47,20 +78,11 @@ public struct ReportedSessions: Sendable {
         case noSuchSession(count: Int)
     }
 
-    /// Digits from which on a number is the beginning of an id: so many are shown of one elsewhere.
-    private static let digitsOfID = 8
-
-    /// - Parameter wish: a number from 1 on, or the beginning of an id, 8 digits of it or one that is no number; nil for the last one.
-    /// - Returns: the report, and its number.
-    public func choose(_ wish: String?) throws(Objection) -> (report: TransferReport, number: Int) {
-        guard let last = sessions.last else { throw foreignEvents > 0 ? .ofOthers(foreignCommand) : .nothing }
-        guard let wish else { return (last, sessions.count) }
-        if let number = Int(wish), wish.utf8.count < Self.digitsOfID {
-            guard sessions.indices.contains(number - 1) else { throw .noSuchSession(count: sessions.count) }
-            return (sessions[number - 1], number)
-        }
-        let found = sessions.indices.filter { !wish.isEmpty && sessions[$0].sessionID.hasPrefix(wish.lowercased()) }
-        guard let index = found.last else { throw .noSuchSession(count: sessions.count) }
-        return (sessions[index], index + 1)
+    /// - Returns: the report that is wished for, and its number.
+    public func choose() throws(Objection) -> (report: TransferReport, number: Int) {
+        guard let newest else { throw foreignEvents > 0 ? .ofOthers(foreignCommand) : .nothing }
+        if isWished(newest, count) { return (newest, count) }
+        guard let found else { throw .noSuchSession(count: count) }
+        return found
     }
 }

@@ -24,7 +24,7 @@ struct ReportCommand: CodedCommand {
         guard output == "-" || events == "-" || !file.isSame(as: events) else {
             throw HostError("\(output) has the events, which the page would replace; give another file with -o", kind: .usage)
         }
-        var sessions = ReportedSessions()
+        var sessions = ReportedSessions(wish: options.session)
         try LineReader.read(events) { sessions.note(line: $0) }
         let (report, number) = try choose(among: sessions)
         let page = report.html(generator: Version.program)
@@ -41,7 +41,7 @@ struct ReportCommand: CodedCommand {
 
     private func choose(among sessions: ReportedSessions) throws(HostError) -> (report: TransferReport, number: Int) {
         let label = events == "-" ? "standard input" : events
-        do throws(ReportedSessions.Objection) { return try sessions.choose(options.session) } catch {
+        do throws(ReportedSessions.Objection) { return try sessions.choose() } catch {
             switch error {
             case .nothing: throw HostError("\(label) has no event of rmcp send --json")
             case .ofOthers(let command):

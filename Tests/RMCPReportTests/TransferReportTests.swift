@@ -158,6 +158,70 @@ import Testing
         #expect(report.html(generator: "rmcp").contains("lines of the record could not be read"))
     }
 
+    @Test(
+        "Numbers that no sender writes are none of a record",
+        arguments: [
+            "\"event\":\"finished\",\"seconds\":1,\"phase\":\"leaving\",\"receivers\":{\"complete\":18446744073709551615,\"receiving\":1}",
+            "\"event\":\"progress\",\"phase\":\"streaming\",\"seconds\":1e19,\"streaming_seconds\":1e19",
+            "\"event\":\"progress\",\"phase\":\"streaming\",\"seconds\":1e300,\"streaming_seconds\":1",
+            "\"event\":\"progress\",\"phase\":\"streaming\",\"seconds\":20,\"streaming_seconds\":1e300",
+            "\"event\":\"progress\",\"phase\":\"streaming\",\"seconds\":20,\"streaming_seconds\":-1",
+            "\"event\":\"progress\",\"phase\":\"streaming\",\"seconds\":20,\"wire_bytes\":18446744073709551615",
+            "\"event\":\"started\",\"receivers\":18446744073709551615",
+            "\"event\":\"finished\",\"seconds\":20,\"phase\":\"leaving\",\"unaccounted\":18446744073709551615,\"receivers\":{\"complete\":1}",
+        ])
+    func impossibleNumbers(fields: String) {
+        let line = "{\(fields)}"
+        for lines in [[line], Self.session + [line], [Self.ready(), line], [Self.ready(), line] + Self.session.dropFirst()] {
+            let report = Self.report(lines)
+            #expect(report.skippedLines == 1)
+            #expect(report.html(generator: "rmcp").hasSuffix("</html>\n"))
+        }
+        #expect(Self.report(Self.session + [line]).samples.all == Self.report(Self.session).samples.all)
+    }
+
+    @Test("Whatever numbers lines have, a page is made", arguments: 0..<8 as Range<UInt64>)
+    func mutatedNumbers(seed: UInt64) {
+        var random = RandomSource(seed: seed)
+        let numbers = [
+            "0", "-1", "1e19", "1e300", "1e308", "1e-300", "5e-324", "281474976710656", "1152921504606846976", "9223372036854775807", "18446744073709551615",
+            "1e9", "0.5", "null", "[]",
+        ]
+        let node =
+            "{\"address\":\"10.0.0.9:5\",\"receivers\":3,\"complete\":1,\"failed\":1,\"repair_nodes\":2,\"complete_repair_nodes\":1,\"loss_p90\":0.1,\"lost\":false,\"repaired_bytes\":7,\"chunks_held\":8}"
+        let more = ",\"outcome\":\"partial\",\"exit_code\":3,\"unaccounted\":2,\"wanted\":200,\"refused\":{\"untrusted\":2},\"nodes\":[\(node)]"
+        let session =
+            Self.session.dropLast()
+            + [Self.progress(14, streaming: 11.5, complete: 99, event: "finished", phase: "leaving", more: more), Self.line("dropped", "\"lines\":9")]
+        for _ in 0..<40 {
+            var lines = Array(session)
+            for _ in 0..<random.next() % 3 + 1 {
+                let index = Int(random.next() % UInt64(lines.count))
+                let places = lines[index].ranges(of: /[0-9][0-9.]*/)
+                guard let place = places.randomElement(using: &random), let number = numbers.randomElement(using: &random) else { continue }
+                lines[index].replaceSubrange(place, with: number)
+            }
+            #expect(Self.report(lines).html(generator: "rmcp").hasSuffix("</html>\n"), "\(lines)")
+        }
+    }
+
+    @Test("Lines that nobody read in time are missing, and are counted")
+    func droppedLines() {
+        let report = Self.report(Self.session + [Self.line("dropped", "\"command\":\"send\",\"lines\":12")])
+        #expect(report.skippedLines == 12 && report.html(generator: "rmcp").contains("12 lines of the record could not be read, or were left out"))
+        #expect(Self.report(Array(repeating: Self.line("dropped", "\"lines\":281474976710656"), count: 40_000)).skippedLines == .max)
+    }
+
+    @Test("Long texts are on the page to their end")
+    func longTexts() {
+        let long = String(repeating: "e", count: 600) + "END"
+        var report = Self.report(Self.session + [Self.line("warning", "\"message\":\"\(long)WARNING\"")])
+        report.note(error: long, hint: "send it again")
+        report.options = [(name: "exclude", value: long + "OPTION")]
+        let page = report.html(generator: "rmcp").components(separatedBy: "<script").first ?? ""
+        for end in ["ENDWARNING", "END; send it again", "ENDOPTION"] { #expect(page.contains(end), "\(end)") }
+    }
+
     @Test("Those who join one after another are counted together, and none of them is lost")
     func joins() {
         var report = Self.report([Self.ready(), Self.progress(1, complete: 0, phase: "waiting")])

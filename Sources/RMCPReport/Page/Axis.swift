@@ -34,7 +34,9 @@ struct Axis {
     private static let mostDigits = 9
 
     private static func values(upTo highest: Double, step: Double) -> [Double] {
-        (0...Int((highest / step * 1.000_001).rounded(.down))).map { Double($0) * step }
+        let steps = (highest / step * 1.000_001).rounded(.down)
+        guard steps >= 0, steps.isFinite else { return [0] }
+        return (0...Int(steps)).map { Double($0) * step }
     }
 
     /// Time from 0 to exactly `seconds`.

@@ -2,7 +2,7 @@ import RMCPProtocol
 
 /// Text in HTML, whoever it comes from.
 enum Markup {
-    /// Characters that HTML reads as its own, written out. Those that would turn the text around them are shown as what they are.
+    /// Characters that HTML reads as its own, written out.
     static func escaped(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
@@ -18,7 +18,12 @@ enum Markup {
         return result
     }
 
-    /// The same of a name that somebody else chose: neither control characters nor any that turn text around.
+    /// The same of a text that somebody else may have had a part in: neither control characters nor any that turn text around.
+    static func text(_ text: String) -> String {
+        escaped(String(String.UnicodeScalarView(text.unicodeScalars.map { BundleName.isPrintable($0) ? $0 : "?" })))
+    }
+
+    /// The same of a name, which is short.
     static func name(_ text: String) -> String { "<bdi>\(escaped(BundleName.printable(text)))</bdi>" }
 
     /// Advice of this module: options are not broken at their hyphens.

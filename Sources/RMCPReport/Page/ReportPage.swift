@@ -16,7 +16,7 @@ struct ReportPage {
         let name = report.name.isEmpty ? "bundle without a name" : report.name
         let sections =
             [
-                tiles(), report.error.map { section("What went wrong", Markup.escaped(BundleName.printable($0)), "") }, charts.map(timeline),
+                tiles(), report.error.map { section("What went wrong", Markup.text($0), "") }, charts.map(timeline),
                 charts.map(completion),
                 charts.map(progress), charts.map(loss), outcomes(), tree(), limits(), settings(), warnings(),
             ].compactMap { $0 }
@@ -49,8 +49,8 @@ struct ReportPage {
     private func place() -> String {
         var parts: [String] = []
         if let began = report.began { parts.append(Markup.escaped(Self.date(BundleName.printable(began)))) }
-        if !report.group.isEmpty { parts.append("to \(Markup.escaped(report.group)) on \(Markup.name(report.interface))") }
-        if !report.session.isEmpty { parts.append("session \(Markup.escaped(String(report.session.prefix(8))))") }
+        if !report.group.isEmpty { parts.append("to \(Markup.text(report.group)) on \(Markup.name(report.interface))") }
+        if !report.session.isEmpty { parts.append("session \(Markup.text(String(report.session.prefix(8))))") }
         return parts.joined(separator: " · ")
     }
 
@@ -65,7 +65,7 @@ struct ReportPage {
         var text = "Made by \(Markup.escaped(generator)). Receivers are counted, never named: what is here of them are numbers."
         if report.skippedLines > 0 {
             text +=
-                " \(Units.count(UInt64(report.skippedLines), "line")) of the record could not be read, and \(report.skippedLines == 1 ? "was" : "were") left out."
+                " \(Units.count(UInt64(report.skippedLines), "line")) of the record could not be read, or \(report.skippedLines == 1 ? "was" : "were") left out by who wrote it."
         }
         return text
     }
@@ -185,7 +185,7 @@ struct ReportPage {
 
     private func settings() -> String {
         var rows: [(String, String)] = report.options.map { ("--\($0.name)", $0.value) }
-        rows = rows.map { ("<code>\(Markup.escaped($0))</code>", "<code>\(Markup.escaped(BundleName.printable($1)))</code>") }
+        rows = rows.map { ("<code>\(Markup.text($0))</code>", "<code>\(Markup.text($1))</code>") }
         if let version = report.version { rows.append(("Version", Markup.escaped(BundleName.printable(version)))) }
         if let key = report.key { rows.append(("Key", key.isEmpty ? "not signed" : "<code>\(Markup.escaped(BundleName.printable(key)))</code>")) }
         if !report.session.isEmpty { rows.append(("Session", "<code>\(Markup.escaped(BundleName.printable(report.session)))</code>")) }
@@ -198,7 +198,7 @@ struct ReportPage {
     private func warnings() -> String? {
         let items = report.marks.filter { $0.kind == .warning }
         guard !items.isEmpty else { return nil }
-        let list = items.map { "<li><span>\(Units.time(.seconds($0.seconds)))</span> \(Markup.escaped(BundleName.printable($0.text)))</li>" }.joined()
+        let list = items.map { "<li><span>\(Units.time(.seconds($0.seconds)))</span> \(Markup.text($0.text))</li>" }.joined()
         return section("Warnings", "With the time since the command began.", "<ol class=\"events\">\(list)</ol>", isLong: true)
     }
 }

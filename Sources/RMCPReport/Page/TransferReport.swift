@@ -34,7 +34,7 @@ public struct TransferReport: Sendable {
         var states = Array(repeating: UInt64(0), count: StatusHistogram.stateCount)
         /// Receivers by tenths, and all of it.
         var progress = Array(repeating: UInt64(0), count: StatusHistogram.progressCount)
-        /// Seconds by raw value of the reason.
+        /// Receivers that refused, by their reason's raw value.
         var refused = Array(repeating: UInt64(0), count: RefusalReason.allCases.count)
         var repairNodes: UInt64 = 0
         var completeRepairNodes: UInt64 = 0
@@ -155,14 +155,17 @@ public struct TransferReport: Sendable {
     /// Takes in a line. What it cannot read, and events of nobody here, it counts.
     public mutating func note(line: some StringProtocol) {
         guard let event = try? JSONDecoder().decode(SendEvent.self, from: Data(line.utf8)) else {
-            skippedLines += 1
+            noteSkipped()
             return
         }
         note(event)
     }
 
-    /// A line that has been read, and is none of this session.
-    mutating func noteSkipped(_ lines: Int = 1) { skippedLines += lines }
+    /// Lines that have been read and are none of this session, or that were never written.
+    mutating func noteSkipped(_ lines: Int = 1) {
+        let (sum, overflows) = skippedLines.addingReportingOverflow(lines)
+        skippedLines = overflows ? .max : sum
+    }
 
     /// Cause that ended the session, if that was no end like others: those are told by their outcome.
     public mutating func note(error text: String, hint: String) {
@@ -177,9 +180,10 @@ public struct TransferReport: Sendable {
         case "ready": begin(event)
         case "warning": mark(.warning, event.message ?? "", at: samples.last?.seconds ?? 0)
         case "started":
-            startedWith = event.startedWith ?? 0
-            mark(.phase, "started with \(Units.count(event.startedWith ?? 0, "receiver"))", at: samples.last?.seconds ?? 0)
+            startedWith = event.number ?? 0
+            mark(.phase, "started with \(Units.count(startedWith, "receiver"))", at: samples.last?.seconds ?? 0)
         case "progress": if let sample = event.sample { take(sample) }
+        case "dropped": noteSkipped(Int(clamping: event.number ?? 0))
         case "sent_once":
             guard let sample = event.sample else { return }
             take(sample, isMilestone: true)
@@ -200,7 +204,7 @@ public struct TransferReport: Sendable {
             exitCode = event.exitCode ?? exitCode
         case "file_failed": mark(.warning, [event.path, event.message].compactMap { $0 }.joined(separator: ": "), at: samples.last?.seconds ?? 0)
         // Others are not of the transfer, or of a later version.
-        default: if event.command == nil { skippedLines += 1 }
+        default: if event.command == nil { noteSkipped() }
         }
     }
 

@@ -89,14 +89,38 @@ import Testing
         #expect(receive(from: receiver).count == 3 && outlet.socket.segmentationOffload)
     }
 
-    @Test func aBatchToAPeerWaitsForRoomForAMomentAndKeepsItsBuffer() throws {
-        // Datagrams that do not leave: a corked one takes more than half of the least room that a socket has.
-        var (small, cork): (Int32, Int32) = (1, 1)
-        let corkOption: Int32 = 1
+    private func setCork(_ value: Int32) {
+        var value = value
+        // UDP_CORK
+        #expect(setsockopt(outlet.socket.raw, Int32(IPPROTO_UDP), 1, &value, socklen_t(MemoryLayout<Int32>.size)) == 0)
+    }
+
+    /// Datagrams that do not leave: a corked one takes more than half of the least room that a socket has.
+    private func fillSocket() throws {
+        var small: Int32 = 1
         #expect(setsockopt(outlet.socket.raw, SOL_SOCKET, SO_SNDBUF, &small, socklen_t(MemoryLayout<Int32>.size)) == 0)
-        #expect(setsockopt(outlet.socket.raw, Int32(IPPROTO_UDP), corkOption, &cork, socklen_t(MemoryLayout<Int32>.size)) == 0)
+        setCork(1)
         #expect(outlet.send([UInt8](repeating: 0, count: 4_000), to: .group, at: Self.now))
         try #require(!outlet.socket.hasRoom)
+    }
+
+    /// Repair nodes are asked between rounds, while a batch may wait.
+    @Test func aDatagramToAPeerThatCannotBeSentToTakesNothingElseWithIt() throws {
+        try fillSocket()
+        let pool = BufferPool(bufferLength: 4_096, limit: 1)
+        let buffer = try #require(pool.take())
+        #expect(!outlet.send(.data(batch(to: .peer(.ipv4(127, 0, 0, 1, port: 9)))), at: Self.now) { _ in buffer })
+        outlet.release(buffer, to: pool)
+        // What is corked takes whatever comes, and asks nothing of its destination.
+        setCork(0)
+        #expect(outlet.send([1], to: .peer(Self.noPort), at: Self.now))
+        #expect(outlet.isBlocked && outlet.droppedToPeers == 1 && outlet.unsent.datagrams == 1 && pool.take() == nil)
+        #expect(outlet.beginRound(at: Self.now) && !outlet.isBlocked && outlet.unsent.datagrams == 1)
+        #expect(pool.take() === buffer)
+    }
+
+    @Test func aBatchToAPeerWaitsForRoomForAMomentAndKeepsItsBuffer() throws {
+        try fillSocket()
         let pool = BufferPool(bufferLength: 4_096, limit: 1)
         let buffer = try #require(pool.take())
         let peer = SocketAddress.ipv4(127, 0, 0, 1, port: 9)

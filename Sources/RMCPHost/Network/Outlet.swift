@@ -6,10 +6,10 @@ import RMCPProtocol
 /// A failure to send to the group pauses everything, since it is the interface's. A failure to send to a peer is that
 /// peer's: the datagram is dropped and counted, and the peer is left alone for a while that doubles.
 ///
-/// Owned by the network thread. A round is `isReady`, then `send` until it says false:
+/// Owned by the network thread. A round is `beginRound`, then `send` until it says false:
 ///
 /// ```
-///   outlet.isReady ──▶ engine.pollTransmit ──▶ outlet.send ──true──▶ again
+///   outlet.beginRound ──▶ engine.pollTransmit ──▶ outlet.send ──true──▶ again
 ///                └─false──▶ poller.wait(until: outlet.nextAttempt, writable: outlet.wantsRoom ? index : nil)
 /// ```
 final class Outlet {
@@ -105,6 +105,7 @@ final class Outlet {
             if socket.hasRoom { return take(transmitter.resume(), of: batch, at: now) }
             guard now >= pendingExpiry else { return false }
             give(up: peer, datagrams: transmitter.pendingCount, length: Self.length(of: batch), at: now)
+            transmitter.dropPending()
             return true
         }
         return take(transmitter.resume(), of: batch, at: now)
@@ -121,7 +122,8 @@ final class Outlet {
         }
     }
 
-    /// Control is small and repeats: what the socket does not take is as good as lost on the way.
+    /// Control is small and repeats: what the socket does not take is as good as lost on the way. A batch that waits is not touched, so that
+    /// it may be sent between rounds, too.
     /// - Returns: false when nothing more can be sent in this round.
     @discardableResult
     func send(_ bytes: [UInt8], to destination: Destination, at now: Instant) -> Bool {
@@ -129,7 +131,7 @@ final class Outlet {
         case .group:
             let result = socket.send(guarding?.protect(bytes) ?? bytes, to: group)
             if result != .sent { noteUnsent(1, length: bytes.count) }
-            return result == .wouldBlock || takeGroup(result, length: bytes.count, at: now)
+            return result == .wouldBlock || takeGroup(result, length: bytes.count, at: now) {}
         case .peer(let peer):
             guard peers.maySend(to: peer, at: now) else {
                 drop(1, length: bytes.count)
@@ -163,7 +165,7 @@ final class Outlet {
     /// Whether the socket's becoming writable is worth waking up for.
     var wantsRoom: Bool { transmitter.isBlocked && blockedUntil == nil }
 
-    /// When `isReady` may change without room at the socket; nil when there is nothing to wait for.
+    /// When `beginRound` may say something else without room at the socket; nil when there is nothing to wait for.
     var nextAttempt: Instant? { blockedUntil ?? (transmitter.isBlocked ? pendingExpiry : nil) }
 
     /// Whether an engine's deadlines have to wait, because nothing of what it wants sent would go.
@@ -179,7 +181,10 @@ final class Outlet {
 
     /// Gives a chunk's buffer back to its pool: at once, or as soon as the batch that waits in it is sent or given up.
     func release(_ buffer: ChunkBuffer, to pool: BufferPool) {
-        if transmitter.pendingBuffer === buffer { retired = (buffer, pool) } else { pool.giveBack(buffer) }
+        guard transmitter.pendingBuffer === buffer else { return pool.giveBack(buffer) }
+        // The batch of an earlier one is gone, since this one's waits now.
+        if let retired, retired.buffer !== buffer { retired.pool.giveBack(retired.buffer) }
+        retired = (buffer, pool)
     }
 
     private func settle() {
@@ -193,7 +198,7 @@ final class Outlet {
 
     private func take(_ result: SendResult, of batch: DataBatch, at now: Instant) -> Bool {
         let length = Self.length(of: batch)
-        guard case .peer(let peer) = batch.destination else { return takeGroup(result, length: length, at: now) }
+        guard case .peer(let peer) = batch.destination else { return takeGroup(result, length: length, at: now, drop: { dropPending(length) }) }
         if result == .wouldBlock {
             if pendingExpiry == nil { pendingExpiry = now + Self.peerPatience }
             return false
@@ -218,7 +223,8 @@ final class Outlet {
         return true
     }
 
-    private func takeGroup(_ result: SendResult, length: Int, at now: Instant) -> Bool {
+    /// - Parameter drop: gives up what was to be sent, if it waits.
+    private func takeGroup(_ result: SendResult, length: Int, at now: Instant, drop: () -> Void) -> Bool {
         switch result {
         case .sent: return true
         case .wouldBlock: return false
@@ -230,14 +236,14 @@ final class Outlet {
             } else {
                 tell(.tooLong, "the path's MTU is smaller than datagrams of \(length) bytes, which are lost; shorter ones are tried while receivers join")
             }
-            dropPending(length)
+            drop()
             return true
         case .unreachable(let code):
             // A pending batch is kept: nothing is wrong with it.
             tellOfGroup(code)
         case .failed(let code):
             tellOfGroup(code)
-            dropPending(length)
+            drop()
         }
         blockedUntil = now + Self.groupPause
         return false
@@ -263,7 +269,6 @@ final class Outlet {
     private func give(up peer: SocketAddress, datagrams: Int, length: Int, at now: Instant) {
         drop(datagrams, length: length)
         peers.failed(peer, at: now)
-        transmitter.dropPending()
     }
 
     private func drop(_ datagrams: Int, length: Int) {

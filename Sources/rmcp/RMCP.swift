@@ -27,11 +27,11 @@ struct RMCP: ParsableCommand {
         do {
             let arguments = SentTreeOptions.spelledOut(SystemText.arguments)
             if arguments == ConfigurationHelp.arguments {
-                for line in ConfigurationHelp.lines { try Console.result(line) }
+                try Console.result(ConfigurationHelp.lines.joined(separator: "\n"), isForPeople: true)
                 ExitStatus.exit(.done)
             }
             if arguments == EventHelp.arguments {
-                try Console.result(EventHelp.text)
+                try Console.result(EventHelp.text, isForPeople: true)
                 ExitStatus.exit(.done)
             }
             var command = try parseAsRoot(arguments)

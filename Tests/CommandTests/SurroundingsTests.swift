@@ -39,6 +39,25 @@ import Testing
         #expect(result.status == 4 && !result.errors.contains("no key is trusted"), "\(result.errors)")
     }
 
+    @Test("A key that is made on first use is said where standard output has no reader any more")
+    func keyWithoutReader() throws {
+        let result = try shell(
+            """
+            { sleep 0.3; rmcp send --max-wait 300ms --min-wait 0s -i lo -g 239.255.76.89:17989 /etc/hosts; echo $? >code; } | (exec <&-; sleep 1)
+            exit $(cat code)
+            """)
+        #expect(result.status == 4 && result.errors.contains("rmcp-ed25519 "), "\(result.status) \(result.errors)")
+    }
+
+    @Test(
+        "Help whose reader has seen enough is no error, and a result that nobody gets is one",
+        arguments: [("help config", 0), ("help json", 0), ("keygen -o k", 1)] as [(String, Int32)])
+    func goneReader(arguments: String, status: Int32) throws {
+        let result = try shell("{ sleep 0.3; rmcp \(arguments); echo $? >code; } | (exec <&-; sleep 1); exit $(cat code)")
+        #expect(result.status == status && result.errors.isEmpty == (status == 0), "\(result.status) \(result.errors)")
+        if status == 1 { #expect(result.errors.contains("broken pipe") && result.errors.contains("rmcp-ed25519 ")) }
+    }
+
     @Test("A file that has no end is no file of keys")
     func endless() throws { #expect(try shell("rmcp recv -i lo --trust /dev/zero").status == 2) }
 

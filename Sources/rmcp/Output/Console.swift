@@ -74,9 +74,10 @@ enum Console {
     }
 
     /// A result that is asked for, on standard output: written when this returns.
-    static func result(_ line: String) throws(HostError) {
+    /// - Parameter isForPeople: whoever has read enough of it and gone knows that.
+    static func result(_ line: String, isForPeople: Bool = false) throws(HostError) {
         try ProcessStart.requireOpen(STDOUT_FILENO, "standard output", for: "the result goes there\(line.contains("\n") ? "" : ": \(line)")")
-        guard let code = DescriptorWriter.write(Array((line + "\n").utf8), to: STDOUT_FILENO) else { return }
+        guard let code = DescriptorWriter.write(Array((line + "\n").utf8), to: STDOUT_FILENO), !(isForPeople && code == EPIPE) else { return }
         throw HostError("cannot write to standard output: \(reason(code))\(line.contains("\n") ? "" : "; what belongs there: \(line)")")
     }
 

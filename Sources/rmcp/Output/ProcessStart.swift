@@ -5,8 +5,9 @@ import RMCPHost
 enum ProcessStart {
     static func prepare() {
         _ = closedDescriptors
-        // Children are waited for; and a file that may grow no more is an error of write, not the end.
+        // Children are waited for; and a reader that goes away, or a file that may grow no more, is an error of write, not the end.
         _ = signal(SIGCHLD, SIG_DFL)
+        _ = signal(SIGPIPE, SIG_IGN)
         _ = signal(SIGXFSZ, SIG_IGN)
         // Some parents leave them blocked; who ignores them on purpose (nohup, a shell's background) is still obeyed.
         StopSignals.unblock()

@@ -6,24 +6,23 @@ import RMCPProtocol
 ///
 /// The rows of files are here, those of networks in `Diagnosis+Network.swift`.
 public struct Diagnosis: Sendable, Hashable {
-    /// Name for programs and for docs/operations.md.
-    public enum Name: String, Sendable, Hashable, CaseIterable {
-        case noInodes = "no-inodes"
-        case noSpace = "no-space"
+    /// Row of the table, for code and tests: people are told evidence and cure.
+    public enum Name: Sendable, Hashable {
+        case noInodes
+        case noSpace
         case quota
-        case readOnly = "read-only"
-        case notWritable = "not-writable"
-        case fileLimit = "file-limit"
-        case descriptorLimit = "descriptor-limit"
-        case interfaceGone = "interface-gone"
-        case interfaceDown = "interface-down"
-        case noCarrier = "no-carrier"
-        case noAddress = "no-address"
-        case noRoute = "no-route"
+        case readOnly
+        case notWritable
+        case fileLimit
+        case descriptorLimit
+        case interfaceGone
+        case interfaceDown
+        case noCarrier
+        case noAddress
+        case noRoute
         case firewall
-        case reversePathFilter = "rp-filter"
+        case reversePathFilter
         case snooping
-        case silence
     }
 
     public var name: Name

@@ -33,11 +33,9 @@ public struct Measure<Source>: Sendable {
         case seconds
     }
 
-    /// In JSON lines, and for whoever looks for it in this table.
+    /// In JSON lines, whose definition (docs/events.schema.json) says what it means, and for whoever looks for it in this table.
     public let name: String
     public let unit: Unit
-    /// Help: a sentence.
-    public let help: String
     /// Programs find it in JSON lines.
     public let isInLines: Bool
     /// Its name among the counters of `-v`; nil: not there.
@@ -45,12 +43,10 @@ public struct Measure<Source>: Sendable {
     public let value: @Sendable (Source) -> Value
 
     public init(
-        _ name: String, _ unit: Unit, _ help: String, isInLines: Bool = true, label: String? = nil,
-        _ value: @escaping @Sendable (Source) -> Value
+        _ name: String, _ unit: Unit, isInLines: Bool = true, label: String? = nil, _ value: @escaping @Sendable (Source) -> Value
     ) {
         self.name = name
         self.unit = unit
-        self.help = help
         self.isInLines = isInLines
         self.label = label
         self.value = value

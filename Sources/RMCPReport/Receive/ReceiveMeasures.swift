@@ -1,39 +1,34 @@
 public import RMCPProtocol
 
 extension Measure where Source == ReceiveSnapshot {
-    static let loss = Measure(
-        "loss", .ratio, "Worst smoothed loss of the sessions under way."
-    ) { .number($0.loss) }
+    /// Worst smoothed loss.
+    static let loss = Measure("loss", .ratio) { .number($0.loss) }
 
     /// Measures of a session at a receiver.
     static let receive = [
-        Measure("name", .plain, "Name of the bundle.") { .text($0.announce.name) },
-        Measure("session", .plain, "Id of the session.") { .text($0.announce.session.text) },
-        Measure("state", .plain, "State of the receiver.") { .text($0.state.identifier) },
-        Measure("seconds", .seconds, "Time since the session was joined.") { .number($0.elapsed.inSeconds) },
-        Measure("bytes_done", .bytes, "Verified content bytes of the sessions under way.") { .count($0.contentDone) },
-        Measure("bytes_kept", .bytes, "Content bytes that were there from before.") { .count($0.contentKept) },
-        Measure("bytes", .bytes, "Content bytes in all; of a tree, with its catalog.") { $0.contentLength.map { .count($0) } ?? .unknown },
-        Measure("files_done", .plain, "Files of a tree that have all their bytes.") { $0.tree.map { .count(UInt64($0.done)) } ?? .absent },
-        Measure("files_unchanged", .plain, "Files of a tree that were not written, since the old tree has them.") {
-            $0.tree.map { .count(UInt64($0.unchanged)) } ?? .absent
-        },
-        Measure("files", .plain, "Files of a tree in all.") { $0.tree.map { .count(UInt64($0.files)) } ?? .absent },
-        Measure("file_bytes", .bytes, "Bytes of a tree's files.") { $0.tree.map { .count($0.bytes) } ?? .absent },
+        Measure("name", .plain) { .text($0.announce.name) },
+        Measure("session", .plain) { .text($0.announce.session.text) },
+        Measure("state", .plain) { .text($0.state.identifier) },
+        Measure("seconds", .seconds) { .number($0.elapsed.inSeconds) },
+        Measure("bytes_done", .bytes) { .count($0.contentDone) },
+        Measure("bytes_kept", .bytes) { .count($0.contentKept) },
+        Measure("bytes", .bytes) { $0.contentLength.map { .count($0) } ?? .unknown },
+        Measure("files_done", .plain) { $0.tree.map { .count(UInt64($0.done)) } ?? .absent },
+        Measure("files_unchanged", .plain) { $0.tree.map { .count(UInt64($0.unchanged)) } ?? .absent },
+        Measure("files", .plain) { $0.tree.map { .count(UInt64($0.files)) } ?? .absent },
+        Measure("file_bytes", .bytes) { $0.tree.map { .count($0.bytes) } ?? .absent },
         loss,
-        Measure("datagrams", .plain, "Datagrams received.", isInLines: false, label: "datagrams") { .count($0.counters.datagrams) },
-        Measure("duplicates", .plain, "Packets that were here already.", isInLines: false, label: "duplicates") { .count($0.counters.duplicates) },
-        Measure("naks", .plain, "NAK datagrams sent.", label: "NAKs") { .count($0.counters.naksSent) },
-        Measure("suppressed", .plain, "NAKs that others made superfluous.", isInLines: false, label: "suppressed") { .count($0.counters.naksSuppressed) },
-        Measure("statuses", .plain, "STATUS datagrams sent.", isInLines: false, label: "statuses") { .count($0.counters.statusesSent) },
-        Measure("window_drops", .plain, "Packets that came when no slot was free.", isInLines: false, label: "window drops") {
-            .count($0.counters.windowDrops)
-        },
-        Measure("overflow", .plain, "Datagrams that the socket had no room for.", label: "overflow") { .count($0.counters.overflowed) },
-        Measure("rejected_chunks", .plain, "Chunks that were not what the table says.", label: "rejected chunks") { .count($0.counters.chunksRejected) },
-        Measure("malformed", .plain, "Damaged datagrams.", isInLines: false, label: "malformed") { .count($0.counters.malformed) },
-        Measure("foreign", .plain, "Datagrams of other protocols.", isInLines: false, label: "foreign") { .count($0.counters.foreign) },
-        Measure("forged", .plain, "Datagrams with a wrong signature.", isInLines: false, label: "forged") { .count($0.counters.forged) },
+        Measure("datagrams", .plain, isInLines: false, label: "datagrams") { .count($0.counters.datagrams) },
+        Measure("duplicates", .plain, isInLines: false, label: "duplicates") { .count($0.counters.duplicates) },
+        Measure("naks", .plain, label: "NAKs") { .count($0.counters.naksSent) },
+        Measure("suppressed", .plain, isInLines: false, label: "suppressed") { .count($0.counters.naksSuppressed) },
+        Measure("statuses", .plain, isInLines: false, label: "statuses") { .count($0.counters.statusesSent) },
+        Measure("window_drops", .plain, isInLines: false, label: "window drops") { .count($0.counters.windowDrops) },
+        Measure("overflow", .plain, label: "overflow") { .count($0.counters.overflowed) },
+        Measure("rejected_chunks", .plain, label: "rejected chunks") { .count($0.counters.chunksRejected) },
+        Measure("malformed", .plain, isInLines: false, label: "malformed") { .count($0.counters.malformed) },
+        Measure("foreign", .plain, isInLines: false, label: "foreign") { .count($0.counters.foreign) },
+        Measure("forged", .plain, isInLines: false, label: "forged") { .count($0.counters.forged) },
     ]
 }
 

@@ -1,31 +1,27 @@
 import RMCPProtocol
 
 extension Measure where Source == RepairSnapshot {
-    static let repairs = Measure("repairs", .bytes, "Bytes of repairs.", isInLines: false) {
+    static let repairs = Measure("repairs", .bytes, isInLines: false) {
         .count($0.counters.repairBytes + $0.counters.catchUpBytes)
     }
-    static let loss = Measure("loss", .ratio, "Worst loss on the way here.") { .number($0.loss) }
+    static let loss = Measure("loss", .ratio) { .number($0.loss) }
 
     /// Measures of a session at a repair node.
     static let repair = [
-        Measure("name", .plain, "Name of the bundle.") { .text($0.announce.name) },
-        Measure("session", .plain, "Id of the session.") { .text($0.announce.session.text) },
-        Measure("chunks_held", .plain, "Chunks that are here.") { .count(UInt64($0.chunksHeld)) },
-        Measure("chunks", .plain, "Chunks in all.") { $0.chunkCount.map { .count(UInt64($0)) } ?? .unknown },
-        Measure("complete", .plain, "Of these, held whole.") { .flag($0.isComplete) },
-        Measure("depth", .plain, "Repair nodes above, plus one.") { $0.depth.map { .count(UInt64($0)) } ?? .unknown },
-        Measure("children", .plain, "Children of all sessions.") { .count(UInt64($0.children)) },
-        Measure("receivers", .plain, "Everybody below by state.") { .states($0.receivers, all: false) },
-        Measure("rate", .bitsPerSecond, "Current rate in the region.") { .number($0.rate) },
-        Measure("naks", .plain, "NAK datagrams from below.", label: "NAKs from below") {
-            .count($0.counters.naksReceived)
-        },
-        Measure("naks_sent", .plain, "NAK datagrams to parents.", label: "NAKs sent up") {
-            .count($0.upstreamCounters?.naksSent ?? 0)
-        },
-        Measure("repair_bytes", .bytes, "Bytes of repairs in the stream.", label: "repairs") { .count($0.counters.repairBytes) },
-        Measure("catch_up_bytes", .bytes, "Bytes for receivers behind the stream.", label: "catch-up") { .count($0.counters.catchUpBytes) },
-        Measure("relayed_bytes", .bytes, "Bytes sent on by a relay.", label: "first transmissions") { .count($0.counters.firstBytes) },
+        Measure("name", .plain) { .text($0.announce.name) },
+        Measure("session", .plain) { .text($0.announce.session.text) },
+        Measure("chunks_held", .plain) { .count(UInt64($0.chunksHeld)) },
+        Measure("chunks", .plain) { $0.chunkCount.map { .count(UInt64($0)) } ?? .unknown },
+        Measure("complete", .plain) { .flag($0.isComplete) },
+        Measure("depth", .plain) { $0.depth.map { .count(UInt64($0)) } ?? .unknown },
+        Measure("children", .plain) { .count(UInt64($0.children)) },
+        Measure("receivers", .plain) { .states($0.receivers, all: false) },
+        Measure("rate", .bitsPerSecond) { .number($0.rate) },
+        Measure("naks", .plain, label: "NAKs from below") { .count($0.counters.naksReceived) },
+        Measure("naks_sent", .plain, label: "NAKs sent up") { .count($0.upstreamCounters?.naksSent ?? 0) },
+        Measure("repair_bytes", .bytes, label: "repairs") { .count($0.counters.repairBytes) },
+        Measure("catch_up_bytes", .bytes, label: "catch-up") { .count($0.counters.catchUpBytes) },
+        Measure("relayed_bytes", .bytes, label: "first transmissions") { .count($0.counters.firstBytes) },
         loss,
     ]
 }

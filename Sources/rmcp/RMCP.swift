@@ -20,6 +20,14 @@ struct RMCP: ParsableCommand {
 
     private static func end(_ ending: Ending) -> Never { ExitStatus.exit(ending, isTold: AskedLines.areWanted) }
 
+    /// Arguments, but of a command that there is not its name alone: the parser would print its help for who asks for that command's.
+    private static func understood(_ arguments: [String]) -> [String] {
+        guard let name = arguments.first, !name.hasPrefix("-"), name != "help", !OptionTable.commands.contains(where: { $0.name == name }) else {
+            return arguments
+        }
+        return [name]
+    }
+
     static func main() {
         ProcessStart.prepare()
         Console.name(AskedLines.command)
@@ -34,7 +42,7 @@ struct RMCP: ParsableCommand {
                 try Console.result(EventHelp.text, isForPeople: true)
                 ExitStatus.exit(.done)
             }
-            var command = try parseAsRoot(arguments)
+            var command = try parseAsRoot(understood(arguments))
             try RepeatedOptions.check(arguments)
             if var runnable = command as? any CodedCommand {
                 try AddressSpace.check()

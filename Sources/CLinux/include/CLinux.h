@@ -1,5 +1,6 @@
 // What Glibc's Swift overlay hides or cannot express: batched datagram calls with control messages, file-space calls,
-// and constants of newer kernels. No logic: each function is one system call or one macro.
+// and constants of newer kernels. No decisions: each function is one system call or one macro, or what several of them are for. The
+// exception is rmcp_end_with_line, whose signal handler writes a date: Swift code in a handler may allocate.
 #pragma once
 
 #include <stddef.h>
@@ -111,10 +112,10 @@ const char *rmcp_argument(int index);
 // Non-blocking, closed on exec; -1 and errno.
 int rmcp_event_descriptor(void);
 int rmcp_signal_is_ignored(int number);
-// A descriptor that becomes readable on these signals, which are blocked in the calling thread.
-/// Has each of these signals end the process with 130, after `line` is written to standard output: with the time in the 24 bytes from
-/// `offset` on, as 2026-11-24T09:30:05.123Z. Nothing is done where `line` has more than 1,024 bytes.
+// Has each of these signals end the process with 130, after `line` is written to standard output: with the time in the 24 bytes from
+// `offset` on, as 2026-11-24T09:30:05.123Z. Nothing is done where `line` has more than 1,024 bytes.
 void rmcp_end_with_line(const int *numbers, unsigned count, const char *line, unsigned length, unsigned offset);
+// A descriptor that becomes readable on these signals, which are blocked in the calling thread.
 int rmcp_signal_descriptor(const int *numbers, unsigned count);
 // Takes one signal from it; 0 when there is none.
 int rmcp_take_signal(int descriptor);

@@ -87,8 +87,8 @@ struct RecvCommand: CodedCommand, Sendable {
         if check.check == true { return try check.report(command: "recv", configurationPath: configuration.config, output: output, look) }
         let service = ServiceNotifier.takenFromEnvironment()
         let settings = try Settings(command: "recv", configurationPath: configuration.config)
+        let style = try output.begin(settings)
         var request = try request(settings)
-        let style = try output.style(settings)
         let metrics = try metrics.output(settings, role: "recv", style) { PrometheusText.of(ReceiveTotals(), version: Version.text) }
         request.versions = try versions(request.trust, takesOlder: try takesOlder(settings), style)
         let daemon = try ReceiveLoop(request, service: service, reread: reread(request, settings))

@@ -75,7 +75,7 @@ struct RepairCommand: CodedCommand, Sendable {
         if check.check == true { return try check.report(command: "repair", configurationPath: configuration.config, output: output, look) }
         let service = ServiceNotifier.takenFromEnvironment()
         let settings = try Settings(command: "repair", configurationPath: configuration.config)
-        let style = try output.style(settings)
+        let style = try output.begin(settings)
         var request = try request(settings)
         TrustOptions.warn(request.trust, style)
         let key = try KeyFiles.nodeKey(path: try keyPath(settings), warn: style.warn)

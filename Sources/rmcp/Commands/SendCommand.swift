@@ -67,7 +67,7 @@ struct SendCommand: CodedCommand {
     mutating func execute() throws -> ExitStatus {
         if check.check == true { return try check.report(command: "send", configurationPath: configuration.config, output: output, look) }
         let settings = try Settings(command: "send", configurationPath: configuration.config)
-        let style = try output.style(settings)
+        let style = try output.begin(settings)
         var request = try request(settings)
         // A page that cannot be written is found out before anybody waits for it.
         let keyPath = try keyPath(settings)

@@ -25,7 +25,7 @@ struct WatchCommand: CodedCommand {
 
     mutating func execute() throws -> ExitStatus {
         let settings = try Settings(command: "watch", configurationPath: configuration.config)
-        let style = try output.style(settings)
+        let style = try output.begin(settings)
         let address = try group.address(settings)
         let once = try options.isOnce(settings)
         let isLive = !once && !style.isJSON && !style.isQuiet && Console.isTerminal

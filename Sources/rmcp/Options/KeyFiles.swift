@@ -8,10 +8,10 @@ enum KeyFiles {
     static let signingKeyName = "id_ed25519"
     static let nodeKeyName = "repair_ed25519"
 
-    /// `$XDG_CONFIG_HOME/rmcp` or `~/.config/rmcp`.
     /// Files of keys that this user has where nobody names others.
     static var ownKeys: [String] { directory.map { directory in [signingKeyName, nodeKeyName].map { "\(directory)/\($0)" } } ?? [] }
 
+    /// `$XDG_CONFIG_HOME/rmcp` or `~/.config/rmcp`; nil for a user without a home.
     private static var directory: String? { Directories.ofUser(.configuration) }
 
     /// - Throws: for a user without a home, where no file is given.

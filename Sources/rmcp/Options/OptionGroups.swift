@@ -87,12 +87,16 @@ struct OutputOptions: OptionGroupDeclaration {
     @Flag(Self.quiet) var quiet: Bool?
     @Flag(Self.verbose) var verbose: Bool?
 
+    /// Style of a command that begins: programs are told of a signal from here on.
+    func begin(_ settings: Settings) throws(HostError) -> OutputStyle {
+        let style = try style(settings)
+        if style.isJSON { AskedLines.tellOfSignals() }
+        return style
+    }
+
     func style(_ settings: Settings) throws(HostError) -> OutputStyle {
         let isJSON = try settings.flag(Self.json, json)
-        if isJSON {
-            try ProcessStart.requireOpen(STDOUT_FILENO, "standard output", for: "--json writes there")
-            AskedLines.tellOfSignals()
-        }
+        if isJSON { try ProcessStart.requireOpen(STDOUT_FILENO, "standard output", for: "--json writes there") }
         return OutputStyle(
             isJSON: isJSON, isQuiet: try settings.flag(Self.quiet, quiet),
             isVerbose: try settings.flag(Self.verbose, verbose))
@@ -140,7 +144,7 @@ struct MetricsOptions: OptionGroupDeclaration {
 /// Options of trust: whose bundles are taken.
 struct TrustOptions: OptionGroupDeclaration {
     static let trust = Setting.list(
-        "trust", "key|file", completion: .file(),
+        "trust", "key|file", completion: .file(), namesFile: true,
         "A public key whose bundles are taken, or a file with one key a line (repeatable; default: ~/.config/rmcp/trusted_keys).")
     static let allowUnsigned = Setting.flag("allow-unsigned", "Take any bundle on the group, signed or not: refused by default.")
     static let declared = [trust.entry, allowUnsigned.entry]
@@ -172,7 +176,7 @@ struct TrustOptions: OptionGroupDeclaration {
 /// The group that a node is of.
 struct GroupKeyOptions: OptionGroupDeclaration {
     static let groupKey = Setting(
-        "group-key", .text, "file", completion: .file(),
+        "group-key", .text, "file", completion: .file(), namesFile: true,
         "The group's key: bundles are sealed for its holders, and nothing else is taken (made by rmcp keygen --group).")
     static let declared = [groupKey.entry]
 
@@ -197,7 +201,7 @@ struct GroupKeyOptions: OptionGroupDeclaration {
 /// Repair nodes that are used.
 struct NodeTrustOptions: OptionGroupDeclaration {
     static let trustRepair = Setting.list(
-        "trust-repair", "key|file", completion: .file(),
+        "trust-repair", "key|file", completion: .file(), namesFile: true,
         "A public key of a repair node, or a file with one key a line (repeatable): no others are used (default: all are).")
     static let declared = [trustRepair.entry]
 

@@ -7,7 +7,7 @@ import RMCPProtocol
 struct ReceiveOptions: OptionGroupDeclaration {
     static let directory = Setting("directory", short: "d", .text, "dir", default: ".", completion: .directory, "Where bundles land (default: .).")
     static let output = Setting(
-        "output", short: "o", .text, "path", completion: .file(),
+        "output", short: "o", .text, "path", completion: .file(), namesFile: true,
         "Write a single-file bundle exactly there: a file, a block device, or '-' (standard output).")
     static let replaceFirst = Setting.flag(
         "replace-first", "Where there is no room for two, remove what a bundle replaces before it comes, and not after: until then there is none.")

@@ -28,7 +28,8 @@ struct RepairOptions: OptionGroupDeclaration {
         "upstream", .text, "host[:port]", "A sender or repair node to fetch everything from by unicast, and to relay into the region.")
 
     static let key = Setting(
-        "key", .text, "file", completion: .file(), "This node's own key (default: ~/.config/rmcp/repair_ed25519; made at the first start).")
+        "key", .text, "file", completion: .file(), namesFile: true,
+        "This node's own key (default: ~/.config/rmcp/repair_ed25519; made at the first start).")
 
     static let declared = [cache.entry, cacheSize.entry, reserve.entry, region.entry, regionInterface.entry, regionTTL.entry, upstream.entry, key.entry]
 

@@ -26,7 +26,8 @@ struct SendOptions: OptionGroupDeclaration {
     static let until = Setting(
         "until", .until, "who", default: "receivers", completion: .list(["receivers", "repair"]),
         "Stay until all known receivers are complete ('receivers', default), or until the repair nodes hold everything and serve on ('repair').")
-    static let key = Setting("key", .text, "file", completion: .file(), "The signing key (default: ~/.config/rmcp/id_ed25519, made on first use).")
+    static let key = Setting(
+        "key", .text, "file", completion: .file(), namesFile: true, "The signing key (default: ~/.config/rmcp/id_ed25519, made on first use).")
     static let unsigned = Setting.flag("unsigned", "Do not sign: only receivers with --allow-unsigned take the bundle.")
     static let supersede = Setting.flag(
         "supersede", "Take effect where receivers know a later version, such as after a clock was ahead: begins a new epoch of the key.")

@@ -9,14 +9,15 @@ struct Setting<Value: Sendable>: Sendable {
     /// - Parameters:
     ///   - valueName: what stands for the value in the help.
     ///   - standard: the value where nobody gives one, as a user would write it; nil for none, or one that depends on the host.
+    ///   - namesFile: its value names a file of the user's, which none that is made may replace.
     init(
         _ name: String, short: Character? = nil, _ kind: ValueKind<Value>, _ valueName: String, default standard: String? = nil,
-        completion: CompletionKind = .default, isConfigurable: Bool = true, _ help: String
+        completion: CompletionKind = .default, isConfigurable: Bool = true, namesFile: Bool = false, _ help: String
     ) {
         self.init(kind) {
             OptionEntry(
                 name: name, short: short, form: .value, valueName: valueName, help: help, completion: completion, isConfigurable: isConfigurable,
-                standard: standard, expected: $0.expected, isNumeric: $0.isNumeric, accepts: $1)
+                namesFile: namesFile, standard: standard, expected: $0.expected, isNumeric: $0.isNumeric, accepts: $1)
         }
     }
 
@@ -32,7 +33,7 @@ extension Setting where Value == Bool {
     static func flag(_ name: String, short: Character? = nil, isOn: Bool = false, isConfigurable: Bool = true, _ help: String) -> Setting {
         Setting(.flag) {
             OptionEntry(
-                name: name, short: short, form: .flag, valueName: nil, help: help, completion: .default, isConfigurable: isConfigurable,
+                name: name, short: short, form: .flag, valueName: nil, help: help, completion: .default, isConfigurable: isConfigurable, namesFile: false,
                 standard: isOn ? "true" : "false", expected: $0.expected, isNumeric: false, accepts: $1)
         }
     }
@@ -40,11 +41,11 @@ extension Setting where Value == Bool {
 
 extension Setting where Value == [String] {
     /// An option that may be given any number of times.
-    static func list(_ name: String, _ valueName: String, completion: CompletionKind = .default, _ help: String) -> Setting {
+    static func list(_ name: String, _ valueName: String, completion: CompletionKind = .default, namesFile: Bool = false, _ help: String) -> Setting {
         Setting(.list) {
             OptionEntry(
-                name: name, short: nil, form: .list, valueName: valueName, help: help, completion: completion, isConfigurable: true, standard: nil,
-                expected: $0.expected, isNumeric: false, accepts: $1)
+                name: name, short: nil, form: .list, valueName: valueName, help: help, completion: completion, isConfigurable: true, namesFile: namesFile,
+                standard: nil, expected: $0.expected, isNumeric: false, accepts: $1)
         }
     }
 }
@@ -66,6 +67,8 @@ struct OptionEntry: Sendable {
     let completion: CompletionKind
     /// The environment and configuration files may set it.
     let isConfigurable: Bool
+    /// A value names a file of the user's.
+    let namesFile: Bool
     /// Value where nobody gives one, as a user would write it; nil for none, or one that depends on the host.
     let standard: String?
     let expected: String

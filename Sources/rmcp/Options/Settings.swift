@@ -98,9 +98,6 @@ struct Settings {
         return values
     }
 
-    /// Options that name files of the user's.
-    private static let namingFiles: Set<String> = ["key", "group-key", "trust", "trust-repair", "files-from0", "output"]
-
     /// A file that is written must not be one that is read: it would be gone, and nobody could tell why. Options count that were asked for so far.
     /// - Parameters:
     ///   - setting: the option that names the file.
@@ -114,9 +111,7 @@ struct Settings {
         }
         for operand in operands where file.isSame(as: operand) { throw objection("that is what is sent") }
         for other in files where file.isSame(as: other.path) { throw objection("that is the file of options") }
-        for (name, value) in record.values where Self.namingFiles.contains(name) {
-            if value.texts.contains(where: file.isSame) { throw objection("that is what --\(name) names") }
-        }
+        for (name, value) in record.values where value.files.contains(where: file.isSame) { throw objection("that is what --\(name) names") }
         if let key = KeyFiles.ownKeys.first(where: file.isSame) { throw objection("that is the key \(key)") }
     }
 

@@ -25,6 +25,8 @@ final class SettingsRecord {
     struct Value: Sendable {
         var texts: [String]
         var origin: Origin
+        /// Files that the option names; none where it names anything else.
+        var files: [String]
     }
 
     /// Values by the option's name; those that have their default are not there.
@@ -33,7 +35,7 @@ final class SettingsRecord {
     /// The same as text; elements of a list with a comma between them.
     var texts: [String: String] { values.mapValues { SystemText.printable($0.texts.joined(separator: ", ")) } }
 
-    func note(_ entry: OptionEntry, _ texts: [String], _ origin: Origin) { values[entry.name] = Value(texts: texts, origin: origin) }
+    func note(_ entry: OptionEntry, _ texts: [String], _ origin: Origin) { values[entry.name] = Value(texts: texts, origin: origin, files: entry.namesFile ? texts : []) }
 }
 
 /// Settings in force as a configuration file would have them, for `--check`, and what has become of them, for SIGHUP.

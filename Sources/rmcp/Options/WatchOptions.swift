@@ -6,7 +6,7 @@ import RMCPProtocol
 struct WatchOptions: OptionGroupDeclaration {
     static let once = Setting.flag("once", "Listen for two seconds, show what there is, and exit: with code 4 when nothing was heard.")
     static let trust = Setting.list(
-        "trust", "key|file", completion: .file(),
+        "trust", "key|file", completion: .file(), namesFile: true,
         "A public key whose sessions are told from others, or a file with one key a line (repeatable; default: ~/.config/rmcp/trusted_keys).")
 
     static let declared = [once.entry, trust.entry]

@@ -20,9 +20,10 @@ struct RMCP: ParsableCommand {
 
     private static func end(_ ending: Ending) -> Never { ExitStatus.exit(ending, isTold: AskedLines.areWanted) }
 
-    /// Arguments, but of a command that there is not its name alone: the parser would print its help for who asks for that command's.
+    /// Arguments, but of a command that there is not its name alone: for its help the parser would print that of rmcp.
     private static func understood(_ arguments: [String]) -> [String] {
-        guard let name = arguments.first, !name.hasPrefix("-"), name != "help", !OptionTable.commands.contains(where: { $0.name == name }) else {
+        let command = arguments.first == "help" ? arguments.dropFirst().first : arguments.first
+        guard let name = command, !name.hasPrefix("-"), name != "help", !OptionTable.commands.contains(where: { $0.name == name }) else {
             return arguments
         }
         return [name]

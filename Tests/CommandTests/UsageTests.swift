@@ -120,7 +120,8 @@ import Testing
     @Test(
         "An unknown option or command is usage",
         arguments: [
-            ["send", "--fast"], ["frobnicate"], ["frobnicate", "--help"], ["frobnicate", "-h"], ["frobnicate", "--version"], ["send"], ["recv", "--once", "extra"], ["watch", "--metrics", "m"], ["watch", "--metrics-listen", ":0"],
+            ["send", "--fast"], ["frobnicate"], ["frobnicate", "--help"], ["frobnicate", "-h"], ["help", "frobnicate"],
+            ["send"], ["recv", "--once", "extra"], ["watch", "--metrics", "m"], ["watch", "--metrics-listen", ":0"],
         ])
     func usage(arguments: [String]) throws { #expect(try run(arguments).status == 2) }
 

@@ -83,7 +83,7 @@ import Testing
             let outcome = SenderOutcome(kind: kind, receivers: StatusHistogram())
             let isNews = totals.count(.finished(outcome, snapshot, hasFailed: hasFailed), at: 1_500)
             #expect(isNews)
-            let lines = PrometheusText.of(totals, version: "1").text.split(separator: "\n")
+            let lines = PrometheusText.of(totals, version: "1").split(separator: "\n")
             let counted = lines.filter { $0.hasPrefix("rmcp_bundles_total{") && $0.hasSuffix(" 1") }
             #expect(counted == ["rmcp_bundles_total{role=\"send\",result=\"\(hasFailed ? "failed" : kind.identifier)\"} 1"])
             #expect((totals.completed != nil) == (kind == .complete && !hasFailed))

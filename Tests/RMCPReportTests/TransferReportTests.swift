@@ -215,7 +215,7 @@ import Testing
     @Test("Long texts are on the page to their end")
     func longTexts() {
         let long = String(repeating: "e", count: 600) + "END"
-        var report = Self.report(Self.session + [Self.line("warning", "\"message\":\"\(long)WARNING\"")])
+        var report = Self.report([Self.ready(), Self.line("warning", "\"message\":\"\(long)WARNING\"")])
         report.note(error: long, hint: "send it again")
         report.options = [(name: "exclude", value: long + "OPTION")]
         let page = report.html(generator: "rmcp").components(separatedBy: "<script").first ?? ""

@@ -35,7 +35,9 @@ final class SettingsRecord {
     /// The same as text; elements of a list with a comma between them.
     var texts: [String: String] { values.mapValues { SystemText.printable($0.texts.joined(separator: ", ")) } }
 
-    func note(_ entry: OptionEntry, _ texts: [String], _ origin: Origin) { values[entry.name] = Value(texts: texts, origin: origin, files: entry.namesFile ? texts : []) }
+    func note(_ entry: OptionEntry, _ texts: [String], _ origin: Origin) {
+        values[entry.name] = Value(texts: texts, origin: origin, files: entry.namesFile ? texts : [])
+    }
 }
 
 /// Settings in force as a configuration file would have them, for `--check`, and what has become of them, for SIGHUP.

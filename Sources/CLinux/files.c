@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -77,6 +78,31 @@ int rmcp_open_confined(int directory, const char *name, int flags, unsigned mode
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
     };
     return (int)syscall(SYS_openat2, directory, name, &how, sizeof how);
+}
+// fchmodat2(2), by its number, which is one for all architectures: the C library may be older.
+#define FCHMODAT2 452
+
+int rmcp_set_mode(int directory, const char *name, unsigned mode) {
+    // fchmodat(3) follows links with older C libraries, whatever they are asked. A descriptor of the name itself takes no mode but by its path.
+    int opened = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (opened < 0) return -1;
+    struct stat status;
+    int result = fstat(opened, &status);
+    if (result == 0 && S_ISLNK(status.st_mode)) {
+        errno = ELOOP;
+        result = -1;
+    }
+    if (result == 0) {
+        char path[sizeof "/proc/self/fd/" + 3 * sizeof opened];
+        snprintf(path, sizeof path, "/proc/self/fd/%d", opened);
+        result = chmod(path, mode);
+        // There may be no /proc, as in a chroot.
+        if (result != 0 && errno == ENOENT) result = (int)syscall(FCHMODAT2, directory, name, mode, AT_SYMLINK_NOFOLLOW);
+    }
+    int code = errno;
+    close(opened);
+    errno = code;
+    return result;
 }
 int rmcp_rename(int directory, const char *name, int new_directory, const char *new_name, unsigned flags) {
     return renameat2(directory, name, new_directory, new_name, flags);

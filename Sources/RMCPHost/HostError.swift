@@ -10,6 +10,8 @@ public struct HostError: Error, Sendable, Hashable, CustomStringConvertible {
         case diskFull
         /// A newer version of the bundle is there.
         case outdated
+        /// Something that was read has changed meanwhile: what was received is as good as before.
+        case changed
         /// Whatever asked for it is over.
         case cancelled
     }

@@ -58,6 +58,24 @@ import Testing
         #expect(found == ["/srv/tree one/d/mp", nil, "/srv/treetop/x", nil, nil])
     }
 
+    /// A host of containers has hundreds of mounts, and what counts may be the last.
+    @Test func longTablesOfMountsAreReadToTheirEnd() throws {
+        let filler = (0..<2_500).map { "\($0 + 100) 26 0:\($0) / /run/containers/\($0)/merged rw,relatime shared:1 - overlay overlay rw,lowerdir=/l" }
+        let text = (filler + ["40 26 7:1 / /srv/tree/d/mp rw - ext4 /dev/loop1 rw", ""]).joined(separator: "\n")
+        try #require(text.utf8.count > 200_000)
+        let scratch = TemporaryDirectory()
+        let table = scratch.path + "/mountinfo"
+        _ = FileManager.default.createFile(atPath: table, contents: Data(text.utf8))
+        #expect(MountTable.inner(below: "/srv/tree", table: table) == .mount("/srv/tree/d/mp"))
+        #expect(MountTable.inner(below: "/srv/other", table: table) == .nothing)
+        #expect(MountTable.isWritten(7 << 8 | 1, table: table) == true && MountTable.isWritten(7 << 8 | 2, table: table) == nil)
+        // What is longer than anything is not known.
+        #expect(MountTable.inner(below: "/srv/other", table: table, limit: text.utf8.count) == .nothing)
+        #expect(MountTable.inner(below: "/srv/other", table: table, limit: text.utf8.count - 1) == .unknown)
+        #expect(MountTable.inner(below: "/srv/tree", table: scratch.path + "/none") == .nothing)
+        #expect(FileTransfer.kernelText(MountTable.path)?.hasSuffix("\n") == true)
+    }
+
     /// The survey's word on each chunk.
     private func picture(_ source: FileSource, chunks: Int) -> String {
         var result = ""

@@ -47,6 +47,8 @@ int rmcp_open_control_groups(const char *controller);
 long rmcp_block_device_size(int descriptor);
 // openat2(2) that stays below the directory: through no symbolic link and into no other file system; -1 and errno.
 int rmcp_open_confined(int directory, const char *name, int flags, unsigned mode);
+// Mode of a name itself; -1 and ELOOP for a symbolic link.
+int rmcp_set_mode(int directory, const char *name, unsigned mode);
 // renameat2(2).
 #define RMCP_RENAME_NOREPLACE 1
 #define RMCP_RENAME_EXCHANGE 2

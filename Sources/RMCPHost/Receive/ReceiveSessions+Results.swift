@@ -251,7 +251,7 @@ extension HostError {
         switch kind {
         case .diskFull: .failedDiskFull
         case .outdated: .outdated
-        case .usage, .failure, .cancelled: .failedStorage
+        case .usage, .failure, .changed, .cancelled: .failedStorage
         }
     }
 }

@@ -54,6 +54,7 @@ final class ChunkJournal: Sendable {
     private let known: [UInt32: Known]
     private let identities: [SessionID: UInt32]
     private let appended = Atomic<Int>(0)
+    private let isUnlocked = Atomic<Bool>(false)
     /// Set where the file system has no locks.
     private let lockless: FileIdentity?
 
@@ -164,8 +165,12 @@ final class ChunkJournal: Sendable {
         }
     }
 
-    /// A child that was just spawned may have the descriptor for a moment longer: the lock is let go of by hand.
+    deinit { unlock() }
+
+    /// A child that was just spawned may have the descriptor for a moment longer: the lock is let go of by hand. Once only: by the second time
+    /// the place may be another session's.
     func unlock() {
+        guard !isUnlocked.exchange(true, ordering: .relaxed) else { return }
         if let lockless { Self.unlocked.withLock { _ = $0.remove(lockless) } }
         _ = files.lock(descriptor.raw, LOCK_UN)
     }

@@ -285,7 +285,7 @@ extension PartialFile {
         let directory = try files.openDirectory(directoryPath)
         let path = join(directoryPath, name)
         try FinalName.check(name, in: directory, path: path, files: files)
-        if PartialPlace.isFree(of: name, in: directory, files: files) { return try make() }
+        if PartialPlace.hasLeftJournal(of: name, in: directory, files: files) { return try make() }
         let raw = files.open(".", in: directory.raw, rmcp_o_tmpfile() | O_RDWR, mode: 0o600)
         guard raw >= 0 else { return try make() }
         let nameless = OwnedDescriptor(raw)

@@ -38,8 +38,8 @@ struct PartialPlace {
         return ".\(BundleName.prefix(of: name, bytes: suffixRoom - 17)).\(String(hash, radix: 16))"
     }
 
-    /// Whether there is a journal of this name that no session has open.
-    static func isFree(of name: String, in directory: OwnedDescriptor, files: FileSystem) -> Bool {
+    /// Whether a session has left a journal of this name that none has open, as far as its lock says.
+    static func hasLeftJournal(of name: String, in directory: OwnedDescriptor, files: FileSystem) -> Bool {
         let raw = files.open(stem(for: name) + ChunkJournal.suffix, in: directory.raw, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
         guard raw >= 0 else { return errno != ENOENT }
         let journal = OwnedDescriptor(raw)

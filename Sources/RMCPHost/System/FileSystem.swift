@@ -109,7 +109,8 @@ class FileSystem: @unchecked Sendable {
         unsafe fchownat(directory, name, user, group, AT_SYMLINK_NOFOLLOW)
     }
 
-    func setMode(of name: KernelName, in directory: Int32, _ mode: mode_t) -> Int32 { unsafe fchmodat(directory, name, mode, 0) }
+    /// Mode of the name itself. A symbolic link has none, and what it leads to is not touched: somebody may have put it there just now.
+    func setMode(of name: KernelName, in directory: Int32, _ mode: mode_t) -> Int32 { unsafe rmcp_set_mode(directory, name, mode) }
 
     /// Time of the name itself.
     func setTimes(of name: KernelName, in directory: Int32, _ time: timespec) -> Int32 {

@@ -77,18 +77,26 @@ enum FileTransfer {
         return bytes
     }
 
-    /// Text of a file below /proc or /sys, which has no length until it is read; nil where it cannot be read.
-    static func kernelText(_ path: String) -> String? {
+    /// Text of a file below /proc or /sys, which has no length until it is read; nil where it cannot be read, or is longer than `limit`.
+    /// - Parameter limit: bytes.
+    static func kernelText(_ path: String, limit: Int = FileTransfer.longestKernelText) -> String? {
         let raw = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard raw >= 0 else { return nil }
         let descriptor = OwnedDescriptor(raw)
-        var bytes = [UInt8](repeating: 0, count: longestKernelText)
-        guard let count = try? read(descriptor.raw, into: &bytes, at: 0, path: path) else { return nil }
-        return String(decoding: bytes.prefix(count), as: UTF8.self)
+        var text: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: kernelTextStep)
+        while text.count <= limit {
+            guard let count = try? read(descriptor.raw, into: &part, at: UInt64(text.count), path: path) else { return nil }
+            text += part.prefix(count)
+            if count < part.count { return text.count <= limit ? String(decoding: text, as: UTF8.self) : nil }
+        }
+        return nil
     }
 
-    /// Bytes.
-    private static let longestKernelText = 64 << 10
+    /// Bytes. A table of mounts has some hundred for each: a host of containers has thousands of mounts.
+    static let longestKernelText = 16 << 20
+    /// Bytes that are read at a time, which is all of nearly every such file.
+    private static let kernelTextStep = 64 << 10
 
     // MARK: Until all is done
 

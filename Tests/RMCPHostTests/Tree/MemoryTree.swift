@@ -9,7 +9,7 @@ struct MemoryTree {
     indirect enum Node {
         case file(
             [UInt8], mode: UInt16 = 0o644, sparse: Bool = false, attributes: [CatalogAttribute] = [], owner: CatalogOwner? = nil, time: FileTime = Self.time)
-        case directory([(String, Node)], mode: UInt16 = 0o755, time: FileTime = Self.time)
+        case directory([(String, Node)], mode: UInt16 = 0o755, time: FileTime = Self.time, owner: CatalogOwner? = nil)
         case link(String)
         /// A further name of the file of this path, which comes before.
         case hardLink(String)
@@ -44,7 +44,13 @@ struct MemoryTree {
     }
 
     private static func hasOwners(_ entries: [(String, Node)]) -> Bool {
-        entries.contains { if case .file(_, _, _, _, let owner, _) = $0.1 { owner != nil } else { false } }
+        entries.contains {
+            switch $0.1 {
+            case .file(_, _, _, _, let owner, _): owner != nil
+            case .directory(_, _, _, let owner): owner != nil
+            default: false
+            }
+        }
     }
 
     private static func add(
@@ -62,8 +68,8 @@ struct MemoryTree {
                     bytes, CatalogMetadata(mode: mode, owner: number, modified: time, attributes: set), size: UInt64(content.count),
                     allocatedLength: UInt64(content.count), isSparse: sparse)
                 files.append(content)
-            case .directory(let inner, let mode, let time):
-                try builder.begin(bytes, CatalogMetadata(mode: mode, owner: root, modified: time))
+            case .directory(let inner, let mode, let time, let owner):
+                try builder.begin(bytes, CatalogMetadata(mode: mode, owner: owner.map { builder.number(of: $0) } ?? root, modified: time))
                 try add(inner, path: own, hasOwners: hasOwners, to: &builder, &files, &numbers)
                 builder.end()
             case .link(let target):
@@ -117,6 +123,35 @@ struct MemoryTree {
     ) throws(HostError) -> any BundleStorage {
         try TreeStorage.whenNeeded(
             announce: announce, name: announce.name, directoryPath: directory, options: options, digester: .plain, files: files)
+    }
+
+    /// What a process leaves that is killed behind some chunks.
+    /// - Parameter isFlushed: it is killed behind its last chunk, before the tree has its name.
+    func leave(_ chunks: some Sequence<UInt32>, in directory: String, options: TreeOptions = TreeOptions(), isFlushed: Bool = false) throws(HostError) {
+        let storage = try open(in: directory, options: options)
+        for index in chunks { try store(index, in: storage) }
+        if isFlushed { try storage.flush(contentLength: UInt64(content.count)) }
+        storage.abandon()
+        storage.close()
+    }
+
+    /// The session after that.
+    /// - Returns: chunks that were here.
+    func goOn(in directory: String, options: TreeOptions = TreeOptions(), files: FileSystem = .host) throws(HostError) -> [UInt32] {
+        let storage = try open(in: directory, options: options, files: files)
+        defer { storage.close() }
+        var present: [UInt32] = []
+        do throws(HostError) {
+            for index in 0..<count {
+                let wasHere = try resume(index, in: storage)
+                if wasHere { present.append(index) }
+            }
+            try storage.commit(contentLength: UInt64(content.count))
+        } catch {
+            storage.abandon()
+            throw error
+        }
+        return present
     }
 
     /// All of it, in whatever order.

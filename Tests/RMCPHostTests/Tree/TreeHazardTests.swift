@@ -103,29 +103,33 @@ import Testing
 
     /// A file system without RENAME_EXCHANGE, as NFS is one.
     private final class PlainFiles: FileSystem, @unchecked Sendable {
+        /// Another file system than that of other tests.
+        private let device: dev_t
+        /// Error of an exchange; 0 makes it.
+        var code = EINVAL
+        init(device: dev_t) { self.device = device }
         override func rename(_ name: KernelName, in directory: Int32, to newName: KernelName, in newDirectory: Int32, flags: Int32 = 0) -> Int32 {
-            guard flags == 0 else {
-                errno = EINVAL
+            guard flags == 0 || code == 0 else {
+                errno = code
                 return -1
             }
-            return super.rename(name, in: directory, to: newName, in: newDirectory)
+            return super.rename(name, in: directory, to: newName, in: newDirectory, flags: flags)
         }
         override func status(of descriptor: Int32) -> stat? {
-            // Another file system than that of other tests.
             var status = super.status(of: descriptor)
-            if status?.kind == S_IFDIR { status?.st_dev = 987_654 }
+            if status?.kind == S_IFDIR { status?.st_dev = device }
             return status
         }
         override func status(of name: KernelName, in directory: Int32) -> stat? {
             var status = super.status(of: name, in: directory)
-            if status?.kind == S_IFDIR { status?.st_dev = 987_654 }
+            if status?.kind == S_IFDIR { status?.st_dev = device }
             return status
         }
         override func status(of name: String, in directory: Int32) -> stat? { status(of: SystemText.cString(name), in: directory) }
     }
 
     @Test func whereDirectoriesCannotChangePlacesItIsSaidBefore() throws {
-        let files = PlainFiles()
+        let files = PlainFiles(device: 987_654)
         try small().receive(in: scratch.path, files: files)
         let before = Listing.of(path)
         let error = #expect(throws: HostError.self) { _ = try small(1, session: 2).open(in: scratch.path, files: files) }
@@ -140,16 +144,18 @@ import Testing
         #expect(FileManager.default.contents(atPath: other.path + "/tree/a") == Data(MemoryTree.bytes(6_000, salt: 3)))
     }
 
-    /// A disk without room, or without inodes.
-    private final class FullFiles: FileSystem, @unchecked Sendable {
-        var blocks: UInt = .max
-        var inodes: UInt = .max
-        override func space(of descriptor: Int32) -> statvfs? {
-            guard var space = super.space(of: descriptor) else { return nil }
-            (space.f_bfree, space.f_bavail) = (min(space.f_bfree, blocks), min(space.f_bavail, blocks))
-            (space.f_ffree, space.f_favail) = (min(space.f_ffree, inodes), min(space.f_favail, inodes))
-            return space
+    /// An error of the moment is not what a file system cannot do: a service would refuse its trees until it is restarted.
+    @Test func anExchangeThatFailsOnceIsTriedAgain() throws {
+        let files = PlainFiles(device: 987_655)
+        try small().receive(in: scratch.path, files: files)
+        for code in [EIO, ENOSPC] {
+            files.code = code
+            let error = #expect(throws: HostError.self) { _ = try small(1, session: 2).open(in: scratch.path, files: files) }
+            #expect(error?.description.contains("change places with another (\(HostError.errorText(code)))") == true)
         }
+        files.code = 0
+        try small(1, session: 2).receive(in: scratch.path, files: files)
+        #expect(FileManager.default.contents(atPath: path + "/a") == Data(MemoryTree.bytes(6_000, salt: 1)) && scratch.names == ["tree"])
     }
 
     /// A disk of which nothing is left but what is removed.

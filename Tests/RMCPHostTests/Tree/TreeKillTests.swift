@@ -40,6 +40,10 @@ import Testing
             lives() ? super.write(descriptor, bytes, count) : -1
         }
         override func truncate(_ descriptor: Int32, to length: Int) -> Int32 { lives() ? super.truncate(descriptor, to: length) : -1 }
+        override func setOwner(_ descriptor: Int32, _ user: uid_t, _ group: gid_t) -> Int32 { lives() ? super.setOwner(descriptor, user, group) : -1 }
+        override func setOwner(of name: KernelName, in directory: Int32, _ user: uid_t, _ group: gid_t) -> Int32 {
+            lives() ? super.setOwner(of: name, in: directory, user, group) : -1
+        }
         override func setMode(_ descriptor: Int32, _ mode: mode_t) -> Int32 { lives() ? super.setMode(descriptor, mode) : -1 }
         override func setMode(of name: KernelName, in directory: Int32, _ mode: mode_t) -> Int32 {
             lives() ? super.setMode(of: name, in: directory, mode) : -1
@@ -70,20 +74,31 @@ import Testing
         override func flushFileSystem(_ descriptor: Int32) -> Int32 { 0 }
     }
 
+    /// Owners are root's to give.
+    private static let owner = geteuid() == 0 ? CatalogOwner(user: 4_001, group: 4_002) : nil
+
     private static func tree(_ salt: Int, session: UInt64) throws -> MemoryTree {
         try MemoryTree(
             [
-                ("a", .file(MemoryTree.bytes(100))), ("again", .hardLink("a")), ("big", .file(MemoryTree.bytes(2 * 4_096 + 9, salt: salt))),
-                ("d", .directory([("f", .file(MemoryTree.bytes(5_000, salt: salt))), ("g", .fifo()), ("kept", .file(MemoryTree.bytes(6_000)))], mode: 0o700)),
+                ("a", .file(MemoryTree.bytes(100))), ("again", .hardLink("a")),
+                ("big", .file(MemoryTree.bytes(2 * 4_096 + 9, salt: salt), owner: owner)),
+                (
+                    "d",
+                    .directory(
+                        [("f", .file(MemoryTree.bytes(5_000, salt: salt), owner: owner)), ("g", .fifo()), ("kept", .file(MemoryTree.bytes(6_000)))],
+                        mode: 0o700, owner: owner)
+                ),
                 ("empty", .file([])), ("l", .link("version \(salt)")),
                 // What the other one does not have must not be taken for a part of it.
                 ("only\(salt)", .directory([("x\(salt)", .file(MemoryTree.bytes(10)))])),
             ], session: session)
     }
 
-    @Test("Old or new, never a mix, never nothing", arguments: TreeOptions.Replacement.allCases) func everyCall(replacement: TreeOptions.Replacement) throws {
+    /// A session may come again, with a tree that is not quite the one that it has made before.
+    @Test("Old or new, never a mix, never nothing", arguments: TreeOptions.Replacement.allCases, [1, 2] as [UInt64])
+    func everyCall(replacement: TreeOptions.Replacement, oldSession: UInt64) throws {
         let options = TreeOptions(replacement: replacement)
-        let (old, new) = (try Self.tree(1, session: 1), try Self.tree(2, session: 2))
+        let (old, new) = (try Self.tree(1, session: oldSession), try Self.tree(2, session: 2))
         let example = TemporaryDirectory()
         let immortal = MortalFiles(calls: 100_000)
         try old.receive(in: example.path, options: options, files: immortal)
@@ -106,6 +121,7 @@ import Testing
             try again.commit(contentLength: UInt64(new.content.count))
             again.close()
             #expect(Self.listing(path) == newListing, "killed before call \(limit)")
+            #expect(["d", "d/f", "big"].allSatisfy { Listing.status(path + "/" + $0).st_uid == Self.owner?.user ?? geteuid() }, "killed before call \(limit)")
             #expect(scratch.names == (replacement == .symlink ? [".tree.rmcp-trees", "tree"] : ["tree"]), "killed before call \(limit)")
         }
     }

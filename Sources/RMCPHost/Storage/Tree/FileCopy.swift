@@ -36,7 +36,8 @@ enum FileCopy {
             let count = Int(min(UInt64(buffer.count), range.upperBound - offset))
             if count < buffer.count { buffer.removeLast(buffer.count - count) }
             guard try FileTransfer.read(source, into: &buffer, at: offset, path: path, files: files) == count else {
-                throw HostError("\(path): the old file has become shorter while its content is taken over; what came is kept, send again")
+                throw HostError(
+                    "\(path): the old file has become shorter while its content is taken over; what came is kept, send again", kind: .changed)
             }
             try FileTransfer.write(target, buffer, at: offset, path: path, files: files)
             offset += UInt64(count)

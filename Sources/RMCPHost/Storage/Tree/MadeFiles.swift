@@ -1,5 +1,17 @@
 import Glibc
 
+extension FileSystem {
+    /// Makes something in the staging directory its maker's again, where root has given it the owner that it is to have: the session has ended
+    /// behind that, and before the tree had its name. Nobody else could make anything there.
+    /// - Returns: false where it is another user's.
+    func takeBack(_ descriptor: Int32, _ status: stat) -> Bool { status.st_uid == geteuid() || setOwner(descriptor, geteuid(), getegid()) == 0 }
+
+    /// The same by its name.
+    func takeBack(_ name: KernelName, in directory: Int32, _ status: stat) -> Bool {
+        status.st_uid == geteuid() || setOwner(of: name, in: directory, geteuid(), getegid()) == 0
+    }
+}
+
 /// Owner and mode that new files come out with. The file creation mask, default access control lists and directories that hand their
 /// group down have a say in it, so that one file of each kind is looked at: two system calls for each of the others are saved.
 final class MadeFiles: Sendable {

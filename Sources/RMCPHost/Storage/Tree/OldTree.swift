@@ -10,23 +10,16 @@ final class OldTree: Sendable {
     /// A file of it that is open.
     struct File {
         let descriptor: OwnedDescriptor
-        private(set) var status: stat
+        let status: stat
         let directory: OwnedDescriptor
         let name: KernelName
 
-        /// Whether nobody has written to it since it was opened.
-        func isUnchanged(_ files: FileSystem) -> Bool {
-            guard let now = files.status(of: descriptor.raw) else { return false }
-            return hasLength(of: now) && now.st_ctim.tv_sec == status.st_ctim.tv_sec && now.st_ctim.tv_nsec == status.st_ctim.tv_nsec
-        }
+        /// Whether its size and time are those that it was opened with. Its ctime does not count: a link of a backup changes that, and so does one
+        /// of our own.
+        func isUnchanged(_ files: FileSystem) -> Bool { files.status(of: descriptor.raw).map(hasContent) ?? false }
 
-        private func hasLength(of other: stat) -> Bool {
+        fileprivate func hasContent(of other: stat) -> Bool {
             other.st_size == status.st_size && other.st_mtim.tv_sec == status.st_mtim.tv_sec && other.st_mtim.tv_nsec == status.st_mtim.tv_nsec
-        }
-
-        /// A further name, even one that was taken away again, changes an inode's ctime, and on an overlay its inode.
-        mutating func noteOwnLink(_ files: FileSystem) {
-            if let now = files.status(of: descriptor.raw), hasLength(of: now) { status = now }
         }
     }
 
@@ -34,6 +27,8 @@ final class OldTree: Sendable {
     private let files: FileSystem
     /// Nil until the file system was asked.
     private let sharing = LockedValue<Bool?>(nil)
+    /// Files with several names that have one in the new tree.
+    private let linked = LockedValue<Set<FileIdentity>>([])
 
     init(_ directories: TreeDirectories, files: FileSystem) {
         self.directories = directories
@@ -74,15 +69,18 @@ final class OldTree: Sendable {
     /// Makes a new file share the blocks of an old one.
     func share(_ file: File, with target: Int32) -> Bool { files.clone(file.descriptor.raw, to: target) == 0 }
 
-    /// Gives the old file a name in the new tree.
-    /// - Returns: false where that cannot be, or where the file is not what it was: nothing has that name then.
-    func link(_ file: File, as name: KernelName, in directory: Int32) -> Bool {
-        guard files.link(file.name, in: file.directory.raw, as: name, in: directory) == 0 else { return false }
-        if let made = files.status(of: name, in: directory), made.isSameFile(as: file.status), made.st_size == file.status.st_size,
-            made.st_mtim.tv_sec == file.status.st_mtim.tv_sec, made.st_mtim.tv_nsec == file.status.st_mtim.tv_nsec
-        {
-            return true
-        }
+    /// Gives the old file a name in the new tree: one, since two files of the new tree stay two, though they were one in the old tree.
+    /// - Parameters:
+    ///   - replaces: an earlier session may have left something of that name.
+    ///   - isWanted: says whether the file is still what it has to be.
+    /// - Returns: false where that cannot be, or where the file is not what it was: nothing that was linked here has that name then.
+    func link(_ file: File, as name: KernelName, in directory: Int32, replaces: Bool, isWanted: (stat) -> Bool) -> Bool {
+        guard file.status.st_nlink < 2 || linked.withLock({ $0.insert(FileIdentity(file.status)).inserted }) else { return false }
+        if replaces, let there = files.status(of: name, in: directory), !there.isSameFile(as: file.status) { _ = files.remove(name, in: directory) }
+        guard files.link(file.name, in: file.directory.raw, as: name, in: directory) == 0 || replaces && errno == EEXIST else { return false }
+        // The old name may lead to another file by now.
+        guard let made = files.status(of: name, in: directory) else { return false }
+        if made.isSameFile(as: file.status), file.hasContent(of: made), isWanted(made) { return true }
         _ = files.remove(name, in: directory)
         return false
     }

@@ -21,12 +21,30 @@ struct TreeBuilder {
             let name = catalog.kernelName(of: index)
             if system.makeDirectory(name, in: parent.raw, mode: 0o700) == 0 { continue }
             guard errno == EEXIST else { throw .system("create directory", catalog.text(of: index, below: path), in: parent.raw) }
-            guard isResumed, let there = system.status(of: name, in: parent.raw), there.kind == S_IFDIR, there.st_uid == geteuid() else {
-                throw HostError(
-                    "\(catalog.text(of: index, below: path)) and another name of its directory are one to this file system; receive on one that tells them apart"
-                )
-            }
-            if there.st_mode & 0o700 != 0o700 { _ = system.setMode(of: name, in: parent.raw, 0o700) }
+            try adopt(name, in: parent, label: catalog.text(of: index, below: path))
+        }
+        if isResumed { try removeHardLinks() }
+    }
+
+    /// A directory that an earlier session has made.
+    private func adopt(_ name: KernelName, in parent: OwnedDescriptor, label: @autoclosure () -> String) throws(HostError) {
+        guard isResumed else {
+            throw HostError("\(label()) and another name of its directory are one to this file system; receive on one that tells them apart")
+        }
+        guard let there = system.status(of: name, in: parent.raw), there.kind == S_IFDIR else {
+            throw HostError("\(label()) was a directory of the tree that came, and somebody has replaced it; remove the .rmcp-partial directory of that tree")
+        }
+        guard system.takeBack(name, in: parent.raw, there) else {
+            throw HostError("\(label()) was a directory of the tree that came, and is another user's; remove the .rmcp-partial directory of that tree")
+        }
+        if there.st_mode & 0o700 != 0o700 { _ = system.setMode(of: name, in: parent.raw, 0o700) }
+    }
+
+    /// A file that an earlier session has finished has its further names, too. They come last, again: until then only what is linked to the old tree
+    /// has two names, and is not written to.
+    private func removeHardLinks() throws(HostError) {
+        for index in 1..<max(1, catalog.count) where catalog.kind(of: index) == .hardLink {
+            _ = system.remove(catalog.kernelName(of: index), in: try directories.descriptor(ofParent: index, path: path).raw)
         }
     }
 

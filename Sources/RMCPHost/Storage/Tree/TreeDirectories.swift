@@ -48,6 +48,12 @@ final class TreeDirectories: Sendable {
         return descriptor
     }
 
+    /// - Returns: status of what is there under the path of an entry; nil where nothing is.
+    func status(of entry: Int) -> stat? {
+        if entry == 0 { return files.status(of: root.raw) }
+        return find(catalog.parent(of: entry)).flatMap { files.status(of: catalog.kernelName(of: entry), in: $0.raw) }
+    }
+
     /// - Parameter path: of the tree, for messages.
     func descriptor(of directory: Int, path: String) throws(HostError) -> OwnedDescriptor {
         guard let found = find(directory) else { throw .system("open directory", catalog.text(of: directory, below: path)) }

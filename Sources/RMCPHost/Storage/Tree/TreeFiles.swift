@@ -13,6 +13,9 @@ final class TreeFiles: Sendable {
         case written(left: UInt64, holdsOldBytes: Bool, isUnchanged: Bool)
         /// All that came is what the old file has.
         case same(left: UInt64, OldTree.File, ranges: [Range<UInt64>])
+        /// A thread links to the old file, or copies what came: as much as the file is long. Further pieces of this file wait for that, and those of
+        /// others do not.
+        case turning
 
         var holdsOldBytes: Bool { if case .written(_, let holdsOldBytes, _) = self { holdsOldBytes } else { false } }
     }
@@ -28,6 +31,8 @@ final class TreeFiles: Sendable {
     private let path: String
     private let files: FileSystem
     private let progress = LockedValue<[Int: Progress]>([:])
+    /// Told when a file is not `turning` any more. Its lock comes before that of `progress`.
+    private let hasTurned = Monitor()
     private let counters: LockedValue<TreeProgress>
     private let made = MadeFiles()
     private let earlyFlush: EarlyFlush
@@ -111,7 +116,7 @@ final class TreeFiles: Sendable {
         let wanted = metadata.wanted(entry)
         if let known, canLink(known, entry, wanted, in: directory),
             FileComparison.isSame(known.descriptor.raw, at: 0, content, length: entry.size, files: files),
-            try link(known, index, in: directory)
+            link(known, index, wanted, in: directory)
         {
             return count(isUnchanged: true)
         }
@@ -133,23 +138,23 @@ final class TreeFiles: Sendable {
     }
 
     /// - Returns: false where it cannot be linked to.
-    private func link(_ known: OldTree.File, _ index: Int, in directory: OwnedDescriptor) throws(HostError) -> Bool {
-        let name = catalog.kernelName(of: index)
-        if old?.link(known, as: name, in: directory.raw) ?? false { return true }
-        guard isResumed, let there = files.status(of: name, in: directory.raw) else { return false }
-        if there.isSameFile(as: known.status) { return true }
-        _ = files.remove(name, in: directory.raw)
-        return old?.link(known, as: name, in: directory.raw) ?? false
+    private func link(_ known: OldTree.File, _ index: Int, _ wanted: EntryMetadata, in directory: OwnedDescriptor) -> Bool {
+        // Somebody may have changed its mode or owner since it was opened.
+        old?.link(known, as: catalog.kernelName(of: index), in: directory.raw, replaces: isResumed) { metadata.isSame(wanted, as: $0, known.descriptor.raw) }
+            ?? false
     }
 
     // MARK: Files of several pieces
 
     private func placePart(_ index: Int, _ entry: CatalogEntry, _ content: RawSpan?, at offset: UInt64, length: UInt64) throws(HostError) {
         let directory = try directories.descriptor(ofParent: index, path: path)
-        if case .same(_, let known, _) = try begin(index, entry, in: directory) {
+        switch try begin(index, entry, in: directory) {
+        case .written: break
+        case .same(_, let known, _):
             let isSame = FileComparison.isSame(known.descriptor.raw, at: offset, content, length: length, files: files)
             if isSame, try note(offset..<offset + length, sameAs: known, index, entry, in: directory) { return }
             try turn(index, entry, in: directory)
+        case .turning: try turn(index, entry, in: directory)
         }
         let holdsOldBytes = progress.withLock { $0[index]?.holdsOldBytes ?? true }
         let file = try reopen(index, entry, holdsOldBytes: holdsOldBytes, in: directory)
@@ -186,36 +191,62 @@ final class TreeFiles: Sendable {
     private func note(
         _ range: Range<UInt64>, sameAs known: OldTree.File, _ index: Int, _ entry: CatalogEntry, in directory: OwnedDescriptor
     ) throws(HostError) -> Bool {
-        try progress.withLock { progress throws(HostError) in
-            guard case .same(let left, _, var ranges)? = progress[index] else { return false }
+        let noted: (before: Progress, ranges: [Range<UInt64>], isLast: Bool)? = progress.withLock { progress in
+            guard let before = progress[index], case .same(let left, let known, var ranges) = before else { return nil }
             let length = UInt64(range.count)
-            var known = known
-            if left == length, known.isUnchanged(files) {
-                if try link(known, index, in: directory) {
-                    progress[index] = nil
-                    count(isUnchanged: true)
-                    return true
-                }
-                known.noteOwnLink(files)
-            }
             ranges.append(range)
-            progress[index] = .same(left: left - length, known, ranges: ranges)
-            guard left == length else { return true }
-            // A link could not be made, though all of it is the same.
-            let file = try copy(known, ranges, index, entry, in: directory)
-            progress[index] = nil
-            finish(file, index, metadata.wanted(entry))
-            return true
+            progress[index] = left == length ? .turning : .same(left: left - length, known, ranges: ranges)
+            return (before, ranges, left == length)
         }
+        guard let noted else { return false }
+        guard noted.isLast else { return true }
+        do throws(HostError) { try finish(sameAs: known, noted.ranges, index, entry, in: directory) } catch {
+            settle(index, noted.before)
+            throw error
+        }
+        settle(index, nil)
+        return true
+    }
+
+    /// All pieces are what the old file has.
+    private func finish(
+        sameAs known: OldTree.File, _ ranges: [Range<UInt64>], _ index: Int, _ entry: CatalogEntry, in directory: OwnedDescriptor
+    ) throws(HostError) {
+        let wanted = metadata.wanted(entry)
+        if known.isUnchanged(files), link(known, index, wanted, in: directory) { return count(isUnchanged: true) }
+        finish(try copy(known, ranges, index, entry, in: directory), index, wanted)
     }
 
     /// The old file has not all of the new content: what was the same so far is copied, and the rest is written.
     private func turn(_ index: Int, _ entry: CatalogEntry, in directory: OwnedDescriptor) throws(HostError) {
-        try progress.withLock { progress throws(HostError) in
-            guard case .same(let left, let known, let ranges)? = progress[index] else { return }
-            let file = try copy(known, ranges, index, entry, in: directory)
-            progress[index] = .written(left: left, holdsOldBytes: file.holdsOldBytes, isUnchanged: false)
+        guard let before = beginTurn(index), case .same(let left, let known, let ranges) = before else { return }
+        let file: Staged
+        do throws(HostError) { file = try copy(known, ranges, index, entry, in: directory) } catch {
+            settle(index, before)
+            throw error
         }
+        settle(index, .written(left: left, holdsOldBytes: file.holdsOldBytes, isUnchanged: false))
+    }
+
+    /// - Returns: progress of the file, once no other thread turns it.
+    private func beginTurn(_ index: Int) -> Progress? {
+        hasTurned.withLock {
+            while true {
+                let found = progress.withLock { progress in
+                    let found = progress[index]
+                    if case .same? = found { progress[index] = .turning }
+                    return found
+                }
+                guard case .turning? = found else { return found }
+                hasTurned.wait()
+            }
+        }
+    }
+
+    /// - Parameter state: nil where the file has all its bytes.
+    private func settle(_ index: Int, _ state: Progress?) {
+        progress.withLock { $0[index] = state }
+        hasTurned.withLock { hasTurned.notifyAll() }
     }
 
     private func copy(
@@ -228,7 +259,7 @@ final class TreeFiles: Sendable {
             try FileCopy.copy(known.descriptor.raw, to: file.descriptor.raw, range, path: label, files: files)
         }
         guard known.isUnchanged(files) else {
-            throw HostError("\(label): somebody writes to the old file while its content is taken over; what came is kept, send again")
+            throw HostError("\(label): somebody writes to the old file while its content is taken over; what came is kept, send again", kind: .changed)
         }
         return file
     }
@@ -293,10 +324,11 @@ final class TreeFiles: Sendable {
     /// Opens what an earlier session has left. One with a second name may be of the old tree, and is not written to.
     private func adopt(_ index: Int, in directory: OwnedDescriptor) throws(HostError) -> Staged {
         let name = catalog.kernelName(of: index)
-        if let status = files.status(of: name, in: directory.raw), status.kind == S_IFREG, status.st_nlink == 1, status.st_uid == geteuid() {
+        if let status = files.status(of: name, in: directory.raw), status.kind == S_IFREG, status.st_nlink == 1 {
             if status.st_mode & 0o600 != 0o600 { _ = files.setMode(of: name, in: directory.raw, 0o600) }
             let raw = files.openInside(name, in: directory.raw, O_RDWR | O_NONBLOCK)
-            if raw >= 0 { return Staged(descriptor: OwnedDescriptor(raw), holdsOldBytes: true) }
+            let descriptor = raw >= 0 ? OwnedDescriptor(raw) : nil
+            if let descriptor, files.takeBack(raw, status) { return Staged(descriptor: descriptor, holdsOldBytes: true) }
         }
         _ = files.remove(name, in: directory.raw)
         let made = files.openInside(name, in: directory.raw, O_RDWR | O_CREAT | O_EXCL, mode: MadeFiles.ownMode)

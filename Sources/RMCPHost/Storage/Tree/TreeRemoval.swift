@@ -47,7 +47,7 @@ struct TreeRemoval {
 
     private static func open(_ name: KernelName, in directory: Int32, files: FileSystem) -> OwnedDescriptor? {
         var raw = files.openInside(name, in: directory, O_RDONLY | O_DIRECTORY)
-        if raw < 0, errno == EACCES, files.setMode(of: name, in: directory, 0o700) == 0 {
+        if raw < 0, errno == EACCES, geteuid() != 0, files.setMode(of: name, in: directory, 0o700) == 0 {
             raw = files.openInside(name, in: directory, O_RDONLY | O_DIRECTORY)
         }
         return raw >= 0 ? OwnedDescriptor(raw) : nil
@@ -72,8 +72,9 @@ struct TreeRemoval {
     /// Moves a directory to `top`; false for all else, and where it cannot be moved.
     private mutating func move(_ name: KernelName, from directory: Int32) -> Bool {
         guard let status = files.status(of: name, in: directory), status.kind == S_IFDIR else { return false }
-        // Its entry for the one above is changed, so that it has to be writable itself.
-        if status.st_mode & 0o200 == 0 { _ = files.setMode(of: name, in: directory, 0o700) }
+        // Its entry for the one above is changed, so that it has to be writable itself, but for root. Somebody else may still be in that directory,
+        // and put another thing under the name.
+        if geteuid() != 0, status.st_mode & 0o200 == 0 { _ = files.setMode(of: name, in: directory, 0o700) }
         let newName = SystemText.cString("removed.\(String(UInt64.random(in: 0...(.max)), radix: 36))")
         guard files.rename(name, in: directory, to: newName, in: top) == 0 else { return false }
         hasMoved = true

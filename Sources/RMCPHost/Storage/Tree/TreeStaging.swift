@@ -107,7 +107,9 @@ final class TreeStaging: Sendable {
         if geteuid() != 0 { _ = files.setMode(of: kernelName, in: descriptor.raw, 0o700) }
         let raw = files.openInside(kernelName, in: descriptor.raw, O_RDONLY | O_DIRECTORY)
         guard raw >= 0 else { throw .system("open", partialName.withLock { $0 } + "/" + Self.treeName, in: descriptor.raw) }
-        return OwnedDescriptor(raw)
+        let root = OwnedDescriptor(raw)
+        if let status = files.status(of: raw) { _ = files.takeBack(raw, status) }
+        return root
     }
 
     /// Removes the old tree that was to make room, or what an earlier session has left of it.

@@ -44,6 +44,8 @@ final class TreeStorage: BundleStorage {
     private let isPublished = Atomic<Bool>(false)
     /// The first fault for which everything was removed: what others meet afterwards follows from that.
     private let fault = LockedValue<HostError?>(nil)
+    /// The first error in placing a chunk, of any kind. Whoever came with the same chunk meanwhile was told that all is well.
+    private let placingError = LockedValue<HostError?>(nil)
 
     init(
         announce: Announce, target: TreeTarget, directoryPath: String, options: TreeOptions, digester: ContentDigester, files: FileSystem
@@ -57,7 +59,13 @@ final class TreeStorage: BundleStorage {
         map = ChunkMap(announce)
         let staging = try TreeStaging(name: target.name, announce, in: target.directory, path: directoryPath, files: files)
         self.staging = staging
-        let spool = try SpoolFile(in: staging.descriptor, files: files)
+        let spool: SpoolFile
+        do throws(HostError) { spool = try SpoolFile(in: staging.descriptor, files: files) } catch {
+            // Whoever could not begin leaves nothing behind, and no lock.
+            if staging.journal.isEmpty { staging.remove() }
+            staging.journal.unlock()
+            throw error
+        }
         state = LockedValue(
             State(phase: .collecting(CatalogSpool(spool: spool, map: map, contentLength: contentLength, digester: digester))))
         if let catalog = staging.leftCatalog, let root = try? staging.openTree() {
@@ -161,8 +169,8 @@ final class TreeStorage: BundleStorage {
         let (catalog, isResumed) = try catalog(of: spool)
         if !isResumed { try staging.clear() }
         let root = try staging.openTree()
-        let former = try findRoom(for: catalog)
         let directories = TreeDirectories(catalog, root: root, files: files)
+        let former = try findRoom(for: catalog, staged: isResumed ? directories : nil)
         let metadata = TreeMetadata(catalog, options: options, path: path, files: files)
         let earlyFlush = EarlyFlush(root, step: options.flushStep, files: files)
         let placer = TreeFiles(
@@ -183,18 +191,20 @@ final class TreeStorage: BundleStorage {
         }
     }
 
+    /// - Parameter staged: what an earlier session has left of this tree: it needs no more room.
     /// - Returns: the tree that has the name now; nil where there is none, or none any more.
-    private func findRoom(for catalog: Catalog) throws(HostError) -> OldTree? {
+    private func findRoom(for catalog: Catalog, staged: TreeDirectories?) throws(HostError) -> OldTree? {
         let former = target.openFormer()
         let old = former.map { OldTree(TreeDirectories(catalog, root: $0, files: files), files: files) }
         let room = TreeRoom(catalog: catalog, path: path, reserve: options.reserve, files: files)
         do throws(HostError) {
-            try room.check(in: staging.descriptor, former: old, keepsAttributes: options.keepsAttributes)
+            try room.check(in: staging.descriptor, former: old, staged: staged, keepsAttributes: options.keepsAttributes)
             return old
         } catch let refusal {
             guard refusal.kind == .diskFull, let former else { throw refusal }
             let freed = TreeRoom.taken(by: former, files: files)
-            let isEnough = (try? room.check(in: staging.descriptor, former: nil, freed: freed, keepsAttributes: options.keepsAttributes)) != nil
+            let isEnough =
+                (try? room.check(in: staging.descriptor, former: nil, staged: staged, freed: freed, keepsAttributes: options.keepsAttributes)) != nil
             guard isEnough else { throw refusal }
             guard options.replacesFirst else {
                 throw HostError("\(refusal.description), or let --replace-first remove the old tree, of \(freed.bytes) bytes, before", kind: .diskFull)
@@ -215,13 +225,16 @@ final class TreeStorage: BundleStorage {
     }
 
     private func place(_ extent: ContentExtent, _ content: RawSpan?, with placer: TreeFiles) throws(HostError) {
-        do throws(HostError) { try placer.place(extent.offset..<extent.end, content) } catch { throw discard(after: error) }
+        do throws(HostError) { try placer.place(extent.offset..<extent.end, content) } catch {
+            placingError.withLock { $0 = $0 ?? error }
+            throw discard(after: error)
+        }
     }
 
     /// - Returns: the fault that ends it.
     private func discard(after error: HostError) -> HostError {
-        // A disk that is full has lost nothing: what is there is worth keeping until there is room.
-        if error.kind == .diskFull, !isGone.load(ordering: .relaxed) { return error }
+        // A disk that is full has lost nothing, and neither has an old tree that changes: what is there is worth keeping until the next session.
+        if error.kind == .diskFull || error.kind == .changed, !isGone.load(ordering: .relaxed) { return error }
         let first = fault.withLock { fault in
             let first = fault ?? error
             fault = first
@@ -234,8 +247,9 @@ final class TreeStorage: BundleStorage {
     // MARK: The end
 
     func flush(contentLength: UInt64) throws(HostError) {
-        try checkIsThere()
         waitForPlacers()
+        try checkIsThere()
+        if let error = placingError.withLock({ $0 }) { throw error }
         guard let tree = tree.withLock({ $0 }) else { throw HostError("\(path): its catalog is not here") }
         do throws(HostError) { try tree.builder.finish() } catch { throw discard(after: error) }
         while files.flushFileSystem(staging.descriptor.raw) != 0 {
@@ -312,7 +326,7 @@ extension TreeStorage {
             try TreeStorage(
                 announce: announce, target: target, directoryPath: directoryPath, options: options, digester: digester, files: files)
         }
-        if PartialPlace.isFree(of: name, in: directory, files: files) { return try make() }
+        if PartialPlace.hasLeftJournal(of: name, in: directory, files: files) { return try make() }
         return DeferredStorage(path: path, announce: announce, make: make)
     }
 }

@@ -19,6 +19,8 @@ struct TreeTarget {
 
     /// Ending of the folder in which a name's trees are when the name is a link.
     static let folderSuffix = ".rmcp-trees"
+    /// Ending of a tree's name in there when the same session's is in use.
+    private static let againSuffix = ".again"
     /// Name of a link until it has the tree's.
     private static let linkName = "link"
     private var folderName: String { PartialPlace.stem(for: name) + Self.folderSuffix }
@@ -26,6 +28,7 @@ struct TreeTarget {
 
     // MARK: Before
 
+    /// Looks, and where a directory has the name tries with others, which are made beside it and removed again, what will be done to it.
     /// - Returns: what is there.
     /// - Throws: when the tree could not get its name.
     @discardableResult
@@ -65,17 +68,23 @@ struct TreeTarget {
         if isAnothers, unsafe faccessat(directory.raw, kernelName, W_OK, AT_EACCESS) != 0 {
             throw HostError("\(path) is another user's and not writable, so that it cannot change places; receive elsewhere")
         }
-        if let inner = innerMount() {
+        switch innerMounts() {
+        case .nothing: break
+        case .mount(let inner):
             throw HostError("\(path): something is mounted in it, at \(inner), which would go away with the old tree; unmount it first")
+        case .unknown:
+            throw HostError(
+                "\(path): \(MountTable.path) cannot be read to its end, so that nobody knows what is mounted in the old tree; move it away, or receive elsewhere"
+            )
         }
-        guard try canExchange() else { throw immovable(errno) }
+        if let code = try tryExchange() { throw immovable(code) }
         if let code = try movingFailure() { throw immovable(code) }
     }
 
-    /// Place below the old tree where another file system is mounted.
-    private func innerMount() -> String? {
-        guard let above = FileSystem.resolved("/proc/self/fd/\(directory.raw)") else { return nil }
-        return MountTable.firstMount(below: PartialFile.join(above == "/" ? "" : above, name))
+    /// File systems that are mounted in the old tree.
+    private func innerMounts() -> MountTable.Inner {
+        guard let above = FileSystem.resolved("/proc/self/fd/\(directory.raw)") else { return .nothing }
+        return MountTable.inner(below: PartialFile.join(above == "/" ? "" : above, name))
     }
 
     private func immovable(_ code: Int32) -> HostError {
@@ -108,26 +117,25 @@ struct TreeTarget {
 
     private static var probeName: String { "\(PartialPlace.trialPrefix)\(UInt64.random(in: 0...(.max)))" }
 
-    /// File systems that were asked, and what they said.
-    private static let exchanging = LockedValue<[UInt: Bool]>([:])
+    /// File systems that were asked, and what they said: 0, or the error number of those that cannot do it.
+    private static let exchanging = LockedValue<[UInt: Int32]>([:])
+    private static let cannotExchange: Set<Int32> = [EINVAL, ENOSYS, EOPNOTSUPP]
 
-    /// Two empty directories are made to change places.
-    private func canExchange() throws(HostError) -> Bool {
+    /// Makes two empty directories change places, once for each file system.
+    /// - Returns: why they cannot, an error number; nil where they can.
+    private func tryExchange() throws(HostError) -> Int32? {
         let device = files.status(of: directory.raw).map { UInt($0.st_dev) } ?? 0
-        if let known = Self.exchanging.withLock({ $0[device] }) {
-            errno = EINVAL
-            return known
-        }
+        if let known = Self.exchanging.withLock({ $0[device] }) { return known == 0 ? nil : known }
         let names = (0..<2).map { _ in SystemText.cString(Self.probeName) }
         defer { for name in names { _ = files.remove(name, in: directory.raw, isDirectory: true) } }
         for name in names where files.makeDirectory(name, in: directory.raw, mode: 0o700) != 0 {
             throw .system("create a directory beside", path, in: directory.raw)
         }
         let isDone = files.rename(names[0], in: directory.raw, to: names[1], in: directory.raw, flags: RMCP_RENAME_EXCHANGE) == 0
-        let code = errno
-        Self.exchanging.withLock { $0[device] = isDone }
-        errno = code
-        return isDone
+        let code = isDone ? 0 : errno
+        // Any other error may be of this moment.
+        if isDone || Self.cannotExchange.contains(code) { Self.exchanging.withLock { $0[device] = code } }
+        return isDone ? nil : code
     }
 
     // MARK: The old tree
@@ -202,6 +210,8 @@ struct TreeTarget {
     }
 
     private func publishByLink(_ staged: KernelName, in staging: OwnedDescriptor, version: String) throws(HostError) {
+        // A session that comes once more finds its own tree in use: that one stays whole until the link leads elsewhere.
+        let version = linkTarget() == SystemText.cString(version) ? version + Self.againSuffix : version
         let folderKernelName = SystemText.cString(folderName)
         guard files.makeDirectory(folderKernelName, in: directory.raw, mode: 0o755) == 0 || errno == EEXIST, let folder = openFolder() else {
             throw .system("make the folder of trees of", path, in: directory.raw)

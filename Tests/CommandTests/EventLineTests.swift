@@ -54,7 +54,7 @@ import Testing
             ("rmcp watch --json --once -i lo -g 239.255.76.73:17973", 4, "nothing heard"),
             ("rmcp keygen --json -o /proc/k", 1, "/proc/k"),
             ("rmcp recv --check --json --trust nothing", 2, "neither a public key"),
-            ("rmcp nonsense --json", 2, "Unknown option"),
+            ("rmcp nonsense --json", 2, "Unexpected argument"),
             // The time before it listens for signals: it waits for what comes out of a pipe.
             ("end_by TERM caught rmcp send --json --unsigned --files-from0 - -i lo .", 130, "signal"),
             ("end_by HUP caught rmcp recv --json --trust /dev/stdin -i lo", 130, "signal"),

@@ -35,3 +35,14 @@ extension SenderEngine {
         makeRoom()
     }
 }
+
+/// States by which a host chooses the session that gives way, and tells its user. Mutating, though they change nothing: they are asked of an engine
+/// where it is.
+extension RepairEngine {
+    /// Whether there is somebody above, or a child that is not done.
+    public mutating func isOfUse() -> Bool { hasUpstream || downstream.receivers.active > 0 }
+    /// Whether it leaves its children to others.
+    public mutating func isRetired() -> Bool { downstream.isRetired }
+    /// Whether multicast from above does not arrive.
+    public mutating func isDeaf() -> Bool { upstream?.inPlace { $0.isDeaf } ?? false }
+}

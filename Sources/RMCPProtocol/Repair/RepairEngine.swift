@@ -115,18 +115,12 @@ public struct RepairEngine: Sendable {
     // Mutating, though they change nothing: they are asked of an engine where it is.
     /// Whether somebody above has to show by an ANNOUNCE before datagrams from above mean anything here.
     public mutating func awaitsParent() -> Bool { mode == .relay && !hasUpstream && !downstream.isRetired }
-    /// Whether there is somebody above, or a child that is not done.
-    public mutating func isOfUse() -> Bool { hasUpstream || downstream.receivers.active > 0 }
-    /// Whether it leaves its children to others.
-    public mutating func isRetired() -> Bool { downstream.isRetired }
     /// Counters of the upper half since the beginning, whoever was above.
     public mutating func upstreamCounters() -> ReceiverCounters {
         var sum = formerUpstream
         if let counters = upstream?.inPlace({ $0.counters }) { sum += counters }
         return sum
     }
-    /// Whether multicast from above does not arrive.
-    public mutating func isDeaf() -> Bool { upstream?.inPlace { $0.isDeaf } ?? false }
     /// Time at which anything last came from a parent, the sender or another node; nil while there is nobody above.
     public mutating func lastHeardFromSender() -> Instant? { upstream?.inPlace { $0.lastHeardFromSender } }
 

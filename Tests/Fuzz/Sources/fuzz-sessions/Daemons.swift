@@ -48,10 +48,11 @@ func checkRepairDaemon(_ input: inout Input, folder: String) {
                 speak()
                 // To this thread alone, whose signals the daemon reads: libFuzzer ends at one that any thread may take.
                 pthread_kill(pthread_self(), SIGTERM)
-            case .stopped: require(daemon.sessions.isEmpty && daemon.order.isEmpty, "stopped with \(daemon.order.count) sessions")
+            case .stopped: require(daemon.sessions.isEmpty, "stopped with \(daemon.sessions.count) sessions")
             default:
                 require(
-                    daemon.order.count <= HostLimits.repairSessions && daemon.cache.arrivalCount <= HostLimits.repairArrivals, "\(daemon.order.count) sessions")
+                    daemon.sessions.count <= HostLimits.repairSessions && daemon.cache.arrivalCount <= HostLimits.repairArrivals,
+                    "\(daemon.sessions.count) sessions")
             }
         }
     } catch { return }

@@ -10,22 +10,52 @@ struct LoneReceiver: EngineHost {
     let announce: Announce
     var engine: ReceiverEngine
     var now = Instant.milliseconds(1)
+    /// Chunks that are whole are stored at once; else what the host is asked is kept in `events`, and it answers nothing.
+    var storesAtOnce = false
+    private(set) var events: [ReceiverEvent] = []
     private var requests: [RepairRequest] = []
     private var reports: [StatusReport] = []
+    /// Sequence of the next datagram to the group.
+    private var sequence: UInt32 = 0
 
-    init(chunkLength: UInt32 = 8_000, payloadLength: UInt16 = 1_376, change: (inout Configuration) -> Void = { _ in }) {
+    init(
+        chunkLength: UInt32 = 8_000, payloadLength: UInt16 = 1_376, isResumable: Bool = false, change: (inout Configuration) -> Void = { _ in }
+    ) {
         var configuration = Configuration()
         change(&configuration)
         announce = .sample(
             "lone", kind: .stream, chunkLength: chunkLength, payloadLength: payloadLength, contentLength: nil, key: Self.signer.publicKey)
         engine = ReceiverEngine(
-            identity: 1_000, configuration: configuration, announce: announce, source: Self.source, transmitter: 7, isResumable: false,
+            identity: 1_000, configuration: configuration, announce: announce, source: Self.source, transmitter: 7, isResumable: isResumable,
             verifier: LaneVerifier(), digest: LaneDigest(), seed: 3, at: now)
     }
 
     mutating func take(_ packet: Packet, isUnicast: Bool = true) {
         let bytes = datagram(packet, isUnicast: isUnicast, tag: announce.session.tag, transmitter: 7, sequence: 0)
         _ = engine.handle(datagram: bytes.span.bytes, arrival: Arrival(source: Self.source, at: now), at: now)
+    }
+
+    /// Packets of a chunk come by multicast; all of them where it is not said which.
+    mutating func takeData(_ chunk: UInt32, packets: ClosedRange<Int>? = nil, isRepair: Bool = false) {
+        let full = Int(announce.payloadLength)
+        let total = ChunkGeometry.packetCount(encodedLength: announce.chunkLength, payloadLength: announce.payloadLength)
+        for packet in packets ?? 0...total - 1 {
+            let payload = [UInt8](repeating: 0, count: min(full, Int(announce.chunkLength) - packet * full))
+            let header = DataHeader(chunk: chunk, packet: UInt16(packet), isRepair: isRepair)
+            let bytes = datagram(
+                .data(header, payloadOffset: DataHeader.length), tag: announce.session.tag, transmitter: 7, sequence: sequence, payload: payload)
+            sequence += 1
+            _ = engine.handle(datagram: bytes.span.bytes, arrival: Arrival(source: Self.source, at: now), at: now)
+            drain()
+        }
+    }
+
+    /// The sender says that it sends nothing new any more.
+    mutating func takeDraining(_ serial: UInt32, chunks: UInt32, pages: UInt32) {
+        let statement = Statement(
+            serial: serial, transmitter: 7, sequence: sequence, phase: .draining, hasEnd: true, position: StreamPosition(chunk: chunks, packet: 0),
+            pageCount: pages, horizon: chunks, pace: StatedPace(groupRoundTrip: 2_000, statusInterval: 10))
+        take(.statement(statement, Self.signer.signature(for: statement.signedMessage(session: announce.session))))
     }
 
     func record(_ chunk: UInt32) -> ChunkRecord {
@@ -45,6 +75,15 @@ struct LoneReceiver: EngineHost {
         let length = UInt64(chunks) * UInt64(announce.chunkLength)
         let end = EndOfTable(chunkCount: chunks, pageCount: pages, contentLength: length, encodedLength: length, tableDigest: .zero)
         take(.end(end, Self.signer.signature(for: end.signedMessage(session: announce.session))))
+    }
+
+    /// A table of one page, and the END that goes with it.
+    mutating func takeTable(chunks: UInt32) {
+        var table = TableBuilder(session: announce.session, signer: Self.signer, digest: LaneDigest())
+        for chunk in 0..<chunks { table.append(record(chunk)) }
+        table.closePage(datagramLength: Int(chunks) * 100)
+        if let page = table.packet(forPage: 0) { take(page) }
+        take(table.finish())
     }
 
     mutating func takeHeartbeat(chunk: UInt32, pages: UInt32, hasEnd: Bool = false) {
@@ -69,7 +108,15 @@ struct LoneReceiver: EngineHost {
         return (requests, reports)
     }
 
-    mutating func answer(_ event: ReceiverEvent) {}
+    mutating func answer(_ event: ReceiverEvent) {
+        guard storesAtOnce, case .assembled(let slot, let chunk, _) = event else { return events.append(event) }
+        engine.handle(.stored(slot: slot, chunk: chunk), at: now)
+    }
+
+    /// Slots of chunks that the host has been given, in order.
+    var assembled: [(slot: Int, chunk: UInt32)] {
+        events.compactMap { if case .assembled(let slot, let chunk, _) = $0 { (slot, chunk) } else { nil } }
+    }
 
     mutating func hear(_ speech: ReceiverEngine.Speech) {
         switch try? parse(speech.bytes).1 {

@@ -4,9 +4,10 @@
 /// The sender's signed statements tell what was sent, so that nobody else can make a receiver give up; in an unsigned session HEARTBEATs
 /// do.
 struct PathWatch: Sendable {
-    /// When the first statement came since something of full length came, or a chunk was done; nil before it.
+    /// Time of the first statement that told of something that has not come, since something of full length came, a chunk was done or nothing
+    /// was lacked; nil before it.
     private var since: Instant?
-    /// Statements since then that told of something that has not come.
+    /// Such statements since then.
     private var statements = 0
     /// Position of the stream at the last of them.
     private var position = StreamPosition.start
@@ -23,26 +24,31 @@ struct PathWatch: Sendable {
 
     /// A datagram of full length has come.
     mutating func noteFullLength() {
-        since = nil
+        forget()
         hasCarried = true
+    }
+
+    private mutating func forget() {
+        since = nil
+        statements = 0
     }
 
     /// The sender says where it stands.
     /// - Parameters:
     ///   - position: everything before it has been sent once.
     ///   - isAsking: it sends nothing new any more, and chunks are asked for.
+    ///   - isOwed: something lacks that only the network can bring. A host that takes its time with what has come says nothing of the path.
     ///   - chunksDone: chunks that are here.
     /// - Returns: whether the path does not carry what is sent.
-    mutating func judge(_ position: StreamPosition, isAsking: Bool, chunksDone: UInt32, at now: Instant) -> Bool {
+    mutating func judge(_ position: StreamPosition, isAsking: Bool, isOwed: Bool, chunksDone: UInt32, at now: Instant) -> Bool {
         let isSending = position > self.position || isAsking
         self.position = max(self.position, position)
-        guard let since, chunksDone == self.chunksDone else {
-            self.chunksDone = chunksDone
-            self.since = now
-            statements = 0
-            return false
-        }
-        if isSending { statements += 1 }
+        if !isOwed || chunksDone != self.chunksDone { forget() }
+        self.chunksDone = chunksDone
+        guard isOwed, isSending else { return false }
+        let since = since ?? now
+        self.since = since
+        statements += 1
         return statements >= Self.leastStatements && now - since >= (hasCarried ? Self.patienceOnceCarried : Self.patience)
     }
 }

@@ -28,8 +28,18 @@ extension ReceiverEngine {
     mutating func judgePath(_ position: StreamPosition, phase sender: SessionPhase, at now: Instant) {
         // A sender that sends nothing new is asked for what lacks.
         let isAsking = sender == .draining || sender == .lingering
-        guard stream.path.judge(position, isAsking: isAsking, chunksDone: ledger.doneCount, at: now), case .receiving = phase else { return }
+        let isOwed = isOwedAnything()
+        guard stream.path.judge(position, isAsking: isAsking, isOwed: isOwed, chunksDone: ledger.doneCount, at: now), case .receiving = phase else { return }
         finish(as: .failedPath, at: now)
+    }
+
+    /// Debt of the network: something lacks that only it can bring, and that there is room for. Chunks that the host has or looks for are the
+    /// host's to bring, and what has no room in the table or in a slot is not asked for.
+    private mutating func isOwedAnything() -> Bool {
+        if ledger.lacksPages || ledger.lacksEnd { return true }
+        // One without a record waits for its page.
+        for slot in slots.indices where slots[slot].isAssembling && ledger.hasRecord(of: slots[slot].chunk) { return true }
+        return slots.freeCount > 0 && ledger.firstRequestable(below: min(front.chunk, ledger.recordBound)) != nil
     }
 
     /// The sender itself says so, between what it has sent and what it sends next: whoever claimed more has lied.

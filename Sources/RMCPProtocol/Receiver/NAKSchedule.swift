@@ -30,9 +30,7 @@ struct NAKSchedule: Sendable {
     private var last = Instant.longAgo
     private var pages = RequestHold()
     private var end = RequestHold()
-    /// Keeps back absent chunks, unless all before `catchUpRenewal` are in.
-    private var catchUp = RequestHold()
-    private var catchUpRenewal = UInt32.max
+    private var catchUp = CatchUpWindow()
 
     /// Ranges of absent chunks in one request: a third of a datagram.
     private static let catchUpRanges = 32
@@ -44,7 +42,7 @@ struct NAKSchedule: Sendable {
     init(sharing shared: SharedConfiguration, isRepairNode: Bool, asksFrom: Instant) {
         self.shared = shared
         self.isRepairNode = isRepairNode
-        catchUp.extend(until: asksFrom)
+        catchUp.hold.extend(until: asksFrom)
     }
 
     // MARK: When
@@ -52,6 +50,13 @@ struct NAKSchedule: Sendable {
     /// When a NAK is sent of what has just been found to be missing: reordering is waited for, then a backoff is drawn.
     func firstTime(_ situation: Situation, using random: inout RandomSource) -> Instant {
         max(situation.now + shared.value.feedback.reorderDelay + backoff(situation, using: &random), earliest(situation))
+    }
+
+    /// The latest time at which one is due that needs not be brought forward for what has just been found to be missing: so long does a
+    /// packet wait that is lost while the one before it is being asked for. Chunks that come, and what may not exist, are held back for longer.
+    func latestTime(_ situation: Situation) -> Instant {
+        let wait = isRepairNode ? .zero : situation.pace.groupRoundTrip * shared.value.feedback.backoffFactor
+        return max(situation.now + holdOff(situation) + shared.value.feedback.reorderDelay + wait, earliest(situation))
     }
 
     /// When the next one is sent, of what is held back just now; nil when nothing is lacked.
@@ -100,8 +105,9 @@ struct NAKSchedule: Sendable {
             slots[slot].inquiry?.hold.postpone(until: until, limit: limit, at: now)
         }
         if let absent = ledger.firstRequestable(below: situation.catchUpBound(ledger)), request.chunks.contains(where: { $0.contains(absent) }) {
-            catchUp.postpone(until: now + shared.value.feedback.catchUpHoldOff, limit: limit, at: now)
+            catchUp.hold.postpone(until: now + shared.value.feedback.catchUpHoldOff, limit: limit, at: now)
         }
+        catchUp.noteConfirmed(request.chunks)
         let missing = ledger.missingPages(below: ledger.sentPages)
         if !missing.isEmpty, missing.allSatisfy({ gap in request.pages.contains { $0.contains(gap.lowerBound) && $0.upperBound >= gap.upperBound } }) {
             pages.postpone(until: until, limit: limit, at: now)
@@ -111,7 +117,9 @@ struct NAKSchedule: Sendable {
 
     mutating func notePage() { pages.noteProgress() }
     /// A packet came of a chunk that was asked for as a whole: more follow.
-    mutating func noteCatchUp(at now: Instant) { catchUp.extend(until: now + shared.value.feedback.catchUpHoldOff) }
+    mutating func noteCatchUp(at now: Instant) { catchUp.hold.extend(until: now + shared.value.feedback.catchUpHoldOff) }
+    /// It was the first one.
+    mutating func noteCatchUpChunk() { catchUp.noteChunk() }
 
     /// Pages and END that were asked for in vain were not there to be had.
     mutating func forgetTable() {
@@ -122,7 +130,7 @@ struct NAKSchedule: Sendable {
     /// Requests to a former parent are made again.
     mutating func forgetRequests() {
         forgetTable()
-        catchUp = RequestHold()
+        catchUp = CatchUpWindow()
     }
 
     // MARK: What is lacked
@@ -137,6 +145,12 @@ struct NAKSchedule: Sendable {
             }
         }
         return ledger.firstRequestable(below: situation.catchUpBound(ledger)) != nil
+    }
+
+    /// More absent chunks may be asked for by now, although some come still. Asked when a slot has been emptied.
+    func mayRenew(_ ledger: inout ChunkLedger, freeSlots: Int, _ situation: Situation) -> Bool {
+        guard catchUp.hasRoom(freeSlots: freeSlots), let absent = ledger.firstRequestable(below: situation.catchUpBound(ledger)) else { return false }
+        return catchUp.isRenewable(from: absent, freeSlots: freeSlots)
     }
 
     /// When the first of the needs may be said.
@@ -156,7 +170,7 @@ struct NAKSchedule: Sendable {
             }
         }
         if let absent = ledger.firstRequestable(below: situation.catchUpBound(ledger)), slots.freeCount > 0 {
-            consider(absent >= catchUpRenewal ? situation.now : catchUp.until)
+            consider(catchUp.isRenewable(from: absent, freeSlots: slots.freeCount) ? situation.now : catchUp.hold.until)
         }
         return earliest
     }
@@ -244,28 +258,24 @@ struct NAKSchedule: Sendable {
     }
 
     /// Asks for absent chunks whole, a window of them at a time: they come by multicast behind the live stream and take
-    /// slots as they come, so that no more are asked for than there are slots. The window is renewed when half of it is
-    /// in, or when nothing has come for a hold-off.
+    /// slots as they come, so that no more are asked for than there are slots.
     private mutating func addAbsentChunks(
         to composer: inout NAKComposer, _ ledger: inout ChunkLedger, _ slots: inout AssemblySlots, _ situation: Situation
     ) {
         let bound = situation.catchUpBound(ledger)
         guard let first = ledger.firstRequestable(below: bound) else { return }
-        guard catchUp.isOver(at: situation.now) || first >= catchUpRenewal else { return }
+        guard catchUp.hold.isOver(at: situation.now) || catchUp.isRenewable(from: first, freeSlots: slots.freeCount) else { return }
         let window = min(shared.value.feedback.catchUpWindow, slots.freeCount)
         guard window > 0 else { return }
-        // Where there is room for one chunk only, half of the window is all of it.
-        let half = max(1, window / 2)
-        var asked = 0
+        catchUp.begin(window)
         var position: UInt32? = first
         for _ in 0..<Self.catchUpRanges {
-            guard let chunk = position, asked < window else { break }
-            let end = ledger.requestableEnd(from: chunk, below: min(bound, chunk + UInt32(window - asked)))
-            if asked < half { catchUpRenewal = min(end, chunk + UInt32(half - asked)) }
-            asked += Int(end - chunk)
+            guard let chunk = position, catchUp.lack > 0 else { break }
+            let end = ledger.requestableEnd(from: chunk, below: min(bound, chunk + UInt32(catchUp.lack)))
             guard composer.add(chunks: chunk..<end) else { break }
+            catchUp.add(chunk..<end)
             position = ledger.firstRequestable(from: end, below: bound)
         }
-        catchUp.ask(for: shared.value.feedback.catchUpHoldOff, isCertain: true, at: situation.now)
+        catchUp.hold.ask(for: shared.value.feedback.catchUpHoldOff, isCertain: true, at: situation.now)
     }
 }

@@ -171,6 +171,11 @@ extension ReceiverEngine {
             }
             ledger[data.chunk] = .assembling
             slots[allocated].isConsulted = state == .consulting
+            if data.isRepair {
+                naks.noteCatchUpChunk()
+                // What is lost of it is missed soon, and not only when the next chunks are asked for.
+                armNAK(at: now)
+            }
             reportRisingPressure(at: now)
             return allocated
         }

@@ -9,13 +9,21 @@ extension ReceiverEngine {
             asksForLiveData: asksForLiveData, settlesAt: status.settlesAt, pace: link.pace)
     }
 
-    /// Something was found to be missing: a NAK is sent soon, if none is due already.
+    /// Something was found to be missing: a NAK is sent soon, if none is due by then. One that waits for what was asked for is brought forward.
     mutating func armNAK(at now: Instant) {
-        guard !timers.isArmed(.nak), case .receiving = phase else { return }
-        timers.arm(.nak, at: naks.firstTime(situation(at: now), using: &random))
+        guard case .receiving = phase else { return }
+        let situation = situation(at: now)
+        if let due = timers[.nak], due <= naks.latestTime(situation) { return }
+        timers.hasten(.nak, to: naks.firstTime(situation, using: &random))
     }
 
-    /// As `armNAK`, if anything is missing.
+    /// As `armNAK`, if by now more of what was missed may be asked for.
+    mutating func renewCatchUp(at now: Instant) {
+        guard case .receiving = phase, naks.mayRenew(&ledger, freeSlots: slots.freeCount, situation(at: now)) else { return }
+        armNAK(at: now)
+    }
+
+    /// As `armNAK`, if anything is missing and no NAK is due at all.
     mutating func armNAKIfNeeded(at now: Instant) {
         guard !timers.isArmed(.nak), case .receiving = phase, naks.hasNeeds(&ledger, &slots, situation(at: now)) else { return }
         armNAK(at: now)

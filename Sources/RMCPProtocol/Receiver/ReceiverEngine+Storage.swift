@@ -35,6 +35,7 @@ extension ReceiverEngine {
             creditSupplier(of: slot)
             slots.noteStored(at: now)
             slots.release(slot)
+            renewCatchUp(at: now)
         case .storedZeros(let range): return storeZeros(range)
         case .rejected(let slot, let chunk):
             guard slots.isWithHost(slot, of: chunk) else { return false }

@@ -358,6 +358,49 @@ import Testing
         expect(version(3, created: 3_000, by: trusted), .accept(session(3)), by: &directory)
     }
 
+    private func judge(
+        _ number: UInt64, created: UInt64, by directory: inout SessionDirectory, at now: Instant, heard: Instant
+    ) -> (isAccepted: Bool, superseded: SessionID?) {
+        let bytes = version(number, created: created, by: trusted)
+        guard case .accept(_, let superseded) = directory.judge(bytes.span.bytes, from: source, at: now, lastHeard: { _ in heard }) else { return (false, nil) }
+        return (true, superseded)
+    }
+
+    /// A candidate that came first hides nothing: a sender that was started anew takes over what is stored of its predecessor.
+    @Test func theSessionWithAPlaceGivesWay() {
+        var directory = SessionDirectory(
+            policy: TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: false), verifier: LaneVerifier(), sessionLimit: 2, candidateLimit: 4,
+            silence: .seconds(1))
+        let start = Instant.milliseconds(1_000)
+        for number: UInt64 in 1...2 {
+            let verdict = judge(number, created: number, by: &directory, at: start, heard: start)
+            #expect(verdict.isAccepted && verdict.superseded == nil)
+        }
+        let hasPlace = directory.promote(session(2))
+        #expect(hasPlace)
+        let verdict = judge(3, created: 3, by: &directory, at: start + .seconds(1), heard: start)
+        #expect(verdict.isAccepted && verdict.superseded == session(2))
+        #expect(directory.active.map(\.session) == [session(1), session(3)])
+    }
+
+    /// Nor is an older one taken for its sake, whoever repeats it.
+    @Test func anOldOneIsNoneTheNewerForAnOlderCandidate() {
+        var directory = SessionDirectory(
+            policy: TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: false), verifier: LaneVerifier(), sessionLimit: 2, candidateLimit: 4,
+            silence: .seconds(1))
+        let start = Instant.milliseconds(1_000)
+        for number: UInt64 in [1, 3] {
+            let verdict = judge(number, created: number, by: &directory, at: start, heard: start)
+            #expect(verdict.isAccepted)
+        }
+        let hasPlace = directory.promote(session(3))
+        #expect(hasPlace)
+        for wait in [Interval.zero, .seconds(5)] {
+            let verdict = judge(2, created: 2, by: &directory, at: start + wait, heard: start)
+            #expect(!verdict.isAccepted)
+        }
+    }
+
     /// Two spellings of one accent are two files.
     @Test func namesAreBytes() {
         let newest = [BundleIdentity(name: "caf\u{E9}", key: trusted.publicKey): BundleVersion(time: 2_000)]

@@ -236,10 +236,12 @@ public struct SessionDirectory: Sendable {
         return false
     }
 
-    /// The session of the same bundle that is under way.
+    /// The session of the same bundle that is under way: the newest that has a place, or else the first candidate. A candidate keeps nobody
+    /// from being held against what is being stored.
     private func rival(of announce: Announce) -> Announce? {
         let identity = BundleIdentity(announce)
-        return active.first { BundleIdentity($0) == identity }
+        let others = active.filter { BundleIdentity($0) == identity }
+        return others.filter { !candidates.contains($0.session) }.max { $0.version < $1.version } ?? others.first
     }
 
     /// Refuses what nobody who is believed has said. The key first: an untrusted one costs no verification.

@@ -61,8 +61,7 @@ extension ReceiverEngine {
         let first = position.packet == 0 ? position.chunk : position.chunk + 1
         for slot in slots.indices where slots[slot].isAssembling && slots[slot].chunk >= position.chunk {
             if slots[slot].chunk >= first, slots[slot].received.isEmpty {
-                ledger[slots[slot].chunk] = .absent
-                slots.release(slot)
+                vacate(slot)
             } else {
                 // Packets that were asked for in vain were not there to be had.
                 slots[slot].hold.cutShort(at: now)

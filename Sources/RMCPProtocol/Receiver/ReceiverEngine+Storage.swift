@@ -45,7 +45,8 @@ extension ReceiverEngine {
             fetchAgain(wrong, of: slot, chunk: chunk, at: now)
         case .unavailable(let slot):
             guard slots.isInUse(slot) else { return false }
-            abandon(slot: slot)
+            vacate(slot)
+            counters.windowDrops += 1
         case .damaged(let chunk): return lose(chunk, at: now)
         case .committed:
             guard case .committing = phase else { return false }
@@ -99,10 +100,10 @@ extension ReceiverEngine {
         return true
     }
 
-    private mutating func abandon(slot: Int) {
-        ledger[slots[slot].chunk] = .absent
+    /// Empties a slot whose chunk is not put together any more. A host that was asked for the chunk has still to answer.
+    mutating func vacate(_ slot: Int) {
+        ledger[slots[slot].chunk] = slots[slot].isConsulted ? .consulting : .absent
         slots.release(slot)
-        counters.windowDrops += 1
     }
 
     /// Everything is there when the signed END says so, and not before.

@@ -100,8 +100,7 @@ extension ReceiverEngine {
     /// Chunks beyond the end were never sent by the sender: somebody forged packets of them.
     mutating func dropChunks(from count: UInt32) {
         for slot in slots.indices where slots[slot].isAssembling && slots[slot].chunk >= count {
-            ledger[slots[slot].chunk] = .absent
-            slots.release(slot)
+            vacate(slot)
             counters.forged += 1
         }
     }
@@ -139,10 +138,7 @@ extension ReceiverEngine {
         announce.payloadLength = newer.payloadLength
         if role.isRepairNode { events.append(.announced(newer, signature)) }
         // Who missed this until data came has put it into the wrong places.
-        for slot in slots.indices where slots[slot].isAssembling {
-            ledger[slots[slot].chunk] = .absent
-            slots.release(slot)
-        }
+        for slot in slots.indices where slots[slot].isAssembling { vacate(slot) }
         front.renumberPackets()
         hastenStatus(to: now + link.pace.groupRoundTrip)
     }

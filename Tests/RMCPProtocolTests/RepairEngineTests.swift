@@ -248,6 +248,25 @@ import Testing
         #expect(told && isAcknowledged(node, 1))
     }
 
+    /// The sender goes as soon as it may: what the node has not said yet is said all the same, and before its child is let go.
+    @Test func theLastStatusIsSaidAfterTheSenderHasLeft() {
+        var node = RepairHarness()
+        node.hearAll()
+        node.join(1)
+        node.run(.milliseconds(30))
+        node.forget()
+        node.join(1, .complete)
+        let statement = Statement(
+            serial: 1, transmitter: RepairHarness.senderID, sequence: 1, phase: .leaving, hasEnd: true,
+            position: StreamPosition(chunk: RepairHarness.chunkCount, packet: 0), pageCount: 2, horizon: RepairHarness.chunkCount,
+            pace: StatedPace(groupRoundTrip: 2_000, statusInterval: 10))
+        node.hear(.statement(statement, RepairHarness.signer.signature(for: statement.signedMessage(session: RepairHarness.announce.session))))
+        node.handleTimers()
+        #expect(node.engine.upstream == nil && isAcknowledged(node, 1))
+        let told = node.said.contains { entry in if case .status(let report) = entry.packet { report.histogram.count(.complete) == 1 } else { false } }
+        #expect(told, "\(node.said)")
+    }
+
     @Test func withoutAParentAFinalStatusIsAcknowledgedAtOnce() {
         var node = RepairHarness()
         node.join(1, .complete)

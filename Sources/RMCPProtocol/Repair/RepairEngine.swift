@@ -75,8 +75,8 @@ public struct RepairEngine: Sendable {
     private var random: RandomSource
     /// When a payload was placed, while nobody has looked yet whether its chunk is whole.
     private var placedAt: Instant?
-    /// Reports for watchers that asked the upper half.
-    private var answers: Deque<(bytes: [UInt8], destination: SocketAddress)> = []
+    /// Datagrams for above that wait for nothing: reports for watchers that asked the upper half, and the last words of one that is gone.
+    private var ready: Deque<(bytes: [UInt8], destination: SocketAddress)> = []
     /// Ephemeral id as a child.
     private let identity: UInt32
     private let expectsOthers: Bool
@@ -207,7 +207,7 @@ public struct RepairEngine: Sendable {
         // from each of its repair nodes.
         if kind == .query {
             if !arrival.isToGroup, let answer = downstream.answer(toWatcher: datagram, from: arrival.source, at: now) {
-                answers.append((answer, arrival.source))
+                ready.append((answer, arrival.source))
             }
             return nil
         }
@@ -269,7 +269,9 @@ public struct RepairEngine: Sendable {
         case .unavailable(let slot): upstream?.handle(.unavailable(slot: slot), at: now)
         case .overflow(let datagrams): upstream?.handle(.overflow(datagrams: datagrams), at: now)
         case .backlog(let share): upstream?.handle(.backlog(share: share), at: now)
-        case .failed(let state): upstream?.handle(.failed(state), at: now)
+        case .failed(let state):
+            reportRegion()
+            upstream?.handle(.failed(state), at: now)
         }
         forward(at: now)
     }
@@ -300,6 +302,7 @@ public struct RepairEngine: Sendable {
 
     /// Leaves the children to others: the node is stopped, or the session gives way.
     public mutating func retire(at now: Instant) {
+        reportRegion()
         upstream?.handle(.failed(.interrupted), at: now)
         downstream.retire(at: now)
         forward(at: now)
@@ -324,10 +327,12 @@ public struct RepairEngine: Sendable {
                 downstream.adopt(statement, signature)
             case .zeros(let chunks): upstream?.handle(.storedZeros(chunks), at: now)
             case .commit:
-                // Each chunk was verified before it counted; there is nothing to put in place.
+                // Each chunk was verified before it counted; there is nothing to put in place. It may have a last word to say.
+                reportRegion()
                 upstream?.handle(.committed, at: now)
             case .finished:
                 events.append(.upstream(event))
+                keepLastWords(at: now)
                 formerUpstream = upstreamCounters()
                 upstream = nil
                 hasUpstream = false
@@ -342,6 +347,14 @@ public struct RepairEngine: Sendable {
         downstream.follow(
             phase: above.phase, front: above.front, path: above.path, distance: above.distance, rate: above.rate, at: now)
     }
+
+    /// What an upper half that is gone has not said yet goes up all the same. Children are told that their own last word has been passed on.
+    private mutating func keepLastWords(at now: Instant) {
+        if let proof = proof(at: now) { ready.append(proof) }
+        while let last = upstream?.pollTransmit(at: now) { ready.append(last) }
+    }
+
+    private mutating func reportRegion() { upstream?.report(region: downstream.sum, labels: downstream.failureLabels) }
 
     private mutating func keep(_ packet: Packet) {
         events.append(.keep(packet.datagram(sessionTag: session.tag, transmitter: downstream.transmitterID)))
@@ -359,7 +372,7 @@ public struct RepairEngine: Sendable {
 
     /// The next datagram for a parent or a watcher, and its address.
     public mutating func pollUpstream(at now: Instant) -> (bytes: [UInt8], destination: SocketAddress)? {
-        answers.popFirst() ?? proof(at: now) ?? upstream?.pollTransmit(at: now)
+        ready.popFirst() ?? proof(at: now) ?? upstream?.pollTransmit(at: now)
     }
 
     /// Before anything else is said to a parent it is shown, once a second, who says so.
@@ -374,7 +387,7 @@ public struct RepairEngine: Sendable {
 
     /// Whether there is nothing to poll before `pollTimeout`.
     public mutating func isDrained() -> Bool {
-        events.isEmpty && answers.isEmpty && placedAt == nil && downstream.isDrained() && upstream?.isDrained() ?? true
+        events.isEmpty && ready.isEmpty && placedAt == nil && downstream.isDrained() && upstream?.isDrained() ?? true
     }
 
     /// Time at which `handleTimeout` is due, or something may be sent; nil when the session is over above and below.
@@ -387,7 +400,7 @@ public struct RepairEngine: Sendable {
     public mutating func handleTimeout(at now: Instant) {
         if let due = upstream?.pollTimeout(), due <= now {
             let said = upstream?.inPlace { $0.counters.statusesSent }
-            upstream?.report(region: downstream.sum, labels: downstream.failureLabels)
+            reportRegion()
             upstream?.handleTimeout(at: now)
             if upstream?.inPlace({ $0.counters.statusesSent }) != said { downstream.releaseAcknowledgements() }
             forward(at: now)

@@ -8,7 +8,8 @@ extension ReceiverEngine {
         let index = try TablePage.skip(in: &reader)
         let bodyRange = start..<reader.offset
         let signature = try reader.readSignature()
-        guard accept(header, length: length, isData: false, arrival, at: now), wantsPage(index) else { return }
+        guard accept(header, length: length, isData: false, arrival, at: now) else { return }
+        guard wantsPage(index) else { return noteUnwantedPage() }
         let body = reader.array(in: bodyRange)
         let origin = VerificationBudget.Origin(source: arrival.source, transmitter: header.transmitter)
         guard verify(signature, from: origin, at: now, { TablePage.signedMessage(session: $0, body: body) }) else { return }
@@ -16,23 +17,18 @@ extension ReceiverEngine {
         insert(try TablePage(reading: &bodyReader), body: body, signature: signature, at: now)
     }
 
-    mutating func take(_ page: TablePage, body: [UInt8], signature: Signature, from origin: VerificationBudget.Origin?, at now: Instant) {
-        guard wantsPage(page.index),
-            verify(signature, from: origin, at: now, { TablePage.signedMessage(session: $0, body: body) })
-        else { return }
+    mutating func take(_ page: TablePage, body: [UInt8], signature: Signature, from origin: VerificationBudget.Origin, at now: Instant) {
+        guard wantsPage(page.index) else { return noteUnwantedPage() }
+        guard verify(signature, from: origin, at: now, { TablePage.signedMessage(session: $0, body: body) }) else { return }
         insert(page, body: body, signature: signature, at: now)
     }
 
-    /// Counts one that is not.
-    private mutating func wantsPage(_ index: UInt32) -> Bool {
-        // When the session is over for this receiver, nothing is started for it any more.
-        guard case .receiving = phase else { return false }
-        guard ledger.hasPage(index) else { return true }
-        counters.duplicates += 1
-        return false
-    }
+    /// When the session is over for this receiver, nothing is started for it any more.
+    private func wantsPage(_ index: UInt32) -> Bool { if case .receiving = phase { !ledger.hasPage(index) } else { false } }
+    private mutating func noteUnwantedPage() { if case .receiving = phase { counters.duplicates += 1 } }
 
-    private mutating func insert(_ page: TablePage, body: [UInt8], signature: Signature, at now: Instant) {
+    /// - Parameter isNew: the lower half of a repair node does not know it yet.
+    private mutating func insert(_ page: TablePage, body: [UInt8], signature: Signature, isNew: Bool = true, at now: Instant) {
         guard ledger.hasRoom(for: page, isLive: isLive(page)) else {
             counters.windowDrops += 1
             return ledger.refuse(page)
@@ -43,7 +39,7 @@ extension ReceiverEngine {
         if let end = ledger.end, ledger.contradicts(end) { return finish(as: .failedVerification, at: now) }
         link.noteHelped()
         naks.notePage()
-        if role.isRepairNode { events.append(.page(page, body: body, signature)) }
+        if role.isRepairNode, isNew { events.append(.page(page, body: body, signature)) }
         if page.index > ledger.sentPages { armNAK(at: now) }
         limits.follow(ledger, total: chunkTotal)
         ledger.noteSent(pages: page.index + 1, hasEnd: false)
@@ -81,12 +77,17 @@ extension ReceiverEngine {
         if let consulted { events.append(.consult(consulted)) }
     }
 
-    mutating func take(_ end: EndOfTable, signature: Signature, from origin: VerificationBudget.Origin?, at now: Instant) {
-        guard case .receiving = phase, ledger.end == nil else { return }
-        guard verify(signature, from: origin, at: now, { end.signedMessage(session: $0) }) else { return }
+    mutating func take(_ end: EndOfTable, signature: Signature, from origin: VerificationBudget.Origin, at now: Instant) {
+        guard wantsEnd, verify(signature, from: origin, at: now, { end.signedMessage(session: $0) }) else { return }
+        insert(end, signature: signature, at: now)
+    }
+
+    private var wantsEnd: Bool { if case .receiving = phase { ledger.end == nil } else { false } }
+
+    private mutating func insert(_ end: EndOfTable, signature: Signature, isNew: Bool = true, at now: Instant) {
         ledger.end = end
         guard !ledger.contradicts(end) else { return finish(as: .failedVerification, at: now) }
-        if role.isRepairNode { events.append(.end(end, signature)) }
+        if role.isRepairNode, isNew { events.append(.end(end, signature)) }
         limits.follow(ledger, total: end.chunkCount)
         dropChunks(from: end.chunkCount)
         if ledger.correct(pages: end.pageCount, hasEnd: true) { naks.forgetTable() }
@@ -106,24 +107,23 @@ extension ReceiverEngine {
     }
 
     /// Amid a flood of forgeries some signatures are not looked at.
-    /// - Parameter origin: nil for what does not come from the network.
     /// - Returns: true when the session's key made the signature.
     mutating func verify(
-        _ signature: Signature, from origin: VerificationBudget.Origin?, at now: Instant, _ message: (SessionID) -> [UInt8]
+        _ signature: Signature, from origin: VerificationBudget.Origin, at now: Instant, _ message: (SessionID) -> [UInt8]
     ) -> Bool {
         !announce.isSigned || verify(signature, by: announce.key, from: origin, at: now, message)
     }
 
     /// - Returns: true when `key` made the signature.
     mutating func verify(
-        _ signature: Signature, by key: PublicKey, from origin: VerificationBudget.Origin?, at now: Instant, _ message: (SessionID) -> [UInt8]
+        _ signature: Signature, by key: PublicKey, from origin: VerificationBudget.Origin, at now: Instant, _ message: (SessionID) -> [UInt8]
     ) -> Bool {
-        guard origin.map({ limits.budget.allows($0, at: now) }) ?? true else {
+        guard limits.budget.allows(origin, at: now) else {
             counters.unverified += 1
             return false
         }
         let isGood = verifier.isValid(signature, for: message(session), by: key)
-        if let origin { limits.noteVerified(origin, isGood: isGood, at: now) }
+        limits.noteVerified(origin, isGood: isGood, at: now)
         if !isGood { counters.forged += 1 }
         return isGood
     }
@@ -143,19 +143,12 @@ extension ReceiverEngine {
         hastenStatus(to: now + link.pace.groupRoundTrip)
     }
 
-    /// Takes an authentic page or END that was kept from before; nothing of it is told the host again.
-    mutating func restore(_ datagram: [UInt8], at now: Instant) {
-        guard let (_, packet) = unsafe try? Packet.parse(datagram.span.bytes) else { return }
+    /// Takes a page or END that a repair node has from before, and that was verified when it came.
+    mutating func adopt(_ packet: Packet, at now: Instant) {
         switch packet {
-        case .page(let page, let body, let signature): take(page, body: body, signature: signature, from: nil, at: now)
-        case .end(let end, let signature): take(end, signature: signature, from: nil, at: now)
+        case .page(let page, let body, let signature): if wantsPage(page.index) { insert(page, body: body, signature: signature, isNew: false, at: now) }
+        case .end(let end, let signature): if wantsEnd { insert(end, signature: signature, isNew: false, at: now) }
         default: break
-        }
-        events.removeAll {
-            switch $0 {
-            case .page, .end: true
-            default: false
-            }
         }
     }
 }

@@ -3,7 +3,7 @@ extension RepairEngine {
     /// Records that there is memory for, in the half that has more. The other has as many at the most.
     public mutating func tableRecords() -> Int {
         let above = upstream?.inPlace { $0.tableRecords } ?? 0
-        return max(above, downstream.window.table.heldRecords) + tableBytes / ChunkLedger.recordBytes
+        return max(above, downstream.window.table.heldRecords)
     }
 
     /// Table's bound of each half, as of `ReceiverEngine.giveTable`.

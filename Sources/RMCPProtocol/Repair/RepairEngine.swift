@@ -53,7 +53,7 @@ public struct RepairEngine: Sendable {
 
     public let mode: Mode
     var configuration: Configuration
-    private let verifier: any MessageVerifier
+    let verifier: any MessageVerifier
     private let digest: any MessageDigest
     /// Nil while nobody above is heard, and once the session is over there.
     public internal(set) var upstream: ReceiverEngine?
@@ -65,10 +65,6 @@ public struct RepairEngine: Sendable {
     private var events: Deque<RepairEvent> = []
     /// Offer of the session, while nobody is above; nil for one that the cache has from before.
     private var offer: SessionOffer?
-    /// What was kept of the table from before, for an upstream that begins later.
-    private var table: [[UInt8]] = []
-    /// Bytes of that.
-    private(set) var tableBytes = 0
     /// Bound of what each half may have of the table.
     var tableRoom = TableRoom.unbounded
     /// Source of the seeds of the upper half, whoever is above.
@@ -124,46 +120,8 @@ public struct RepairEngine: Sendable {
     /// Time at which anything last came from a parent, the sender or another node; nil while there is nobody above.
     public mutating func lastHeardFromSender() -> Instant? { upstream?.inPlace { $0.lastHeardFromSender } }
 
-    // MARK: From before
-
     /// Datagrams of the one who offers the session, which came before there was an engine.
     public mutating func note(_ offer: SessionOffer) { self.offer = offer }
-
-    /// Takes a page or END that the cache kept. False when it is not authentic, or there is no room for it.
-    public mutating func restore(_ datagram: [UInt8], at now: Instant) -> Bool {
-        guard let (_, packet) = unsafe try? Packet.parse(datagram.span.bytes) else { return false }
-        let key = downstream.announce.key
-        func isAuthentic(_ signature: Signature, _ message: [UInt8]) -> Bool {
-            !downstream.announce.isSigned || verifier.isValid(signature, for: message, by: key)
-        }
-        switch packet {
-        case .page(let page, let body, let signature):
-            guard tableRecords() < tableRoom.records, isAuthentic(signature, TablePage.signedMessage(session: session, body: body)) else { return false }
-            downstream.adopt(page, body: body, signature: signature, at: now)
-        case .end(let end, let signature):
-            guard isAuthentic(signature, end.signedMessage(session: session)) else { return false }
-            downstream.adopt(end, signature: signature)
-        default: return false
-        }
-        table.append(datagram)
-        tableBytes += datagram.count
-        return true
-    }
-
-    /// The record of a chunk, as far as the table is known.
-    public func record(of chunk: UInt32) -> ChunkRecord? { downstream.record(of: chunk) }
-
-    /// A chunk that the cache kept was verified.
-    public mutating func restore(chunk: UInt32, at now: Instant) { downstream.hold(chunk, isResident: false, at: now) }
-
-    /// Everything that the cache kept has been told of: what is whole is served without anybody above.
-    public mutating func endRestoring(at now: Instant) {
-        guard upstream == nil, isComplete else { return }
-        downstream.follow(phase: .lingering, front: end, path: [TreePlace.nobody], distance: .max, rate: 0, at: now)
-        downstream.endUpstream(at: now)
-    }
-
-    private var end: StreamPosition? { downstream.endOfTable.map { StreamPosition(chunk: $0.chunkCount, packet: 0) } }
 
     // MARK: Above
 
@@ -189,9 +147,9 @@ public struct RepairEngine: Sendable {
         var engine = ReceiverEngine(
             identity: identity, configuration: configuration, announce: downstream.announce, source: source, transmitter: transmitter,
             role: role, isResumable: true, expectsRepairNodes: expectsOthers, verifier: verifier, digest: digest, seed: random.next(), at: now)
+        // What is here below has its room already.
+        downstream.window.table.forEachSigned { engine.adopt($0, at: now) }
         if tableRoom != .unbounded { engine.giveTable(tableRoom, at: now) }
-        for datagram in table { engine.restore(datagram, at: now) }
-        (table, tableBytes) = ([], 0)
         if let offer, offer.source == source, offer.transmitter == transmitter { engine.noteEarlier(longestDatagram: offer.longestDatagram) }
         offer = nil
         upstream = engine

@@ -89,6 +89,17 @@ struct TableBuilder: Sendable {
         return true
     }
 
+    /// Calls `take` for each page that is here, those that wait for an earlier one among them, and for END.
+    func forEachSigned(_ take: (Packet) -> Void) {
+        for index in 0..<pageCount { if let packet = packet(forPage: index) { take(packet) } }
+        for index in early.keys.sorted() {
+            guard let (_, body, signature) = early[index] else { continue }
+            var reader = unsafe ByteReader(body.span.bytes)
+            if let page = try? TablePage(reading: &reader) { take(.page(page, body: body, signature)) }
+        }
+        if let (end, signature) = finished { take(.end(end, signature)) }
+    }
+
     /// Size of the table, in records.
     var heldRecords: Int { records.heldCount + pages.count + early.count + (earlyBytes + bodyBytes) / ChunkLedger.recordBytes }
 

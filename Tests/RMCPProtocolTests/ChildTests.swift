@@ -260,6 +260,24 @@ import Testing
         #expect(child.parent(ChildHarness.senderID)?.report?.histogram.rehomed[lost] == 0)
     }
 
+    /// It has been forgotten meanwhile, since there are many others, and lets go all the same.
+    @Test func aFormerParentLetsGoThatIsNoCandidateAnyMore() {
+        var child = settled()
+        child.addNode(other, hops: 0)
+        for id in 22...26 as ClosedRange<UInt32> { child.addNode(id, hops: 1) }
+        _ = child.run(for: .milliseconds(200))
+        child.change(node) { $0.speaks = false }
+        let left = child.run(for: .seconds(5), until: isBelow(other))
+        child.addNode(27, hops: 1)
+        _ = child.run(for: .milliseconds(200))
+        #expect(left != nil && child.engine.link.candidates[node] == nil && child.engine.link.attachment.debt?[lost] == 1)
+        child.change(node) { $0.speaks = true }
+        _ = child.run(for: .seconds(2))
+        #expect(child.engine.link.candidates[node] == nil && child.parent(node)?.detaches.isEmpty == false)
+        #expect(child.engine.link.attachment.debt?.allSatisfy { $0 == 0 } ?? true)
+        #expect(child.parent(other)?.report?.histogram.rehomed.allSatisfy { $0 == 0 } == true)
+    }
+
     /// It comes back to a parent that still counts it from before: what is owed for that one is owed no more, since the
     /// next STATUS takes the place of what it counted.
     @Test func nothingIsOwedForTheParentItself() {

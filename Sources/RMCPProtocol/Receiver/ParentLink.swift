@@ -116,16 +116,15 @@ struct ParentLink: Sendable {
     // MARK: Hearing of parents
 
     /// A transmitter that is one of this session's parents, or has been this child's.
-    func knows(_ transmitter: UInt32) -> Bool {
-        candidates.contains(transmitter) || attachment.formers.contains { $0.transmitter == transmitter }
-    }
+    func knows(_ transmitter: UInt32) -> Bool { candidates.contains(transmitter) || attachment.isFormer(transmitter) }
 
-    /// Whether a datagram's transmitter is one of this session's parents; a HEARTBEAT makes it one.
+    /// Whether a datagram's transmitter is one of this session's parents; a HEARTBEAT makes it one. A parent that was left and is not
+    /// remembered for anything else may still let go of this child.
     @inline(__always)
     mutating func noteHeard(_ header: PacketHeader, from source: SocketAddress, at now: Instant) -> Bool {
         if !attachment.formers.isEmpty { attachment.noteHeard(header.transmitter, at: now) }
         guard candidates.noteHeard(header.transmitter, from: source, isStream: Self.isStream(header), at: now) || addCandidate(header, at: source, now: now)
-        else { return false }
+        else { return header.kind == .acknowledgement && header.isUnicast && attachment.isFormer(header.transmitter) }
         lastHeard = now
         return true
     }

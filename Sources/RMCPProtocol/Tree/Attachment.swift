@@ -70,6 +70,8 @@ struct Attachment: Sendable {
         return formers.count < count
     }
 
+    func isFormer(_ transmitter: UInt32) -> Bool { formers.contains { $0.transmitter == transmitter } }
+
     /// Something came from a parent: one that was silent can be told now.
     mutating func noteHeard(_ transmitter: UInt32, at now: Instant) {
         for index in formers.indices where formers[index].transmitter == transmitter && formers[index].next == nil { formers[index].next = now }

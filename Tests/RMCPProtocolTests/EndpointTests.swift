@@ -329,4 +329,16 @@ import Testing
             handle(above: offer(announce(session(8), name: "b", created: 1)), &endpoint)
                 == "refuse 8: \(SessionRefusal.rollback(newest: BundleVersion(time: 2)))")
     }
+
+    /// A tag has one session, whatever two senders have drawn.
+    @Test func ofTwoKeptSessionsOfOneTagTheLastUsedIsServed() {
+        func kept(_ session: SessionID, name: String) -> (announce: Announce, signature: Signature) {
+            let announce = announce(session, name: name, created: 1)
+            return (announce, signer.signature(for: announce.signedMessage))
+        }
+        var endpoint = node(sessions: 8)
+        let all = [kept(session(1, 7), name: "a"), kept(session(1, 8), name: "b"), kept(session(2), name: "c")]
+        #expect(endpoint.takeUp(all).map(\.announce.name) == ["a", "c"])
+        #expect(endpoint.directory.active.map(\.session) == [session(1, 7), session(2)])
+    }
 }

@@ -201,18 +201,21 @@ public struct RepairEndpoint: Sendable {
     public mutating func takeUp(
         _ kept: [(announce: Announce, signature: Signature)], notAfter latest: UInt64 = .max
     ) -> [(announce: Announce, signature: Signature)] {
-        let served = kept.prefix(sessionLimit / 2).filter { entry in
-            directory.believes(entry.announce, entry.signature)
-                && !kept.contains {
-                    BundleIdentity($0.announce) == BundleIdentity(entry.announce) && $0.announce.version > entry.announce.version
-                        && $0.announce.creationTime <= latest
-                }
-        }
-        for entry in served {
+        var served: [(announce: Announce, signature: Signature)] = []
+        // Datagrams tell sessions apart by their tags: of two with the same one the last used is served.
+        for entry in kept.prefix(sessionLimit / 2) where !directory.isUnderWay(entry.announce.session.tag) {
+            guard directory.believes(entry.announce, entry.signature), !isOutdated(entry.announce, by: kept, notAfter: latest) else { continue }
             directory.adopt(entry.announce)
             directory.noteVersion(of: entry.announce, notAfter: latest)
+            served.append(entry)
         }
         return served
+    }
+
+    private func isOutdated(_ announce: Announce, by kept: [(announce: Announce, signature: Signature)], notAfter latest: UInt64) -> Bool {
+        kept.contains {
+            BundleIdentity($0.announce) == BundleIdentity(announce) && $0.announce.version > announce.version && $0.announce.creationTime <= latest
+        }
     }
 
     /// Nothing begins any more, and nothing is advertised.

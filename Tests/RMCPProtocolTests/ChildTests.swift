@@ -371,4 +371,17 @@ import Testing
         let further = child.engine.counters.statusesSent - said
         #expect(further > 10 && further < 60, "\(further) statuses in 29 s")
     }
+
+    /// What children say to parents says nothing of a parent, even in its name.
+    @Test func whatNoParentSaysIsNotHeardFromIt() throws {
+        var child = settled()
+        let parent = try #require(child.parent(node))
+        let (datagrams, foreign, heard) = (child.engine.counters.datagrams, child.engine.counters.foreign, child.engine.lastHeardFromSender)
+        let header = PacketHeader(
+            kind: .nak, isUnicast: true, sessionTag: ChildHarness.announce.session.tag, transmitter: node, sequence: 1)
+        let nak = Packet.nak(NegativeAcknowledgement(echo: .none, request: RepairRequest()))
+        child.engine.handle(nak, header, length: 100, arrival: Arrival(source: parent.address, at: child.now + .seconds(1)), at: child.now + .seconds(1))
+        #expect(child.engine.counters.datagrams == datagrams && child.engine.counters.foreign == foreign + 1)
+        #expect(child.engine.lastHeardFromSender == heard)
+    }
 }

@@ -68,7 +68,7 @@ public struct ReceiverEndpoint: Sendable {
             guard header.sessionTag == 0, case .advertisement(let advertisement, let signature)? = try? Packet.parse(datagram).1
             else { return nil }
             let origin = VerificationBudget.Origin(source: source, transmitter: header.transmitter)
-            guard directory.believes(advertisement, signature, origin, at: now) else { return .ignore }
+            guard directory.take(advertisement, signature, origin, at: now) else { return .ignore }
             return regions.noteAdvertised(advertisement.region, at: now) ? .join(advertisement.region) : .ignore
         case .announce:
             guard let known = directory.announce(ofTag: header.sessionTag), case .announce(let announce, _)? = try? Packet.parse(datagram).1,

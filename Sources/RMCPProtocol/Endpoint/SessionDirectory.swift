@@ -273,8 +273,9 @@ public struct SessionDirectory: Sendable {
         return isGood
     }
 
-    /// Whether a repair node's advertisement is to be followed: anybody's, or a new one by a trusted key.
-    mutating func believes(_ advertisement: Advertisement, _ signature: Signature, _ origin: VerificationBudget.Origin, at now: Instant) -> Bool {
+    /// Takes a repair node's advertisement.
+    /// - Returns: whether it is to be followed: anybody's, or a new one by a trusted key.
+    mutating func take(_ advertisement: Advertisement, _ signature: Signature, _ origin: VerificationBudget.Origin, at now: Instant) -> Bool {
         guard let keys = policy.trustedNodes else { return true }
         let key = advertisement.key
         guard keys.contains(key), advertisement.time > advertised[key] ?? 0, budget.allows(origin, at: now) else { return false }

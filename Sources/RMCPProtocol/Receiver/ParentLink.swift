@@ -379,5 +379,7 @@ struct ParentLink: Sendable {
     }
 
     mutating func confirmDetach(_ sequence: UInt32, by sender: UInt32) -> Bool { attachment.confirm(sequence, by: sender) }
-    mutating func mustDetach(at now: Instant) -> Bool { attachment.mustTell(attempts: configuration.tree.detachAttempts, at: now) }
+    mutating func hastenDetach(at now: Instant) { attachment.hastenDetach(at: now) }
+    /// A former parent has to let go before this child goes.
+    var mustDetach: Bool { attachment.mustTell(attempts: configuration.tree.detachAttempts) }
 }

@@ -13,7 +13,6 @@ extension ReceiverEngine {
                 return nil
             }
             let data = try DataHeader(reading: &reader)
-            guard reader.remaining > 0 else { throw .truncated }
             return handle(data, header, length: reader.remaining, arrival: arrival, at: now)
         } catch {
             counters.note(error)
@@ -29,12 +28,12 @@ extension ReceiverEngine {
         case .ncf:
             guard length <= DataHeader.length + Int(announce.payloadLength) else { throw .invalidField("length") }
             let request = try RepairRequest(reading: &reader, packetsOfChunk: announce.packetsOfChunk)
-            handle(.ncf(request), header, length: length, arrival: arrival, at: now)
-        default: handle(try Packet.body(of: header.kind, from: &reader), header, length: length, arrival: arrival, at: now)
+            take(.ncf(request), header, length: length, arrival: arrival, at: now)
+        default: take(try Packet.body(of: header.kind, from: &reader), header, length: length, arrival: arrival, at: now)
         }
     }
 
-    /// A header that a parent of this session may have sent. Nothing behind any other is read.
+    /// A header that a parent of this session may have sent. Nothing behind any other is read, or means that the parent is heard.
     private func isWorthReading(_ header: PacketHeader) -> Bool {
         guard header.sessionTag == session.tag else { return false }
         switch header.kind {
@@ -63,6 +62,11 @@ extension ReceiverEngine {
     /// Takes any other packet that was read already, such as one that is multicast to many engines of one host.
     /// - Parameter length: bytes of the datagram.
     public mutating func handle(_ packet: Packet, _ header: PacketHeader, length: Int, arrival: Arrival, at now: Instant) {
+        guard isWorthReading(header) else { return counters.foreign += 1 }
+        take(packet, header, length: length, arrival: arrival, at: now)
+    }
+
+    private mutating func take(_ packet: Packet, _ header: PacketHeader, length: Int, arrival: Arrival, at now: Instant) {
         admit(packet, header, arrival, at: now)
         guard accept(header, length: length, isData: false, arrival, at: now) else { return }
         let origin = VerificationBudget.Origin(source: arrival.source, transmitter: header.transmitter)
@@ -81,7 +85,8 @@ extension ReceiverEngine {
             if !takeDetached(sequence, from: header.transmitter, at: now) { handleAcknowledgement(of: sequence, from: header.transmitter, at: now) }
         case .attached(let answer): take(answer, from: header.transmitter, at: now)
         case .place: break
-        case .data, .nak, .status, .solicitation, .attach, .detach, .advertisement, .query, .report, .refusal: counters.foreign += 1
+        // None of these is worth reading.
+        case .data, .nak, .status, .solicitation, .attach, .detach, .advertisement, .query, .report, .refusal: break
         }
     }
 

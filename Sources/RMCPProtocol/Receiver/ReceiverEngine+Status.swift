@@ -161,8 +161,9 @@ extension ReceiverEngine {
 
     mutating func handleAcknowledgement(of sequence: UInt32, from sender: UInt32, at now: Instant) {
         // Any status since the state became final will do, but none that owes what a former parent has let go of.
-        guard case .final(let state, _, let sequences) = phase, sender == link.transmitter, sequences.contains(sequence), !link.mustDetach(at: now)
-        else { return }
+        guard case .final(let state, _, let sequences) = phase, sender == link.transmitter, sequences.contains(sequence) else { return }
+        link.hastenDetach(at: now)
+        guard !link.mustDetach else { return }
         phase = .finished(state)
         events.append(.finished(state))
     }

@@ -17,18 +17,21 @@ struct RecordBlocks: Sendable {
 
     /// A record that was set; one that never was may not be relied on, and may trap.
     subscript(index: Int) -> ChunkRecord {
-        get { blocks[index >> Self.blockShift][place(of: index)] }
+        get { blocks[Self.block(of: index)][place(of: index)] }
         set { set(index, to: newValue) }
     }
 
-    /// The one field that every packet is held against: a record is a hundred bytes to copy.
+    /// One field of a record that was set, without a copy of the others.
     @inline(__always)
-    func encodedLength(of index: Int) -> UInt32 {
-        blocks[index >> Self.blockShift][place(of: index)].encodedLength
-    }
+    func encodedLength(of index: Int) -> UInt32 { blocks[Self.block(of: index)][place(of: index)].encodedLength }
 
     @inline(__always)
-    private func place(of index: Int) -> Int { blocks[index >> Self.blockShift].count == 1 ? 0 : index & (Self.blockLength - 1) }
+    private static func block(of index: Int) -> Int { index >> blockShift }
+    /// Place of a record in a block that is whole.
+    @inline(__always)
+    private static func offset(of index: Int) -> Int { index & (blockLength - 1) }
+    @inline(__always)
+    private func place(of index: Int) -> Int { blocks[Self.block(of: index)].count == 1 ? 0 : Self.offset(of: index) }
 
     mutating func append(_ record: ChunkRecord) { set(count, to: record) }
 
@@ -39,7 +42,7 @@ struct RecordBlocks: Sendable {
         var growth = 0
         var index = first
         while index < first + records.count {
-            let block = index / Self.blockLength
+            let block = Self.block(of: index)
             let end = min((block + 1) * Self.blockLength, first + records.count)
             let known = block < blocks.count ? blocks[block].count : 0
             let alike = known == 1 ? blocks[block][0] : records[index - first]
@@ -52,7 +55,7 @@ struct RecordBlocks: Sendable {
 
     private mutating func set(_ index: Int, to record: ChunkRecord) {
         count = max(count, index + 1)
-        let block = index / Self.blockLength
+        let block = Self.block(of: index)
         while blocks.count <= block { blocks.append([]) }
         let isSharable = record.kind == .zero
         switch blocks[block].count {
@@ -65,7 +68,7 @@ struct RecordBlocks: Sendable {
         case 1: spread(blocks[block][0], in: block)
         default: break
         }
-        blocks[block][index % Self.blockLength] = record
+        blocks[block][Self.offset(of: index)] = record
     }
 
     private mutating func spread(_ record: ChunkRecord, in block: Int) {

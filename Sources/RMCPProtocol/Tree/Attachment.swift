@@ -77,12 +77,14 @@ struct Attachment: Sendable {
         for index in formers.indices where formers[index].transmitter == transmitter && formers[index].next == nil { formers[index].next = now }
     }
 
-    /// Whether a former parent must hear of it before this child goes: it is told at once, since the sender knows by now where
-    /// this child is. A sender that is not told counts who was its child as lost, and no debt takes that off.
-    mutating func mustTell(attempts: Int, at now: Instant) -> Bool {
+    /// Has former parents told at once that have not been told yet: the sender knows by now where this child is.
+    mutating func hastenDetach(at now: Instant) {
         for index in formers.indices where formers[index].count == 0 && formers[index].next != nil { formers[index].next = now }
-        return formers.contains { $0.next != nil && $0.count <= attempts }
     }
+
+    /// Whether a former parent must hear of it before this child goes. A sender that is not told counts who was its child as lost, and no
+    /// debt takes that off.
+    func mustTell(attempts: Int) -> Bool { formers.contains { $0.next != nil && $0.count <= attempts } }
 
     var nextDetach: Instant? {
         formers.isEmpty ? nil : formers.lazy.compactMap(\.next).min()

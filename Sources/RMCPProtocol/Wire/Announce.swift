@@ -32,9 +32,9 @@ public struct Announce: Hashable, Sendable {
     /// Bytes of its fields but for the name, the key, the signature and the padding.
     static let fixedLength = 68
 
-    /// Says which fields are said: no value of theirs stands for none, since each occurs.
-    private static let saysModificationTime: UInt8 = 1
-    private static let saysMode: UInt8 = 2
+    /// Flags of the fields that are said: no value of theirs stands for none, since each occurs.
+    static let saysModificationTime: UInt8 = 1
+    static let saysMode: UInt8 = 2
     /// Says that what the other fields leave out is sealed, in place of the name.
     private static let isSealedFlag: UInt8 = 4
 

@@ -54,9 +54,6 @@ extension Announce {
         }
     }
 
-    private static let hasModificationTime: UInt8 = 1
-    private static let hasMode: UInt8 = 2
-
     /// The same as it is on the wire: what was opened is sealed again.
     public var asSent: Announce {
         guard let details = secrecy.details else { return self }
@@ -74,7 +71,7 @@ extension Announce {
     public var plainDetails: [UInt8] {
         var writer = ByteWriter(capacity: SealedDetails.plainLength)
         let nameBytes = nameBytes
-        writer.writeUInt8((modificationTime == nil ? 0 : Self.hasModificationTime) | (mode == nil ? 0 : Self.hasMode))
+        writer.writeUInt8((modificationTime == nil ? 0 : Self.saysModificationTime) | (mode == nil ? 0 : Self.saysMode))
         writer.writeUInt8(UInt8(nameBytes.count))
         writer.writeUInt16(mode ?? 0)
         writer.writeUInt64(contentLength ?? .max)
@@ -99,15 +96,15 @@ extension Announce {
 
     private mutating func readDetails(_ reader: inout ByteReader) throws(WireError) {
         let flags = try reader.readUInt8()
-        guard flags & ~(Self.hasModificationTime | Self.hasMode) == 0 else { throw .invalidField("flags") }
+        guard flags & ~(Self.saysModificationTime | Self.saysMode) == 0 else { throw .invalidField("flags") }
         let nameLength = Int(try reader.readUInt8())
         let mode = try reader.readUInt16()
-        guard mode <= (flags & Self.hasMode != 0 ? 0o777 : 0) else { throw .invalidField("mode") }
-        self.mode = flags & Self.hasMode != 0 ? mode : nil
+        guard mode <= (flags & Self.saysMode != 0 ? 0o777 : 0) else { throw .invalidField("mode") }
+        self.mode = flags & Self.saysMode != 0 ? mode : nil
         let length = try reader.readUInt64()
         contentLength = length == .max ? nil : length
         allocatedLength = try reader.readUInt64()
-        modificationTime = try Self.readTime(&reader, isSaid: flags & Self.hasModificationTime != 0)
+        modificationTime = try Self.readTime(&reader, isSaid: flags & Self.saysModificationTime != 0)
         let nameBytes = try reader.readArray(count: nameLength)
         guard let name = String(validating: nameBytes, as: UTF8.self), nameLength > 0 else { throw .invalidField("name") }
         self.name = name

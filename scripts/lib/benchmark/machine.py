@@ -65,6 +65,8 @@ def warm(length):
     A host may take back within seconds what is free. 512 MiB of a file took 1.6 s of the kernel's time to write then, and 0.2 s right after as
     much had been touched: whoever came behind a run that needs little had ten times the work of who came behind one that needs much.
     """
+    if length == 0:
+        return
     with mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
         memory.madvise(POPULATE_WRITE)
 

@@ -6,7 +6,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from benchmark.machine import cpu_times
+from benchmark.machine import cpu_times, warm
 from benchmark.namespaces import FirstPackets
 from benchmark.tools import Blast, Measured, Rmcp
 
@@ -37,7 +37,8 @@ class TooLong(Failed):
 
 
 class Run:
-    def __init__(self, tool, case, setup, lab, source):
+    def __init__(self, tool, case, setup, lab, source, memory=0):
+        self.memory = memory  # bytes that the run may touch
         self.tool, self.case, self.setup, self.lab, self.source = tool, case, setup, lab, source
         self.nodes = lab.receivers[:case.receivers]
         self.receivers, self.sender, self.helper = {}, None, None
@@ -71,6 +72,8 @@ class Run:
 
         `on_progress` is asked every 10 ms until it says that it has seen enough.
         """
+        # Not before receivers are ready: a host takes back what has been free for a second or two.
+        warm(self.memory)
         self.before, self.cpu_before = self.lab.counters(), cpu_times()[0]
         self.began = time.monotonic()
         deadline = self.began + self.case.limit
@@ -165,9 +168,9 @@ class Run:
             shutil.rmtree(self.directory(node), ignore_errors=True)
 
 
-def measure(tool, case, setup, lab, source):
-    """One run; raises Failed."""
-    run = Run(tool, case, setup, lab, source)
+def measure(tool, case, setup, lab, source, memory):
+    """One run that may touch so many bytes; raises Failed."""
+    run = Run(tool, case, setup, lab, source, memory)
     try:
         run.start_receivers()
         watch = FirstPackets(lab, tool.is_data, tool.is_join)

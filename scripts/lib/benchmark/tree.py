@@ -92,6 +92,7 @@ def made(program, setup, case, source):
     try:
         for place in places:
             os.mkdir(place)
+        warm(memory_of(case))
         done = subprocess.run([program, source, str(FLUSHED), *places], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=case.limit)
         if done.returncode != 0:
             raise Failed(done.stderr.strip() or f"its exit code is {done.returncode}")
@@ -104,10 +105,15 @@ def made(program, setup, case, source):
             shutil.rmtree(place, ignore_errors=True)
 
 
+def memory_of(case):
+    """Bytes that a run touches."""
+    return (case.receivers + 1) * 2 * CASE.size * MIB
+
+
 def sent(name, case, setup, lab, source):
     """Seconds from the sender's start until the last receiver has everything, and those of processors, at both ends."""
     tool = TOOLS[name]()
-    run = Run(tool, case, setup, lab, source)
+    run = Run(tool, case, setup, lab, source, memory_of(case))
     try:
         run.start_receivers()
         run.send()
@@ -161,7 +167,6 @@ def measure_place(case, setup, lab, sources, program, rounds, busy, say):
         for name in random.Random(f"tree {number}").sample(case.tools, len(case.tools)):
             if name in failures:
                 continue
-            warm((case.receivers + 1) * 2 * CASE.size * MIB)
             busy.look()
             try:
                 if case.disk:

@@ -96,7 +96,7 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        // One driver of an engine and one set of builders, for tests, fuzz targets and engine-paths.
+        // One driver of an engine, one set of builders, and groups of one's own, for tests, fuzz targets and engine-paths.
         .target(name: "TestSupport", dependencies: ["RMCPProtocol"], path: "Tests/Support", swiftSettings: strict),
         // What a packet costs the engine, counted by scripts/bench-engine: in this package, so that it is linked with the
         // very objects that rmcp is.
@@ -126,9 +126,10 @@ let package = Package(
         ),
         .testTarget(
             name: "RMCPReportTests", dependencies: ["RMCPReport", "RMCPProtocol", "EventSchema"], exclude: ["Golden"], swiftSettings: strictTests),
-        .testTarget(name: "CommandTests", dependencies: ["rmcp", "EventSchema"], swiftSettings: strictTests),
+        .testTarget(name: "CommandTests", dependencies: ["rmcp", "EventSchema", "TestSupport"], swiftSettings: strictTests),
         .testTarget(name: "ArchitectureTests", swiftSettings: strictTests),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["rmcp", "RMCPProtocol", "EventSchema"], exclude: ["Shims"], swiftSettings: strictTests),
+            name: "EndToEndTests", dependencies: ["rmcp", "RMCPProtocol", "EventSchema", "TestSupport"], exclude: ["Shims"],
+            swiftSettings: strictTests),
     ]
 )

@@ -1,5 +1,6 @@
 import Foundation
 import RMCPHost
+import TestSupport
 import Testing
 
 @testable import rmcp
@@ -58,8 +59,8 @@ import Testing
     /// Runs a script in `directory`, where `rmcp` is the program and `send` a short one without receivers.
     /// - Returns: the exit code, and what was said.
     private static func shell(_ script: String, in directory: String) throws -> (status: Int32, text: String) {
-        let functions =
-            "rmcp() { '\(CommandRun.binary)' \"$@\"; }; send() { rmcp send --unsigned --min-wait 0s --max-wait 500ms -i lo -g 239.255.76.90:17990 \"$@\"; }"
+        let send = "rmcp send --unsigned --min-wait 0s --max-wait 500ms -i lo -g \(LoopbackGroup.next().text)"
+        let functions = "rmcp() { '\(CommandRun.binary)' \"$@\"; }; send() { \(send) \"$@\"; }"
         let run = try CommandRun(["/bin/bash", "-c", "exec 2>&1; \(functions); \(script)"], in: directory, seconds: 30)
         return (run.status, run.output)
     }
@@ -69,7 +70,7 @@ import Testing
         arguments: [
             ("send --json --report a.html /etc/hosts >a.jsonl", "Nobody came"),
             (
-                "'\\binary' send --unsigned --max-wait 20s -i lo -g 239.255.76.90:17990 --json --report a.html /etc/hosts >a.jsonl & "
+                "'\\binary' send --unsigned --max-wait 20s -i lo -g \(LoopbackGroup.next().text) --json --report a.html /etc/hosts >a.jsonl & "
                     + "until grep -q ready a.jsonl; do sleep 0.05; done; kill -TERM $!; wait $!", "Stopped"
             ),
             ("(sleep 9 | send --json --report a.html --name $'\\xff<b>' - >a.jsonl) ; true", ""),
@@ -108,7 +109,7 @@ import Testing
                 ("rmcp report none.jsonl", 1, "none.jsonl"),
                 (
                     // Another group than that of senders that nobody must come to.
-                    "rmcp recv --json -i lo --once --timeout 300ms --allow-unsigned -g 239.255.76.91:17991 >r.jsonl; rmcp report r.jsonl", 1,
+                    "rmcp recv --json -i lo --once --timeout 300ms --allow-unsigned -g \(LoopbackGroup.next().text) >r.jsonl; rmcp report r.jsonl", 1,
                     "events of rmcp recv"
                 ),
                 ("send --json /etc/hosts >s.jsonl; rmcp report --session 2 s.jsonl", 2, "has 1 session"),

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The program itself, given what it cannot work with: one line that says what to do, and the right exit code.
@@ -17,7 +18,8 @@ import Testing
         var testDescription: String { arguments.joined(separator: " ") }
     }
 
-    private static let loopback = ["-i", "lo", "-g", "239.255.76.99:17999"]
+    private static let group = LoopbackGroup.next().text
+    private static let loopback = ["-i", "lo", "-g", group]
 
     private static let cases: [Case] = [
         Case(arguments: ["send", "/nonexistent/image"] + loopback, status: 1, words: ["/nonexistent/image", "no such file"]),
@@ -37,7 +39,7 @@ import Testing
         Case(arguments: ["send", "/etc/hosts", "-i", "lo", "-g", "192.168.1.1"], status: 2, words: ["192.168.1.1", "multicast"]),
         Case(arguments: ["send", "/etc/hosts", "-i", "lo", "-g", "nonsense"], status: 2, words: ["nonsense"]),
         Case(arguments: ["send", "/etc/hosts", "-i", "lo", "-g", "239.1.1.1:99999"], status: 2, words: ["239.1.1.1:99999"]),
-        Case(arguments: ["watch", "--once"] + loopback, status: 4, words: ["nothing heard", "239.255.76.99:17999"]),
+        Case(arguments: ["watch", "--once"] + loopback, status: 4, words: ["nothing heard", group]),
         Case(arguments: ["watch", "--once", "-i", "lo", "-g", "192.168.1.1"], status: 2, words: ["192.168.1.1", "multicast"]),
         Case(arguments: ["recv", "--check", "-d", "/nonexistent"] + loopback, status: 2, words: ["/nonexistent", "no such file"]),
         Case(arguments: ["recv", "--check", "--trust", "/nonexistent"] + loopback, status: 2, words: ["/nonexistent"]),
@@ -208,8 +210,8 @@ import Testing
         let home = NSTemporaryDirectory() + "rmcp-home-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: home) }
-        let commands = (0..<8).map { index in
-            "\"$RMCP\" send /etc/hosts --max-wait 300ms --min-wait 0s -i lo -g 239.255.76.98:\(18000 + index) & pids=\"$pids $!\""
+        let commands = (0..<8).map { _ in
+            "\"$RMCP\" send /etc/hosts --max-wait 300ms --min-wait 0s -i lo -g \(LoopbackGroup.next().text) & pids=\"$pids $!\""
         }
         let script = commands.joined(separator: "\n") + "\nfor pid in $pids; do wait $pid; echo \"exit code $?\"; done"
         let result = try run(["-c", script], program: "/bin/sh", environment: ["HOME": home, "XDG_CONFIG_HOME": home, "RMCP": CommandRun.binary])
@@ -220,13 +222,13 @@ import Testing
 
     @Test("Nobody comes: exit code 4 and a hint")
     func nobody() throws {
-        let result = try run(["send", "/etc/hosts", "--max-wait", "300ms", "--min-wait", "0s", "-i", "lo", "-g", "239.255.76.97:17997"])
+        let result = try run(["send", "/etc/hosts", "--max-wait", "300ms", "--min-wait", "0s", "-i", "lo", "-g", LoopbackGroup.next().text])
         #expect(result.status == 4 && result.errors.contains("nobody came"), "\(result.errors)")
     }
 
     @Test("Nothing comes: exit code 4")
     func timeout() throws {
-        let result = try run(["recv", "--once", "--timeout", "300ms", "--allow-unsigned", "-i", "lo", "-g", "239.255.76.96:17996"])
+        let result = try run(["recv", "--once", "--timeout", "300ms", "--allow-unsigned", "-i", "lo", "-g", LoopbackGroup.next().text])
         #expect(result.status == 4, "\(result.errors)")
     }
 }

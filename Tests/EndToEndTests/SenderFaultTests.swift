@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A sender whose disk, terminal or log stands still: the session does not, and signals end it.
@@ -7,7 +8,7 @@ import Testing
 
     @Test(
         "A file system that takes 7 s to find each hole: the sender answers all the while",
-        .enabled(if: Laboratory.isPossible && Shim.isPossible, Laboratory.reason))
+        .enabled(if: Laboratory.isPossible, Laboratory.reason), .enabled(if: Shim.isPossible, Shim.reason))
     func slowHoles() throws {
         let lab = try Laboratory(receivers: 1)
         let source = try lab.scratch.random("image", megabytes: 2)
@@ -23,7 +24,9 @@ import Testing
         #expect(sent.text.components(separatedBy: "\"event\":\"progress\"").count > 40, "\(sent.text)")
     }
 
-    @Test("Nothing but a hole, says a file system that has blocks for every byte", .enabled(if: Laboratory.isPossible && Shim.isPossible, Laboratory.reason))
+    @Test(
+        "Nothing but a hole, says a file system that has blocks for every byte", .enabled(if: Laboratory.isPossible, Laboratory.reason),
+        .enabled(if: Shim.isPossible, Shim.reason))
     func lyingHoles() throws {
         let lab = try Laboratory(receivers: 1)
         let source = try lab.scratch.random("image", megabytes: 3)
@@ -35,7 +38,7 @@ import Testing
 
     @Test(
         "A name that the disk does not let be looked at is told as that, and not as changed",
-        .enabled(if: Laboratory.isPossible && Shim.isPossible, Laboratory.reason))
+        .enabled(if: Laboratory.isPossible, Laboratory.reason), .enabled(if: Shim.isPossible, Shim.reason))
     func unreadableName() throws {
         let lab = try Laboratory(receivers: 1)
         try lab.shell("s", "mkdir \(lab.scratch.path("tree")); head -c 3M /dev/urandom >\(lab.scratch.path("tree"))/a")
@@ -72,7 +75,7 @@ import Testing
         let scratch = try Scratch()
         let source = try scratch.random("hung", megabytes: 1)
         let hung = try Shim.command([fault: "600:/hung"], in: scratch)
-        let group = "239.255.77.\(signal):\(fault == "OPEN_SLEEP" ? 17_981 : 17_982)"
+        let group = LoopbackGroup.next().text
         let sending = try Running(hung + [Program.path, "send"] + loopback + ["-g", group, "--max-wait", "300s", source], in: scratch.url, seconds: 60)
         if fault == "READ_SLEEP" {
             #expect(sending.wait { sending.errorsSoFar.contains("waiting for receivers") }, "\(sending.errorsSoFar)")

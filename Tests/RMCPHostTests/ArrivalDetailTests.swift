@@ -1,4 +1,5 @@
 import RMCPProtocol
+import TestSupport
 import Testing
 
 @testable import RMCPHost
@@ -51,7 +52,7 @@ import Testing
     /// On the loopback interface: the time is that of the read's last datagram, what comes stays known as the group's, and the time to live
     /// is known again once few come.
     @Test func theKernelTellsAsMuchAsItIsAsked() throws {
-        let group = SocketAddress.ipv4(239, 255, 76, 111, port: 17_711)
+        let group = LoopbackGroup.next()
         let interface = try NetworkInterface.forGroup(group, named: "lo")
         let receiver = try DatagramSocket.receiving(from: group, through: interface)
         let sender = try DatagramSocket.sending(to: group, through: interface, timeToLive: 1)

@@ -57,6 +57,8 @@ import Testing
 
     private static func name(_ text: String) -> [UInt8] { Array(text.utf8) }
     private static let chunk: UInt32 = 1 << 20
+    /// A path that a lie leads to, which nobody else's test does.
+    private static let absolute = NSTemporaryDirectory() + "rmcp-\(UUID().uuidString)-planted"
 
     static let lies = [
         Lie("a directory above") {
@@ -65,7 +67,7 @@ import Testing
             $0.end()
         },
         Lie("a name with a slash") { $0.file(name("../planted"), size: 5) },
-        Lie("an absolute name") { $0.file(name("/tmp/planted"), size: 5) },
+        Lie("an absolute name") { $0.file(name(absolute), size: 5) },
         Lie("a name with a zero") { $0.file([0x61, 0, 0x62]) },
         Lie("an empty name") { $0.file([]) },
         Lie("a link and a directory of one name") {
@@ -120,7 +122,7 @@ import Testing
     /// One session on the loopback interface.
     private func transfer(_ content: [UInt8], into directory: String) throws -> (ReceiveOutcome, SenderOutcome?) {
         let key = SigningKey()
-        let group = SocketAddress.ipv4(239, 255, .random(in: 1...250), .random(in: 1...250), port: .random(in: 20_000...30_000))
+        let group = LoopbackGroup.next()
         let received = LockedValue<ReceiveOutcome?>(nil)
         var configuration = Configuration()
         configuration.joining.waitForReceivers = 1
@@ -180,6 +182,6 @@ import Testing
         let left = try names(place.path)
         // The directory of what is under way is hidden, and holds no file of the tree.
         #expect(left.allSatisfy { $0 == "in" || $0.hasPrefix("in/.tree.rmcp-") }, "\(left)")
-        #expect(!left.contains { $0.hasSuffix("planted") } && !FileManager.default.fileExists(atPath: "/tmp/planted"))
+        #expect(!left.contains { $0.hasSuffix("planted") } && !FileManager.default.fileExists(atPath: Self.absolute))
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import RMCPHost
@@ -8,7 +9,7 @@ import Testing
 @Suite(.serialized) struct OutletTests {
     private static let now = Instant(nanoseconds: 1_000_000_000)
     private static let noPort = SocketAddress.ipv4(127, 0, 0, 1, port: 0)
-    private let group = SocketAddress.ipv4(239, 255, 76, 96, port: 17_996)
+    private let group = LoopbackGroup.next()
     private let interface: NetworkInterface
     private let outlet: Outlet
     private let receiver: DatagramSocket

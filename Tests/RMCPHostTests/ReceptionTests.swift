@@ -1,15 +1,16 @@
 import Glibc
 import RMCPProtocol
+import TestSupport
 import Testing
 
 @testable import RMCPHost
 
 /// What advertisements do to the sockets that datagrams come in at, with real sockets on the loopback interface.
 @Suite(.serialized) struct ReceptionTests {
-    private let group = SocketAddress.ipv4(239, 255, 76, 110, port: 17_710)
+    private let group = LoopbackGroup.next()
     private let start = Poller.now()
 
-    private func region(_ number: UInt8, port: UInt16 = 17_710) -> SocketAddress { .ipv4(239, 255, 77, number, port: port) }
+    private func region(_ number: UInt8) -> SocketAddress { .ipv4(239, 255, 77, number, port: group.port) }
 
     private func reception() throws -> Reception { try Reception(group: group, interface: try NetworkInterface.forGroup(group, named: "lo")) }
 

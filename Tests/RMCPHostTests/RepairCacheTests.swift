@@ -1,5 +1,6 @@
 import Foundation
 import RMCPContent
+import TestSupport
 import Testing
 
 @testable import RMCPHost
@@ -182,7 +183,7 @@ import Testing
     private func daemon(_ place: CachePlace) throws -> RepairLoop {
         let daemon = try RepairLoop(
             RepairNodeRequest(
-                group: .ipv4(239, 255, 76, 120, port: 17_720), interfaceName: "lo", region: nil, regionInterfaceName: nil, regionTimeToLive: 0,
+                group: LoopbackGroup.next(), interfaceName: "lo", region: nil, regionInterfaceName: nil, regionTimeToLive: 0,
                 upstream: nil, cachePath: place.path, cacheSize: 1 << 30, trust: TrustPolicy(trustedKeys: [], allowsUnsigned: true),
                 configuration: Configuration()))
         daemon.cache.use(try ChunkCache(path: place.path, capacity: 1 << 30))

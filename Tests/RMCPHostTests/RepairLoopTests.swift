@@ -1,6 +1,7 @@
 import Foundation
 import RMCPContent
 import RMCPReport
+import TestSupport
 import Testing
 
 @testable import RMCPHost
@@ -149,7 +150,7 @@ import Testing
     /// Each place has a session whose sender is there. Then one sender has given everything away, and its session is there for nobody.
     @Test("Where all places are taken, a session that is of no use any more gives way to another")
     func evicted() throws {
-        let (node, senders) = try listening(at: .ipv4(239, 255, 76, 130, port: 17_730))
+        let (node, senders) = try listening(at: LoopbackGroup.next())
         defer { node.stop() }
         let diary = node.diary
         for number in 1...HostLimits.repairSessions {
@@ -171,7 +172,7 @@ import Testing
     @Test("What strangers have refused is told in a few lines")
     func flooded() throws {
         let stranger = try Self.key(1)
-        let (node, senders) = try listening(at: .ipv4(239, 255, 76, 132, port: 17_732))
+        let (node, senders) = try listening(at: LoopbackGroup.next())
         defer { node.stop() }
         let diary = node.diary
         for number in 1...40 { try senders.add("s\(number)", signedBy: stranger) }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import rmcp
@@ -41,27 +42,27 @@ import Testing
             ("echo 'wait_far = 3' >c; rmcp send --json --config c /etc/hosts", 2, "wait-for"),
             ("rmcp send --json /etc/hosts -i nosuch0", 2, "nosuch0"),
             ("echo x >k; chmod 600 k; rmcp send --json --key k /etc/hosts -i lo", 1, "k: "),
-            ("rmcp send --json --unsigned --min-wait 0s --max-wait 300ms -i lo -g 239.255.76.71:17971 /etc/hosts", 4, "nobody came"),
+            ("rmcp send --json --unsigned --min-wait 0s --max-wait 300ms -i lo -g \(LoopbackGroup.next().text) /etc/hosts", 4, "nobody came"),
             ("rmcp recv --json -i lo -d /nonexistent/d", 1, "/nonexistent/d"),
             ("rmcp recv --json -i lo --allow-unsigned --spool-events /nonexistent/d", 1, "/nonexistent/d"),
             ("rmcp recv --json -i lo --allow-unsigned --spool-events /proc", 1, "/proc"),
             ("rmcp recv --check --json -i lo --allow-unsigned --spool-events /nonexistent/d", 2, "/nonexistent/d"),
             ("rmcp recv --json -i lo -o - >out; code=$?; cat out; exit $code", 2, "--json both want"),
-            ("rmcp recv --json -i lo --once --timeout 300ms --allow-unsigned -g 239.255.76.72:17972", 4, "no progress"),
+            ("rmcp recv --json -i lo --once --timeout 300ms --allow-unsigned -g \(LoopbackGroup.next().text)", 4, "no progress"),
             ("rmcp recv --json -i lo --trust nothing", 2, "neither a public key"),
             ("rmcp recv --json -i lo -g 10.0.0.1", 2, "10.0.0.1"),
             ("rmcp repair --json -i lo --cache /proc/x --allow-unsigned", 1, "/proc/x"),
-            ("rmcp watch --json --once -i lo -g 239.255.76.73:17973", 4, "nothing heard"),
+            ("rmcp watch --json --once -i lo -g \(LoopbackGroup.next().text)", 4, "nothing heard"),
             ("rmcp keygen --json -o /proc/k", 1, "/proc/k"),
             ("rmcp recv --check --json --trust nothing", 2, "neither a public key"),
             ("rmcp nonsense --json", 2, "Unexpected argument"),
             // The time before it listens for signals: it waits for what comes out of a pipe.
             ("end_by TERM caught rmcp send --json --unsigned --files-from0 - -i lo .", 130, "signal"),
             ("end_by HUP caught rmcp recv --json --trust /dev/stdin -i lo", 130, "signal"),
-            ("end_by INT ready rmcp send --json --unsigned -i lo -g 239.255.76.74:17974 /etc/hosts", 130, "signal"),
-            ("end_by INT listening rmcp recv --json --allow-unsigned -i lo -g 239.255.76.75:17975", 130, "signal"),
-            ("end_by INT listening rmcp repair --json --allow-unsigned --cache k -i lo -g 239.255.76.76:17976", 130, "signal"),
-            ("end_by INT listening rmcp watch --json -i lo -g 239.255.76.77:17977", 130, "signal"),
+            ("end_by INT ready rmcp send --json --unsigned -i lo -g \(LoopbackGroup.next().text) /etc/hosts", 130, "signal"),
+            ("end_by INT listening rmcp recv --json --allow-unsigned -i lo -g \(LoopbackGroup.next().text)", 130, "signal"),
+            ("end_by INT listening rmcp repair --json --allow-unsigned --cache k -i lo -g \(LoopbackGroup.next().text)", 130, "signal"),
+            ("end_by INT listening rmcp watch --json -i lo -g \(LoopbackGroup.next().text)", 130, "signal"),
         ])
     func lastWord(script: String, status: Int32, says: String) throws {
         let result = try shell(Self.endBy + script)
@@ -79,13 +80,16 @@ import Testing
           signal=$1; event=$2; shift 3
           "$RMCP" "$@" >out < <(exec sleep 20 2>/dev/null) &
           program=$!
+          heard=
           for i in $(seq 900); do
             if [ $event = caught ]; then
               mask=$(sed -n 's/^SigCgt:[^0-9a-f]*//p' /proc/$program/status)
-              (( (16#$mask >> ($(kill -l $signal) - 1)) & 1 )) && break
-            elif grep -q "\\"$event\\"" out; then break; fi
+              (( (16#$mask >> ($(kill -l $signal) - 1)) & 1 )) && heard=yes
+            elif grep -q "\\"$event\\"" out; then heard=yes; fi
+            if [ $heard ]; then break; fi
             sleep 0.02
           done
+          if [ ! $heard ]; then echo "never: $event" >&2; kill -KILL $program; return 99; fi
           kill -$signal $program; wait $program; code=$?
           cat out
           return $code
@@ -107,7 +111,7 @@ import Testing
             """
             until_said() { for i in $(seq 1500); do grep -q "$1" $2 2>/dev/null && return; sleep 0.02; done; echo "never: $1"; }
             : >out >err
-            setsid "$RMCP" recv --json --allow-unsigned -i lo -g 239.255.76.79:17979 >out 2>err &
+            setsid "$RMCP" recv --json --allow-unsigned -i lo -g \(LoopbackGroup.next().text) >out 2>err &
             until_said listening out
             prlimit --pid $! --fsize=200:
             while ! grep -q 'cannot write' err; do kill -HUP $!; sleep 0.05; done
@@ -148,7 +152,7 @@ import Testing
         let sent = try shell(
             #"""
             mkdir t; touch t/a $'t/b\n\xe9'; python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("t/s\\x")'
-            rmcp send --json --unsigned --min-wait 0s --max-wait 300ms -i lo -g 239.255.76.78:17978 t
+            rmcp send --json --unsigned --min-wait 0s --max-wait 300ms -i lo -g \#(LoopbackGroup.next().text) t
             """#)
         let skipped = sent.lines.filter { $0["event"] as? String == "file_skipped" }
         #expect(skipped.count == 1 && skipped[0]["path"] as? String == #"s\\x"# && skipped[0]["reason"] as? String == "socket", "\(sent.output)")

@@ -67,6 +67,11 @@ final class Running: @unchecked Sendable {
         return Int(text[range.upperBound...].prefix { $0.isNumber || $0 == "-" }) ?? 0
     }
 
+    /// All numbers that were said under a key, in order.
+    static func numbers(_ key: String, in text: String) -> [Int] {
+        text.components(separatedBy: "\"\(key)\":").dropFirst().map { Int($0.prefix { $0.isNumber || $0 == "-" }) ?? 0 }
+    }
+
     /// Bytes on a receiver's disk so far, by its own word.
     var done: Int { last("bytes_done") }
 
@@ -74,6 +79,9 @@ final class Running: @unchecked Sendable {
     func says(_ event: String) -> Bool { count(event) > 0 }
 
     func count(_ event: String) -> Int { outputSoFar.components(separatedBy: "\"event\":\"\(event)\"").count - 1 }
+
+    /// Names of the events that have been said, in order, in JSON.
+    var events: [String] { outputSoFar.components(separatedBy: "\"event\":\"").dropFirst().map { String($0.prefix { $0 != "\"" }) } }
 
     func wait() -> Result {
         process.waitUntilExit()

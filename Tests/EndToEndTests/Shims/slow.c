@@ -8,6 +8,7 @@
 // READ_SLEEP=SECONDS[:PART]    pread takes so long
 // WRITE_SLEEP=SECONDS[:PART]   pwrite takes so long
 // WRITE_RATE=N                pwrite of 64 KiB and more takes as long as at N MB/s
+// WRITE_UNTIL=FILE             pwrite of 64 KiB and more stands still from the fifth on, until there is such a file
 // LSEEK_SLEEP=SECONDS[:PART]   lseek with SEEK_DATA takes so long
 // FSTAT_SLEEP=SECONDS[:PART]   fstat takes so long
 // FSYNC_EIO=PART               fsync of a path that contains PART fails with EIO, once in a process; nothing reaches the disk
@@ -112,8 +113,12 @@ READ(pread)
 READ(pread64)
 
 static void delay_bytes(size_t count) {
-    const char *rate = getenv("WRITE_RATE");
-    if (rate && count > 65536) usleep((useconds_t)(count / atof(rate)));
+    static int chunks;
+    const char *rate = getenv("WRITE_RATE"), *gate = getenv("WRITE_UNTIL");
+    if (count <= 65536) return;
+    if (rate) usleep((useconds_t)(count / atof(rate)));
+    if (gate && __sync_add_and_fetch(&chunks, 1) > 4)
+        while (access(gate, F_OK) != 0) usleep(10000);
 }
 
 #define WRITE(name) ssize_t name(int fd, const void *bytes, size_t count, off_t offset) { \

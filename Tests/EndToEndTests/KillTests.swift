@@ -1,16 +1,19 @@
 import Foundation
+import RMCPProtocol
 import Testing
 
 /// kill -9 at any moment, again and again, on a file system that is one: whatever is found at the next start is right or
 /// is fetched again, and nothing but a whole bundle is ever seen under its name.
 ///
-/// RMCP_KILLS says how many times each of the two is killed at least; RMCP_KILL_SECONDS for how long at most.
+/// RMCP_KILLS says how many times each of the two is killed at least; RMCP_KILL_SECONDS for how long at most. The moments are drawn by
+/// RMCP_KILL_SEED, which is printed.
 @Suite(.serialized, .enabled(if: Laboratory.isPossible, Laboratory.reason)) struct KillTests {
     private static func number(_ name: String, default value: Int) -> Int { ProcessInfo.processInfo.environment[name].flatMap { Int($0) } ?? value }
     private let kills = number("RMCP_KILLS", default: 20)
     /// What goes on beside those that are killed ends by itself after this.
     private let patience = number("RMCP_KILL_SECONDS", default: 60) + 180
     private let deadline = Date() + Double(number("RMCP_KILL_SECONDS", default: 60))
+    private let seed = number("RMCP_KILL_SEED", default: .random(in: 1...1_000_000))
 
     /// A file system of a laboratory's own: a disk in a file where there are loop devices, else its scratch directory.
     private final class Disk {
@@ -21,9 +24,11 @@ import Testing
         init(_ lab: Laboratory, megabytes: Int) throws {
             self.lab = lab
             path = try lab.scratch.directory("disk").path
-            let image = lab.scratch.path("disk.img")
-            let script = "truncate -s \(megabytes)M \(image) && mkfs.ext4 -q -F \(image) && mount -o loop \(image) \(path)"
-            isMounted = try Running(["sh", "-c", script], in: lab.scratch.url).wait().status == 0
+            guard LoopDisk.isPossible else { return }
+            let script = "truncate -s \(megabytes)M disk.img && mkfs.ext4 -q -F disk.img && \(LoopDisk.mount("disk.img", at: path))"
+            let mounted = try Running(["sh", "-c", script], in: lab.scratch.url).wait()
+            try #require(mounted.status == 0, "\(mounted.errors)")
+            isMounted = true
         }
 
         deinit { if isMounted { _ = try? Running(["umount", "-l", path], in: lab.scratch.url).wait() } }
@@ -37,7 +42,30 @@ import Testing
         }
     }
 
-    private func pause(_ seconds: ClosedRange<Double>) { usleep(UInt32(Double.random(in: seconds) * 1e6)) }
+    /// When a receiver is killed.
+    private struct Moment {
+        /// What it has of the bundle by then, by its own word.
+        let bytes: Int
+        /// Seconds after that.
+        let pause: TimeInterval
+        private var reached: Date?
+
+        /// - Parameter turn: among three, one is at any time after the start, one with any part of the bundle, and one around the end: the
+        ///   last chunks, the commit, the hook.
+        init(turn: Int, of size: Int, using random: inout RandomSource) {
+            switch turn % 3 {
+            case 0: (bytes, pause) = (size - 1 << 20, .random(in: 0...0.25, using: &random))
+            case 1: (bytes, pause) = (.random(in: 1...size - 2 << 20, using: &random), .random(in: 0...0.03, using: &random))
+            default: (bytes, pause) = (0, .random(in: 0.02...4, using: &random))
+            }
+        }
+
+        mutating func hasCome(for running: Running) -> Bool {
+            if !running.process.isRunning { return true }
+            if reached == nil, running.done >= bytes { reached = Date() }
+            return reached.map { Date() > $0 + pause } ?? false
+        }
+    }
 
     // MARK: Receivers
 
@@ -83,7 +111,7 @@ import Testing
             #expect(!said.contains("bad"), "\(name): the hook ran before the bundle was complete")
         }
 
-        /// True when it was killed, false when it was complete before.
+        /// Kills it, unless it has ended by itself.
         func kill(_ running: Running) throws {
             running.signal(SIGKILL)
             let result = running.wait()
@@ -93,7 +121,7 @@ import Testing
             if isThere {
                 afterwards += 1
                 try finish()
-            } else if result.text.contains("\"event\":\"progress\"") {
+            } else if Running.last("bytes_done", in: result.text) > 0 {
                 inMidst += 1
             }
         }
@@ -120,35 +148,42 @@ import Testing
     func receivers() throws {
         let lab = try Laboratory(receivers: 4)
         let disk = try Disk(lab, megabytes: 256)
-        let source = try lab.scratch.random("image", megabytes: 12)
+        let size = 12
+        let source = try lab.scratch.random("image", megabytes: size)
         // Whoever keeps the bundle, so that a receiver can come back as often as it is killed.
         let node = try lab.repair("r4", seconds: patience)
         let first = try lab.receive("r1", directory: "first")
         let sent = try lab.send(["--wait-for", "1", "--min-wait", "1s", "--until", "repair", source]).wait()
         #expect(sent.status == 0 && first.wait().status == 0, "\(sent.errors)")
+        // Two seconds for the bundle: what is done in less than one progress event has no midst.
+        try lab.shell("r4", "tc qdisc add dev eth0 root tbf rate 50mbit burst 256kb latency 50ms")
         let victims = try ["r1", "r2", "r3"].map { try Victim(lab, disk, $0, source: source) }
+        var random = RandomSource(seed: UInt64(seed))
         var turn = 0
         while victims.reduce(0, { $0 + $1.kills }) < kills, Date() < deadline {
-            let running = try victims.map { try $0.start() }
-            turn += 1
-            if turn % 3 == 0 {
-                // Around the end: the last chunks, the commit, the hook.
-                _ = running[0].wait { running[0].done >= 11 << 20 || Date() > deadline }
-                pause(0...0.25)
-            } else {
-                pause(0.02...1.5)
+            var running: [(Victim, Running, Moment)] = []
+            for victim in victims {
+                running.append((victim, try victim.start(), Moment(turn: turn, of: size << 20, using: &random)))
+                turn += 1
             }
-            for (victim, process) in zip(victims, running) {
-                try victim.kill(process)
-                pause(0...0.03)
+            // Each turn another one begins.
+            turn += 1
+            while !running.isEmpty {
+                if let next = running.indices.first(where: { running[$0].2.hasCome(for: running[$0].1) || Date() > deadline }) {
+                    let (victim, process, _) = running.remove(at: next)
+                    try victim.kill(process)
+                } else {
+                    usleep(2_000)
+                }
             }
         }
         for victim in victims { try victim.complete() }
-        let total = victims.reduce(0) { $0 + $1.kills }
+        func sum(_ count: KeyPath<Victim, Int>) -> Int { victims.reduce(0) { $0 + $1[keyPath: count] } }
         print(
-            "killed receivers \(total) times on \(disk.kind): \(victims.reduce(0) { $0 + $1.inMidst }) with part of the bundle, "
-                + "\(victims.reduce(0) { $0 + $1.afterwards }) with all of it; \(victims.reduce(0) { $0 + $1.rounds }) rounds were complete")
-        #expect(total > 0 && node.process.isRunning)
+            "killed receivers \(sum(\.kills)) times on \(disk.kind), seed \(seed): \(sum(\.inMidst)) with part of the bundle, "
+                + "\(sum(\.afterwards)) with all of it; \(sum(\.rounds)) rounds were complete")
+        #expect(sum(\.inMidst) > 0, "nobody was killed with part of the bundle")
+        #expect(node.process.isRunning)
         lab.stop(node)
     }
 
@@ -164,6 +199,7 @@ import Testing
         var total = 0
         var claimed = 0
         var round = 0
+        var random = RandomSource(seed: UInt64(seed))
         repeat {
             round += 1
             let lab = try Laboratory(receivers: 4, options: ["--loss", "4", "--split"])
@@ -177,9 +213,17 @@ import Testing
             // The rest of the stream is for what the node has missed.
             while total < kills, Date() < deadline, receivers[0].process.isRunning, receivers[0].done < 44 << 20 {
                 let node = try lab.repair("r4", cache: cache)
-                // While it starts, or while it keeps what comes.
-                if total % 4 > 0 { _ = node.wait { node.says("began") || !receivers[0].process.isRunning } }
-                pause(0...(total % 4 > 0 ? 1.6 : 0.3))
+                if total % 4 == 0 {
+                    // While it starts.
+                    usleep(.random(in: 0...300_000, using: &random))
+                } else {
+                    // While it keeps what comes: so many chunks more than it began with.
+                    let more = Int.random(in: 0...8, using: &random)
+                    _ = node.wait {
+                        let isOver = !receivers[0].process.isRunning || receivers[0].done >= 44 << 20
+                        return isOver || node.says("began") && node.last("chunks_held") >= Running.first("chunks_kept", in: node.outputSoFar) + more
+                    }
+                }
                 // Each chunk that it claims to have is there, and verified.
                 if total % 4 == 3 { #expect(node.wait { Self.isRestored(node) }, "\(node.outputSoFar.suffix(900))") }
                 node.signal(SIGKILL)
@@ -207,7 +251,7 @@ import Testing
             }
             lab.stop(node)
         } while total < kills && Date() < deadline
-        print("killed repair nodes \(total) times in \(round) sessions; they claimed \(claimed) chunks at their starts")
+        print("killed repair nodes \(total) times, seed \(seed), in \(round) sessions; they claimed \(claimed) chunks at their starts")
         #expect(total > 0 && claimed > 0)
     }
 }

@@ -16,10 +16,10 @@ import Testing
         var testDescription: String { "\(options) (\(says))" }
     }
 
-    /// A file system that knows attributes, on /mnt. Of several who look for a free loop device at once one gets it.
-    private static let ext4 = "truncate -s 20M disk; mkfs.ext4 -qF disk; for i in 1 2 3 4 5; do mount -o loop disk /mnt && break; done"
+    /// A file system that knows attributes, on /mnt.
+    private static let ext4 = "truncate -s 20M disk; mkfs.ext4 -qF disk; \(LoopDisk.mount("disk", at: "/mnt"))"
     private static let nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/nonexistent"
-    private static let device = "truncate -s 20M disk; mkfs.ext4 -qF disk; for i in 1 2 3 4 5; do X=$(losetup -f --show disk) && break; done"
+    private static let device = "truncate -s 20M disk; mkfs.ext4 -qF disk; X=\(LoopDisk.attach("disk"))"
 
     static let impossible = [
         Place(setup: ":", options: "-o /nonexistent/x", says: "create it first"),
@@ -28,24 +28,37 @@ import Testing
         Place(setup: "mount -t tmpfs -o ro none /mnt", options: "-d /mnt", says: "is mounted read-only"),
         Place(setup: "mount -t tmpfs -o ro none /mnt", options: "-o /mnt/x", says: "is mounted read-only"),
         Place(setup: "touch t u; mount --bind u t", options: "-o t", says: "is mounted on its own"),
+        Place(setup: "mkdir -m 1777 s; touch s/x", options: "-o s/x", says: "another user's", cleanUp: "rm -r s", user: nobody),
+        Place(setup: ":", options: "-o /etc/x", says: "is not writable for user 65534", user: nobody),
+        Place(
+            setup: "for d in /var/tmp /tmp; do mount -t tmpfs -o ro none $d; done; export TMPDIR=/nonexistent", options: "-o - >out",
+            says: "set TMPDIR to a directory"),
+    ]
+
+    static let impossibleOnDisks = [
         Place(setup: "\(ext4); touch /mnt/t; chattr +i /mnt/t", options: "-o /mnt/t", says: "chattr -i it"),
         Place(setup: "\(ext4); touch /mnt/t; chattr +a /mnt/t", options: "-o /mnt/t", says: "chattr -a it"),
         Place(setup: "\(ext4); chattr +i /mnt", options: "-d /mnt", says: "make files in /mnt"),
         Place(setup: "\(ext4); chattr +a /mnt", options: "-d /mnt", says: "is append-only"),
-        Place(setup: "mkdir -m 1777 s; touch s/x", options: "-o s/x", says: "another user's", cleanUp: "rm -r s", user: nobody),
-        Place(setup: ":", options: "-o /etc/x", says: "is not writable for user 65534", user: nobody),
         Place(setup: "\(device); mount $X /mnt", options: "-o $X", says: "unmount it first", cleanUp: "umount /mnt; losetup -d $X"),
         Place(setup: "\(device); blockdev --setro $X", options: "-o $X", says: "read-only device", cleanUp: "blockdev --setrw $X; losetup -d $X"),
         Place(setup: device, options: "-o $X", says: "run as root", cleanUp: "losetup -d $X", user: nobody),
-        Place(
-            setup: "for d in /var/tmp /tmp; do mount -t tmpfs -o ro none $d; done; export TMPDIR=/nonexistent", options: "-o - >out",
-            says: "set TMPDIR to a directory"),
-        Place(setup: ":", options: "-o - </dev/null >/dev/tty0", says: "is a terminal", status: 2),
     ]
 
     @Test("A place that cannot work ends the receiver at its start, with what to do", arguments: impossible)
-    func refused(place: Place) throws {
-        if place.options.contains("tty0"), !FileManager.default.isWritableFile(atPath: "/dev/tty0") { return print("skipped: there is no terminal") }
+    func refused(place: Place) throws { try refuse(place) }
+
+    @Test(
+        "A disk or a file system that cannot work ends the receiver at its start", .enabled(if: LoopDisk.isPossible, LoopDisk.reason),
+        arguments: impossibleOnDisks)
+    func refusedOnDisks(place: Place) throws { try refuse(place) }
+
+    private static let hasTerminal = FileManager.default.isWritableFile(atPath: "/dev/tty0")
+
+    @Test("A terminal as output ends the receiver at its start", .enabled(if: hasTerminal, "nothing can be written to /dev/tty0"))
+    func terminal() throws { try refuse(Place(setup: ":", options: "-o - </dev/null >/dev/tty0", says: "is a terminal", status: 2)) }
+
+    private func refuse(_ place: Place) throws {
         let lab = try Laboratory(receivers: 1)
         // The program is run by a descriptor, since the place may hide it or the user not be let near it.
         let command = "\(place.user) /proc/self/fd/9 recv --once --allow-unsigned -i eth0 \(place.options)"
@@ -71,12 +84,18 @@ import Testing
         Place(setup: "mount -t tmpfs -o nr_inodes=3,size=50m none /mnt; touch /mnt/a /mnt/b", options: "-d /mnt", says: "no inode left"),
         Place(setup: "mount -t tmpfs -o nr_inodes=4,size=50m none /mnt; touch /mnt/a /mnt/b", options: "-d /mnt", says: "no inode left"),
         Place(setup: "mount -t tmpfs -o size=30m none /mnt; head -c 20M /dev/zero >/mnt/image", options: "-d /mnt", says: "--replace-first"),
-        Place(setup: "\(ext4); touch /mnt/image; chattr +i /mnt/image", options: "-d /mnt", says: "chattr -i it"),
         Place(setup: "mkdir d; touch d/image u; mount --bind u d/image", options: "-d d", says: "is mounted on its own"),
     ]
 
     @Test("A bundle that does not fit, or cannot have its name, fails before a byte of it is sent", arguments: tooSmall)
-    func noRoom(place: Place) throws {
+    func noRoom(place: Place) throws { try failEarly(place) }
+
+    @Test("A bundle whose name cannot be replaced fails before a byte of it is sent", .enabled(if: LoopDisk.isPossible, LoopDisk.reason))
+    func immutable() throws {
+        try failEarly(Place(setup: "\(Self.ext4); touch /mnt/image; chattr +i /mnt/image", options: "-d /mnt", says: "chattr -i it"))
+    }
+
+    private func failEarly(_ place: Place) throws {
         let lab = try Laboratory(receivers: 1)
         let source = try lab.scratch.random("image", megabytes: 20)
         let (sent, received) = try transfer(lab, setup: place.setup, receive: place.options, source: source)
@@ -101,13 +120,24 @@ import Testing
         #expect(lab.scratch.same(source, lab.scratch.path("received")))
     }
 
-    @Test("Zeros of a device and of a preallocated file need no room", arguments: ["losetup -f --show zeros", "fallocate -l 100M reserved; echo reserved"])
-    func zeros(make: String) throws {
+    @Test("Zeros of a preallocated file need no room")
+    func reservedZeros() throws {
         let lab = try Laboratory(receivers: 1)
-        try lab.shell("s", "truncate -s 100M zeros; \(make) >name")
-        let name = try String(contentsOfFile: lab.scratch.path("name"), encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
-        let source = name.hasPrefix("/") ? name : lab.scratch.path(name)
-        defer { if name.hasPrefix("/") { try? lab.shell("s", "losetup -d \(name)") } }
+        try lab.shell("s", "fallocate -l 100M reserved")
+        try zeros(lab, lab.scratch.path("reserved"))
+    }
+
+    @Test("Zeros of a device need no room", .enabled(if: LoopDisk.isPossible, LoopDisk.reason))
+    func deviceOfZeros() throws {
+        let lab = try Laboratory(receivers: 1)
+        try lab.shell("s", "truncate -s 100M zeros; echo \(LoopDisk.attach("zeros")) >name")
+        let device = try String(contentsOfFile: lab.scratch.path("name"), encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+        defer { try? lab.shell("s", "losetup -d \(device)") }
+        try zeros(lab, device)
+    }
+
+    /// Sends 100 MiB of zeros to where there are 50.
+    private func zeros(_ lab: Laboratory, _ source: String) throws {
         let check = "--exec 'test $(stat -c %s $RMCP_PATH) = 104857600'"
         let (sent, received) = try transfer(lab, setup: "mount -t tmpfs -o size=50m none /mnt", receive: "-d /mnt \(check)", source: source)
         let told = received.errors.components(separatedBy: "it may not fit").count - 1

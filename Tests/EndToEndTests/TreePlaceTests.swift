@@ -3,19 +3,12 @@ import Testing
 
 /// Directories on file systems of all kinds. Mounts are those of one command alone, and gone with it.
 @Suite(.serialized, .enabled(if: Laboratory.isPossible, Laboratory.reason)) struct TreePlaceTests {
-    struct Place: CustomTestStringConvertible, Sendable {
-        /// Mounts something on /mnt. `t` is the tree that is sent.
-        var setup: String
-        var says: String
-        var testDescription: String { "\(setup) (\(says))" }
-    }
-
     private static func overlay(_ options: String) -> String {
         "mkdir base lower upper work && mount -t tmpfs none base && mkdir base/lower base/upper base/work && cp -a t base/lower/"
             + " && mount -t overlay -o lowerdir=base/lower,upperdir=base/upper,workdir=base/work\(options) none /mnt"
     }
     private static func formatted(_ program: String, megabytes: Int) -> String {
-        "truncate -s \(megabytes)M disk && \(program) disk >/dev/null && for i in 1 2 3 4 5; do mount -o loop disk /mnt && break; done && cp -a t /mnt/"
+        "truncate -s \(megabytes)M disk && \(program) disk >/dev/null && \(LoopDisk.mount("disk", at: "/mnt")) && cp -a t /mnt/"
     }
 
     private func tree(_ lab: Laboratory) throws {
@@ -44,22 +37,34 @@ import Testing
         #expect(try String(contentsOfFile: lab.scratch.path("left"), encoding: .utf8) == "t\n")
     }
 
-    static let replaced = [
-        // The empty file is always made anew. A further name of a file of a lower layer makes a copy of it, which is another file then.
-        Place(setup: overlay(",redirect_dir=on"), says: "8 files"),
-        Place(setup: formatted("mkfs.ext4 -qF", megabytes: 40), says: "(7 unchanged)"),
-        Place(setup: formatted("mkfs.xfs -q", megabytes: 400), says: "(7 unchanged)"),
-        Place(setup: formatted("mkfs.btrfs -q", megabytes: 300), says: "(7 unchanged)"),
-        Place(setup: "mount -t ramfs none /mnt", says: "8 files"),
-    ]
+    // The empty file is always made anew.
 
-    @Test("A tree that is there already is the same afterwards", arguments: replaced) func theSameAgain(place: Place) throws {
-        if let program = place.setup.split(separator: " ").first(where: { $0.hasPrefix("mkfs.") }), !Program.isInstalled(String(program)) {
-            return print("skipped: there is no \(program)")
-        }
+    /// A further name of a file of a lower layer makes a copy of it, which is another file then.
+    @Test("A tree that is there already is the same afterwards: overlay") func overlay() throws {
+        try replace(Self.overlay(",redirect_dir=on"), says: "8 files")
+    }
+
+    @Test("A tree that is there already is the same afterwards: ramfs") func ramfs() throws { try replace("mount -t ramfs none /mnt", says: "8 files") }
+
+    @Test("A tree that is there already is the same afterwards: ext4", .enabled(if: LoopDisk.isPossible, LoopDisk.reason)) func ext4() throws {
+        try replace(Self.formatted("mkfs.ext4 -qF", megabytes: 40), says: "(7 unchanged)")
+    }
+
+    @Test(
+        "A tree that is there already is the same afterwards: XFS", .enabled(if: LoopDisk.isPossible, LoopDisk.reason),
+        .enabled(if: Program.isInstalled("mkfs.xfs"), "mkfs.xfs is not installed"))
+    func xfs() throws { try replace(Self.formatted("mkfs.xfs -q", megabytes: 400), says: "(7 unchanged)") }
+
+    @Test(
+        "A tree that is there already is the same afterwards: Btrfs", .enabled(if: LoopDisk.isPossible, LoopDisk.reason),
+        .enabled(if: Program.isInstalled("mkfs.btrfs"), "mkfs.btrfs is not installed"))
+    func btrfs() throws { try replace(Self.formatted("mkfs.btrfs -q", megabytes: 300), says: "(7 unchanged)") }
+
+    /// - Parameter setup: mounts something on /mnt, with a copy of `t`, the tree that is sent.
+    private func replace(_ setup: String, says: String) throws {
         let lab = try Laboratory(receivers: 1)
         try tree(lab)
-        let (sent, received) = try transfer(lab, setup: place.setup)
-        #expect(sent.status == 0 && received.status == 0 && received.errors.contains(place.says), "\(received.status): \(sent.errors)\(received.errors)")
+        let (sent, received) = try transfer(lab, setup: setup)
+        #expect(sent.status == 0 && received.status == 0 && received.errors.contains(says), "\(received.status): \(sent.errors)\(received.errors)")
     }
 }

@@ -2,7 +2,8 @@ import Foundation
 import Testing
 
 /// A receiver with a slow disk and little memory takes what it has room for, and is not ended by the kernel.
-@Suite(.serialized, .enabled(if: Laboratory.isPossible && Shim.isPossible, Laboratory.reason)) struct MemoryTests {
+@Suite(.serialized, .enabled(if: Laboratory.isPossible, Laboratory.reason), .enabled(if: Shim.isPossible, Shim.reason))
+struct MemoryTests {
     /// Places where memory is limited, by version of control groups: a directory to make groups in, and the file of the limit.
     private static let place: (groups: String, limit: String)? = [
         ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max"),
@@ -39,7 +40,7 @@ import Testing
 }
 
 /// Going on from what is there is never slower than fetching it.
-@Suite(.enabled(if: Laboratory.isPossible && Shim.isPossible, Laboratory.reason)) struct SlowResumeTests {
+@Suite(.enabled(if: Laboratory.isPossible, Laboratory.reason), .enabled(if: Shim.isPossible, Shim.reason)) struct SlowResumeTests {
     @Test("A disk that reads back slower than the network brings it")
     func slowReading() throws {
         let lab = try Laboratory(receivers: 1)

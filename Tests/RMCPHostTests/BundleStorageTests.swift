@@ -240,14 +240,13 @@ import Testing
     }
 
     /// Chunks that it says to have are there, and of others it says nothing.
-    @Test(arguments: Kind.allCases) func itsSeedsHaveWhatTheySay(kind: Kind) throws {
+    @Test(arguments: Kind.allCases.filter(\.hasPast)) func itsSeedsHaveWhatTheySay(kind: Kind) throws {
         let place = Place(kind)
         let bundle = Bundle("ddddd")
         let first = try place.open(bundle)
         for chunk in [0, 3] as [UInt32] { try bundle.store(chunk, in: first) }
         first.abandon()
         first.close()
-        guard kind.hasPast else { return }
         let again = try place.open(Bundle("ddddd", session: 2))
         for chunk in 0..<bundle.count {
             let record = bundle.record(chunk)

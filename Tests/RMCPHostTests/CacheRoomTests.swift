@@ -259,7 +259,7 @@ extension CacheTests {
 
     static let canMount = geteuid() == 0 && SmallFileSystem(size: "64k") != nil
 
-    @Test(.enabled(if: canMount)) func aFullFileSystemEvictsAndThenPassesThrough() throws {
+    @Test(.enabled(if: canMount, "no file system can be mounted")) func aFullFileSystemEvictsAndThenPassesThrough() throws {
         let disk = try #require(SmallFileSystem(size: "512k"))
         let place = CachePlace(path: disk.path + "/cache")
         let samples = (0...3).map { CacheSample(UInt64($0)) }

@@ -54,7 +54,10 @@ import Testing
         }
         table.append(stored(17))
         while table.pagedChunkCount < table.chunkCount { table.closePage(datagramLength: 508) }
-        guard case .end(let end, _) = table.finish() else { return }
+        guard case .end(let end, _) = table.finish() else {
+            Issue.record("no END")
+            return
+        }
 
         var ledger = ChunkLedger()
         var left = Set(0..<table.pageCount)

@@ -104,7 +104,10 @@ private struct AskedSender: EngineHost {
         #expect(parent.confirmations.count == 5 && parent.confirmations.allSatisfy { $0.count <= parent.engine.datagramLength })
         let last = try #require(parent.confirmations.last)
         #expect(length < 500 && last.count <= length, "\(length) \(last.count)")
-        guard case .ncf(let confirmed) = try parse(last).1 else { return }
+        guard case .ncf(let confirmed) = try parse(last).1 else {
+            Issue.record("no NCF")
+            return
+        }
         #expect(confirmed.packets.count == 40 && confirmed.packets.allSatisfy { $0.packets == PacketSet(0..<763) })
     }
 
@@ -115,7 +118,10 @@ private struct AskedSender: EngineHost {
         parent.ask(request(0..<1, PacketSet(0..<100)), asChild: true)
         parent.ask(request(0..<1, PacketSet(50..<200)), asChild: true)
         parent.drain()
-        guard case .ncf(let confirmed) = try parse(#require(parent.confirmations.last)).1 else { return }
+        guard case .ncf(let confirmed) = try parse(#require(parent.confirmations.last)).1 else {
+            Issue.record("no NCF")
+            return
+        }
         #expect(confirmed.packets.map(\.packets) == [PacketSet(100..<200)])
     }
 

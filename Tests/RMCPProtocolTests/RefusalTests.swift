@@ -131,7 +131,7 @@ import Testing
         #expect(again.isCounted && again.former == .busy)
     }
 
-    @Test func aRepairNodeSumsThem() {
+    @Test func aRepairNodeSumsThem() throws {
         var node = RepairHarness()
         node.beat()
         for id: UInt32 in 1...200 {
@@ -145,7 +145,7 @@ import Testing
         #expect(sums.last?.population == 1 && sums.last?.tree.refusals[.outdated] == 150 && sums.last?.tree.refusals[.untrusted] == 50)
         // The sender above adds it up, and keeps it when the node is lost.
         var parent = Parent()
-        guard let sum = sums.last else { return }
+        let sum = try #require(sums.last)
         _ = parent.say(.status(StatusReport(echo: .none, longestDatagram: 1_400, cookie: parent.engine.cookie(for: home), histogram: sum)), from: home, id: 9)
         #expect(parent.refusals.total == 200)
         parent.run(.seconds(2.9))

@@ -303,7 +303,7 @@ import Testing
     }
 
     /// A later epoch wins over any time of an earlier one, and what is of the earlier one never comes back.
-    @Test func anEpochWinsOverTime() {
+    @Test func anEpochWinsOverTime() throws {
         let newest = [BundleIdentity(name: "image", key: trusted.publicKey): BundleVersion(time: 9_000)]
         var directory = SessionDirectory(
             policy: TrustPolicy(trustedKeys: [trusted.publicKey], allowsUnsigned: false, newest: newest), verifier: LaneVerifier(), sessionLimit: 10,
@@ -312,7 +312,7 @@ import Testing
         expect(version(2, created: 1_000, epoch: 1, by: trusted), .accept(session(2)), by: &directory)
         // Neither beside it nor after it.
         expect(version(3, created: 9_500, by: trusted), .ignore, by: &directory)
-        guard let announce = directory.active.first else { return }
+        let announce = try #require(directory.active.first)
         directory.noteVersion(of: announce)
         directory.end(session(2), mayReturn: false)
         for (number, created, epoch) in [(UInt64(4), UInt64(9_500), UInt32(0)), (5, 999, 1)] {

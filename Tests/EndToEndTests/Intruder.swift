@@ -54,9 +54,9 @@ final class Intruder {
         return try result.wait().get()
     }
 
-    /// Takes a port in a laboratory's node and does not share it, until the descriptor is closed.
-    static func occupy(_ lab: Laboratory, _ node: String, port: UInt16) throws -> Int32 {
-        try inside("/run/netns/\(lab.name)-\(node)") { try socket(boundTo: .ipv4(0, 0, 0, 0, port: port), shares: false) }
+    /// Takes an address and its port in a laboratory's node and does not share them, until the descriptor is closed.
+    static func occupy(_ lab: Laboratory, _ node: String, _ address: SocketAddress) throws -> Int32 {
+        try inside("/run/netns/\(lab.name)-\(node)") { try socket(boundTo: address, shares: false) }
     }
 
     private static func socket(boundTo address: SocketAddress, shares: Bool = true) throws -> Int32 {

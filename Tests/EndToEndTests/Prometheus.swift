@@ -65,20 +65,26 @@ final class Prometheus {
         }
     }
 
-    /// Whether the answer comes to be as it should, for a while.
-    func settled(_ expression: String, _ condition: ([Sample]) -> Bool) throws -> Bool {
-        for _ in 0..<40 { if condition(try query(expression)) { return true } }
-        return false
+    /// Whether a condition comes to hold. It is looked at once for each scrape, of which nobody tells.
+    private func settled(_ condition: () throws -> Bool) throws -> Bool {
+        let end = Date() + 30
+        while try !condition() {
+            if Date() > end { return false }
+            usleep(250_000)
+        }
+        return true
     }
+
+    /// Whether the answer comes to be as it should.
+    func settled(_ expression: String, _ condition: ([Sample]) -> Bool) throws -> Bool { try settled { try condition(query(expression)) } }
 
     /// Whether all rules come to have been evaluated without an error.
     func settledRules() throws -> Bool {
-        for _ in 0..<40 {
+        try settled {
             let groups = try get("rules")["groups"] as? [[String: Any]] ?? []
             let health = groups.flatMap { $0["rules"] as? [[String: Any]] ?? [] }.map { $0["health"] as? String }
-            if health.count >= 5, health.allSatisfy({ $0 == "ok" }) { return true }
+            return health.count >= 5 && health.allSatisfy { $0 == "ok" }
         }
-        return false
     }
 
     /// Time of now, as it is there.

@@ -17,13 +17,22 @@ import Testing
             configuration: Configuration(), announce: announce, signer: UnsignedSigner(), digest: BLAKE3Digest(), seed: 1, at: Poller.now())
     }
 
+    /// Bell of the feeder's threads: all that tells of what they have done.
+    private let wakeUp: WakeUp
+    private let poller = Poller()
+
+    init() throws {
+        wakeUp = try WakeUp()
+        _ = poller.watch(wakeUp.descriptor.raw)
+    }
+
     private func feeder(_ source: any BundleSource, buffers: Int, chunkLimit: UInt32 = Limits.maximumChunks) throws -> ChunkFeeder {
         var configuration = Configuration()
         configuration.memory.encodeAhead = 0
         configuration.memory.maximumFetches = 0
         configuration.memory.maximumResidentChunks = buffers - 2 * HostLimits.readAhead
         return try ChunkFeeder(
-            source: source, announce: announce, level: 0, configuration: configuration, wakeUp: try WakeUp(), chunkLimit: chunkLimit)
+            source: source, announce: announce, level: 0, configuration: configuration, wakeUp: wakeUp, chunkLimit: chunkLimit)
     }
 
     private static func content(_ chunk: UInt32) -> [UInt8] { (0..<chunkLength).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ Int(chunk)) } }
@@ -34,17 +43,19 @@ import Testing
             kind: .stored, contentLength: UInt32(chunkLength), encodedLength: UInt32(chunkLength), encodedDigest: digest, contentDigest: digest)
     }
 
-    /// Drives the feeder until `condition` holds, for two seconds at most.
+    /// Drives the feeder until `condition` holds, whenever its threads have something; false when that takes too long.
     private func isReached(
         _ feeder: ChunkFeeder, _ engine: inout SenderEngine, feeding: Bool = true, _ condition: (SenderEngine) -> Bool
     ) throws -> Bool {
-        for _ in 0..<2_000 {
+        let deadline = Poller.now() + .seconds(20)
+        while true {
             try feeder.collect(&engine, at: Poller.now())
             if feeding { try feeder.feed(&engine, at: Poller.now()) }
             if condition(engine) { return true }
-            usleep(1_000)
+            guard Poller.now() < deadline else { return false }
+            poller.wait(until: deadline)
+            wakeUp.clear()
         }
-        return false
     }
 
     private func release(_ chunk: UInt32, of feeder: ChunkFeeder) {
@@ -86,7 +97,7 @@ import Testing
         var engine = engine()
         let isFull = try isReached(feeder, &engine) { $0.chunkCount == 9 }
         #expect(isFull)
-        // The reader stands at the empty pool now.
+        // Time for the reader to come to the empty pool, of which nobody tells. If it has not, it finds buffers there.
         usleep(20_000)
         for chunk in UInt32(0)..<9 { release(chunk, of: feeder) }
         let isWhole = try isReached(feeder, &engine) { $0.chunkCount == 12 && $0.encodeCredit == 0 }

@@ -13,7 +13,7 @@ import Testing
         try MetricsListener(address, board: board, role: "recv", version: "1.2.3")
     }
 
-    /// A client's connection, with five seconds for each answer.
+    /// A client's connection, with 20 s for each answer.
     private final class Client: Sendable {
         let raw: Int32
 

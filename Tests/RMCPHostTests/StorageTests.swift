@@ -119,11 +119,21 @@ private final class Directory {
         let journal = try #require(directory.names.first { $0.hasSuffix("rmcp-journal") })
         let path = directory.path + "/" + journal
         let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-        // Cut within the last entry, at every length: never a crash, never more than what is whole.
-        for length in stride(from: bytes.count - 1, through: 0, by: -7) {
+        let partialPath = directory.path + "/" + (try #require(directory.names.first { $0.hasSuffix("rmcp-partial") }))
+        let partial = try Data(contentsOf: URL(fileURLWithPath: partialPath))
+        // Cut at every length: never a crash, and everything of which an entry is whole, and nothing else.
+        let (header, entry) = (16, 40)
+        #expect(bytes.count == header + 2 * entry)
+        for length in (0...bytes.count).reversed() {
+            // A journal that says nothing costs the file what it has.
+            try partial.write(to: URL(fileURLWithPath: partialPath))
             try bytes.prefix(length).write(to: URL(fileURLWithPath: path))
             let file = try PartialFile(announce: announce(), name: "image", directoryPath: directory.path)
-            if length < bytes.count { #expect(!file.mayHave(chunk: 1, record: record(1)) || length >= bytes.count - 40) }
+            let entries = max(0, (length - header) / entry)
+            for chunk in 0..<2 as Range<UInt32> {
+                #expect(file.mayHave(chunk: chunk, record: record(chunk)) == (chunk < entries), "\(length) bytes")
+                #expect(try file.recall(chunk: chunk, record: record(chunk)) == (chunk < entries ? content(chunk) : nil), "\(length) bytes")
+            }
         }
         try Data("not a journal at all, but long enough to be one".utf8).write(to: URL(fileURLWithPath: path))
         #expect(try PartialFile(announce: announce(), name: "image", directoryPath: directory.path).seeds.isEmpty)
@@ -149,12 +159,16 @@ private final class Directory {
         try Data("precious".utf8).write(to: URL(fileURLWithPath: target))
         for trap in ["image", ".image.rmcp-partial", ".image.rmcp-journal"] {
             try FileManager.default.createSymbolicLink(atPath: directory.path + "/" + trap, withDestinationPath: target)
-            if let file = try? PartialFile(announce: announce(), name: "image", directoryPath: directory.path) {
-                try? file.prepare(contentLength: 10_000, allocatedLength: 10_000)
-                for chunk in 0..<3 as Range<UInt32> { try? write(chunk, to: file) }
-                try? file.commit(contentLength: 10_000)
-            }
+            let file = try PartialFile(announce: announce(), name: "image", directoryPath: directory.path)
+            try file.prepare(contentLength: 10_000, allocatedLength: 10_000)
+            for chunk in 0..<3 as Range<UInt32> { try write(chunk, to: file) }
+            try file.commit(contentLength: 10_000)
             #expect(try String(contentsOfFile: target, encoding: .utf8) == "precious", "through \(trap)")
+            // The link has given way to the bundle, or was moved aside.
+            #expect(directory.names == (trap == "image" ? ["image"] : [trap + ".1", "image"]))
+            var status = stat()
+            #expect(lstat(directory.path + "/image", &status) == 0 && status.st_mode & S_IFMT == S_IFREG)
+            #expect(try Data(contentsOf: URL(fileURLWithPath: directory.path + "/image")) == Data(content(0) + content(1) + content(2)))
             for name in directory.names { try FileManager.default.removeItem(atPath: directory.path + "/" + name) }
         }
     }

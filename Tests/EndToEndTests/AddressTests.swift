@@ -185,8 +185,10 @@ import Testing
             if json.isEmpty {
                 #expect(sent.errors.contains("2 of 3 that were waited for"), "\(sent.errors)")
             } else {
-                let lines = sent.text.split(separator: "\n")
-                #expect(lines.filter { $0.contains("\"started\"") || $0.contains("\"finished\"") }.allSatisfy { $0.contains("\"wanted\":3") }, "\(sent.text)")
+                for event in ["started", "finished"] {
+                    let lines = sent.text.split(separator: "\n").filter { $0.contains("\"event\":\"\(event)\"") }
+                    #expect(lines.count == 1 && lines.allSatisfy { $0.contains("\"wanted\":3") }, "\(event): \(sent.text)")
+                }
             }
             for node in ["r1", "r2"] { try? FileManager.default.removeItem(atPath: lab.scratch.path("\(node)/image")) }
         }

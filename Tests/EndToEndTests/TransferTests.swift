@@ -122,15 +122,20 @@ import Testing
     func twoAtOnce() throws {
         let lab = try Laboratory(receivers: 2)
         let sources = try ["one", "two"].map { try lab.scratch.random($0, megabytes: 16) }
-        let daemons = try ["r1", "r2"].map { try lab.receive($0, []) }
-        let senders = try sources.map { try lab.send(["--wait-for", "2", "--min-wait", "0s", "--rate", "200M", $0]) }
+        let daemons = try ["r1", "r2"].map { try lab.receive($0, ["--json"]) }
+        // Three seconds and more each.
+        let senders = try sources.map { try lab.send(["--wait-for", "2", "--min-wait", "0s", "--rate", "40M", $0]) }
         for sender in senders {
             let sent = sender.wait()
             #expect(sent.status == 0, "\(sent.errors)")
         }
         for node in ["r1", "r2"] { for source in sources { #expect(lab.has(node, source)) } }
-        for daemon in daemons { daemon.signal(SIGTERM) }
-        for daemon in daemons { _ = daemon.wait() }
+        for daemon in daemons {
+            #expect(daemon.wait { daemon.count("completed") == 2 }, "\(daemon.errorsSoFar)")
+            // Both were under way before either was over.
+            #expect(daemon.events.filter { ["began", "completed"].contains($0) } == ["began", "began", "completed", "completed"])
+        }
+        lab.stop(daemons[0], daemons[1])
     }
 
     @Test("A hole in the path MTU: some receivers' links carry 1200 bytes")

@@ -86,25 +86,70 @@ import Testing
     @Test("Functions are short enough to read: 60 lines")
     func functionLengths() throws {
         for file in try SourceFile.all(in: "Sources") {
-            // A declaration whose body has not begun: its parameters may have lines of their own.
-            var declared: (line: Int, indent: Int)?
-            var start: (line: Int, indent: Int)?
-            for (number, line) in file.lines.enumerated() {
-                let indent = line.prefix { $0 == " " }.count
-                let words = line.split(separator: " ")
-                let isDeclaration =
-                    words.first.map { !$0.hasPrefix("//") } == true
-                    && words.contains { $0 == "func" || $0.hasPrefix("init(") || $0.hasPrefix("init?(") || $0.hasPrefix("init<") }
-                if isDeclaration, line.hasSuffix("{") || line.hasSuffix("(") { declared = (number, indent) }
-                if let begun = declared, indent == begun.indent, line.hasSuffix("{") {
-                    start = begun
-                    declared = nil
+            for function in FunctionDeclaration.all(in: file) {
+                #expect(function.length <= 60, "\(file.path):\(function.line + 1) has a function of \(function.length) lines")
+            }
+        }
+    }
+
+    @Test("Functions are measured from their first line to their last, however they are written, and with what is in them")
+    func functionsAreMeasured() {
+        let text = """
+            protocol P {
+                func required(x: Int) -> Int
+                func another()
+            }
+            struct S<T> {
+                init(
+                    a: Int
+                ) throws(E) {
+                    func inner() {
+                        if a > 0 {
+                            return
+                        }
+                    }
+                    inner()
                 }
-                if let begun = start, line.dropFirst(indent) == "}", indent == begun.indent {
-                    #expect(number - begun.line <= 60, "\(file.path):\(begun.line + 1) has a function of \(number - begun.line) lines")
-                    start = nil
+
+                func short() { 1 }
+                var value: Int {
+                    2
+                }
+                static func conditional<U>(_ u: U) -> U
+                where U: P {
+                    u
+                }
+                func long(_ a: Int)
+                    throws -> Int
+                {
+                    // A comment.
+                    a
+                }
+                subscript(_ index: Int) -> Int {
+                    index
                 }
             }
+            """
+        let found = FunctionDeclaration.all(in: SourceFile(path: "Sources/M/S.swift", text: text))
+        #expect(found.map(\.line) == [8, 5, 20, 24, 30] && found.map(\.length) == [4, 9, 3, 5, 2], "\(found)")
+    }
+
+    @Test("A folder that is not there is no folder without faults")
+    func movedFolder() { #expect(throws: SourceFile.NothingFound.self) { try SourceFile.all(in: "Sources/Nowhere") } }
+
+    @Test("Tests that are left out say why")
+    func conditionsHaveReasons() throws {
+        for file in try SourceFile.all(in: "Tests") where !file.path.hasPrefix("Tests/ArchitectureTests/") {
+            for condition in file.text.components(separatedBy: ".enabled(if:").dropFirst() {
+                var depth = 0
+                let end = condition.firstIndex { character in
+                    if "([{".contains(character) { depth += 1 }
+                    if ")]}".contains(character) { depth -= 1 }
+                    return depth < 0 || depth == 0 && character == ","
+                }
+                #expect(end.map { condition[$0] } == ",", "\(file.path): .enabled(if:\(condition.prefix(60))")
+            }
+            #expect(!file.text.contains("print(\"skipped"), "\(file.path) passes where it should be left out")
         }
     }
 

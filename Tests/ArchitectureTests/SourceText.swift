@@ -35,13 +35,19 @@ struct SourceFile: Sendable {
     static let root = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
+    /// A folder that has no files, which every rule would hold for.
+    struct NothingFound: Error, CustomStringConvertible {
+        var folder: String
+        var description: String { "no file is below \(folder); was it moved?" }
+    }
+
     /// Files below a folder of the project, sorted by path; not what a build in Tests/Benchmarks leaves there.
     static func all(in folder: String, suffix: String = ".swift") throws -> [SourceFile] {
         let base = root.appendingPathComponent(folder)
         let names = FileManager.default.enumerator(atPath: base.path)?.compactMap { $0 as? String } ?? []
-        return try names.filter { $0.hasSuffix(suffix) && !$0.contains(".build/") }.sorted().map {
-            SourceFile(path: "\(folder)/\($0)", text: try String(contentsOf: base.appendingPathComponent($0), encoding: .utf8))
-        }
+        let found = names.filter { $0.hasSuffix(suffix) && !$0.contains(".build/") }.sorted()
+        guard !found.isEmpty else { throw NothingFound(folder: folder) }
+        return try found.map { SourceFile(path: "\(folder)/\($0)", text: try String(contentsOf: base.appendingPathComponent($0), encoding: .utf8)) }
     }
 }
 
@@ -98,4 +104,51 @@ struct TypeDeclaration: Sendable {
         guard let brace = line.firstIndex(of: "{") else { return true }
         return line[..<brace].contains(" = ") || line.contains("didSet") || line.contains("willSet")
     }
+}
+
+/// A function as its file declares it, found by the same layout.
+struct FunctionDeclaration: Sendable, Equatable {
+    /// Line of its `func`, from 0.
+    var line: Int
+    /// Lines from there to the end of its body.
+    var length: Int
+
+    /// Functions, initializers and the like whose bodies have lines of their own, in the order of their ends.
+    static func all(in file: SourceFile) -> [FunctionDeclaration] {
+        var found: [FunctionDeclaration] = []
+        // A declaration whose body has not begun: its parameters, its errors and its conditions may have lines of their own.
+        var declared: (line: Int, indent: Int)?
+        // Bodies that the line is in.
+        var open: [(line: Int, indent: Int)] = []
+        for (number, line) in file.lines.enumerated() {
+            let indent = line.prefix { $0 == " " }.count
+            let text = line.dropFirst(indent)
+            if text.isEmpty || text.hasPrefix("//") { continue }
+            if isDeclaration(text) {
+                declared = (number, indent)
+            } else if let begun = declared, indent < begun.indent || indent == begun.indent && !goesOn(text) {
+                // A requirement of a protocol has no body.
+                declared = nil
+            }
+            if let begun = declared, indent == begun.indent, text.hasSuffix("{") {
+                open.append(begun)
+                declared = nil
+            } else if let begun = declared, begun.line == number, text.hasSuffix("}") {
+                declared = nil
+            } else if text == "}", let begun = open.last, begun.indent == indent {
+                found.append(FunctionDeclaration(line: begun.line, length: number - begun.line))
+                open.removeLast()
+            }
+        }
+        return found
+    }
+
+    private static func isDeclaration(_ text: Substring) -> Bool {
+        text.split(separator: " ").contains { word in
+            ["func", "deinit"].contains(word) || ["init(", "init?(", "init<", "init?<", "subscript(", "subscript<"].contains { word.hasPrefix($0) }
+        }
+    }
+
+    /// Whether a declaration goes on in a line that is no further in than its first.
+    private static func goesOn(_ text: Substring) -> Bool { [")", "]", ">", "where ", "->", "throws", "async", "{"].contains { text.hasPrefix($0) } }
 }

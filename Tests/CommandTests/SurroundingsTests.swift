@@ -43,7 +43,9 @@ import Testing
     func keyWithoutReader() throws {
         let result = try shell(
             """
-            { sleep 0.3; rmcp send --max-wait 300ms --min-wait 0s -i lo -g 239.255.76.89:17989 /etc/hosts; echo $? >code; } | (exec <&-; sleep 1)
+            { until test -e closed; do sleep 0.02; done
+              rmcp send --max-wait 300ms --min-wait 0s -i lo -g \(LoopbackGroup.next().text) /etc/hosts; echo $? >code; } |
+              (exec <&-; : >closed; until test -e code; do sleep 0.02; done)
             exit $(cat code)
             """)
         #expect(result.status == 4 && result.errors.contains("rmcp-ed25519 "), "\(result.status) \(result.errors)")

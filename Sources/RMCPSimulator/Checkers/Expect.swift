@@ -47,11 +47,11 @@ enum Expect {
 
     // MARK: At receivers
 
-    /// Receivers that finished took no longer than this from the start of the stream.
+    /// Receivers are done, and took no longer than this from the start of the stream.
     static func finish(_ nodes: some Population, receivers: [Int], within seconds: Double) -> [String] {
         guard let start = nodes.senders[0].startedAt else { return ["never started"] }
         return receivers.compactMap { index in
-            guard let done = nodes.receivers[index].record.completed[nodes.senders[0].engine.session] else { return nil }
+            guard let done = nodes.receivers[index].record.completed[nodes.senders[0].engine.session] else { return "receiver \(index) did not finish" }
             let time = (done - start).inSeconds
             return time <= seconds ? nil : "receiver \(index) took \(time) s, expected at most \(seconds)"
         }
@@ -77,6 +77,21 @@ enum Expect {
         nodes.receivers.filter { $0.record.lastDepth <= 1 }.map { "receiver \($0.index) ended below the sender and not its repair node" }
     }
 
+    /// Repair nodes had so many parents above them when those last changed: 1 below the sender.
+    static func depths(_ nodes: some Population, ofRepairNodes depths: [Int]) -> [String] {
+        let found = nodes.repairNodes.map(\.record.depth)
+        return that(found == depths, "repair nodes had \(found) parents above them, expected \(depths)")
+    }
+
+    /// Each of some repair nodes was the last parent of so many receivers.
+    static func parent(_ nodes: some Population, of count: Int, each indices: ClosedRange<Int>) -> [String] {
+        indices.flatMap { index in
+            let address = nodes.delivery.address(ofRepairNode: index)
+            let children = nodes.receivers.count { $0.record.lastParent == address }
+            return that(children >= count, "\(children) receivers ended below repair node \(index), expected \(count) or more")
+        }
+    }
+
     static func everybodyListens(_ nodes: some Population, toOneOf indices: ClosedRange<Int>) -> [String] {
         let regions = Set(indices.map { Addressing.region(ofRepairNode: $0) })
         return nodes.receivers.filter { regions.isDisjoint(with: $0.endpoint.regions.joined) }.map { "receiver \($0.index) listens to none of \(indices)" }
@@ -95,5 +110,23 @@ enum Expect {
     static func crossed(_ nodes: some Population, relay: Int, atMost limit: Double) -> [String] {
         let copies = Double(nodes.delivery.repairSites[relay].downlink.carriedBytes) / Double(max(1, nodes.senders[0].engine.encodedLength))
         return copies <= limit ? [] : ["\(copies) copies crossed the relay's link, expected at most \(limit)"]
+    }
+
+    // MARK: Of faults
+
+    /// Of packets of a kind of which the next `count` were to be lost at some nodes, some were.
+    static func lost(_ nodes: some Population, _ kind: PacketKind, of count: Int) -> [String] {
+        func left(_ link: Link) -> Int { link.dropNext[kind] ?? count }
+        let someAtReceivers = nodes.receivers.contains { left($0.uplink) < count || left(nodes.delivery.downlinks[$0.index]) < count }
+        let someAtNodes = nodes.repairNodes.contains { left($0.uplink) < count || left(nodes.delivery.repairSites[$0.index].downlink) < count }
+        return that(someAtReceivers || someAtNodes, "no packet of kind \(kind) came where it was to be lost")
+    }
+
+    /// Something was heard before and after two times, and nothing in between.
+    /// - Parameter heard: when something was, in seconds.
+    static func nothingHeard(_ heard: [Double], between start: Double, and end: Double) -> [String] {
+        that(heard.contains { $0 < start }, "nothing was heard before \(start) s")
+            + that(heard.contains { $0 > end }, "nothing was heard after \(end) s")
+            + that(!heard.contains { $0 > start && $0 <= end }, "something was heard between \(start) and \(end) s")
     }
 }

@@ -88,7 +88,7 @@ struct Delivery {
 
     /// A copy of what a sender multicast down the link of each member of the group; `arrival` says when it is at the switch.
     mutating func multicast(_ payload: Payload, _ arrival: Arrival, using random: inout RandomSource) {
-        guard !topology.links.isEmpty || !repairSites.isEmpty else {
+        guard !topology.links.isEmpty || !repairSites.isEmpty || !topology.cut.isEmpty else {
             let there = Arrival(source: arrival.source, timeToLive: Topology.timeToLive, at: arrival.at)
             return carry(payload, toMembersAmong: downlinks.indices, there, using: &random)
         }
@@ -101,7 +101,7 @@ struct Delivery {
 
     /// A copy of what a repair node sends to the group itself, as far as its region reaches.
     mutating func multicast(_ payload: Payload, fromRepairNode index: Int, at time: Instant, using random: inout RandomSource) {
-        for subnet in repairSites[index].reach {
+        for subnet in reachable(fromRepairNode: index) {
             carry(payload, toSubnet: subnet, except: index, arrival(fromRepairNode: index, inSubnet: subnet, at: time), using: &random)
         }
     }
@@ -109,7 +109,7 @@ struct Delivery {
     /// A copy down the link of each member of a repair node's region.
     mutating func multicast(_ payload: Payload, toRegionOf index: Int, at time: Instant, using random: inout RandomSource) {
         guard !repairSites[index].isRelay else { return multicast(payload, fromRepairNode: index, at: time, using: &random) }
-        let reach = repairSites[index].reach
+        let reach = reachable(fromRepairNode: index)
         for subnet in reach {
             guard let members = repairSites[index].members[subnet] else { continue }
             carry(payload, toMembersAmong: members, arrival(fromRepairNode: index, inSubnet: subnet, at: time), using: &random)
@@ -117,6 +117,12 @@ struct Delivery {
         for other in repairSites[index].nodeMembers where reach.contains(repairSites[other].subnet) {
             carry(payload, toRepairNode: other, arrival(fromRepairNode: index, inSubnet: repairSites[other].subnet, at: time), using: &random)
         }
+    }
+
+    /// Subnets that its region reaches at the moment.
+    private func reachable(fromRepairNode index: Int) -> [Int] {
+        guard !topology.cut.isEmpty else { return repairSites[index].reach }
+        return repairSites[index].reach.filter { topology.isConnected(repairSites[index].subnet, $0) }
     }
 
     private func arrival(fromRepairNode index: Int, inSubnet subnet: Int, at time: Instant) -> Arrival {
@@ -149,8 +155,20 @@ struct Delivery {
 
     // MARK: Unicast between any two
 
+    /// Subnet of the node that has an address, or had it. Senders and strangers are in subnet 0.
+    func subnet(of address: SocketAddress) -> Int {
+        if let receiver = Addressing.receiverIndex(of: address) { return topology.subnet(ofReceiver: receiver) }
+        guard let node = Addressing.repairNodeIndex(of: address), node < repairSites.count else { return 0 }
+        return repairSites[node].subnet
+    }
+
+    private func isCut(from source: SocketAddress, to destination: SocketAddress) -> Bool {
+        !topology.cut.isEmpty && !topology.isConnected(subnet(of: source), subnet(of: destination))
+    }
+
     /// Down the link of the node at an address.
     mutating func unicast(_ payload: Payload, to address: SocketAddress, _ arrival: Arrival, using random: inout RandomSource) {
+        guard !isCut(from: arrival.source, to: address) else { return }
         if let receiver = Addressing.receiverIndex(of: address), receiver < downlinks.count {
             // An address that the receiver had before is nobody's now.
             guard self.address(ofReceiver: receiver) == address else { return }
@@ -163,6 +181,7 @@ struct Delivery {
 
     /// Delivers from a child to its parent; parents' links down are not in the way.
     mutating func unicast(_ bytes: [UInt8], up parent: SocketAddress, _ arrival: Arrival) {
+        guard !isCut(from: arrival.source, to: parent) else { return }
         if let node = repairNode(at: parent) {
             arrivals.append(.atRepairNode(node, Addressing.socket(of: parent), .bytes(bytes), arrival))
         } else if let sender = Addressing.senderIndex(of: parent), sender < senderCount, address(ofSender: sender) == parent {

@@ -12,6 +12,8 @@ struct Topology {
     private var distances: [Int: Int] = [:]
     /// Links between subnets and the senders; a subnet without one neither loses nor delays.
     private(set) var links: [Int: Link] = [:]
+    /// Subnets that nothing gets into or out of; in each of them all goes on.
+    var cut: Set<Int> = []
     /// Nil when nodes or links have been added since it was sorted.
     private var sorted: [Int]?
 
@@ -53,6 +55,12 @@ struct Topology {
         return all
     }
 
+    /// False where one of two subnets is cut off from the other.
+    func isConnected(_ subnet: Int, _ other: Int) -> Bool { subnet == other || !(cut.contains(subnet) || cut.contains(other)) }
+
+    /// Looked for in lists, since nobody asks but where something is cut off.
+    func subnet(ofReceiver index: Int) -> Int { receivers.first { $0.value.contains(index) }?.key ?? 0 }
+
     /// Routers between a subnet and the senders.
     func distance(ofSubnet subnet: Int) -> Int { distances[subnet] ?? (subnet == 0 ? 0 : 1) }
 
@@ -66,6 +74,7 @@ struct Topology {
 
     /// Over a subnet's link, once for all behind it.
     mutating func pass(_ payload: Payload, into subnet: Int, at time: Instant, using random: inout RandomSource) -> (Payload, Instant)? {
+        guard isConnected(0, subnet) else { return nil }
         guard links[subnet] != nil else { return (payload, time) }
         return links[subnet]?.passPackets(of: payload, at: time, using: &random)
     }

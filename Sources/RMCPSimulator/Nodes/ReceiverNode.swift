@@ -98,6 +98,8 @@ final class ReceiverNode {
         var counters = ReceiverCounters()
         /// Parents above it when its last session ended: 1 below the sender.
         var lastDepth = 0
+        /// The nearest of them.
+        var lastParent: SocketAddress?
         var fetchedBytes: UInt64 = 0
     }
 
@@ -193,6 +195,7 @@ final class ReceiverNode {
         if first === session { first = others.isEmpty ? nil : others.removeFirst() }
         let last = session.inPlace { $0.counters }
         record.lastDepth = session.inPlace { $0.path.count }
+        record.lastParent = session.inPlace { $0.parentAddress }
         record.counters += last
         record.fetchedBytes += last.payloadBytes
     }

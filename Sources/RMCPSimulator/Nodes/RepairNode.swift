@@ -54,6 +54,8 @@ final class RepairNode {
         var naksSent = 0
         var upstreamStates: [ReceiverState] = []
         var parentChanges = 0
+        /// Parents above it: 1 below the sender, where it begins.
+        var depth = 1
     }
 
     let index: Int

@@ -44,19 +44,32 @@ extension Scenario {
         },
         Scenario("claim-sequence", "sequence numbers that run ahead by two million: loss is measured by what the sender signs") { world in
             Setting.plain(world, receivers: 4, megabytes: 64) { $0.packets.firstSequence = 0 }
-            every(.milliseconds(20), world) { world, _ in
-                forge(world, sequenceAhead: 2_000_000) { _ in }
-            }
+            every(.milliseconds(20), world) { world, _ in world.inject(forged(world, sequenceAhead: 2_000_000) { _ in }) }
         } check: {
             Expect.allComplete($0) + Expect.finish($0, receivers: Array(0..<4), within: 2)
         },
         Scenario("claim-below", "the same claims below repair nodes, in the sender's name and in the nodes'") { world in
             Tree.build(world, subnets: 2, receivers: 3, downlink: Setting.lossy(.random(0.01))) { $0.rate.fixedRate = 50_000_000 }
-            claims(world) {
-                $0.position = StreamPosition(chunk: Limits.maximumChunks, packet: 0)
-                $0.pageCount = Limits.maximumChunks
-                $0.hasEnd = true
+            every(.milliseconds(20), world) { world, _ in
+                func everything(_ heartbeat: inout Heartbeat) {
+                    heartbeat.position = StreamPosition(chunk: Limits.maximumChunks, packet: 0)
+                    heartbeat.pageCount = Limits.maximumChunks
+                    heartbeat.hasEnd = true
+                }
+                let bytes = forged(world, everything)
+                world.inject(bytes)
+                world.inject(bytes, toRepairNodesAt: .above)
+                for node in world.repairNodes.compactMap({ $0.sessions.first?.engine.downstream }) {
+                    let bytes = forged(world, as: node.transmitterID) {
+                        everything(&$0)
+                        $0.place = TreePlace(path: [world.senders[0].engine.transmitterID], timeToLive: 1, watermark: Limits.maximumChunks)
+                    }
+                    world.inject(bytes)
+                    world.inject(bytes, toRepairNodesAt: .above)
+                }
             }
+        } check: {
+            Expect.allComplete($0) + Expect.finish($0, receivers: $0.allReceivers, within: 5)
         },
     ]
 
@@ -89,10 +102,13 @@ extension Scenario {
 
     /// The sender's HEARTBEAT with something else in it.
     static func claims(_ world: World, every interval: Interval = .milliseconds(20), _ change: @escaping @Sendable (inout Heartbeat) -> Void) {
-        every(interval, world) { world, _ in forge(world, change) }
+        every(interval, world) { world, _ in world.inject(forged(world, change)) }
     }
 
-    private static func forge(_ world: World, sequenceAhead: UInt32 = 0, _ change: (inout Heartbeat) -> Void) {
+    /// - Parameter transmitter: in whose name; nil for the sender's.
+    private static func forged(
+        _ world: World, as transmitter: UInt32? = nil, sequenceAhead: UInt32 = 0, _ change: (inout Heartbeat) -> Void
+    ) -> [UInt8] {
         let engine = world.senders[0].engine
         var heartbeat = Heartbeat(
             phase: engine.sessionPhase, timestamp: UInt64(world.now.nanoseconds / 1_000), groupRoundTrip: 10_000, statusInterval: 20, population: 6,
@@ -101,7 +117,7 @@ extension Scenario {
         change(&heartbeat)
         // About where the sender is: what goes to single addresses is numbered apart.
         let sequence = UInt32(truncatingIfNeeded: engine.counters.datagramsSent) &+ sequenceAhead
-        world.inject(
-            Packet.heartbeat(heartbeat).datagram(sessionTag: engine.session.tag, transmitter: engine.transmitterID, sequence: sequence, isUnicast: false))
+        return Packet.heartbeat(heartbeat).datagram(
+            sessionTag: engine.session.tag, transmitter: transmitter ?? engine.transmitterID, sequence: sequence, isUnicast: false)
     }
 }

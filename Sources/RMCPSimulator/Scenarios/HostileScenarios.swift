@@ -50,26 +50,54 @@ extension Scenario {
         },
         Scenario("forged-data", "somebody on the network injects DATA of the session: each packet costs at most the chunk that it hit") { world in
             Setting.plain(world) { $0.rate.fixedRate = 200_000_000 }
-            attack(world) { world, random in world.inject(forgery(of: .data, in: world, using: &random), from: Addressing.sender(0)) }
+            attack(world) { world, random in world.inject(forgedData(of: world, using: &random), from: Addressing.sender(0)) }
         },
         Scenario("forged-control", "forged heartbeats, NCFs, pages and ENDs of the session") { world in
             Setting.plain(world, downlink: Setting.lossy(.random(0.01))) { $0.rate.fixedRate = 200_000_000 }
             attack(world) { world, random in
-                for kind in [PacketKind.ncf, .page, .end] {
-                    world.inject(forgery(of: kind, in: world, using: &random), from: Addressing.sender(0))
+                let engine = world.senders[0].engine
+                for packet in [forgedHeartbeat(of: engine, using: &random), .ncf(request(using: &random))] + forgedTable(of: engine, using: &random) {
+                    world.inject(
+                        packet.datagram(
+                            sessionTag: engine.session.tag, transmitter: engine.transmitterID, sequence: UInt32.random(in: 0...(.max), using: &random),
+                            isUnicast: false),
+                        from: Addressing.sender(0))
                 }
             }
         },
-        Scenario("nak-flood", "thousands of forged NAKs and statuses a second at the sender") { world in
+        Scenario("nak-flood", "thousands of forged NAKs and statuses a second at the sender, half of them from an address that was proven") { world in
             Setting.plain(world) { $0.rate.fixedRate = 400_000_000 }
             attack(world, every: .microseconds(100)) { world, random in
-                world.inject(forgery(of: .nak, in: world, using: &random), toSender: 0)
+                let address = SocketAddress.ipv4(10, 9, 0, random.chance(0.5) ? 1 : 2, port: 9)
+                let engine = world.senders[0].engine
+                func say(_ packet: Packet, as transmitter: UInt32) {
+                    world.inject(packet.datagram(sessionTag: engine.session.tag, transmitter: transmitter), toSender: 0, from: address)
+                }
+                let isProven = address.low & 1 == 1
+                if isProven, world.givenCookies[address] == nil { say(.attach(AttachRequest(nonce: 1, wantsStream: false)), as: 1) }
+                let cookie = isProven ? world.givenCookies[address] ?? 0 : random.next()
+                // One that is a child, and forty that are none.
+                let transmitter = UInt32.random(in: 1...40, using: &random)
+                let echo = TimestampEcho(timestamp: UInt64(world.now.nanoseconds / 1_000), delay: UInt32.random(in: 0...9_000, using: &random))
+                if random.chance(0.5) {
+                    say(.nak(NegativeAcknowledgement(echo: echo, cookie: cookie, request: request(using: &random))), as: transmitter)
+                } else {
+                    let network = LeafStatus.Network(
+                        loss: UInt8.random(in: 0...15, using: &random), pressure: UInt8.random(in: 0...7, using: &random),
+                        arrival: UInt8.random(in: 0...90, using: &random))
+                    let histogram = StatusHistogram(LeafStatus(state: .receiving, progress: 5, network: network))
+                    say(.status(StatusReport(echo: echo, longestDatagram: 1_400, cookie: cookie, histogram: histogram)), as: transmitter)
+                }
             }
+        } check: { world in
+            // What is proven is a child as others are, and one that falls silent is lost. A flood leaves a fifth of the rate to the stream.
+            Expect.complete(world, receivers: world.allReceivers) + Expect.finish(world, receivers: world.allReceivers, within: 3)
+                + Expect.ended(world)
         },
         Scenario("old-traffic", "packets of a session that is over arrive during the next") { world in
             Setting.plain(world) { $0.rate.fixedRate = 200_000_000 }
             attack(world) { world, random in
-                var bytes = forgery(of: .data, in: world, using: &random)
+                var bytes = forgedData(of: world, using: &random)
                 bytes[4] ^= 0x55
                 world.inject(bytes, from: Addressing.sender(0))
             }
@@ -89,32 +117,55 @@ extension Scenario {
         }
     }
 
-    /// A well-formed packet of the session that its sender did not make.
-    private static func forgery(of kind: PacketKind, in world: World, using random: inout RandomSource) -> [UInt8] {
+    /// Chunks of the bundle, and some behind its end.
+    private static let chunks = 0..<160 as Range<UInt32>
+
+    /// DATA of the session that its sender did not send.
+    private static func forgedData(of world: World, using random: inout RandomSource) -> [UInt8] {
         let engine = world.senders[0].engine
-        let transmitter = kind == .nak ? UInt32.random(in: 1...50, using: &random) : engine.transmitterID
         var writer = ByteWriter()
         PacketHeader(
-            kind: kind, sessionTag: engine.session.tag, transmitter: transmitter, sequence: UInt32.random(in: 0...(.max), using: &random)
+            kind: .data, sessionTag: engine.session.tag, transmitter: engine.transmitterID, sequence: UInt32.random(in: 0...(.max), using: &random)
         ).write(to: &writer)
-        let chunk = UInt32.random(in: 0..<160, using: &random)
-        switch kind {
-        case .data:
-            writer.writeUInt32(chunk)
-            writer.writeUInt16(UInt16.random(in: 0..<48, using: &random))
-            writer.writeUInt16(UInt16.random(in: 0...1, using: &random))
-            writer.pad(to: 1_400)
-        case .nak, .ncf:
-            if kind == .nak { for _ in 0..<20 { writer.writeUInt8(0) } }
-            // All packets of a chunk.
-            writer.writeUInt8(1)
-            writer.writeUInt32(chunk)
-            writer.writeUInt8(1)
-            writer.writeUInt16(0)
-            writer.writeUInt16(47)
-        default:
-            while writer.count < 400 { writer.writeUInt8(UInt8.random(in: 0...3, using: &random)) }
-        }
+        writer.writeUInt32(UInt32.random(in: chunks, using: &random))
+        writer.writeUInt16(UInt16.random(in: 0..<48, using: &random))
+        writer.writeUInt16(UInt16.random(in: 0...1, using: &random))
+        writer.pad(to: 1_400)
         return writer.bytes
+    }
+
+    /// All packets of a chunk.
+    private static func request(using random: inout RandomSource) -> RepairRequest {
+        var request = RepairRequest()
+        let chunk = UInt32.random(in: chunks, using: &random)
+        if random.chance(0.5) { request.packets = [.init(chunk: chunk, packets: PacketSet(0..<48))] } else { request.chunks = [chunk..<chunk + 1] }
+        return request
+    }
+
+    /// The sender's own, with something else in it. Nobody leaves: that is `stranger-leaving`.
+    private static func forgedHeartbeat(of engine: SenderEngine, using random: inout RandomSource) -> Packet {
+        let phases: [SessionPhase] = [.waiting, .streaming, .draining, .lingering]
+        return .heartbeat(
+            Heartbeat(
+                phase: phases[Int.random(in: 0..<phases.count, using: &random)], timestamp: random.next() >> 20,
+                groupRoundTrip: UInt32.random(in: 0...2_000_000, using: &random), statusInterval: UInt32.random(in: 1...10_000, using: &random),
+                population: UInt32.random(in: 0...100_000, using: &random),
+                position: StreamPosition(chunk: UInt32.random(in: chunks, using: &random), packet: UInt16.random(in: 0..<48, using: &random)),
+                pageCount: UInt32.random(in: 0...9, using: &random), hasEnd: random.chance(0.5), rate: random.next() >> 24, liveLossLimit: 16,
+                livePressureLimit: 8, place: TreePlace(timeToLive: 1)))
+    }
+
+    /// A page of records that are not the bundle's, and an END of another table, by somebody with a key of its own.
+    private static func forgedTable(of engine: SenderEngine, using random: inout RandomSource) -> [Packet] {
+        let signer = SimulatedSigner(secret: World.secret + 1)
+        let digest = Digest(Bytes32(random.next(), 1, 2, 3))
+        let record = ChunkRecord(kind: .stored, contentLength: 65_536, encodedLength: 65_536, encodedDigest: digest, contentDigest: digest)
+        let page = TablePage(
+            index: UInt32.random(in: 0...9, using: &random), firstChunk: UInt32.random(in: chunks, using: &random),
+            records: Array(repeating: record, count: Int.random(in: 1...9, using: &random)))
+        let end = EndOfTable(
+            chunkCount: UInt32.random(in: chunks, using: &random), pageCount: UInt32.random(in: 0...9, using: &random), contentLength: random.next() >> 40,
+            encodedLength: random.next() >> 40, tableDigest: digest)
+        return [.page(page, body: page.body, signer.signature(for: page.body)), .end(end, signer.signature(for: page.body))]
     }
 }

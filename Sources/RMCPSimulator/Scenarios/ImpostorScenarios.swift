@@ -95,7 +95,7 @@ extension Scenario {
     private static let unhurried: UInt64 = 60_000_000
 
     /// Subnets with a repair node and four receivers each, the first so many of which are trusted by all.
-    private static func trusted(
+    static func trusted(
         _ world: World, subnets: Int, trusting count: Int? = nil, reach: [Int]? = nil, megabytes: Int = 8, change: (inout Configuration) -> Void = { _ in }
     ) {
         let configuration = trusting(nodes: count ?? subnets)

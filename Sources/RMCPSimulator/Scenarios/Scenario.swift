@@ -35,9 +35,9 @@ public struct Scenario: Sendable {
     public static func named(_ name: String) -> Scenario? { all.first { $0.name == name } }
 
     public static let all: [Scenario] =
-        lossScenarios + lifeScenarios + shapeScenarios + hostileScenarios + strangerScenarios + claimScenarios + phantomScenarios + poisonScenarios
-        + refusalScenarios + replayScenarios + impostorScenarios + hostScenarios + rateScenarios + treeScenarios + treeFaultScenarios + moveScenarios
-        + endpointScenarios + stormScenarios
+        lossScenarios + lostKindScenarios + lifeScenarios + shapeScenarios + hostileScenarios + strangerScenarios + claimScenarios + phantomScenarios
+        + poisonScenarios + refusalScenarios + replayScenarios + impostorScenarios + hostScenarios + rateScenarios + treeScenarios + treeFaultScenarios
+        + moveScenarios + endpointScenarios + stormScenarios
 }
 
 public struct ScenarioResult: Sendable {

@@ -43,7 +43,9 @@ extension Scenario {
         },
         Scenario("repair-node-stopped", "a repair node is stopped by its user: its children are told") { world in
             Tree.build(world, subnets: 2, receivers: 6, downlink: Setting.lossy(.random(0.03))) { $0.rate.fixedRate = 50_000_000 }
-            world.after(.seconds(1.3)) { $0.stopRepairNode(0) }
+            world.after(.seconds(1.3)) { stopAndListen($0, node: 0) }
+        } check: { world in
+            Expect.allComplete(world) + Expect.nobodyStartedAgain(world)
         },
         Scenario("re-parenting-storm", "repair nodes die and return one after another", limit: .seconds(120)) { world in
             Tree.build(world, subnets: 3, receivers: 8, downlink: Setting.lossy(.random(0.02))) { $0.rate.fixedRate = 20_000_000 }
@@ -115,8 +117,10 @@ extension Scenario {
         },
         Scenario("region-partition", "a subnet is cut off from the sender for two seconds and comes back") { world in
             Tree.build(world, subnets: 2, receivers: 4, downlink: Setting.lossy(.random(0.01))) { $0.rate.fixedRate = 30_000_000 }
-            world.after(.seconds(1.2)) { $0.setSubnet(1, up: false) }
-            world.after(.seconds(3.2)) { $0.setSubnet(1, up: true) }
+            world.heardFrom = [:]
+            world.cutOff(subnet: 1, from: .seconds(1.2), until: .seconds(3.2))
+        } check: { world in
+            Expect.allComplete(world) + Expect.nothingHeard(world.timesHeard(fromSubnet: 1), between: 1.21, and: 3.2)
         },
         Scenario("repair-node-cut-off", "a repair node's link is down for three seconds: its children leave it, and it may return") { world in
             Tree.build(world, subnets: 2, receivers: 4, downlink: Setting.lossy(.random(0.02))) { $0.rate.fixedRate = 20_000_000 }
@@ -160,6 +164,23 @@ extension Scenario {
     private static func poll(_ world: World, _ condition: @escaping (World) -> Bool, _ action: @escaping (World) -> Void) {
         world.after((world.now - World.start) + .milliseconds(10)) { world in
             if condition(world) { action(world) } else { poll(world, condition, action) }
+        }
+    }
+
+    /// A node that is stopped says so, and who hears it is elsewhere a second of silence and a fifth of one later.
+    private static func stopAndListen(_ world: World, node: Int) {
+        var farewells = 0
+        world.eavesdropper = { bytes in
+            guard case .heartbeat(let heartbeat)? = unsafe (try? Packet.parse(bytes.span.bytes))?.1 else { return }
+            if heartbeat.phase == .leaving || heartbeat.phase == .aborted { farewells += 1 }
+        }
+        world.stopRepairNode(node)
+        world.after(world.now - World.start + .seconds(2)) { world in
+            if farewells == 0 { world.safety.report("repair node \(node) does not say that it goes") }
+            let address = world.delivery.address(ofRepairNode: node)
+            for receiver in world.receivers where receiver.first?.engine.parentAddress == address {
+                world.safety.report("receiver \(receiver.index) is still below repair node \(node)")
+            }
         }
     }
 

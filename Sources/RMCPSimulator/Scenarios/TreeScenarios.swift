@@ -22,11 +22,18 @@ extension Scenario {
             Expect.allComplete(world) + Expect.copies(world, atMost: 1.1)
         },
         Scenario("tree-two-nodes", "two repair nodes in one subnet share the receivers") { world in
-            Tree.build(world, subnets: 1, receivers: 12, downlink: Setting.lossy(.random(0.05)))
+            // Of a dozen all may choose one of them before they hear that it has many.
+            Tree.build(world, subnets: 1, receivers: 60, downlink: Setting.lossy(.random(0.05)))
             Tree.addNode(world, subnet: 1)
+        } check: { world in
+            Expect.allComplete(world) + Expect.parent(world, of: 6, each: 0...1)
         },
         Scenario("two-levels", "a repair node below a repair node") { world in
-            Tree.twoLevels(world)
+            // Time enough to change who has not found the best parent at first: five seconds.
+            Tree.twoLevels(world) { $0.rate.fixedRate = 5_000_000 }
+        } check: { world in
+            Expect.allComplete(world) + Expect.depths(world, ofRepairNodes: [1, 2, 2])
+                + Expect.that(world.receivers.contains { $0.record.lastDepth == 3 }, "no receiver is below the lower level")
         },
         Scenario("relay", "a site across a link without multicast: one copy crosses, whatever the number of receivers") { world in
             Tree.build(world, subnets: 0, receivers: 3, downlink: Setting.lossy(.random(0.01)))
@@ -47,7 +54,10 @@ extension Scenario {
         Scenario("relays-too-many", "more relays than the sender takes: those that are refused cost nobody else anything") { world in
             Tree.build(world, subnets: 0, receivers: 2) { $0.unicast.maximumUnicastChildren = 1 }
             Tree.addRelay(world, receivers: 2, downlink: Setting.gigabit)
-            Tree.addRelay(world, receivers: 0, downlink: Setting.gigabit)
+            world.after(.milliseconds(500)) { Tree.addRelay($0, receivers: 0, downlink: Setting.gigabit) }
+        } check: { world in
+            let refused = world.repairNodes.indices.filter { world.turnedDown[world.delivery.childAddress(ofRepairNode: $0)] == .noUnicast }
+            return Expect.allComplete(world) + Expect.that(refused == [1], "relays \(refused) were refused, expected the second one")
         },
     ]
 }
@@ -79,12 +89,14 @@ enum Tree {
         world.addSender(content: Setting.content(world, megabytes: megabytes), configuration: configuration, egress: Setting.gigabit)
     }
 
-    /// A node whose region reaches two more subnets, which have a node each.
+    /// A node whose region reaches two more subnets, which have a node each. They are a router further from the sender: of nodes that are
+    /// equally far only those with higher numbers go below others.
     static func twoLevels(_ world: World, change: (inout Configuration) -> Void = { _ in }) {
         build(world, subnets: 1, receivers: 2, downlink: Setting.lossy(.random(0.02)), change: change)
         world.changeRepairNode(0, to: RepairNodeModel(subnet: 1, reach: [1, 2, 3]), configuration: configuration)
         for subnet in 2...3 {
             world.setSubnet(subnet, link: Setting.lossy(.random(0.02)))
+            world.setDistance(2, ofSubnet: subnet)
             addNode(world, subnet: subnet)
             for _ in 0..<6 { addReceiver(world, subnet: subnet, downlink: Setting.lossy(.random(0.03))) }
         }

@@ -117,7 +117,20 @@ extension World {
         schedule(.atSender(index, bytes, Arrival(source: source, at: now + .microseconds(10))))
     }
 
+    /// Somebody else's datagram reaches every repair node in the group, or in its region where that is `socket`.
+    func inject(_ bytes: [UInt8], toRepairNodesAt socket: RepairSocket, from source: SocketAddress = .ipv4(10, 9, 9, 9, port: 9)) {
+        for index in repairNodes.indices {
+            schedule(.atRepairNode(index, socket, .bytes(bytes), Arrival(source: source, at: now + .microseconds(10))))
+        }
+    }
+
     // MARK: Repair nodes
+
+    /// The next `count` packets of a kind that go to the repair node's parents, or come to it, are lost.
+    public func drop(_ kind: PacketKind, count: Int, ofRepairNode index: Int) {
+        delivery.repairSites[index].downlink.dropNext[kind] = count
+        repairNodes[index].uplink.dropNext[kind] = count
+    }
 
     public func killRepairNode(_ index: Int, cache: CacheFate = .kept) {
         log("repair node \(index): killed")
@@ -150,7 +163,18 @@ extension World {
 
     // MARK: Subnets
 
-    /// The link between a subnet and the sender: multicast passes it once for all behind it.
+    /// A subnet is cut off from all others for a while, multicast and unicast, whoever sends.
+    public func cutOff(subnet: Int, from start: Interval, until end: Interval) {
+        after(start) { $0.setCut(subnet, true) }
+        after(end) { $0.setCut(subnet, false) }
+    }
+
+    private func setCut(_ subnet: Int, _ isCut: Bool) {
+        log("subnet \(subnet): \(isCut ? "cut off" : "connected")")
+        if isCut { delivery.topology.cut.insert(subnet) } else { delivery.topology.cut.remove(subnet) }
+    }
+
+    /// The link between a subnet and the sender: multicast passes it once for all behind it. Unicast does not pass it.
     public func setSubnet(_ subnet: Int, link model: LinkModel) { delivery.topology.setLink(into: subnet, model) }
     public func setSubnet(_ subnet: Int, up: Bool) { delivery.topology.setLink(into: subnet, up: up) }
     /// Routers between a subnet and the senders: 1 unless it is said, and none in subnet 0.

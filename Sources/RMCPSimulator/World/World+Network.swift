@@ -41,8 +41,8 @@ extension World {
     }
 
     private func unicast(_ payload: Payload, to address: SocketAddress, _ arrival: Arrival) {
-        if case .control(let datagram) = payload, case .attached(let answer)? = datagram.packet?.body, answer.verdict == .accepted {
-            givenCookies[address] = answer.cookie
+        if case .control(let datagram) = payload, case .attached(let answer)? = datagram.packet?.body {
+            if answer.verdict == .accepted { givenCookies[address] = answer.cookie } else { turnedDown[address] = answer.verdict }
         }
         delivery.unicast(payload, to: address, arrival, using: &random)
     }

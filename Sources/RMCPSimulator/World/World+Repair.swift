@@ -226,6 +226,7 @@ extension World {
             node.endpoint.directory.end(id, mayReturn: true)
         case .parentChanged(let depth):
             node.record.parentChanges += 1
+            node.record.depth = depth
             log("repair node \(node.index): below depth \(depth - 1) now")
         case .parentMoved: log("repair node \(node.index): its parent has another address")
         default: break

@@ -1,8 +1,14 @@
 import RMCPProtocol
 
 extension World {
+    /// When datagrams of a subnet came to senders, in seconds since the world began, where `heardFrom` was asked for.
+    func timesHeard(fromSubnet subnet: Int) -> [Double] {
+        (heardFrom ?? [:]).filter { delivery.subnet(of: $0.key) == subnet }.values.joined().map { ($0 - World.start).inSeconds }
+    }
+
     /// A datagram of a child.
     func take(_ bytes: [UInt8], _ arrival: Arrival, at sender: SenderNode) {
+        heardFrom?[arrival.source, default: []].append(now)
         if let kind = unsafe try? PacketHeader(of: bytes.span.bytes).kind { sender.feedback.note(kind, at: now) }
         if sender.threads == nil {
             unsafe sender.engine.handle(datagram: bytes.span.bytes, from: arrival.source, at: now)

@@ -71,6 +71,10 @@ public final class World: Population {
     var sharedHost: SharedHost?
     /// Cookies that parents have answered an ATTACH with, by who asked: strangers hear what is sent to their own addresses.
     var givenCookies: [SocketAddress: UInt64] = [:]
+    /// Verdicts by which parents have turned down an ATTACH, by who asked last.
+    var turnedDown: [SocketAddress: AttachAnswer.Verdict] = [:]
+    /// Times at which datagrams came to senders, by source, where somebody wants to know.
+    var heardFrom: [SocketAddress: [Instant]]?
     /// Datagrams that receivers have sent to each address, where somebody wants to know.
     var saidTo: [SocketAddress: Int]?
     /// Somebody who is no part of any session, and answers what receivers say to addresses that nobody has: told of it and of the address.

@@ -15,17 +15,20 @@ let strict: [SwiftSetting] = [
     .unsafeFlags(["-parse-as-library"]),
 ]
 
-func target(_ name: String, _ modules: String...) -> Target {
+func target(_ name: String, _ modules: String..., others: [Target.Dependency] = []) -> Target {
     .executableTarget(
         name: name,
-        dependencies: ["FuzzSupport"] + (["TestSupport"] + modules).map { .product(name: $0, package: "rmcp") },
+        dependencies: ["FuzzSupport"] + (["TestSupport"] + modules).map { .product(name: $0, package: "rmcp") } + others,
         swiftSettings: strict
     )
 }
 
 let package = Package(
     name: "rmcp-fuzz",
-    dependencies: [.package(name: "rmcp", path: "../..")],
+    dependencies: [
+        .package(name: "rmcp", path: "../.."),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    ],
     targets: [
         .target(
             name: "FuzzSupport",
@@ -36,7 +39,9 @@ let package = Package(
         target("fuzz-sender", "RMCPProtocol"),
         target("fuzz-repair", "RMCPProtocol"),
         target("fuzz-stranger", "RMCPProtocol"),
-        target("fuzz-sessions", "RMCPProtocol", "RMCPContent", "RMCPReport", "RMCPHost"),
+        target(
+            "fuzz-sessions", "RMCPProtocol", "RMCPContent", "RMCPReport", "RMCPHost",
+            others: [.product(name: "OrderedCollections", package: "swift-collections")]),
         target("fuzz-catalog", "RMCPProtocol", "RMCPContent"),
         target("fuzz-files", "RMCPProtocol", "RMCPContent", "RMCPHost"),
     ]

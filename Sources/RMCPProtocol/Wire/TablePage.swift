@@ -25,7 +25,7 @@ public struct TablePage: Hashable, Sendable {
     public var chunkRange: Range<UInt32> { firstChunk..<firstChunk + UInt32(records.count) }
 
     /// The unsigned part: what is digested for END, and, behind the domain and the session's id, what is signed.
-    var body: [UInt8] {
+    public var body: [UInt8] {
         var writer = ByteWriter()
         writer.writeUInt32(index)
         writer.writeUInt32(firstChunk)

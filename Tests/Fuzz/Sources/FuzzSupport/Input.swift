@@ -1,4 +1,5 @@
 import Glibc
+package import RMCPProtocol
 
 /// Reads decisions out of a fuzzer's bytes. Past their end everything is zero, so that any bytes are an input.
 package struct Input {
@@ -18,6 +19,9 @@ package struct Input {
         defer { offset += 1 }
         return bytes[offset]
     }
+
+    /// Any kind of packet.
+    package mutating func kind() -> PacketKind { PacketKind.allCases[Int(byte()) % PacketKind.allCases.count] }
 
     /// Big-endian.
     package mutating func word(bytes count: Int) -> UInt64 {

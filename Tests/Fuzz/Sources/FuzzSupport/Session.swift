@@ -38,8 +38,9 @@ package func smallConfiguration() -> Configuration {
     configuration.memory.assemblySlots = 6
     configuration.repairs.maximumRepairChunks = 3
     configuration.repairs.maximumCatchUpRanges = 3
-    configuration.memory.maximumResidentChunks = 6
-    configuration.memory.encodeAhead = 4
+    // Fewer than the bundle has, of which two are holes: all of it in memory would be too much.
+    configuration.memory.maximumResidentChunks = 3
+    configuration.memory.encodeAhead = 2
     configuration.memory.maximumChildren = 12
     configuration.unicast.maximumUnicastChildren = 3
     configuration.memory.maximumControlQueue = 16
@@ -71,6 +72,7 @@ package struct Recording {
         case .announce(let announce, _): signed.insert(announce.signedMessage)
         case .page(_, let body, _): signed.insert(TablePage.signedMessage(session: announce.session, body: body))
         case .end(let end, _): signed.insert(end.signedMessage(session: announce.session))
+        case .statement(let statement, _): signed.insert(statement.signedMessage(session: announce.session))
         default: break
         }
     }

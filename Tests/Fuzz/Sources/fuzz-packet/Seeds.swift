@@ -5,7 +5,9 @@ import TestSupport
 
 /// A packet of every kind, and of every form that a kind has.
 func seeds() -> [(name: String, bytes: [UInt8])] {
-    samples().map { name, packet in
+    let samples = samples()
+    require(Set(samples.map { PacketKind(of: $0.1) }) == Set(PacketKind.allCases), "a kind has no sample")
+    return samples.map { name, packet in
         var writer = ByteWriter()
         PacketHeader(
             kind: PacketKind(of: packet), isUnicast: false, sessionTag: 0x0102_0304, transmitter: 0x0506_0708, sequence: 0x090A_0B0C
@@ -75,6 +77,13 @@ private func samples() -> [(String, Packet)] {
     ]
     report.path = [0x0506_0708, 0x1112_1314]
     report.histogram.tree.repairNodes = 2
+    let pace = StatedPace(groupRoundTrip: 10_000, statusInterval: 10)
+    let statement = Statement(
+        serial: 7, transmitter: 0x0506_0708, sequence: 900, phase: .streaming, hasEnd: true, position: StreamPosition(chunk: 41, packet: 2), pageCount: 4,
+        horizon: 44, pace: pace)
+    let place = NodePlace(
+        key: MarkSigner.key, serial: 3, statement: 7, child: 0x2122_2324, transmitter: 0x1112_1314, phase: .streaming, pace: pace, place: repairing.place)
+    let outline = OutlinePart(chunk: 42, part: 1, values: [digest, Digest(Bytes32(5, 6, 7, 8))], siblings: [digest])
     return [
         ("announce-file", announce(kind: .file, contentLength: 344_700, key: MarkSigner.key)),
         ("announce-stream", announce(kind: .stream, contentLength: nil, key: .none)),
@@ -105,5 +114,9 @@ private func samples() -> [(String, Packet)] {
         ("query", .query(WatchQuery(nonce: 5, firstNode: 16))),
         ("report", .report(reportOfSender)),
         ("report-nodes", .report(report)),
+        ("statement", .statement(statement, MarkSigner.mark)),
+        ("place", .place(place, MarkSigner.mark)),
+        ("outline", .outline(outline)),
+        ("refusal", .refusal(RefusalNotice(cookie: 9, reason: .untrusted))),
     ]
 }

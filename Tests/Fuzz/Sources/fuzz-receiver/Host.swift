@@ -55,8 +55,9 @@ struct Host: EngineHost {
         requests = 0
         require(engine.slots.usedCount <= Self.configuration.memory.assemblySlots, "\(engine.slots.usedCount) slots")
         require(engine.events.isEmpty && engine.outbox.isEmpty, "drained and not empty")
-        require(engine.chunksDone <= Limits.maximumChunks, "\(engine.chunksDone) chunks done")
-        _ = (engine.state, engine.chunkTotal, engine.loss)
+        require(engine.chunksDone <= engine.chunkTotal ?? Limits.maximumChunks, "\(engine.chunksDone) of \(engine.chunkTotal ?? 0) chunks done")
+        require(!isSigned || engine.chunksDone <= Bundle.chunkCount, "\(engine.chunksDone) chunks done of \(Bundle.chunkCount)")
+        _ = (engine.state, engine.loss)
     }
 
     mutating func answer(_ event: ReceiverEvent) {

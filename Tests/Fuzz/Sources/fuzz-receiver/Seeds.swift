@@ -22,8 +22,7 @@ func seeds() -> [(name: String, bytes: [UInt8])] {
         guard let known = fixtures[0].known.firstIndex(where: { $0[3] == kind.rawValue }) else { continue }
         let datagram = fixtures[0].known[known]
         let body = Array(datagram[16...].prefix(120))
-        let isUnicast: UInt8 = index % 2 == 0 ? 0 : 16
-        let forged = [operation(.forged, UInt8(index) | isUnicast), 0, 0, 0, 1, UInt8((body.count + 1) / 2)] + body
+        let forged = [operation(.forged), UInt8(index), UInt8(index % 2), 0, 0, 0, 1, UInt8((body.count + 1) / 2)] + body
         for mode: UInt8 in [8, 1] { result.append(("forged-\(kind)-\(mode)", [mode, 12] + forged + [operation(.sleep, 8)])) }
     }
     result.append(("damaged", [8, 10, operation(.damaged, 3), 4, 20, 0, 0, 0, 1, operation(.sleep, 5), operation(.trouble), 3]))

@@ -68,7 +68,7 @@ private func step(_ host: inout Host, _ input: inout Input, _ fixture: Fixture) 
     case .sleep: host.sleep(stepLength(argument))
     case .known: host.take(fixture.known[Int(input.byte()) % fixture.known.count])
     case .damaged: host.take(damaged(fixture.known[Int(input.byte()) % fixture.known.count], count: argument, &input))
-    case .forged: host.take(forged(kind: argument, &input, fixture))
+    case .forged: host.take(forged(&input, fixture))
     case .raw: host.take(input.take(Int(input.word(bytes: 2)) % 1_500))
     case .finishWork: host.finishWork(Int(argument))
     case .trouble: trouble(&host, argument, &input)
@@ -86,11 +86,10 @@ private func damaged(_ datagram: [UInt8], count: UInt8, _ input: inout Input) ->
 }
 
 /// A body out of the input behind a header that gets past the first look.
-private func forged(kind: UInt8, _ input: inout Input, _ fixture: Fixture) -> [UInt8] {
-    let kinds = PacketKind.allCases
+private func forged(_ input: inout Input, _ fixture: Fixture) -> [UInt8] {
     var writer = ByteWriter()
     PacketHeader(
-        kind: kinds[Int(kind & 15) % kinds.count], isUnicast: kind & 16 != 0, sessionTag: fixture.recording.announce.session.tag,
+        kind: input.kind(), isUnicast: input.byte() & 1 != 0, sessionTag: fixture.recording.announce.session.tag,
         transmitter: fixture.recording.transmitter, sequence: UInt32(truncatingIfNeeded: input.word(bytes: 4))
     ).write(to: &writer)
     writer.writeArray(input.take(Int(input.byte()) * 2))

@@ -25,6 +25,8 @@ struct Host: EngineHost {
     private var cache: Set<UInt32> = []
     private var held: Set<UInt32> = []
     private var kept: [[UInt8]] = []
+    /// Chunks that somebody has needed since there were last no more in memory than there should be.
+    private var needed: Set<UInt32> = []
     private var isOver = false
     /// What each child was answered an ATTACH with, by the last byte of its address.
     private var cookies: [UInt64] = Array(repeating: 0, count: 256)
@@ -120,10 +122,19 @@ struct Host: EngineHost {
         let limits = Self.configuration
         require(engine.downstream.children.childCount <= limits.memory.maximumChildren, "\(engine.downstream.children.childCount) children")
         require(engine.downstream.unicastChildren.count <= limits.unicast.maximumUnicastChildren, "too many unicast children")
-        require(
-            engine.downstream.window.resident.count <= limits.memory.maximumResidentChunks + Bundle.chunkCount,
-            "\(engine.downstream.window.resident.count) chunks held")
+        checkResident()
         require(fetches.count <= limits.memory.maximumFetches, "\(fetches.count) fetches")
+    }
+
+    /// More are held only while somebody needs them, and until the next one comes.
+    private mutating func checkResident() {
+        let (below, limit) = (engine.downstream, Self.configuration.memory.maximumResidentChunks)
+        if below.window.resident.count <= limit { needed = [] }
+        for chunk in 0..<UInt32(Bundle.chunkCount) where below.window.resident.contains(chunk) {
+            let isNeeded = below.pending.needs(chunk) || below.unicastChildren.needs(chunk) || below.window.outlines.isMaking(chunk)
+            if isNeeded || chunk >= below.window.position.chunk { needed.insert(chunk) }
+        }
+        require(below.window.resident.count <= limit + needed.count, "\(below.window.resident.count) chunks held, of which \(needed) were needed")
     }
 
     mutating func answer(_ event: RepairEvent) {
@@ -176,6 +187,7 @@ struct Host: EngineHost {
         case .data(let batch):
             // What is sent was verified against its record, and is in memory.
             require(held.contains(batch.chunk), "sends chunk \(batch.chunk), which is not held")
+            needed.insert(batch.chunk)
             for index in 0..<batch.count { require(!batch.payloadRange(at: index).isEmpty, "an empty packet of \(batch)") }
             if case .peer(let address) = batch.destination { require(cookies[Int(address.low & 255)] != 0, "a stream to who never asked for it") }
         case .datagram(let bytes, let destination):

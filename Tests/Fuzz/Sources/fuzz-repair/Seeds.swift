@@ -34,9 +34,10 @@ func seeds() -> [(name: String, bytes: [UInt8])] {
     result.append(("detached", [20 << 2, operation(.child, 1), 1] + status(.receiving) + [operation(.child, 9), 1] + status(.receiving) + [nap]))
     // A HEARTBEAT of the highest rate, and one of a parent below the node itself.
     let beat: [UInt8] = [1, 0, 16, 8] + Array(repeating: 0, count: 8) + [0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1]
+    let beats: UInt8 = 4
     let place: [UInt8] = [8, 0, 0, 0, 0, 1, 0, 0, 0, 4]
     let heartbeat = beat + Array(repeating: 0xFF, count: 8) + place
-    result.append(("forged-rate", [40 << 2, operation(.forged, 4), 0, UInt8((heartbeat.count + 1) / 2)] + heartbeat + [0, nap, nap] + ask(8, 0) + [nap]))
-    result.append(("forged-parent", [20 << 2, operation(.forged, 4), 2, UInt8((heartbeat.count + 1) / 2)] + heartbeat + [0, nap, operation(.sleep, 12)]))
+    result.append(("forged-rate", [40 << 2, operation(.forged), beats, 0, UInt8((heartbeat.count + 1) / 2)] + heartbeat + [0, nap, nap] + ask(8, 0) + [nap]))
+    result.append(("forged-parent", [20 << 2, operation(.forged), beats, 2, UInt8((heartbeat.count + 1) / 2)] + heartbeat + [0, nap, operation(.sleep, 12)]))
     return result
 }

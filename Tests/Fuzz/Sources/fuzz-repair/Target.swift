@@ -48,11 +48,12 @@ private func step(_ host: inout Host, _ input: inout Input, _ fixture: Recording
         let datagram = fixture.datagrams[Int(input.byte()) % fixture.datagrams.count]
         host.hear(input.damage(datagram, bytes: Int(argument % 16) + 1))
     case .forged:
+        let kind = input.kind()
         let transmitter = input.byte() % 4
         let body = input.take(Int(input.byte()) * 2)
         let parent = transmitter == 0 ? fixture.transmitter : UInt32(transmitter)
         // From another parent, from a child, or from the node itself.
-        let datagram = forged(argument, transmitter: parent, body)
+        let datagram = forged(kind, transmitter: parent, body)
         if argument & 16 == 0 { host.hear(datagram) } else { host.hearChild(datagram, from: transmitter) }
     case .child: child(&host, argument, &input)
     case .request: request(&host, argument, &input)
@@ -68,12 +69,9 @@ private func step(_ host: inout Host, _ input: inout Input, _ fixture: Recording
     }
 }
 
-private func forged(_ kind: UInt8, transmitter: UInt32, _ body: [UInt8]) -> [UInt8] {
+private func forged(_ kind: PacketKind, transmitter: UInt32, _ body: [UInt8]) -> [UInt8] {
     var writer = ByteWriter()
-    PacketHeader(
-        kind: PacketKind.allCases[Int(kind & 15) % PacketKind.allCases.count], isUnicast: false, sessionTag: session.tag, transmitter: transmitter,
-        sequence: 1
-    ).write(to: &writer)
+    PacketHeader(kind: kind, sessionTag: session.tag, transmitter: transmitter, sequence: 1).write(to: &writer)
     writer.writeArray(body)
     return writer.bytes
 }

@@ -39,6 +39,6 @@ func seeds() -> [(name: String, bytes: [UInt8])] {
         result.append(("drain-\(name)", [2 | 63 << 2, operation(.sleep, 6)] + request(1, kinds, 1) + rest + request(2, kinds, 0) + rest + rest))
     }
     let sum: [UInt8] = Array(repeating: 0, count: 12) + [1, 244, 0, 1, 0, 0xFF, 0xFF, 0xFF, 0xFF, 1, 3, 0, 0, 0, 9, 0, 0, 0]
-    result.append(("forged-sum", [streaming, operation(.forged, 1), 3, UInt8(sum.count / 2)] + sum + [1] + rest))
+    result.append(("forged-sum", [streaming, operation(.forged, 1), 0, 3, UInt8(sum.count / 2)] + sum + [1] + rest))
     return result
 }

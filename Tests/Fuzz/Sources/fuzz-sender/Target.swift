@@ -116,10 +116,11 @@ private func request(child: UInt8, _ host: Host, _ input: inout Input) -> [UInt8
 
 /// A body out of the input behind a header that gets past the first look.
 private func forged(kind: UInt8, _ host: Host, _ input: inout Input) -> [UInt8] {
-    let kinds: [PacketKind] = kind & 16 != 0 ? PacketKind.allCases : [.nak, .status]
+    let any = input.kind()
     var writer = ByteWriter()
     PacketHeader(
-        kind: kinds[Int(kind & 15) % kinds.count], isUnicast: true, sessionTag: session.tag, transmitter: UInt32(input.byte() % 16), sequence: 1
+        kind: kind & 16 != 0 ? any : kind & 1 == 0 ? .nak : .status, isUnicast: true, sessionTag: session.tag, transmitter: UInt32(input.byte() % 16),
+        sequence: 1
     ).write(to: &writer)
     writer.writeArray(input.take(Int(input.byte()) * 2))
     return writer.bytes

@@ -1,5 +1,6 @@
 import FuzzSupport
 import Glibc
+import OrderedCollections
 import RMCPContent
 import RMCPReport
 
@@ -11,15 +12,13 @@ import RMCPReport
 ///
 /// Its sessions cannot be had without its sockets. Time is the machine's here, so that what an input does may differ from run to run.
 func checkRepairDaemon(_ input: inout Input, folder: String) {
-    let group = SocketAddress.ipv4(239, 255, 76, 124, port: 17_724)
+    let group = ownGroup(0)
     let keys = Set(Fixture.keys.prefix(1).compactMap { $0?.publicKey })
     let request = RepairNodeRequest(
         group: group, interfaceName: "lo", region: nil, regionInterfaceName: nil, regionTimeToLive: 0, upstream: nil,
         cachePath: "\(folder)/cache", cacheSize: 1 << 20, trust: TrustPolicy(trustedKeys: keys, allowsUnsigned: input.byte() & 1 != 0),
         configuration: smallConfiguration())
-    guard let daemon = try? RepairLoop(request), let interface = try? NetworkInterface.forGroup(group, named: "lo"),
-        let socket = try? DatagramSocket.sending(to: group, through: interface, timeToLive: 0)
-    else { return }
+    let (daemon, socket) = start(request)
     let targets = [group, daemon.region, daemon.outlet.socket.localAddress, daemon.reception.replySocket.localAddress].compactMap { $0 }
     var sent = 0
     // The daemon keeps what observes it, which an `inout` parameter may not be part of.
@@ -55,5 +54,20 @@ func checkRepairDaemon(_ input: inout Input, folder: String) {
                     "\(daemon.sessions.count) sessions")
             }
         }
-    } catch { return }
+    } catch { fatalError("a repair node ends by itself: \(error)") }
+}
+
+/// Nothing that comes in can have this fail: a machine without multicast on its loopback interface would pass whatever the daemon does.
+private func start(_ request: RepairNodeRequest) -> (RepairLoop, DatagramSocket) {
+    do {
+        let daemon = try RepairLoop(request)
+        let interface = try NetworkInterface.forGroup(request.group, named: "lo")
+        return (daemon, try DatagramSocket.sending(to: request.group, through: interface, timeToLive: 0))
+    } catch { fatalError("no repair node on the loopback interface: \(error)") }
+}
+
+/// A group of this process alone: those who fuzz or test beside it do not hear it, nor it them.
+func ownGroup(_ number: UInt16) -> SocketAddress {
+    let process = UInt32(getpid())
+    return .ipv4(239, 255, UInt8(128 | process >> 8 & 127), UInt8(process & 255), port: 20_000 + UInt16(process >> 15 & 127) * 2 + number)
 }

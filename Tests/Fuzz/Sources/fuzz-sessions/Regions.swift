@@ -7,9 +7,8 @@ import Glibc
 /// Advertised regions of any kind, with real sockets on the loopback interface: whatever is advertised, there are no more of them than
 /// a receiver listens to, all of them open, and those that are new are told of.
 func checkRegions(_ input: inout Input) {
-    let group = SocketAddress.ipv4(239, 255, 76, 120, port: 17_720)
-    guard let interface = try? NetworkInterface.forGroup(group, named: "lo"), let reception = try? Reception(group: group, interface: interface)
-    else { return }
+    let group = ownGroup(1)
+    let reception = listen(to: group)
     let poller = Poller()
     reception.watch(by: poller)
     var now = Instant.zero + .seconds(1)
@@ -18,7 +17,7 @@ func checkRegions(_ input: inout Input) {
         var joining: [SocketAddress] = []
         for _ in 0..<Int(input.byte() % 12) {
             let shape = input.byte()
-            let port = [UInt16(17_720), 17_720, 1, 17_720, .max, 17_720][Int(shape & 7) % 6]
+            let port = [group.port, group.port, 1, group.port, .max, group.port][Int(shape & 7) % 6]
             let byte = UInt64(input.byte())
             let region: SocketAddress =
                 switch shape >> 5 {
@@ -40,5 +39,12 @@ func checkRegions(_ input: inout Input) {
         _ = reception.receive { _ in }
         _ = table.hearsRepairNodes(at: now)
         now = now + stepLength(input.byte())
+    }
+}
+
+/// Nothing that comes in can have this fail.
+func listen(to group: SocketAddress) -> Reception {
+    do { return try Reception(group: group, interface: try NetworkInterface.forGroup(group, named: "lo")) } catch {
+        fatalError("nobody can listen on the loopback interface: \(error)")
     }
 }

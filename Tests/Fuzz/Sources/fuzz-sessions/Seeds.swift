@@ -16,7 +16,7 @@ func seeds() -> [(name: String, bytes: [UInt8])] {
         result.append(("slow-\(name)", [mode, operation(.run, 31), 0, 0, operation(.run, 31), 0, 31, operation(.sleep, 15), operation(.sleep, 15)] + whole(1)))
     }
     for failure in 0..<6 as Range<UInt8> {
-        result.append(("failure-\(failure)", [0, operation(.disk, 1 << failure & 31)] + whole(0) + [operation(.disk, 0), nap] + whole(1)))
+        result.append(("failure-\(failure)", [0, operation(.disk), 1 << failure] + whole(0) + [operation(.disk), 0, nap] + whole(1)))
     }
     result.append(("superseded", [0] + half(0) + [operation(.sleep, 12), operation(.sleep, 12)] + whole(1)))
     result.append(("stopped", [0] + half(0) + [operation(.disk, 31), nap] + whole(1)))

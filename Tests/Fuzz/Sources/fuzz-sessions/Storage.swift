@@ -8,6 +8,8 @@ import RMCPContent
 final class Disk {
     /// Of the kinds of calls that fail, one bit each: opening, room, writing, holes, flushing, naming.
     var failures: UInt8 = 0
+    /// Calls that have failed so far.
+    private(set) var failed = 0
     fileprivate(set) var published: [String: (session: SessionID, creationTime: UInt64, content: [UInt8])] = [:]
     fileprivate var left: [String: [UInt32: [UInt8]]] = [:]
     fileprivate(set) var openCount = 0
@@ -16,7 +18,9 @@ final class Disk {
     fileprivate weak var writer: MemoryStorage?
 
     fileprivate func fail(_ bit: UInt8, _ kind: HostError.Kind = .failure) throws(HostError) {
-        if failures & 1 << bit != 0 { throw HostError("the disk does not want to", kind: kind) }
+        guard failures & 1 << bit != 0 else { return }
+        failed += 1
+        throw HostError("the disk does not want to", kind: kind)
     }
 
     func open(_ announce: Announce) throws(HostError) -> MemoryStorage {

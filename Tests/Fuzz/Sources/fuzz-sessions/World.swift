@@ -1,4 +1,5 @@
 import FuzzSupport
+import OrderedCollections
 import RMCPContent
 import RMCPReport
 

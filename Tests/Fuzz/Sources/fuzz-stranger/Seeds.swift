@@ -34,6 +34,10 @@ func seeds() -> [(name: String, bytes: [UInt8])] {
         result.append(("lost\(name)", [early, operation(.other, 20), 128, 3] + nap(10) + attach + status(.complete) + nap(11)))
         result.append(("slow-disk\(name)", [early | 96] + attach + status(.complete) + nap(11) + nap(11)))
         result.append(("questions\(name)", [early] + say(13, [0, 0]) + say(13, [1, 0]) + say(14, [1]) + say(12, [0, 9], who: 0, way: own | 1) + nap(11)))
+        for (kind, later) in [(UInt8(0), "statements"), (4, "places"), (8, "outlines"), (12, "refusals"), (15, "reports")] {
+            let forged = (0..<6).flatMap { [operation(.laterPacket, kind), UInt8($0) * 9, own | 1, 20, 8, UInt8($0) * 40 | 1, UInt8($0) * 3, 9] + nap(4) }
+            result.append(("\(later)\(name)", [early] + attach + forged + nap(11)))
+        }
         result.append(("signed\(name)", [early] + (0..<6).flatMap { say(15, [UInt8($0), 8, 9], who: 0, way: own | 1) } + nap(11)))
     }
     result.append(("garbage", [streaming, operation(.raw, 7), own, 8, 1, 2, 3, 4, 5, 6, 7, 8, operation(.other, 27), own] + nap(11)))

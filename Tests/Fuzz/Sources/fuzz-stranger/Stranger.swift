@@ -58,6 +58,41 @@ struct Stranger {
         }
     }
 
+    /// The same of kinds that came later to the protocol.
+    func laterPacket(_ kind: UInt8, _ input: inout Input, _ world: World, from source: SocketAddress) -> Packet {
+        let pace = StatedPace(groupRoundTrip: UInt32(clamping: number(input.byte())), statusInterval: UInt16(input.byte()))
+        let (choice, chunk) = (input.byte(), input.byte())
+        switch kind % 16 {
+        case 0, 1, 2, 3:
+            // In the sender's name, or by a copy of its number.
+            return .statement(
+                Statement(
+                    serial: UInt32(choice), transmitter: transmitter(choice, world), sequence: world.sender.nextSequence &+ UInt32(chunk), phase: .draining,
+                    hasEnd: choice & 1 != 0, position: StreamPosition(chunk: UInt32(chunk), packet: 0), pageCount: UInt32(chunk), horizon: UInt32(chunk),
+                    pace: pace), MarkSigner.mark)
+        case 4, 5, 6, 7:
+            let place = TreePlace(
+                path: choice & 128 == 0 ? [world.sender.transmitterID] : [7], timeToLive: 8, distance: choice & 3, load: UInt32(chunk), watermark: UInt32(chunk)
+            )
+            return .place(
+                NodePlace(
+                    key: MarkSigner.key, serial: UInt32(input.byte()), statement: UInt32(chunk), child: transmitter(choice, world),
+                    transmitter: transmitter(chunk, world), phase: choice & 64 == 0 ? .streaming : .leaving, pace: pace, place: place), MarkSigner.mark)
+        case 8, 9, 10, 11:
+            let values = (0..<Int(choice % 8) + 1).map { Digest(Bytes32(UInt64($0), UInt64(chunk), 1, 1)) }
+            return .outline(OutlinePart(chunk: UInt32(chunk), part: choice >> 4, values: values, siblings: Array(values.prefix(Int(choice >> 3 & 3)))))
+        case 12, 13, 14:
+            let reasons = RefusalReason.allCases
+            return .refusal(RefusalNotice(cookie: cookie(choice, at: source), reason: reasons[Int(chunk) % reasons.count]))
+        default:
+            return .report(
+                WatchReport(
+                    nonce: UInt64(choice), session: world.sender.session, phase: .streaming, role: .sender, rate: 1, position: UInt32(chunk), chunkCount: nil,
+                    chunksHeld: UInt32(chunk), holes: 0, counts: WatchReport.Counts(), children: 3, nodeCount: 0, firstNode: 0, nodes: [], path: [],
+                    histogram: StatusHistogram(LeafStatus(state: .receiving, progress: 4, network: nil))))
+        }
+    }
+
     private func echo(_ choice: UInt8, _ world: World) -> TimestampEcho {
         let clock = UInt64(clamping: world.now.nanoseconds / 1_000)
         return [.none, TimestampEcho(timestamp: clock, delay: 0), TimestampEcho(timestamp: clock / 2, delay: 0), TimestampEcho(timestamp: .max, delay: .max)][

@@ -51,19 +51,21 @@ struct Mode {
 
 /// The operations, by the low bits of their first byte.
 enum Step: UInt8 {
-    case sleep, packet, packetAgain, replay, damaged, data, raw, other
+    case sleep, packet, laterPacket, replay, damaged, data, raw, other
 }
 
 private func step(_ world: inout World, _ stranger: inout Stranger, _ input: inout Input, _ mode: Mode) {
     let choice = input.byte()
     let argument = choice >> 3
     stranger.listen(world)
-    switch Step(rawValue: choice & 7) ?? .sleep {
+    let step = Step(rawValue: choice & 7) ?? .sleep
+    switch step {
     case .sleep: world.run(for: stepLength(argument % 14))
-    case .packet, .packetAgain:
+    case .packet, .laterPacket:
         let (who, way) = (input.byte(), input.byte())
         let source = source(way, world)
-        let packet = stranger.packet(argument, &input, world, from: source)
+        let packet =
+            step == .packet ? stranger.packet(argument, &input, world, from: source) : stranger.laterPacket(argument, &input, world, from: source)
         let bytes = write(
             packet, isUnicast: way & 128 != 0, tag: world.sender.session.tag, transmitter: stranger.transmitter(who, world),
             sequence: sequence(who, world))
@@ -139,7 +141,7 @@ private func source(_ way: UInt8, _ world: World) -> SocketAddress {
 /// Where packets of a kind have an effect.
 private func natural(_ packet: Packet, _ way: UInt8) -> UInt8 {
     switch packet {
-    case .status, .nak, .attach, .detach, .solicitation, .query: way & 1 == 0 ? 0 : 4
+    case .status, .nak, .attach, .detach, .solicitation, .query, .refusal: way & 1 == 0 ? 0 : 4
     default: way & 1 == 0 ? 6 : 7
     }
 }
@@ -172,6 +174,7 @@ private func isBeyondKnowing(_ bytes: [UInt8], from source: SocketAddress, _ wor
     case .status(let report): return isOthers(report.cookie)
     case .nak(let nak): return isOthers(nak.cookie)
     case .detach(let cookie): return isOthers(cookie)
+    case .refusal(let notice): return isOthers(notice.cookie)
     case .attached(let answer):
         return world.receivers.contains { $0.isSecret(nonce: answer.nonce) } || world.node?.isSecret(nonce: answer.nonce) ?? false
     default: return false

@@ -285,6 +285,7 @@ public final class SendLoop {
         var counters = engine.counters
         counters.bytesSent &-= outlet.unsent.bytes
         counters.datagramsSent &-= outlet.unsent.datagrams
+        counters.foreign &+= (guarding?.forged ?? 0) &+ (guarding?.replayed ?? 0)
         let loss = StatusHistogram.quantile(0.5, of: engine.receivers.loss)
         var snapshot = SendSnapshot(
             phase: engine.sessionPhase, elapsed: now - record.created, streaming: record.streamingSince.map { now - $0 },

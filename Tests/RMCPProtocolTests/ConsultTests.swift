@@ -33,6 +33,21 @@ import Testing
         #expect(!isAsked)
     }
 
+    /// All packets came before the host said that it has the chunk; then one of them was wrong, and there is no buffer any more.
+    @Test func anAnswerThatComesWhileTheHostStoresIsAnAnswer() throws {
+        var receiver = LoneReceiver(isResumable: true)
+        receiver.takeHeartbeat(chunk: 2, pages: 1)
+        receiver.takePage(0, chunks: 0..<4)
+        receiver.takeData(2)
+        let slot = try #require(receiver.assembled.first).slot
+        receiver.engine.handle(.kept(chunk: 2), at: receiver.now)
+        receiver.engine.handle(.rejected(slot: slot, chunk: 2), at: receiver.now)
+        receiver.engine.handle(.unavailable(slot: slot), at: receiver.now)
+        for chunk: UInt32 in [0, 1, 3] { receiver.engine.handle(.kept(chunk: chunk), at: receiver.now) }
+        let isAsked = asked(&receiver, for: 2)
+        #expect(isAsked && receiver.engine.chunksDone == 3)
+    }
+
     @Test func whatTheHostDoesNotHaveIsAskedFor() throws {
         var receiver = try withoutBuffer()
         // It is waited for.

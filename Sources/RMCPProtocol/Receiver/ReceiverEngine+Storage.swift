@@ -22,7 +22,7 @@ extension ReceiverEngine {
             ledger[chunk] = .done
             counters.chunksKept += 1
         case .absent(let chunk):
-            if let slot = slots.slot(ofChunk: chunk), slots[slot].isConsulted {
+            if let slot = consultedSlot(of: chunk) {
                 slots[slot].isConsulted = false
                 return true
             }
@@ -69,11 +69,19 @@ extension ReceiverEngine {
     }
 
     /// The host has a chunk of which some packets have come since it was asked. False when all have come: then the host
-    /// stores it.
+    /// stores it, and is asked for nothing any more.
     private mutating func stopReceiving(_ chunk: UInt32) -> Bool {
-        guard ledger[chunk] == .assembling, let slot = slots.slot(ofChunk: chunk), slots[slot].isConsulted, !slots[slot].isWithHost else { return false }
+        guard let slot = consultedSlot(of: chunk) else { return false }
+        slots[slot].isConsulted = false
+        guard slots[slot].isAssembling else { return false }
         slots.release(slot)
         return true
+    }
+
+    /// Slot of a chunk of which packets have come since the host was asked for it.
+    private mutating func consultedSlot(of chunk: UInt32) -> Int? {
+        guard ledger[chunk] == .assembling || ledger[chunk] == .verifying, let slot = slots.slot(ofChunk: chunk), slots[slot].isConsulted else { return nil }
+        return slot
     }
 
     /// Zeros are stored where the table has them and the host was asked for them.

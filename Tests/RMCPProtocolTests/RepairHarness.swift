@@ -35,6 +35,8 @@ struct RepairHarness: EngineHost {
     /// Chunks that the cache turns out not to have when they are fetched.
     var damaged: Set<UInt32> = []
     private(set) var fetched: [UInt32] = []
+    /// Chunks that the cache was asked for.
+    private(set) var consulted = 0
     private(set) var said: [(packet: Packet, to: SocketAddress)] = []
     private(set) var passedOn: [(packet: Packet, to: Destination)] = []
     private(set) var repairs: [(chunk: UInt32, packets: [UInt16], to: Destination)] = []
@@ -137,6 +139,7 @@ struct RepairHarness: EngineHost {
     }
 
     mutating func forget() {
+        consulted = 0
         said = []
         passedOn = []
         repairs = []
@@ -177,6 +180,7 @@ struct RepairHarness: EngineHost {
             guard let record = engine.record(of: chunk) else { break }
             engine.handle(.outlined(chunk: chunk, LaneDigest.outline(of: record, chunk: chunk, shape)), at: now)
         case .upstream(.consult(let chunks)):
+            consulted += chunks.count
             for chunk in chunks { engine.handle(cache[chunk] == nil ? .absent(chunk: chunk) : .kept(chunk: chunk), at: now) }
         case .downstream(.fetch(let chunk)):
             guard engine.record(of: chunk) != nil else { return fail("fetches chunk \(chunk), of which no record is known") }

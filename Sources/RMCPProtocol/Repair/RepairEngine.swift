@@ -147,9 +147,10 @@ public struct RepairEngine: Sendable {
         var engine = ReceiverEngine(
             identity: identity, configuration: configuration, announce: downstream.announce, source: source, transmitter: transmitter,
             role: role, isResumable: true, expectsRepairNodes: expectsOthers, verifier: verifier, digest: digest, seed: random.next(), at: now)
-        // What is here below has its room already.
-        downstream.window.table.forEachSigned { engine.adopt($0, at: now) }
+        // What is here below in order has its room already. Above, a page that waits for earlier ones takes more than here.
+        downstream.window.table.forEachInOrder { engine.adopt($0, at: now) }
         if tableRoom != .unbounded { engine.giveTable(tableRoom, at: now) }
+        downstream.window.table.forEachEarly { engine.adopt($0, at: now) }
         if let offer, offer.source == source, offer.transmitter == transmitter { engine.noteEarlier(longestDatagram: offer.longestDatagram) }
         offer = nil
         upstream = engine
@@ -284,6 +285,7 @@ public struct RepairEngine: Sendable {
                 if isDirect, mode == .repair { downstream.retreat(to: statement.position) }
                 downstream.adopt(statement, signature)
             case .zeros(let chunks): upstream?.handle(.storedZeros(chunks), at: now)
+            case .consult(let chunks): consult(chunks, at: now)
             case .commit:
                 // Each chunk was verified before it counted; there is nothing to put in place. It may have a last word to say.
                 reportRegion()
@@ -304,6 +306,22 @@ public struct RepairEngine: Sendable {
         guard mode == .repair || downstream.hasServed || above.isTaken else { return }
         downstream.follow(
             phase: above.phase, front: above.front, path: above.path, distance: above.distance, rate: above.rate, at: now)
+    }
+
+    /// An upper half that is new asks for all that may be here. What can be had was verified when it came: the host reads nothing back for
+    /// that, however often somebody above comes and goes.
+    private mutating func consult(_ chunks: Range<UInt32>, at now: Instant) {
+        var unknown: Range<UInt32>?
+        for chunk in chunks {
+            if !downstream.window.holds(chunk) {
+                unknown = (unknown?.lowerBound ?? chunk)..<chunk + 1
+                continue
+            }
+            if let range = unknown { events.append(.upstream(.consult(range))) }
+            unknown = nil
+            if downstream.record(of: chunk)?.kind != .zero { upstream?.handle(.kept(chunk: chunk), at: now) }
+        }
+        if let range = unknown { events.append(.upstream(.consult(range))) }
     }
 
     /// What an upper half that is gone has not said yet goes up all the same. Children are told that their own last word has been passed on.

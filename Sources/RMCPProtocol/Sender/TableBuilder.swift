@@ -89,9 +89,11 @@ struct TableBuilder: Sendable {
         return true
     }
 
-    /// Calls `take` for each page that is here, those that wait for an earlier one among them, and for END.
-    func forEachSigned(_ take: (Packet) -> Void) {
-        for index in 0..<pageCount { if let packet = packet(forPage: index) { take(packet) } }
+    /// Calls `take` for each page whose earlier ones are here.
+    func forEachInOrder(_ take: (Packet) -> Void) { for index in 0..<pageCount { if let packet = packet(forPage: index) { take(packet) } } }
+
+    /// Calls `take` for each page that waits for an earlier one, and for END.
+    func forEachEarly(_ take: (Packet) -> Void) {
         for index in early.keys.sorted() {
             guard let (_, body, signature) = early[index] else { continue }
             var reader = unsafe ByteReader(body.span.bytes)

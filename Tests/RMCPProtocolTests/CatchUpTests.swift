@@ -72,6 +72,46 @@ import Testing
         #expect(renewed.requests.flatMap(\.chunks) == [96..<192], "\(renewed.requests)")
     }
 
+    /// What others ask for keeps nobody waiting who has it.
+    @Test func whatIsHereIsNotWaitedFor() throws {
+        var receiver = try latecomer(front: 400, asking: 0..<96)
+        for chunk: UInt32 in 200..<296 { receiver.takeData(chunk) }
+        var confirmed = RepairRequest()
+        confirmed.chunks = [200..<296]
+        receiver.take(.ncf(confirmed))
+        var next: UInt32 = 0
+        let renewed = receiver.run(for: .milliseconds(30)) { receiver in
+            guard next < 48 else { return }
+            for _ in 0..<3 {
+                receiver.takeData(next, isRepair: true)
+                next += 1
+            }
+        }
+        #expect(names(96, renewed.requests), "\(renewed.requests)")
+    }
+
+    /// Chunks that are caught up with while the stream goes on come slowly. What has not come of one is on its way as long as no other has
+    /// begun, and is asked for when nothing has come for a hold-off.
+    @Test func theRestOfASlowChunkIsNotAskedFor() throws {
+        var receiver = try latecomer(front: 10, asking: 0..<10)
+        receiver.takeData(0, packets: 0...2, isRepair: true)
+        let paused = receiver.run(for: .milliseconds(100)).requests
+        receiver.takeData(0, packets: 3...3, isRepair: true)
+        let pausedAgain = receiver.run(for: .milliseconds(250)).requests
+        #expect(!(paused + pausedAgain).contains { !$0.packets.isEmpty }, "\(paused) \(pausedAgain)")
+        let silent = receiver.run(for: .milliseconds(100)).requests
+        #expect(silent.contains { $0.packets.contains { $0.chunk == 0 && $0.packets == PacketSet(4..<6) } }, "\(silent)")
+    }
+
+    @Test func theRestIsLostWhenAnotherChunkBegins() throws {
+        var receiver = try latecomer(front: 10, asking: 0..<10)
+        receiver.takeData(0, packets: 0...2, isRepair: true)
+        receiver.takeData(1, packets: 0...0, isRepair: true)
+        let requests = receiver.run(for: .milliseconds(24)).requests
+        let packets = requests.flatMap(\.packets)
+        #expect(packets.contains { $0.chunk == 0 && $0.packets == PacketSet(3..<6) } && !packets.contains { $0.chunk == 1 }, "\(requests)")
+    }
+
     /// What comes behind the live stream keeps nobody from asking for what is lost of that.
     @Test func aLiveLossIsAskedForWhileChunksAreComing() throws {
         var receiver = try latecomer(front: 10, records: 20, asking: 0..<10)
@@ -123,9 +163,9 @@ import Testing
         for _ in 0..<4 { window.noteChunk() }
         // The fourth chunk is 20.
         #expect(!window.isRenewable(from: 20, freeSlots: 8) && window.isRenewable(from: 21, freeSlots: 8) && !window.isRenewable(from: 21, freeSlots: 7))
-        window.noteConfirmed([0..<5, 22..<27])
+        #expect(window.news(in: 0..<5, below: 40).isEmpty && window.news(in: 22..<27, below: 40) == 25..<27 && window.news(in: 22..<27, below: 24).isEmpty)
+        window.confirm(25..<27)
         #expect(!window.isRenewable(from: 21, freeSlots: 9) && window.isRenewable(from: 21, freeSlots: 10))
-        window.noteConfirmed([22..<27])
-        #expect(window.isRenewable(from: 21, freeSlots: 10))
+        #expect(window.news(in: 22..<27, below: 40).isEmpty)
     }
 }

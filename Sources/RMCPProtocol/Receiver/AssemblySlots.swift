@@ -7,6 +7,11 @@ struct AssemblySlot: Sendable {
     var isCatchUp = false
     /// Hold that keeps its packets from being asked for.
     var hold = PacketHold()
+    /// Time from which packets behind the last one that came as a repair are taken to be lost, and not to be on their way. Those of a chunk
+    /// that is caught up with may come slowly: they have a small share of the rate.
+    private(set) var restIsDue = Instant.zero
+    /// Another chunk has begun to be caught up with since: the parent is done with this one.
+    private var isPassed = false
     /// A repair node that some of it came from, and which packets.
     private(set) var supplier: UInt32?
     private(set) var supplied = PacketSet()
@@ -17,10 +22,30 @@ struct AssemblySlot: Sendable {
     /// All packets are in and the host has it: verified, decompressed and written from the slot's buffer.
     var isWithHost = false
 
+    init(received: PacketSet) { self.received = received }
+
     /// Packets may still come.
     var isAssembling: Bool { isInUse && !isWithHost }
     /// All packets came, and it is not known yet which of them are wrong.
     var lacksOutline: Bool { inquiry.map { !$0.isComplete } ?? false }
+
+    /// Whether packets behind the last one that came are lost.
+    func lacksRest(at now: Instant) -> Bool { isPassed || now >= restIsDue }
+    /// Whether nothing is lost, as far as is known, and the rest of a chunk that is caught up with is on its way.
+    func awaitsRest(at now: Instant) -> Bool { isCatchUp && !lacksRest(at: now) && received.containsAll(below: (received.last ?? -1) + 1) }
+
+    /// Packets are to come from the beginning, or after the chunk was rejected.
+    mutating func begin(isCatchUp: Bool) {
+        self.isCatchUp = isCatchUp
+        restIsDue = .zero
+        isPassed = false
+    }
+
+    fileprivate mutating func notePassed() { isPassed = true }
+
+    /// A repair came of a chunk that is caught up with. The rest of it may be on its way; of one that is fetched again for what was wrong
+    /// it is not.
+    mutating func awaitRest(until end: Instant) { if inquiry == nil { restIsDue = end } }
 
     /// A packet came from a repair node. Of two nodes the last is remembered.
     mutating func note(_ packet: Int, from node: UInt32) {
@@ -118,9 +143,11 @@ struct AssemblySlots: Sendable {
         slots[slot].isInUse = true
         slots[slot].chunk = chunk
         slots[slot].received.removeAll()
-        slots[slot].isCatchUp = isCatchUp
+        slots[slot].begin(isCatchUp: isCatchUp)
         slots[slot].forgetSupplier()
         slots[slot].hold.restart(at: now)
+        // A parent sends the chunks that are caught up with one after the other.
+        if isCatchUp { for other in slots.indices where other != slot && slots[other].isCatchUp && slots[other].isInUse { slots[other].notePassed() } }
         index[chunk] = slot
         return slot
     }

@@ -40,12 +40,16 @@ struct CatchUpWindow: Sendable {
     /// The first packet of a chunk came that was asked for whole.
     mutating func noteChunk() { outstanding = max(0, outstanding - 1) }
 
-    /// An NCF names chunks: those behind what was asked for here come as well. Whoever makes one up has this receiver wait for the hold-off.
-    mutating func noteConfirmed(_ chunks: [Range<UInt32>]) {
-        for range in chunks where range.upperBound > end && mark < .max {
-            outstanding += Int(range.upperBound - max(end, range.lowerBound))
-            end = range.upperBound
-        }
+    /// Those of some chunks that an NCF names which are behind all that was asked for here, or was named before.
+    func news(in chunks: Range<UInt32>, below bound: UInt32) -> Range<UInt32> {
+        mark < .max ? chunks.clamped(to: min(end, bound)..<bound) : chunks.lowerBound..<chunks.lowerBound
+    }
+
+    /// An NCF names chunks that may be asked for, and are not: they come as well. Whoever makes one up has this receiver wait for the
+    /// hold-off.
+    mutating func confirm(_ chunks: Range<UInt32>) {
+        outstanding += chunks.count
+        end = chunks.upperBound
     }
 
     // MARK: Asking for more

@@ -107,12 +107,27 @@ struct NAKSchedule: Sendable {
         if let absent = ledger.firstRequestable(below: situation.catchUpBound(ledger)), request.chunks.contains(where: { $0.contains(absent) }) {
             catchUp.hold.postpone(until: now + shared.value.feedback.catchUpHoldOff, limit: limit, at: now)
         }
-        catchUp.noteConfirmed(request.chunks)
+        noteConfirmed(request.chunks, &ledger, below: situation.catchUpBound(ledger))
         let missing = ledger.missingPages(below: ledger.sentPages)
         if !missing.isEmpty, missing.allSatisfy({ gap in request.pages.contains { $0.contains(gap.lowerBound) && $0.upperBound >= gap.upperBound } }) {
             pages.postpone(until: until, limit: limit, at: now)
         }
         if request.needsEnd { end.postpone(until: until, limit: limit, at: now) }
+    }
+
+    /// Chunks that an NCF names come to those who have not asked for them, too. No more are looked for than a window has.
+    private mutating func noteConfirmed(_ chunks: [Range<UInt32>], _ ledger: inout ChunkLedger, below bound: UInt32) {
+        var left = UInt32(shared.value.feedback.catchUpWindow)
+        for range in chunks {
+            let news = catchUp.news(in: range, below: bound).prefix(Int(left))
+            left -= UInt32(news.count)
+            var position = ledger.firstRequestable(from: news.lowerBound, below: news.upperBound)
+            while let chunk = position {
+                let end = ledger.requestableEnd(from: chunk, below: news.upperBound)
+                catchUp.confirm(chunk..<end)
+                position = ledger.firstRequestable(from: end, below: news.upperBound)
+            }
+        }
     }
 
     mutating func notePage() { pages.noteProgress() }
@@ -165,8 +180,12 @@ struct NAKSchedule: Sendable {
                     consider(inquiry.hold.until)
                     continue
                 }
-                guard slots[slot].chunk < situation.front.chunk || Self.lacksAny(inSlot: slot, ledger, &slots, situation) else { continue }
-                consider(slots[slot].hold.nextRequest(at: situation.now))
+                if Self.lacksAny(inSlot: slot, ledger, &slots, situation) {
+                    consider(slots[slot].hold.nextRequest(at: situation.now))
+                } else if slots[slot].chunk < situation.front.chunk {
+                    let rest = slots[slot].awaitsRest(at: situation.now) ? slots[slot].restIsDue : .zero
+                    consider(max(slots[slot].hold.nextRequest(at: situation.now), rest))
+                }
             }
         }
         if let absent = ledger.firstRequestable(below: situation.catchUpBound(ledger)), slots.freeCount > 0 {
@@ -180,8 +199,10 @@ struct NAKSchedule: Sendable {
         let chunk = slots[slot].chunk
         let settled = situation.front.settled
         let total = ledger.record(of: chunk).map { situation.packetCount(of: $0) }
-        if chunk < settled.chunk || (slots[slot].isCatchUp && chunk < situation.front.chunk) {
-            return total ?? ((slots[slot].received.last ?? -1) + 1)
+        let isCatchUp = slots[slot].isCatchUp && chunk < situation.front.chunk
+        if isCatchUp || chunk < settled.chunk {
+            let passed = (slots[slot].received.last ?? -1) + 1
+            return isCatchUp && !slots[slot].lacksRest(at: situation.now) ? passed : total ?? passed
         }
         guard chunk == settled.chunk else { return 0 }
         // No more than a chunk can have, whatever position somebody claims.

@@ -196,7 +196,10 @@ extension ReceiverEngine {
         }
         if data.isRepair {
             slots[slot].hold.noteRepair(until: now + link.pace.groupRoundTrip * 2)
-            if slots[slot].isCatchUp { naks.noteCatchUp(at: now) }
+            if slots[slot].isCatchUp {
+                naks.noteCatchUp(at: now)
+                slots[slot].awaitRest(until: now + configuration.feedback.catchUpHoldOff)
+            }
             link.noteHelped()
         }
         return true

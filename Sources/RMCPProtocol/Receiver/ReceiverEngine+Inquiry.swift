@@ -8,7 +8,7 @@
 extension ReceiverEngine {
     mutating func inquire(into slot: Int, chunk: UInt32, at now: Instant) {
         counters.chunksRejected += 1
-        slots[slot].isCatchUp = true
+        slots[slot].begin(isCatchUp: true)
         if slots[slot].inquiry == nil, let length = ledger.encodedLength(of: chunk) {
             slots[slot].inquiry = OutlineShape(encodedLength: length, payloadLength: announce.payloadLength).map(ChunkInquiry.init)
         }

@@ -39,7 +39,11 @@ import Testing
     }
 
     @Test func theReversePathFilterIsNamedWhereItIsOnAndHasDropped() {
-        #expect(Diagnosis.ofSilence(on: "eth7", droppedByReversePath: 3, mode: 1)?.name == .reversePathFilter)
+        let strict = Diagnosis.ofSilence(on: "eth7", droppedByReversePath: 3, mode: 1)
+        #expect(strict?.name == .reversePathFilter && strict?.text.contains("sysctl -w net.ipv4.conf.eth7.rp_filter=2") == true)
+        // Nobody is told to do without the filter.
+        let loose = Diagnosis.ofSilence(on: "eth7", droppedByReversePath: 3, mode: 2)
+        #expect(loose?.text.contains("route to the sender") == true && loose?.text.contains("sysctl") == false)
         #expect(Diagnosis.ofSilence(on: "eth7", droppedByReversePath: 3, mode: 0) == nil)
         #expect(Diagnosis.ofSilence(on: "eth7", droppedByReversePath: 0, mode: 1) == nil)
         let text = "TcpExt: SyncookiesSent IPReversePathFilter TCPLoss\nTcpExt: 0 156 7\nIpExt: InNoRoutes\nIpExt: 9\n"

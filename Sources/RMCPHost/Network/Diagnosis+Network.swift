@@ -39,10 +39,12 @@ extension Diagnosis {
     ///   - mode: the filter's mode on the interface (`ReversePathFilter.mode`).
     static func ofSilence(on name: String, droppedByReversePath dropped: UInt64, mode: Int) -> Diagnosis? {
         guard dropped > 0, mode > 0 else { return nil }
+        // The stricter mode of the interface and of all counts. The loose one takes whoever is expected anywhere at all.
+        let loosen = mode == 1 ? ", or, where it is expected elsewhere, sysctl -w net.ipv4.conf.\(name).rp_filter=2" : ""
         return Diagnosis(
             .reversePathFilter,
             "the kernel's reverse path filter (rp_filter \(mode) on \(name)) has dropped \(dropped) packets meanwhile, whose senders it expects elsewhere",
-            cure: "add a route to the sender through \(name), or sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.\(name).rp_filter=0")
+            cure: "add a route to the sender through \(name)\(loosen)")
     }
 
     /// A session whose datagrams come to this host alone, and not by multicast.

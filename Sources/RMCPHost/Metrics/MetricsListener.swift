@@ -48,22 +48,23 @@ public final class MetricsListener {
 
     /// Throws where nobody could listen at the address, such as where it is another host's. Its port may be this command's own already.
     public static func check(_ address: SocketAddress) throws(HostError) {
-        var any = address
-        any.port = 0
-        _ = try listen(any)
+        _ = try listen(address, port: 0)
     }
 
-    private static func listen(_ address: SocketAddress) throws(HostError) -> OwnedDescriptor {
+    /// - Parameter port: port in place of the address's; 0 for a free one.
+    private static func listen(_ address: SocketAddress, port: UInt16? = nil) throws(HostError) -> OwnedDescriptor {
+        var place = address
+        place.port = port ?? address.port
         let raw = socket(address.systemFamily, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         let isEverywhere = address.high == 0 && address.low == 0
         // A host without IPv6 has its addresses of IPv4.
-        if raw < 0, errno == EAFNOSUPPORT, isEverywhere, address.family == .ipv6 { return try listen(.ipv4(0, 0, 0, 0, port: address.port)) }
+        if raw < 0, errno == EAFNOSUPPORT, isEverywhere, address.family == .ipv6 { return try listen(.ipv4(0, 0, 0, 0, port: address.port), port: port) }
         guard raw >= 0 else { throw .system("listen for metrics at", address.text) }
         let server = OwnedDescriptor(raw)
         // A restart does not wait for connections of before.
         _ = rmcp_set_integer_option(raw, SOL_SOCKET, SO_REUSEADDR, 1)
         if address.family == .ipv6 { _ = rmcp_set_integer_option(raw, Int32(IPPROTO_IPV6), IPV6_V6ONLY, isEverywhere ? 0 : 1) }
-        guard unsafe address.withSockaddr({ unsafe bind(raw, $0, $1) }) == 0, Glibc.listen(raw, backlog) == 0 else {
+        guard unsafe place.withSockaddr({ unsafe bind(raw, $0, $1) }) == 0, Glibc.listen(raw, backlog) == 0 else {
             let advice = errno == EADDRINUSE ? "give --metrics-listen another port" : nil
             throw .system("listen for metrics at", address.text, advice: advice)
         }

@@ -23,6 +23,7 @@ struct KeygenCommand: CodedCommand {
         guard file == nil || options.output == nil else { throw HostError("two files are named; one key is made at a time", kind: .usage) }
         let output = options.output ?? file
         // The private half is never shown.
+        if output?.isEmpty == true { throw HostError("the name of the key is empty: expected a file", kind: .usage) }
         if output == "-" { throw HostError("-o - : expected a file; a private key is not written to standard output", kind: .usage) }
         if options.group == true { return try makeGroupKey(output) }
         // A key without its public line is of no use to anybody, so nothing is made.

@@ -19,6 +19,7 @@ struct ReportCommand: CodedCommand {
 
     mutating func execute() throws -> ExitStatus {
         if events == "-" { try ProcessStart.requireOpen(STDIN_FILENO, "standard input", for: "'-' reads the events from there") }
+        if options.output?.isEmpty == true { throw HostError("the name of the page is empty: expected a file", kind: .usage) }
         let output = options.output ?? Self.output(for: events)
         let file = ReplacedFile(path: output, content: "reports")
         guard output == "-" || events == "-" || !file.isSame(as: events) else {

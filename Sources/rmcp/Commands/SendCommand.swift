@@ -49,7 +49,9 @@ struct SendCommand: CodedCommand {
 
     /// Style of what is drawn on all of a terminal; nil where nothing is.
     private func view(_ settings: Settings) throws(HostError) -> ScreenStyle? {
-        try settings.flag(SendOptions.view, options.view) ? try color.style(settings) : nil
+        // What is no colour is refused, whether there is a view or not.
+        let style = try color.style(settings)
+        return try settings.flag(SendOptions.view, options.view) ? style : nil
     }
 
     private func look(_ settings: Settings) throws(HostError) -> [String] {
@@ -68,6 +70,7 @@ struct SendCommand: CodedCommand {
         if check.check == true { return try check.report(command: "send", configurationPath: configuration.config, output: output, look) }
         let settings = try Settings(command: "send", configurationPath: configuration.config)
         let style = try output.begin(settings)
+        let view = try view(settings)
         var request = try request(settings)
         // A page that cannot be written is found out before anybody waits for it.
         let keyPath = try keyPath(settings)
@@ -77,7 +80,6 @@ struct SendCommand: CodedCommand {
         let session = try SendLoop(request) { () throws(HostError) in
             request.isSigned ? try signer(keyPath, isJSON: style.isJSON) : UnsignedSigner()
         }
-        let view = try view(settings)
         let reporter = SendReporter(style: style, metrics: metrics, view: view, report: report, options: settings.record.texts)
         defer { reporter.finish() }
         let outcome: SenderOutcome

@@ -19,7 +19,7 @@ struct GroupOptions: OptionGroupDeclaration {
         "group", short: "g", .group, "addr", default: "239.255.76.27:17627",
         "The multicast group and port: ADDR, ADDR:PORT or [V6]:PORT (default: 239.255.76.27:17627).")
     static let interface = Setting(
-        "interface", short: "i", .text, "name", completion: .shellCommand("ls /sys/class/net"),
+        "interface", short: "i", .interface, "name", completion: .shellCommand("ls /sys/class/net"),
         "The network interface (default: the one that routes to the group).")
     static let declared = [group.entry, interface.entry]
 
@@ -106,7 +106,7 @@ struct OutputOptions: OptionGroupDeclaration {
 /// Where counters are kept for monitoring.
 struct MetricsOptions: OptionGroupDeclaration {
     static let metrics = Setting(
-        "metrics", .text, "file", completion: .file(), "Keep Prometheus metrics in this file, for node_exporter's textfile collector.")
+        "metrics", .file, "file", completion: .file(), "Keep Prometheus metrics in this file, for node_exporter's textfile collector.")
     static let metricsListen = Setting(
         "metrics-listen", .listener, "addr:port",
         "Serve Prometheus metrics by HTTP at this address, such as 127.0.0.1:9464, [::1]:9464, or :9464 for all of the host's; port 0 takes a free one.")
@@ -176,7 +176,7 @@ struct TrustOptions: OptionGroupDeclaration {
 /// The group that a node is of.
 struct GroupKeyOptions: OptionGroupDeclaration {
     static let groupKey = Setting(
-        "group-key", .text, "file", completion: .file(), namesFile: true,
+        "group-key", .file, "file", completion: .file(), namesFile: true,
         "The group's key: bundles are sealed for its holders, and nothing else is taken (made by rmcp keygen --group).")
     static let declared = [groupKey.entry]
 

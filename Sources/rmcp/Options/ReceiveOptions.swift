@@ -5,9 +5,9 @@ import RMCPProtocol
 
 /// Options of `recv` alone.
 struct ReceiveOptions: OptionGroupDeclaration {
-    static let directory = Setting("directory", short: "d", .text, "dir", default: ".", completion: .directory, "Where bundles land (default: .).")
+    static let directory = Setting("directory", short: "d", .directory, "dir", default: ".", completion: .directory, "Where bundles land (default: .).")
     static let output = Setting(
-        "output", short: "o", .text, "path", completion: .file(), namesFile: true,
+        "output", short: "o", .file, "path", completion: .file(), namesFile: true,
         "Write a single-file bundle exactly there: a file, a block device, or '-' (standard output).")
     static let replaceFirst = Setting.flag(
         "replace-first", "Where there is no room for two, remove what a bundle replaces before it comes, and not after: until then there is none.")
@@ -17,12 +17,13 @@ struct ReceiveOptions: OptionGroupDeclaration {
     static let allowRollback = Setting.flag(
         "allow-rollback", "Take bundles that are older than one of the same name and key that has come: refused by default (exit code 5).")
     static let exec = Setting(
-        "exec", .text, "cmd", "A command to run after each bundle, with RMCP_NAME, RMCP_PATH, RMCP_SIZE, RMCP_SESSION and RMCP_KEY in its environment.")
+        "exec", .text, "cmd",
+        "A command to run after each bundle, with RMCP_NAME, RMCP_PATH, RMCP_SIZE, RMCP_SESSION, RMCP_KEY and RMCP_STATE in its environment.")
     static let execTimeout = Setting(
         "exec-timeout", .timeAboveZero, "time", default: "10m",
         "The longest that command may take; then it is ended, and the bundle counts as failed (default: 10m).")
     static let spoolEvents = Setting(
-        "spool-events", .text, "dir", completion: .directory,
+        "spool-events", .directory, "dir", completion: .directory,
         "Leave a file in this directory for each complete bundle, with its event of --json: for a service that acts on it with other rights.")
     static let reserve = Setting(
         "reserve", .size(atLeast: 0, expected: "a size such as 500M or 10G"), "size", default: "0",

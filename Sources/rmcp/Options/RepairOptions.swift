@@ -9,7 +9,7 @@ struct RepairOptions: OptionGroupDeclaration {
     private static let leastCacheSize: UInt64 = 64 << 20
 
     static let cache = Setting(
-        "cache", .text, "dir", completion: .directory, "Where chunks are kept (default: /var/lib/rmcp as root, else ~/.cache/rmcp).")
+        "cache", .directory, "dir", completion: .directory, "Where chunks are kept (default: /var/lib/rmcp as root, else ~/.cache/rmcp).")
     static let cacheSize = Setting(
         "cache-size", .size(atLeast: leastCacheSize, expected: "a size of 64M or more, such as 500M or 50G"), "size", default: "20G",
         "The room for chunks, such as 500M or 50G; the least recently used bundles give way (default: 20G).")
@@ -19,7 +19,7 @@ struct RepairOptions: OptionGroupDeclaration {
     static let region = Setting(
         "region", .region, "addr", "The group in which it repairs (default: the one with the next address; with --upstream the group itself).")
     static let regionInterface = Setting(
-        "region-interface", .text, "name", completion: .shellCommand("ls /sys/class/net"),
+        "region-interface", .interface, "name", completion: .shellCommand("ls /sys/class/net"),
         "The network interface towards its receivers (default: the upstream one).")
     static let regionTTL = Setting(
         "region-ttl", .number(in: 0...255, expected: "a number from 0 to 255"), "n", default: "1",
@@ -28,7 +28,7 @@ struct RepairOptions: OptionGroupDeclaration {
         "upstream", .text, "host[:port]", "A sender or repair node to fetch everything from by unicast, and to relay into the region.")
 
     static let key = Setting(
-        "key", .text, "file", completion: .file(), namesFile: true,
+        "key", .file, "file", completion: .file(), namesFile: true,
         "This node's own key (default: ~/.config/rmcp/repair_ed25519; made at the first start).")
 
     static let declared = [cache.entry, cacheSize.entry, reserve.entry, region.entry, regionInterface.entry, regionTTL.entry, upstream.entry, key.entry]

@@ -27,13 +27,13 @@ struct SendOptions: OptionGroupDeclaration {
         "until", .until, "who", default: "receivers", completion: .list(["receivers", "repair"]),
         "Stay until all known receivers are complete ('receivers', default), or until the repair nodes hold everything and serve on ('repair').")
     static let key = Setting(
-        "key", .text, "file", completion: .file(), namesFile: true, "The signing key (default: ~/.config/rmcp/id_ed25519, made on first use).")
+        "key", .file, "file", completion: .file(), namesFile: true, "The signing key (default: ~/.config/rmcp/id_ed25519, made on first use).")
     static let unsigned = Setting.flag("unsigned", "Do not sign: only receivers with --allow-unsigned take the bundle.")
     static let supersede = Setting.flag(
         "supersede", "Take effect where receivers know a later version, such as after a clock was ahead: begins a new epoch of the key.")
     static let name = Setting("name", .text, "name", "The bundle's name at the receivers (default: the path's last component).")
     static let report = Setting(
-        "report", .text, "file", completion: .file(extensions: ["html"]),
+        "report", .file, "file", completion: .file(extensions: ["html"]),
         "Write a page of what happened at the end, also when the transfer fails: one HTML file that needs nothing else.")
     static let view = Setting.flag(
         "view", "On a terminal, draw on all of it: rate, progress of all receivers, loss; elsewhere there are the lines as ever. Keys: q, space, ?.")

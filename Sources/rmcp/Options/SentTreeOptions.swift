@@ -4,7 +4,7 @@ import RMCPHost
 /// Options of `send` for directories.
 struct SentTreeOptions: OptionGroupDeclaration {
     static let filesFrom = Setting(
-        "files-from0", .text, "file", completion: .file(), isConfigurable: false, namesFile: true,
+        "files-from0", .file, "file", completion: .file(), isConfigurable: false, namesFile: true,
         "Send of the directory only what is listed in this file ('-': standard input), by paths from there on, each with a zero behind it (git ls-files -z).")
     static let exclude = Setting.list(
         "exclude", "glob",

@@ -20,6 +20,12 @@ enum Adaptive<Value: Sendable & Hashable>: Sendable, Hashable {
 
 extension ValueKind where Value == String {
     static let text = ValueKind(expected: "a string") { $0 }
+    static let file = name(of: "a file")
+    static let directory = name(of: "a directory")
+    static let interface = name(of: "the name of an interface")
+
+    /// Nothing is called by an empty name: what was meant to be put there was not.
+    private static func name(of expected: String) -> ValueKind { ValueKind(expected: expected) { $0.isEmpty ? nil : $0 } }
 
     static let label = ValueKind(expected: "1 to 63 bytes of text without control characters") { FailureLabel.isLabel($0) ? $0 : nil }
 

@@ -12,7 +12,7 @@ import Testing
         return (Int(fields[11]) ?? 0) + (Int(fields[12]) ?? 0)
     }
 
-    /// Of these regions those that a program listens to, as the kernel has it: alone in its network.
+    /// Regions, of these, that a program listens to, as the kernel has it: alone in its network.
     private func joined(_ regions: [SocketAddress], by running: Running) -> Int {
         let table = running.child.flatMap { try? String(contentsOfFile: "/proc/\($0)/net/udp", encoding: .utf8) } ?? ""
         return regions.count { region in
@@ -58,7 +58,7 @@ import Testing
         }
         for region in taken.dropLast() { surprise(region) }
         for (name, listener) in listeners { #expect(joined(regions, by: listener) == 3, "\(name)") }
-        // They are forgotten ten seconds after they were advertised.
+        // Regions are forgotten ten seconds after they were advertised.
         Thread.sleep(until: advertised + 9)
         surprise(taken[7]) { Thread.sleep(until: advertised + 11) }
         for (name, listener) in listeners { #expect(listener.wait { joined(regions, by: listener) == 0 }, "\(name): \(listener.errorsSoFar)") }

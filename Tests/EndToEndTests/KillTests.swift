@@ -44,7 +44,7 @@ import Testing
 
     /// When a receiver is killed.
     private struct Moment {
-        /// What it has of the bundle by then, by its own word.
+        /// Share that it has of the bundle by then, by its own word.
         let bytes: Int
         /// Seconds after that.
         let pause: TimeInterval
@@ -166,7 +166,7 @@ import Testing
                 running.append((victim, try victim.start(), Moment(turn: turn, of: size << 20, using: &random)))
                 turn += 1
             }
-            // Each turn another one begins.
+            // Another one begins with each turn.
             turn += 1
             while !running.isEmpty {
                 if let next = running.indices.first(where: { running[$0].2.hasCome(for: running[$0].1) || Date() > deadline }) {

@@ -40,7 +40,7 @@ struct CatchUpWindow: Sendable {
     /// The first packet of a chunk came that was asked for whole.
     mutating func noteChunk() { outstanding = max(0, outstanding - 1) }
 
-    /// Those of some chunks that an NCF names which are behind all that was asked for here, or was named before.
+    /// Chunks of an NCF that are behind all that was asked for here, or was named before.
     func news(in chunks: Range<UInt32>, below bound: UInt32) -> Range<UInt32> {
         mark < .max ? chunks.clamped(to: min(end, bound)..<bound) : chunks.lowerBound..<chunks.lowerBound
     }
@@ -54,7 +54,7 @@ struct CatchUpWindow: Sendable {
 
     // MARK: Asking for more
 
-    /// Something was asked for, and half a window more would find slots beside what is still to come of it.
+    /// Room for more: something was asked for, and half a window more would find slots beside what is still to come of it.
     func hasRoom(freeSlots: Int) -> Bool { mark < .max && freeSlots - outstanding >= half }
 
     /// - Parameter absent: the first chunk that may be asked for.

@@ -133,7 +133,7 @@ struct NAKSchedule: Sendable {
     mutating func notePage() { pages.noteProgress() }
     /// A packet came of a chunk that was asked for as a whole: more follow.
     mutating func noteCatchUp(at now: Instant) { catchUp.hold.extend(until: now + shared.value.feedback.catchUpHoldOff) }
-    /// It was the first one.
+    /// Packet of a chunk that had none before.
     mutating func noteCatchUpChunk() { catchUp.noteChunk() }
 
     /// Pages and END that were asked for in vain were not there to be had.
@@ -162,7 +162,7 @@ struct NAKSchedule: Sendable {
         return ledger.firstRequestable(below: situation.catchUpBound(ledger)) != nil
     }
 
-    /// More absent chunks may be asked for by now, although some come still. Asked when a slot has been emptied.
+    /// Absent chunks may be asked for by now, although some come still. Looked at when a chunk was stored.
     func mayRenew(_ ledger: inout ChunkLedger, freeSlots: Int, _ situation: Situation) -> Bool {
         guard catchUp.hasRoom(freeSlots: freeSlots), let absent = ledger.firstRequestable(below: situation.catchUpBound(ledger)) else { return false }
         return catchUp.isRenewable(from: absent, freeSlots: freeSlots)

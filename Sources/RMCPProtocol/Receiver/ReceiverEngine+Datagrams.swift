@@ -178,7 +178,7 @@ extension ReceiverEngine {
             slots[allocated].isConsulted = state == .consulting
             if data.isRepair {
                 naks.noteCatchUpChunk()
-                // What is lost of it is missed soon, and not only when the next chunks are asked for.
+                // Packets that are lost of it are missed soon, and not only when the next chunks are asked for.
                 armNAK(at: now)
             }
             reportRisingPressure(at: now)

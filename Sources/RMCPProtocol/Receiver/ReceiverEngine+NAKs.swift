@@ -17,13 +17,13 @@ extension ReceiverEngine {
         timers.hasten(.nak, to: naks.firstTime(situation, using: &random))
     }
 
-    /// As `armNAK`, if by now more of what was missed may be asked for.
+    /// Catch-up goes on: as `armNAK`, if more of what was missed may be asked for by now.
     mutating func renewCatchUp(at now: Instant) {
         guard case .receiving = phase, naks.mayRenew(&ledger, freeSlots: slots.freeCount, situation(at: now)) else { return }
         armNAK(at: now)
     }
 
-    /// As `armNAK`, if anything is missing and no NAK is due at all.
+    /// NAK timer as of `armNAK`, if anything is missing and no NAK is due at all.
     mutating func armNAKIfNeeded(at now: Instant) {
         guard !timers.isArmed(.nak), case .receiving = phase, naks.hasNeeds(&ledger, &slots, situation(at: now)) else { return }
         armNAK(at: now)

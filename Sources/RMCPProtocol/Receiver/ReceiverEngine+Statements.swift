@@ -37,7 +37,7 @@ extension ReceiverEngine {
     /// host's to bring, and what has no room in the table or in a slot is not asked for.
     private mutating func isOwedAnything() -> Bool {
         if ledger.lacksPages || ledger.lacksEnd { return true }
-        // One without a record waits for its page.
+        // A chunk without a record waits for its page.
         for slot in slots.indices where slots[slot].isAssembling && ledger.hasRecord(of: slots[slot].chunk) { return true }
         return slots.freeCount > 0 && ledger.firstRequestable(below: min(front.chunk, ledger.recordBound)) != nil
     }

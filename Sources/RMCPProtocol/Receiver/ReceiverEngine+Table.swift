@@ -23,7 +23,7 @@ extension ReceiverEngine {
         insert(page, body: body, signature: signature, at: now)
     }
 
-    /// When the session is over for this receiver, nothing is started for it any more.
+    /// A session that is over for this receiver has nothing started for it any more.
     private func wantsPage(_ index: UInt32) -> Bool { if case .receiving = phase { !ledger.hasPage(index) } else { false } }
     private mutating func noteUnwantedPage() { if case .receiving = phase { counters.duplicates += 1 } }
 

@@ -147,7 +147,7 @@ public struct RepairEngine: Sendable {
         var engine = ReceiverEngine(
             identity: identity, configuration: configuration, announce: downstream.announce, source: source, transmitter: transmitter,
             role: role, isResumable: true, expectsRepairNodes: expectsOthers, verifier: verifier, digest: digest, seed: random.next(), at: now)
-        // What is here below in order has its room already. Above, a page that waits for earlier ones takes more than here.
+        // Pages that are here below in order have their room already. Above, a page that waits for earlier ones takes more than here.
         downstream.window.table.forEachInOrder { engine.adopt($0, at: now) }
         if tableRoom != .unbounded { engine.giveTable(tableRoom, at: now) }
         downstream.window.table.forEachEarly { engine.adopt($0, at: now) }
@@ -324,7 +324,7 @@ public struct RepairEngine: Sendable {
         if let range = unknown { events.append(.upstream(.consult(range))) }
     }
 
-    /// What an upper half that is gone has not said yet goes up all the same. Children are told that their own last word has been passed on.
+    /// Last words of an upper half that is gone go up all the same. Children are told that their own have been passed on.
     private mutating func keepLastWords(at now: Instant) {
         if let proof = proof(at: now) { ready.append(proof) }
         while let last = upstream?.pollTransmit(at: now) { ready.append(last) }

@@ -114,7 +114,7 @@ enum Expect {
 
     // MARK: Of faults
 
-    /// Of packets of a kind of which the next `count` were to be lost at some nodes, some were.
+    /// Packets of a kind were lost, of which the next `count` were to be lost at some nodes.
     static func lost(_ nodes: some Population, _ kind: PacketKind, of count: Int) -> [String] {
         func left(_ link: Link) -> Int { link.dropNext[kind] ?? count }
         let someAtReceivers = nodes.receivers.contains { left($0.uplink) < count || left(nodes.delivery.downlinks[$0.index]) < count }
@@ -122,7 +122,7 @@ enum Expect {
         return that(someAtReceivers || someAtNodes, "no packet of kind \(kind) came where it was to be lost")
     }
 
-    /// Something was heard before and after two times, and nothing in between.
+    /// Silence between two times, and only there.
     /// - Parameter heard: when something was, in seconds.
     static func nothingHeard(_ heard: [Double], between start: Double, and end: Double) -> [String] {
         that(heard.contains { $0 < start }, "nothing was heard before \(start) s")

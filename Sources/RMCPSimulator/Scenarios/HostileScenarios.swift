@@ -90,7 +90,7 @@ extension Scenario {
                 }
             }
         } check: { world in
-            // What is proven is a child as others are, and one that falls silent is lost. A flood leaves a fifth of the rate to the stream.
+            // A child that is proven is one as others are, and is lost when it falls silent. A flood leaves a fifth of the rate to the stream.
             Expect.complete(world, receivers: world.allReceivers) + Expect.finish(world, receivers: world.allReceivers, within: 3)
                 + Expect.ended(world)
         },

@@ -32,7 +32,7 @@ extension Scenario {
                 Setting.plain($0, downlink: Setting.lossy(.random(0.02)), uplink: LinkModel(loss: .random(0.3)))
             },
             Scenario("one-bad-link", "one receiver loses a quarter of everything; the others finish as if it were not there") { world in
-                // It may lose three ANNOUNCEs in a row.
+                // A receiver may lose three ANNOUNCEs in a row.
                 Setting.plain(world, receivers: 7) { $0.joining.waitForReceivers = 8 }
                 world.addReceiver(configuration: Setting.configuration, downlink: Setting.lossy(.random(0.25)))
             } check: { world in

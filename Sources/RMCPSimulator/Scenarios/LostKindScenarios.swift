@@ -30,7 +30,7 @@ extension Scenario {
             }
         case .refusal:
             lost(kind, "of a receiver that takes no part", check: { refusals($0) }) { world in
-                // It says so six times, longer and longer apart.
+                // A receiver says so six times, longer and longer apart.
                 Setting.plain(world, receivers: 2) {
                     $0.joining.minimumWait = .seconds(50)
                     $0.joining.maximumWait = .seconds(50)

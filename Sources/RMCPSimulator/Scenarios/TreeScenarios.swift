@@ -22,7 +22,7 @@ extension Scenario {
             Expect.allComplete(world) + Expect.copies(world, atMost: 1.1)
         },
         Scenario("tree-two-nodes", "two repair nodes in one subnet share the receivers") { world in
-            // Of a dozen all may choose one of them before they hear that it has many.
+            // A dozen may all choose one of them before they hear that it has many.
             Tree.build(world, subnets: 1, receivers: 60, downlink: Setting.lossy(.random(0.05)))
             Tree.addNode(world, subnet: 1)
         } check: { world in

@@ -49,7 +49,7 @@ struct SendCommand: CodedCommand {
 
     /// Style of what is drawn on all of a terminal; nil where nothing is.
     private func view(_ settings: Settings) throws(HostError) -> ScreenStyle? {
-        // What is no colour is refused, whether there is a view or not.
+        // A colour that is none is refused, whether there is a view or not.
         let style = try color.style(settings)
         return try settings.flag(SendOptions.view, options.view) ? style : nil
     }

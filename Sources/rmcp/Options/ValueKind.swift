@@ -24,7 +24,7 @@ extension ValueKind where Value == String {
     static let directory = name(of: "a directory")
     static let interface = name(of: "the name of an interface")
 
-    /// Nothing is called by an empty name: what was meant to be put there was not.
+    /// A name that is not empty: where one is, what was meant to be put there was not.
     private static func name(of expected: String) -> ValueKind { ValueKind(expected: expected) { $0.isEmpty ? nil : $0 } }
 
     static let label = ValueKind(expected: "1 to 63 bytes of text without control characters") { FailureLabel.isLabel($0) ? $0 : nil }

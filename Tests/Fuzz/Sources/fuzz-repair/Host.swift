@@ -126,7 +126,7 @@ struct Host: EngineHost {
         require(fetches.count <= limits.memory.maximumFetches, "\(fetches.count) fetches")
     }
 
-    /// More are held only while somebody needs them, and until the next one comes.
+    /// Chunks beyond the limit are held only while somebody needs them, and until the next one comes.
     private mutating func checkResident() {
         let (below, limit) = (engine.downstream, Self.configuration.memory.maximumResidentChunks)
         if below.window.resident.count <= limit { needed = [] }

@@ -57,7 +57,7 @@ func checkRepairDaemon(_ input: inout Input, folder: String) {
     } catch { fatalError("a repair node ends by itself: \(error)") }
 }
 
-/// Nothing that comes in can have this fail: a machine without multicast on its loopback interface would pass whatever the daemon does.
+/// Start of a daemon, which nothing that comes in can have fail: a machine without multicast on its loopback interface would pass whatever the daemon does.
 private func start(_ request: RepairNodeRequest) -> (RepairLoop, DatagramSocket) {
     do {
         let daemon = try RepairLoop(request)

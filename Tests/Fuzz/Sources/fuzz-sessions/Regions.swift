@@ -42,7 +42,7 @@ func checkRegions(_ input: inout Input) {
     }
 }
 
-/// Nothing that comes in can have this fail.
+/// Listener, which nothing that comes in can have fail.
 func listen(to group: SocketAddress) -> Reception {
     do { return try Reception(group: group, interface: try NetworkInterface.forGroup(group, named: "lo")) } catch {
         fatalError("nobody can listen on the loopback interface: \(error)")

@@ -58,7 +58,7 @@ struct Stranger {
         }
     }
 
-    /// The same of kinds that came later to the protocol.
+    /// Packets of kinds that came later to the protocol.
     func laterPacket(_ kind: UInt8, _ input: inout Input, _ world: World, from source: SocketAddress) -> Packet {
         let pace = StatedPace(groupRoundTrip: UInt32(clamping: number(input.byte())), statusInterval: UInt16(input.byte()))
         let (choice, chunk) = (input.byte(), input.byte())

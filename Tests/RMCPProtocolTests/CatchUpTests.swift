@@ -17,6 +17,16 @@ import Testing
         return receiver
     }
 
+    /// Requests while a live chunk and those behind it come, a packet each millisecond, but for one.
+    private func asked(_ receiver: inout LoneReceiver, losing lost: Int, of chunk: UInt32) -> [RepairRequest] {
+        receiver.takeData(chunk, packets: 0...lost - 1)
+        var packet = lost + 1
+        return receiver.run(for: .milliseconds(12)) { receiver in
+            receiver.takeData(chunk + UInt32(packet / 6), packets: packet % 6...packet % 6)
+            packet += 1
+        }.requests
+    }
+
     private func names(_ chunk: UInt32, _ requests: [RepairRequest]) -> Bool { requests.contains { $0.chunks.contains { $0.contains(chunk) } } }
 
     @Test func theNextWindowIsAskedForWhenHalfOfTheLastIsIn() throws {
@@ -115,12 +125,7 @@ import Testing
     /// What comes behind the live stream keeps nobody from asking for what is lost of that.
     @Test func aLiveLossIsAskedForWhileChunksAreComing() throws {
         var receiver = try latecomer(front: 10, records: 20, asking: 0..<10)
-        receiver.takeData(10, packets: 0...1)
-        var packet = 3
-        let requests = receiver.run(for: .milliseconds(12)) { receiver in
-            receiver.takeData(10 + UInt32(packet / 6), packets: packet % 6...packet % 6)
-            packet += 1
-        }.requests
+        let requests = asked(&receiver, losing: 2, of: 10)
         #expect(requests.contains { $0.packets.contains { $0.chunk == 10 && $0.packets.contains(2) } }, "\(requests)")
     }
 
@@ -144,12 +149,7 @@ import Testing
         receiver.takeHeartbeat(chunk: 1, pages: 1, hasEnd: true)
         let vain = receiver.run(for: .seconds(2)).requests
         #expect(vain.count > 6 && vain.allSatisfy { $0.needsEnd })
-        receiver.takeData(1, packets: 0...1)
-        var packet = 3
-        let requests = receiver.run(for: .milliseconds(12)) { receiver in
-            receiver.takeData(1 + UInt32(packet / 6), packets: packet % 6...packet % 6)
-            packet += 1
-        }.requests
+        let requests = asked(&receiver, losing: 2, of: 1)
         #expect(requests.contains { $0.packets.contains { $0.chunk == 1 && $0.packets.contains(2) } }, "\(requests)")
     }
 
